@@ -1,0 +1,46 @@
+"""What can go wrong for the user. One sentence each: what is wrong, where, what to do.
+
+A TrailerError prints without a traceback; a programmer's mistake is a ValueError and keeps it.
+"""
+
+
+class TrailerError(Exception):
+    """The user's problem. ``dead`` says that trying again cannot help."""
+
+    dead = False
+
+
+class ConfigError(TrailerError):
+    """A setting that does not exist, or a value it cannot have."""
+
+
+class ManifestError(TrailerError):
+    """A manifest that cannot be read as one."""
+
+
+class DownloadError(TrailerError):
+    """A trailer that could not be had; ``reason`` is one of ``stages.download.REASONS``."""
+
+    def __init__(self, reason: str, words: str, *, dead: bool) -> None:
+        super().__init__(f"{reason}: {words}")
+        self.reason = reason
+        self.words = words
+        self.dead = dead
+
+
+class VideoError(TrailerError):
+    """A video that cannot be decoded as it should. The same bytes will fail again."""
+
+    dead = True
+
+
+class StoreError(TrailerError):
+    """A product on disk that is missing, damaged, or of another schema."""
+
+
+class WeightsError(TrailerError):
+    """Weights that are missing, damaged, or not the ones asked for."""
+
+
+class SystemicError(TrailerError):
+    """So much went wrong at once that the cause is not the trailers; the job must fail."""

@@ -1,0 +1,141 @@
+"""One setting, three faces: a key of config.yaml, a flag of the command line, a field of a dataclass.
+
+A stage declares its settings as frozen dataclasses without defaults: the defaults live in
+config.yaml. ``Settings`` holds what shapes the product and enters its fingerprint, ``Effort``
+what does not (retries, devices, batch sizes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from trailers.errors import ConfigError
+
+T = TypeVar("T")
+
+NONE = "none"  # how null is written as a flag
+
+
+def setting(text: str) -> Any:
+    """A field of a settings dataclass, with the help text of its flag."""
+    return dataclasses.field(metadata={"help": text})
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def flags(kind: type, section: Mapping[str, Any]) -> str:
+    """The fields of ``kind`` that ``section`` of config.yaml gives, quoted for a shell.
+
+    Raises:
+        ConfigError: the section lacks a field.
+    """
+    words: list[str] = []
+    for field in dataclasses.fields(kind):
+        if field.name not in section:
+            raise ConfigError(f"config.yaml: the key '{field.name}' is missing. Take it over from the project's own.")
+        words.append(flag(field.name))
+        words += as_words(section[field.name])
+    return shlex.join(words)
+
+
+def as_words(value: Any) -> list[str]:
+    if value is None:
+        return [NONE]
+    if isinstance(value, bool):
+        return [str(value).lower()]
+    if isinstance(value, list | tuple):
+        return [str(item) for item in value]
+    return [str(value)]
+
+
+def add_flags(parser: argparse.ArgumentParser, kind: type, section: str) -> None:
+    """A flag for every field of ``kind``; its default is what config.yaml says in ``section``."""
+    hints = typing.get_type_hints(kind)
+    group = parser.add_argument_group(f"{section}: {(kind.__doc__ or '').splitlines()[0]}")
+    values = defaults(section)
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        many = typing.get_origin(hint) is tuple
+        group.add_argument(
+            flag(field.name),
+            type=reader(typing.get_args(hint)[0] if many else hint),
+            nargs="*" if many else None,
+            default=values.get(field.name),
+            metavar=field.name.rsplit("_", 1)[-1].upper(),
+            help=f"{field.metadata.get('help', '')} (config.yaml: {values.get(field.name)})".replace("%", "%%"),
+        )
+
+
+def from_flags(kind: type[T], arguments: argparse.Namespace) -> T:
+    """The settings that the parsed ``arguments`` give."""
+    values = {}
+    for field in dataclasses.fields(typing.cast(Any, kind)):
+        value = getattr(arguments, field.name)
+        values[field.name] = tuple(value) if isinstance(value, list) else value
+    return kind(**values)
+
+
+def from_section(kind: type[T], section: Mapping[str, Any]) -> T:
+    """The settings that ``section`` of config.yaml gives; keys of other dataclasses are left alone."""
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(typing.cast(Any, kind)):
+        if field.name not in section:
+            raise ConfigError(f"config.yaml: the key '{field.name}' is missing. Take it over from the project's own.")
+        value = section[field.name]
+        if isinstance(value, list):
+            value = tuple(value)
+        elif hints[field.name] is float and isinstance(value, int | str):
+            value = float(value)
+        values[field.name] = value
+    return kind(**values)
+
+
+def reader(hint: Any) -> Any:
+    """The function that turns one word of the command line into ``hint``."""
+    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    optional = type(None) in options
+    (plain,) = (option for option in options if option is not type(None))
+
+    def read(word: str) -> Any:
+        if optional and word.lower() == NONE:
+            return None
+        if plain is bool:
+            if word.lower() not in ("true", "false"):
+                raise argparse.ArgumentTypeError(f"'{word}' is neither true nor false")
+            return word.lower() == "true"
+        return plain(word)
+
+    read.__name__ = getattr(plain, "__name__", "value")
+    return read
+
+
+def config_file() -> Path | None:
+    """The config.yaml that gives the defaults: the working folder's, else the project's own."""
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+        if (folder / "config.yaml").is_file():
+            return folder / "config.yaml"
+    return None
+
+
+def defaults(section: str) -> Mapping[str, Any]:
+    """What config.yaml says in ``section``; nothing when there is no config.yaml."""
+    import yaml
+
+    path = config_file()
+    if path is None:
+        return {}
+    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    found = values.get(section) or {}
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{path}: '{section}' must be a section of keys and values, got {found!r}.")
+    return found

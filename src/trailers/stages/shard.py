@@ -1,0 +1,177 @@
+"""What every per-trailer stage does with a shard of trailers.
+
+in   a shard list, the ledger of the stage before
+out  a product a trailer, then this stage's ledger
+
+A trailer whose product is there with the right fingerprint is left alone; one that fails never
+stops the others; the ledger is written last. ``kill -9`` costs the trailer in work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trailers.domain import is_safe_id
+from trailers.errors import ConfigError, StoreError, SystemicError, TrailerError
+from trailers.progress import Progress
+from trailers.store.atomic import write_text
+from trailers.store.layout import Layout
+from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, Row, read_ledger, write_ledger
+from trailers.store.shards import read_shard
+
+log = logging.getLogger(__name__)
+
+# The machine's trouble, not the trailer's: every other trailer would fail the same way.
+SYSTEMIC = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of every per-trailer stage: which trailers, from where, to where."""
+    group = parser.add_argument_group("which trailers")
+    which = group.add_mutually_exclusive_group(required=True)
+    which.add_argument("--shard", type=Path, metavar="LIST", help="a shard list: one trailer id a line")
+    which.add_argument("--trailer", metavar="ID", help="one trailer alone; writes no ledger")
+    group.add_argument("--upstream", type=Path, metavar="LEDGER", help="ledger of the stage before; skips what is not ok there")
+    group.add_argument("--ledger", type=Path, nargs="+", metavar="LEDGER", help="ledger to write (needs --shard)")
+    group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    group.add_argument(
+        "--max-failed-fraction",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="more transient failures than this share of a shard mean that something larger is wrong",
+    )
+
+
+@dataclass
+class ShardRun:
+    """One run of one stage over one shard (or one trailer): who is settled, who is done, what became of them."""
+
+    stage: str
+    trailers: list[str]
+    layout: Layout
+    ledger: Path | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)  # trailer -> why
+    max_failed_fraction: float = 0.5
+    rows: dict[str, Row] = field(default_factory=dict)
+    progress: Progress | None = None
+
+    @classmethod
+    def from_flags(cls, stage: str, arguments: argparse.Namespace, *, ledger: Path | None = None) -> ShardRun:
+        """The run that ``add_flags`` asked for; ``ledger`` overrides the flag where a stage writes several."""
+        layout = Layout(arguments.results)
+        if arguments.trailer is not None:
+            if not is_safe_id(arguments.trailer):
+                raise ConfigError(f"--trailer: {arguments.trailer!r} is no trailer id. Give one from the manifest.")
+            return cls(stage, [arguments.trailer], layout)
+        if ledger is None and arguments.ledger:
+            (ledger,) = arguments.ledger
+        if ledger is None:
+            raise ConfigError("--shard needs --ledger: where to write what became of the trailers.")
+        upstream = read_ledger(arguments.upstream) if arguments.upstream else {}
+        trailers = read_shard(arguments.shard)
+        absent = [trailer for trailer in trailers if upstream and trailer not in upstream]
+        if absent:
+            raise StoreError(f"{arguments.upstream}: lacks {absent[0]} of {arguments.shard}. Remove it and run snakemake again.")
+        skipped = {trailer: row.error for trailer, row in upstream.items() if row.status != OK}
+        return cls(stage, trailers, layout, ledger, skipped, arguments.max_failed_fraction)
+
+    def unsettled(self, settled: Callable[[str], Row | None]) -> list[str]:
+        """The trailers with work to do; records the rest.
+
+        ``settled`` gives the row of a product that is there, whole and of the right fingerprint,
+        else None. A damaged product counts as absent.
+        """
+        work = []
+        for trailer in self.trailers:
+            if trailer in self.skipped:
+                self.rows[trailer] = Row(trailer, SKIPPED, error=self.skipped[trailer])
+                continue
+            try:
+                row = settled(trailer)
+            except TrailerError as problem:
+                log.info("%s: %s: made again: %s", self.stage, trailer, problem)
+                row = None
+            if row is None:
+                work.append(trailer)
+            else:
+                self.rows[trailer] = row
+        there = sum(row.status == OK for row in self.rows.values())
+        log.info("%s: %d trailers: %d there, %d to do", self.stage, len(self.trailers), there, len(work))
+        self.progress = Progress(self.stage, len(work))
+        return work
+
+    def attempt(self, trailer: str, make: Callable[[str], Row]) -> None:
+        """Run ``make`` for one trailer and record its row, or why there is none."""
+        try:
+            self.record(make(trailer))
+        except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
+            self.fail(trailer, problem)
+
+    def record(self, row: Row) -> None:
+        self.rows[row.trailer] = row
+        if self.progress is not None:
+            words = row.error or ", ".join(f"{key} {value}" for key, value in row.facts.items())
+            self.progress.step(row.trailer, words if row.status == OK else f"{row.status}: {words}")
+
+    def fail(self, trailer: str, problem: Exception) -> None:
+        """Record that ``trailer`` came to nothing; raises what would hit every other trailer too."""
+        if isinstance(problem, SystemicError):
+            raise problem
+        if isinstance(problem, OSError) and problem.errno in SYSTEMIC:
+            raise SystemicError(f"{self.stage}: {trailer}: {problem}. Mend that and run again; what is made stays.") from problem
+        if self.ledger is None:
+            raise problem
+        if not isinstance(problem, TrailerError):
+            log.error("%s: %s: unexpected", self.stage, trailer, exc_info=problem)
+        status = DEAD if isinstance(problem, TrailerError) and problem.dead else FAILED
+        words = str(problem) if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}: {problem}"
+        self.record(Row(trailer, status, error=f"{self.stage}: {words}"))
+
+    def finish(self) -> None:
+        """Write the ledger.
+
+        Raises:
+            SystemicError: too many trailers failed; no ledger is written, what is made stays.
+        """
+        if self.progress is not None:
+            self.progress.close()
+        if self.ledger is None:
+            return
+        rows = [self.rows[trailer] for trailer in self.trailers]
+        failed = [row for row in rows if row.status == FAILED]
+        tried = sum(row.status != SKIPPED for row in rows)
+        if len(failed) > self.max_failed_fraction * tried:
+            raise SystemicError(
+                f"{self.stage}: {len(failed)} of {tried} trailers failed, more than max_failed_fraction "
+                f"{self.max_failed_fraction:g} allows; the first: {failed[0].error} What is made stays; mend the cause "
+                "and run again."
+            )
+        if failed:
+            self.count_attempt()
+        write_ledger(self.ledger, rows)
+        counts = {status: sum(row.status == status for row in rows) for status in (OK, DEAD, FAILED, SKIPPED)}
+        log.info("%s: %s", self.stage, ", ".join(f"{count} {status}" for status, count in counts.items()))
+
+    def count_attempt(self) -> None:
+        """Tell Snakemake, through a parameter of the rule, that this shard wants another run."""
+        assert self.ledger is not None
+        below = self.ledger.with_suffix("").relative_to(self.layout.root / "ledger")
+        bump(self.layout.root / "attempts" / below)
+
+
+def bump(attempts: Path) -> None:
+    """Add one to the count in ``attempts``; a count that differs makes Snakemake run the shard again."""
+    write_text(attempts, f"{read_attempts(attempts) + 1}\n")
+
+
+def read_attempts(attempts: Path) -> int:
+    try:
+        return int(attempts.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0

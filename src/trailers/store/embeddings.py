@@ -1,0 +1,87 @@
+"""One HDF5 file a trailer: the vectors of its clips, and everything they can be traced to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from trailers.domain import Clip
+from trailers.errors import StoreError
+from trailers.store.atomic import atomic
+
+SCHEMA = "trailer-embeddings/1"
+
+
+def write_embedding(path: Path, vectors: np.ndarray, clips: Sequence[Clip], attributes: Mapping[str, Any]) -> None:
+    """Write ``vectors`` (clips, F) float32 and the clips they stand for.
+
+    Raises:
+        ValueError: the vectors do not belong to the clips.
+        StoreError: the vectors are not finite, or all the same.
+    """
+    if vectors.ndim != 2 or len(vectors) != len(clips):
+        raise ValueError(f"expected ({len(clips)}, F) vectors, got {vectors.shape}")
+    check_vectors(vectors, str(path))
+    spans = np.array([(c.shot, c.start, c.end, c.padding) for c in clips], dtype=np.int32).reshape(-1, 4)
+    with atomic(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
+        file.create_dataset("vectors", data=vectors, fletcher32=True, chunks=vectors.shape)
+        file.create_dataset("clips", data=spans, fletcher32=True, chunks=spans.shape)
+        file.attrs["schema"] = SCHEMA
+        for key in sorted(attributes):
+            file.attrs[key] = attributes[key]
+
+
+def check_vectors(vectors: np.ndarray, where: str) -> None:
+    """Raises StoreError with the named cause when ``vectors`` (clips, F) cannot be embeddings."""
+    if len(vectors) == 0:
+        raise StoreError(f"{where}: there are no clips, so no vectors. Look at the shots of this trailer.")
+    if not np.isfinite(vectors).all():
+        bad = int((~np.isfinite(vectors)).any(axis=1).sum())
+        raise StoreError(f"{where}: {bad} of {len(vectors)} vectors hold NaN or infinity. Use embed.precision: float32.")
+    if len(vectors) > 1 and (vectors == vectors[0]).all():
+        raise StoreError(f"{where}: all {len(vectors)} vectors are the same. Look at the video and at the weights.")
+
+
+def read_embedding(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Vectors (clips, F) as stored, clips (clips, 4) int32, attributes.
+
+    Raises:
+        StoreError: the file is missing, damaged, or of another schema.
+    """
+    with open_embedding(path) as file:
+        try:
+            vectors, clips = file["vectors"][:], file["clips"][:]
+        except (KeyError, OSError, ValueError, TypeError) as problem:
+            raise StoreError(f"{path}: is damaged: {problem}. Remove it and run the stage embed again.") from None
+        attributes = read_attributes(file)
+    if vectors.ndim != 2 or clips.shape != (len(vectors), 4):
+        raise StoreError(f"{path}: vectors {vectors.shape} and clips {clips.shape} do not belong together. Remove it.")
+    return vectors, clips, attributes
+
+
+def read_embedding_attributes(path: Path) -> dict[str, Any]:
+    """The attributes alone; cheap. Raises StoreError as ``read_embedding`` does."""
+    with open_embedding(path) as file:
+        return read_attributes(file)
+
+
+def read_attributes(file: h5py.File) -> dict[str, Any]:
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+
+
+def open_embedding(path: Path) -> h5py.File:
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise StoreError(f"{path}: is not there. Run the stage embed first.") from None
+    except OSError as problem:
+        raise StoreError(f"{path}: is damaged: {problem}. Remove it and run the stage embed again.") from None
+    schema = file.attrs.get("schema")
+    if schema != SCHEMA:
+        file.close()
+        raise StoreError(f"{path}: schema is {schema!r}, not '{SCHEMA}'. It was made by something else; move it away.")
+    return file

@@ -1,0 +1,60 @@
+"""Where everything is: results/<stage>/.../<trailer>.<ext>."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trailers.domain import folder_name
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths below one results folder."""
+
+    root: Path
+
+    def receipt(self, trailer: str) -> Path:
+        """What download got, or why not; names the video beside it."""
+        return self.root / "download" / f"{trailer}.json"
+
+    def download_folder(self) -> Path:
+        return self.root / "download"
+
+    def video(self, trailer: str) -> Path:
+        """The video at 24 fps."""
+        return self.root / "normalise" / f"{trailer}.mp4"
+
+    def frames(self, trailer: str) -> Path:
+        """All its frames at 48x27."""
+        return self.root / "normalise" / f"{trailer}.frames.h5"
+
+    def shots(self, trailer: str) -> Path:
+        return self.root / "shots" / f"{trailer}.csv"
+
+    def scores(self, trailer: str) -> Path:
+        """Both heads' transition probabilities."""
+        return self.root / "shots" / f"{trailer}.scores.h5"
+
+    def clips(self, strategy: str, trailer: str) -> Path:
+        return self.root / "clips" / strategy / f"{trailer}.csv"
+
+    def embedding(self, strategy: str, backbone: str, trailer: str) -> Path:
+        return self.root / "embed" / strategy / folder_name(backbone) / f"{trailer}.h5"
+
+    def experiment(self, name: str, split: int) -> Path:
+        return self.root / "classify" / name / f"split{split}"
+
+    def report(self, study: str = "") -> Path:
+        return self.root / "report" / study / "index.html"
+
+    def shard(self, shard: str) -> Path:
+        return self.root / "shards" / f"{shard}.txt"
+
+    def ledger(self, stage: str, shard: str, *variant: str) -> Path:
+        """``variant`` is the clip strategy of clips, and the strategy and backbone of embed."""
+        return self.root.joinpath("ledger", stage, *map(folder_name, variant), f"{shard}.tsv")
+
+    def attempts(self, stage: str, shard: str, *variant: str) -> Path:
+        """How many runs of a shard left transient failures; Snakemake reruns it when this grows."""
+        return self.root.joinpath("attempts", stage, *map(folder_name, variant), shard)

@@ -1,0 +1,75 @@
+"""The ledger of one stage on one shard: what became of every trailer.
+
+Written last and whole, with deterministic content: it is a job's only declared output, and its
+bytes decide whether what follows must run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trailers.errors import StoreError
+from trailers.store.atomic import write_text
+
+COLUMNS = ("trailer", "status", "path", "fingerprint", "facts", "error")
+
+OK = "ok"
+DEAD = "dead"  # permanent: removed, private, not a video
+FAILED = "failed"  # transient: tried again by the next run
+SKIPPED = "skipped"  # the stage before was not ok
+STATUSES = (OK, DEAD, FAILED, SKIPPED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one trailer in one stage; ``path`` is relative to the results folder."""
+
+    trailer: str
+    status: str
+    path: str = ""
+    fingerprint: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"a status is one of {', '.join(STATUSES)}, got '{self.status}'")
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def write_ledger(path: Path, rows: Iterable[Row]) -> None:
+    lines = ["\t".join(COLUMNS)]
+    for row in rows:
+        facts = json.dumps(row.facts, sort_keys=True, ensure_ascii=False)
+        lines.append("\t".join((row.trailer, row.status, row.path, row.fingerprint, one_line(facts), one_line(row.error))))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read_ledger(path: Path) -> dict[str, Row]:
+    """Trailer -> row, in the ledger's order.
+
+    Raises:
+        StoreError: the file is missing or not a ledger.
+    """
+    remedy = "Remove it and run snakemake again"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise StoreError(f"{path}: cannot be read as a ledger: {problem}. {remedy}.") from None
+    if not lines or tuple(lines[0].split("\t")) != COLUMNS:
+        raise StoreError(f"{path}: expected columns {', '.join(COLUMNS)} in line 1. {remedy}.")
+    rows = {}
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            trailer, status, where, fingerprint, facts, error = line.split("\t")
+            rows[trailer] = Row(trailer, status, where, fingerprint, json.loads(facts), error)
+        except ValueError as problem:
+            raise StoreError(f"{path}: line {number} is damaged: {problem}. {remedy}.") from None
+    return rows

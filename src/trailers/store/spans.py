@@ -1,0 +1,81 @@
+"""Shots and clips as CSV. The first line is a comment that says what made them:
+
+    # shots/1 trailer=tt0133093 frames=2931 fingerprint=0123456789abcdef
+    start,end
+    0,34
+
+pandas reads it with ``comment="#"``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from trailers.domain import Clip, Shot
+from trailers.errors import StoreError
+from trailers.store.atomic import write_text
+
+SHOTS_SCHEMA = "shots/1"
+CLIPS_SCHEMA = "clips/1"
+
+Span = TypeVar("Span", Shot, Clip)
+
+
+def write_spans(path: Path, spans: Sequence[Span], *, kind: type[Span], header: Mapping[str, str | int], schema: str) -> None:
+    """``header`` values hold no white space; fingerprint and trailer are among them."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    lines = [" ".join(("#", schema, *(f"{key}={value}" for key, value in header.items()))), ",".join(names)]
+    lines += [",".join(str(getattr(span, name)) for name in names) for span in spans]
+    # The last line proves that the file is whole: a cut at a line's end is a well-formed CSV.
+    lines.append(f"# {len(spans)} rows")
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read_header(path: Path, *, schema: str) -> dict[str, str]:
+    """What the first line says.
+
+    Raises:
+        StoreError: the file is missing, damaged, or of another schema.
+    """
+    return read_lines(path, schema)[0]
+
+
+def read_spans(path: Path, *, kind: type[Span], schema: str) -> tuple[list[Span], dict[str, str]]:
+    """The spans and what the first line says of them.
+
+    Raises:
+        StoreError: the file is missing, damaged, or of another schema.
+    """
+    header, lines = read_lines(path, schema)
+    names = [field.name for field in dataclasses.fields(kind)]
+    if lines[0] != ",".join(names):
+        raise StoreError(f"{path}: expected columns {', '.join(names)} but found {lines[0]}. {remedy(schema)}")
+    spans = []
+    for number, line in enumerate(lines[1:], start=3):
+        try:
+            spans.append(kind(*map(int, line.split(","))))
+        except (ValueError, TypeError) as problem:
+            raise StoreError(f"{path}: line {number} is damaged: {problem}. {remedy(schema)}") from None
+    return spans, header
+
+
+def read_lines(path: Path, schema: str) -> tuple[dict[str, str], list[str]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise StoreError(f"{path}: is not there. Run the stage {schema.split('/')[0]} first.") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise StoreError(f"{path}: cannot be read: {problem}. {remedy(schema)}") from None
+    words = lines[0].split() if lines else []
+    if words[:2] != ["#", schema]:
+        raise StoreError(f"{path}: line 1 does not say '# {schema}'. {remedy(schema)}")
+    if lines[-1] != f"# {len(lines) - 3} rows":
+        raise StoreError(f"{path}: is cut off. {remedy(schema)}")
+    return dict(word.split("=", 1) for word in words[2:] if "=" in word), lines[1:-1]
+
+
+def remedy(schema: str) -> str:
+    return f"Remove it and run the stage {schema.split('/')[0]} again."
