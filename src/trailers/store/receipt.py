@@ -1,0 +1,87 @@
+"""The receipt of one download: what was got, or why not. JSON beside the video.
+
+    results/download/tt0133093.json     schema, trailer, status, file, sha256, fingerprint, facts, error
+    results/download/tt0133093.webm     the video as published, if there is one
+
+A dead receipt is a tombstone: nothing is asked again until its link or the settings change.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trailers.domain import TRAILER_ID
+from trailers.errors import StoreError
+from trailers.store.atomic import write_text
+from trailers.store.ledger import DEAD, OK
+
+SCHEMA = "receipt/1"
+
+FILE = re.compile(r"(?P<trailer>[A-Za-z0-9_-]+)\.[a-z0-9]{1,8}", re.ASCII)
+SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """One download. ``file`` and ``sha256`` are empty when the trailer is dead."""
+
+    trailer: str
+    status: str  # ok or dead
+    file: str = ""  # the video's name, in the receipt's folder
+    sha256: str = ""  # of the video
+    fingerprint: str = ""  # of the settings and links
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+    def __post_init__(self) -> None:
+        if TRAILER_ID.fullmatch(self.trailer) is None:
+            raise ValueError(f"'{self.trailer}' is no trailer id")
+        if self.status not in (OK, DEAD):
+            raise ValueError(f"a receipt's status is ok or dead, got '{self.status}'")
+        if self.status == DEAD:
+            if self.file or self.sha256 or not self.error:
+                raise ValueError("a dead receipt has an error and no file")
+            return
+        # The name is joined to a folder by its readers, so nothing may lead out of it.
+        name = FILE.fullmatch(self.file)
+        if name is None or name["trailer"] != self.trailer or self.file == f"{self.trailer}.json":
+            raise ValueError(f"file is the trailer's id and a suffix, got '{self.file}'")
+        if SHA256.fullmatch(self.sha256) is None:
+            raise ValueError(f"sha256 has 64 hexadecimal digits, got '{self.sha256}'")
+
+
+def write_receipt(path: Path, receipt: Receipt) -> None:
+    """Write it whole; the same receipt gives the same bytes."""
+    write_text(
+        path, json.dumps({"schema": SCHEMA, **asdict(receipt)}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    )
+
+
+def read_receipt(path: Path) -> Receipt:
+    """The receipt of one trailer; its video is ``path.with_name(receipt.file)``.
+
+    Raises:
+        StoreError: the file is missing, damaged, or of another schema.
+    """
+    remedy = "Remove it and run the stage download again."
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{path}: is not there. Run the stage download first.") from None
+    except (OSError, ValueError) as problem:
+        raise StoreError(f"{path}: cannot be read as a receipt: {problem}. {remedy}") from None
+    found = values.pop("schema", None) if isinstance(values, dict) else None
+    if found != SCHEMA:
+        raise StoreError(f"{path}: expected schema {SCHEMA} but found {found}. {remedy}")
+    try:
+        receipt = Receipt(**values)
+    except (TypeError, ValueError) as problem:
+        raise StoreError(f"{path}: is damaged: {problem}. {remedy}") from None
+    if receipt.trailer != path.stem:
+        raise StoreError(f"{path}: is the receipt of '{receipt.trailer}'. {remedy}")
+    return receipt
