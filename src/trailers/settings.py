@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import shlex
 import types
 import typing
@@ -119,23 +120,53 @@ def reader(hint: Any) -> Any:
     return read
 
 
-def config_file() -> Path | None:
-    """The config.yaml that gives the defaults: the working folder's, else the project's own."""
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
-        if (folder / "config.yaml").is_file():
-            return folder / "config.yaml"
-    return None
-
-
 def defaults(section: str) -> Mapping[str, Any]:
-    """What config.yaml says in ``section``; nothing when there is no config.yaml."""
+    """What config.yaml says in ``section``: the project's own, and over it the working folder's.
+
+    Raises:
+        ConfigError: a config.yaml is not what it should be.
+    """
+    values: dict[str, Any] = {}
+    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
+        path = folder / "config.yaml"
+        if path.is_file():
+            values.update(read_section(path, section))
+    return values
+
+
+def read_section(path: Path, section: str) -> Mapping[str, Any]:
     import yaml
 
-    path = config_file()
-    if path is None:
-        return {}
-    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    found = values.get(section) or {}
+    try:
+        found = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(section) or {}
+    except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path}: is not a YAML file of sections: {' '.join(str(problem).split())}. Correct it.") from None
     if not isinstance(found, Mapping):
-        raise ConfigError(f"{path}: '{section}' must be a section of keys and values, got {found!r}.")
+        raise ConfigError(f"{path}: '{section}' must be a section of keys and values, got {found!r}. Correct it.")
     return found
+
+
+def check_config(config: Mapping[str, Any], schema: Path) -> None:
+    """Compare a whole configuration with its JSON schema.
+
+    Raises:
+        ConfigError: names the key, what it is and what it may be; for an unknown key the nearest known one.
+    """
+    import jsonschema
+    import yaml
+
+    checker = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
+    problem = jsonschema.exceptions.best_match(checker.iter_errors(config))
+    if problem is not None:
+        raise ConfigError(f"config.yaml: {explain(problem)}")
+
+
+def explain(problem: Any) -> str:
+    where = ".".join(map(str, problem.absolute_path))
+    if problem.validator == "additionalProperties":
+        known = list(problem.schema.get("properties", ()))
+        unknown = sorted(set(problem.instance) - set(known), key=str)
+        near = difflib.get_close_matches(str(unknown[0]), known, n=1)
+        advice = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(known)}."
+        return f"the key '{'.'.join(filter(None, (where, str(unknown[0]))))}' is unknown. {advice}"
+    return f"{where or 'the file'}: {problem.message}. Correct it; the comments beside the project's own say what it may be."

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from trailers.domain import folder_name
+
+
+def folder(name: str) -> str:
+    """The folder of a strategy or backbone; a wildcard of a rule, such as {backbone}, stays one."""
+    return name if re.fullmatch(r"\{\w+\}", name) else folder_name(name)
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,13 @@ class Layout:
         return self.root / "clips" / strategy / f"{trailer}.csv"
 
     def embedding(self, strategy: str, backbone: str, trailer: str) -> Path:
-        return self.root / "embed" / strategy / folder_name(backbone) / f"{trailer}.h5"
+        return self.root / "embed" / strategy / folder(backbone) / f"{trailer}.h5"
 
-    def experiment(self, name: str, split: int) -> Path:
+    def pack(self, study: str, strategy: str, backbone: str) -> Path:
+        """All embeddings of one study in one file, for training."""
+        return self.root / "pack" / study / strategy / f"{folder(backbone)}.h5"
+
+    def experiment(self, name: str, split: int | str) -> Path:
         return self.root / "classify" / name / f"split{split}"
 
     def report(self, study: str = "") -> Path:
@@ -53,8 +63,8 @@ class Layout:
 
     def ledger(self, stage: str, shard: str, *variant: str) -> Path:
         """``variant`` is the clip strategy of clips, and the strategy and backbone of embed."""
-        return self.root.joinpath("ledger", stage, *map(folder_name, variant), f"{shard}.tsv")
+        return self.root.joinpath("ledger", stage, *map(folder, variant), f"{shard}.tsv")
 
     def attempts(self, stage: str, shard: str, *variant: str) -> Path:
         """How many runs of a shard left transient failures; Snakemake reruns it when this grows."""
-        return self.root.joinpath("attempts", stage, *map(folder_name, variant), shard)
+        return self.root.joinpath("attempts", stage, *map(folder, variant), shard)

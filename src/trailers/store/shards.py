@@ -16,7 +16,7 @@ from trailers.domain import is_safe_id
 from trailers.errors import StoreError
 
 
-def make_shards(trailers: Sequence[str], *, size: int) -> dict[str, tuple[str, ...]]:
+def make_shards(trailers: Sequence[str], *, size: int, letter: str = "s") -> dict[str, tuple[str, ...]]:
     """Shard name -> its trailers, in the order of the manifest."""
     if size < 1:
         raise ValueError(f"a shard holds at least one trailer, got size {size}")
@@ -24,7 +24,7 @@ def make_shards(trailers: Sequence[str], *, size: int) -> dict[str, tuple[str, .
     for number, first in enumerate(range(0, len(trailers), size)):
         members = tuple(trailers[first : first + size])
         digest = hashlib.sha256("\n".join(members).encode()).hexdigest()[:8]
-        shards[f"s{number:04d}-{digest}"] = members
+        shards[f"{letter}{number:04d}-{digest}"] = members
     return shards
 
 

@@ -1,0 +1,41 @@
+# Cut shots into clips of equal length and choose the frame that stands for each (Sec. 5, step 2; Sec. 7.1).
+#
+# in   results/shots/{trailer}.csv, results/normalise/{trailer}.frames.h5
+# out  results/clips/{clips}/{trailer}.csv: shot, start, end, padding, frame
+
+
+rule clips:
+    input:
+        upstream=LAYOUT.ledger("shots", "{shard}"),
+        shard=ancient(LAYOUT.shard("{shard}")),
+    output:
+        LAYOUT.ledger("clips", "{shard}", "{clips}"),
+    log:
+        "logs/clips/{clips}/{shard}.log",
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        mem_mb=grown(1000),
+        runtime=grown(60),
+    params:
+        flags=flags(clips.Settings, config["clips"]),
+        attempts=attempts("clips", "clips"),
+    shell:
+        "python -m trailers clips --shard {input.shard} --upstream {input.upstream} --ledger {output}"
+        " --max-failed-fraction {config[max_failed_fraction]} --clips {wildcards.clips} {params.flags} >{log} 2>&1"
+
+
+rule clips_one:
+    input:
+        LAYOUT.shots("{trailer}"),
+        LAYOUT.frames("{trailer}"),
+    output:
+        LAYOUT.clips("{clips}", "{trailer}"),
+    log:
+        "logs/clips/{clips}/{trailer}.log",
+    conda:
+        "../../envs/media.yaml"
+    params:
+        flags=flags(clips.Settings, config["clips"]),
+    shell:
+        "python -m trailers clips --trailer {wildcards.trailer} --clips {wildcards.clips} {params.flags} >{log} 2>&1"
