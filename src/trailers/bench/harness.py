@@ -1,0 +1,193 @@
+"""What every benchmark shares: taking turns, medians, peak memory, the machine's best rate, the table.
+
+On a machine that is also doing other things only ratios mean something, and only between ways that
+took turns within the same minutes. So every round runs every way once, and a ratio is the median of
+the rounds' own ratios.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class Timing:
+    """What one way took, round by round."""
+
+    wall_s: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)  # of this process, all threads; children that were waited for too
+    results: list[Any] = field(default_factory=list)  # what the way gave, where it was asked to keep it
+
+    @property
+    def median_s(self) -> float:
+        return statistics.median(self.wall_s)
+
+    @property
+    def median_cpu_s(self) -> float:
+        return statistics.median(self.cpu_s)
+
+
+def alternate(
+    ways: Mapping[str, Callable[[], Any]], *, rounds: int, warm_up: bool = True, keep: bool = False
+) -> dict[str, Timing]:
+    """Run every way ``rounds`` times, in turns; every other round goes backwards.
+
+    Args:
+        ways: name -> what to run.
+        warm_up: run each once before, unmeasured.
+        keep: keep what the ways give, in ``Timing.results``.
+    """
+    if rounds < 1:
+        raise ValueError(f"a benchmark has at least one round, got {rounds}")
+    if warm_up:
+        for way in ways.values():
+            way()
+    timings = {name: Timing() for name in ways}
+    for number in range(rounds):
+        for name in list(ways)[:: -1 if number % 2 else 1]:
+            wall, cpu = time.perf_counter(), cpu_seconds()
+            result = ways[name]()
+            timings[name].wall_s.append(time.perf_counter() - wall)
+            timings[name].cpu_s.append(cpu_seconds() - cpu)
+            if keep:
+                timings[name].results.append(result)
+    return timings
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of the children it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    """The median of the rounds' ratios: ``ratio(package.wall_s, ours.wall_s)`` is how much faster ours is."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process took, with the children it waited for."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float  # of the largest process among them, in units of 1024 * 1024 bytes
+
+
+def process_usage(command: Sequence[str], *, cwd: Path | None = None) -> Usage:
+    """Run ``command`` to its end, output unseen.
+
+    Raises:
+        RuntimeError: it stopped with another code than 0; its last words are quoted.
+    """
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=cwd) as process:
+        assert process.stderr is not None
+        words = process.stderr.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall_s = time.perf_counter() - started
+    if process.returncode:
+        last = words.decode(errors="replace").strip()[-500:]
+        raise RuntimeError(f"'{' '.join(command)}' stopped with code {process.returncode}: {last}")
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+    return Usage(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / unit)
+
+
+def matrix_rate(device: str = "cpu", precision: str = "float32", *, seconds: float = 1.0) -> float:
+    """The best matrix-multiply rate found here, in multiply-adds a second.
+
+    Tries a few square sizes, each for ``seconds`` after a warm-up; the fastest single product counts.
+    """
+    import torch
+
+    best = 0.0
+    for size in (1024, 2048, 4096):
+        left, right = (torch.rand(size, size, device=device).to(getattr(torch, precision)) for _ in range(2))
+        torch.mm(left, right)
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            synchronise(device)
+            started = time.perf_counter()
+            torch.mm(left, right)
+            synchronise(device)
+            best = max(best, size**3 / (time.perf_counter() - started))
+    return best
+
+
+def synchronise(device: str) -> None:
+    """Wait for the GPU, so that a clock read afterwards means something."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize(device)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    import torch
+
+    wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+    words = cpu_words()
+    return {
+        "cpu": words.get("model name", platform.processor() or platform.machine()),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "features": [name for name in wanted if name in words.get("flags", "").split()],
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "load": round(os.getloadavg()[0], 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def cpu_words() -> dict[str, str]:
+    """What Linux says of the first processor; nothing elsewhere."""
+    path = Path("/proc/cpuinfo")
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n\n")[0].splitlines()
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def commit() -> str | None:
+    """The project's git commit, with -dirty when files differ from it; None without git."""
+    command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """The figures as aligned text, a row each; a figure that a row lacks stays empty."""
+    columns = list(dict.fromkeys(name for row in figures.values() for name in row))
+    cells = [["", *columns]]
+    cells += [
+        [name, *(shown(row[column]) if column in row else "" for column in columns)] for name, row in figures.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def shown(figure: Any) -> str:
+    if isinstance(figure, bool) or not isinstance(figure, int | float):
+        return str(figure)
+    if isinstance(figure, int):
+        return f"{figure:,}"
+    return f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:.3g}"

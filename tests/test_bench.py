@@ -1,0 +1,83 @@
+"""The bench harness: turns, ratios, usage, the table and the file."""
+
+import json
+import sys
+import types
+
+import pytest
+
+from trailers.bench import __main__ as bench
+from trailers.bench import harness
+
+
+def test_ways_take_turns_and_every_other_round_goes_backwards():
+    seen = []
+    harness.alternate({"a": lambda: seen.append("a"), "b": lambda: seen.append("b")}, rounds=3, warm_up=False)
+    assert "".join(seen) == "abbaab"
+
+
+def test_the_warm_up_is_not_measured():
+    calls = []
+    timings = harness.alternate({"a": lambda: calls.append(1)}, rounds=2)
+    assert len(calls) == 3
+    assert len(timings["a"].wall_s) == len(timings["a"].cpu_s) == 2
+
+
+def test_results_are_kept_on_request():
+    assert harness.alternate({"a": lambda: 7}, rounds=2, keep=True)["a"].results == [7, 7]
+    assert harness.alternate({"a": lambda: 7}, rounds=2)["a"].results == []
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios():
+    # Round by round 2, 3 and 10; the ratio of the medians would be 20 / 4 = 5.
+    assert harness.ratio([2.0, 30.0, 20.0], [1.0, 10.0, 2.0]) == 3.0
+
+
+def test_no_round_is_refused():
+    with pytest.raises(ValueError, match="at least one round"):
+        harness.alternate({"a": lambda: None}, rounds=0)
+
+
+def test_process_usage_sees_time_and_memory_of_a_child():
+    hungry = "import time; x = bytearray(200 * 1024 * 1024)\nwhile time.process_time() < 0.3: pass"
+    usage = harness.process_usage([sys.executable, "-c", hungry])
+    assert 200 < usage.peak_mb < 300
+    assert usage.cpu_s >= 0.3
+    assert usage.wall_s >= 0.3
+
+
+def test_process_usage_quotes_the_last_words_of_what_fails():
+    with pytest.raises(RuntimeError, match=r"code 3: alas"):
+        harness.process_usage([sys.executable, "-c", "import sys; print('alas', file=sys.stderr); sys.exit(3)"])
+
+
+def test_the_table_aligns_and_leaves_holes():
+    figures = {"package": {"frames/s": 60.123, "MB": 1234.5}, "ours": {"frames/s": 170, "precision": "bfloat16"}}
+    assert harness.table(figures).splitlines() == [
+        "         frames/s     MB  precision",
+        "package      60.1  1,234",
+        "ours          170          bfloat16",
+    ]
+
+
+def test_the_matrix_rate_is_a_rate():
+    assert harness.matrix_rate(seconds=0.01) > 1e8
+
+
+def test_the_command_prints_a_table_and_writes_the_file(tmp_path, monkeypatch, capsys):
+    found = {"figures": {"ours": {"frames/s": 2.0}}, "ratios": {"ours_to_none": 1.5}}
+    module = types.SimpleNamespace(__doc__="A bench.", add_flags=lambda parser: None, run=lambda arguments: found)
+    monkeypatch.setitem(sys.modules, "trailers.bench.shots", module)
+    assert bench.main(["shots", "--json", str(tmp_path / "shots.json")]) == 0
+    assert "ours_to_none 1.5" in capsys.readouterr().out
+    written = json.loads((tmp_path / "shots.json").read_text())
+    assert set(written) == {"bench", "machine", "commit", "figures", "ratios"}
+    assert written["bench"] == "shots"
+    assert written["ratios"] == {"ours_to_none": 1.5}
+    assert written["machine"]["cores"] >= 1
+
+
+def test_an_unknown_bench_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        bench.main(["guess"])
+    assert "guess" in capsys.readouterr().err
