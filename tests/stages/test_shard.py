@@ -1,0 +1,148 @@
+import argparse
+import errno
+
+import pytest
+
+from trailers.errors import SystemicError, TrailerError, VideoError
+from trailers.stages import shard
+from trailers.store.ledger import OK, Row, read_ledger, write_ledger
+
+
+def make_run(tmp_path, *words):
+    parser = argparse.ArgumentParser()
+    shard.add_flags(parser)
+    return shard.ShardRun.from_flags("shots", parser.parse_args([*words, "--results", str(tmp_path / "results")]))
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "list.txt").write_text("a\nb\nc\nd\n")
+    return lambda *more: make_run(
+        tmp_path, "--shard", str(tmp_path / "list.txt"), "--ledger", str(ledger_of(tmp_path)), *more
+    )
+
+
+def ledger_of(tmp_path):
+    return tmp_path / "results/ledger/shots/s0000-00000000.tsv"
+
+
+def ok(trailer):
+    return Row(trailer, OK, f"shots/{trailer}.csv", "f" * 16, {"shots": 3})
+
+
+def test_settled_trailers_are_left_alone_and_the_ledger_keeps_the_order(run, tmp_path):
+    work = run()
+    todo = work.unsettled(lambda trailer: ok(trailer) if trailer in "bd" else None)
+    assert todo == ["a", "c"]
+    for trailer in reversed(todo):
+        work.attempt(trailer, ok)
+    work.finish()
+    assert list(read_ledger(ledger_of(tmp_path)).values()) == [ok("a"), ok("b"), ok("c"), ok("d")]
+
+
+def test_a_damaged_product_counts_as_absent(run):
+    def settled(trailer):
+        raise TrailerError("cut off")
+
+    assert run().unsettled(settled) == ["a", "b", "c", "d"]
+
+
+def test_one_trailer_never_stops_the_others(run, tmp_path):
+    def make(trailer):
+        if trailer == "a":
+            raise VideoError("no frames")
+        if trailer == "b":
+            raise KeyError("bug")
+        return ok(trailer)
+
+    work = run()
+    for trailer in work.unsettled(lambda trailer: None):
+        work.attempt(trailer, make)
+    work.finish()
+    rows = read_ledger(ledger_of(tmp_path))
+    assert [row.status for row in rows.values()] == ["dead", "failed", "ok", "ok"]
+    assert rows["a"].error == "shots: no frames"
+    assert rows["b"].error == "shots: unexpected KeyError: 'bug'"
+
+
+def test_what_was_not_ok_before_is_skipped_with_its_first_cause(run, tmp_path):
+    before = [Row("a", "dead", error="download: removed"), ok("b"), Row("c", "skipped", error="download: private"), ok("d")]
+    write_ledger(tmp_path / "before.tsv", before)
+    work = run("--upstream", str(tmp_path / "before.tsv"))
+    assert work.unsettled(lambda trailer: None) == ["b", "d"]
+    work.attempt("b", ok)
+    work.attempt("d", ok)
+    work.finish()
+    rows = read_ledger(ledger_of(tmp_path))
+    assert [(row.status, row.error) for row in rows.values()] == [
+        ("skipped", "download: removed"),
+        ("ok", ""),
+        ("skipped", "download: private"),
+        ("ok", ""),
+    ]
+
+
+def test_too_many_failures_are_systemic_and_write_no_ledger(run, tmp_path):
+    def make(trailer):
+        if trailer != "d":
+            raise TrailerError("no route to host")
+        return ok(trailer)
+
+    work = run()
+    for trailer in work.unsettled(lambda trailer: None):
+        work.attempt(trailer, make)
+    with pytest.raises(SystemicError, match=r"3 of 4 trailers failed.*no route to host"):
+        work.finish()
+    assert not ledger_of(tmp_path).exists()
+
+
+def test_a_full_disk_stops_the_job_at_once(run):
+    def make(trailer):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(SystemicError, match="No space left on device"):
+        run().attempt("a", make)
+
+
+def test_transient_failures_ask_for_another_run_and_permanent_ones_do_not(run, tmp_path):
+    attempts = tmp_path / "results/attempts/shots/s0000-00000000"
+
+    def once(problem):
+        def make(trailer):
+            if trailer == "a":
+                raise problem
+            return ok(trailer)
+
+        work = run()
+        for trailer in work.unsettled(lambda trailer: None):
+            work.attempt(trailer, make)
+        work.finish()
+        return shard.read_attempts(attempts)
+
+    assert once(VideoError("never a video")) == 0
+    assert once(TrailerError("timed out")) == 1
+    assert once(TrailerError("timed out")) == 2
+    assert once(VideoError("never a video")) == 2
+
+
+def test_one_trailer_by_hand_raises_its_own_problem_and_writes_no_ledger(tmp_path):
+    work = make_run(tmp_path, "--trailer", "a")
+
+    def make(trailer):
+        raise VideoError("no frames")
+
+    with pytest.raises(VideoError, match="no frames"):
+        work.attempt("a", make)
+    work.finish()
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_unsafe_id_is_refused(tmp_path):
+    with pytest.raises(TrailerError, match="is no trailer id"):
+        make_run(tmp_path, "--trailer", "../a")
+
+
+def test_an_upstream_ledger_of_another_shard_is_refused(run, tmp_path):
+    write_ledger(tmp_path / "before.tsv", [ok("a")])
+    with pytest.raises(TrailerError, match="lacks b"):
+        run("--upstream", str(tmp_path / "before.tsv"))

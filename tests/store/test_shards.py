@@ -1,0 +1,47 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trailers.errors import StoreError
+from trailers.store.shards import make_shards, read_shard
+
+ids = st.lists(st.from_regex(r"tt\d{7}", fullmatch=True), unique=True, min_size=1, max_size=60)
+
+
+def test_shards_are_consecutive_rows_named_by_their_members():
+    shards = make_shards(["a", "b", "c"], size=2)
+    assert shards == {"s0000-7e18f737": ("a", "b"), "s0001-2e7d2c03": ("c",)}
+
+
+@given(ids, st.integers(1, 10))
+def test_every_trailer_is_in_one_shard_and_none_is_too_large(trailers, size):
+    shards = make_shards(trailers, size=size)
+    assert [trailer for members in shards.values() for trailer in members] == trailers
+    assert all(len(members) == size for members in list(shards.values())[:-1])
+
+
+@given(ids, st.integers(1, 10), st.data())
+def test_appended_rows_touch_only_the_last_partly_filled_shard(trailers, size, data):
+    count = data.draw(st.integers(1, len(trailers)))
+    before, after = make_shards(trailers[:count], size=size), make_shards(trailers, size=size)
+    full = [name for name, members in before.items() if len(members) == size]
+    assert all(after[name] == before[name] for name in full)
+
+
+@given(ids, st.integers(1, 10), st.data())
+def test_another_membership_is_another_name(trailers, size, data):
+    gone = data.draw(st.sampled_from(trailers))
+    before = make_shards(trailers, size=size)
+    after = make_shards([trailer for trailer in trailers if trailer != gone], size=size)
+    (holder,) = (name for name, members in before.items() if gone in members)
+    assert holder not in after
+
+
+def test_a_shard_list_that_holds_no_ids_is_refused(tmp_path):
+    path = tmp_path / "s0000-00000000.txt"
+    path.write_text("tt1\n../../etc/passwd\n")
+    with pytest.raises(StoreError, match=r"'../../etc/passwd' is no trailer id"):
+        read_shard(path)
+    path.write_text("")
+    with pytest.raises(StoreError, match="empty"):
+        read_shard(path)
