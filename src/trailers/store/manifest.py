@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from trailers.domain import GENRES, SPLITS, Trailer, is_safe_id
 from trailers.errors import ManifestError
@@ -20,6 +22,9 @@ REQUIRED = ("trailer", "url")
 COLUMNS = ("trailer", "title", "url", "genres", "split0", "split1", "split2", "poster")
 ALTERNATIVES = " | "
 
+YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}", re.ASCII)
+SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):", re.ASCII)
+
 
 def read_manifest(path: Path) -> list[Trailer]:
     """The trailers in the order of their rows.
@@ -27,7 +32,7 @@ def read_manifest(path: Path) -> list[Trailer]:
     Raises:
         ManifestError: names the row (the header is row 1), the column, the reason and the remedy.
     """
-    rows = list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
+    rows = split_rows(path, read_text(path))
     if not rows:
         raise ManifestError(f"{path}: is empty. Write a header with at least trailer,url and a row a trailer.")
     header = [name.strip() for name in rows[0]]
@@ -56,6 +61,19 @@ def read_manifest(path: Path) -> list[Trailer]:
     return trailers
 
 
+def split_rows(path: Path, text: str) -> list[list[str]]:
+    rows: list[list[str]] = []
+    try:
+        for cells in csv.reader(io.StringIO(text, newline=""), strict=True):
+            rows.append(cells)
+    except csv.Error as problem:
+        raise ManifestError(
+            f"{path}: row {len(rows) + 1}: {problem}. Quote a cell with one '\"' at either end, and write a quote "
+            "inside it twice."
+        ) from None
+    return rows
+
+
 def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -77,8 +95,9 @@ def check_header(path: Path, header: Sequence[str]) -> None:
     unknown = [name for name in header if name not in COLUMNS]
     double = sorted({name for name in header if header.count(name) > 1})
     if missing:
+        hint = " Separate cells by commas." if len(header) == 1 and re.search(r"[;\t]", header[0]) else ""
         raise ManifestError(
-            f"{path}: row 1: column {', '.join(missing)} is missing, found {', '.join(header)}. "
+            f"{path}: row 1: column {', '.join(missing)} is missing, found {', '.join(header)}.{hint} "
             f"Known columns are {', '.join(COLUMNS)}; {' and '.join(REQUIRED)} are required."
         )
     if unknown or double:
@@ -89,24 +108,74 @@ def check_header(path: Path, header: Sequence[str]) -> None:
 def read_row(where: str, cells: dict[str, str]) -> Trailer:
     trailer = cells["trailer"]
     if not is_safe_id(trailer):
-        shown = trailer if len(trailer) <= 80 else trailer[:77] + "..."
         raise ManifestError(
-            f"{where}, column trailer: {shown!r} cannot name a file safely. Use 1 to 64 of the ASCII letters, digits, "
-            "'_' and '-', not starting with '-', and no name a system reserves (such as CON)."
+            f"{where}, column trailer: {shorten(trailer)!r} cannot name a file safely. Use 1 to 64 of the "
+            "ASCII letters, digits, '_' and '-', not starting with '-', and no name a system reserves (such as CON)."
         )
-    urls = tuple(url for url in (part.strip() for part in cells["url"].split(ALTERNATIVES)) if url)
-    if not urls:
-        raise ManifestError(f"{where}, column url: is empty. Give a link, a YouTube id or the path of a file.")
-    if any(ord(letter) < 32 for letter in cells["url"]):
-        raise ManifestError(f"{where}, column url: holds a control character. Remove it.")
     return Trailer(
         trailer=trailer,
-        urls=urls,
+        urls=read_urls(where, cells["url"]),
         title=cells.get("title", ""),
         genres=read_genres(where, cells.get("genres", "")),
         splits=tuple(read_split(where, f"split{n}", cells.get(f"split{n}", "")) for n in SPLITS),  # type: ignore[arg-type]
-        poster=cells.get("poster", ""),
+        poster=read_poster(where, cells.get("poster", "")),
     )
+
+
+def read_urls(where: str, cell: str) -> tuple[str, ...]:
+    urls = tuple(url for url in (part.strip() for part in cell.split(ALTERNATIVES)) if url)
+    if not urls:
+        raise ManifestError(f"{where}, column url: is empty. Give a link, a YouTube id or the path of a file.")
+    for url in urls:
+        check_url(f"{where}, column url", url)
+    return urls
+
+
+def read_poster(where: str, cell: str) -> str:
+    if cell:
+        check_url(f"{where}, column poster", cell)
+    return cell
+
+
+def check_url(where: str, url: str) -> None:
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in url):
+        raise ManifestError(f"{where}: holds a control character. Remove it.")
+    try:
+        web_link(url)
+    except ValueError as problem:
+        raise ManifestError(f"{where}: {problem}") from None
+
+
+def web_link(url: str) -> str | None:
+    """The http or https link that ``url`` stands for; None when it is the path of a file.
+
+    Eleven letters of YouTube's alphabet are a YouTube id: a file of such a name is ``./name``.
+
+    Raises:
+        ValueError: any other scheme (file:, ftp:, concat: and their like reach what a manifest must not).
+    """
+    if YOUTUBE_ID.fullmatch(url):
+        return f"https://www.youtube.com/watch?v={url}"
+    scheme = SCHEME.match(url)
+    if scheme is None:
+        return None
+    if scheme[1].lower() not in ("http", "https"):
+        raise ValueError(f"'{shorten(url)}' is no http or https link. Give one, or write the path of a file as ./NAME.")
+    try:
+        parts = urlsplit(url)
+        whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError(f"'{shorten(url)}' is a link without a valid host. Correct it.")
+    # yt-dlp takes orders for its extractors from such a fragment.
+    if "__youtubedl_smuggle" in url:
+        raise ValueError(f"'{shorten(url)}' carries orders for yt-dlp. Remove what follows '#'.")
+    return url
+
+
+def shorten(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def read_genres(where: str, cell: str) -> tuple[str, ...]:
