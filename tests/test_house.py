@@ -1,0 +1,155 @@
+"""The map is true: the rooms, what they may import, and what each stage consists of."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[1]
+SRC = PROJECT / "src" / "trailers"
+STAGES = ("download", "normalise", "shots", "clips", "embed", "classify", "report")
+
+# A room may import what stands left of it, and itself.
+ORDER = (
+    {"errors"},
+    {"domain"},
+    {"settings", "progress", "store", "video"},
+    {"detector", "backbones", "classifier"},
+    {"stages"},
+    {"__main__"},
+)
+HEAVY = ("torch", "torchvision", "timm", "pytorchvideo", "decord", "av", "matplotlib", "yt_dlp", "zarr")
+
+
+def rank(room: str) -> int:
+    return next(number for number, rooms in enumerate(ORDER) if room in rooms)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SRC).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every trailers.* module that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+    return {name for name in names if name.startswith("trailers.")}
+
+
+FILES = sorted(path for path in SRC.rglob("*.py") if room_of(path) not in ("bench", "__init__"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
+def test_imports_point_left(path):
+    own = room_of(path)
+    for name in imports_of(path):
+        other = name.split(".")[1]
+        if other in ("__version__", own):
+            continue
+        assert rank(other) < rank(own) or {own, other} <= ORDER[2], f"{path.relative_to(SRC)} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((SRC / "stages").glob("*.py")), ids=lambda path: path.stem)
+def test_stages_meet_in_files_only(path):
+    others = {name.split(".")[2] for name in imports_of(path) if name.startswith("trailers.stages.")}
+    assert others <= {"shard"}, f"{path.name} imports the stages {others - {'shard'}}"
+
+
+def test_nothing_imports_the_benchmarks():
+    assert not [path for path in FILES if any(name.startswith("trailers.bench") for name in imports_of(path))]
+
+
+@pytest.mark.parametrize("room", ["detector", "backbones", "classifier"])
+def test_model_rooms_see_arrays_never_products(room):
+    for path in (SRC / room).rglob("*.py"):
+        assert not any(name.startswith(("trailers.store.layout", "trailers.store.ledger")) for name in imports_of(path)), path
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_a_module_a_rule_file_a_section_and_a_test_file(stage):
+    assert (SRC / "stages" / f"{stage}.py").is_file()
+    assert (PROJECT / "workflow" / "rules" / f"{stage}.smk").is_file()
+    assert (PROJECT / "tests" / "stages" / f"test_{stage}.py").is_file()
+    if stage != "report":
+        assert stage in yaml.safe_load((PROJECT / "config.yaml").read_text())
+    docstring = ast.get_docstring(ast.parse((SRC / "stages" / f"{stage}.py").read_text()))
+    assert re.search(r"^in ", docstring, re.MULTILINE)
+    assert re.search(r"^out ", docstring, re.MULTILINE)
+    head = (PROJECT / "workflow" / "rules" / f"{stage}.smk").read_text().split("\n\n")[0]
+    assert "# in " in head or "# in " in (PROJECT / "workflow" / "rules" / f"{stage}.smk").read_text()
+
+
+def test_importing_every_stage_is_cheap():
+    names = [path.stem for path in (SRC / "stages").glob("*.py") if path.stem != "__init__"]
+    code = (
+        f"import sys, importlib\nfor name in {names!r}: importlib.import_module('trailers.stages.' + name)\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_the_snakefile_imports_is_the_standard_library_where_it_can_be():
+    code = (
+        "import sys\nfrom trailers import domain, errors, settings\n"
+        "from trailers.store import atomic, fingerprint, layout, ledger, manifest, shards, spans\n"
+        "print([name for name in ('numpy', 'h5py') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_section_of_the_config_has_the_fields_of_its_stage():
+    import dataclasses
+    import importlib
+
+    config = yaml.safe_load((PROJECT / "config.yaml").read_text())
+    schema = yaml.safe_load((PROJECT / "workflow" / "schemas" / "config.schema.yaml").read_text())
+    for stage in STAGES[:-1]:
+        module = importlib.import_module(f"trailers.stages.{stage}")
+        kinds = [getattr(module, name) for name in ("Settings", "Effort") if hasattr(module, name)]
+        fields = {field.name for kind in kinds for field in dataclasses.fields(kind)}
+        extra = {"clips": {"strategies"}, "embed": {"backbones"}}.get(stage, set())
+        assert set(config[stage]) == fields | extra, stage
+        assert set(schema["properties"][stage]["properties"]) == fields | extra, stage
+
+
+def pins(text: str) -> dict[str, str]:
+    return {name.lower(): version for name, version in re.findall(r"([A-Za-z0-9_.-]+)==([A-Za-z0-9_.+]+)", text)}
+
+
+def test_every_dependency_is_pinned_once_and_the_same_everywhere():
+    lock = pins((PROJECT / "envs" / "requirements.txt").read_text())
+    for name in ("pyproject.toml", "envs/media.yaml", "envs/torch.yaml"):
+        for package, version in pins((PROJECT / name).read_text()).items():
+            assert lock[package] == version, f"{name}: {package}"
+
+
+def test_only_video_calls_ffmpeg_or_a_decoder():
+    pattern = re.compile(r"^\s*(import|from) (ffmpeg|imageio_ffmpeg|decord|av)\b", re.MULTILINE)
+    callers = {str(path.relative_to(SRC)) for path in FILES if pattern.search(path.read_text())}
+    assert callers <= {"video.py", "stages/doctor.py"}
+
+
+def test_the_snakefile_is_a_table_of_contents():
+    assert len((PROJECT / "Snakefile").read_text().splitlines()) < 50
+
+
+def test_no_file_speaks_of_another_thing_than_the_project():
+    # A path of one machine, or an address of a package registry, has no place in a project.
+    listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False).stdout.split()
+    if not listed:
+        pytest.skip("not a git checkout")
+    for name in listed:
+        text = (PROJECT / name).read_bytes()
+        assert not re.search(rb"/(?:root|home/\w+)/|pypi\.org|files\.pythonhosted", text), name
