@@ -21,11 +21,12 @@ include: "workflow/rules/common.smk"
 
 # The default target has to stand here: one in an included file is not taken over.
 rule all:
+    default_target: True
     input:
         lambda wildcards: STUDIES["study"].report(),
-    default_target: True
 
 
+include: "workflow/rules/shards.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/normalise.smk"
 include: "workflow/rules/shots.smk"

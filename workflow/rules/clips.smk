@@ -15,14 +15,15 @@ rule clips:
     conda:
         "../../envs/media.yaml"
     resources:
+        how=how("clips"),
         mem_mb=grown(1000),
         runtime=grown(60),
     params:
-        flags=flags(clips.Settings, config["clips"]),
+        flags=shaped_by("clips"),
         attempts=attempts("clips", "clips"),
     shell:
         "python -m trailers clips --shard {input.shard} --upstream {input.upstream} --ledger {output}"
-        " --max-failed-fraction {config[max_failed_fraction]} --clips {wildcards.clips} {params.flags} >{log} 2>&1"
+        " --clips {wildcards.clips} {params.flags} {resources.how} >{log} 2>&1"
 
 
 rule clips_one:
@@ -35,7 +36,9 @@ rule clips_one:
         "logs/clips/{clips}/{trailer}.log",
     conda:
         "../../envs/media.yaml"
+    resources:
+        how=how("clips"),
     params:
-        flags=flags(clips.Settings, config["clips"]),
+        flags=shaped_by("clips"),
     shell:
-        "python -m trailers clips --trailer {wildcards.trailer} --clips {wildcards.clips} {params.flags} >{log} 2>&1"
+        "python -m trailers clips --trailer {wildcards.trailer} --clips {wildcards.clips} {params.flags} {resources.how} >{log} 2>&1"

@@ -25,9 +25,18 @@ from trailers.store.manifest import read_manifest
 from trailers.store.shards import make_shards
 
 LAYOUT = Layout(Path("results"))
+STAGES = {
+    "download": download,
+    "normalise": normalise,
+    "shots": shots,
+    "clips": clips,
+    "embed": embed,
+}
 
 # PYTHONPATH set outside is dropped for conda environments, so it is set inside the command.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PROJECT / 'src'))}; ")
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PROJECT / 'src'))}; "
+)
 
 
 def in_words(function):
@@ -74,8 +83,16 @@ class Study:
     @functools.cached_property
     def pairs(self):
         """(clip strategy, backbone): all that is asked for, and what the experiments need."""
-        asked = [(clips, backbone) for clips in self.strategies for backbone in self.backbones]
-        needed = [(row["clips"], backbone) for row in self.experiments.values() for backbone in row["backbones"]]
+        asked = [
+            (clips, backbone)
+            for clips in self.strategies
+            for backbone in self.backbones
+        ]
+        needed = [
+            (row["clips"], backbone)
+            for row in self.experiments.values()
+            for backbone in row["backbones"]
+        ]
         return tuple(dict.fromkeys(asked + needed))
 
     @property
@@ -86,21 +103,30 @@ class Study:
     @functools.cached_property
     def splits(self):
         """The splits for which some trailer is in each subset and has genres."""
-        codes = [{trailer.splits[n] for trailer in self.trailers if trailer.genres} for n in range(3)]
+        codes = [
+            {trailer.splits[n] for trailer in self.trailers if trailer.genres}
+            for n in range(3)
+        ]
         return tuple(n for n in range(3) if codes[n] >= {0, 1, 2})
 
     def ledgers(self, stage, *variant):
         return [str(LAYOUT.ledger(stage, shard, *variant)) for shard in self.shards]
 
-    def all_ledgers(self):
+    def all_ledgers(self, wildcards=None):
         strategies = dict.fromkeys(clips for clips, _ in self.pairs)
         stages = [("download",), ("normalise",), ("shots",)]
-        stages += [("clips", clips) for clips in strategies] + [("embed", *pair) for pair in self.pairs]
+        stages += [("clips", clips) for clips in strategies] + [
+            ("embed", *pair) for pair in self.pairs
+        ]
         return [ledger for stage in stages for ledger in self.ledgers(*stage)]
 
-    def metrics(self):
+    def metrics(self, wildcards=None):
         names = self.experiments if self.is_labelled else ()
-        return [str(LAYOUT.experiment(name, n) / "metrics.json") for name in names for n in self.splits]
+        return [
+            str(LAYOUT.experiment(name, n) / "metrics.json")
+            for name in names
+            for n in self.splits
+        ]
 
     def report(self):
         return str(LAYOUT.report("" if self.name == "study" else self.name))
@@ -119,13 +145,29 @@ STUDIES = {
 }
 EXPERIMENTS = {name: study for study in STUDIES.values() for name in study.experiments}
 
-# Where nothing lends GPUs one by one, a lease does: Snakemake counts them but names none.
-LEASE = "python -m trailers lease --"
+# Every pair of clip strategy and backbone of either study.
+PAIRS = tuple(dict.fromkeys(pair for study in STUDIES.values() for pair in study.pairs))
+
+# Paths hold the names of backbones shortened.
+FULL_NAME = {folder_name(backbone): backbone for _, backbone in PAIRS}
+
+
+def shaped_by(stage):
+    """The flags that shape a stage's products: a parameter, so that a change redoes them."""
+    return flags(STAGES[stage].Settings, config[stage])
+
+
+def how(stage):
+    """The flags that change how a stage works but not what it makes: a resource, which redoes nothing."""
+    effort = getattr(STAGES[stage], "Effort", None)
+    return f"--max-failed-fraction {config['max_failed_fraction']} {flags(effort, config[stage]) if effort else ''}"
 
 
 def study_of(wildcards):
     """The study a shard belongs to."""
-    return next(study for study in STUDIES.values() if wildcards.shard.startswith(study.letter))
+    return next(
+        study for study in STUDIES.values() if wildcards.shard.startswith(study.letter)
+    )
 
 
 def study_with(wildcards):
@@ -133,7 +175,9 @@ def study_with(wildcards):
     for study in (STUDIES["demo"], STUDIES["study"]):
         if wildcards.trailer in study.by_id:
             return study
-    raise WorkflowError(f"no manifest names '{wildcards.trailer}'. Add it to {config['manifest']}.")
+    raise WorkflowError(
+        f"no manifest names '{wildcards.trailer}'. Add it to {config['manifest']}."
+    )
 
 
 def digest(*parts):
@@ -151,8 +195,13 @@ def attempts(stage, *variants):
     """How many runs of this shard left transient failures: one more asks for another run."""
 
     def count(wildcards):
-        known = variants or [tuple(wildcards[name] for name in ("clips",) if name in wildcards.keys())]
-        return sum(read_attempts(LAYOUT.attempts(stage, wildcards.shard, *variant)) for variant in known)
+        known = variants or [
+            tuple(wildcards[name] for name in ("clips",) if name in wildcards.keys())
+        ]
+        return sum(
+            read_attempts(LAYOUT.attempts(stage, wildcards.shard, *variant))
+            for variant in known
+        )
 
     return count
 
@@ -160,6 +209,52 @@ def attempts(stage, *variants):
 def grown(amount):
     """A resource that doubles when a job is tried again."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
+def made_by_demo(wildcards):
+    """The demo's videos are made before they are fetched."""
+    return ["results/demo/cuts.csv"] if study_of(wildcards).name == "demo" else []
+
+
+def embed_ledgers(study):
+    """What one job of a shard declares: a ledger for every pair its study asks for."""
+    return [LAYOUT.ledger("embed", "{shard}", *pair) for pair in STUDIES[study].pairs]
+
+
+def clip_ledgers(study):
+    strategies = dict.fromkeys(clips for clips, _ in STUDIES[study].pairs)
+    return [LAYOUT.ledger("clips", "{shard}", strategy) for strategy in strategies]
+
+
+def all_names():
+    """Flags with the full names of all strategies and backbones; the worker does those whose ledgers it is to write."""
+    strategies, backbones = (
+        dict.fromkeys(column) for column in zip(*PAIRS, strict=True)
+    )
+    return shlex.join(["--clips", *strategies, "--backbones", *backbones])
+
+
+def experiment_of(wildcards):
+    """An experiment's own settings over those of config.yaml, classify."""
+    return {
+        **config["classify"],
+        **EXPERIMENTS[wildcards.experiment].experiments[wildcards.experiment],
+    }
+
+
+def packs_of(wildcards):
+    study, row = EXPERIMENTS[wildcards.experiment].name, experiment_of(wildcards)
+    return [LAYOUT.pack(study, row["clips"], backbone) for backbone in row["backbones"]]
+
+
+def labels(wildcards):
+    """Changes when genres or splits do, and only then."""
+    return digest(
+        [
+            [row.trailer, row.genres, row.splits]
+            for row in EXPERIMENTS[wildcards.experiment].trailers
+        ]
+    )
 
 
 # Wildcards match slashes. Without these, embed/{backbone} also matches what lies below it.
@@ -171,22 +266,3 @@ wildcard_constraints:
     experiment=r"[A-Za-z0-9_.-]+",
     study=r"study|demo",
     split=r"[012]",
-
-
-localrules:
-    all,
-    shard_list,
-
-
-# The members of one shard. Its name changes with its members, so a list never changes.
-rule shard_list:
-    output:
-        LAYOUT.shard("{shard}"),
-    log:
-        "logs/shards/{shard}.log",
-    conda:
-        "../../envs/media.yaml"
-    params:
-        members=lambda wildcards: study_of(wildcards).shards[wildcards.shard],
-    shell:
-        "printf '%s\\n' {params.members} >{output} 2>{log}"

@@ -1,11 +1,9 @@
 # The real pipeline on a dozen trailers that it makes itself: `snakemake demo --cores all`.
 
-DEMO_CUTS = "results/demo/cuts.csv"
-
 
 rule demo_videos:
     output:
-        DEMO_CUTS,
+        "results/demo/cuts.csv",
     log:
         "logs/demo.log",
     conda:
@@ -16,6 +14,6 @@ rule demo_videos:
 
 
 rule demo:
-    localrule: True
     input:
         STUDIES["demo"].report(),
+    localrule: True

@@ -7,25 +7,6 @@
 # decoding of each trailer. The ledgers are `update` files, so a new pair leaves those of the old
 # ones alone, also when its job fails.
 
-EMBED_EFFORT = flags(embed.Effort, config["embed"])
-
-ALL_PAIRS = [pair for study in STUDIES.values() for pair in study.pairs]
-
-# Paths hold the names of backbones shortened; the worker does the pairs whose ledgers it is to write.
-NAMES = shlex.join(
-    ["--clips", *dict.fromkeys(clips for clips, _ in ALL_PAIRS), "--backbones", *dict.fromkeys(name for _, name in ALL_PAIRS)]
-)
-FULL_NAME = {folder_name(name): name for _, name in ALL_PAIRS}
-
-
-def embed_ledgers(study):
-    return [LAYOUT.ledger("embed", "{shard}", *pair) for pair in STUDIES[study].pairs]
-
-
-def clip_ledgers(study):
-    strategies = dict.fromkeys(clips for clips, _ in STUDIES[study].pairs)
-    return [LAYOUT.ledger("clips", "{shard}", strategy) for strategy in strategies]
-
 
 rule embed:
     input:
@@ -33,23 +14,24 @@ rule embed:
         shard=ancient(LAYOUT.shard("{shard}")),
     output:
         update(embed_ledgers("study")),
-    wildcard_constraints:
-        shard=r"s\d{4,6}-[0-9a-f]{8}",
     log:
         "logs/embed/{shard}.log",
+    wildcard_constraints:
+        shard=r"s\d{4,6}-[0-9a-f]{8}",
     conda:
         "../../envs/torch.yaml"
     threads: 8
     resources:
         gpu=1,
+        how=f"{all_names()} {how('embed')}",
         mem_mb=grown(8000),
         runtime=grown(480),
     params:
-        flags=flags(embed.Settings, config["embed"]),
+        flags=shaped_by("embed"),
         attempts=attempts("embed", *STUDIES["study"].pairs),
     shell:
-        "{LEASE} python -m trailers embed --shard {input.shard} --ledger {output} {NAMES}"
-        " --max-failed-fraction {config[max_failed_fraction]} {params.flags} {EMBED_EFFORT} >{log} 2>&1"
+        "python -m trailers lease -- python -m trailers embed --shard {input.shard} --ledger {output}"
+        " {params.flags} {resources.how} >{log} 2>&1"
 
 
 use rule embed as embed_demo with:
@@ -61,7 +43,7 @@ use rule embed as embed_demo with:
     wildcard_constraints:
         shard=r"d\d{4,6}-[0-9a-f]{8}",
     params:
-        flags=flags(embed.Settings, config["embed"]),
+        flags=shaped_by("embed"),
         attempts=attempts("embed", *STUDIES["demo"].pairs),
 
 
@@ -78,23 +60,24 @@ rule embed_one:
     threads: 8
     resources:
         gpu=1,
+        how=how("embed"),
     params:
-        flags=flags(embed.Settings, config["embed"]),
+        flags=shaped_by("embed"),
         backbone=lambda wildcards: FULL_NAME.get(wildcards.backbone, wildcards.backbone),
     shell:
-        "{LEASE} python -m trailers embed --trailer {wildcards.trailer} --clips {wildcards.clips}"
-        " --backbones {params.backbone:q} {params.flags} {EMBED_EFFORT} >{log} 2>&1"
+        "python -m trailers lease -- python -m trailers embed --trailer {wildcards.trailer} --clips {wildcards.clips}"
+        " --backbones {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
 
 
 # Where there is a network: fetch all weights asked for. Compute nodes need none then.
 rule weights:
-    localrule: True
     log:
         "logs/weights.log",
+    localrule: True
     conda:
         "../../envs/torch.yaml"
     params:
-        backbones=shlex.join(dict.fromkeys(name for _, name in ALL_PAIRS)),
+        backbones=shlex.join(dict.fromkeys(FULL_NAME.values())),
         weights_dir=config["embed"]["weights_dir"],
     shell:
         "python -m trailers weights --backbones {params.backbones} --weights-dir {params.weights_dir:q} 2>&1 | tee {log}"

@@ -16,14 +16,15 @@ rule normalise:
         "../../envs/media.yaml"
     threads: 4
     resources:
+        how=how("normalise"),
         mem_mb=grown(2000),
         runtime=grown(240),
     params:
-        flags=flags(normalise.Settings, config["normalise"]),
+        flags=shaped_by("normalise"),
         attempts=attempts("normalise"),
     shell:
         "python -m trailers normalise --shard {input.shard} --upstream {input.upstream} --ledger {output}"
-        " --max-failed-fraction {config[max_failed_fraction]} {params.flags} {NORMALISE_EFFORT} >{log} 2>&1"
+        " {params.flags} {resources.how} >{log} 2>&1"
 
 
 rule normalise_one:
@@ -37,7 +38,9 @@ rule normalise_one:
     conda:
         "../../envs/media.yaml"
     threads: 4
+    resources:
+        how=how("normalise"),
     params:
-        flags=flags(normalise.Settings, config["normalise"]),
+        flags=shaped_by("normalise"),
     shell:
-        "python -m trailers normalise --trailer {wildcards.trailer} {params.flags} {NORMALISE_EFFORT} >{log} 2>&1"
+        "python -m trailers normalise --trailer {wildcards.trailer} {params.flags} {resources.how} >{log} 2>&1"

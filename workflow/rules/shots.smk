@@ -3,8 +3,6 @@
 # in   results/normalise/{trailer}.frames.h5
 # out  results/shots/{trailer}.csv: start, end; results/shots/{trailer}.scores.h5: both heads' probabilities
 
-SHOTS_EFFORT = flags(shots.Effort, config["shots"])
-
 
 rule shots:
     input:
@@ -19,14 +17,15 @@ rule shots:
     threads: 8
     resources:
         gpu=1,
+        how=how("shots"),
         mem_mb=grown(4000),
         runtime=grown(240),
     params:
-        flags=flags(shots.Settings, config["shots"]),
+        flags=shaped_by("shots"),
         attempts=attempts("shots"),
     shell:
-        "{LEASE} python -m trailers shots --shard {input.shard} --upstream {input.upstream} --ledger {output}"
-        " --max-failed-fraction {config[max_failed_fraction]} {params.flags} {SHOTS_EFFORT} >{log} 2>&1"
+        "python -m trailers lease -- python -m trailers shots --shard {input.shard} --upstream {input.upstream} --ledger {output}"
+        " {params.flags} {resources.how} >{log} 2>&1"
 
 
 rule shots_one:
@@ -42,7 +41,8 @@ rule shots_one:
     threads: 8
     resources:
         gpu=1,
+        how=how("shots"),
     params:
-        flags=flags(shots.Settings, config["shots"]),
+        flags=shaped_by("shots"),
     shell:
-        "{LEASE} python -m trailers shots --trailer {wildcards.trailer} {params.flags} {SHOTS_EFFORT} >{log} 2>&1"
+        "python -m trailers lease -- python -m trailers shots --trailer {wildcards.trailer} {params.flags} {resources.how} >{log} 2>&1"

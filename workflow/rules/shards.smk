@@ -1,0 +1,19 @@
+# Consecutive rows of the manifest, many a job.
+#
+# in   the manifest
+# out  results/shards/{shard}.txt: one trailer id a line
+
+
+# The members of one shard. Its name changes with its members, so a list never changes.
+rule shard_list:
+    output:
+        LAYOUT.shard("{shard}"),
+    log:
+        "logs/shards/{shard}.log",
+    localrule: True
+    conda:
+        "../../envs/media.yaml"
+    params:
+        members=lambda wildcards: study_of(wildcards).shards[wildcards.shard],
+    shell:
+        "printf '%s\\n' {params.members} >{output} 2>{log}"
