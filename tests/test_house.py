@@ -19,7 +19,7 @@ STAGES = ("download", "normalise", "shots", "clips", "embed", "classify", "repor
 ORDER = (
     {"errors"},
     {"domain"},
-    {"settings", "progress", "store", "video"},
+    {"settings", "progress", "store", "video", "web"},
     {"detector", "backbones", "classifier"},
     {"stages"},
     {"__main__"},
@@ -72,7 +72,9 @@ def test_nothing_imports_the_benchmarks():
 @pytest.mark.parametrize("room", ["detector", "backbones", "classifier"])
 def test_model_rooms_see_arrays_never_products(room):
     for path in (SRC / room).rglob("*.py"):
-        assert not any(name.startswith(("trailers.store.layout", "trailers.store.ledger")) for name in imports_of(path)), path
+        assert not any(
+            name.startswith(("trailers.store.layout", "trailers.store.ledger")) for name in imports_of(path)
+        ), path
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -147,7 +149,9 @@ def test_the_snakefile_is_a_table_of_contents():
 
 def test_no_file_speaks_of_another_thing_than_the_project():
     # A path of one machine, or an address of a package registry, has no place in a project.
-    listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False).stdout.split()
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False
+    ).stdout.split()
     if not listed:
         pytest.skip("not a git checkout")
     for name in listed:

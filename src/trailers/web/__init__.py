@@ -1,0 +1,1 @@
+"""Links to bytes, patiently: the only room that calls yt-dlp."""

@@ -1,0 +1,262 @@
+"""One client for all links of a run: tries, waits, deadlines, resumption.
+
+Tries are counted here and not by yt-dlp, which knows no Retry-After. Bytes that are there are not
+asked for again, in this run or the next. No other program is run, no file of the user's is read but
+the cookies that were named, and nothing but http and https is spoken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import io
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from trailers.errors import ConfigError
+from trailers.settings import setting
+from trailers.web.formats import choose_format, safe_suffix
+from trailers.web.reasons import LinkError, explain
+
+log = logging.getLogger(__name__)
+
+WAITED_OUT = ("network", "rate limited")  # worth another try within this run
+
+
+@dataclass(frozen=True)
+class Effort:
+    """what does not shape the receipt"""
+
+    retries: int = setting("times a request is tried again")
+    backoff_s: float = setting("s before the first retry, twice as long before each further one")
+    max_wait_s: float = setting("s; a site that asks to wait longer is left for the next run")
+    sleep_s: float = setting("s between requests")
+    rate_limit_kbps: float | None = setting("KiB/s at most")
+    timeout_s: float = setting("s without an answer before a connection is given up")
+    deadline_s: float = setting("s a link may take in all, waits included")
+    max_size_mb: int = setting("MB at most; what is larger is no trailer")
+    cookies: str | None = setting("cookies.txt of a browser that is logged in")
+    proxy: str | None = setting("such as socks5://127.0.0.1:1080")
+
+
+class OverdueError(BaseException):
+    """The deadline rang. No Exception, lest an `except Exception` on the way swallow it."""
+
+
+@contextlib.contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """End the block after ``seconds``, also where bytes trickle in just fast enough for the time-out.
+
+    Only the main thread can be rung; elsewhere there is no deadline.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise OverdueError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        try:
+            # It rings again every second, should some clean-up swallow the first.
+            signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except OverdueError:
+        raise LinkError("network", f"took more than the {seconds:g} s of download.deadline_s") from None
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Bytes, not yet known to be a video, and where they came from."""
+
+    path: Path
+    facts: Mapping[str, Any]
+
+
+@dataclass
+class Client:
+    """Links to bytes, by yt-dlp: patient with sites, never with one link for ever."""
+
+    effort: Effort
+    min_height: int
+    max_height: int
+    cache: Path  # what yt-dlp keeps between runs
+    last_request: float = -1e9  # on the clock of time.monotonic
+    silent_hosts: set[str] = field(default_factory=set)  # have used up all tries; now they get one each
+
+    def fetch(self, link: str, folder: Path, accept: Callable[[float], None]) -> Fetched:
+        """What ``link`` leads to, in ``folder``; bytes that are there already are not asked for again.
+
+        Args:
+            link: http or https.
+            folder: for this link's trailer alone; partial bytes stay in it.
+            accept: is given the duration in seconds that the site states, and may refuse it.
+
+        Raises:
+            LinkError: with the reason.
+            OSError: this machine cannot write it.
+        """
+        host = urlsplit(link).hostname or ""
+        tries = 0
+        with deadline(self.effort.deadline_s):
+            while True:
+                before = bytes_in(folder)
+                try:
+                    fetched = self.ask(link, folder, accept)
+                except LinkError as problem:
+                    if bytes_in(folder) > before:
+                        tries = 0  # a link that keeps giving is not silent
+                    wait_s = max(problem.wait_s, self.effort.backoff_s * 2**tries)
+                    retries = 0 if host in self.silent_hosts else self.effort.retries
+                    if problem.reason not in WAITED_OUT:
+                        raise
+                    if tries >= retries or wait_s > self.effort.max_wait_s:
+                        self.silent_hosts |= {host} if problem.reason == "network" else set()
+                        raise
+                    tries += 1
+                    log.info("download: %s: %s; try %d of %d in %g s", link, problem, tries, retries, wait_s)
+                    time.sleep(wait_s)
+                else:
+                    self.silent_hosts.discard(host)
+                    return fetched
+
+    def ask(self, link: str, folder: Path, accept: Callable[[float], None]) -> Fetched:
+        """One try."""
+        from yt_dlp.utils import YoutubeDLError
+
+        time.sleep(max(0.0, self.last_request + self.effort.sleep_s - time.monotonic()))
+        is_site = False
+        try:
+            info = first_entry(self.downloader.extract_info(link, download=False), link)
+            is_site = info.get("extractor_key") != "Generic"
+            if info.get("duration") is not None:
+                accept(float(info["duration"]))
+            path = folder / partial_name(link, info)
+            # Below the level of post-processors: no merging, no mending, no command is ever run.
+            complete, _ = self.downloader.dl(str(path), info)
+        except YoutubeDLError as problem:
+            raise explain(problem, link, is_site=is_site) from problem
+        finally:
+            self.last_request = time.monotonic()
+        if not complete or not path.is_file():
+            raise LinkError("network", "the download ended without a file")
+        # The address of a site's bytes is good for hours; that of its page stays.
+        final = info.get("webpage_url") if is_site else info.get("url")
+        facts = {
+            "final_url": str(final or link),
+            "extractor": str(info.get("extractor") or ""),
+            "format": str(info.get("format_id") or ""),
+        }
+        return Fetched(path, facts)
+
+    @functools.cached_property
+    def downloader(self) -> Any:
+        """yt-dlp; importing it and setting it up takes a second."""
+        import yt_dlp
+        from yt_dlp.cookies import CookieLoadError
+
+        made = yt_dlp.YoutubeDL(self.options())
+        made.add_progress_hook(self.guard_size)
+        try:
+            _ = made.cookiejar
+        except CookieLoadError as problem:
+            raise ConfigError(
+                f"{self.effort.cookies}: is no cookies.txt: {problem}. Export it in Netscape format."
+            ) from None
+        return made
+
+    def options(self) -> dict[str, Any]:
+        effort = self.effort
+        options: dict[str, Any] = {
+            "quiet": True,
+            "noprogress": True,
+            "color": {"stdout": "never", "stderr": "never"},
+            "logger": Quiet(),
+            "format": self.choose,
+            "noplaylist": True,
+            "playlist_items": "1",
+            "updatetime": False,
+            "cachedir": str(self.cache),
+            # Tries are counted here, so that Retry-After is honoured. Fragments alone are tried again by yt-dlp.
+            "retries": 0,
+            "extractor_retries": 0,
+            "fragment_retries": effort.retries,
+            "retry_sleep_functions": {"fragment": lambda n: min(effort.backoff_s * 2**n, effort.max_wait_s)},
+            "skip_unavailable_fragments": False,  # the default leaves holes in the video and says nothing
+            "socket_timeout": effort.timeout_s,
+            "sleep_interval_requests": effort.sleep_s,
+            "ratelimit": effort.rate_limit_kbps and effort.rate_limit_kbps * 1024,
+            # No other program touches the bytes; an ffmpeg on PATH would open whatever a playlist names.
+            "fixup": "never",
+            "ffmpeg_location": str(self.cache / "no-ffmpeg"),
+            "external_downloader": {"default": "native"},
+            "hls_prefer_native": True,
+            "js_runtimes": {"deno": {}, "node": {}, "bun": {}, "quickjs": {}},
+        }
+        if effort.proxy is not None:
+            options["proxy"] = effort.proxy
+        if effort.cookies is not None:
+            # As a stream: yt-dlp writes the cookies it was given back to a file.
+            options["cookiefile"] = io.StringIO(read_cookies(Path(effort.cookies)))
+        return options
+
+    def choose(self, offered: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        best = choose_format(offered["formats"], min_height=self.min_height, max_height=self.max_height)
+        if best is not None:
+            yield best
+
+    def guard_size(self, progress: Mapping[str, Any]) -> None:
+        known = max(progress.get("downloaded_bytes") or 0, progress.get("total_bytes") or 0)
+        if known > self.effort.max_size_mb * 1_000_000:
+            raise LinkError("too long", f"more than the {self.effort.max_size_mb} MB of download.max_size_mb")
+
+
+class Quiet:
+    """yt-dlp's logger: what it says is a detail; what it raises is told with its reason."""
+
+    def debug(self, words: str) -> None:
+        log.debug("yt-dlp: %s", words)
+
+    info = warning = error = debug
+
+
+def read_cookies(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path}: cannot be read: {problem}. Correct config.yaml, download.cookies.") from None
+
+
+def first_entry(info: Any, link: str) -> dict[str, Any]:
+    """The video, or the first of a page that has several; live ones have no end to wait for."""
+    while isinstance(info, dict) and "entries" in info:
+        info = next((entry for entry in info["entries"] if entry), None)
+    if not isinstance(info, dict):
+        raise LinkError("not a video", f"{link} names no video")
+    if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
+        raise LinkError("other", f"{link} is live or yet to come")
+    return info
+
+
+def partial_name(link: str, info: Mapping[str, Any]) -> str:
+    """A name that another link, format or version of the video does not share, or bytes of two would be joined."""
+    version = [link, info.get("format_id"), info.get("ext"), info.get("filesize"), info.get("timestamp")]
+    digest = hashlib.sha256(repr(version).encode()).hexdigest()[:16]
+    return f"{digest}.{safe_suffix(str(info.get('ext')))}"
+
+
+def bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0
