@@ -66,7 +66,11 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "a SLURM of one's own needs root"
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
-    return f"not installed: {', '.join(absent)} (Debian: slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)" if absent else ""
+    return (
+        f"not installed: {', '.join(absent)} (Debian: slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)"
+        if absent
+        else ""
+    )
 
 
 def free_port() -> int:
@@ -117,7 +121,13 @@ class SlurmLab:
 
     def start(self) -> None:
         folder = self.folder
-        files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid", "log-file": "munged.log", "seed-file": "munged.seed"}
+        files = {
+            "key-file": "munge.key",
+            "socket": "munge.socket",
+            "pid-file": "munged.pid",
+            "log-file": "munged.log",
+            "seed-file": "munged.seed",
+        }
         self.daemon("munged", "--foreground", "--force", *(f"--{flag}={folder / name}" for flag, name in files.items()))
         self.wait("munged", lambda: (folder / "munge.socket").exists())
         self.daemon("slurmctld", "-D", "-f", str(folder / "slurm.conf"))

@@ -18,7 +18,9 @@ def test_a_shot_refuses_nonsense(start, end):
         Shot(start, end)
 
 
-@pytest.mark.parametrize("values", [(-1, 0, 24, 0), (0, 24, 24, 0), (0, 0, 24, -1), (0, 0, 24, 0, 24), (0, 4, 24, 0, 3)])
+@pytest.mark.parametrize(
+    "values", [(-1, 0, 24, 0), (0, 24, 24, 0), (0, 0, 24, -1), (0, 0, 24, 0, 24), (0, 4, 24, 0, 3)]
+)
 def test_a_clip_refuses_nonsense(values):
     with pytest.raises(ValueError, match="clip"):
         Clip(*values)
@@ -35,7 +37,26 @@ def test_ids_of_plain_letters_are_safe(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["", "..", ".", "-rf", "a/b", "a;b", "a b", "a.b", "CON", "con", "nul", "COM1", "lpt9", "x" * 65, "а", "tt１２３", "a\n", "a\0"],
+    [
+        "",
+        "..",
+        ".",
+        "-rf",
+        "a/b",
+        "a;b",
+        "a b",
+        "a.b",
+        "CON",
+        "con",
+        "nul",
+        "COM1",
+        "lpt9",
+        "x" * 65,
+        "а",
+        "tt１２３",
+        "a\n",
+        "a\0",
+    ],
 )
 def test_ids_that_could_do_harm_are_not(name):
     assert not is_safe_id(name)
@@ -53,7 +74,9 @@ def test_a_clip_strategy_says_how_trailers_become_clips(name, kind, frames, fps,
     assert str(strategy) == name
 
 
-@pytest.mark.parametrize("name", ["shot", "shot0", "Shot24", "shot24-fps5", "seq32-fps1", "shot24-fps48", "shot24 ", "scene24", "../x"])
+@pytest.mark.parametrize(
+    "name", ["shot", "shot0", "Shot24", "shot24-fps5", "seq32-fps1", "shot24-fps48", "shot24 ", "scene24", "../x"]
+)
 def test_other_clip_strategies_are_refused(name):
     with pytest.raises(ConfigError, match=r"shot24|fps"):
         ClipStrategy.parse(name)
@@ -61,7 +84,12 @@ def test_other_clip_strategies_are_refused(name):
 
 @pytest.mark.parametrize(
     ("backbone", "folder"),
-    [("resnet50", "resnet50"), ("timm:vit_b.dino", "timm-vit_b.dino"), ("mine/x.py:net", "mine-x.py-net"), ("../../etc", "etc")],
+    [
+        ("resnet50", "resnet50"),
+        ("timm:vit_b.dino", "timm-vit_b.dino"),
+        ("mine/x.py:net", "mine-x.py-net"),
+        ("../../etc", "etc"),
+    ],
 )
 def test_a_backbone_has_a_name_for_paths(backbone, folder):
     assert folder_name(backbone) == folder

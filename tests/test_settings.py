@@ -63,7 +63,9 @@ def test_the_projects_own_config_fits_its_schema(project):
 def test_a_misspelt_key_is_refused_with_the_right_one(project):
     config = config_of(project)
     config["shots"]["treshold"] = config["shots"].pop("threshold")
-    with pytest.raises(ConfigError, match=r"config\.yaml: the key 'shots\.treshold' is unknown\. Did you mean 'threshold'\?"):
+    with pytest.raises(
+        ConfigError, match=r"config\.yaml: the key 'shots\.treshold' is unknown\. Did you mean 'threshold'\?"
+    ):
         check_config(config, project / "workflow/schemas/config.schema.yaml")
 
 

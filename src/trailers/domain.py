@@ -116,7 +116,7 @@ class ClipStrategy:
         if FPS % strategy.fps or strategy.frames % strategy.step:
             raise ConfigError(
                 f"clip strategy '{name}': {strategy.fps} fps must divide {FPS}, and the step of "
-                f"{FPS / strategy.fps:g} frames must divide the clip's {strategy.frames}. Use fps 1, 2, 3, 4, 6, 8 or 12."
+                f"{FPS / strategy.fps:g} frames must divide the clip's {strategy.frames}. Use fps 4, 6, 8 or 12."
             )
         return strategy
 

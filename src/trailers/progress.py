@@ -25,7 +25,9 @@ class Progress:
         self.done += 1
         rate = self.done / max(time.monotonic() - self.started, 1e-9)
         left = (self.total - self.done) / rate
-        log.info("%s: %d/%d %s: %s (%.2g/s, %.0f s left)", self.stage, self.done, self.total, trailer, words, rate, left)
+        log.info(
+            "%s: %d/%d %s: %s (%.2g/s, %.0f s left)", self.stage, self.done, self.total, trailer, words, rate, left
+        )
         if self.bar is not None:
             self.bar.update()
 

@@ -140,7 +140,9 @@ def read_section(path: Path, section: str) -> Mapping[str, Any]:
     try:
         found = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(section) or {}
     except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path}: is not a YAML file of sections: {' '.join(str(problem).split())}. Correct it.") from None
+        raise ConfigError(
+            f"{path}: is not a YAML file of sections: {' '.join(str(problem).split())}. Correct it."
+        ) from None
     if not isinstance(found, Mapping):
         raise ConfigError(f"{path}: '{section}' must be a section of keys and values, got {found!r}. Correct it.")
     return found
@@ -169,4 +171,5 @@ def explain(problem: Any) -> str:
         near = difflib.get_close_matches(str(unknown[0]), known, n=1)
         advice = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(known)}."
         return f"the key '{'.'.join(filter(None, (where, str(unknown[0]))))}' is unknown. {advice}"
-    return f"{where or 'the file'}: {problem.message}. Correct it; the comments beside the project's own say what it may be."
+    where = where or "the file"
+    return f"{where}: {problem.message}. Correct it; the comments in the project's own say what it may be."

@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import subprocess
@@ -9,7 +10,12 @@ import pytest
 from trailers.stages import lease
 
 # Says which device it has, then holds it for a moment: overlaps show in the times.
-HOLD = "import os, time; print(os.environ['CUDA_VISIBLE_DEVICES'], time.monotonic(), flush=True); time.sleep({s}); print(time.monotonic())"
+HOLD = """
+import os, time
+print(os.environ["CUDA_VISIBLE_DEVICES"], time.monotonic(), flush=True)
+time.sleep({s})
+print(time.monotonic())
+"""
 
 
 def start(tmp_path, code, **environment):
@@ -39,7 +45,7 @@ def test_two_jobs_never_share_a_device(tmp_path, monkeypatch):
     assert held["1"]
     for spans in held.values():
         spans.sort()
-        assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
 
 
 def test_a_killed_job_frees_its_device_at_once(tmp_path, monkeypatch):
@@ -77,7 +83,9 @@ def test_the_exit_status_is_the_commands_own(tmp_path, monkeypatch):
     assert start(tmp_path, "raise SystemExit(7)", CUDA_VISIBLE_DEVICES="").wait(timeout=60) == 7
 
 
-@pytest.mark.parametrize(("visible", "names"), [("0,1", ["0", "1"]), ("", []), ("-1", []), ("GPU-a, 3", ["GPU-a", "3"])])
+@pytest.mark.parametrize(
+    ("visible", "names"), [("0,1", ["0", "1"]), ("", []), ("-1", []), ("GPU-a, 3", ["GPU-a", "3"])]
+)
 def test_the_devices_are_those_that_are_visible(monkeypatch, visible, names):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert lease.devices() == names

@@ -66,7 +66,12 @@ def test_one_trailer_never_stops_the_others(run, tmp_path):
 
 
 def test_what_was_not_ok_before_is_skipped_with_its_first_cause(run, tmp_path):
-    before = [Row("a", "dead", error="download: removed"), ok("b"), Row("c", "skipped", error="download: private"), ok("d")]
+    before = [
+        Row("a", "dead", error="download: removed"),
+        ok("b"),
+        Row("c", "skipped", error="download: private"),
+        ok("d"),
+    ]
     write_ledger(tmp_path / "before.tsv", before)
     work = run("--upstream", str(tmp_path / "before.tsv"))
     assert work.unsettled(lambda trailer: None) == ["b", "d"]

@@ -33,7 +33,11 @@ def test_a_status_is_one_of_four():
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("", "line 1"), ("a,b\n", "line 1"), ("trailer\tstatus\tpath\tfingerprint\tfacts\terror\na\tok\n", "line 2 is damaged")],
+    [
+        ("", "line 1"),
+        ("a,b\n", "line 1"),
+        ("trailer\tstatus\tpath\tfingerprint\tfacts\terror\na\tok\n", "line 2 is damaged"),
+    ],
 )
 def test_a_damaged_ledger_is_named_with_its_remedy(tmp_path, text, complaint):
     (tmp_path / "l.tsv").write_text(text)

@@ -93,7 +93,9 @@ def spans_of(strategy: ClipStrategy, shots: Sequence[Shot], frame_count: int) ->
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     shard.add_flags(parser)
-    parser.add_argument("--clips", type=ClipStrategy.parse, required=True, help="clip strategy, such as shot24 or seq32-fps8")
+    parser.add_argument(
+        "--clips", type=ClipStrategy.parse, required=True, help="clip strategy, such as shot24 or seq32-fps8"
+    )
     add_setting_flags(parser, Settings, "clips")
 
 
@@ -137,7 +139,7 @@ def workers(
         with open_frames(layout.frames(trailer)) as frames:
             cut = cut_into_clips(spans_of(strategy, shots, len(frames)), frames=strategy.frames)
             clips = choose_frames(cut, frames, bins=settings.histogram_bins, step=strategy.step)
-            header = {"trailer": trailer, "frames": len(frames), "fingerprint": wanted}
+            header: dict[str, str | int] = {"trailer": trailer, "frames": len(frames), "fingerprint": wanted}
         write_spans(layout.clips(str(strategy), trailer), clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
         return row(trailer, clips, wanted)
 

@@ -103,4 +103,6 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         os.execvp(command[0], command)
     except OSError as problem:
-        raise ConfigError(f"lease: cannot run '{command[0]}': {problem.strerror}. Look at its spelling and at PATH.") from None
+        raise ConfigError(
+            f"lease: cannot run '{command[0]}': {problem.strerror}. Look at its spelling and at PATH."
+        ) from None

@@ -36,7 +36,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     which = group.add_mutually_exclusive_group(required=True)
     which.add_argument("--shard", type=Path, metavar="LIST", help="a shard list: one trailer id a line")
     which.add_argument("--trailer", metavar="ID", help="one trailer alone; writes no ledger")
-    group.add_argument("--upstream", type=Path, metavar="LEDGER", help="ledger of the stage before; skips what is not ok there")
+    group.add_argument(
+        "--upstream", type=Path, metavar="LEDGER", help="ledger of the stage before; skips what is not ok there"
+    )
     group.add_argument("--ledger", type=Path, nargs="+", metavar="LEDGER", help="ledger to write (needs --shard)")
     group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
     group.add_argument(
@@ -77,7 +79,9 @@ class ShardRun:
         trailers = read_shard(arguments.shard)
         absent = [trailer for trailer in trailers if upstream and trailer not in upstream]
         if absent:
-            raise StoreError(f"{arguments.upstream}: lacks {absent[0]} of {arguments.shard}. Remove it and run snakemake again.")
+            raise StoreError(
+                f"{arguments.upstream}: lacks {absent[0]} of {arguments.shard}. Remove it and run snakemake again."
+            )
         skipped = {trailer: row.error for trailer, row in upstream.items() if row.status != OK}
         return cls(stage, trailers, layout, ledger, skipped, arguments.max_failed_fraction)
 
@@ -124,7 +128,9 @@ class ShardRun:
         if isinstance(problem, SystemicError):
             raise problem
         if isinstance(problem, OSError) and problem.errno in SYSTEMIC:
-            raise SystemicError(f"{self.stage}: {trailer}: {problem}. Mend that and run again; what is made stays.") from problem
+            raise SystemicError(
+                f"{self.stage}: {trailer}: {problem}. Mend that and run again; what is made stays."
+            ) from problem
         if self.ledger is None:
             raise problem
         if not isinstance(problem, TrailerError):

@@ -48,7 +48,9 @@ def write_ledger(path: Path, rows: Iterable[Row]) -> None:
     lines = ["\t".join(COLUMNS)]
     for row in rows:
         facts = json.dumps(row.facts, sort_keys=True, ensure_ascii=False)
-        lines.append("\t".join((row.trailer, row.status, row.path, row.fingerprint, one_line(facts), one_line(row.error))))
+        lines.append(
+            "\t".join((row.trailer, row.status, row.path, row.fingerprint, one_line(facts), one_line(row.error)))
+        )
     write_text(path, "\n".join(lines) + "\n")
 
 

@@ -37,7 +37,9 @@ def read_shard(path: Path) -> list[str]:
     try:
         trailers = path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as problem:
-        raise StoreError(f"{path}: cannot be read as a shard list: {problem}. Remove it and run snakemake again.") from None
+        raise StoreError(
+            f"{path}: cannot be read as a shard list: {problem}. Remove it and run snakemake again."
+        ) from None
     for trailer in trailers:
         if not is_safe_id(trailer):
             raise StoreError(f"{path}: '{trailer}' is no trailer id. Remove the file and run snakemake again.")

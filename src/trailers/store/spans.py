@@ -24,7 +24,9 @@ CLIPS_SCHEMA = "clips/1"
 Span = TypeVar("Span", Shot, Clip)
 
 
-def write_spans(path: Path, spans: Sequence[Span], *, kind: type[Span], header: Mapping[str, str | int], schema: str) -> None:
+def write_spans(
+    path: Path, spans: Sequence[Span], *, kind: type[Span], header: Mapping[str, str | int], schema: str
+) -> None:
     """``header`` values hold no white space; fingerprint and trailer are among them."""
     names = [field.name for field in dataclasses.fields(kind)]
     lines = [" ".join(("#", schema, *(f"{key}={value}" for key, value in header.items()))), ",".join(names)]
