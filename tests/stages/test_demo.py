@@ -85,9 +85,9 @@ def test_a_dissolve_shows_both_shots_in_turn():
 
 def test_a_fade_goes_to_black_and_up_again():
     shot = demo.PlannedShot("action", 40, 80, "fade", 2)
-    assert [demo.share_of_nearer(frame, shot) for frame in (33, 34, 39, 40, 45, 46)] == [256, 234, 21, 21, 234, 256]
+    assert [demo.share_of_nearer(frame, shot) for frame in (29, 30, 39, 40, 49, 50)] == [256, 243, 12, 12, 243, 256]
     white = np.full((1, 1, 3), 255, np.uint8)
-    assert demo.mix(white, white, 21, "fade").tolist() == [[[20, 20, 20]]]
+    assert demo.mix(white, white, 12, "fade").tolist() == [[[11, 11, 11]]]
 
 
 def test_a_pattern_tiles_without_a_seam():

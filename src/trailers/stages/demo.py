@@ -39,7 +39,7 @@ CUTS = "cuts.csv"
 CUTS_COLUMNS = "trailer,kind,frame,frames,fps"
 
 CUT, DISSOLVE, FADE = "cut", "dissolve", "fade"
-TRANSITION_FRAMES = {CUT: 0, DISSOLVE: 12, FADE: 12}
+TRANSITION_FRAMES = {CUT: 0, DISSOLVE: 12, FADE: 20}
 WHOLE = 256  # shares are counted in 256ths
 
 Colour = tuple[int, int, int]
