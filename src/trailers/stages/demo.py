@@ -21,7 +21,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -291,7 +291,8 @@ def mix(picture: np.ndarray, other: np.ndarray, share: int, transition: str) -> 
 def make_video(folder: Path, plan: Plan) -> str:
     """Render one trailer unless it is there; what was done, in a word."""
     path = folder / f"{plan.trailer}.mp4"
-    mark = fingerprint(SCHEMA, plan)
+    looks = {name: asdict(LOOKS[name]) for name in plan.looks}
+    mark = fingerprint(SCHEMA, {"plan": asdict(plan), "looks": looks, "transitions": TRANSITION_FRAMES})
     if path.exists() and read_fingerprint(path) == mark:
         return "there"
     encode_frames(path, render(plan), width_px=plan.width_px, height_px=plan.height_px, fps=plan.fps, fingerprint=mark)
