@@ -1,5 +1,8 @@
 import argparse
 import errno
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -151,3 +154,31 @@ def test_an_upstream_ledger_of_another_shard_is_refused(run, tmp_path):
     write_ledger(tmp_path / "before.tsv", [ok("a")])
     with pytest.raises(TrailerError, match="lacks b"):
         run("--upstream", str(tmp_path / "before.tsv"))
+
+
+HANGS = """
+import argparse, sys, time
+from trailers.stages import shard
+from trailers.store.ledger import OK, Row
+parser = argparse.ArgumentParser()
+shard.add_flags(parser)
+work = shard.ShardRun.from_flags("shots", parser.parse_args())
+def make(trailer):
+    time.sleep(600 if trailer == "b" else 0)
+    return Row(trailer, OK)
+for trailer in work.unsettled(lambda trailer: None):
+    work.attempt(trailer, make)
+work.finish()
+"""
+
+
+def test_a_trailer_that_hangs_is_recorded_by_the_next_run_and_stops_no_other(tmp_path):
+    (tmp_path / "list.txt").write_text("a\nb\nc\n")
+    words = ["--shard", str(tmp_path / "list.txt"), "--ledger", str(ledger_of(tmp_path)), "--trailer-timeout-s", "1"]
+    command = [sys.executable, "-c", HANGS, *words, "--results", str(tmp_path / "results")]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert not ledger_of(tmp_path).exists()
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0
+    rows = read_ledger(ledger_of(tmp_path))
+    assert [row.status for row in rows.values()] == ["ok", "failed", "ok"]
+    assert rows["b"].error == "shots: hung for more than 1 s. The next run tries it again."

@@ -160,7 +160,8 @@ def shaped_by(stage):
 def how(stage):
     """The flags that change how a stage works but not what it makes: a resource, which redoes nothing."""
     effort = getattr(STAGES[stage], "Effort", None)
-    return f"--max-failed-fraction {config['max_failed_fraction']} {flags(effort, config[stage]) if effort else ''}"
+    shared = f"--max-failed-fraction {config['max_failed_fraction']} --trailer-timeout-s {config['trailer_timeout_s']}"
+    return f"{shared} {flags(effort, config[stage]) if effort else ''}"
 
 
 def study_of(wildcards):

@@ -23,6 +23,7 @@ from trailers.store.atomic import write_text
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, Row, read_ledger, write_ledger
 from trailers.store.shards import read_shard
+from trailers.watchdog import Watchdog, take_note
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="more transient failures than this share of a shard mean that something larger is wrong",
     )
+    group.add_argument(
+        "--trailer-timeout-s",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="a trailer that takes longer hangs: the job is killed, and the next run records it as failed",
+    )
 
 
 @dataclass
@@ -60,8 +68,10 @@ class ShardRun:
     ledger: Path | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)  # trailer -> why
     max_failed_fraction: float = 0.5
+    timeout_s: float | None = None
     rows: dict[str, Row] = field(default_factory=dict)
     progress: Progress | None = None
+    watchdog: Watchdog | None = None
 
     @classmethod
     def from_flags(cls, stage: str, arguments: argparse.Namespace, *, ledger: Path | None = None) -> ShardRun:
@@ -83,7 +93,8 @@ class ShardRun:
                 f"{arguments.upstream}: lacks {absent[0]} of {arguments.shard}. Remove it and run snakemake again."
             )
         skipped = {trailer: row.error for trailer, row in upstream.items() if row.status != OK}
-        return cls(stage, trailers, layout, ledger, skipped, arguments.max_failed_fraction)
+        timeout_s = arguments.trailer_timeout_s
+        return cls(stage, trailers, layout, ledger, skipped, arguments.max_failed_fraction, timeout_s)
 
     def unsettled(self, settled: Callable[[str], Row | None]) -> list[str]:
         """The trailers with work to do; records the rest.
@@ -108,10 +119,34 @@ class ShardRun:
         there = sum(row.status == OK for row in self.rows.values())
         log.info("%s: %d trailers: %d there, %d to do", self.stage, len(self.trailers), there, len(work))
         self.progress = Progress(self.stage, len(work))
+        return self.watched(work)
+
+    def watched(self, work: list[str]) -> list[str]:
+        """Start the watchdog over ``work``, without the trailer that hung in the run before."""
+        if self.ledger is None or self.timeout_s is None or not work:
+            return work
+        note = self.beside_ledger("hung")
+        hung = take_note(note)
+        if hung in work:
+            work.remove(hung)
+            self.fail(hung, TrailerError(f"hung for more than {self.timeout_s:g} s. The next run tries it again."))
+        if work:
+            self.watchdog = Watchdog(note, self.timeout_s)
         return work
+
+    def starts(self, trailer: str) -> None:
+        """Say that ``trailer`` is in work from now; a stage that does not use ``attempt`` calls it itself."""
+        if self.watchdog is not None:
+            self.watchdog.starts(trailer)
+
+    def beside_ledger(self, folder: str) -> Path:
+        """results/<folder>/<stage>/.../<shard>, for what is known of this shard besides the ledger."""
+        assert self.ledger is not None
+        return self.layout.root / folder / self.ledger.with_suffix("").relative_to(self.layout.root / "ledger")
 
     def attempt(self, trailer: str, make: Callable[[str], Row]) -> None:
         """Run ``make`` for one trailer and record its row, or why there is none."""
+        self.starts(trailer)
         try:
             self.record(make(trailer))
         except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
@@ -147,6 +182,8 @@ class ShardRun:
         """
         if self.progress is not None:
             self.progress.close()
+        if self.watchdog is not None:
+            self.watchdog.close()
         if self.ledger is None:
             return
         rows = [self.rows[trailer] for trailer in self.trailers]
@@ -166,9 +203,7 @@ class ShardRun:
 
     def count_attempt(self) -> None:
         """Tell Snakemake, through a parameter of the rule, that this shard wants another run."""
-        assert self.ledger is not None
-        below = self.ledger.with_suffix("").relative_to(self.layout.root / "ledger")
-        bump(self.layout.root / "attempts" / below)
+        bump(self.beside_ledger("attempts"))
 
 
 def bump(attempts: Path) -> None:
