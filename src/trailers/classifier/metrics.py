@@ -1,0 +1,133 @@
+"""Areas under precision-recall curves: micro, macro, weighted, sample, and a genre's own (Sec. 6).
+
+Two conventions give very different numbers, so both are computed and always named:
+
+trapezoid  straight lines between the points of the curve, from precision 1 at recall 0. The
+           published numbers are these. A constant prediction scores (1 + prior) / 2.
+step       average precision: each gain in recall counts with the precision it was reached at. A
+           constant prediction scores its prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+CONVENTIONS = ("trapezoid", "step")
+METRICS = ("micro", "macro", "weighted", "sample")
+
+
+def areas(labels: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
+    """Convention -> area (rows,) under the precision-recall curve of every row, in [0, 1].
+
+    Equal scores are one point of the curve. A row without positives has no recall: its areas are NaN.
+
+    Args:
+        labels: (rows, n), 0 or 1.
+        scores: (rows, n), higher is more likely.
+
+    Raises:
+        ValueError: shapes differ, a label is not 0 or 1, or a score is NaN.
+    """
+    labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
+    if labels.shape != scores.shape or labels.ndim != 2:
+        raise ValueError(f"labels {labels.shape} and scores {scores.shape} must be one (rows, n) shape")
+    if not np.isin(labels, (0, 1)).all() or np.isnan(scores).any():
+        raise ValueError("labels are 0 or 1 and scores are numbers")
+    rows, n = labels.shape
+    if not n:
+        return {convention: np.full(rows, np.nan) for convention in CONVENTIONS}
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ranked = np.take_along_axis(scores, order, axis=1)
+    hits = np.take_along_axis(labels, order, axis=1).cumsum(axis=1)
+    # Only the last of equal scores is a point of the curve; the others repeat the point before it.
+    last_of_equals = np.ones((rows, n), bool)
+    last_of_equals[:, :-1] = ranked[:, :-1] != ranked[:, 1:]
+    point = np.maximum.accumulate(np.where(last_of_equals, np.arange(n), -1), axis=1)
+    there, point = point >= 0, np.maximum(point, 0)
+    found = np.take_along_axis(hits, point, axis=1)
+    precision, recall = np.ones((rows, n + 1)), np.zeros((rows, n + 1))
+    precision[:, 1:] = np.where(there, found / (point + 1), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall[:, 1:] = np.where(there, found, 0) / hits[:, -1:]
+    gained = np.diff(recall, axis=1)
+    return {
+        "trapezoid": (gained * (precision[:, 1:] + precision[:, :-1]) / 2).sum(axis=1),
+        "step": (gained * precision[:, 1:]).sum(axis=1),
+    }
+
+
+def scores_of(labels: np.ndarray, probabilities: np.ndarray, genres: Sequence[str]) -> dict[str, Any]:
+    """All metrics of a test set, in percent; None where there is nothing to measure.
+
+    ``{"metrics": {convention: {metric: value}}, "genres": {genre: {"positives": n, convention: value}}}``.
+    A genre without positives has no area of its own; macro is the mean of those that have one.
+
+    Args:
+        labels: (trailers, genres), 0 or 1.
+        probabilities: (trailers, genres).
+    """
+    labels = np.asarray(labels)
+    micro = areas(labels.reshape(1, -1), probabilities.reshape(1, -1))
+    genre = areas(labels.T, probabilities.T)
+    sample = areas(labels, probabilities)
+    positives = labels.sum(axis=0)
+    return {
+        "metrics": {
+            convention: {
+                "micro": percent(micro[convention]),
+                "macro": percent(genre[convention]),
+                "weighted": percent(genre[convention], positives),
+                "sample": percent(sample[convention]),
+            }
+            for convention in CONVENTIONS
+        },
+        "genres": {
+            name: {"positives": int(positives[i])} | {c: percent(genre[c][i : i + 1]) for c in CONVENTIONS}
+            for i, name in enumerate(genres)
+        },
+    }
+
+
+def percent(areas: np.ndarray, weights: np.ndarray | None = None) -> float | None:
+    """Mean of the areas that are defined, x 100."""
+    defined = ~np.isnan(areas)
+    if not defined.any():
+        return None
+    return float(100 * np.average(areas[defined], weights=None if weights is None else weights[defined]))
+
+
+def floor(train_labels: np.ndarray, labels: np.ndarray, genres: Sequence[str]) -> dict[str, Any]:
+    """What knowing nothing scores: every trailer gets the genres' shares of the training subset."""
+    prior = np.asarray(train_labels, np.float64).mean(axis=0)
+    return scores_of(labels, np.broadcast_to(prior, labels.shape), genres)
+
+
+def mean_and_deviation(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """Mean and standard deviation (ddof = 1) over splits; None where a split has no value, or there is only one."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) != len(values):
+        return None, None
+    return float(np.mean(known)), float(np.std(known, ddof=1)) if len(known) > 1 else None
+
+
+def cross_entropy(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean binary cross entropy over trailers and genres; a logarithm never falls below -100."""
+    with np.errstate(divide="ignore"):
+        yes, no = np.maximum(np.log(probabilities), -100), np.maximum(np.log1p(-probabilities), -100)
+    return float(-(labels * yes + (1 - labels) * no).mean())
+
+
+def undefined(labels: np.ndarray, genres: Sequence[str]) -> list[str]:
+    """The genres that no trailer has."""
+    return [genre for genre, count in zip(genres, np.asarray(labels).sum(axis=0), strict=True) if not count]
+
+
+Counts = Mapping[str, int]
+
+
+def positives(labels: np.ndarray, genres: Sequence[str]) -> Counts:
+    """Genre -> trailers that have it."""
+    return {genre: int(count) for genre, count in zip(genres, np.asarray(labels).sum(axis=0), strict=True)}

@@ -1,0 +1,244 @@
+"""Networks that turn the clips of a snippet into genre logits (Sec. 5, 7.4).
+
+Every network takes a list with the vectors of each backbone, float32 (snippets, clips, F), and
+``counts``: None, or int64 (snippets,), how many clips of each snippet are real. With None the zeros
+that fill a short snippet count as clips, as in the authors' code; with counts they take no part.
+
+Each begins with batch norm, unless told otherwise, and ends in one linear layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trailers.errors import ConfigError
+
+WIDTH = 128  # d, to which the transformer reduces vectors (Sec. 6)
+HEADS = 4  # (Sec. 6)
+FEED_FORWARD = 768
+DROPOUT = 0.25
+GRU_UNITS = 115  # (Sec. 7.4)
+CONV_FILTERS, CONV_CLIPS = 128, 3  # (Sec. 7.4)
+CTT_FILTERS, CTT_CLIPS, CTT_DROPOUT = 256, 5, 0.5  # the baseline's own are not published for these data
+
+
+def real_clips(counts: Tensor, clips: int) -> Tensor:
+    """Bool (snippets, clips): which clips are not filling."""
+    return torch.arange(clips, device=counts.device) < counts[:, None]
+
+
+def mean_over_clips(x: Tensor, counts: Tensor | None) -> Tensor:
+    """(snippets, clips, n) -> (snippets, n)."""
+    if counts is None:
+        return x.mean(dim=1)
+    return (x * real_clips(counts, x.shape[1])[..., None]).sum(dim=1) / counts[:, None]
+
+
+class ClipNorm(nn.BatchNorm1d):
+    """Batch norm of every feature over all clips of a batch; with ``counts``, filling takes no part and stays zero."""
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        scale, shift = self.affine_for(x, counts)
+        x = x * scale + shift
+        return x if counts is None else x * real_clips(counts, x.shape[1])[..., None]
+
+    def affine_for(self, x: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor]:
+        """``scale`` and ``shift`` (F,) such that the norm is ``x * scale + shift``; in training the batch's own.
+
+        The vectors are data and need no gradient, so mean and variance are constants to autograd.
+        """
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        mean, variance = self.running_mean, self.running_var
+        if self.training:
+            rows = x.flatten(0, 1) if counts is None else x[real_clips(counts, x.shape[1])]
+            variance, mean = torch.var_mean(rows.detach(), dim=0, correction=0)
+            unbiased = variance * (len(rows) / max(len(rows) - 1, 1))
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.momentum or 0.0)
+                self.running_var.lerp_(unbiased, self.momentum or 0.0)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return scale, self.bias - mean * scale
+
+
+class Transformer(nn.Module):
+    """Clip Aggregation Transformer (Fig. 7): reduce to 128, one post-norm block, mean over clips.
+
+    Linear(F, 128); queries, keys, values and output 128 x 128 without bias, 4 heads, no dropout on
+    attention; 128-768-128 with ReLU; dropout 0.25 after each layer norm; no positional encoding.
+    """
+
+    def __init__(self, features: int, genres: int, *, batch_norm: bool) -> None:
+        super().__init__()
+        self.norm = ClipNorm(features) if batch_norm else None
+        self.reduce = nn.Linear(features, WIDTH)
+        # One product for queries, keys and values: same numbers, a third of the calls.
+        self.queries_keys_values = nn.Linear(WIDTH, 3 * WIDTH, bias=False)
+        self.attended = nn.Linear(WIDTH, WIDTH, bias=False)
+        self.attention_norm = nn.LayerNorm(WIDTH)
+        self.widen = nn.Linear(WIDTH, FEED_FORWARD)
+        self.narrow = nn.Linear(FEED_FORWARD, WIDTH)
+        self.feed_forward_norm = nn.LayerNorm(WIDTH)
+        self.classify = nn.Linear(WIDTH, genres)
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        x = self.reduced(x, counts)
+        x = self.dropout(self.attention_norm(x + self.attend(x, counts)))
+        x = self.dropout(self.feed_forward_norm(x + self.narrow(F.relu(self.widen(x)))))
+        return self.logits(mean_over_clips(x, counts))
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.classify(x)  # type: ignore[no-any-return]
+
+    def reduced(self, x: Tensor, counts: Tensor | None) -> Tensor:
+        """Batch norm and the reducing product in one: W (s x + t) + b = (W s) x + (W t + b).
+
+        The weights are smaller than the batch, so scaling them instead of it saves two passes
+        over the largest tensor there is, and its gradient, which nobody needs.
+        """
+        if self.norm is None:
+            return self.reduce(x)  # type: ignore[no-any-return]
+        scale, shift = self.norm.affine_for(x, counts)
+        weight = self.reduce.weight
+        return F.linear(x, weight * scale, torch.addmv(self.reduce.bias, weight, shift))
+
+    def attend(self, x: Tensor, counts: Tensor | None) -> Tensor:
+        snippets, clips, _ = x.shape
+        parts = self.queries_keys_values(x).view(snippets, clips, 3, HEADS, WIDTH // HEADS)
+        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
+        mask = None if counts is None else real_clips(counts, clips)[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        return self.attended(mixed.transpose(1, 2).reshape(snippets, clips, WIDTH))  # type: ignore[no-any-return]
+
+    def dropout(self, x: Tensor) -> Tensor:
+        return F.dropout(x, DROPOUT, self.training)
+
+
+class Recurrent(nn.Module):
+    """One GRU of 115 units; all its outputs through ReLU, mean over clips (Table 5)."""
+
+    def __init__(self, features: int, genres: int, *, batch_norm: bool) -> None:
+        super().__init__()
+        self.norm = ClipNorm(features) if batch_norm else None
+        self.recur = nn.GRU(features, GRU_UNITS, batch_first=True)
+        self.classify = nn.Linear(GRU_UNITS, genres)
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        x = x if self.norm is None else self.norm(x, counts)
+        return self.classify(mean_over_clips(F.relu(self.recur(x)[0]), counts))  # type: ignore[no-any-return]
+
+
+class Convolution(nn.Module):
+    """128 filters over 3 clips, ReLU, mean over clips (Table 5)."""
+
+    def __init__(self, features: int, genres: int, *, batch_norm: bool) -> None:
+        super().__init__()
+        self.norm = ClipNorm(features) if batch_norm else None
+        self.convolve = nn.Conv1d(features, CONV_FILTERS, CONV_CLIPS, padding=CONV_CLIPS // 2)
+        self.classify = nn.Linear(CONV_FILTERS, genres)
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        x = x if self.norm is None else self.norm(x, counts)
+        x = F.relu(self.convolve(x.transpose(1, 2))).transpose(1, 2)
+        return self.classify(mean_over_clips(x, counts))  # type: ignore[no-any-return]
+
+
+class Average(nn.Module):
+    """The mean vector of the snippet and one linear layer: what is there without any modelling of time."""
+
+    def __init__(self, features: int, genres: int, *, batch_norm: bool) -> None:
+        super().__init__()
+        self.norm = ClipNorm(features) if batch_norm else None
+        self.classify = nn.Linear(features, genres)
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        mean = mean_over_clips(x, counts)
+        if self.norm is not None:
+            # The norm is affine, so it may follow the mean, which is thirty times smaller.
+            scale, shift = self.norm.affine_for(x, counts)
+            mean = mean * scale + shift
+        return self.classify(mean)  # type: ignore[no-any-return]
+
+
+class ConvolutionThroughTime(nn.Module):
+    """CTT-MMC-A after Wehrmann and Barros (2017): convolution through time, global maximum over time, dropout, dense.
+
+    The authors of Trailers12k do not publish their version, and the filters' number and length are
+    ours: 256 filters over 5 clips. Batch norm is not part of the baseline, whatever the setting.
+    """
+
+    def __init__(self, features: int, genres: int, *, batch_norm: bool) -> None:  # noqa: ARG002  one signature for all
+        super().__init__()
+        self.convolve = nn.Conv1d(features, CTT_FILTERS, CTT_CLIPS, padding=CTT_CLIPS // 2)
+        self.classify = nn.Linear(CTT_FILTERS, genres)
+
+    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+        # ReLU comes first, so zeros in the place of filling never win the maximum.
+        x = F.relu(self.convolve(x.transpose(1, 2))).transpose(1, 2)
+        x = x if counts is None else x * real_clips(counts, x.shape[1])[..., None]
+        return self.classify(F.dropout(x.amax(dim=1), CTT_DROPOUT, self.training))  # type: ignore[no-any-return]
+
+
+AGGREGATIONS: dict[str, type[Transformer | Recurrent | Convolution | Average | ConvolutionThroughTime]] = {
+    "transformer": Transformer,
+    "gru": Recurrent,
+    "conv": Convolution,
+    "average": Average,
+    "ctt": ConvolutionThroughTime,
+}
+
+
+class EarlyFusion(nn.Module):
+    """One network on the concatenated vectors of all backbones.
+
+    Batch norm looks at each feature alone, so that of the concatenation is that of each backbone.
+    """
+
+    def __init__(self, features: Sequence[int], genres: int, *, aggregation: str, batch_norm: bool) -> None:
+        super().__init__()
+        self.network = AGGREGATIONS[aggregation](sum(features), genres, batch_norm=batch_norm)
+
+    def forward(self, inputs: Sequence[Tensor], counts: Tensor | None = None) -> Tensor:
+        x = inputs[0] if len(inputs) == 1 else torch.cat(list(inputs), dim=2)
+        return self.network(x, counts)  # type: ignore[no-any-return]
+
+
+class LateFusion(nn.Module):
+    """A network for each backbone, trained together; the mean of their logits (Sec. 7.5)."""
+
+    def __init__(self, features: Sequence[int], genres: int, *, aggregation: str, batch_norm: bool) -> None:
+        super().__init__()
+        kind = AGGREGATIONS[aggregation]
+        self.networks = nn.ModuleList(kind(width, genres, batch_norm=batch_norm) for width in features)
+
+    def forward(self, inputs: Sequence[Tensor], counts: Tensor | None = None) -> Tensor:
+        logits = [network(x, counts) for network, x in zip(self.networks, inputs, strict=True)]
+        return logits[0] if len(logits) == 1 else torch.stack(logits).mean(dim=0)
+
+
+FUSIONS: dict[str, type[EarlyFusion | LateFusion]] = {"early": EarlyFusion, "late": LateFusion}
+
+
+def make_network(features: Sequence[int], genres: int, *, aggregation: str, fusion: str, batch_norm: bool) -> nn.Module:
+    """A network for vectors of the lengths ``features``, its weights drawn from torch's generator.
+
+    Raises:
+        ConfigError: no such aggregation or fusion.
+    """
+    if aggregation not in AGGREGATIONS:
+        raise ConfigError(
+            f"no aggregation is called '{aggregation}'. Choose one of {', '.join(AGGREGATIONS)} in config.yaml, "
+            "classify.aggregation or the experiment."
+        )
+    if fusion not in FUSIONS:
+        raise ConfigError(f"fusion is one of {', '.join(FUSIONS)}, not '{fusion}'. Correct it in config.yaml.")
+    return FUSIONS[fusion](features, genres, aggregation=aggregation, batch_norm=batch_norm)
+
+
+def parameters(network: nn.Module) -> int:
+    """How many numbers training adjusts."""
+    return sum(parameter.numel() for parameter in network.parameters())

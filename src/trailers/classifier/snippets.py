@@ -1,0 +1,99 @@
+"""Snippets: adjacent clips of a trailer (Sec. 5, step 3).
+
+trailer   |----------- 70 clips -----------|
+training           |-- 30 --|                   one, its start drawn anew every epoch
+test      |-- 30 --|-- 30 --|-- 10 --|xx 20 zeros   all, one after the other
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Trailers to learn from or to test on.
+
+    Several backbones give several tables of vectors; a trailer has the same clips in each.
+    """
+
+    vectors: tuple[np.ndarray, ...]  # a float32 (clips, F) for each backbone, of many trailers
+    firsts: tuple[np.ndarray, ...]  # int64 (trailers,) for each backbone: row of a trailer's first clip
+    lengths: np.ndarray  # int64 (trailers,): clips of a trailer
+    labels: np.ndarray  # float32 (trailers, genres): 0 or 1
+
+    def __post_init__(self) -> None:
+        if len(self.vectors) != len(self.firsts) or not self.vectors:
+            raise ValueError(f"{len(self.vectors)} tables of vectors but {len(self.firsts)} of firsts")
+        if any(len(first) != len(self.lengths) for first in self.firsts) or len(self.labels) != len(self.lengths):
+            raise ValueError("firsts, lengths and labels must speak of the same trailers")
+        if len(self.lengths) and self.lengths.min() < 1:
+            raise ValueError("a trailer has at least one clip")
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """F of each backbone."""
+        return tuple(table.shape[1] for table in self.vectors)
+
+
+@dataclass(frozen=True)
+class Snippets:
+    """Snippet i is ``counts[i]`` clips of trailer ``trailers[i]``, from its clip ``starts[i]`` on."""
+
+    trailers: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.trailers)
+
+    def __getitem__(self, rows: slice) -> Snippets:
+        return Snippets(self.trailers[rows], self.starts[rows], self.counts[rows])
+
+
+def training_snippets(lengths: np.ndarray, *, clips: int, random: np.random.Generator) -> Snippets:
+    """One snippet a trailer, in random order, each start in 0..T-clips equally likely; shorter trailers whole."""
+    trailers = random.permutation(len(lengths))
+    drawn = lengths[trailers]
+    starts = random.integers(0, np.maximum(drawn - clips, 0) + 1)
+    return Snippets(trailers, starts, np.minimum(drawn, clips))
+
+
+def test_snippets(lengths: np.ndarray, *, clips: int) -> Snippets:
+    """Every trailer cut into consecutive snippets; the last of each has what is left."""
+    snippets = -(-lengths // clips)
+    trailers = np.repeat(np.arange(len(lengths)), snippets)
+    # The number of a snippet within its trailer: count all, take off those before the trailer.
+    before = np.repeat(np.cumsum(snippets) - snippets, snippets)
+    starts = (np.arange(len(trailers)) - before) * clips
+    return Snippets(trailers, starts, np.minimum(lengths[trailers] - starts, clips))
+
+
+def gather(examples: Examples, snippets: Snippets, *, clips: int) -> list[np.ndarray]:
+    """The vectors of ``snippets``, a float32 (snippets, clips, F) for each backbone; zeros after a short one."""
+    return [
+        gather_one(table, first[snippets.trailers] + snippets.starts, snippets.counts, clips)
+        for table, first in zip(examples.vectors, examples.firsts, strict=True)
+    ]
+
+
+def gather_one(table: np.ndarray, rows: np.ndarray, counts: np.ndarray, clips: int) -> np.ndarray:
+    # A snippet lies together on disk: one copy each is three times as fast as indexing row by row.
+    batch = np.empty((len(rows), clips, table.shape[1]), np.float32)
+    for target, row, count in zip(batch, rows.tolist(), counts.tolist(), strict=True):
+        target[:count] = table[row : row + count]
+        target[count:] = 0
+    return batch
+
+
+def select(examples: Examples, trailers: Sequence[int] | np.ndarray) -> Examples:
+    """The same tables, for some of the trailers."""
+    rows = np.asarray(trailers, np.int64)
+    firsts = tuple(first[rows] for first in examples.firsts)
+    return Examples(examples.vectors, firsts, examples.lengths[rows], examples.labels[rows])

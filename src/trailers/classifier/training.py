@@ -1,0 +1,257 @@
+"""Training with early stopping on the validation loss, and testing on all snippets (Sec. 5, 6).
+
+Everything random in an epoch is drawn from (seed, epoch) alone. So a run that goes on from the
+end of any epoch continues as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import itertools
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trailers.classifier.metrics import cross_entropy
+from trailers.classifier.networks import make_network
+from trailers.classifier.snippets import Examples, Snippets, gather, test_snippets, training_snippets
+from trailers.errors import ConfigError, SystemicError
+
+log = logging.getLogger(__name__)
+
+TEST_BATCH = 128  # snippets; large enough for the matrix products, small enough for the cache
+
+ZEROS, MASKED = "zeros", "masked"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training gives, with nothing left open."""
+
+    aggregation: str
+    fusion: str
+    seed: int
+    epochs: int
+    batch_trailers: int
+    learning_rate: float
+    snippet_clips: int
+    optimiser: str
+    weight_decay: float
+    plateau_epochs: int  # without a better validation loss before the learning rate falls
+    plateau_factor: float  # that it is then multiplied with
+    stop_epochs: int  # without a better validation loss before training stops; 0 never
+    batch_norm: bool
+    short_snippets: str
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            if getattr(self, name) < least:
+                raise refused(name, f"at least {least}", getattr(self, name))
+        if not 0 < self.learning_rate < math.inf:
+            raise refused("learning_rate", "above 0", self.learning_rate)
+        if not 0 < self.plateau_factor < 1:
+            raise refused("plateau_factor", "between 0 and 1", self.plateau_factor)
+        for name, known in (("optimiser", tuple(OPTIMISERS)), ("short_snippets", (ZEROS, MASKED))):
+            if getattr(self, name) not in known:
+                raise refused(name, f"one of {', '.join(known)}", getattr(self, name))
+
+
+LEAST = {"epochs": 1, "batch_trailers": 1, "snippet_clips": 1} | dict.fromkeys(
+    ("seed", "weight_decay", "plateau_epochs", "stop_epochs"), 0
+)
+
+
+def refused(name: str, wanted: str, found: object) -> ConfigError:
+    return ConfigError(f"classify.{name} is {wanted}, not {found!r}. Correct it in config.yaml.")
+
+
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw_amsgrad": functools.partial(torch.optim.AdamW, amsgrad=True),
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the learning curves; epochs count from 1."""
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    validation_loss: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The network of the best epoch and how it came about."""
+
+    state: dict[str, Tensor]
+    curves: list[Epoch]
+    best_epoch: int
+
+
+def network_for(recipe: Recipe, features: Sequence[int], genres: int) -> nn.Module:
+    """A network with the initial weights of ``recipe.seed``; the caller's random generator is left alone."""
+    with seeded(recipe.seed, 0, torch.device("cpu")):
+        return make_network(
+            features, genres, aggregation=recipe.aggregation, fusion=recipe.fusion, batch_norm=recipe.batch_norm
+        )
+
+
+@contextlib.contextmanager
+def seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Inside, torch draws what belongs to ``epoch`` of ``seed``."""
+    (number,) = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(number))
+        yield
+
+
+class Training:
+    """A training between two epochs; ``state`` and ``restore`` take it over a restart."""
+
+    def __init__(self, recipe: Recipe, features: Sequence[int], genres: int, device: torch.device) -> None:
+        self.recipe = recipe
+        self.device = device
+        self.network = network_for(recipe, features, genres).to(device)
+        self.optimiser = OPTIMISERS[recipe.optimiser](
+            self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        )
+        self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimiser, factor=recipe.plateau_factor, patience=recipe.plateau_epochs
+        )
+        self.curves: list[Epoch] = []
+        self.best_epoch = 0
+        self.best_state: dict[str, Tensor] = {}
+
+    @property
+    def finished(self) -> bool:
+        done, stop = len(self.curves), self.recipe.stop_epochs
+        return done >= self.recipe.epochs or bool(stop and self.best_epoch and done - self.best_epoch >= stop)
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values, for torch.save."""
+        return {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "curves": [[row.epoch, row.learning_rate, row.train_loss, row.validation_loss] for row in self.curves],
+            "best_epoch": self.best_epoch,
+            "best_state": self.best_state,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what ``state`` gave. Raises KeyError, ValueError or RuntimeError when it does not fit."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.curves = [Epoch(*row) for row in state["curves"]]
+        self.best_epoch = state["best_epoch"]
+        self.best_state = {key: value.cpu() for key, value in state["best_state"].items()}
+
+    def run_epoch(self, train: Examples, validation: Examples) -> Epoch:
+        """One pass over the training trailers, then the validation loss and what follows from it."""
+        number = len(self.curves) + 1
+        rate = float(self.optimiser.param_groups[0]["lr"])
+        with seeded(self.recipe.seed, number, self.device):
+            train_loss = self.learn(train, np.random.default_rng([self.recipe.seed, number]))
+        validation_loss = cross_entropy(validation.labels, predict(self.network, validation, self.recipe, self.device))
+        if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
+            raise SystemicError(
+                f"classify: the loss is {train_loss} (train), {validation_loss} (validation) in epoch {number}. "
+                "Lower classify.learning_rate, or look at the embeddings."
+            )
+        row = Epoch(number, rate, train_loss, validation_loss)
+        if not self.curves or validation_loss < self.curves[self.best_epoch - 1].validation_loss:
+            self.best_epoch = number
+            self.best_state = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
+        self.curves.append(row)
+        self.schedule.step(validation_loss)
+        return row
+
+    def learn(self, train: Examples, random: np.random.Generator) -> float:
+        """Mean loss of one pass over ``train``: one snippet a trailer."""
+        snippets = training_snippets(train.lengths, clips=self.recipe.snippet_clips, random=random)
+        labels = torch.from_numpy(train.labels[snippets.trailers]).to(self.device)
+        losses = torch.zeros((), device=self.device)
+        self.network.train()
+        for first, batch, counts in batches(train, snippets, self.recipe, self.recipe.batch_trailers, self.device):
+            wanted = labels[first : first + len(batch[0])]
+            self.optimiser.zero_grad(set_to_none=True)
+            loss = F.binary_cross_entropy_with_logits(self.network(batch, counts), wanted)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            losses += loss.detach() * len(wanted)
+        return float(losses) / len(train)
+
+
+def batches(
+    examples: Examples, snippets: Snippets, recipe: Recipe, size: int, device: torch.device
+) -> Iterator[tuple[int, list[Tensor], Tensor | None]]:
+    """Position of the first snippet, vectors of each backbone (snippets, clips, F), counts for the networks.
+
+    The next batch is read by a second thread while the network works on this one.
+    """
+
+    def read(first: int) -> list[np.ndarray]:
+        return gather(examples, snippets[first : first + size], clips=recipe.snippet_clips)
+
+    firsts = range(0, len(snippets), size)
+    with ThreadPoolExecutor(1) as reader:
+        coming = iter([reader.submit(read, firsts[0])]) if firsts else iter(())
+        for first, following in itertools.zip_longest(firsts, firsts[1:]):
+            vectors = next(coming).result()
+            if following is not None:
+                coming = iter([reader.submit(read, following)])
+            counts = snippets.counts[first : first + size]
+            masked = recipe.short_snippets == MASKED and bool((counts < recipe.snippet_clips).any())
+            yield (
+                first,
+                [torch.from_numpy(table).to(device) for table in vectors],
+                torch.from_numpy(counts).to(device) if masked else None,
+            )
+
+
+def predict(network: nn.Module, examples: Examples, recipe: Recipe, device: torch.device) -> np.ndarray:
+    """Float64 (trailers, genres): the plain mean, over all snippets of a trailer, of their probabilities."""
+    snippets = test_snippets(examples.lengths, clips=recipe.snippet_clips)
+    network.eval()
+    found = []
+    with torch.inference_mode():
+        for _, batch, counts in batches(examples, snippets, recipe, TEST_BATCH, device):
+            found.append(torch.sigmoid(network(batch, counts)))
+    if not found:
+        return np.zeros((0, examples.labels.shape[1]))
+    probabilities = torch.cat(found).double().cpu().numpy()
+    firsts = np.flatnonzero(np.diff(snippets.trailers, prepend=-1))
+    sums: np.ndarray = np.add.reduceat(probabilities, firsts)
+    return sums / np.diff(firsts, append=len(snippets))[:, None]
+
+
+def train(
+    training: Training, examples: Examples, validation: Examples, *, keep: Callable[[Training], None] = lambda _: None
+) -> Outcome:
+    """Run epochs until ``training`` is finished; ``keep`` is called after each."""
+    while not training.finished:
+        started = time.monotonic()
+        row = training.run_epoch(examples, validation)
+        seconds = time.monotonic() - started
+        log.info(
+            "classify: epoch %d/%d: loss %.4f train, %.4f validation%s, learning rate %.2g (%.1f s, %.0f trailers/s)",
+            row.epoch, training.recipe.epochs, row.train_loss, row.validation_loss,
+            " (best)" if training.best_epoch == row.epoch else "", row.learning_rate, seconds, len(examples) / seconds,
+        )  # fmt: skip
+        keep(training)
+    return Outcome(copy.copy(training.best_state), training.curves, training.best_epoch)

@@ -1,0 +1,111 @@
+"""Put all embeddings of one clip strategy and one backbone into one file for training.
+
+in   results/embed/{clips}/{backbone}/{trailer}.h5   one a trailer, those that the ledgers call ok
+out  results/pack/{study}/{clips}/{backbone}.h5      vectors, offsets, trailers; maps into memory
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from trailers.domain import ClipStrategy
+from trailers.errors import StoreError
+from trailers.store.embeddings import open_embedding, read_attributes, read_embedding
+from trailers.store.fingerprint import fingerprint
+from trailers.store.layout import Layout
+from trailers.store.ledger import OK, read_ledger
+from trailers.store.pack import Part, write_pack
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "pack/1"
+
+# What is a trailer's own, and so cannot be said of a whole pack.
+OWN = ("trailer", "fingerprint", "schema")
+# Vectors that differ in one of these do not belong in one table.
+SHARED = ("backbone", "F", "weights", "weights_sha256", "transform")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clips", type=ClipStrategy.parse, required=True, help="clip strategy, such as shot24")
+    parser.add_argument("--backbone", required=True, help="name of the backbone")
+    parser.add_argument(
+        "--ledgers", type=Path, nargs="+", required=True, help="ledgers of the stage embed, in the study's order"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the pack to write")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    rows = [row for ledger in arguments.ledgers for row in read_ledger(ledger).values()]
+    embedded = {row.trailer: row.fingerprint for row in rows if row.status == OK}
+    if not embedded:
+        raise StoreError(
+            f"pack: none of {len(rows)} trailers has an embedding of {arguments.backbone} on {arguments.clips}; "
+            f"the first: {rows[0].error if rows else 'the ledgers are empty'}. Mend that and run snakemake again."
+        )
+    layout, clips = Layout(arguments.results), str(arguments.clips)
+    paths = {trailer: layout.embedding(clips, arguments.backbone, trailer) for trailer in embedded}
+    parts, shared = survey(paths)
+    attributes = {
+        **shared,
+        "backbone": arguments.backbone,
+        "clips": clips,
+        "fingerprint": fingerprint(SCHEMA, {"trailers": list(embedded)}, *embedded.values()),
+    }
+    features = int(attributes.pop("F"))
+    write_pack(arguments.output, parts, features=features, attributes=attributes)
+    count = sum(part.clips for part in parts)
+    log.info(
+        "pack: %s on %s: %d of %d trailers, %s clips, F %d, %.1f MB",
+        arguments.backbone, clips, len(parts), len(rows), f"{count:,}", features, count * features * 4 / 1e6,
+    )  # fmt: skip
+
+
+def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:
+    """What is to be packed, and the attributes that all embeddings share.
+
+    Raises:
+        StoreError: names the embedding that is damaged or does not fit the first, and how.
+    """
+    parts: list[Part] = []
+    shared: dict[str, Any] = {}
+    first = next(iter(paths.values()))
+    for trailer, path in paths.items():
+        with open_embedding(path) as file:
+            clips, features = shape_of(file, path)
+            found = {key: plain(value) for key, value in read_attributes(file).items()} | {"F": features}
+        if not parts:
+            shared = {key: value for key, value in found.items() if key not in OWN}
+        for key in SHARED:
+            if found.get(key) != shared.get(key):
+                raise StoreError(
+                    f"{path}: {key} is {found.get(key)!r}, but {shared.get(key)!r} in {first}. Remove the one that is "
+                    "wrong and run the stage embed again."
+                )
+        shared = {key: value for key, value in shared.items() if found.get(key) == value}
+        parts.append(Part(trailer, clips, reader(path)))
+    return parts, shared
+
+
+def plain(value: Any) -> Any:
+    """An attribute as something that compares to one truth value."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def shape_of(file: h5py.File, path: Path) -> tuple[int, int]:
+    vectors = file.get("vectors")
+    if not isinstance(vectors, h5py.Dataset) or vectors.ndim != 2 or 0 in vectors.shape:
+        raise StoreError(f"{path}: has no vectors (clips, F). Remove it and run the stage embed again.")
+    return int(vectors.shape[0]), int(vectors.shape[1])
+
+
+def reader(path: Path) -> Callable[[], np.ndarray]:
+    return lambda: read_embedding(path)[0]

@@ -1,0 +1,206 @@
+"""All embeddings of one clip strategy and one backbone in one file that training maps into memory.
+
+HDF5, schema ``embedding-pack/1``:
+
+    vectors    float32 (clips, F)      all trailers one after the other; contiguous, not compressed
+    offsets    int64 (trailers + 1)    trailer i has vectors[offsets[i]:offsets[i + 1]]
+    trailers   S64 (trailers)          ids
+    checksums  uint32 (trailers)       CRC-32 of each trailer's vectors
+
+Attributes: schema, backbone, clips (the strategy), F, fingerprint, and what all its embeddings
+have in common (weights, transform). Plain h5py reads it; so does
+``np.memmap(path, "<f4", "r", offset=file["vectors"].id.get_offset(), shape=file["vectors"].shape)``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from trailers.domain import is_safe_id
+from trailers.errors import StoreError
+from trailers.store.atomic import atomic
+
+SCHEMA = "embedding-pack/1"
+REMEDY = "Remove it and run the stage pack again."
+BLOCK = 1 << 14  # vectors looked at together: 50 MB at F = 768
+
+
+@dataclass(frozen=True)
+class Part:
+    """One trailer to be packed; ``read`` gives its vectors (clips, F)."""
+
+    trailer: str
+    clips: int
+    read: Callable[[], np.ndarray]
+
+
+def write_pack(path: Path, parts: Sequence[Part], *, features: int, attributes: Mapping[str, Any]) -> None:
+    """Write ``parts`` in their order; the same parts give the same bytes. Holds one trailer in memory at a time.
+
+    Args:
+        features: F.
+        attributes: backbone, clips and fingerprint are among them.
+
+    Raises:
+        StoreError: a trailer's vectors are not (clips, F) or not finite.
+    """
+    offsets = np.cumsum([0, *(part.clips for part in parts)], dtype=np.int64)
+    checksums = np.zeros(len(parts), np.uint32)
+    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        vectors = file.create_dataset("vectors", (int(offsets[-1]), features), "<f4")
+        for number, part in enumerate(parts):
+            block = np.ascontiguousarray(part.read(), "<f4")
+            check_part(part, block, features)
+            vectors[offsets[number] : offsets[number + 1]] = block
+            checksums[number] = zlib.crc32(block.data)
+        file.create_dataset("offsets", data=offsets)
+        file.create_dataset("trailers", data=np.array([part.trailer for part in parts], "S64"))
+        file.create_dataset("checksums", data=checksums)
+        described = {**attributes, "schema": SCHEMA, "F": features}
+        for key in sorted(described):
+            file.attrs[key] = described[key]
+
+
+def check_part(part: Part, block: np.ndarray, features: int) -> None:
+    if block.shape != (part.clips, features):
+        raise StoreError(
+            f"{part.trailer}: vectors are {block.shape}, expected ({part.clips}, {features}). "
+            "Remove its embedding and run the stage embed again."
+        )
+    if not np.isfinite(block).all():
+        raise StoreError(
+            f"{part.trailer}: its vectors hold NaN or infinity. Remove its embedding and run the stage embed again, "
+            "with embed.precision: float32 if it happens again."
+        )
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack mapped into memory: nothing is read until it is used."""
+
+    path: Path
+    trailers: tuple[str, ...]
+    offsets: np.ndarray  # int64 (trailers + 1)
+    vectors: np.ndarray  # float32 (clips, F), read-only
+    checksums: np.ndarray
+    attributes: dict[str, Any]
+
+    @property
+    def features(self) -> int:
+        return int(self.vectors.shape[1])
+
+    @property
+    def backbone(self) -> str:
+        return str(self.attributes["backbone"])
+
+    @property
+    def clips(self) -> str:
+        """The clip strategy."""
+        return str(self.attributes["clips"])
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.attributes["fingerprint"])
+
+    def clips_of(self, number: int) -> np.ndarray:
+        """The vectors (clips, F) of trailer ``number``."""
+        return self.vectors[self.offsets[number] : self.offsets[number + 1]]
+
+
+def open_pack(path: Path) -> Pack:
+    """The pack at ``path``, its index checked, its vectors not yet read.
+
+    Raises:
+        StoreError: the file is missing, damaged, or of another schema.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            schema = file.attrs.get("schema")
+            if schema != SCHEMA:
+                raise StoreError(f"{path}: schema is {schema!r}, not '{SCHEMA}'. Move it away and pack again.")
+            attributes = {key: plain(value) for key, value in file.attrs.items()}
+            trailers = tuple(name.decode("ascii") for name in np.asarray(file["trailers"]).tolist())
+            offsets, checksums = np.asarray(file["offsets"]), np.asarray(file["checksums"])
+            offset, shape = placement(path, file)
+    except FileNotFoundError:
+        raise StoreError(f"{path}: is not there. Run the stage pack first.") from None
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as problem:
+        raise StoreError(f"{path}: is damaged: {problem}. {REMEDY}") from None
+    check_index(path, trailers, offsets, checksums, shape, attributes)
+    vectors = np.memmap(path, "<f4", "r", offset=offset, shape=shape) if shape[0] else np.zeros(shape, "<f4")
+    return Pack(path, trailers, offsets, vectors, checksums, attributes)
+
+
+def plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def placement(path: Path, file: h5py.File) -> tuple[int, tuple[int, int]]:
+    """Byte at which the vectors start, and their shape."""
+    # A link or a virtual dataset would lead to another file than the one that was named.
+    vectors = file["vectors"] if isinstance(file.get("vectors", getlink=True), h5py.HardLink) else None
+    if (
+        not isinstance(vectors, h5py.Dataset)
+        or vectors.is_virtual
+        or vectors.external
+        or vectors.chunks
+        or vectors.dtype != np.dtype("<f4")
+        or vectors.ndim != 2
+    ):
+        raise StoreError(f"{path}: 'vectors' is not one contiguous float32 table. {REMEDY}")
+    offset = vectors.id.get_offset() or 0
+    if offset + vectors.size * 4 > path.stat().st_size:
+        raise StoreError(f"{path}: is cut off. {REMEDY}")
+    return offset, (int(vectors.shape[0]), int(vectors.shape[1]))
+
+
+def check_index(
+    path: Path,
+    trailers: Sequence[str],
+    offsets: np.ndarray,
+    checksums: np.ndarray,
+    shape: tuple[int, int],
+    attributes: Mapping[str, Any],
+) -> None:
+    missing = [key for key in ("backbone", "clips", "fingerprint") if not isinstance(attributes.get(key), str)]
+    if missing:
+        raise StoreError(f"{path}: the attribute {missing[0]} is missing. {REMEDY}")
+    strange = [trailer for trailer in trailers if not is_safe_id(trailer)]
+    if strange or len(set(trailers)) != len(trailers):
+        what = f"{strange[0]!r} is no trailer id" if strange else "a trailer stands in it twice"
+        raise StoreError(f"{path}: {what}. {REMEDY}")
+    if (
+        offsets.shape != (len(trailers) + 1,)
+        or checksums.shape != (len(trailers),)
+        or offsets[0] != 0
+        or (np.diff(offsets) < 1).any()
+        or offsets[-1] != shape[0]
+        or shape[1] < 1
+    ):
+        raise StoreError(f"{path}: its offsets do not fit its {shape[0]} vectors. {REMEDY}")
+
+
+def check_finite(pack: Pack) -> None:
+    """Raises StoreError naming the first trailer with a NaN or infinite vector. Reads the whole file once."""
+    for start in range(0, len(pack.vectors), BLOCK):
+        block = pack.vectors[start : start + BLOCK]
+        # Minimum and maximum carry NaN and infinity through without a temporary table.
+        if np.isfinite(block.min()) and np.isfinite(block.max()):
+            continue
+        row = start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+        trailer = pack.trailers[int(np.searchsorted(pack.offsets, row, side="right")) - 1]
+        raise StoreError(f"{pack.path}: the vectors of {trailer} hold NaN or infinity. {REMEDY}")
+
+
+def check_sums(pack: Pack) -> None:
+    """Raises StoreError naming the first trailer whose vectors are not those that were written."""
+    for number, trailer in enumerate(pack.trailers):
+        if zlib.crc32(np.ascontiguousarray(pack.clips_of(number)).data) != int(pack.checksums[number]):
+            raise StoreError(f"{pack.path}: the vectors of {trailer} are not those that were written. {REMEDY}")

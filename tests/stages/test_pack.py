@@ -1,0 +1,113 @@
+"""From one embedding a trailer to one file for all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trailers.__main__ import main
+from trailers.domain import Clip
+from trailers.store.embeddings import write_embedding
+from trailers.store.layout import Layout
+from trailers.store.ledger import DEAD, OK, Row, write_ledger
+from trailers.store.pack import open_pack
+
+VECTORS = {
+    "t1": np.array([[1, 2], [3, 4]], np.float32),
+    "t2": np.array([[5, 6], [7, 8], [9, 10]], np.float32),
+    "t3": np.array([[11, 12]], np.float32),
+}
+
+
+def embed(layout, trailer, vectors, **attributes):
+    clips = [Clip(0, 24 * i, 24 * i + 24, 0) for i in range(len(vectors))]
+    path = layout.embedding("shot24", "resnet50", trailer)
+    given = {
+        "trailer": trailer,
+        "backbone": "resnet50",
+        "fingerprint": f"mark-{trailer}",
+        "weights": "V2",
+        **attributes,
+    }
+    write_embedding(path, vectors, clips, given)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two shards; t4 is dead, and t3 stands before it in the second."""
+    layout = Layout(tmp_path / "results")
+    for trailer, vectors in VECTORS.items():
+        embed(layout, trailer, vectors)
+    write_ledger(tmp_path / "s0.tsv", [Row("t2", OK, fingerprint="mark-t2"), Row("t1", OK, fingerprint="mark-t1")])
+    write_ledger(tmp_path / "s1.tsv", [Row("t3", OK, fingerprint="mark-t3"), Row("t4", DEAD, error="removed")])
+    return layout
+
+
+def pack(layout, folder, ledgers=("s0.tsv", "s1.tsv"), output="pack.h5"):
+    words = [
+        "pack",
+        "--clips",
+        "shot24",
+        "--backbone",
+        "resnet50",
+        "--ledgers",
+        *(str(folder / name) for name in ledgers),
+    ]
+    return main([*words, "--output", str(folder / output), "--results", str(layout.root)])
+
+
+def test_the_trailers_that_are_ok_are_packed_in_the_order_of_the_ledgers(results, tmp_path):
+    assert pack(results, tmp_path) == 0
+    made = open_pack(tmp_path / "pack.h5")
+    assert made.trailers == ("t2", "t1", "t3")
+    assert made.vectors.tolist() == [[5, 6], [7, 8], [9, 10], [1, 2], [3, 4], [11, 12]]
+    assert made.attributes["weights"] == "V2"
+    assert "trailer" not in made.attributes
+
+
+def test_packing_twice_gives_the_same_bytes(results, tmp_path):
+    pack(results, tmp_path)
+    pack(results, tmp_path, output="again.h5")
+    assert (tmp_path / "pack.h5").read_bytes() == (tmp_path / "again.h5").read_bytes()
+
+
+def test_the_fingerprint_follows_the_embeddings(results, tmp_path):
+    pack(results, tmp_path)
+    pack(results, tmp_path, ledgers=["s0.tsv"], output="fewer.h5")
+    write_ledger(tmp_path / "s1.tsv", [Row("t3", OK, fingerprint="other")])
+    pack(results, tmp_path, output="other.h5")
+    marks = {open_pack(tmp_path / name).fingerprint for name in ("pack.h5", "fewer.h5", "other.h5")}
+    assert len(marks) == 3
+
+
+def test_an_embedding_of_another_length_is_named_beside_the_first(results, tmp_path, capsys):
+    embed(results, "t3", np.ones((1, 5), np.float32))
+    assert pack(results, tmp_path) == 1
+    words = capsys.readouterr().err
+    assert "t3.h5: F is 5, but 2 in" in words
+    assert "t2.h5. Remove the one that is wrong and run the stage embed again." in words
+    assert not (tmp_path / "pack.h5").exists()
+
+
+def test_embeddings_of_other_weights_do_not_mix(results, tmp_path, capsys):
+    embed(results, "t1", VECTORS["t1"], weights="random")
+    assert pack(results, tmp_path) == 1
+    assert "t1.h5: weights is 'random', but 'V2' in" in capsys.readouterr().err
+
+
+def test_an_attribute_that_differs_harmlessly_is_left_out(results, tmp_path):
+    embed(results, "t1", VECTORS["t1"], device="cuda")
+    assert pack(results, tmp_path) == 0
+    assert "device" not in open_pack(tmp_path / "pack.h5").attributes
+
+
+def test_a_missing_embedding_is_named(results, tmp_path, capsys):
+    results.embedding("shot24", "resnet50", "t1").unlink()
+    assert pack(results, tmp_path) == 1
+    assert "t1.h5: is not there. Run the stage embed first." in capsys.readouterr().err
+
+
+def test_a_study_without_embeddings_says_why(results, tmp_path, capsys):
+    write_ledger(tmp_path / "s1.tsv", [Row("t4", DEAD, error="download: removed: gone")])
+    assert pack(results, tmp_path, ledgers=["s1.tsv"]) == 1
+    assert "none of 1 trailers has an embedding of resnet50 on shot24" in capsys.readouterr().err
