@@ -102,7 +102,8 @@ def percent(areas: np.ndarray, weights: np.ndarray | None = None) -> float | Non
 def floor(train_labels: np.ndarray, labels: np.ndarray, genres: Sequence[str]) -> dict[str, Any]:
     """What knowing nothing scores: every trailer gets the genres' shares of the training subset."""
     prior = np.asarray(train_labels, np.float64).mean(axis=0)
-    return scores_of(labels, np.broadcast_to(prior, labels.shape), genres)
+    found: dict[str, Any] = scores_of(labels, np.broadcast_to(prior, labels.shape), genres)["metrics"]
+    return found
 
 
 def mean_and_deviation(values: Sequence[float | None]) -> tuple[float | None, float | None]:

@@ -381,7 +381,7 @@ def metrics_of(study: Study, recipe: Recipe, outcome: Outcome, probabilities: np
         "settings": dataclasses.asdict(recipe),
         "parameters": parameters(network_for(recipe, study.features, len(GENRES))),
         **scores_of(labels["test"], probabilities, GENRES),
-        "floor": floor(labels["train"], labels["test"], GENRES)["metrics"],
+        "floor": floor(labels["train"], labels["test"], GENRES),
         "epochs": len(outcome.curves),
         "best_epoch": outcome.best_epoch,
         "validation_loss": outcome.curves[outcome.best_epoch - 1].validation_loss,
