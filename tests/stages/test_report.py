@@ -1,0 +1,253 @@
+"""The report: right numbers, strangers' words made harmless, nothing from outside, the same bytes again."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+import numpy as np
+import pytest
+
+from trailers.domain import GENRES, Clip, Shot
+from trailers.errors import StoreError
+from trailers.stages import report
+from trailers.store.embeddings import write_embedding
+from trailers.store.experiment import write_metrics
+from trailers.store.layout import Layout
+from trailers.store.ledger import Row, write_ledger
+from trailers.store.spans import SHOTS_SCHEMA, write_spans
+
+EVIL = "<script>alert('title')</script>"
+MANIFEST = f"""trailer,title,url,genres,split0,split1,split2
+good,The Good,good.mp4,comedy,0,0,0
+fine,{EVIL},fine.mp4,drama;comedy,2,2,2
+gone,,gone.mp4,drama,1,1,1
+late,,late.mp4,drama,1,1,1
+"""
+STRATEGY, BACKBONE = "shot24", "timm:tiny"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Four trailers: two go through, one is dead, one fails when it is normalised."""
+    (tmp_path / "manifest.csv").write_text(MANIFEST)
+    layout = Layout(tmp_path / "results")
+    skipped = [Row("gone", "skipped", error="download: removed: <b>taken</b> down")]
+    late = Row("late", "failed", error="normalise: late: ffmpeg stopped with code 1 after 812 frames: moov atom")
+    frames = {"frames": 96, "frames_duplicated": 3, "frames_dropped": 0}
+    ledgers = {
+        ("download",): [
+            *(Row(name, "ok", f"download/{name}.mp4", "f") for name in ("good", "fine")),
+            Row("gone", "dead", error="download: removed: <b>taken</b> down", facts={"reason": "removed"}),
+            Row("late", "ok"),
+        ],
+        ("normalise",): [*(Row(name, "ok", facts=frames) for name in ("good", "fine")), *skipped, late],
+        ("shots",): [*(Row(name, "ok") for name in ("good", "fine")), *skipped, Row("late", "skipped")],
+        ("clips", STRATEGY): [
+            Row("good", "ok", facts={"clips": 4, "padded": 1, "padding_frames": 6}),
+            Row("fine", "ok", facts={"clips": 4, "padded": 2, "padding_frames": 20}),
+            *skipped, Row("late", "skipped"),
+        ],
+        ("embed", STRATEGY, BACKBONE): [
+            Row("good", "ok", "embed/shot24/timm-tiny/good.h5", facts={"clips": 4}),
+            Row("fine", "ok", "embed/shot24/timm-tiny/fine.h5", facts={"clips": 4}),
+            *skipped, Row("late", "skipped"),
+        ],
+    }  # fmt: skip
+    paths = []
+    for (stage, *variant), rows in ledgers.items():
+        paths.append(layout.ledger(stage, "s0000-00000000", *variant))
+        write_ledger(paths[-1], rows)
+    header = {"frames": 96, "fingerprint": "0", "frames_fingerprint": "0"}
+    for name, shots in (("good", [Shot(0, 24), Shot(24, 96)]), ("fine", [Shot(0, 24), Shot(30, 40)])):
+        write_spans(layout.shots(name), shots, kind=Shot, header={"trailer": name, **header}, schema=SHOTS_SCHEMA)
+    attributes = {"trailer": "good", "fingerprint": "0", "backbone": BACKBONE, "F": 2, "weights": "in1k.v2"}
+    write_embedding(
+        layout.embedding(STRATEGY, BACKBONE, "good"), np.eye(2, dtype=np.float32), [Clip(0, 0, 24, 0)] * 2, attributes
+    )
+    return argparse.Namespace(
+        manifest=tmp_path / "manifest.csv",
+        ledgers=paths,
+        metrics=[],
+        results=layout.root,
+        output=layout.report(),
+    )
+
+
+def add_metrics(study, name="main", micros=(60.0, 62.0, 67.0), test_trailers=2000):
+    for split, micro in enumerate(micros):
+        folder = Layout(study.results).experiment(name, split)
+        scores = {"micro": micro, "macro": 50.0, "weighted": None, "sample": 40.0}
+        write_metrics(
+            folder,
+            {
+                "experiment": name, "split": split, "clips": STRATEGY, "backbones": [BACKBONE], "parameters": 1234567,
+                "metrics": {"trapezoid": scores, "step": {**scores, "micro": micro - 30}},
+                "floor": {key: {**scores, "micro": 11.0} for key in ("trapezoid", "step")},
+                "genres": {genre: {"positives": 7, "trapezoid": 33.0, "step": 22.0} for genre in GENRES},
+                "positives": {"test": dict.fromkeys(GENRES, 7)},
+                "trailers": {"train": 8000, "validation": 1000, "test": test_trailers},
+                "settings": {"seed": 0}, "epochs": 30, "best_epoch": 10 + split, "short_trailers": 5,
+                "left_out": {"no_genres": 0, "no_split": 0, "no_embedding": 12, "no_embedding_by_subset": {}},
+            },
+        )  # fmt: skip
+        study.metrics.append(folder / "metrics.json")
+
+
+def made(study):
+    report.run(study)
+    return study.output.read_text()
+
+
+def plain(html):
+    """The words of a page, without tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<(style|svg).*?</\1>", " ", html)))
+
+
+def test_stages_are_counted_by_status(study):
+    text = plain(made(study))
+    assert "stage ok dead failed skipped download 3 1 0 0 normalise 2 0 1 1 shots 2 0 0 2" in text
+    assert "clips shot24 2 0 0 2 embed shot24 timm-tiny 2 0 0 2" in text
+
+
+def test_trailers_are_counted_by_what_became_of_them(study):
+    outcomes = report.make_page(study)["outcomes"]
+    assert outcomes == {"ok": 2, "dead": 1, "failed": 1}
+
+
+def test_reasons_carry_the_original_words(study):
+    text = plain(made(study))
+    assert "dead in download: removed (1) gone removed: &lt;b&gt;taken&lt;/b&gt; down" in text
+    assert "failed in normalise: ffmpeg stopped with code N after N frames (1) late late: ffmpeg stopped" in text
+
+
+def test_trailers_with_the_same_trouble_count_together():
+    stage = report.Stage("normalise")
+    for name, frames in (("tt1", 812), ("tt2", 7)):
+        stage.rows[name] = Row(name, "failed", error=f"normalise: results/{name}.mp4: stopped after {frames} frames: x")
+    (reason,) = report.reasons([stage])
+    assert reason.reason == "stopped after N frames"
+    assert [trailer for trailer, _ in reason.trailers] == ["tt1", "tt2"]
+
+
+def test_strangers_words_are_escaped(study):
+    html = made(study)
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(&#39;title&#39;)&lt;/script&gt;" in html
+    assert "<b>taken" not in html
+
+
+def test_nothing_is_fetched_from_outside(study):
+    add_metrics(study)
+    html = made(study)
+    addresses = set(re.findall(r"https?://[^\s\"'<]+", html))
+    assert addresses <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }  # names of the SVG, not addresses
+    assert not re.search(r"<(link|img|script|iframe|object)\b|@import|url\((?!#)", html)
+
+
+def test_the_same_study_gives_the_same_bytes(study):
+    add_metrics(study)
+    assert made(study) == made(study)
+
+
+def test_shots_are_measured(study):
+    text = plain(made(study))
+    # 24, 72, 24 and 10 frames
+    assert (
+        "shots 4 mean 32.5 frames, 1.35 s median 24 frames mode 24 frames shortest and longest 10 and 72 frames" in text
+    )
+    assert "shorter than 24 frames 1 (25.0 %)" in text
+
+
+def test_the_bars_of_the_histogram_are_as_high_as_shots_are_many():
+    drawing = report.histogram(np.array([1, 2, 3, 24, 160, 4000]))
+    assert drawing.startswith("<svg")
+    assert "≥160" in drawing
+    assert "mean 698.3" in drawing
+    # A bar is a path of four corners in the colour of bars; an empty one has no height.
+    bars = re.findall(
+        r'<path d="M ([\d.]+) ([\d.]+)\s+L [\d.]+ [\d.]+\s+L [\d.]+ ([\d.]+)[^"]*"[^>]*var\(--accent\)', drawing
+    )
+    heights = [round(float(bottom) - float(top), 1) for _, bottom, top in bars]
+    assert len(heights) == 41
+    assert [number for number, height in enumerate(heights) if height] == [0, 6, 40]
+    assert heights[0] == pytest.approx(3 * heights[6], abs=0.2)
+    assert heights[40] == pytest.approx(2 * heights[6], abs=0.2)
+
+
+def test_clips_and_frames_are_added_up(study):
+    text = plain(made(study))
+    assert "shot24 2 8 4.0 3 (37.5 %) 26" in text
+    assert "frames 192 duration 0.1 min frames duplicated 6 (3.1 %) frames dropped 0 (0.0 %)" in text
+
+
+def test_backbones_are_described_and_random_weights_are_called_so(study):
+    text = plain(made(study))
+    assert "timm:tiny shot24 2 8 2 in1k.v2" in text
+    assert "Random weights" not in text
+    row = {"backbone": "x", "attributes": {"weights": "random:0"}}
+    assert report.random_backbones([row]) == ["x"]
+
+
+def test_metrics_are_mean_and_deviation_over_splits_by_convention(study):
+    add_metrics(study)
+    text = plain(made(study))
+    # 60, 62, 67: mean 63, squared distances 9 + 1 + 16 = 26, / (3 - 1) = 13, root 3.61
+    assert (
+        "trapezoid experiment micro AP macro AP weighted AP sample AP main 63.00 ± 3.61 50.00 ± 0.00 undefined" in text
+    )
+    assert "floor of main 11.00 ± 0.00" in text
+    assert "step experiment micro AP macro AP weighted AP sample AP main 33.00 ± 3.61" in text
+    assert "left out 12 no embedding" in text
+    assert "best epoch 10, 11, 12 of 30, 30, 30" in text
+
+
+def test_one_split_has_no_deviation(study):
+    add_metrics(study, micros=(60.0,))
+    assert "main 60.00 50.00 undefined 40.00" in plain(made(study))
+
+
+def test_a_small_test_set_is_called_small(study):
+    add_metrics(study)
+    assert "The smallest test set" not in plain(made(study))
+    add_metrics(study, name="little", test_trailers=3)
+    assert "The smallest test set has 3 trailers" in plain(made(study))
+
+
+def test_without_metrics_it_says_why(study):
+    assert "There are no metrics. No experiment was asked for." in plain(made(study))
+    study.manifest.write_text("trailer,url\ngood,good.mp4\n")
+    assert "No trailer of the manifest has genres" in plain(made(study))
+    study.manifest.write_text("trailer,url,genres,split0\ngood,good.mp4,drama,0\n")
+    assert "No split of the manifest has train (0), validation (1) and test (2)" in plain(made(study))
+
+
+def test_a_trailer_in_no_ledger_is_called_absent(study):
+    study.manifest.write_text(MANIFEST + "new,,new.mp4,drama,0,0,0\n")
+    page = report.make_page(study)
+    assert page["outcomes"]["absent"] == 1
+    assert page["rows"][-1]["words"] == "no ledger names this trailer"
+
+
+def test_damaged_shots_are_left_out_and_named(study):
+    Layout(study.results).shots("good").write_text("start,end\n")
+    text = plain(made(study))
+    assert "The shots of 1 trailers cannot be read, such as good" in text
+    assert "shots 2 mean 17.0 frames" in text
+
+
+def test_metrics_that_lack_something_are_named(study):
+    write_metrics(study.results / "x", {"experiment": "x", "split": 0})
+    study.metrics = [study.results / "x" / "metrics.json"]
+    with pytest.raises(StoreError, match=r"metrics\.json: lacks metrics\. Remove it"):
+        report.run(study)
+
+
+def test_a_ledger_from_elsewhere_is_refused(study, tmp_path):
+    write_ledger(tmp_path / "other" / "ledger" / "shots" / "s.tsv", [])
+    study.ledgers.append(tmp_path / "other" / "ledger" / "shots" / "s.tsv")
+    with pytest.raises(StoreError, match=r"s\.tsv: lies not below .*results/ledger"):
+        report.run(study)
