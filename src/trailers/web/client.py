@@ -28,6 +28,7 @@ from trailers.web.reasons import LinkError, explain
 
 log = logging.getLogger(__name__)
 
+BLOCK_BYTES = 16 * 1024
 WAITED_OUT = ("network", "rate limited")  # worth another try within this run
 
 
@@ -189,6 +190,9 @@ class Client:
             "noplaylist": True,
             "playlist_items": "1",
             "updatetime": False,
+            # A cut costs the block in flight, which yt-dlp lets grow to 4 MiB.
+            "buffersize": BLOCK_BYTES,
+            "noresizebuffer": True,
             "cachedir": str(self.cache),
             # Tries are counted here, so that Retry-After is honoured. Fragments alone are tried again by yt-dlp.
             "retries": 0,

@@ -30,15 +30,16 @@ QUALITY = ("too short", "too long", "too small")  # the limits of Sec. 3; they e
 
 # How a site words what it withholds, first match first; seen in yt-dlp's messages.
 WORDS = (
+    ("network", r"^\[download\] got error"),  # a cut, a 5xx; yt-dlp passes on no more than the words
     ("bot check", r"not a bot|captcha|anti-bot"),
     ("rate limited", r"rate.?limit|too many requests|try again later"),
     ("age", r"confirm your age|age.?restricted|age.?verif|inappropriate for some users"),
     ("geo", r"in your country|in your region|from your location|geo.?restrict"),
     ("private", r"private|members.only|registered users|log ?in|sign in|requires payment|purchase|premium"),
     ("removed", r"removed|deleted|terminated|no longer available|copyright|violat"),
-    ("not found", r"unavailable|not available|does not exist|not found"),
     ("not a video", r"unsupported url|no video|requested format is not available|drm protected"),
-    ("network", r"timed out|did not get any data"),
+    ("not found", r"unavailable|not available|does not exist|not found"),
+    ("network", r"timed out|did not get any data|unable to continue"),
 )
 STATUSES = {
     401: "private",

@@ -1,0 +1,122 @@
+"""A web server on loopback that misbehaves on request, and remembers what it was asked.
+
+    with Server({"/trailer.mp4": Page(video)}) as server:
+        ...  # server.link("/trailer.mp4"), server.asked("/trailer.mp4")
+
+A path's pages are answered in order; the last one stays.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+NEVER = 3600.0  # s; longer than any test waits
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer. ``cut`` bytes are sent of the body that Content-Length promises; 0 is all."""
+
+    body: bytes = b""
+    status: int = 200
+    kind: str = "video/mp4"
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int = 0
+    ranges: bool = True  # whether Range is honoured
+    silent_s: float = 0  # before the first byte of the answer
+    trickle_s: float = 0  # between every thousand bytes of the body
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    headers: dict[str, str]  # names in lower case
+    moment: float  # on the clock of time.monotonic
+
+
+class Server:
+    def __init__(self, pages: dict[str, Page | list[Page]]) -> None:
+        self.pages = {path: page if isinstance(page, list) else [page] for path, page in pages.items()}
+        self.requests: list[Request] = []
+        self.stopped = threading.Event()
+
+    def __enter__(self) -> Server:
+        self.http = Listener(("127.0.0.1", 0), type("Bound", (Handler,), {"owner": self}))
+        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.stopped.set()  # wakes whoever is being kept waiting
+        self.http.shutdown()
+        self.http.server_close()
+
+    def link(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.http.server_address[1]}{path}"
+
+    def asked(self, path: str) -> list[Request]:
+        return [request for request in self.requests if request.path == path]
+
+    def next_page(self, path: str) -> Page:
+        pages = self.pages.get(path) or [Page(status=404)]
+        return pages.pop(0) if len(pages) > 1 else pages[0]
+
+
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *connection: object) -> None:
+        """A client that looks at the first bytes only hangs up; that is no news."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(*connection)
+
+
+class Handler(BaseHTTPRequestHandler):
+    owner: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *words: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        server = self.owner
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        server.requests.append(Request(self.path, headers, time.monotonic()))
+        page = server.next_page(self.path)
+        if page.silent_s and server.stopped.wait(page.silent_s):
+            return
+        first = self.first_byte(page)
+        body = page.body[first:]
+        self.send_response(206 if first else page.status)
+        self.send_header("Content-Type", page.kind)
+        self.send_header("Content-Length", str(len(body)))
+        if first:
+            self.send_header("Content-Range", f"bytes {first}-{len(page.body) - 1}/{len(page.body)}")
+        for name, value in page.headers.items():
+            self.send_header(name, value.replace("{server}", server.link("")))
+        self.end_headers()
+        try:
+            self.send_body(page, body)
+        except OSError:  # the client has what it wanted and hung up
+            self.close_connection = True
+
+    def first_byte(self, page: Page) -> int:
+        wanted = self.headers.get("Range", "")
+        return int(wanted.removeprefix("bytes=").split("-")[0]) if page.ranges and wanted and page.status == 200 else 0
+
+    def send_body(self, page: Page, body: bytes) -> None:
+        if page.trickle_s:
+            for number in range(0, len(body), 1000):
+                if self.owner.stopped.wait(page.trickle_s):
+                    return
+                self.wfile.write(body[number : number + 1000])
+            return
+        self.wfile.write(body[: page.cut] if page.cut else body)
+        if page.cut:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)

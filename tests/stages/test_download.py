@@ -1,0 +1,802 @@
+"""The download stage against a server on loopback that misbehaves as real ones do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+from server import NEVER, Page, Server
+
+from trailers.errors import ConfigError, DownloadError, ManifestError, StoreError, SystemicError
+from trailers.stages import download
+from trailers.stages.download import Settings, shortcomings
+from trailers.store.ledger import read_ledger
+from trailers.store.receipt import read_receipt
+from trailers.web import client, formats, reasons
+from trailers.web.formats import choose_format, lines
+
+HTML = Page(b"<!doctype html><html><head><title>A cat</title></head><body>no video</body></html>", kind="text/html")
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory) -> bytes:
+    """A video of 2 s, 128x72, 24 fps: some 20 kB."""
+    return make_video(tmp_path_factory.mktemp("video") / "video.mp4")
+
+
+@pytest.fixture(scope="session")
+def big(video) -> bytes:
+    """The same video with a tail that no decoder minds: several blocks of yt-dlp's."""
+    return video + bytes(300_000)
+
+
+@pytest.fixture(scope="session")
+def other_video(tmp_path_factory) -> bytes:
+    return make_video(tmp_path_factory.mktemp("video") / "other.mp4", picture="mandelbrot=size=96x64:rate=24")
+
+
+def make_video(path: Path, *, picture: str = "testsrc2=size=128x72:rate=24", seconds: float = 2) -> bytes:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-t", str(seconds)]
+    subprocess.run([*command, "-pix_fmt", "yuv420p", "-threads", "1", str(path)], check=True, timeout=60)
+    return path.read_bytes()
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+class Work:
+    """A folder with a manifest, and the stage as a rule calls it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results = folder / "results"
+        self.ledger = self.results / "ledger" / "download" / "s0000.tsv"
+        self.flags = {
+            "sleep-s": "0",
+            "backoff-s": "0.01",
+            "timeout-s": "5",
+            "retries": "2",
+            "deadline-s": "30",
+            "max-failed-fraction": "1",
+        }
+
+    def words(self, rows: dict[str, str], **flags: str) -> list[str]:
+        manifest = self.folder / "manifest.csv"
+        manifest.write_text("trailer,url\n" + "".join(f'{trailer},"{url}"\n' for trailer, url in rows.items()))
+        shard = self.folder / "shard.txt"
+        shard.write_text("".join(f"{trailer}\n" for trailer in rows))
+        words = ["--shard", str(shard), "--ledger", str(self.ledger), "--manifest", str(manifest)]
+        words += ["--results", str(self.results)]
+        for name, value in {**self.flags, **{name.replace("_", "-"): value for name, value in flags.items()}}.items():
+            words += [f"--{name}", value] if value != "" else [f"--{name}"]
+        return words
+
+    def run(self, rows: dict[str, str], **flags: str):
+        parser = argparse.ArgumentParser()
+        download.add_flags(parser)
+        download.run(parser.parse_args(self.words(rows, **flags)))
+        return read_ledger(self.ledger)
+
+    def one(self, url: str, **flags: str):
+        return self.run({"a": url}, **flags)["a"]
+
+    def receipt(self, trailer: str = "a"):
+        return read_receipt(self.results / "download" / f"{trailer}.json")
+
+    def files(self) -> list[str]:
+        """What lies in the stage's folder, hidden files too."""
+        below = (self.results / "download").rglob("*")
+        return sorted(str(path.relative_to(self.results)) for path in below if path.is_file())
+
+
+@pytest.fixture
+def work(tmp_path) -> Work:
+    return Work(tmp_path)
+
+
+# What a server may answer
+
+
+def test_a_video_is_had_with_a_receipt(work, video):
+    with Server({"/cat.mp4": Page(video)}) as server:
+        row = work.one(server.link("/cat.mp4"))
+        link = server.link("/cat.mp4")
+    assert (row.status, row.path) == ("ok", "download/a.mp4")
+    assert (work.results / "download" / "a.mp4").read_bytes() == video
+    receipt = work.receipt()
+    assert receipt.sha256 == sha256(video).hexdigest()
+    assert receipt.fingerprint == row.fingerprint
+    facts = dict(receipt.facts)
+    assert facts.pop("duration_s") == pytest.approx(2, abs=0.05)
+    assert facts == {
+        "url": link,
+        "final_url": link,
+        "extractor": "generic",
+        "format": "mp4",
+        "bytes": len(video),
+        "width_px": 128,
+        "height_px": 72,
+        "asked_max_height": 720,
+        "quality": ["too short", "too small"],
+        "refused": [],
+    }
+    assert work.files() == ["download/a.json", "download/a.mp4"]
+
+
+def test_a_redirect_is_followed_and_the_final_link_recorded(work, video):
+    pages = {"/old": Page(status=301, headers={"Location": "{server}/new.mp4"}), "/new.mp4": Page(video)}
+    with Server(pages) as server:
+        row = work.one(server.link("/old"))
+        assert work.receipt().facts["final_url"] == server.link("/new.mp4")
+    assert row.status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(401, "private"), (403, "private"), (404, "not found"), (410, "removed"), (451, "geo")]
+)
+def test_what_a_server_refuses_is_dead_and_asked_once(work, status, reason):
+    with Server({"/cat.mp4": Page(status=status)}) as server:
+        row = work.one(server.link("/cat.mp4"))
+        assert len(server.asked("/cat.mp4")) == 1
+    assert row.status == "dead"
+    assert row.facts == {"reason": reason}
+    assert row.error.startswith(f"download: {reason}: ")
+    assert f"HTTP Error {status}" in row.error
+    assert work.receipt().status == "dead"
+    assert work.files() == ["download/a.json"]
+
+
+def test_a_page_that_is_no_video_is_dead(work):
+    with Server({"/cat.html": HTML}) as server:
+        row = work.one(server.link("/cat.html"))
+    assert row.status == "dead"
+    assert row.error.startswith("download: not a video: Unsupported URL")
+
+
+def test_a_page_served_as_a_video_is_dead_and_not_kept(work):
+    with Server({"/cat.mp4": replace(HTML, kind="video/mp4")}) as server:
+        row = work.one(server.link("/cat.mp4"))
+    assert (row.status, row.facts["reason"]) == ("dead", "not a video")
+    assert work.files() == ["download/a.json"]
+
+
+def test_a_server_in_trouble_is_asked_again(work, video):
+    with Server({"/cat.mp4": [Page(status=500), Page(status=503), Page(video)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+
+
+def test_retry_after_is_honoured(work, video):
+    with Server({"/cat.mp4": [Page(status=429, headers={"Retry-After": "1"}), Page(video)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        first, second = server.asked("/cat.mp4")[:2]
+    assert 1 <= second.moment - first.moment < 3
+
+
+def test_a_site_that_asks_for_an_hour_is_left_for_the_next_run(work, video):
+    with Server({"/cat.mp4": [Page(status=429, headers={"Retry-After": "3600"}), Page(video)]}) as server:
+        row = work.one(server.link("/cat.mp4"))
+        assert (row.status, row.error) == ("failed", "download: rate limited: " + row.error[24:])
+        assert len(server.asked("/cat.mp4")) == 1
+        assert not (work.results / "download" / "a.json").exists()
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+
+
+def test_waits_double(work):
+    with Server({"/cat.mp4": Page(status=500)}) as server:
+        row = work.one(server.link("/cat.mp4"), backoff_s="0.2", retries="3")
+        moments = [request.moment for request in server.asked("/cat.mp4")]
+    waits = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    assert row.error.startswith("download: network: ")
+    assert [0.2 <= waits[0] < 0.4, 0.4 <= waits[1] < 0.8, 0.8 <= waits[2] < 1.6] == [True, True, True]
+
+
+def test_a_body_cut_in_the_middle_is_resumed_where_it_stopped(work, big):
+    # The first request only looks what the link is; the second one is for the bytes.
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 16384 + 5), Page(big)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        ranges = [request.headers.get("range") for request in server.asked("/cat.mp4")]
+    assert ranges == [None, None, None, "bytes=49152-"]
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+
+
+def test_bytes_are_resumed_by_a_later_run(work, big):
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 16384 + 5), Page(big)]}) as server:
+        row = work.one(server.link("/cat.mp4"), retries="0")
+        assert row.error.startswith("download: network: ")
+        partial = work.results / "download" / ".partial" / "a"
+        assert [path.stat().st_size for path in partial.glob("*.part")] == [49152]
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=49152-"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+    assert work.files() == ["download/a.json", "download/a.mp4"]
+
+
+def test_a_server_without_ranges_sends_all_again(work, big):
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=50_000), Page(big, ranges=False)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=49152-"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+
+
+def test_bytes_of_two_versions_are_never_joined(work, big, other_video):
+    old = {"Last-Modified": "Mon, 05 Jan 2026 10:00:00 GMT"}
+    new = {"Last-Modified": "Tue, 06 Jan 2026 10:00:00 GMT"}
+    later = other_video + bytes(300_000)
+    pages = [Page(big, headers=old), Page(big, headers=old, cut=50_000), Page(later, headers=new)]
+    with Server({"/cat.mp4": pages}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        assert "range" not in server.asked("/cat.mp4")[-1].headers
+    assert work.receipt().sha256 == sha256(later).hexdigest()
+
+
+def test_a_link_that_gives_a_little_each_time_gets_there(work, big):
+    # Every second request is for bytes. Six cuts, where only one try in a row may bring nothing.
+    pages = [Page(big), Page(big, cut=33_000)] * 6 + [Page(big)]
+    with Server({"/cat.mp4": pages}) as server:
+        assert work.one(server.link("/cat.mp4"), retries="1").status == "ok"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+
+
+def test_a_link_that_never_answers_times_out(work):
+    started = time.monotonic()
+    with Server({"/cat.mp4": Page(silent_s=NEVER)}) as server:
+        row = work.one(server.link("/cat.mp4"), timeout_s="0.5", retries="1")
+        assert len(server.asked("/cat.mp4")) == 2
+    assert row.status == "failed"
+    assert row.error.startswith("download: network: ")
+    assert time.monotonic() - started < 10
+
+
+def test_a_host_that_used_up_its_tries_gets_one_a_trailer(work):
+    with Server({"/a.mp4": Page(status=500), "/b.mp4": Page(status=500)}) as server:
+        work.run({"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}, retries="2")
+        assert [len(server.asked("/a.mp4")), len(server.asked("/b.mp4"))] == [3, 1]
+
+
+def test_a_link_that_trickles_meets_its_deadline(work, video):
+    with Server({"/cat.mp4": [Page(video), Page(video, trickle_s=0.2)]}) as server:
+        started = time.monotonic()
+        row = work.one(server.link("/cat.mp4"), deadline_s="2")
+    assert row.error == "download: network: took more than the 2 s of download.deadline_s"
+    assert 2 <= time.monotonic() - started < 6
+
+
+def test_a_refused_connection_is_failed(work):
+    with Server({}) as server:
+        link = server.link("/cat.mp4")
+    row = work.one(link, retries="0")
+    assert row.status == "failed"
+    assert row.error.startswith("download: network: ")
+
+
+def test_a_body_without_end_is_cut_off(work, video):
+    with Server({"/cat.mp4": Page(video + bytes(2_000_000))}) as server:
+        row = work.one(server.link("/cat.mp4"), max_size_mb="1")
+    assert row.error == "download: too long: more than the 1 MB of download.max_size_mb"
+
+
+def test_a_playlist_reaches_no_file_of_this_machine(work, tmp_path):
+    secret = tmp_path / "secret.ts"
+    secret.write_bytes(b"secret")
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{secret}\n#EXT-X-ENDLIST\n".encode()
+    with Server({"/cat.m3u8": Page(playlist, kind="application/vnd.apple.mpegurl")}) as server:
+        row = work.one(server.link("/cat.m3u8"), retries="0")
+    assert row.status in ("dead", "failed")
+    assert not [path for path in work.results.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+
+
+def test_a_playlist_of_fragments_is_had_whole_or_not_at_all(work, tmp_path):
+    fragment = make_video(tmp_path / "part.ts", seconds=1)
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n0.ts\n#EXTINF:1,\n1.ts\n#EXT-X-ENDLIST\n"
+    pages = {"/cat.m3u8": Page(playlist, kind="application/vnd.apple.mpegurl"), "/0.ts": Page(fragment)}
+    with Server({**pages, "/1.ts": Page(status=404)}) as server:
+        assert work.one(server.link("/cat.m3u8"), retries="0").status != "ok"
+    with Server({**pages, "/1.ts": Page(fragment)}) as server:
+        row = work.one(server.link("/cat.m3u8"), retries="0")
+    assert (row.status, row.facts["bytes"]) == ("ok", 2 * len(fragment))
+
+
+def test_a_cookie_is_sent_and_its_file_only_read(work, video, tmp_path):
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tkey\tvalue\n")
+    before = cookies.read_bytes()
+    with Server({"/cat.mp4": Page(video, headers={"Set-Cookie": "other=1"})}) as server:
+        assert work.one(server.link("/cat.mp4"), cookies=str(cookies)).status == "ok"
+        assert "key=value" in server.asked("/cat.mp4")[0].headers["cookie"]
+    assert cookies.read_bytes() == before
+
+
+def test_a_missing_cookies_file_is_named_before_anything_is_asked(work):
+    with pytest.raises(ConfigError, match=r"nowhere.txt: cannot be read: .*download.cookies"):
+        work.one("http://127.0.0.1:9/cat.mp4", cookies="nowhere.txt")
+
+
+def test_a_proxy_is_used(work, video):
+    # A proxy is asked with the whole link instead of a path.
+    with Server({"http://trailers.invalid/cat.mp4": Page(video)}) as server:
+        assert work.one("http://trailers.invalid/cat.mp4", proxy=server.link("")).status == "ok"
+
+
+def test_requests_are_spaced(work, video):
+    with Server({"/a.mp4": Page(video), "/b.mp4": Page(video)}) as server:
+        work.run({"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}, sleep_s="0.5")
+        last_of_a, first_of_b = server.asked("/a.mp4")[-1], server.asked("/b.mp4")[0]
+    assert first_of_b.moment - last_of_a.moment >= 0.5
+
+
+def test_the_rate_is_limited(work, big):
+    started = time.monotonic()
+    with Server({"/cat.mp4": Page(big)}) as server:
+        assert work.one(server.link("/cat.mp4"), rate_limit_kbps="300").status == "ok"
+    assert time.monotonic() - started > 0.8
+
+
+def test_a_site_that_refuses_five_in_a_row_stops_the_run(work):
+    with Server({f"/{n}.mp4": Page(status=429) for n in range(9)}) as server:
+        rows = {f"t{n}": server.link(f"/{n}.mp4") for n in range(9)}
+        with pytest.raises(SystemicError, match="127.0.0.1 refused 5 links in a row"):
+            work.run(rows, retries="0")
+        assert len(server.requests) == 5
+
+
+# What a later run does
+
+
+def test_what_is_settled_is_not_asked_again(work, video):
+    with Server({"/cat.mp4": Page(video), "/gone.mp4": Page(status=410)}) as server:
+        rows = {"a": server.link("/cat.mp4"), "b": server.link("/gone.mp4")}
+        first = work.run(rows)
+        receipts = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in work.results.rglob("*.json")}
+        asked = len(server.requests)
+        assert work.run(rows) == first
+        assert len(server.requests) == asked
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in work.results.rglob("*.json")} == receipts
+
+
+def test_a_dead_trailer_is_asked_again_when_told_to(work, video):
+    with Server({"/cat.mp4": [Page(status=404), Page(video)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "dead"
+        assert work.one(server.link("/cat.mp4")).status == "dead"
+        assert work.one(server.link("/cat.mp4"), retry_dead="").status == "ok"
+
+
+def test_a_dead_trailer_is_asked_again_when_its_link_changes(work, video):
+    with Server({"/new.mp4": Page(video)}) as server:
+        assert work.one(server.link("/old.mp4")).status == "dead"
+        assert work.one(server.link("/new.mp4")).status == "ok"
+
+
+def test_other_limits_judge_anew_and_ask_nothing(work, video):
+    with Server({"/cat.mp4": Page(video)}) as server:
+        link = server.link("/cat.mp4")
+        before = work.one(link)
+        asked = len(server.requests)
+        excluded = work.one(link, enforce_quality="true", min_duration_s="10")
+        assert (excluded.status, excluded.facts["reason"]) == ("dead", "too short")
+        assert excluded.error == "download: too short: 2 s, at least 10 s are asked for"
+        again = work.one(link, enforce_quality="true", min_duration_s="1", min_height="72")
+        assert (again.status, again.facts["quality"]) == ("ok", [])
+        assert work.one(link) == before
+        assert len(server.requests) == asked
+    assert work.receipt().sha256 == sha256(video).hexdigest()
+
+
+def test_a_tombstone_outlives_other_limits(work):
+    with Server({}) as server:
+        first = work.one(server.link("/cat.mp4"))
+        second = work.one(server.link("/cat.mp4"), enforce_quality="true")
+        assert len(server.requests) == 1
+    assert (first.error, first.fingerprint != second.fingerprint) == (second.error, True)
+
+
+def test_another_height_asks_again(work, video):
+    with Server({"/cat.mp4": Page(video)}) as server:
+        work.one(server.link("/cat.mp4"))
+        asked = len(server.requests)
+        assert work.one(server.link("/cat.mp4"), max_height="360").status == "ok"
+        assert len(server.requests) > asked
+
+
+@pytest.mark.parametrize("damage", ["truncated", "removed", "receipt", "facts"])
+def test_a_damaged_product_is_made_again(work, video, damage):
+    with Server({"/cat.mp4": Page(video)}) as server:
+        work.one(server.link("/cat.mp4"))
+        kept, receipt = work.results / "download" / "a.mp4", work.results / "download" / "a.json"
+        if damage == "truncated":
+            os.truncate(kept, 100)
+        elif damage == "removed":
+            kept.unlink()
+        elif damage == "receipt":
+            receipt.write_text(receipt.read_text()[:50])
+        else:
+            values = json.loads(receipt.read_text())
+            receipt.write_text(json.dumps({**values, "facts": {"bytes": len(video)}}))
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+    assert kept.read_bytes() == video
+
+
+def test_another_suffix_replaces_the_old_file(work, video, tmp_path):
+    webm = make_video(tmp_path / "cat.webm", seconds=0.2)
+    with Server({"/cat.mp4": Page(video), "/cat.webm": Page(webm, kind="video/webm")}) as server:
+        work.one(server.link("/cat.mp4"))
+        work.one(server.link("/cat.webm"))
+    assert work.files() == ["download/a.json", "download/a.webm"]
+
+
+# Several links
+
+
+def test_the_first_link_that_can_be_had_is_taken_and_the_others_told(work, video):
+    with Server({"/gone.mp4": Page(status=410), "/cat.mp4": Page(video), "/last.mp4": Page(video)}) as server:
+        gone, cat, last = (server.link(path) for path in ("/gone.mp4", "/cat.mp4", "/last.mp4"))
+        row = work.one(f"{gone} | {cat} | {last}")
+        assert server.asked("/last.mp4") == []
+    assert row.status == "ok"
+    facts = work.receipt().facts
+    assert facts["url"] == cat
+    assert [(item["url"], item["reason"]) for item in facts["refused"]] == [(gone, "removed")]
+
+
+def test_a_trailer_is_dead_only_when_all_its_links_are(work):
+    with Server({"/gone.mp4": Page(status=410), "/busy.mp4": Page(status=500), "/not.mp4": Page(status=404)}) as server:
+        gone, busy, absent = (server.link(path) for path in ("/gone.mp4", "/busy.mp4", "/not.mp4"))
+        rows = work.run({"a": f"{gone} | {busy}", "b": f"{gone} | {absent}"})
+    assert (rows["a"].status, rows["a"].error[:19]) == ("failed", "download: network: ")
+    assert rows["b"].status == "dead"
+    assert rows["b"].error == "download: removed: " + rows["b"].error[19:]
+    assert "; not found: " in rows["b"].error
+
+
+def test_a_link_added_later_is_tried_without_asking_the_dead_one(work, video):
+    with Server({"/gone.mp4": Page(status=410), "/cat.mp4": Page(video)}) as server:
+        gone = server.link("/gone.mp4")
+        work.one(gone)
+        assert work.one(f"{gone} | {server.link('/cat.mp4')}").status == "ok"
+        assert len(server.asked("/gone.mp4")) == 1
+
+
+def test_a_link_that_misses_the_limits_makes_way_for_the_next(work, video, tmp_path):
+    large = make_video(tmp_path / "large.mp4", picture="testsrc2=size=160x120:rate=24")
+    with Server({"/small.mp4": Page(video), "/large.mp4": Page(large)}) as server:
+        links = f"{server.link('/small.mp4')} | {server.link('/large.mp4')}"
+        flags = {"enforce_quality": "true", "min_height": "100", "min_duration_s": "1"}
+        row = work.one(links, **flags)
+    assert (row.status, row.facts["height_px"]) == ("ok", 120)
+
+
+# Files
+
+
+def test_a_local_file_is_shared_and_never_altered(work, video, tmp_path):
+    (tmp_path / "videos").mkdir()
+    source = tmp_path / "videos" / "cat one.MP4"
+    source.write_bytes(video)
+    source.chmod(0o444)
+    before = source.stat()
+    row = work.one("videos/cat one.MP4")
+    assert (row.status, row.path) == ("ok", "download/a.mp4")
+    assert (work.results / "download" / "a.mp4").read_bytes() == video
+    after = source.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_mode) == (before.st_size, before.st_mtime_ns, before.st_mode)
+    facts = work.receipt().facts
+    assert (facts["url"], facts["extractor"], facts["bytes"]) == ("videos/cat one.MP4", "file", len(video))
+    (work.results / "download" / "a.mp4").unlink()
+    assert source.read_bytes() == video
+
+
+def test_a_file_where_no_link_can_be_made_is_copied(work, video, tmp_path, monkeypatch):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    monkeypatch.setattr(download.os, "link", refuse)
+    monkeypatch.setattr(download, "clone", refuse)
+    work.one("cat.mp4")
+    copy = work.results / "download" / "a.mp4"
+    assert copy.read_bytes() == video
+    assert copy.stat().st_ino != (tmp_path / "cat.mp4").stat().st_ino
+
+
+def refuse(*_):
+    raise OSError(18, "Invalid cross-device link")
+
+
+def test_a_changed_file_is_noticed(work, video, other_video, tmp_path):
+    source = tmp_path / "cat.mp4"
+    source.write_bytes(video)
+    work.one("cat.mp4")
+    source.unlink()
+    source.write_bytes(other_video)
+    assert work.one("cat.mp4").status == "ok"
+    assert work.receipt().sha256 == sha256(other_video).hexdigest()
+    assert (work.results / "download" / "a.mp4").read_bytes() == other_video
+
+
+def test_a_touched_file_keeps_its_digest(work, video, tmp_path):
+    source = tmp_path / "cat.mp4"
+    source.write_bytes(video)
+    work.one("cat.mp4")
+    before = work.receipt()
+    os.utime(source, ns=(1, 1))
+    work.one("cat.mp4")
+    assert work.receipt().sha256 == before.sha256
+    assert work.receipt().facts["source_mtime_ns"] == 1
+
+
+def test_a_source_that_went_has_done_its_part(work, video, tmp_path):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    first = work.one("cat.mp4")
+    (tmp_path / "cat.mp4").unlink()
+    assert work.one("cat.mp4") == first
+
+
+def test_a_missing_file_is_dead_until_it_appears(work, video, tmp_path):
+    row = work.one("cat.mp4")
+    assert (row.status, row.error) == ("dead", f"download: not found: {tmp_path}/cat.mp4 does not exist")
+    (tmp_path / "cat.mp4").write_bytes(video)
+    assert work.one("cat.mp4").status == "ok"
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "folder", "pipe", "cut"])
+def test_what_is_no_video_is_dead(work, video, tmp_path, kind):
+    source = tmp_path / "cat.mp4"
+    if kind == "folder":
+        source.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(source)
+    else:
+        source.write_bytes(
+            {"text": b"Once upon a time there was a cat.\n" * 99, "empty": b"", "cut": video[:500]}[kind]
+        )
+    row = work.one("cat.mp4")
+    assert (row.status, row.facts["reason"]) == ("dead", "not a video")
+    assert work.files() == ["download/a.json"]
+
+
+def test_no_local_file_is_reached_over_a_link(work, tmp_path, video):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    with pytest.raises(ManifestError, match="row 2, column url: 'file:///.*' is no http or https link"):
+        work.one(f"file://{tmp_path}/cat.mp4")
+
+
+# One trailer, killed runs, two at once
+
+
+def test_one_trailer_alone_writes_no_ledger(work, video, tmp_path):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    work.words({"a": "cat.mp4"})
+    words = ["--trailer", "a", "--manifest", str(tmp_path / "manifest.csv"), "--results", str(work.results)]
+    parser = argparse.ArgumentParser()
+    download.add_flags(parser)
+    download.run(parser.parse_args(words))
+    assert work.files() == ["download/a.json", "download/a.mp4"]
+
+
+def test_a_trailer_that_the_manifest_lacks_is_named(work, tmp_path):
+    work.words({"a": "cat.mp4"})
+    words = ["--trailer", "b", "--manifest", str(tmp_path / "manifest.csv"), "--results", str(work.results)]
+    parser = argparse.ArgumentParser()
+    download.add_flags(parser)
+    with pytest.raises(ManifestError, match="has no row for 'b'"):
+        download.run(parser.parse_args(words))
+
+
+def test_a_killed_run_costs_the_block_in_flight(work, big):
+    with Server({"/a.mp4": Page(big), "/b.mp4": [Page(big), Page(big, trickle_s=0.02)]}) as server:
+        rows = {"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}
+        command = [sys.executable, "-m", "trailers", "download", *work.words(rows)]
+        running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        partial = work.results / "download" / ".partial" / "b"
+        until(lambda: client.bytes_in(partial) > 0)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        (there,) = [path.stat().st_size for path in partial.glob("*.part")]
+        server.pages["/b.mp4"] = [Page(big)]
+        asked = len(server.asked("/a.mp4"))
+        ledger = work.run(rows)
+        assert len(server.asked("/a.mp4")) == asked
+        assert server.asked("/b.mp4")[-1].headers["range"] == f"bytes={there}-"
+    assert [row.status for row in ledger.values()] == ["ok", "ok"]
+    assert work.receipt("b").sha256 == sha256(big).hexdigest()
+
+
+def test_two_jobs_for_one_trailer_ask_once(work, video):
+    with Server({"/cat.mp4": [Page(video, silent_s=0.5), Page(video)]}) as server:
+        command = [sys.executable, "-m", "trailers", "download", *work.words({"a": server.link("/cat.mp4")})]
+        jobs = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
+        assert [job.wait(timeout=60) for job in jobs] == [0, 0]
+        assert len(server.asked("/cat.mp4")) == 2  # one look, one download
+    assert work.files() == ["download/a.json", "download/a.mp4"]
+
+
+def until(condition, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+
+
+# Pure parts
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((854, 480), 480),
+        ((854, 356), 480),  # wide trailers keep the width
+        ((848, 352), 480),  # encoders cut widths to multiples of 16
+        ((640, 480), 480),
+        ((480, 854), 480),
+        ((1280, 720), 720),
+        ((1280, 536), 720),
+        ((1920, 800), 1080),
+        ((480, 204), 272),
+        ((None, 360), 360),
+        ((None, None), 0),
+    ],
+)
+def test_lines_are_counted_as_sites_do(size, expected):
+    assert lines(*size) == expected
+
+
+def offer(name: str, height: int | None, **more):
+    given = {"format_id": name, "height": height, "vcodec": "avc1", "acodec": "none", "protocol": "https"}
+    return {**given, "url": "https://host/video", "fps": 24, **more}
+
+
+FORMATS = [
+    ([offer("a", 360), offer("b", 480), offer("c", 720), offer("d", 1080)], "c"),
+    ([offer("a", 360), offer("b", 1080), offer("c", 2160)], "b"),  # at least 480p where there is one
+    ([offer("a", 144), offer("b", 360)], "b"),
+    ([offer("a", None)], "a"),
+    ([offer("a", 800, width=1920), offer("b", 534, width=1280)], "b"),
+    ([offer("a", 720, fps=60), offer("b", 720, fps=30)], "b"),
+    ([offer("a", 720, dynamic_range="HDR10", tbr=9), offer("b", 720, tbr=1)], "b"),
+    ([offer("a", 720, vcodec="av01", tbr=9), offer("b", 720, tbr=1)], "b"),
+    ([offer("a", 720, protocol="m3u8_native", tbr=9), offer("b", 720, tbr=1)], "b"),
+    ([offer("a", 720, acodec="mp4a", tbr=9), offer("b", 720, tbr=1)], "b"),
+    ([offer("a", 720, tbr=1), offer("b", 720, tbr=2)], "b"),
+    ([offer("a", 720), offer("b", 720)], "b"),  # of all equals what yt-dlp holds best
+    ([offer("a", 360), offer("b", 720, has_drm=True)], "a"),
+    ([offer("a", 360), offer("b", 720, protocol="rtmp")], "a"),
+    ([offer("a", 360), offer("b", 720, url="ftp://host/video")], "a"),
+    ([offer("a", None, vcodec="none", acodec="mp4a")], None),
+    ([], None),
+]
+
+
+@pytest.mark.parametrize(("formats", "expected"), FORMATS)
+def test_the_format_that_is_taken(formats, expected):
+    chosen = choose_format(formats, min_height=480, max_height=720)
+    assert (chosen and chosen["format_id"]) == expected
+
+
+SETTINGS = Settings(max_height=720, min_height=480, min_duration_s=30, max_duration_s=210, enforce_quality=False)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "height", "expected"),
+    [
+        (30, 480, {}),
+        (210, 1080, {}),
+        (29.5, 480, {"too short": "29.5 s, at least 30 s are asked for"}),
+        (210.5, 480, {"too long": "210.5 s, at most 210 s are asked for"}),
+        (60, 360, {"too small": "360p, at least 480p is asked for"}),
+        (None, 0, {}),
+    ],
+)
+def test_the_limits_of_the_paper(duration_s, height, expected):
+    assert shortcomings(SETTINGS, duration_s=duration_s, height=height) == expected
+
+
+MESSAGES = [
+    ("Private video. Sign in if you've been granted access to this video", "private"),
+    ("Sign in to confirm your age. This video may be inappropriate for some users.", "age"),
+    ("Sign in to confirm you’re not a bot. Use --cookies-from-browser", "bot check"),
+    ("Video unavailable. This video has been removed by the uploader", "removed"),
+    ("Video unavailable. This video is no longer available because the account has been terminated", "removed"),
+    ("Video unavailable", "not found"),
+    ("This video is not available", "not found"),
+    ("The uploader has not made this video available in your country", "geo"),
+    ("Video unavailable. The current session has been rate-limited by YouTube for up to an hour", "rate limited"),
+    ("Join this channel to get access to members-only content like this video", "private"),
+    ("Requested format is not available. Use --list-formats", "not a video"),
+    ("Premieres in 5 hours", "other"),
+    ("Unable to extract player response", "other"),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), MESSAGES)
+def test_reasons_behind_the_words_of_a_site(words, expected):
+    from yt_dlp.utils import DownloadError as Told
+    from yt_dlp.utils import ExtractorError
+
+    error = ExtractorError(words, expected=True, video_id="rpr3DyXZ46k", ie="youtube")
+    told = Told(f"ERROR: {error}", (type(error), error, None))
+    problem = reasons.explain(told, "https://www.youtube.com/watch?v=rpr3DyXZ46k")
+    assert problem.reason == expected
+    assert problem.words.startswith("[youtube] rpr3DyXZ46k: " + words[:60].rstrip("."))
+
+
+def test_a_link_does_not_give_itself_a_reason():
+    from yt_dlp.utils import DownloadError as Told
+
+    link = "https://host/private-video-removed.mp4"
+    assert reasons.explain(Told(f"ERROR: odd answer from {link}"), link).reason == "other"
+
+
+def test_a_403_of_a_video_site_is_a_doubt_and_not_an_answer():
+    assert reasons.reason_of_status(403, "HTTP Error 403: Forbidden", is_site=True) == "bot check"
+    assert reasons.reason_of_status(403, "HTTP Error 403: Forbidden", is_site=False) == "private"
+
+
+def test_a_full_disk_is_not_the_trailers_fault(tmp_path):
+    from yt_dlp.utils import DownloadError as Told
+
+    full = OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="No space left"):
+        reasons.explain(Told("ERROR: unable to write data", (OSError, full, None)), "https://host/cat.mp4")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, 0),
+        ("120", 120),
+        (" 7 ", 7),
+        ("Mon, 05 Jan 2026 10:01:00 GMT", 60),
+        ("Mon, 05 Jan 2026 09:00:00 GMT", 0),
+        ("soon", 0),
+        ("-5", 0),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(header, expected):
+    assert reasons.retry_after_s(header, now=1767607200.0) == expected  # Mon, 05 Jan 2026 10:00:00 GMT
+
+
+def test_a_suffix_from_a_stranger_is_not_taken_over():
+    assert [formats.safe_suffix(text) for text in ("MP4", "webm", "exe", "json", "../x", "")] == [
+        "mp4",
+        "webm",
+        "video",
+        "video",
+        "video",
+        "video",
+    ]
+
+
+def test_every_reason_can_be_raised():
+    for reason, dead in reasons.REASONS.items():
+        problem = reasons.LinkError(reason, "words")
+        assert isinstance(problem, DownloadError)
+        assert (str(problem), problem.dead) == (f"{reason}: words", dead)
+
+
+def test_a_receipt_of_another_trailer_is_refused(work, video, tmp_path):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    work.one("cat.mp4")
+    stray = work.results / "download" / "b.json"
+    stray.write_bytes((work.results / "download" / "a.json").read_bytes())
+    with pytest.raises(StoreError, match="is the receipt of 'a'"):
+        read_receipt(stray)
+
+
+@pytest.mark.parametrize("file", ["../a.mp4", "/etc/passwd", "b.mp4", "a.json", "a", ""])
+def test_a_receipt_names_no_file_but_its_own(work, video, tmp_path, file):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    work.one("cat.mp4")
+    path = work.results / "download" / "a.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "file": file}))
+    with pytest.raises(StoreError, match=r"is damaged: file is the trailer's id and a suffix"):
+        read_receipt(path)
