@@ -1,0 +1,262 @@
+"""A row made ready to run: uint8 clips in, float32 vectors out, always in batches of one size.
+
+Every batch that reaches the network has the same shape; a short one is filled up with black clips
+whose vectors are thrown away. A network in eval mode computes each clip by itself, and with the
+shape fixed each kernel does so in the same order, so a clip's vector is the same to the last bit
+whatever its neighbours are: a run that was cut off and resumed gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trailers.backbones.row import RANDOM_SEED, Row
+from trailers.backbones.rows import maker_of
+from trailers.backbones.weights import MEND, check_weights, weights_path
+from trailers.errors import ConfigError, SystemicError, WeightsError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 0.9995  # least cosine between a clip's vectors in reduced precision and in float32
+PRECISIONS = ("auto", "float32")
+
+
+def make_network(row: Row, weights_dir: Path | None) -> nn.Module:
+    """The network of ``row``, frozen, in eval mode, float32; with seeded random weights when ``weights_dir`` is None.
+
+    Raises:
+        WeightsError: the weights are missing, damaged, or another network's.
+    """
+    import torch
+
+    maker = maker_of(row.library)
+    path = None
+    if weights_dir is not None:
+        check_weights(row, weights_dir)
+        path = weights_path(row, weights_dir)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(RANDOM_SEED)
+        try:
+            network: nn.Module = maker.make(row, path)
+        except (RuntimeError, KeyError, ValueError) as problem:
+            if path is None:
+                raise
+            words = " ".join(str(problem).split())[:300]
+            raise WeightsError(f"{path}: does not fit {row.name}: {words} Remove it. {MEND}.") from None
+    return network.eval().requires_grad_(False)
+
+
+def choose_device(wanted: str) -> str:
+    """cpu or cuda for ``auto``; what is wanted otherwise.
+
+    Raises:
+        ConfigError: it is not here.
+    """
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind = wanted.partition(":")[0]
+    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
+        raise ConfigError(f"embed.device: '{wanted}' is not here. Use auto, cpu or, with a GPU, cuda.")
+    return wanted
+
+
+def reduced_precision(device: str) -> str:
+    """The faster precision this device has of its own; float32 when it has none."""
+    import torch
+
+    if device.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and has_bfloat16() else "float32"
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16; others only pretend to, slowly."""
+    import torch
+
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    if "AVX512" not in capabilities and "SVE" not in capabilities:
+        return False
+    with contextlib.suppress(OSError):
+        words = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].split()
+        return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words)
+    return False
+
+
+class Embedder:
+    """Clips -> vectors for one row on one device."""
+
+    def __init__(
+        self,
+        row: Row,
+        network: nn.Module,
+        *,
+        device: str = "cpu",
+        precision: str = "auto",
+        batch_clips: int | None = None,
+    ) -> None:
+        """
+        Args:
+            row: what the network is.
+            network: float32, from ``make_network``; kept for comparison until the precision is chosen.
+            device: cpu or cuda.
+            precision: auto for the fastest that stays within ``TOLERANCE``, or float32.
+            batch_clips: None takes the row's own.
+        """
+        if precision not in PRECISIONS:
+            raise ConfigError(
+                f"embed.precision: '{precision}' is none of {', '.join(PRECISIONS)}. Correct it in config.yaml."
+            )
+        self.row = row
+        self.device = device
+        self.batch_clips = batch_clips or (row.batch_cuda if device.startswith("cuda") else row.batch_cpu)
+        self.precision = "float32"
+        self.worst_cosine = 1.0
+        self.network = self.place(network, "float32")
+        reduced = reduced_precision(device) if precision == "auto" else "float32"
+        if reduced != "float32":
+            self.try_precision(network, reduced)
+
+    def place(self, network: nn.Module, precision: str) -> nn.Module:
+        import torch
+
+        layout = torch.channels_last if self.row.dimensions == 2 else torch.channels_last_3d
+        placed: nn.Module = copy.deepcopy(network).to(self.device, getattr(torch, precision))
+        for parameter in placed.parameters():
+            if parameter.ndim == self.row.dimensions + 2:
+                parameter.data = parameter.data.contiguous(memory_format=layout)
+        return placed
+
+    def try_precision(self, network: nn.Module, precision: str) -> None:
+        """Take ``precision`` when the vectors of some made-up clips stay as they are in float32."""
+        clips = sample_clips(self.row)
+        exact = self(clips)
+        kept, self.network, self.precision = self.network, self.place(network, precision), precision
+        self.worst_cosine = float(cosines(exact, self(clips)).min())
+        if not self.worst_cosine >= TOLERANCE:
+            log.info(
+                "embed: %s: stays in float32: %s comes to a cosine of %.5f", self.row.name, precision, self.worst_cosine
+            )
+            self.network, self.precision, self.worst_cosine = kept, "float32", 1.0
+
+    def __call__(self, clips: np.ndarray | torch.Tensor) -> np.ndarray:
+        """Vectors of any number of clips.
+
+        Args:
+            clips: uint8 (clips, frames, height, width, 3), resized and cropped; padding is 0.
+
+        Returns:
+            float32 (clips, F).
+        """
+        import torch
+
+        pixels = torch.from_numpy(clips) if isinstance(clips, np.ndarray) else clips
+        vectors = np.empty((len(pixels), self.row.features), np.float32)
+        done = 0
+        while done < len(pixels):
+            part = pixels[done : done + self.batch_clips]
+            try:
+                vectors[done : done + len(part)] = self.batch(part)
+            except torch.OutOfMemoryError:
+                self.halve()
+                continue
+            done += len(part)
+        return vectors
+
+    def batch(self, part: torch.Tensor) -> np.ndarray:
+        """One batch, filled up to its fixed size."""
+        import torch
+
+        count = len(part)
+        with torch.inference_mode():
+            part = part.to(self.device, non_blocking=True)
+            if count < self.batch_clips:
+                part = torch.cat([part, part.new_zeros((self.batch_clips - count, *part.shape[1:]))])
+            found = self.network(self.normalise(part))
+            if found.ndim != 2 or found.shape[1] != self.row.features:
+                raise ConfigError(
+                    f"{self.row.name} gives {tuple(found.shape[1:])} for a clip where its row says "
+                    f"({self.row.features},). Correct the row's features, or take the network's last layer off."
+                )
+            return np.asarray(found[:count].float().cpu().numpy())
+
+    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 (N, T, H, W, 3) -> float (N, 3, H, W) or (N, 3, T, H, W), channels last in memory."""
+        import torch
+
+        transform = self.row.transform
+        scale = torch.tensor([1 / (255 * std) for std in transform.std], device=pixels.device)
+        shift = torch.tensor(
+            [-mean / std for mean, std in zip(transform.mean, transform.std, strict=True)], device=pixels.device
+        )
+        x = pixels.to(torch.float32).mul_(scale).add_(shift).to(getattr(torch, self.precision))
+        return x[:, 0].permute(0, 3, 1, 2) if self.row.dimensions == 2 else x.permute(0, 4, 1, 2, 3)
+
+    def halve(self) -> None:
+        """Go on with half the batch; for a device whose memory is full."""
+        import torch
+
+        if self.batch_clips == 1:
+            raise SystemicError(
+                f"{self.row.name}: not even one clip fits into the memory of {self.device}. Use another device."
+            )
+        self.batch_clips //= 2
+        torch.cuda.empty_cache()
+        log.warning(
+            "embed: %s: out of memory on %s, going on with %d clips a batch",
+            self.row.name,
+            self.device,
+            self.batch_clips,
+        )
+
+
+def sample_clips(row: Row, count: int = 4) -> np.ndarray:
+    """Made-up clips to compare precisions with: uint8 (count, frames, height, width, 3).
+
+    Smooth moving shapes of all sizes, as in nature, from bright to nearly black, the last black.
+    """
+    height, width = row.transform.crop
+    frames = row.wanted_frames(24)
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[0:height, 0:width]
+    time = np.arange(frames)[:, None, None]
+    clips = np.zeros((count, frames, height, width, 3), np.uint8)
+    for number in range(count - 1):
+        for channel in range(3):
+            field = np.zeros((frames, height, width))
+            for octave in range(1, 6):
+                fx, fy, speed, phase = random.normal(size=4) * (2**octave, 2**octave, 1, 3)
+                field += np.sin(2 * np.pi * (fx * x / width + fy * y / height) + speed * time / 4 + phase) / octave
+            clips[number, ..., channel] = np.clip((field * 50 + 128) * (0.5**number), 0, 255)
+    return clips
+
+
+def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """float64 (n,): the cosine of each pair of vectors (n, F)."""
+    left, right = left.astype(np.float64), right.astype(np.float64)
+    return np.asarray((left * right).sum(axis=1) / (np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)))
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """torch with ``count`` threads; as it was afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

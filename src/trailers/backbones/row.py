@@ -1,0 +1,143 @@
+"""What a backbone is: a row. Standard library only, so that a job learns what it lacks before torch is imported.
+
+shown frames      what the clip strategy shows of a clip, black padding at its end
+wanted frames     what the network takes: one (2D), a fixed number, or all that are shown (3D)
+resized, cropped  uint8, as published with the weights
+normalised        float, inside ``trailers.backbones.network``; so padding is black before it
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from trailers.domain import ClipStrategy
+
+RANDOM_SEED = 0  # of weights that are not published ones but drawn (embed.random_weights)
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The transform published with the weights: resize, centre crop, scale to [0, 1], normalise.
+
+    ``resize`` is (short side,), which keeps the aspect, or (height, width), which does not.
+    """
+
+    resize: tuple[int, ...]
+    crop: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bilinear"
+    antialias: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.resize) not in (1, 2) or min(*self.resize, *self.crop) < 1:
+            raise ValueError(
+                f"a transform resizes to a short side or to height and width, got {self.resize} and {self.crop}"
+            )
+        if self.interpolation not in ("bilinear", "bicubic"):
+            raise ValueError(f"interpolation is bilinear or bicubic, got '{self.interpolation}'")
+
+    @property
+    def geometry(self) -> tuple[Any, ...]:
+        """What rows must have in common to share resized frames."""
+        return (self.resize, self.crop, self.interpolation, self.antialias)
+
+    def resized(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width after the resize, as torchvision rounds them: the long side is cut down."""
+        if len(self.resize) == 2:
+            return self.resize[0], self.resize[1]
+        (side,) = self.resize
+        if height <= width:
+            return side, int(side * width / height)
+        return int(side * height / width), side
+
+    def __str__(self) -> str:
+        size = f"short side {self.resize[0]}" if len(self.resize) == 1 else f"{self.resize[0]}x{self.resize[1]}"
+        how = self.interpolation + (", antialias" if self.antialias else "")
+        return f"resize {size} ({how}), centre crop {self.crop[0]}x{self.crop[1]}, (x / 255 - {self.mean}) / {self.std}"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Published weights. ``sha256`` may hold only the first digits, where no more is published."""
+
+    name: str
+    file: str  # in embed.weights_dir
+    url: str = ""  # empty: brought by hand
+    sha256: str = ""
+    licence: str = "not stated"
+    package: str = ""  # the installed package that ships the file, if one does
+    note: str = ""  # where to get what has no url
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backbone: network, weights, transform, and the frames it wants.
+
+    ``frames`` is 1 for a 2D network, a number for a 3D network that takes exactly so many, None for
+    a 3D network that takes all that are shown, but ``least_frames`` at least.
+    """
+
+    name: str
+    library: str  # the module of this room that makes it
+    model: str  # what the library calls it
+    dimensions: int
+    features: int  # F
+    transform: Transform
+    weights: Weights
+    frames: int | None = 1
+    least_frames: int = 1
+    paper: str = ""  # its name in Table 6
+    code_sha256: str = ""  # of the user's file, for a network of their own
+    # Clips a batch, by measurement: on a CPU more of them leave the cache, on a GPU fewer leave it idle.
+    batch_cpu: int = 16
+    batch_cuda: int = 128
+    make: Callable[[], Any] | None = field(default=None, compare=False)  # for a network of the user's own
+
+    def __post_init__(self) -> None:
+        if self.dimensions not in (2, 3) or self.features < 1 or (self.dimensions == 2) != (self.frames == 1):
+            raise ValueError(f"a row is 2D with one frame or 3D with more, and has features, got {self}")
+
+    def wanted_frames(self, shown: int) -> int:
+        """How many frames the network takes of a clip that shows ``shown``."""
+        return max(shown, self.least_frames) if self.frames is None else self.frames
+
+    def take(self, shown: int) -> tuple[int, ...]:
+        """Which of the shown frames, by number, the network takes: spread evenly from first to last.
+
+        Frame j of the n wanted is shown frame floor(j * (shown - 1) / (n - 1)): both ends are
+        taken, frames are left out when fewer are wanted and repeated when more are. This is
+        pytorchvideo's UniformTemporalSubsample, in integers.
+        """
+        wanted = self.wanted_frames(shown)
+        if wanted == 1:
+            return (0,)
+        return tuple(j * (shown - 1) // (wanted - 1) for j in range(wanted))
+
+    def identity(self) -> dict[str, Any]:
+        """What shapes the vectors beside the weights' bytes; plain values for a fingerprint."""
+        return {
+            "backbone": self.name,
+            "model": f"{self.library}:{self.model}",
+            "transform": asdict(self.transform),
+            "frames": [self.frames, self.least_frames],
+            "features": self.features,
+            "code": self.code_sha256,
+        }
+
+
+def clip_frames(row: Row, strategy: ClipStrategy, *, start: int, valid: int, frame: int) -> list[int]:
+    """Which frames of the trailer fill a clip for ``row``; -1 is a black one.
+
+    Args:
+        start: the clip's first frame.
+        valid: its frames without padding.
+        frame: the one that stands for it.
+    """
+    if row.dimensions == 2:
+        return [frame]
+    black = math.ceil(valid / strategy.step)  # shown frames from here on are padding
+    return [start + i * strategy.step if i < black else -1 for i in row.take(strategy.shown_frames)]

@@ -1,0 +1,115 @@
+"""The rows, and how a name of config.yaml becomes one.
+
+resnet50                                  a row of this project
+timm:vit_base_patch14_dinov2.lvd142m      any timm model
+torchvision:convnext_tiny                 any torchvision model
+my_backbones.py:robust_resnet             a Row in a file of the user's
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import types
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from trailers.backbones import efficientnet_lite, own, pytorchvideo, shufflenet3d, timm, torchvision
+from trailers.backbones.row import Row, Transform, Weights
+from trailers.backbones.weights import read_lock_file
+from trailers.domain import folder_name
+from trailers.errors import ConfigError, WeightsError
+
+ROWS: dict[str, Row] = {
+    row.name: row
+    for row in (
+        *efficientnet_lite.ROWS,
+        *torchvision.ROWS,
+        *timm.ROWS,
+        *shufflenet3d.ROWS,
+        *pytorchvideo.ROWS,
+    )
+}
+
+LIBRARIES = ("timm", "torchvision")  # those of which any model can be had by name
+
+
+def find_row(name: str, weights_dir: Path) -> Row:
+    """The row called ``name``.
+
+    A model of a library is described by what was recorded when its weights were fetched, since
+    asking the library would import it.
+
+    Raises:
+        ConfigError: there is none; the nearest names are given.
+    """
+    if name in ROWS:
+        return ROWS[name]
+    if own.is_own(name):
+        return own.find(name)
+    library, _, model = name.partition(":")
+    if library in LIBRARIES and model:
+        return recorded(name, weights_dir) or described(library, model)
+    raise ConfigError(f"no backbone is called '{name}'. {nearest(name)}")
+
+
+def described(library: str, model: str) -> Row:
+    """The row of any model of ``library``, which is imported for it."""
+    maker = maker_of(library)
+    known = maker.names()
+    if model not in known:
+        close = difflib.get_close_matches(model, known, n=5, cutoff=0.4)
+        raise ConfigError(
+            f"{library} has no model '{model}' with published weights. "
+            + (
+                f"The nearest are {', '.join(f'{library}:{match}' for match in close)}."
+                if close
+                else "Look at its list."
+            )
+        )
+    row: Row = maker.describe(model)
+    return row
+
+
+def nearest(name: str, names: Iterable[str] = ROWS) -> str:
+    close = difflib.get_close_matches(name.lower(), list(names), n=3, cutoff=0.5)
+    first = f"The nearest are {', '.join(close)}. " if close else f"There are {', '.join(sorted(names))}. "
+    return first + (
+        "Choose one in config.yaml, embed.backbones, or write timm:MODEL, torchvision:MODEL or my_file.py:row; "
+        "`python -m trailers backbones` lists them."
+    )
+
+
+def maker_of(library: str) -> types.ModuleType:
+    return importlib.import_module(f"trailers.backbones.{library}")
+
+
+def recorded(name: str, weights_dir: Path) -> Row | None:
+    """The row that ``record`` put beside the weights; None when there is none."""
+    path = weights_dir / f"{folder_name(name)}.json"
+    values = read_lock_file(path)
+    if values is None or "row" not in values:
+        return None
+    try:
+        return row_from(values["row"], name)
+    except (KeyError, TypeError, ValueError) as problem:
+        raise WeightsError(f"{path}: is damaged: {problem}. Remove it and run `snakemake weights` again.") from None
+
+
+def row_values(row: Row) -> dict[str, Any]:
+    """``row`` in plain values, for JSON."""
+    values = dataclasses.asdict(dataclasses.replace(row, make=None))
+    del values["make"]
+    return values
+
+
+def row_from(values: dict[str, Any], name: str) -> Row:
+    shape: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values["transform"].items()
+    }
+    row = Row(**{**values, "transform": Transform(**shape), "weights": Weights(**values["weights"])})
+    if row.name != name or row.library not in LIBRARIES or Path(row.weights.file).name != row.weights.file:
+        raise ValueError(f"it describes '{row.name}'")
+    return row

@@ -1,0 +1,109 @@
+"""timm: any of its image models by name, CLIP's and SigLIP's image towers among them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from trailers.backbones.row import Row, Transform, Weights
+from trailers.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+HUB = "https://huggingface.co/{repository}/resolve/main/{file}"
+
+ROWS = (
+    Row(
+        "swin_tiny_patch4_window7_224.ms_in1k", "timm", "swin_tiny_patch4_window7_224.ms_in1k", 2, 768,
+        # 224 / 0.9, rounded down.
+        Transform((248,), (224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bicubic"),
+        Weights(
+            "ms_in1k", "swin_tiny_patch4_window7_224.ms_in1k.safetensors",
+            HUB.format(repository="timm/swin_tiny_patch4_window7_224.ms_in1k", file="model.safetensors"), licence="MIT",
+        ),
+        paper="Swin-2D",
+    ),
+)  # fmt: skip
+
+
+def names() -> list[str]:
+    """Every model with published weights, as architecture.tag."""
+    import timm
+
+    return list(timm.list_models(pretrained=True))
+
+
+def describe(model: str) -> Row:
+    """The row of any timm model, from the configuration published with its weights."""
+    import timm
+
+    settings = configuration(model)
+    data = timm.data.resolve_data_config(pretrained_cfg=settings)
+    _, height, width = data["input_size"]
+    transform = Transform(
+        resize_of(model, data, (height, width)), (height, width),
+        tuple(data["mean"]), tuple(data["std"]), data["interpolation"],
+    )  # fmt: skip
+    return Row(f"timm:{model}", "timm", model, 2, features_of(model), transform, source(model, settings))
+
+
+def configuration(model: str) -> dict[str, Any]:
+    from timm.models import get_pretrained_cfg
+
+    found = get_pretrained_cfg(model)
+    if found is None:
+        raise ConfigError(f"timm:{model} has no published configuration. Choose another backbone.")
+    return dict(found.to_dict())
+
+
+def resize_of(model: str, data: dict[str, Any], size: tuple[int, int]) -> tuple[int, ...]:
+    """What timm's evaluation transform resizes to before it crops ``size``."""
+    scaled = tuple(math.floor(side / data["crop_pct"]) for side in size)
+    if data["crop_mode"] == "squash":
+        return scaled
+    if data["crop_mode"] == "center" and scaled[0] == scaled[1]:
+        return scaled[:1]
+    raise ConfigError(f"timm:{model} wants its frames cut in a way ({data['crop_mode']}) this project has no word for.")
+
+
+def source(model: str, settings: dict[str, Any]) -> Weights:
+    tag = model.partition(".")[2] or str(settings.get("tag") or "default")
+    licence = str(settings.get("license") or "not stated")
+    repository = settings.get("hf_hub_id")
+    if repository:
+        if repository.endswith("/"):
+            repository += model
+        file = settings.get("hf_hub_filename") or "model.safetensors"
+        suffix = file.rsplit(".", 1)[-1]
+        return Weights(tag, f"{model}.{suffix}", HUB.format(repository=repository, file=file), licence=licence)
+    url = settings.get("url") or ""
+    if not url:
+        raise ConfigError(f"timm:{model} has no published weights. Choose another backbone.")
+    return Weights(tag, f"{model}.{url.rsplit('.', 1)[-1]}", url, licence=licence)
+
+
+def features_of(model: str) -> int:
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        network = timm.create_model(model, pretrained=False, num_classes=0)
+        size = timm.data.resolve_data_config(pretrained_cfg=configuration(model))["input_size"]
+        return int(network.eval()(torch.empty(1, *size)).shape[1])
+
+
+def make(row: Row, weights: Path | None) -> nn.Module:
+    """The network without its classifying layer."""
+    import timm
+
+    if weights is None:
+        network: nn.Module = timm.create_model(row.model, pretrained=False, num_classes=0)
+        return network
+    # With the published number of classes timm loads strictly, through the model's own filter of
+    # old checkpoints; with none it would let missing keys pass.
+    network = timm.create_model(row.model, pretrained=True, pretrained_cfg_overlay={"file": str(weights)})
+    network.reset_classifier(0)  # type: ignore[operator]
+    return network

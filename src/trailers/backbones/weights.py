@@ -1,0 +1,161 @@
+"""Weights on disk: where they are, whether they are the right ones, and what is in them.
+
+Weights come from strangers: only tensors are read from them, never code.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trailers.backbones.row import Row
+from trailers.domain import folder_name
+from trailers.errors import WeightsError
+from trailers.store.fingerprint import sha256_of
+
+MEND = "Run `snakemake weights` where there is a network"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What is known of a file since it was fetched; JSON beside it, named after the backbone."""
+
+    file: str
+    sha256: str
+    bytes: int
+    mtime_ns: int
+    url: str
+
+
+def weights_path(row: Row, folder: Path) -> Path:
+    """Where the weights are, or would be: in ``folder``, else in the package that ships them."""
+    path = folder / row.weights.file
+    if row.weights.package and not path.exists():
+        found = importlib.util.find_spec(row.weights.package)
+        if found is not None and found.origin is not None:
+            return Path(found.origin).parent / "models" / row.weights.file
+    return path
+
+
+def weights_sha256(row: Row, folder: Path) -> str:
+    """The sha256 of the weights that ``row`` would be made with; cheap when they are unchanged since they were fetched.
+
+    Raises:
+        WeightsError: they are missing, or not what they should be.
+    """
+    path = weights_path(row, folder)
+    check_there(row, path)
+    lock = read_lock(row, folder)
+    status = path.stat()
+    if lock is not None and (lock.file, lock.bytes, lock.mtime_ns) == (path.name, status.st_size, status.st_mtime_ns):
+        check_digits(row, path, lock.sha256)
+        return lock.sha256
+    return check_weights(row, folder)
+
+
+def check_weights(row: Row, folder: Path) -> str:
+    """Read the weights whole and give their sha256.
+
+    Raises:
+        WeightsError: they are missing, or not what they should be.
+    """
+    path = weights_path(row, folder)
+    check_there(row, path)
+    found = sha256_of(path)
+    check_digits(row, path, found)
+    lock = read_lock(row, folder)
+    if lock is not None and lock.file == path.name and lock.sha256 != found:
+        raise WeightsError(
+            f"{path}: is not the file that was fetched: sha256 {found[:16]}..., {lock.sha256[:16]}... was recorded. "
+            f"Remove it and {lock_path(row, folder)}. {MEND}."
+        )
+    return found
+
+
+def check_there(row: Row, path: Path) -> None:
+    if not path.is_file():
+        how = (
+            f"{MEND}, or put it there by hand." if row.weights.url else f"{row.weights.note or 'Put it there by hand.'}"
+        )
+        raise WeightsError(f"{path}: the weights of {row.name} are not there. {how}")
+    kind = posing_as(path)
+    if kind:
+        raise WeightsError(f"{path}: is {kind}, not the weights of {row.name}. Remove it. {MEND}.")
+
+
+def posing_as(path: Path) -> str:
+    """What a file is that is often found in place of weights; empty when it may be weights."""
+    with path.open("rb") as file:
+        start = file.read(256).lstrip().lower()
+    if not start:
+        return "empty"
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git-LFS pointer"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page"
+    return ""
+
+
+def check_digits(row: Row, path: Path, found: str) -> None:
+    """``found`` starts with the digits that are published."""
+    if not found.startswith(row.weights.sha256):
+        raise WeightsError(
+            f"{path}: is damaged or cut off, or other weights than {row.weights.name} of {row.name}: sha256 starts "
+            f"{found[:16]}, not {row.weights.sha256[:16]}. Remove it. {MEND}."
+        )
+
+
+def lock_path(row: Row, folder: Path) -> Path:
+    return folder / f"{folder_name(row.name)}.json"
+
+
+def read_lock(row: Row, folder: Path) -> Lock | None:
+    values = read_lock_file(lock_path(row, folder))
+    try:
+        return None if values is None else Lock(**values["lock"])
+    except (KeyError, TypeError):
+        raise WeightsError(f"{lock_path(row, folder)}: is damaged. Remove it. {MEND}.") from None
+
+
+def read_lock_file(path: Path) -> dict[str, Any] | None:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as problem:
+        raise WeightsError(f"{path}: cannot be read: {problem}. Remove it. {MEND}.") from None
+    if not isinstance(values, dict):
+        raise WeightsError(f"{path}: is damaged. Remove it. {MEND}.")
+    return values
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """The tensors of a checkpoint by name: bare, under ``model_state`` or ``state_dict``, with or without ``module.``.
+
+    Raises:
+        WeightsError: it is not a checkpoint, or holds more than tensors.
+    """
+    try:
+        found = read_checkpoint(path)
+    except Exception as problem:  # noqa: BLE001  torch and safetensors raise whatever the bytes make them
+        first = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__
+        raise WeightsError(f"{path}: cannot be read as weights: {first} Remove it. {MEND}.") from None
+    for key in ("state_dict", "model_state", "model"):
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+    if not isinstance(found, dict) or not found:
+        raise WeightsError(f"{path}: holds no table of weights. Remove it. {MEND}.")
+    return {str(name).removeprefix("module."): value for name, value in found.items()}
+
+
+def read_checkpoint(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    import torch
+
+    return torch.load(path, map_location="cpu", weights_only=True)

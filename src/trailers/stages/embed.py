@@ -1,0 +1,441 @@
+"""Turn clips into vectors with 2D and 3D backbones (Sec. 5, 7.5).
+
+in   results/normalise/{trailer}.mp4                     the video at 24 fps
+     results/clips/{clips}/{trailer}.csv                 shot, start, end, padding, frame
+out  results/embed/{clips}/{backbone}/{trailer}.h5       vectors float32 (clips, F), clips (clips, 4)
+
+Every pair of clip strategy and backbone that is asked for shares one decoding of a trailer, and
+batches run across trailers: what a network is given is always a full batch but the last.
+
+    frames  ------------------------------------------------------->  decoded once, in blocks
+    shot24, resnet50      .     .  .      .     .       one a clip      \\
+    shot24, swin3d_t   [......][......][...xxx][......]  24 a clip        >  a batch each, then vectors
+    seq32, swin3d_t    [........][........][........]    32 a clip      /
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trailers.backbones.row import RANDOM_SEED, Row, Transform, clip_frames
+from trailers.backbones.rows import find_row
+from trailers.backbones.weights import weights_sha256
+from trailers.domain import Clip, ClipStrategy
+from trailers.errors import ConfigError, StoreError
+from trailers.settings import add_flags as add_setting_flags
+from trailers.settings import from_flags, setting
+from trailers.stages import shard
+from trailers.store.embeddings import read_embedding, write_embedding
+from trailers.store.fingerprint import fingerprint
+from trailers.store.layout import Layout
+from trailers.store.ledger import OK
+from trailers.store.ledger import Row as LedgerRow
+from trailers.store.receipt import read_receipt
+from trailers.store.spans import CLIPS_SCHEMA, read_header, read_spans
+from trailers.video import VideoFrames
+
+if TYPE_CHECKING:
+    from trailers.backbones.network import Embedder
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "embed/1"
+
+BLOCK_FRAMES = 64  # decoded at once, at most
+BLOCK_BYTES = 64 * 2**20  # and in memory, for videos that were not made smaller
+
+# What else computes the vectors; recorded, not digested: another version stays within the tolerance.
+PACKAGES = ("trailers", "torch", "torchvision", "timm", "pytorchvideo", "av", "numpy")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """what shapes the vectors"""
+
+    precision: str = setting("auto for the fastest precision within tolerance, or float32")
+    random_weights: bool = setting("seeded random weights in place of published ones; for trials, and recorded as such")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """what does not"""
+
+    weights_dir: str = setting("folder of the weights")
+    device: str = setting("auto, cpu or cuda")
+    batch_clips: int | None = setting("clips a batch; none takes the backbone's own, measured")
+
+
+@dataclass(eq=False)
+class Pair:
+    """One clip strategy seen through one backbone, over the shard."""
+
+    strategy: ClipStrategy
+    row: Row
+    weights_sha256: str
+    settings: Settings
+    work: shard.ShardRun
+    todo: frozenset[str] = frozenset()
+
+    def path(self, trailer: str) -> Path:
+        return self.work.layout.embedding(str(self.strategy), self.row.name, trailer)
+
+    def clips_path(self, trailer: str) -> Path:
+        return self.work.layout.clips(str(self.strategy), trailer)
+
+    def mark(self, clips_fingerprint: str) -> str:
+        """The fingerprint of a trailer's vectors."""
+        shape = {"clips": str(self.strategy), "precision": self.settings.precision, **self.row.identity()}
+        return fingerprint(SCHEMA, shape, self.weights_sha256, clips_fingerprint)
+
+    def settled(self, trailer: str) -> LedgerRow | None:
+        """The row of vectors that are there, whole (every byte is read and checked) and of these clips."""
+        if not self.path(trailer).exists():
+            return None
+        header = read_header(self.clips_path(trailer), schema=CLIPS_SCHEMA)
+        wanted = self.mark(header["fingerprint"])
+        vectors, _, attributes = read_embedding(self.path(trailer))
+        if attributes.get("fingerprint") != wanted or attributes.get("trailer") != trailer:
+            return None
+        return self.ledger_row(trailer, wanted, vectors.shape, str(attributes.get("precision")))
+
+    def ledger_row(self, trailer: str, mark: str, shape: Sequence[int], precision: str) -> LedgerRow:
+        facts = {"clips": shape[0], "F": shape[1], "precision": precision}
+        return LedgerRow(trailer, OK, str(self.path(trailer).relative_to(self.work.layout.root)), mark, facts)
+
+
+@dataclass(eq=False)
+class Job:
+    """One trailer of one pair: its clips on their way to vectors."""
+
+    pair: Pair
+    trailer: str
+    clips: Sequence[Clip]
+    mark: str
+    sources: np.ndarray  # int64 (clips, frames): which frame of the trailer stands where; -1 is black
+    vectors: np.ndarray  # float32 (clips, F)
+    missing: int  # vectors yet to come
+    open: dict[int, np.ndarray] = field(default_factory=dict)  # clips of which some frames are there
+    failed: bool = False
+
+    @classmethod
+    def start(cls, pair: Pair, trailer: str) -> Job:
+        clips, header = read_spans(pair.clips_path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
+        if not clips:
+            raise StoreError(f"{pair.clips_path(trailer)}: there are no clips. Look at the shots of this trailer.")
+        sources = np.array(
+            [
+                clip_frames(pair.row, pair.strategy, start=clip.start, valid=clip.end - clip.start, frame=clip.frame)
+                for clip in clips
+            ],
+            dtype=np.int64,
+        )
+        vectors = np.empty((len(clips), pair.row.features), np.float32)
+        return cls(pair, trailer, clips, pair.mark(header["fingerprint"]), sources, vectors, len(clips))
+
+    @property
+    def geometry(self) -> tuple[Any, ...]:
+        return self.pair.row.transform.geometry
+
+    def fill(self, indices: np.ndarray, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Put frames where clips want them; gives the number and frames of each clip that is whole.
+
+        Args:
+            indices: int64 (n,), ascending: every wanted frame of the trailer between the first and the last.
+            frames: uint8 (n, height, width, 3), resized and cropped.
+        """
+        if not len(indices):
+            return
+        first, last = indices[0], indices[-1]
+        ends = self.sources.max(axis=1)
+        inside = (self.sources >= first) & (self.sources <= last)
+        for number in np.nonzero(inside.any(axis=1))[0].tolist():
+            clip = self.open.get(number)
+            if clip is None:
+                clip = self.open[number] = np.zeros((self.sources.shape[1], *frames.shape[1:]), np.uint8)
+            here = inside[number]
+            clip[here] = frames[np.searchsorted(indices, self.sources[number][here])]
+            if ends[number] <= last:
+                yield number, self.open.pop(number)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Frames of one trailer to decode together, and which of them each geometry wants."""
+
+    jobs: Sequence[Job]
+    path: Path
+    indices: np.ndarray
+    wanted: Mapping[tuple[Any, ...], tuple[Transform, np.ndarray]]
+
+
+class Batches:
+    """Clips of one backbone and one length on their way through the network."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self.clips: list[np.ndarray] = []
+        self.owners: list[tuple[Job, int]] = []
+
+    def add(self, job: Job, number: int, clip: np.ndarray) -> list[tuple[Job, int]]:
+        """Take one clip; gives the owners of the vectors that were made, once a batch is full."""
+        self.clips.append(clip)
+        self.owners.append((job, number))
+        return self.flush() if len(self.clips) >= self.embedder.batch_clips else []
+
+    def flush(self) -> list[tuple[Job, int]]:
+        if not self.clips:
+            return []
+        vectors = self.embedder(np.stack(self.clips))
+        done, self.owners, self.clips = self.owners, [], []
+        for (job, number), vector in zip(done, vectors, strict=True):
+            job.vectors[number] = vector
+            job.missing -= 1
+        return done
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    shard.add_flags(parser)
+    parser.add_argument(
+        "--clips", type=ClipStrategy.parse, nargs="+", required=True, help="clip strategies, such as shot24"
+    )
+    parser.add_argument(
+        "--backbones", nargs="+", required=True, help="names; `python -m trailers backbones` lists them"
+    )
+    add_setting_flags(parser, Settings, "embed")
+    add_setting_flags(parser, Effort, "embed")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
+    pairs = pairs_of(arguments, settings, effort)
+    for pair in pairs:
+        pair.todo = frozenset(pair.work.unsettled(pair.settled))
+    if any(pair.todo for pair in pairs):
+        embed(pairs, settings, effort)
+    for pair in pairs:
+        pair.work.finish()
+
+
+def pairs_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Pair]:
+    """The pairs to do: with --ledger those whose ledgers are named, else all.
+
+    Raises:
+        ConfigError: a backbone does not exist, or a ledger is no pair's.
+        WeightsError: weights are missing or damaged.
+    """
+    layout = Layout(arguments.results)
+    wanted = {path.absolute() for path in arguments.ledger or ()}
+    pairs = []
+    for strategy in arguments.clips:
+        for name in arguments.backbones:
+            options = dict(vars(arguments), ledger=None)
+            if arguments.trailer is None:
+                if arguments.shard is None or not wanted:
+                    raise ConfigError("--shard needs --ledger: where to write what became of the trailers.")
+                ledger = layout.ledger("embed", arguments.shard.stem, str(strategy), name)
+                if ledger.absolute() not in wanted:
+                    continue
+                wanted.remove(ledger.absolute())
+                options["upstream"] = layout.ledger("clips", arguments.shard.stem, str(strategy))
+            else:
+                ledger = None
+            work = shard.ShardRun.from_flags("embed", argparse.Namespace(**options), ledger=ledger)
+            row = find_row(name, Path(effort.weights_dir))
+            pairs.append(Pair(strategy, row, weights_of(row, settings, effort), settings, work))
+    if wanted:
+        raise ConfigError(f"--ledger: {min(wanted)} belongs to no pair of --clips and --backbones.")
+    return pairs
+
+
+def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
+    """sha256 of the weights; a word in its place for random ones."""
+    return f"random-seed-{RANDOM_SEED}" if settings.random_weights else weights_sha256(row, Path(effort.weights_dir))
+
+
+def embed(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> None:
+    """Make all that the pairs have to do, trailer after trailer."""
+    embedders = make_embedders(pairs, settings, effort)
+    batches: dict[tuple[str, int], Batches] = {}
+    for block, decoded in read_blocks(blocks_of(pairs)):
+        if isinstance(decoded, Exception):
+            for job in block.jobs:
+                fail(job, decoded)
+            continue
+        for job in block.jobs:
+            for number, clip in job.fill(block.wanted[job.geometry][1], decoded[job.geometry]):
+                key = (job.pair.row.name, len(clip))
+                if key not in batches:
+                    batches[key] = Batches(embedders[job.pair.row.name])
+                finish_all(batches[key].add(job, number, clip), embedders)
+    for batch in batches.values():
+        finish_all(batch.flush(), embedders)
+
+
+def make_embedders(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> dict[str, Embedder]:
+    from trailers.backbones.network import Embedder, choose_device, make_network
+
+    device = choose_device(effort.device)
+    embedders = {}
+    for row in {pair.row.name: pair.row for pair in pairs if pair.todo}.values():
+        network = make_network(row, None if settings.random_weights else Path(effort.weights_dir))
+        made = Embedder(row, network, device=device, precision=settings.precision, batch_clips=effort.batch_clips)
+        log.info("embed: %s: %s on %s, %d clips a batch", row.name, made.precision, device, made.batch_clips)
+        embedders[row.name] = made
+    return embedders
+
+
+def blocks_of(pairs: Sequence[Pair]) -> Iterator[Block]:
+    """Every trailer with work, in the order of the shard, cut into blocks."""
+    for trailer in dict.fromkeys(trailer for pair in pairs for trailer in pair.work.trailers):
+        if not any(trailer in pair.todo for pair in pairs):
+            continue
+        for pair in pairs:  # those that have nothing to do with it, too: their own trailers are not what takes time
+            pair.work.starts(trailer)
+        jobs = []
+        for pair in pairs:
+            if trailer not in pair.todo:
+                continue
+            try:
+                jobs.append(Job.start(pair, trailer))
+            except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
+                pair.work.fail(trailer, problem)
+        if jobs:
+            yield from cut_into_blocks(jobs, jobs[0].pair.work.layout.video(trailer))
+
+
+def cut_into_blocks(jobs: Sequence[Job], path: Path) -> Iterator[Block]:
+    everything = np.unique(np.concatenate([job.sources.ravel() for job in jobs]))
+    everything = everything[everything >= 0]
+    by_geometry: dict[tuple[Any, ...], list[Job]] = {}
+    for job in jobs:
+        by_geometry.setdefault(job.geometry, []).append(job)
+    wanted = {
+        key: np.unique(np.concatenate([job.sources.ravel() for job in some])) for key, some in by_geometry.items()
+    }
+    for start in range(0, len(everything), BLOCK_FRAMES):
+        indices = everything[start : start + BLOCK_FRAMES]
+        parts = {}
+        for key, some in by_geometry.items():
+            low, high = np.searchsorted(wanted[key], (indices[0], indices[-1] + 1))
+            parts[key] = (some[0].pair.row.transform, wanted[key][low:high])
+        yield Block(jobs, path, indices, parts)
+
+
+Decoded = dict[tuple[Any, ...], np.ndarray]
+
+
+def read_blocks(blocks: Iterable[Block]) -> Iterator[tuple[Block, Decoded | Exception]]:
+    """Each block with its frames, resized and cropped for each geometry; or with what went wrong."""
+    reader = Reader()
+    try:
+        for block in blocks:
+            if all(job.failed for job in block.jobs):
+                continue
+            try:
+                yield block, reader.read(block.path, block.indices, block.wanted)
+            except Exception as problem:  # noqa: BLE001  recorded for the trailer by the caller
+                yield block, problem
+    finally:
+        reader.close()
+
+
+class Reader:
+    """Decodes, resizes and crops; keeps the last video open."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self.video: VideoFrames | None = None
+
+    def read(
+        self, path: Path, indices: np.ndarray, wanted: Mapping[tuple[Any, ...], tuple[Transform, np.ndarray]]
+    ) -> Decoded:
+        from trailers.backbones.transform import resize_and_crop
+
+        video = self.open(path)
+        if indices[-1] >= len(video):
+            raise StoreError(
+                f"{path}: has {len(video)} frames where the clips want frame {indices[-1]}. Run the stage clips again."
+            )
+        found: dict[tuple[Any, ...], list[np.ndarray]] = {key: [] for key in wanted}
+        # Videos that were not made smaller are decoded a few frames at a time.
+        step = max(1, BLOCK_BYTES // (video.height * video.width * 3))
+        for start in range(0, len(indices), step):
+            some = indices[start : start + step]
+            frames = video.batch(some)
+            for key, (transform, all_indices) in wanted.items():
+                low, high = np.searchsorted(all_indices, (some[0], some[-1] + 1))
+                if low < high:
+                    rows = np.searchsorted(some, all_indices[low:high])
+                    found[key].append(resize_and_crop(frames if len(rows) == len(frames) else frames[rows], transform))
+        return {
+            key: np.concatenate(parts) if parts else np.zeros((0, 0, 0, 3), np.uint8) for key, parts in found.items()
+        }
+
+    def open(self, path: Path) -> VideoFrames:
+        if self.video is None or self.path != path:
+            self.close()
+            self.video, self.path = VideoFrames(path), path
+        return self.video
+
+    def close(self) -> None:
+        if self.video is not None:
+            self.video.close()
+        self.video = self.path = None
+
+
+def fail(job: Job, problem: Exception) -> None:
+    if not job.failed:
+        job.failed = True
+        job.open.clear()
+        job.pair.work.fail(job.trailer, problem)
+
+
+def finish_all(owners: Iterable[tuple[Job, int]], embedders: Mapping[str, Embedder]) -> None:
+    """Write the trailers whose last vector has come."""
+    for job in dict.fromkeys(job for job, _ in owners):
+        if job.missing == 0 and not job.failed:
+            try:
+                write(job, embedders[job.pair.row.name].precision)
+            except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
+                fail(job, problem)
+
+
+def write(job: Job, precision: str) -> None:
+    pair, row = job.pair, job.pair.row
+    random = pair.settings.random_weights
+    attributes = {
+        "trailer": job.trailer,
+        "backbone": row.name,
+        "F": row.features,
+        "weights": f"random, seed {RANDOM_SEED}" if random else row.weights.name,
+        "weights_sha256": pair.weights_sha256,
+        "transform": str(row.transform),
+        "clip_strategy": str(pair.strategy),
+        "frames_a_clip": job.sources.shape[1],
+        "fps": pair.strategy.fps,
+        "precision": precision,
+        "source_sha256": source_sha256(pair.work.layout, job.trailer),
+        "fingerprint": job.mark,
+        "versions": versions(),
+    }
+    write_embedding(pair.path(job.trailer), job.vectors, job.clips, attributes)
+    pair.work.record(pair.ledger_row(job.trailer, job.mark, job.vectors.shape, precision))
+
+
+def source_sha256(layout: Layout, trailer: str) -> str:
+    """Of the video as published; empty where its receipt is gone, as for videos brought at 24 fps."""
+    path = layout.receipt(trailer)
+    return read_receipt(path).sha256 if path.exists() else ""
+
+
+def versions() -> str:
+    return json.dumps({name: version(name) for name in PACKAGES}, sort_keys=True)
