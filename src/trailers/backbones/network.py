@@ -53,7 +53,7 @@ def make_network(row: Row, weights_dir: Path | None) -> nn.Module:
             if path is None:
                 raise
             words = " ".join(str(problem).split())[:300]
-            raise WeightsError(f"{path}: does not fit {row.name}: {words} Remove it. {MEND}.") from None
+            raise WeightsError(f"{path}: does not fit {row.name}: {words} {MEND} to fetch it again.") from None
     return network.eval().requires_grad_(False)
 
 

@@ -70,7 +70,7 @@ def check_weights(row: Row, folder: Path) -> str:
     if lock is not None and lock.file == path.name and lock.sha256 != found:
         raise WeightsError(
             f"{path}: is not the file that was fetched: sha256 {found[:16]}..., {lock.sha256[:16]}... was recorded. "
-            f"Remove it and {lock_path(row, folder)}. {MEND}."
+            f"{MEND} to fetch it again, or remove {lock_path(row, folder)} to take it as it is."
         )
     return found
 
@@ -83,7 +83,7 @@ def check_there(row: Row, path: Path) -> None:
         raise WeightsError(f"{path}: the weights of {row.name} are not there. {how}")
     kind = posing_as(path)
     if kind:
-        raise WeightsError(f"{path}: is {kind}, not the weights of {row.name}. Remove it. {MEND}.")
+        raise WeightsError(f"{path}: is {kind}, not the weights of {row.name}. {MEND} to fetch it again.")
 
 
 def posing_as(path: Path) -> str:
@@ -104,7 +104,7 @@ def check_digits(row: Row, path: Path, found: str) -> None:
     if not found.startswith(row.weights.sha256):
         raise WeightsError(
             f"{path}: is damaged or cut off, or other weights than {row.weights.name} of {row.name}: sha256 starts "
-            f"{found[:16]}, not {row.weights.sha256[:16]}. Remove it. {MEND}."
+            f"{found[:16]}, not {row.weights.sha256[:16]}. {MEND} to fetch it again."
         )
 
 
@@ -117,7 +117,7 @@ def read_lock(row: Row, folder: Path) -> Lock | None:
     try:
         return None if values is None else Lock(**values["lock"])
     except (KeyError, TypeError):
-        raise WeightsError(f"{lock_path(row, folder)}: is damaged. Remove it. {MEND}.") from None
+        raise WeightsError(f"{lock_path(row, folder)}: is damaged. {MEND} to fetch it again.") from None
 
 
 def read_lock_file(path: Path) -> dict[str, Any] | None:
@@ -126,9 +126,9 @@ def read_lock_file(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as problem:
-        raise WeightsError(f"{path}: cannot be read: {problem}. Remove it. {MEND}.") from None
+        raise WeightsError(f"{path}: cannot be read: {problem}. {MEND} to fetch it again.") from None
     if not isinstance(values, dict):
-        raise WeightsError(f"{path}: is damaged. Remove it. {MEND}.")
+        raise WeightsError(f"{path}: is damaged. {MEND} to fetch it again.")
     return values
 
 
@@ -142,12 +142,12 @@ def load_state(path: Path) -> dict[str, Any]:
         found = read_checkpoint(path)
     except Exception as problem:  # noqa: BLE001  torch and safetensors raise whatever the bytes make them
         first = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__
-        raise WeightsError(f"{path}: cannot be read as weights: {first} Remove it. {MEND}.") from None
+        raise WeightsError(f"{path}: cannot be read as weights: {first} {MEND} to fetch it again.") from None
     for key in ("state_dict", "model_state", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
     if not isinstance(found, dict) or not found:
-        raise WeightsError(f"{path}: holds no table of weights. Remove it. {MEND}.")
+        raise WeightsError(f"{path}: holds no table of weights. {MEND} to fetch it again.")
     return {str(name).removeprefix("module."): value for name, value in found.items()}
 
 

@@ -1,0 +1,58 @@
+"""What a backbone costs: parameters and multiply-adds, counted on tensors that take no memory (Table 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trailers.backbones.row import Row
+from trailers.backbones.rows import maker_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SNIPPET_CLIPS = 30  # Table 6 counts the multiply-adds of one snippet
+CLASSIFIER_PARAMETERS = 398_090  # of the clip aggregation transformer at F = 1024, which Table 6 adds to every backbone
+
+
+@dataclass(frozen=True)
+class Cost:
+    """``multiply_adds`` are of one clip, the products of attention included."""
+
+    parameters: int
+    multiply_adds: int
+
+    @property
+    def table_6(self) -> tuple[float, float]:
+        """Parameters in millions and multiply-adds in 10^9, as the paper's columns have them."""
+        return (self.parameters + CLASSIFIER_PARAMETERS) / 1e6, self.multiply_adds * SNIPPET_CLIPS / 1e9
+
+
+def cost_of(row: Row, *, shown_frames: int = 24) -> Cost:
+    """The cost of ``row`` on clips that show ``shown_frames``, without its classifying layer."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network = without_memory(row).eval()
+    size = row.transform.crop
+    shape = (1, 3, *size) if row.dimensions == 2 else (1, 3, row.wanted_frames(shown_frames), *size)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.empty(shape, device="meta"))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Cost(parameters, counter.get_total_flops() // 2)
+
+
+def without_memory(row: Row) -> nn.Module:
+    import torch
+
+    maker = maker_of(row.library)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                made: nn.Module = maker.make(row, None)
+        except (
+            RuntimeError,
+            NotImplementedError,
+        ):  # some compute with tensors as they are made
+            made = maker.make(row, None)
+        return made.to("meta")

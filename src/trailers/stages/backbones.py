@@ -1,0 +1,76 @@
+"""List the backbones: what they are, what they cost, and whether their weights are here.
+
+in   the rows, the weights folder
+out  a table: name, library, F, frames, input size, parameters, multiply-adds a clip and for 30 clips, weights
+
+Frames are those a network takes of a clip of --clips; multiply-adds include the products of
+attention; Table 6 of the paper counts parameters with its classifier, which adds 0.398 million.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from trailers.backbones.row import Row
+from trailers.backbones.rows import ROWS, find_row
+from trailers.backbones.weights import weights_sha256
+from trailers.domain import ClipStrategy
+from trailers.errors import WeightsError
+from trailers.settings import defaults
+
+COLUMNS = ("name", "library", "paper", "F", "frames", "input", "M params", "+ classifier", "G madds", "x 30", "weights")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", help="which, such as timm:vit_base_patch14_dinov2.lvd142m (all rows)")
+    parser.add_argument("--clips", type=ClipStrategy.parse, default="shot24", help="clip strategy (shot24)")
+    parser.add_argument("--plain", action="store_true", help="do not count parameters and multiply-adds: quick")
+    default = defaults("embed").get("weights_dir", "weights")
+    parser.add_argument("--weights-dir", type=Path, default=Path(default), help=f"folder of the weights ({default})")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    rows = [find_row(name, arguments.weights_dir) for name in arguments.names or ROWS]
+    strategy = ClipStrategy.parse(str(arguments.clips))
+    lines = [list(COLUMNS)]
+    lines += [describe(row, strategy.shown_frames, arguments.weights_dir, plain=arguments.plain) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def describe(row: Row, shown: int, weights_dir: Path, *, plain: bool) -> list[str]:
+    size = "x".join(map(str, row.transform.crop))
+    costs = ["", "", "", ""]
+    if not plain:
+        from trailers.backbones.cost import cost_of
+
+        cost = cost_of(row, shown_frames=shown)
+        with_classifier, for_snippet = cost.table_6
+        costs = [
+            f"{cost.parameters / 1e6:.2f}",
+            f"{with_classifier:.1f}",
+            f"{cost.multiply_adds / 1e9:.3f}",
+            f"{for_snippet:.1f}",
+        ]
+    frames = str(row.wanted_frames(shown))
+    return [
+        row.name,
+        row.library,
+        row.paper,
+        str(row.features),
+        frames,
+        size,
+        *costs,
+        state_of_weights(row, weights_dir),
+    ]
+
+
+def state_of_weights(row: Row, weights_dir: Path) -> str:
+    """One cell: here, or why not."""
+    try:
+        return f"here: {row.weights.name}, sha256 {weights_sha256(row, weights_dir)[:8]}, {row.weights.licence}"
+    except WeightsError as problem:
+        damaged = not str(problem).partition(": ")[2].startswith("the weights of")
+        return f"{'damaged' if damaged else 'missing'}: {row.weights.name}"

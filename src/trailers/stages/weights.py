@@ -1,0 +1,163 @@
+"""Fetch and check weights, once, where there is a network; compute nodes then need none.
+
+in   the rows' links
+out  {weights_dir}/{file}              as published
+     {weights_dir}/{backbone}.json     its sha256, size and link, and the row of a library's model
+
+What is there and right is left alone; what is damaged is fetched again; what has no link is said
+where to get.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.client
+import json
+import logging
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trailers.backbones.row import Row
+from trailers.backbones.rows import ROWS, find_row, row_values
+from trailers.backbones.weights import MEND, check_weights, lock_path, posing_as, read_lock, weights_path
+from trailers.errors import WeightsError
+from trailers.settings import defaults
+from trailers.store.atomic import atomic, write_text
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 60
+TRIES = 4
+BLOCK = 2**20
+
+SHA256 = re.compile(r'"?([0-9a-f]{64})"?', re.ASCII)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    section = defaults("embed")
+    names = section.get("backbones") or list(ROWS)
+    parser.add_argument("--backbones", nargs="+", default=names, help=f"names ({' '.join(names)})")
+    folder = section.get("weights_dir", "weights")
+    parser.add_argument("--weights-dir", type=Path, default=Path(folder), help=f"where to put them ({folder})")
+    parser.add_argument("--check", action="store_true", help="read what is there; fetch nothing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Every backbone is tried before the first that failed ends the run with its words."""
+    problems = []
+    for name in dict.fromkeys(arguments.backbones):
+        try:
+            row = find_row(name, arguments.weights_dir)
+            if arguments.check:
+                log.info("weights: %s: here, sha256 %s", name, check_weights(row, arguments.weights_dir))
+            else:
+                settle(row, arguments.weights_dir)
+        except WeightsError as problem:
+            log.info("weights: %s: %s", name, problem)
+            problems.append(problem)
+    if problems:
+        raise problems[0]
+    return 0
+
+
+def settle(row: Row, folder: Path) -> None:
+    """Leave right weights alone, fetch missing or damaged ones, and record them."""
+    path = weights_path(row, folder)
+    try:
+        found = check_weights(row, folder)
+        log.info("weights: %s: here, sha256 %s", row.name, found)
+    except WeightsError as problem:
+        if not row.weights.url:
+            raise
+        if path.exists():
+            log.info("weights: %s: fetched again: %s", row.name, problem)
+        lock = read_lock(row, folder)
+        found = fetch(row, path, pinned=row.weights.sha256 or (lock.sha256 if lock is not None else ""))
+    if path.parent == folder:
+        write_lock(row, folder, found)
+
+
+def write_lock(row: Row, folder: Path, sha256: str) -> None:
+    path = weights_path(row, folder)
+    status = path.stat()
+    lock = {
+        "file": path.name,
+        "sha256": sha256,
+        "bytes": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "url": row.weights.url,
+    }
+    values: dict[str, Any] = {"lock": lock}
+    if row.name not in ROWS and row.make is None:
+        values["row"] = row_values(row)
+    text = json.dumps(values, indent=1, sort_keys=True) + "\n"
+    target = lock_path(row, folder)
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        write_text(target, text)
+
+
+def fetch(row: Row, path: Path, *, pinned: str, sleep: Callable[[float], None] = time.sleep) -> str:
+    """Download the weights to ``path`` and give their sha256; tries again when the network fails.
+
+    Args:
+        row: the backbone.
+        path: where they go.
+        pinned: first digits of the sha256 they must have; empty takes what the host announces.
+        sleep: waits between tries.
+
+    Raises:
+        WeightsError: they cannot be had, or are not what they should be.
+    """
+    if not row.weights.url.startswith(("https://", "http://")):
+        raise WeightsError(f"{row.name}: '{row.weights.url}' is no web link. Correct the row's weights.")
+    for number in range(TRIES):
+        try:
+            return download(row, path, pinned)
+        except (OSError, http.client.HTTPException) as problem:
+            final = isinstance(problem, urllib.error.HTTPError) and problem.code < 500 and problem.code != 429
+            if final or number == TRIES - 1:
+                raise WeightsError(
+                    f"{row.name}: {row.weights.url} cannot be had: {problem}. {MEND}, or bring the file to {path}."
+                ) from None
+            log.info("weights: %s: %s; trying again", row.name, problem)
+            sleep(2.0**number)
+    raise AssertionError("the last try returns or raises")
+
+
+def download(row: Row, path: Path, pinned: str) -> str:
+    request = urllib.request.Request(row.weights.url, headers={"User-Agent": "trailers"})  # noqa: S310  scheme checked
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer, atomic(path) as temporary:  # noqa: S310
+        size = int(answer.headers.get("Content-Length") or 0)
+        log.info("weights: %s: fetching %s, %.1f MB", row.name, row.weights.url, size / 1e6)
+        digest, count = hashlib.sha256(), 0
+        with temporary.open("wb") as file:
+            while block := answer.read(BLOCK):
+                file.write(block)
+                digest.update(block)
+                count += len(block)
+        if size and count < size:
+            raise OSError(f"the connection broke after {count:,} of {size:,} bytes")
+        check_fetched(row, temporary, digest.hexdigest(), pinned or announced_digits(answer.headers))
+    log.info("weights: %s: %s, %.1f MB, sha256 %s", row.name, path, count / 1e6, digest.hexdigest())
+    return digest.hexdigest()
+
+
+def announced_digits(headers: Any) -> str:
+    """The sha256 that Hugging Face announces with a file; empty elsewhere."""
+    announced = SHA256.fullmatch(headers.get("X-Linked-Etag") or "")
+    return announced[1] if announced else ""
+
+
+def check_fetched(row: Row, file: Path, found: str, wanted: str) -> None:
+    kind = posing_as(file)
+    if kind or not found.startswith(wanted):
+        what = f"is {kind}" if kind else f"has sha256 {found[:16]}..., not {wanted[:16]}"
+        raise WeightsError(
+            f"{row.name}: what {row.weights.url} gave {what}. Nothing was kept; look at the link, or bring the file."
+        )
