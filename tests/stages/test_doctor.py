@@ -1,0 +1,173 @@
+"""doctor: every kind of trouble has its line, and what is bad fails."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import shutil
+import stat
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from trailers.errors import ConfigError
+from trailers.stages import doctor
+from trailers.stages.doctor import BAD, OK, WARN, Finding, Place
+
+CONFIG = {"clips": {"strategies": ["shot24"]}, "embed": {"backbones": ["efficientnet_lite0"], "weights_dir": "none"}}
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def place(tmp_path):
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("trailer,url,genres\n" + "".join(f"t{n},{n}.mp4,drama\n" for n in range(100)))
+    return Place(CONFIG, manifest, tmp_path / "results")
+
+
+def test_this_environment_has_what_a_run_needs(place):
+    findings = [found for found in doctor.examine(place) if found.subject not in ("GPU", "yt-dlp", "JavaScript")]
+    assert [str(found) for found in findings if found.level != OK] == []
+    assert {found.subject for found in findings} == {
+        "python", "ffmpeg", "PyAV", "weights", "manifest", "disk", "results", "HDF5"
+    }  # fmt: skip
+
+
+def test_an_ffmpeg_without_the_encoder_is_bad(place, tmp_path, monkeypatch):
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        "#!/bin/sh\necho 'ffmpeg version 1.2 x'\nfor c in h264 hevc vp8 vp9 av1 mpeg4; do echo \" V..... $c x\"; done\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    (found,) = doctor.check_ffmpeg(place)
+    assert found == Finding(BAD, "ffmpeg", f"1.2 at {program} lacks libx264. Unset IMAGEIO_FFMPEG_EXE.")
+
+
+def test_an_ffmpeg_that_cannot_run_is_bad(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "nothing"))
+    (found,) = doctor.check_ffmpeg(place)
+    assert found.level == BAD
+    assert "cannot be run" in found.words
+
+
+def test_missing_weights_are_bad_and_named(place):
+    config = {**CONFIG, "embed": {"backbones": ["resnet50"], "weights_dir": "nowhere"}}
+    detector, backbone = doctor.check_weights(Place(config, place.manifest, place.results))
+    assert detector.level == OK
+    assert backbone.level == BAD
+    assert backbone.words.startswith("nowhere/resnet50-0676ba61.pth: the weights of resnet50 are not there.")
+
+
+def test_the_backbones_of_experiments_are_looked_at_too(place):
+    config = {**CONFIG, "experiments": {"x": {"clips": "seq32", "backbones": ["resnet50"]}}}
+    assert Place(config, place.manifest, place.results).pairs == [
+        ("shot24", "efficientnet_lite0"),
+        ("seq32", "resnet50"),
+    ]
+
+
+def test_an_unknown_backbone_is_bad(place):
+    config = {**CONFIG, "embed": {"backbones": ["swin4d"], "weights_dir": "nowhere"}}
+    found = list(doctor.check_weights(Place(config, place.manifest, place.results)))[-1]
+    assert found.level == BAD
+    assert "no backbone is called 'swin4d'" in found.words
+
+
+def test_the_estimate_adds_up_vectors_once_a_trailer_and_once_in_the_pack(place):
+    # 122.3 s, 1.23 clips a second, 1280 numbers of 4 bytes, twice
+    assert doctor.bytes_a_trailer(place)["embed"] == 1_540_393
+    config = {**CONFIG, "clips": {"strategies": ["shot24", "seq24"]}}
+    assert doctor.bytes_a_trailer(Place(config, place.manifest, place.results))["embed"] == 2 * 1_540_393
+
+
+@pytest.mark.parametrize(("free", "level"), [(1.3, OK), (1.1, WARN), (0.9, BAD)])
+def test_disk_space_is_compared_with_what_the_manifest_wants(place, monkeypatch, free, level):
+    wanted = 100 * sum(doctor.bytes_a_trailer(place).values())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, int(free * wanted)))
+    (found,) = doctor.check_disk(place)
+    assert found.level == level
+
+
+def test_trailers_that_are_done_want_no_more_room(place, monkeypatch):
+    folder = place.results / "normalise"
+    folder.mkdir(parents=True)
+    for number in range(100):
+        (folder / f"t{number}.mp4").touch()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 1))
+    (found,) = doctor.check_disk(place)
+    assert found.level == OK
+    assert "about 0.0 GB still wanted" in found.words
+
+
+def test_a_folder_that_cannot_be_written_is_bad(place):
+    (found,) = doctor.check_results(Place(CONFIG, place.manifest, Path("/proc/results")))
+    assert found.level == BAD
+    assert found.words.startswith("/proc: ")
+
+
+def test_nothing_is_left_behind(place):
+    place.results.mkdir()
+    list(doctor.check_results(place))
+    assert list(place.results.iterdir()) == []
+
+
+def test_locking_that_does_not_work_is_bad_and_locking_that_is_off_is_not(tmp_path, monkeypatch):
+    monkeypatch.delenv("HDF5_USE_FILE_LOCKING", raising=False)
+
+    class Broken:
+        @staticmethod
+        def File(path, mode):  # noqa: N802  h5py's name
+            raise BlockingIOError(11, "unable to lock file")
+
+    found = doctor.check_locking(Broken, tmp_path / "x.h5")
+    assert found.level == BAD
+    assert "HDF5_USE_FILE_LOCKING=FALSE" in found.words
+    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "FALSE")
+    assert doctor.check_locking(Broken, tmp_path / "x.h5").level == OK
+
+
+def test_an_old_yt_dlp_is_to_note(place, monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2020.01.31")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    age, runtime = doctor.check_downloader(place)
+    assert age.level == WARN
+    assert age.words.startswith("2020.01.31 is ")
+    assert runtime == Finding(
+        WARN, "JavaScript",
+        "none of deno, node, bun, qjs is on PATH: YouTube may give few formats or none. Install deno.",
+    )  # fmt: skip
+
+
+def test_a_manifest_that_is_refused_is_bad(place):
+    place.manifest.write_text("trailer\n../x\n")
+    levels = {found.subject: found.level for found in doctor.examine(place)}
+    assert levels["manifest"] == BAD
+
+
+def test_a_check_that_breaks_is_a_finding(place, monkeypatch):
+    def check_moon(place):
+        yield Finding(OK, "moon", "there")
+        raise ZeroDivisionError("it set")
+
+    def check_sun(place):
+        raise ConfigError("the sun is off. Switch it on.")
+        yield
+
+    monkeypatch.setattr(doctor, "CHECKS", (check_moon, check_sun))
+    assert list(doctor.examine(place)) == [
+        Finding(OK, "moon", "there"),
+        Finding(BAD, "moon", "ZeroDivisionError: it set"),
+        Finding(BAD, "sun", "the sun is off. Switch it on."),
+    ]
+
+
+@pytest.mark.parametrize(("levels", "status"), [((OK, WARN), 0), ((OK, BAD, WARN), 1)])
+def test_only_what_is_bad_fails(place, monkeypatch, capsys, levels, status):
+    def check_all(place):
+        yield from (Finding(level, "thing", "words") for level in levels)
+
+    monkeypatch.setattr(doctor, "CHECKS", (check_all,))
+    assert doctor.run(argparse.Namespace(manifest=place.manifest, results=place.results)) == status
+    assert capsys.readouterr().out.splitlines()[0] == "ok    thing        words"
