@@ -24,6 +24,11 @@ STAGES = {
     "report": "tables and figures of a run",
 }
 TOOLS = {
+    "splits": "make three splits of a manifest by second-order iterative stratification",
+    "synthetic": "make synthetic embeddings with a known signal",
+    "predict": "tell the genres of new trailers with a trained experiment",
+    "tables": "Tables 2 to 6 of the paper with our numbers beside the printed ones",
+    "figures": "Figures 2, 3, 8 and 10 of the paper",
     "demo": "make the demo's videos",
     "doctor": "look whether this machine has all it needs",
     "lease": "run a command with a GPU of its own",

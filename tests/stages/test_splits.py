@@ -1,0 +1,47 @@
+"""A manifest gets its three splits."""
+
+from __future__ import annotations
+
+import json
+
+from trailers.__main__ import main
+from trailers.domain import Trailer
+from trailers.store.manifest import read_manifest, write_manifest
+
+GENRES = (("action",), ("drama",), ("action", "drama"), ("comedy", "romance"))
+
+
+def manifest(path, *, splits=(None, None, None)):
+    trailers = [Trailer(f"t{i}", ("x.mp4",), genres=GENRES[i % 4], splits=splits, title=f"No. {i}") for i in range(40)]
+    write_manifest(path, [Trailer("bare", ("y.mp4",)), *trailers])
+
+
+def test_every_trailer_with_genres_gets_a_subset_in_every_split(tmp_path, capsys):
+    manifest(tmp_path / "m.csv")
+    assert main(["splits", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "new.csv")]) == 0
+    bare, *rest = read_manifest(tmp_path / "new.csv")
+    assert bare.splits == (None, None, None)
+    assert rest[3].title == "No. 3"
+    for n in range(3):
+        codes = [trailer.splits[n] for trailer in rest]
+        assert [codes.count(code) for code in (0, 1, 2)] == [28, 4, 8]
+    assert [t.splits[0] for t in rest] != [t.splits[1] for t in rest]
+    said = capsys.readouterr().out
+    assert "stratified 2        28       4       8    0.000000    0.000000" in said
+    assert "40 trailers, 1 without genres in no subset" in said
+
+
+def test_splits_that_were_there_are_compared(tmp_path, capsys):
+    manifest(tmp_path / "m.csv")
+    words = ["splits", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "m.csv")]
+    main(words)
+    assert main([*words, "--seed", "7", "--report", str(tmp_path / "r.json")]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert [len(report[kind]) for kind in ("stratified", "random", "before")] == [3, 10, 3]
+    assert "before 0" in capsys.readouterr().out
+
+
+def test_a_manifest_without_genres_is_refused(tmp_path, capsys):
+    write_manifest(tmp_path / "m.csv", [Trailer("bare", ("y.mp4",))])
+    assert main(["splits", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "n.csv")]) == 1
+    assert "0 trailers have genres; three subsets need at least three. Fill in genres." in capsys.readouterr().err
