@@ -112,7 +112,10 @@ def look_at(path: Path, facts: Mapping[str, Any], *, is_local: bool = False) -> 
         raise LinkError("not a video", clean(str(problem).removeprefix(f"{path}: "))) from problem
     found = {
         "bytes": path.stat().st_size,
-        "duration_s": round(seen.duration_s, 3),
+        "container": seen.container,
+        "codec": seen.codec,
+        "fps": round(seen.fps, 3),
+        "duration_s": round(seen.duration_s, 3) or None,
         "width_px": seen.width,
         "height_px": seen.height,
     }

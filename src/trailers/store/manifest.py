@@ -21,6 +21,7 @@ from trailers.store.atomic import write_text
 REQUIRED = ("trailer", "url")
 COLUMNS = ("trailer", "title", "url", "genres", "split0", "split1", "split2", "poster")
 ALTERNATIVES = " | "
+BETWEEN = re.compile(r"(?<![^ ])\|(?![^ ])")  # what reads ALTERNATIVES, at a cell's ends too
 
 YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}", re.ASCII)
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):", re.ASCII)
@@ -123,7 +124,7 @@ def read_row(where: str, cells: dict[str, str]) -> Trailer:
 
 
 def read_urls(where: str, cell: str) -> tuple[str, ...]:
-    urls = tuple(url for url in (part.strip() for part in cell.split(ALTERNATIVES)) if url)
+    urls = tuple(url for url in (part.strip() for part in BETWEEN.split(cell)) if url)
     if not urls:
         raise ManifestError(f"{where}, column url: is empty. Give a link, a YouTube id or the path of a file.")
     for url in urls:
