@@ -1,0 +1,189 @@
+"""Re-encode to constant 24 fps, and keep all frames at the size that detection sees (Sec. 3).
+
+in   results/download/{trailer}.json          names the video as published
+out  results/normalise/{trailer}.mp4          24 fps, square pixels, upright, no audio
+     results/normalise/{trailer}.frames.h5    all its frames at 48x27, and what happened on the way
+
+One pass: the video as published is decoded once, and never again by any stage. The 48x27 frames are
+made from its own pixels, not from the smaller mp4.
+
+    source  25 fps  |0 |1 |2 |3 |4 |5 | ...
+    24 fps          |0  |1 |2  |3  |4  |...      frames are left out or shown twice, and counted
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trailers.domain import FPS
+from trailers.errors import StoreError, VideoError
+from trailers.settings import add_flags as add_setting_flags
+from trailers.settings import from_flags, setting
+from trailers.stages import shard
+from trailers.store.atomic import atomic
+from trailers.store.fingerprint import fingerprint, sha256_of
+from trailers.store.frames import open_frames, write_frames
+from trailers.store.layout import Layout
+from trailers.store.ledger import OK, Row
+from trailers.store.receipt import read_receipt
+from trailers.video import Converted, Probe, convert, frame_counts, probe
+
+SCHEMA = "normalise/1"
+
+# Attributes of the frames file that say what it is; all others are facts of the ledger.
+IDENTITY = ("schema", "trailer", "fingerprint", "video_bytes", "video_sha256")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """what shapes the 24 fps video"""
+
+    short_side: int | None = setting("px of the shorter side at most, or none to keep the size")
+    crf: int = setting("x264 quality, 0 to 51; lower is better and larger")
+    gop: int = setting("frames between key frames")
+    min_share: float = setting("share of its frames that a damaged video must still have")
+    max_hours: float = setting("longer videos are refused")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """what does not"""
+
+    stall_s: float = setting("seconds without a frame after which a video is given up")
+
+
+def share_of_frames(seen: Probe, made: Converted) -> float:
+    """The share of the frames the video should have that could be decoded whole, 0 to 1.
+
+    The worst of three witnesses: what the decoder could not do, a video that ends before its
+    container says, and, where ffmpeg complained, fewer frames than the frame rate promises.
+    """
+    tried = made.source_frames + made.decode_errors
+    witnesses = [1.0, (made.source_frames - made.frames_corrupt) / tried]
+    shown_s = made.frames / FPS
+    if seen.is_duration_own and seen.duration_s > 0:
+        witnesses.append((shown_s + 1 / FPS) / seen.duration_s)
+    if made.complaints and seen.fps > 0:
+        # What damage takes away between two frames is filled with copies of the first.
+        witnesses.append(made.source_frames / (max(shown_s, seen.duration_s) * seen.fps))
+    return max(0.0, min(witnesses))
+
+
+def facts_of(seen: Probe, made: Converted, share: float) -> dict[str, Any]:
+    """What the ledger and the frames file tell of one trailer."""
+    return {
+        "frames": made.frames,
+        "frames_duplicated": made.frames_duplicated,
+        "frames_dropped": made.frames_dropped,
+        "source_frames": made.source_frames,
+        "decode_errors": made.decode_errors,
+        "frames_corrupt": made.frames_corrupt,
+        "frames_share": round(share, 4),
+        "first_s": round(seen.first_s, 3),
+        "source_fps": round(seen.fps, 3),
+        "variable_rate": made.is_variable_rate,
+        "longest_gap_s": made.longest_gap_s,
+        "width_px": made.width,
+        "height_px": made.height,
+        "source_width_px": seen.width,
+        "source_height_px": seen.height,
+        "pixel_aspect": f"{seen.pixel_aspect.numerator}:{seen.pixel_aspect.denominator}",
+        "turned": "+".join(seen.turn) or "no",
+        "interlaced": seen.is_interlaced,
+        "tone_mapped": seen.hdr or "no",
+        "colour": f"{seen.pix_fmt} {seen.matrix} {seen.range}",
+        "codec": seen.codec,
+        "container": seen.container,
+        "video_streams": seen.video_streams,
+    }
+
+
+def check_share(source: Path, made: Converted, share: float, *, min_share: float) -> None:
+    """Raises VideoError when the damage took more than the settings allow."""
+    if share < min_share:
+        words = f'; ffmpeg: "{made.complaints[0]}"' if made.complaints else ""
+        raise VideoError(
+            f"{source}: only {share:.1%} of its frames could be decoded whole ({made.source_frames} decoded, "
+            f"{made.decode_errors} errors, {made.frames_corrupt} corrupt{words}), less than normalise.min_share "
+            f"{min_share:.0%}. Download it again."
+        )
+
+
+def check_counts(path: Path, frames: int) -> None:
+    """Raises VideoError unless all readers of the 24 fps video count as many frames as detection got."""
+    counts = frame_counts(path)
+    wrong = {reader: count for reader, count in counts.items() if count != frames}
+    if wrong:
+        found = ", ".join(f"{reader} {count}" for reader, count in wrong.items())
+        raise VideoError(
+            f"detection got {frames} frames, but in the 24 fps video there are, by {found}. Report this video."
+        )
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    shard.add_flags(parser)
+    add_setting_flags(parser, Settings, "normalise")
+    add_setting_flags(parser, Effort, "normalise")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
+    work = shard.ShardRun.from_flags("normalise", arguments)
+    settled, make = workers(work.layout, settings, effort)
+    for trailer in work.unsettled(settled):
+        work.attempt(trailer, make)
+    work.finish()
+
+
+def workers(
+    layout: Layout, settings: Settings, effort: Effort
+) -> tuple[Callable[[str], Row | None], Callable[[str], Row]]:
+    """The two functions of a shard run: is it settled, and make it."""
+
+    def source_of(trailer: str) -> tuple[Path, str]:
+        receipt = read_receipt(layout.receipt(trailer))
+        if receipt.status != OK:
+            raise VideoError(f"{layout.receipt(trailer)}: there is no video: {receipt.error}")
+        # The digest of the bytes, not of how they were got: the same video again changes nothing.
+        return layout.receipt(trailer).with_name(receipt.file), fingerprint(SCHEMA, settings, receipt.sha256)
+
+    def row(trailer: str, attributes: Mapping[str, Any]) -> Row:
+        facts = {key: value for key, value in attributes.items() if key not in IDENTITY}
+        path = str(layout.video(trailer).relative_to(layout.root))
+        return Row(trailer, OK, path, str(attributes["fingerprint"]), facts)
+
+    def settled(trailer: str) -> Row | None:
+        if not (layout.video(trailer).exists() and layout.frames(trailer).exists()):
+            return None
+        with open_frames(layout.frames(trailer)) as frames:
+            attributes = frames.attributes
+        is_whole = layout.video(trailer).stat().st_size == attributes.get("video_bytes")
+        wanted = source_of(trailer)[1]
+        return row(trailer, attributes) if is_whole and attributes.get("fingerprint") == wanted else None
+
+    def make(trailer: str) -> Row:
+        source, mark = source_of(trailer)
+        if not source.exists():
+            raise StoreError(
+                f"{source}: is not there, though its receipt is. Remove {layout.receipt(trailer)} and run again."
+            )
+        seen = probe(source)
+        # The frames file appears last: with it there, both are.
+        with write_frames(layout.frames(trailer)) as writer, atomic(layout.video(trailer)) as target:
+            made = convert(
+                source, target, writer.append, seen=seen, short_side=settings.short_side, crf=settings.crf,
+                gop=settings.gop, max_hours=settings.max_hours, fingerprint=mark, stall_s=effort.stall_s,
+            )  # fmt: skip
+            share = share_of_frames(seen, made)
+            check_share(source, made, share, min_share=settings.min_share)
+            check_counts(target, len(writer))
+            identity = {"video_bytes": target.stat().st_size, "video_sha256": sha256_of(target)}
+            attributes = {"trailer": trailer, "fingerprint": mark, **identity, **facts_of(seen, made, share)}
+            writer.describe(attributes)
+        return row(trailer, attributes)
+
+    return settled, make
