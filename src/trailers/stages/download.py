@@ -109,7 +109,8 @@ def look_at(path: Path, facts: Mapping[str, Any], *, is_local: bool = False) -> 
     try:
         seen = probe(path)
     except VideoError as problem:
-        raise LinkError("not a video", clean(str(problem).removeprefix(f"{path}: "))) from problem
+        # What to do about it is another matter here: the next link.
+        raise LinkError("not a video", clean(str(problem).removeprefix(f"{path}: ").split(". ")[0])) from problem
     found = {
         "bytes": path.stat().st_size,
         "container": seen.container,
@@ -265,7 +266,8 @@ class Downloads:
                 exclude(self.settings, found)
             except LinkError as problem:
                 refused.append((url, problem, video))
-                log.info("download: %s: %s: %s", trailer.trailer, url, problem)
+                if len(trailer.urls) > 1:
+                    log.info("download: %s: %s: %s", trailer.trailer, url, problem)
                 continue
             facts = {"quality": list(found), "refused": [told(url, problem) for url, problem, _ in refused]}
             file = self.place(trailer.trailer, video)

@@ -65,18 +65,21 @@ def deadline(seconds: float) -> Iterator[None]:
     def ring(*_: object) -> None:
         raise OverdueError
 
-    before = signal.signal(signal.SIGALRM, ring)
+    started = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, ring)
+    # It rings again every second, should some clean-up swallow the first.
+    left_s, every_s = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         try:
-            # It rings again every second, should some clean-up swallow the first.
-            signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except OverdueError:
         raise LinkError("network", f"took more than the {seconds:g} s of download.deadline_s") from None
     finally:
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, handler)
+        if left_s:  # somebody else's alarm, such as a test's time-out
+            signal.setitimer(signal.ITIMER_REAL, max(0.01, left_s - (time.monotonic() - started)), every_s)
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Client:
     cache: Path  # what yt-dlp keeps between runs
     last_request: float = -1e9  # on the clock of time.monotonic
     silent_hosts: set[str] = field(default_factory=set)  # have used up all tries; now they get one each
+    heard: Exception | None = None  # the last refusal of this try, which yt-dlp may pass on as words alone
 
     def fetch(self, link: str, folder: Path, accept: Callable[[float], None]) -> Fetched:
         """What ``link`` leads to, in ``folder``; bytes that are there already are not asked for again.
@@ -139,7 +143,7 @@ class Client:
         from yt_dlp.utils import YoutubeDLError
 
         time.sleep(max(0.0, self.last_request + self.effort.sleep_s - time.monotonic()))
-        is_site = False
+        is_site, self.heard = False, None
         try:
             info = first_entry(self.downloader.extract_info(link, download=False), link)
             is_site = info.get("extractor_key") != "Generic"
@@ -149,7 +153,7 @@ class Client:
             # Below the level of post-processors: no merging, no mending, no command is ever run.
             complete, _ = self.downloader.dl(str(path), info)
         except YoutubeDLError as problem:
-            raise explain(problem, link, is_site=is_site) from problem
+            raise explain(problem, link, is_site=is_site, heard=self.heard) from problem
         finally:
             self.last_request = time.monotonic()
         if not complete or not path.is_file():
@@ -168,8 +172,19 @@ class Client:
         """yt-dlp; importing it and setting it up takes a second."""
         import yt_dlp
         from yt_dlp.cookies import CookieLoadError
+        from yt_dlp.networking.exceptions import RequestError
 
-        made = yt_dlp.YoutubeDL(self.options())
+        client = self
+
+        class Listening(yt_dlp.YoutubeDL):  # type: ignore[misc]
+            def urlopen(self, request: Any) -> Any:
+                try:
+                    return super().urlopen(request)
+                except RequestError as problem:
+                    client.heard = problem
+                    raise
+
+        made = Listening(self.options())
         made.add_progress_hook(self.guard_size)
         try:
             _ = made.cookiejar

@@ -28,9 +28,11 @@ REASONS = {
 }
 QUALITY = ("too short", "too long", "too small")  # the limits of Sec. 3; they exclude only with enforce_quality
 
+BYTES_FAILED = "[download] Got error"  # a cut or a 5xx on the way of the bytes; yt-dlp passes on words alone
+
 # How a site words what it withholds, first match first; seen in yt-dlp's messages.
 WORDS = (
-    ("network", r"^\[download\] got error"),  # a cut, a 5xx; yt-dlp passes on no more than the words
+    ("network", rf"^{re.escape(BYTES_FAILED)}"),
     ("bot check", r"not a bot|captcha|anti-bot"),
     ("rate limited", r"rate.?limit|too many requests|try again later"),
     ("age", r"confirm your age|age.?restricted|age.?verif|inappropriate for some users"),
@@ -78,8 +80,14 @@ def causes(problem: BaseException | None) -> list[BaseException]:
     return found
 
 
-def explain(problem: Exception, link: str, *, is_site: bool = False) -> LinkError:
+def explain(problem: Exception, link: str, *, is_site: bool = False, heard: Exception | None = None) -> LinkError:
     """The typed reason for what yt-dlp raised, with its own words.
+
+    Args:
+        problem: what was raised.
+        link: what was asked for; its own words are no reason.
+        is_site: whether a video site of yt-dlp's is behind the link, and not any web server.
+        heard: the last answer that was no success, where ``problem`` has but its words.
 
     Raises:
         OSError: the cause is this machine's (a full disk), not the link's.
@@ -89,6 +97,8 @@ def explain(problem: Exception, link: str, *, is_site: bool = False) -> LinkErro
 
     words = clean(str(problem))
     chain = causes(problem)
+    if words.startswith(BYTES_FAILED) and len(chain) == 1:
+        chain += causes(heard)
     for error in chain:
         if isinstance(error, OSError) and error.errno in OWN_TROUBLE:
             raise error
