@@ -1,0 +1,73 @@
+"""Ask for another try of what did not work; the next `snakemake` run makes it.
+
+in   the ledgers of all stages
+out  results/attempts/...: one attempt more for each shard with something to try again
+     with --dead: receipts of what could not be had are removed, so that its links are asked again
+
+What failed is tried again by the next run anyway. This is for what counts as dead, and for a second
+run of failures without a change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections import Counter
+from pathlib import Path
+
+from trailers.errors import ConfigError, StoreError
+from trailers.stages.shard import bump
+from trailers.store.atomic import TEMPORARY
+from trailers.store.layout import Layout
+from trailers.store.ledger import DEAD, FAILED, read_ledger
+from trailers.store.receipt import read_receipt
+
+log = logging.getLogger(__name__)
+
+
+def ask_again(layout: Layout, *, dead: bool) -> Counter[str]:
+    """Count an attempt for every shard with something to try again; stage and status -> trailers.
+
+    Raises:
+        StoreError: a ledger is damaged.
+    """
+    counts: Counter[str] = Counter()
+    wanted = {FAILED, DEAD} if dead else {FAILED}
+    for path in sorted((layout.root / "ledger").rglob("*.tsv")):
+        if path.name.startswith(TEMPORARY):
+            continue
+        below = path.relative_to(layout.root / "ledger").with_suffix("")
+        rows = [row for row in read_ledger(path).values() if row.status in wanted]
+        for row in rows:
+            counts[f"{row.status} in {' '.join(below.parts[:-1])}"] += 1
+            if row.status == DEAD and below.parts[0] == "download":
+                bury_no_more(layout.receipt(row.trailer))
+        if rows:
+            bump(layout.root / "attempts" / below)
+    return counts
+
+
+def bury_no_more(receipt: Path) -> None:
+    """Remove a receipt that says why there is no video; one of a video that came since stays."""
+    try:
+        is_tombstone = read_receipt(receipt).status == DEAD
+    except StoreError as problem:
+        log.info("retry: %s", problem)
+        return
+    if is_tombstone:
+        receipt.unlink()
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dead", action="store_true", help="also what is removed, private, no video")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    layout = Layout(arguments.results)
+    if not layout.root.is_dir():
+        raise ConfigError(f"{layout.root}: there is no such folder. Name the results with --results.")
+    counts = ask_again(layout, dead=arguments.dead)
+    for what, count in sorted(counts.items()):
+        print(f"{count:,} {what}")
+    print("Run snakemake again to have them tried." if counts else "There is nothing to try again.")
