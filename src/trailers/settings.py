@@ -78,10 +78,15 @@ def add_flags(parser: argparse.ArgumentParser, kind: type, section: str) -> None
 
 def from_flags(kind: type[T], arguments: argparse.Namespace) -> T:
     """The settings that the parsed ``arguments`` give."""
-    values = {}
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
     for field in dataclasses.fields(typing.cast(Any, kind)):
         value = getattr(arguments, field.name)
-        values[field.name] = tuple(value) if isinstance(value, list) else value
+        if isinstance(value, list):
+            value = tuple(value)
+        elif hints[field.name] is float and isinstance(value, int):
+            value = float(value)  # a default that config.yaml writes as 30; fingerprints tell it from 30.0
+        values[field.name] = value
     return kind(**values)
 
 
@@ -148,8 +153,8 @@ def read_section(path: Path, section: str) -> Mapping[str, Any]:
     return found
 
 
-def check_config(config: Mapping[str, Any], schema: Path) -> None:
-    """Compare a whole configuration with its JSON schema.
+def check_config(config: Any, schema: Path, name: str = "config.yaml") -> None:
+    """Compare a whole configuration, read from the file ``name``, with its JSON schema.
 
     Raises:
         ConfigError: names the key, what it is and what it may be; for an unknown key the nearest known one.
@@ -160,7 +165,7 @@ def check_config(config: Mapping[str, Any], schema: Path) -> None:
     checker = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
     problem = jsonschema.exceptions.best_match(checker.iter_errors(config))
     if problem is not None:
-        raise ConfigError(f"config.yaml: {explain(problem)}")
+        raise ConfigError(f"{name}: {explain(problem)}")
 
 
 def explain(problem: Any) -> str:
