@@ -37,7 +37,8 @@ def study(tmp_path):
     frames = {"frames": 96, "frames_duplicated": 3, "frames_dropped": 0}
     ledgers = {
         ("download",): [
-            *(Row(name, "ok", f"download/{name}.mp4", "f") for name in ("good", "fine")),
+            Row("good", "ok", "download/good.mp4", "f", facts={"quality": ["too short", "too small"]}),
+            Row("fine", "ok", "download/fine.mp4", "f", facts={"quality": ["too short"]}),
             Row("gone", "dead", error="download: removed: <b>taken</b> down", facts={"reason": "removed"}),
             Row("late", "ok"),
         ],
@@ -182,6 +183,7 @@ def test_clips_and_frames_are_added_up(study):
     text = plain(made(study))
     assert "shot24 2 8 4.0 3 (37.5 %) 26" in text
     assert "frames 192 duration 0.1 min frames duplicated 6 (3.1 %) frames dropped 0 (0.0 %)" in text
+    assert "outside the limits 2 too short, 1 too small" in text
 
 
 def test_backbones_are_described_and_random_weights_are_called_so(study):

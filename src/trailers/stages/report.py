@@ -229,6 +229,9 @@ def frame_statistics(stages: Sequence[Stage]) -> dict[str, str]:
     }
     for fact in ("frames_duplicated", "frames_dropped"):
         known[fact.replace("_", " ")] = share(normalise.total(fact), frames)
+    download = next((stage for stage in stages if stage.stage == "download"), Stage("download"))
+    notes = Counter(str(note) for row in download.rows.values() for note in row.facts.get("quality", ()))
+    known["outside the limits"] = ", ".join(f"{count:,} {note}" for note, count in sorted(notes.items())) or "none"
     return known
 
 
