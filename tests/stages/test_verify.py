@@ -1,0 +1,387 @@
+"""verify: each kind of damage is told, and --repair removes exactly that; retry asks for another try."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from trailers.domain import Clip, Shot
+from trailers.errors import ConfigError
+from trailers.stages import retry, verify
+from trailers.store.embeddings import write_embedding
+from trailers.store.experiment import write_metrics
+from trailers.store.fingerprint import sha256_of
+from trailers.store.frames import write_frames
+from trailers.store.layout import Layout
+from trailers.store.ledger import Row, read_ledger, write_ledger
+from trailers.store.pack import Part, write_pack
+from trailers.store.receipt import Receipt, write_receipt
+from trailers.store.scores import Scores, write_scores
+from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, write_spans
+from trailers.video import encode_frames
+
+FRAMES = 48
+SHARD = "s0000-00000000"
+SHOTS = [Shot(0, 20), Shot(20, 48)]
+CLIPS = [Clip(0, 0, 20, 4), Clip(1, 20, 44, 0), Clip(1, 44, 48, 20)]
+NAMES = ("one", "two")
+LEDGERS = [("download",), ("normalise",), ("shots",), ("clips", "shot24"), ("embed", "shot24", "tiny")]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    """A real video of 48 frames at 24 fps, which carries the fingerprint n."""
+    path = tmp_path_factory.mktemp("video") / "x.mp4"
+    random = np.random.default_rng(0)
+    pictures = (random.integers(0, 255, (64, 64, 3), np.uint8) for _ in range(FRAMES))
+    encode_frames(path, pictures, width_px=64, height_px=64, fps=24, fingerprint="n")
+    return path.read_bytes()
+
+
+@pytest.fixture
+def results(tmp_path, video):
+    """Two trailers with every product, as the stages write them; a third is dead."""
+    layout = Layout(tmp_path / "results")
+    for name in NAMES:
+        make_products(layout, name, video)
+    write_receipt(layout.receipt("gone"), Receipt("gone", "dead", fingerprint="d", error="removed: by its owner"))
+    for key, mark in zip(LEDGERS, "dnsce", strict=True):
+        rows = [Row(name, "ok", fingerprint=mark) for name in NAMES]
+        rows.append(Row("gone", "dead" if key == ("download",) else "skipped", error="download: removed: by its owner"))
+        write_ledger(layout.ledger(key[0], SHARD, *key[1:]), rows)
+    layout.shard(SHARD).parent.mkdir()
+    layout.shard(SHARD).write_text("one\ntwo\ngone\n")
+    vectors = np.eye(3, dtype=np.float32)
+    attributes = {"backbone": "tiny", "clips": "shot24", "fingerprint": "p"}
+    parts = [Part(name, 3, lambda: vectors) for name in NAMES]
+    write_pack(layout.pack("study", "shot24", "tiny"), parts, features=3, attributes=attributes)
+    write_metrics(layout.experiment("main", 0), {"experiment": "main", "split": 0})
+    return layout
+
+
+def make_products(layout, name, video):
+    published = layout.download_folder() / f"{name}.webm"
+    published.parent.mkdir(parents=True, exist_ok=True)
+    published.write_bytes(b"as published " + name.encode())
+    digest = sha256_of(published)
+    facts = {"bytes": published.stat().st_size}
+    write_receipt(layout.receipt(name), Receipt(name, "ok", published.name, digest, "d", facts))
+    layout.video(name).parent.mkdir(exist_ok=True)
+    layout.video(name).write_bytes(video)
+    with write_frames(layout.frames(name)) as writer:
+        writer.append(np.random.default_rng(1).integers(0, 255, (FRAMES, 27, 48, 3), np.uint8))
+        identity = {"video_bytes": len(video), "video_sha256": sha256_of(layout.video(name))}
+        writer.describe({"trailer": name, "fingerprint": "n", **identity})
+    flat = np.full(FRAMES, 0.1, np.float32)
+    scores = Scores(flat, flat, np.ones(1, bool), "float32")
+    write_scores(layout.scores(name), scores, {"trailer": name, "fingerprint": "x"})
+    header = {"trailer": name, "frames": FRAMES, "fingerprint": "s", "frames_fingerprint": "n"}
+    write_spans(layout.shots(name), SHOTS, kind=Shot, header=header, schema=SHOTS_SCHEMA)
+    header = {"trailer": name, "frames": FRAMES, "fingerprint": "c"}
+    write_spans(layout.clips("shot24", name), CLIPS, kind=Clip, header=header, schema=CLIPS_SCHEMA)
+    write_embedding(
+        layout.embedding("shot24", "tiny", name),
+        np.eye(3, dtype=np.float32),
+        CLIPS,
+        {"trailer": name, "fingerprint": "e"},
+    )
+
+
+def run(layout, capsys, **options):
+    """Exit status and the lines it printed, paths relative to the results."""
+    flags = {"results": layout.root, "stages": [*verify.STAGES, *verify.OTHERS], "deep": False, "repair": False}
+    status = verify.run(argparse.Namespace(**{**flags, "older_s": 600.0, **options}))
+    return status, [line.removeprefix(f"{layout.root}/") for line in capsys.readouterr().out.splitlines()]
+
+
+def files(layout):
+    return {str(path.relative_to(layout.root)) for path in layout.root.rglob("*") if path.is_file()}
+
+
+def attempts(layout):
+    return {name.removeprefix("attempts/") for name in files(layout) if name.startswith("attempts/")}
+
+
+def cut(path):
+    """Lose the end, as a full disk or a power cut does."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def flip(path, offset):
+    """Change one byte."""
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 0x55
+    path.write_bytes(bytes(data))
+
+
+def test_nothing_is_wrong_with_what_the_stages_wrote(results, capsys):
+    before = files(results)
+    assert run(results, capsys, deep=True, repair=True) == (0, ["nothing is wrong"])
+    assert files(results) == before
+
+
+# What is damaged -> the first words told of it, what --repair removes, whose shards run again.
+SHOT, EMBED = ["clips/shot24/s0000-00000000"], ["embed/shot24/tiny/s0000-00000000"]
+DAMAGE = {
+    "a video as published is cut": (
+        lambda r: cut(r.download_folder() / "one.webm"),
+        "download/one.webm: has 10 bytes, its receipt says 16",
+        ["download/one.json", "download/one.webm"], ["download/s0000-00000000"],
+    ),
+    "a video as published is gone": (
+        lambda r: (r.download_folder() / "one.webm").unlink(),
+        "download/one.webm: is not there, but its receipt is",
+        ["download/one.json"], ["download/s0000-00000000"],
+    ),
+    "a receipt is cut": (
+        lambda r: cut(r.receipt("one")),
+        "download/one.json: cannot be read as a receipt",
+        ["download/one.json"], ["download/s0000-00000000"],
+    ),
+    "a receipt is gone": (
+        lambda r: r.receipt("one").unlink(),
+        "download/one.webm: no receipt names it",
+        ["download/one.webm"], ["download/s0000-00000000"],
+    ),
+    "a second video lies beside": (
+        lambda r: (r.download_folder() / "one.mkv").write_bytes(b"x"),
+        "download/one.mkv: no receipt names it",
+        ["download/one.mkv"], [],
+    ),
+    "a 24 fps video is cut": (
+        lambda r: cut(r.video("one")),
+        "normalise/one.mp4: has ",
+        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000-00000000"],
+    ),
+    "a 24 fps video of the right size is rubbish": (
+        lambda r: r.video("one").write_bytes(bytes(r.video("one").stat().st_size)),
+        "normalise/one.mp4: its fingerprint is None, its frames file says n",
+        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000-00000000"],
+    ),
+    "a 24 fps video is gone": (
+        lambda r: r.video("one").unlink(),
+        "normalise/one.frames.h5: one.mp4 is missing beside it",
+        ["normalise/one.frames.h5"], ["normalise/s0000-00000000"],
+    ),
+    "both files of normalise are gone": (
+        lambda r: (r.video("one").unlink(), r.frames("one").unlink()),
+        "normalise/one.mp4: is not there, but its ledger says it is",
+        [], ["normalise/s0000-00000000"],
+    ),
+    "the frames are cut": (
+        lambda r: cut(r.frames("one")),
+        "normalise/one.frames.h5: is damaged",
+        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000-00000000"],
+    ),
+    "a byte of the frames is flipped": (
+        lambda r: flip(r.frames("one"), r.frames("one").stat().st_size - 2000),
+        "normalise/one.frames.h5: is damaged",
+        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000-00000000"],
+    ),
+    "the scores are cut": (
+        lambda r: cut(r.scores("one")),
+        "shots/one.scores.h5: is damaged",
+        ["shots/one.scores.h5"], ["shots/s0000-00000000"],
+    ),
+    "the scores are gone": (
+        lambda r: r.scores("one").unlink(),
+        "shots/one.scores.h5: is missing beside one.csv",
+        [], ["shots/s0000-00000000"],
+    ),
+    "the shots are cut at a line's end": (
+        lambda r: r.shots("one").write_text("\n".join(r.shots("one").read_text().splitlines()[:3]) + "\n"),
+        "shots/one.csv: is cut off",
+        ["shots/one.csv"], ["shots/s0000-00000000"],
+    ),
+    "the clips are another trailer's": (
+        lambda r: write_spans(
+            r.clips("shot24", "one"), [Clip(0, 0, 24, 0), Clip(1, 24, 48, 0)], kind=Clip,
+            header={"trailer": "one", "frames": 48, "fingerprint": "c"}, schema=CLIPS_SCHEMA,
+        ),
+        "clips/shot24/one.csv: has a clip that does not lie in its shot",
+        ["clips/shot24/one.csv", "embed/shot24/tiny/one.h5"], [*SHOT, *EMBED],
+    ),
+    "an embedding is cut": (
+        lambda r: cut(r.embedding("shot24", "tiny", "one")),
+        "embed/shot24/tiny/one.h5: is damaged",
+        ["embed/shot24/tiny/one.h5"], EMBED,
+    ),
+    "an embedding holds NaN": (
+        lambda r: overwrite(r.embedding("shot24", "tiny", "one"), np.nan),
+        "embed/shot24/tiny/one.h5: 1 of 3 vectors hold NaN or infinity",
+        ["embed/shot24/tiny/one.h5"], EMBED,
+    ),
+    "an embedding is of other clips": (
+        lambda r: write_embedding(
+            r.embedding("shot24", "tiny", "one"), np.eye(3, dtype=np.float32),
+            [Clip(0, n, n + 24, 0) for n in range(3)], {"trailer": "one", "fingerprint": "e"},
+        ),
+        "embed/shot24/tiny/one.h5: was made from other clips than there are now",
+        ["embed/shot24/tiny/one.h5"], EMBED,
+    ),
+    "an embedding is of another run": (
+        lambda r: write_embedding(
+            r.embedding("shot24", "tiny", "one"), np.eye(3, dtype=np.float32), CLIPS,
+            {"trailer": "one", "fingerprint": "f"},
+        ),
+        "embed/shot24/tiny/one.h5: its fingerprint is f, its ledger says e: made by another run",
+        [], EMBED,
+    ),
+    "an embedding belongs to another trailer": (
+        lambda r: os.replace(r.embedding("shot24", "tiny", "two"), r.embedding("shot24", "tiny", "one")),
+        "embed/shot24/tiny/one.h5: belongs to two",
+        ["embed/shot24/tiny/one.h5"], EMBED,
+    ),
+    "a ledger is cut": (
+        lambda r: r.ledger("shots", SHARD).write_text("trailer\tstatus"),
+        "ledger/shots/s0000-00000000.tsv: expected columns",
+        ["ledger/shots/s0000-00000000.tsv"], [],
+    ),
+    "a shard list is empty": (
+        lambda r: r.shard(SHARD).write_text(""),
+        "shards/s0000-00000000.txt: is empty",
+        ["shards/s0000-00000000.txt"], [],
+    ),
+    "a byte of a pack is flipped": (
+        lambda r: flip(r.pack("study", "shot24", "tiny"), where_vectors_are(r.pack("study", "shot24", "tiny"))),
+        "pack/study/shot24/tiny.h5: the vectors of one are not those that were written",
+        ["pack/study/shot24/tiny.h5"], [],
+    ),
+    "metrics are cut": (
+        lambda r: cut(r.experiment("main", 0) / "metrics.json"),
+        "classify/main/split0/metrics.json: cannot be read",
+        ["classify/main/split0/metrics.json"], [],
+    ),
+}  # fmt: skip
+
+
+def overwrite(path, value):
+    with h5py.File(path, "r+") as file:
+        file["vectors"][0, 0] = value
+
+
+def where_vectors_are(path):
+    with h5py.File(path, "r") as file:
+        return file["vectors"].id.get_offset()
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_told_and_repair_removes_exactly_that(results, capsys, name):
+    damage, words, removed, again = DAMAGE[name]
+    damage(results)
+    before = files(results)
+    status, lines = run(results, capsys)
+    assert status == 1
+    assert lines[0].startswith(words)
+    assert files(results) == before
+    assert run(results, capsys, repair=True)[0] == 0
+    left = files(results)
+    assert sorted(before - left) == removed
+    assert sorted(attempts(results)) == sorted(again)
+
+
+def test_shots_made_from_other_frames_are_told(results, capsys):
+    header = {"trailer": "one", "frames": FRAMES, "fingerprint": "s", "frames_fingerprint": "older"}
+    write_spans(results.shots("one"), SHOTS, kind=Shot, header=header, schema=SHOTS_SCHEMA)
+    assert run(results, capsys)[1][0] == "shots/one.csv: was made from the frames older, which are n now"
+
+
+@pytest.mark.parametrize(
+    ("shots", "words"),
+    [
+        ([Shot(0, 20), Shot(19, 48)], "has shots that overlap"),
+        ([Shot(0, 49)], "has a shot beyond frame 48"),
+        ([], "has no shots"),
+    ],
+)
+def test_shots_that_cannot_be_are_told(shots, words):
+    assert verify.trouble_with_shots(shots, {"frames": "48"}, 48) == words
+    assert verify.trouble_with_shots(SHOTS, {"frames": "48"}, 48) == ""
+    assert verify.trouble_with_shots(SHOTS, {"frames": "48"}, 47) == "speaks of 48 frames, its scores of 47"
+
+
+def test_only_a_deep_look_reads_videos_whole(results, capsys):
+    flip(results.download_folder() / "one.webm", 3)
+    assert run(results, capsys)[0] == 0
+    status, lines = run(results, capsys, deep=True)
+    assert status == 1
+    assert lines[0] == "download/one.webm: its sha256 is not the one in its receipt"
+
+
+def test_only_the_stages_that_are_named_are_looked_at(results, capsys):
+    cut(results.video("one"))
+    assert run(results, capsys, stages=["shots", "clips"])[0] == 0
+
+
+def test_a_repaired_trailer_counts_one_attempt_more_each_time(results, capsys):
+    for count in ("1\n", "2\n"):
+        results.embedding("shot24", "tiny", "one").unlink(missing_ok=True)
+        run(results, capsys, repair=True)
+        assert results.attempts("embed", SHARD, "shot24", "tiny").read_text() == count
+
+
+def process_that_is_gone():
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def test_what_killed_jobs_left_is_removed_and_what_lives_is_not(results, capsys):
+    folder = results.video("one").parent
+    dead = folder / f".tmp-{process_that_is_gone()}-0a1b2c3d-one.mp4"
+    living = folder / f".tmp-{os.getpid()}-0a1b2c3d-one.mp4"
+    young = folder / f".tmp-{process_that_is_gone()}-11111111-two.mp4"
+    for path in (dead, living, young):
+        path.write_bytes(b"x")
+    hour_ago = time.time() - 3600
+    os.utime(dead, (hour_ago, hour_ago))
+    os.utime(living, (hour_ago, hour_ago))
+    status, lines = run(results, capsys)
+    assert status == 1
+    assert lines[0] == f"normalise/{dead.name}: was left by a process that is gone, 60 min ago"
+    assert len(lines) == 2
+    run(results, capsys, repair=True)
+    assert [path.exists() for path in (dead, living, young)] == [False, True, True]
+    run(results, capsys, repair=True, older_s=0.0)
+    assert [path.exists() for path in (dead, living, young)] == [False, True, False]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="there is no such folder"):
+        verify.run(argparse.Namespace(results=tmp_path / "none", stages=[], deep=False, repair=False, older_s=0))
+
+
+def ask_again(layout, capsys, *, dead):
+    retry.run(argparse.Namespace(results=layout.root, dead=dead))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_retry_leaves_what_is_dead_unless_asked(results, capsys):
+    assert ask_again(results, capsys, dead=False) == ["There is nothing to try again."]
+    assert attempts(results) == set()
+    assert ask_again(results, capsys, dead=True) == ["1 dead in download", "Run snakemake again to have them tried."]
+    assert attempts(results) == {"download/s0000-00000000"}
+    assert not results.receipt("gone").exists()
+    assert results.receipt("one").exists()
+
+
+def test_retry_counts_an_attempt_for_shards_with_failures(results, capsys):
+    rows = [Row("one", "ok", fingerprint="s"), Row("two", "failed", error="shots: x"), Row("gone", "skipped")]
+    write_ledger(results.ledger("shots", SHARD), rows)
+    assert ask_again(results, capsys, dead=False)[0] == "1 failed in shots"
+    assert attempts(results) == {"shots/s0000-00000000"}
+
+
+def test_retry_keeps_the_receipt_of_a_video_that_came_since(results, capsys):
+    rows = read_ledger(results.ledger("download", SHARD))
+    rows["one"] = Row("one", "dead", error="download: removed")
+    write_ledger(results.ledger("download", SHARD), rows.values())
+    ask_again(results, capsys, dead=True)
+    assert results.receipt("one").exists()
