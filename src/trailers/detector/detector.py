@@ -1,0 +1,234 @@
+"""Videos in, both heads' probabilities out: windows of several videos share a batch, the next are read meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from trailers.detector.ahead import ahead
+from trailers.detector.network import Network, load_weights
+from trailers.detector.precision import uncertain_windows
+from trailers.detector.windows import Read, kept_rows, read_windows, window_count
+from trailers.errors import ConfigError
+from trailers.store.scores import Scores
+
+# Windows a batch, measured: on a CPU one window's intermediates stay in the cache, those of two do
+# not; a GPU wants work enough for all its units.
+BATCH_WINDOWS = {"cpu": 1, "cuda": 16}
+AHEAD = 3  # batches that are read before they are needed
+
+
+@dataclass(frozen=True)
+class Video:
+    """What the detector needs of one video.
+
+    Args:
+        frames: how many there are.
+        read: gives the frames [start, end), uint8 (end - start, 27, 48, 3), RGB. Called by another thread.
+    """
+
+    frames: int
+    read: Read
+
+
+class Detector:
+    """TransNet V2 on one device.
+
+    Args:
+        precision: auto for reduced precision where the device has it, or float32.
+        device: auto, cpu, cuda, cuda:1 and so on.
+        batch_windows: windows a batch; None takes what was measured as best.
+
+    Raises:
+        ConfigError: there is no such device or precision.
+    """
+
+    def __init__(self, *, precision: str = "auto", device: str = "auto", batch_windows: int | None = None) -> None:
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        self.batch_windows = batch_windows or BATCH_WINDOWS.get(self.device.type, 1)
+
+    @functools.cached_property
+    def fast(self) -> Network:
+        """The network in the chosen precision. Raises WeightsError."""
+        if self.precision == "float32":
+            return self.exact
+        return Network(load_weights(), dtype=getattr(torch, self.precision), device=self.device)
+
+    @functools.cached_property
+    def exact(self) -> Network:
+        """The network in float32. Raises WeightsError."""
+        return Network(load_weights(), dtype=torch.float32, device=self.device)
+
+    def launch(self, network: Callable[[torch.Tensor], torch.Tensor], windows: np.ndarray) -> torch.Tensor:
+        """Probabilities float32 (N, 50, 2) of both heads for ``windows`` (N, 100, 27, 48, 3).
+
+        On a GPU they may still be on their way.
+        """
+        count = len(windows)
+        if self.device.type == "cuda" and count < self.batch_windows:
+            # Always the same shape, so the same kernels: scores do not depend on a batch's other windows.
+            windows = np.concatenate([windows, np.zeros((self.batch_windows - count, *windows.shape[1:]), np.uint8)])
+        with exact_kernels(self.device):
+            return network(torch.from_numpy(windows)).sigmoid()[:count]
+
+    def stream(self, videos: Iterable[Callable[[], Video]]) -> Iterator[Scores | Exception]:
+        """The scores of every video in order, or why it has none.
+
+        Args:
+            videos: opens each, by another thread and ahead of time. What one raises is that video's alone.
+        """
+        unfinished: deque[Filling] = deque()
+        launched: deque[tuple[Batch, torch.Tensor]] = deque()
+
+        def finished(*, wait: bool) -> Iterator[Scores | Exception]:
+            # One batch stays under way, so that a GPU has the next while this one's results are taken.
+            while len(launched) > (0 if wait else 1):
+                batch, probabilities = launched.popleft()
+                batch.fill(probabilities.cpu().numpy())
+            while unfinished and unfinished[0].is_finished:
+                yield unfinished.popleft().result(self.precision)
+
+        with contextlib.closing(ahead(pack(videos, self.batch_windows), depth=AHEAD)) as parts:
+            for part in parts:
+                if isinstance(part, Filling):
+                    unfinished.append(part)
+                else:
+                    launched.append((part, self.launch(self.fast, part.windows)))
+                yield from finished(wait=False)
+        yield from finished(wait=True)
+
+    def scores(self, video: Video) -> Scores:
+        """The scores of one video."""
+        (found,) = self.stream([lambda: video])
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def refine(self, scores: Scores, video: Video, *, head: str, threshold: float) -> Scores:
+        """The scores, with every window that ``threshold`` makes uncertain computed again in float32.
+
+        Gives ``scores`` itself when there are none.
+        """
+        uncertain = uncertain_windows(scores.head(head), scores.exact, threshold=threshold, precision=scores.precision)
+        if len(uncertain) == 0:
+            return scores
+        single, many, exact = scores.single.copy(), scores.many.copy(), scores.exact.copy()
+        for some in portions(uncertain.tolist(), self.batch_windows):
+            rows = self.launch(self.exact, read_windows(video.read, video.frames, some)).cpu().numpy()
+            for window, row in zip(some, rows, strict=True):
+                start, end = kept_rows(window, video.frames)
+                single[start:end], many[start:end] = row[: end - start].T
+                exact[window] = True
+        return replace(scores, single=single, many=many, exact=exact)
+
+
+class Filling:
+    """The scores of one video while they come in."""
+
+    def __init__(self) -> None:
+        self.rows = np.empty((0, 2), np.float32)
+        self.missing: int | None = None  # windows; None before the video is open
+        self.problem: Exception | None = None
+
+    def begin(self, frames: int) -> None:
+        self.rows = np.empty((frames, 2), np.float32)
+        self.missing = window_count(frames)
+
+    def put(self, window: int, rows: np.ndarray) -> None:
+        """Take the kept ``rows`` (50, 2) of one window."""
+        assert self.missing is not None
+        start, end = kept_rows(window, len(self.rows))
+        self.rows[start:end] = rows[: end - start]
+        self.missing -= 1
+
+    @property
+    def is_finished(self) -> bool:
+        return self.problem is not None or self.missing == 0
+
+    def result(self, precision: str) -> Scores | Exception:
+        exact = np.full(len(self.rows) and window_count(len(self.rows)), precision == "float32")
+        return self.problem or Scores(self.rows[:, 0].copy(), self.rows[:, 1].copy(), exact, precision)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows for the network, with where their rows go."""
+
+    owners: list[tuple[Filling, int]]  # a video's scores, number of the window
+    windows: np.ndarray  # uint8 (len(owners), 100, 27, 48, 3)
+
+    def fill(self, probabilities: np.ndarray) -> None:
+        for (filling, window), rows in zip(self.owners, probabilities, strict=True):
+            filling.put(window, rows)
+
+
+def pack(videos: Iterable[Callable[[], Video]], size: int) -> Iterator[Filling | Batch]:
+    """Every video's place for scores, then batches of ``size`` windows of as many videos as it takes."""
+    owners: list[tuple[Filling, int]] = []
+    windows: list[np.ndarray] = []
+    for open_video in videos:
+        filling = Filling()
+        yield filling
+        try:
+            video = open_video()
+            filling.begin(video.frames)
+            for some in portions(range(window_count(video.frames)), size):
+                for window, frames in zip(some, read_windows(video.read, video.frames, some), strict=True):
+                    owners.append((filling, window))
+                    windows.append(frames)
+                    if len(owners) == size:
+                        yield Batch(owners, np.stack(windows))
+                        owners, windows = [], []
+        except Exception as problem:  # noqa: BLE001  one video never stops the others; given to who asked for it
+            filling.problem = problem
+    if owners:
+        yield Batch(owners, np.stack(windows))
+
+
+def portions(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device that ``name`` means here. Raises ConfigError when there is none."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"shots.device: '{name}' is no device. Use auto, cpu or cuda.") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"shots.device: '{name}' is asked for, but torch sees {torch.cuda.device_count()} GPUs. Use auto or cpu."
+        )
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """float32, or for auto what ``device`` multiplies faster: float16 on a GPU, bfloat16 on CPUs that have it."""
+    if name not in ("auto", "float32"):
+        raise ConfigError(f"shots.precision: '{name}' is not known. Use auto or float32.")
+    if name == "float32" or device.type not in ("cpu", "cuda"):
+        return "float32"
+    if device.type == "cuda":
+        return "float16"
+    # Without these instructions bfloat16 is emulated, which is slower than float32.
+    able = torch.cpu.get_capabilities()
+    return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
+
+
+@contextlib.contextmanager
+def exact_kernels(device: torch.device) -> Iterator[None]:
+    """On a GPU: convolutions that are float32 where they say so, and the same at every run; then as it was."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield

@@ -1,0 +1,213 @@
+"""Find shots with TransNet V2 (Sec. 5, step 1; Sec. 7.1).
+
+in   results/normalise/{trailer}.frames.h5   all frames at 48x27
+out  results/shots/{trailer}.scores.h5       both heads' transition probabilities
+     results/shots/{trailer}.csv             start, end
+
+Scores do not depend on threshold, head and minimum length, so a change of these derives the shots
+again from the scores that are there. Scores in reduced precision are computed again in float32
+wherever the threshold is so near that a shot could differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from trailers.detector import WEIGHTS_SHA256
+from trailers.detector.precision import uncertain_windows
+from trailers.detector.shots import HEADS, find_shots
+from trailers.domain import Shot
+from trailers.errors import ConfigError, StoreError, VideoError
+from trailers.settings import add_flags as add_setting_flags
+from trailers.settings import from_flags, setting
+from trailers.stages import shard
+from trailers.store.fingerprint import fingerprint
+from trailers.store.frames import open_frames
+from trailers.store.layout import Layout
+from trailers.store.ledger import OK, Row
+from trailers.store.scores import Scores, read_scores, write_scores
+from trailers.store.spans import SHOTS_SCHEMA, read_spans, write_spans
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from trailers.detector.detector import Detector, Video
+
+SCORES_SCHEMA = "scores/1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """what shapes shots"""
+
+    threshold: float = setting("a frame whose probability is above it marks a transition")
+    head: str = setting("single: a transition is one frame; many: all its frames, which belong to no shot")
+    min_frames: int = setting("shorter shots are dropped, in frames")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ConfigError(f"shots.threshold: {self.threshold} is not between 0 and 1. The paper uses 0.5.")
+        if self.head not in HEADS:
+            raise ConfigError(f"shots.head: '{self.head}' is not known. Use {' or '.join(HEADS)}.")
+        if self.min_frames < 1:
+            raise ConfigError(f"shots.min_frames: {self.min_frames} is less than 1. 1 keeps all shots.")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """what does not shape shots"""
+
+    precision: str = setting("auto: reduced where the shots stay the same; float32: always float32")
+    device: str = setting("auto, cpu or cuda")
+    batch_windows: int | None = setting("windows of 100 frames a batch; none takes what was measured as best")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    shard.add_flags(parser)
+    add_setting_flags(parser, Settings, "shots")
+    add_setting_flags(parser, Effort, "shots")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    worker = Worker(Layout(arguments.results), from_flags(Settings, arguments), from_flags(Effort, arguments))
+    work = shard.ShardRun.from_flags("shots", arguments)
+    todo = work.unsettled(worker.settled)
+    kept = {trailer: worker.kept_scores(trailer) for trailer in todo}
+    fresh = worker.fresh_scores([trailer for trailer in todo if kept[trailer] is None])
+    for trailer in todo:
+        work.starts(trailer)
+        scores = kept[trailer]
+        work.attempt(trailer, partial(worker.make, scores=next(fresh) if scores is None else scores))
+    work.finish()
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a shard run asks of this stage: is a trailer settled, has it scores, make it."""
+
+    layout: Layout
+    settings: Settings
+    effort: Effort
+
+    @cached_property
+    def detector(self) -> Detector:
+        from trailers.detector.detector import Detector
+
+        effort = self.effort
+        return Detector(precision=effort.precision, device=effort.device, batch_windows=effort.batch_windows)
+
+    def settled(self, trailer: str) -> Row | None:
+        path = self.layout.shots(trailer)
+        scores = self.kept_scores(trailer)
+        if scores is None or not path.exists():
+            return None
+        shots, header = read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)
+        wanted = self.shots_mark(self.frames_mark(trailer))
+        if header.get("fingerprint") != wanted or self.uncertain(scores):
+            return None
+        return self.row(trailer, shots, scores, wanted)
+
+    def kept_scores(self, trailer: str) -> Scores | None:
+        """The scores that are there, if they are whole, of these frames and exact enough."""
+        try:
+            scores, attributes = read_scores(self.layout.scores(trailer))
+            wanted = scores_mark(self.frames_mark(trailer))
+        except StoreError:
+            return None  # absent or damaged: computed again, and damaged frames are told of then
+        if attributes.get("fingerprint") != wanted:
+            return None
+        return None if self.effort.precision == "float32" and not scores.exact.all() else scores
+
+    def fresh_scores(self, trailers: list[str]) -> Iterator[Scores | Exception]:
+        """The scores of these trailers in order, or why one has none."""
+        if trailers:
+            yield from self.detector.stream(partial(self.open_video, trailer) for trailer in trailers)
+
+    def make(self, trailer: str, *, scores: Scores | Exception) -> Row:
+        if isinstance(scores, Exception):
+            raise scores
+        frames_mark = self.frames_mark(trailer)
+        if self.uncertain(scores):
+            settings = self.settings
+            video = self.open_video(trailer)
+            scores = self.detector.refine(scores, video, head=settings.head, threshold=settings.threshold)
+        write_scores(self.layout.scores(trailer), scores, {"trailer": trailer, "fingerprint": scores_mark(frames_mark)})
+        shots = self.find(trailer, scores)
+        wanted = self.shots_mark(frames_mark)
+        header: dict[str, str | int] = {"trailer": trailer, "frames": len(scores)}
+        header |= {"fingerprint": wanted, "frames_fingerprint": frames_mark}
+        write_spans(self.layout.shots(trailer), shots, kind=Shot, header=header, schema=SHOTS_SCHEMA)
+        return self.row(trailer, shots, scores, wanted)
+
+    def find(self, trailer: str, scores: Scores) -> list[Shot]:
+        """The shots that the settings make of ``scores``. Raises VideoError when there are none."""
+        settings = self.settings
+        probabilities = scores.head(settings.head)
+        shots = find_shots(
+            probabilities, threshold=settings.threshold, head=settings.head, min_frames=settings.min_frames
+        )
+        if not shots:
+            raise VideoError(
+                f"{trailer}: none of its {len(scores)} frames is in a shot of at least {settings.min_frames} frames. "
+                "Lower shots.min_frames."
+            )
+        return shots
+
+    def uncertain(self, scores: Scores) -> bool:
+        """Whether float32 could flag another frame than these scores do."""
+        settings = self.settings
+        windows = uncertain_windows(
+            scores.head(settings.head), scores.exact, threshold=settings.threshold, precision=scores.precision
+        )
+        return len(windows) > 0
+
+    def row(self, trailer: str, shots: list[Shot], scores: Scores, mark: str) -> Row:
+        # Only what the files hold, so that a trailer found settled has the row it had when it was made.
+        facts = {
+            "frames": len(scores),
+            "shots": len(shots),
+            "median_shot_frames": statistics.median(map(len, shots)),
+            "precision": scores.precision,
+            "windows": len(scores.exact),
+            "windows_recomputed": 0 if scores.precision == "float32" else int(scores.exact.sum()),
+        }
+        return Row(trailer, OK, str(self.layout.shots(trailer).relative_to(self.layout.root)), mark, facts)
+
+    def open_video(self, trailer: str) -> Video:
+        """What the detector reads; opened for each read, so that no file stays open over a shard.
+
+        Raises:
+            StoreError: the frames are missing or damaged.
+            VideoError: there are none.
+        """
+        from trailers.detector.detector import Video
+
+        path = self.layout.frames(trailer)
+        with open_frames(path) as frames:
+            count = len(frames)
+        if count == 0:
+            raise VideoError(f"{path}: holds no frames. Look at the video of {trailer}.")
+
+        def read(start: int, end: int) -> np.ndarray:
+            with open_frames(path) as frames:
+                return frames.read(start, end)
+
+        return Video(count, read)
+
+    def frames_mark(self, trailer: str) -> str:
+        """The fingerprint of the frames. Raises StoreError."""
+        with open_frames(self.layout.frames(trailer)) as frames:
+            return str(frames.attributes["fingerprint"])
+
+    def shots_mark(self, frames_mark: str) -> str:
+        return fingerprint(SHOTS_SCHEMA, self.settings, scores_mark(frames_mark))
+
+
+def scores_mark(frames_mark: str) -> str:
+    """Not of precision or device: they leave the shots where they are."""
+    return fingerprint(SCORES_SCHEMA, {"weights": WEIGHTS_SHA256}, frames_mark)

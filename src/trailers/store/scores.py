@@ -1,0 +1,94 @@
+"""The transition probabilities of one trailer, so that another threshold needs no inference.
+
+HDF5, schema ``trailer-scores/1``: ``single`` and ``many`` float32 (frames,), one a head; ``exact``
+bool (windows,), which windows of the detector were computed in float32. All checksummed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from trailers.errors import StoreError
+from trailers.store.atomic import atomic
+
+SCHEMA = "trailer-scores/1"
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Both heads' transition probabilities of one trailer.
+
+    Args:
+        single: float32 (frames,), the head that marks one frame of a transition.
+        many: float32 (frames,), the head that marks all its frames.
+        exact: bool (windows,), which windows of the detector were computed in float32.
+        precision: what the others were computed in.
+    """
+
+    single: np.ndarray
+    many: np.ndarray
+    exact: np.ndarray
+    precision: str
+
+    def __post_init__(self) -> None:
+        if self.single.ndim != 1 or self.single.shape != self.many.shape or self.exact.ndim != 1:
+            shapes = ", ".join(str(values.shape) for values in (self.single, self.many, self.exact))
+            raise ValueError(f"scores are (frames,), (frames,), (windows,), got {shapes}")
+
+    def __len__(self) -> int:
+        return len(self.single)
+
+    def head(self, name: str) -> np.ndarray:
+        """float32 (frames,) of the head single or many."""
+        return {"single": self.single, "many": self.many}[name]
+
+
+def write_scores(path: Path, scores: Scores, attributes: Mapping[str, Any]) -> None:
+    """Write ``scores``; ``trailer`` and ``fingerprint`` are among the attributes.
+
+    Raises:
+        StoreError: a probability is none.
+    """
+    for name in ("single", "many"):
+        # Written so that NaN counts as wrong.
+        wrong = int((~((scores.head(name) >= 0) & (scores.head(name) <= 1))).sum())
+        if wrong:
+            raise StoreError(
+                f"{path}: {wrong} of {len(scores)} probabilities of the head '{name}' are no numbers from 0 to 1. "
+                "Set shots.precision: float32 and run the stage shots again."
+            )
+    with atomic(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
+        for name, values in (("single", scores.single), ("many", scores.many), ("exact", scores.exact)):
+            file.create_dataset(name, data=values, fletcher32=True, chunks=values.shape)
+        file.attrs["schema"] = SCHEMA
+        file.attrs["precision"] = scores.precision
+        for key in sorted(attributes):
+            file.attrs[key] = attributes[key]
+
+
+def read_scores(path: Path) -> tuple[Scores, dict[str, Any]]:
+    """The scores and the attributes.
+
+    Raises:
+        StoreError: the file is missing, damaged, or of another schema.
+    """
+    remedy = "Remove it and run the stage shots again"
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = {
+                key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()
+            }
+            if attributes.get("schema") != SCHEMA:
+                raise StoreError(f"{path}: schema is {attributes.get('schema')!r}, not '{SCHEMA}'. {remedy}.")
+            single, many = (np.asarray(file[name][:], np.float32) for name in ("single", "many"))
+            return Scores(single, many, np.asarray(file["exact"][:], bool), str(attributes["precision"])), attributes
+    except FileNotFoundError:
+        raise StoreError(f"{path}: is not there. Run the stage shots first.") from None
+    except (OSError, KeyError, ValueError, TypeError) as problem:
+        raise StoreError(f"{path}: is damaged: {problem}. {remedy}.") from None
