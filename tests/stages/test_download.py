@@ -353,6 +353,17 @@ def test_a_missing_cookies_file_is_named_before_anything_is_asked(work):
         work.one("http://127.0.0.1:9/cat.mp4", cookies="nowhere.txt")
 
 
+def test_a_cookies_file_that_is_none_is_named_before_anything_is_asked(work, tmp_path):
+    (tmp_path / "cookies.txt").write_text("key=value; other=value\n")
+    with pytest.raises(ConfigError, match=r"cookies\.txt: is no cookies\.txt\. Export one in Netscape"):
+        work.one("http://127.0.0.1:9/cat.mp4", cookies=str(tmp_path / "cookies.txt"))
+
+
+def test_limits_that_no_video_can_meet_are_refused(work):
+    with pytest.raises(ConfigError, match="no video can have 480 to 360 px and 30 to 210 s"):
+        work.one("cat.mp4", max_height="360")
+
+
 def test_a_proxy_is_used(work, video):
     # A proxy is asked with the whole link instead of a path.
     with Server({"http://trailers.invalid/cat.mp4": Page(video)}) as server:
@@ -435,7 +446,7 @@ def test_another_height_asks_again(work, video):
     with Server({"/cat.mp4": Page(video)}) as server:
         work.one(server.link("/cat.mp4"))
         asked = len(server.requests)
-        assert work.one(server.link("/cat.mp4"), max_height="360").status == "ok"
+        assert work.one(server.link("/cat.mp4"), max_height="480").status == "ok"
         assert len(server.requests) > asked
 
 

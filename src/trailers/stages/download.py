@@ -27,7 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from trailers.domain import Trailer
-from trailers.errors import ManifestError, StoreError, SystemicError, VideoError
+from trailers.errors import ConfigError, ManifestError, StoreError, SystemicError, VideoError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
@@ -37,7 +37,7 @@ from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, Row
 from trailers.store.manifest import read_manifest, web_link
 from trailers.store.receipt import Receipt, read_receipt, write_receipt
-from trailers.web.client import Client, Effort, read_cookies
+from trailers.web.client import Client, Effort
 from trailers.web.formats import lines, safe_suffix
 from trailers.web.reasons import REASONS, LinkError, clean
 
@@ -60,6 +60,13 @@ class Settings:
     min_duration_s: float = setting("s; a shorter video is noted")
     max_duration_s: float = setting("s; a longer video is noted")
     enforce_quality: bool = setting("whether videos outside these limits are excluded")
+
+    def __post_init__(self) -> None:
+        if self.min_height > self.max_height or self.min_duration_s > self.max_duration_s:
+            raise ConfigError(
+                f"no video can have {self.min_height} to {self.max_height} px and {self.min_duration_s:g} to "
+                f"{self.max_duration_s:g} s. Correct config.yaml, download."
+            )
 
 
 @dataclass(frozen=True)
@@ -409,12 +416,13 @@ def run(arguments: argparse.Namespace) -> None:
     for trailer in work.trailers:
         if trailer not in trailers:
             raise ManifestError(f"{arguments.manifest}: has no row for '{trailer}'. Add one, or name another trailer.")
-    if effort.cookies is not None:
-        read_cookies(Path(effort.cookies))
     cache = work.layout.download_folder() / ".cache"
     client = Client(effort, settings.min_height, settings.max_height, cache)
     base = arguments.manifest.parent
     downloads = Downloads(work.layout, settings, trailers, base, client, retry_dead=arguments.retry_dead)
-    for trailer in work.unsettled(downloads.settled):
+    wanted = work.unsettled(downloads.settled)
+    if wanted and effort.cookies is not None:
+        _ = client.downloader  # a bad cookies file is told once, not once a trailer
+    for trailer in wanted:
         work.attempt(trailer, downloads.make)
     work.finish()

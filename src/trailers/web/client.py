@@ -171,8 +171,8 @@ class Client:
     def downloader(self) -> Any:
         """yt-dlp; importing it and setting it up takes a second."""
         import yt_dlp
-        from yt_dlp.cookies import CookieLoadError
         from yt_dlp.networking.exceptions import RequestError
+        from yt_dlp.utils import YoutubeDLError
 
         client = self
 
@@ -188,9 +188,10 @@ class Client:
         made.add_progress_hook(self.guard_size)
         try:
             _ = made.cookiejar
-        except CookieLoadError as problem:
+        except YoutubeDLError:
             raise ConfigError(
-                f"{self.effort.cookies}: is no cookies.txt: {problem}. Export it in Netscape format."
+                f"{self.effort.cookies}: is no cookies.txt. Export one in Netscape format and name it in config.yaml, "
+                "download.cookies."
             ) from None
         return made
 
