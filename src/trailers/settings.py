@@ -178,3 +178,24 @@ def explain(problem: Any) -> str:
         return f"the key '{'.'.join(filter(None, (where, str(unknown[0]))))}' is unknown. {advice}"
     where = where or "the file"
     return f"{where}: {problem.message}. Correct it; the comments in the project's own say what it may be."
+
+
+def asked_pairs() -> list[tuple[str, str]]:
+    """(clip strategy, backbone) of every embedding that config.yaml asks for, and that its experiments need."""
+    strategies, backbones = defaults("clips").get("strategies", ()), defaults("embed").get("backbones", ())
+    asked = [(clips, backbone) for clips in strategies for backbone in backbones]
+    for row in defaults("experiments").values():
+        asked += [(row["clips"], backbone) for backbone in row["backbones"]]
+    return list(dict.fromkeys(asked))
+
+
+def asked_manifest() -> Path:
+    """The manifest that config.yaml names: the working folder's, else the project's own."""
+    import yaml
+
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+        path = folder / "config.yaml"
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+        if isinstance(values, Mapping) and values.get("manifest"):
+            return Path(str(values["manifest"]))
+    return Path("manifest.csv")

@@ -7,15 +7,17 @@ import importlib.metadata
 import shutil
 import stat
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from trailers.errors import ConfigError
+from trailers.settings import asked_manifest, asked_pairs
 from trailers.stages import doctor
 from trailers.stages.doctor import BAD, OK, WARN, Finding, Place
 
-CONFIG = {"clips": {"strategies": ["shot24"]}, "embed": {"backbones": ["efficientnet_lite0"], "weights_dir": "none"}}
+PAIRS = [("shot24", "efficientnet_lite0")]
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -23,7 +25,7 @@ Usage = namedtuple("Usage", "total used free")
 def place(tmp_path):
     manifest = tmp_path / "manifest.csv"
     manifest.write_text("trailer,url,genres\n" + "".join(f"t{n},{n}.mp4,drama\n" for n in range(100)))
-    return Place(CONFIG, manifest, tmp_path / "results")
+    return Place(PAIRS, Path("nowhere"), manifest, tmp_path / "results")
 
 
 def test_this_environment_has_what_a_run_needs(place):
@@ -53,24 +55,14 @@ def test_an_ffmpeg_that_cannot_run_is_bad(place, tmp_path, monkeypatch):
 
 
 def test_missing_weights_are_bad_and_named(place):
-    config = {**CONFIG, "embed": {"backbones": ["resnet50"], "weights_dir": "nowhere"}}
-    detector, backbone = doctor.check_weights(Place(config, place.manifest, place.results))
+    detector, backbone = doctor.check_weights(replace(place, pairs=[("shot24", "resnet50")]))
     assert detector.level == OK
     assert backbone.level == BAD
     assert backbone.words.startswith("nowhere/resnet50-0676ba61.pth: the weights of resnet50 are not there.")
 
 
-def test_the_backbones_of_experiments_are_looked_at_too(place):
-    config = {**CONFIG, "experiments": {"x": {"clips": "seq32", "backbones": ["resnet50"]}}}
-    assert Place(config, place.manifest, place.results).pairs == [
-        ("shot24", "efficientnet_lite0"),
-        ("seq32", "resnet50"),
-    ]
-
-
 def test_an_unknown_backbone_is_bad(place):
-    config = {**CONFIG, "embed": {"backbones": ["swin4d"], "weights_dir": "nowhere"}}
-    found = list(doctor.check_weights(Place(config, place.manifest, place.results)))[-1]
+    found = list(doctor.check_weights(replace(place, pairs=[("shot24", "swin4d")])))[-1]
     assert found.level == BAD
     assert "no backbone is called 'swin4d'" in found.words
 
@@ -78,8 +70,8 @@ def test_an_unknown_backbone_is_bad(place):
 def test_the_estimate_adds_up_vectors_once_a_trailer_and_once_in_the_pack(place):
     # 122.3 s, 1.23 clips a second, 1280 numbers of 4 bytes, twice
     assert doctor.bytes_a_trailer(place)["embed"] == 1_540_393
-    config = {**CONFIG, "clips": {"strategies": ["shot24", "seq24"]}}
-    assert doctor.bytes_a_trailer(Place(config, place.manifest, place.results))["embed"] == 2 * 1_540_393
+    two = [*PAIRS, ("seq24", "efficientnet_lite0")]
+    assert doctor.bytes_a_trailer(replace(place, pairs=two))["embed"] == 2 * 1_540_393
 
 
 @pytest.mark.parametrize(("free", "level"), [(1.3, OK), (1.1, WARN), (0.9, BAD)])
@@ -102,7 +94,7 @@ def test_trailers_that_are_done_want_no_more_room(place, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_is_bad(place):
-    (found,) = doctor.check_results(Place(CONFIG, place.manifest, Path("/proc/results")))
+    (found,) = doctor.check_results(replace(place, results=Path("/proc/results")))
     assert found.level == BAD
     assert found.words.startswith("/proc: ")
 
@@ -171,3 +163,13 @@ def test_only_what_is_bad_fails(place, monkeypatch, capsys, levels, status):
     monkeypatch.setattr(doctor, "CHECKS", (check_all,))
     assert doctor.run(argparse.Namespace(manifest=place.manifest, results=place.results)) == status
     assert capsys.readouterr().out.splitlines()[0] == "ok    thing        words"
+
+
+def test_what_the_working_folder_asks_for_is_looked_at(tmp_path, monkeypatch):
+    (tmp_path / "config.yaml").write_text(
+        "manifest: mine.csv\nclips: {strategies: [shot24, seq32]}\nembed: {backbones: [resnet50]}\n"
+        "experiments: {default: {clips: shot24-fps8, backbones: [swin3d_t]}, again: {clips: shot24, backbones: [resnet50]}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert asked_manifest() == Path("mine.csv")
+    assert asked_pairs() == [("shot24", "resnet50"), ("seq32", "resnet50"), ("shot24-fps8", "swin3d_t")]

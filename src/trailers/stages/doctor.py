@@ -18,14 +18,14 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trailers.domain import ClipStrategy
 from trailers.errors import TrailerError
-from trailers.settings import defaults
+from trailers.settings import asked_manifest, asked_pairs, defaults
 from trailers.store.atomic import TEMPORARY
 from trailers.store.manifest import read_manifest
 
@@ -63,23 +63,10 @@ class Finding:
 class Place:
     """What is to be run where."""
 
-    config: Mapping[str, Any]
+    pairs: Sequence[tuple[str, str]]  # clip strategy, backbone
+    weights: Path
     manifest: Path
     results: Path
-
-    @property
-    def weights(self) -> Path:
-        return Path(self.config.get("embed", {}).get("weights_dir", "weights"))
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Clip strategy and backbone: all that is asked for, and what the experiments need."""
-        strategies = self.config.get("clips", {}).get("strategies", [])
-        backbones = self.config.get("embed", {}).get("backbones", [])
-        asked = [(clips, backbone) for clips in strategies for backbone in backbones]
-        experiments = (self.config.get("experiments") or {}).values()
-        needed = [(row["clips"], backbone) for row in experiments for backbone in row.get("backbones", [])]
-        return list(dict.fromkeys(asked + needed))
 
 
 def check_python(_: Place) -> Iterator[Finding]:
@@ -133,7 +120,8 @@ def check_weights(place: Place) -> Iterator[Finding]:
     from trailers.backbones.rows import find_row
     from trailers.backbones.weights import check_weights as read_whole
     from trailers.backbones.weights import weights_path
-    from trailers.detector.network import WEIGHTS_SHA256, load_weights, weights_file
+    from trailers.detector import WEIGHTS_SHA256
+    from trailers.detector.network import load_weights, weights_file
 
     try:
         load_weights()  # compares the sha256
@@ -307,22 +295,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    config = {section: defaults(section) for section in ("clips", "embed", "experiments")}
+    weights = Path(defaults("embed").get("weights_dir", "weights"))
+    place = Place(asked_pairs(), weights, arguments.manifest or asked_manifest(), arguments.results)
     levels = []
-    for finding in examine(Place(config, arguments.manifest or configured_manifest(), arguments.results)):
+    for finding in examine(place):
         print(finding, flush=True)
         levels.append(finding.level)
     print(f"{levels.count(OK)} ok, {levels.count(WARN)} to note, {levels.count(BAD)} bad")
     return 1 if BAD in levels else 0
-
-
-def configured_manifest() -> Path:
-    """What config.yaml of this folder names, else the project's own."""
-    import yaml
-
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[3]):
-        path = folder / "config.yaml"
-        named = yaml.safe_load(path.read_text(encoding="utf-8")).get("manifest") if path.is_file() else None
-        if named:
-            return Path(named)
-    return Path("manifest.csv")
