@@ -18,7 +18,7 @@ import imageio_ffmpeg
 import pytest
 
 from server import NEVER, Page, Server
-from trailers.errors import ConfigError, DownloadError, ManifestError, StoreError, SystemicError
+from trailers.errors import ConfigError, DownloadError, ManifestError, SystemicError
 from trailers.stages import download
 from trailers.stages.download import Settings, shortcomings
 from trailers.store.ledger import read_ledger
@@ -390,6 +390,111 @@ def test_a_site_that_refuses_five_in_a_row_stops_the_run(work):
         with pytest.raises(SystemicError, match=r"127\.0\.0\.1 refused 5 links in a row"):
             work.run(rows, retries="0")
         assert len(server.requests) == 5
+
+
+# A video site: a page of yt-dlp's own, with formats to choose from
+
+
+@pytest.fixture
+def site(monkeypatch):
+    """yt-dlp knows one site more: /watch/ pages on loopback, whose JSON is what an extractor finds."""
+    import yt_dlp
+    from yt_dlp.extractor.common import InfoExtractor
+    from yt_dlp.utils import ExtractorError
+
+    class CatsIE(InfoExtractor):
+        IE_NAME = "cats"
+        _VALID_URL = r"http://127\.0\.0\.1:\d+/watch/(?P<id>\w+)"
+
+        def _real_extract(self, url):
+            video = self._match_id(url)
+            said = self._download_json(url, video)
+            if "error" in said:
+                raise ExtractorError(said["error"], expected=True)
+            for offered in said.get("formats", ()):
+                offered["url"] = url.split("/watch/")[0] + offered["url"]
+            return {"id": video, "title": "A cat", **said}
+
+    known = yt_dlp.YoutubeDL.add_default_info_extractors
+
+    def with_cats(downloader):
+        downloader.add_info_extractor(CatsIE())  # before the one that takes every link
+        known(downloader)
+
+    monkeypatch.setattr(yt_dlp.YoutubeDL, "add_default_info_extractors", with_cats)
+
+
+def said(**words) -> Page:
+    return Page(json.dumps(words).encode(), kind="application/json")
+
+
+def formats_of(*heights: int) -> list[dict[str, object]]:
+    given = {"ext": "mp4", "vcodec": "avc1", "acodec": "none"}
+    return [{"format_id": f"v{height}", "url": f"/{height}.mp4", "height": height, **given} for height in heights]
+
+
+def test_the_format_for_the_height_is_had_from_a_site(work, video, site):
+    pages = {"/watch/cat": said(duration=60, formats=formats_of(360, 480, 1080)), "/480.mp4": Page(video)}
+    with Server(pages) as server:
+        link = server.link("/watch/cat")
+        row = work.one(link)
+        assert [request.path for request in server.requests] == ["/watch/cat", "/480.mp4"]
+    assert row.status == "ok"
+    facts = work.receipt().facts
+    assert (facts["extractor"], facts["format"], facts["final_url"]) == ("cats", "v480", link)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "reason"),
+    [
+        ("Private video. Sign in if you've been granted access to this video", "dead", "private"),
+        ("This video has been removed by the uploader", "dead", "removed"),
+        ("Sign in to confirm your age", "dead", "age"),
+        ("Sign in to confirm you're not a bot", "failed", "bot check"),
+    ],
+)
+def test_what_a_site_says_becomes_a_reason(work, site, words, status, reason):
+    with Server({"/watch/cat": said(error=words)}) as server:
+        row = work.one(server.link("/watch/cat"))
+        assert len(server.requests) == 1
+    assert (row.status, row.error) == (status, f"download: {reason}: [cats] cat: {words}")
+
+
+def test_bytes_that_a_site_withholds_are_a_doubt_about_who_asks(work, site):
+    with Server({"/watch/cat": said(formats=formats_of(480)), "/480.mp4": Page(status=403)}) as server:
+        row = work.one(server.link("/watch/cat"))
+    assert (row.status, row.error) == ("failed", "download: bot check: HTTP Error 403: Forbidden")
+
+
+def test_a_film_is_excluded_before_its_bytes_are_asked_for(work, site):
+    with Server({"/watch/cat": said(duration=7200, formats=formats_of(480))}) as server:
+        row = work.one(server.link("/watch/cat"), enforce_quality="true")
+        assert [request.path for request in server.requests] == ["/watch/cat"]
+    assert (row.status, row.error) == ("dead", "download: too long: 7200 s, at most 210 s are asked for")
+
+
+@pytest.mark.parametrize("state", ["is_live", "is_upcoming"])
+def test_what_is_live_is_left_for_a_later_run(work, site, state):
+    with Server({"/watch/cat": said(live_status=state, formats=formats_of(480))}) as server:
+        row = work.one(server.link("/watch/cat"))
+        assert [request.path for request in server.requests] == ["/watch/cat"]
+    assert (row.status, row.error.split(": ")[1]) == ("failed", "other")
+
+
+def test_sound_alone_is_no_video(work, site):
+    sound = [{"format_id": "a", "url": "/a.m4a", "vcodec": "none", "acodec": "aac", "ext": "m4a"}]
+    with Server({"/watch/cat": said(formats=sound)}) as server:
+        row = work.one(server.link("/watch/cat"))
+    assert (row.status, row.facts["reason"]) == ("dead", "not a video")
+
+
+def test_of_a_page_with_several_videos_the_first_is_had(work, video, site):
+    links = '<a></a><video src="/1.mp4"></video><video src="/2.mp4"></video>'
+    pages = {"/cats.html": replace(HTML, body=f"<!doctype html><html><body>{links}</body></html>".encode())}
+    with Server({**pages, "/1.mp4": Page(video), "/2.mp4": Page(video)}) as server:
+        row = work.one(server.link("/cats.html"))
+        assert (len(server.asked("/1.mp4")), server.asked("/2.mp4")) == (1, [])
+    assert row.status == "ok"
 
 
 # What a later run does
@@ -820,22 +925,3 @@ def test_every_reason_can_be_raised():
         problem = reasons.LinkError(reason, "words")
         assert isinstance(problem, DownloadError)
         assert (str(problem), problem.dead) == (f"{reason}: words", dead)
-
-
-def test_a_receipt_of_another_trailer_is_refused(work, video, tmp_path):
-    (tmp_path / "cat.mp4").write_bytes(video)
-    work.one("cat.mp4")
-    stray = work.results / "download" / "b.json"
-    stray.write_bytes((work.results / "download" / "a.json").read_bytes())
-    with pytest.raises(StoreError, match="is the receipt of 'a'"):
-        read_receipt(stray)
-
-
-@pytest.mark.parametrize("file", ["../a.mp4", "/etc/passwd", "b.mp4", "a.json", "a", ""])
-def test_a_receipt_names_no_file_but_its_own(work, video, tmp_path, file):
-    (tmp_path / "cat.mp4").write_bytes(video)
-    work.one("cat.mp4")
-    path = work.results / "download" / "a.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "file": file}))
-    with pytest.raises(StoreError, match=r"is damaged: file is the trailer's id and a suffix"):
-        read_receipt(path)

@@ -39,6 +39,8 @@ class Receipt:
     error: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.facts, Mapping):
+            raise ValueError(f"facts are a mapping, got {self.facts!r}")
         if TRAILER_ID.fullmatch(self.trailer) is None:
             raise ValueError(f"'{self.trailer}' is no trailer id")
         if self.status not in (OK, DEAD):

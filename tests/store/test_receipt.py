@@ -1,0 +1,63 @@
+"""Receipts: the same bytes for the same facts, and no name that leads elsewhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from trailers.errors import StoreError
+from trailers.store.receipt import Receipt, read_receipt, write_receipt
+
+OK = Receipt("a", "ok", "a.mp4", "0" * 64, "0123456789abcdef", {"bytes": 5, "url": "https://host/é"})
+DEAD = Receipt("a", "dead", fingerprint="0123456789abcdef", facts={"reason": "private"}, error="private: Private video")
+
+
+@pytest.mark.parametrize("receipt", [OK, DEAD], ids=["ok", "dead"])
+def test_what_is_written_is_read_back(tmp_path, receipt):
+    write_receipt(tmp_path / "a.json", receipt)
+    assert read_receipt(tmp_path / "a.json") == receipt
+    first = (tmp_path / "a.json").read_bytes()
+    write_receipt(tmp_path / "a.json", receipt)
+    assert (tmp_path / "a.json").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"file": "../a.mp4"}, "is damaged: file is the trailer's id and a suffix, got '../a.mp4'"),
+        ({"file": "/etc/passwd"}, "is damaged: file is"),
+        ({"file": "b.mp4"}, "is damaged: file is"),
+        ({"file": "a.json"}, "is damaged: file is"),
+        ({"file": "a.mp4\n"}, "is damaged: file is"),
+        ({"file": 3}, "is damaged: "),
+        ({"sha256": "0" * 63}, "is damaged: sha256 has 64 hexadecimal digits"),
+        ({"status": "failed"}, "is damaged: a receipt's status is ok or dead, got 'failed'"),
+        ({"status": "dead"}, "is damaged: a dead receipt has an error and no file"),
+        ({"trailer": "b", "file": "b.mp4"}, "is the receipt of 'b'"),
+        ({"trailer": "../b"}, "is damaged: '../b' is no trailer id"),
+        ({"schema": "receipt/2"}, "expected schema receipt/1 but found receipt/2"),
+        ({"odd": 1}, "is damaged: "),
+        ({"facts": []}, "is damaged: facts are a mapping"),
+    ],
+)
+def test_what_is_refused(tmp_path, change, expected):
+    path = tmp_path / "a.json"
+    write_receipt(path, OK)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(StoreError) as problem:
+        read_receipt(path)
+    assert str(problem.value).startswith(f"{path}: {expected}")
+    assert str(problem.value).endswith("Remove it and run the stage download again.")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])
+def test_what_is_no_receipt_is_refused(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(StoreError, match="Remove it and run the stage download again"):
+        read_receipt(tmp_path / "a.json")
+
+
+def test_a_missing_receipt_is_named(tmp_path):
+    with pytest.raises(StoreError, match=r"a\.json: is not there. Run the stage download first"):
+        read_receipt(tmp_path / "a.json")
