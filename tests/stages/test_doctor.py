@@ -168,7 +168,9 @@ def test_only_what_is_bad_fails(place, monkeypatch, capsys, levels, status):
 def test_what_the_working_folder_asks_for_is_looked_at(tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text(
         "manifest: mine.csv\nclips: {strategies: [shot24, seq32]}\nembed: {backbones: [resnet50]}\n"
-        "experiments: {default: {clips: shot24-fps8, backbones: [swin3d_t]}, again: {clips: shot24, backbones: [resnet50]}}\n"
+        "experiments:\n"
+        "  default: {clips: shot24-fps8, backbones: [swin3d_t]}\n"
+        "  again: {clips: shot24, backbones: [resnet50]}\n"
     )
     monkeypatch.chdir(tmp_path)
     assert asked_manifest() == Path("mine.csv")
