@@ -14,6 +14,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import errno
+import io
 import itertools
 import os
 import re
@@ -45,6 +46,7 @@ CONFINED = {"protocol_whitelist": "file,pipe", "format_whitelist": CONTAINERS}
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"[playlist]", b"<smil", b"<asx", b"<ASX", b"v=0")
 LOOKED_AT = 16  # frames a probe decodes
 PORTION = 240  # frames handed on at once
+MIN_SIDE = 16  # px of a video worth looking at; filters fail below 3
 CLOCK_JITTER_S = Fraction(3, 1000)  # containers that count milliseconds are off by one at each end
 TRIED = 1000  # packets a probe goes through for them
 
@@ -115,8 +117,23 @@ def probe(path: Path) -> Probe:
         with av.open(address(path), options=dict(CONFINED)) as container:
             return look(path, container)
     except (OSError, ValueError, av.FFmpegError) as problem:
-        words = getattr(problem, "strerror", None) or str(problem)
-        raise VideoError(f"{path}: is no video that ffmpeg can read ({words}). Download it again.") from None
+        raise VideoError(
+            f"{path}: is no video that can be read here: {why_not(path) or problem}. Download it again."
+        ) from None
+
+
+def why_not(path: Path) -> str:
+    """What ffmpeg's command says first of a file that cannot be opened: more than its library does."""
+    confined = [word for key, value in CONFINED.items() for word in (f"-{key}", value)]
+    command = [ffmpeg_path(), "-nostdin", "-hide_banner", "-loglevel", "level+error", *confined, "-i", address(path)]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return ""
+    log = Log()
+    log.read(io.BytesIO(done.stderr))
+    words = log.complaints[0] if log.complaints else ""
+    return f"its container is none of {CONTAINERS}" if "not on whitelist" in words else words
 
 
 def refuse_early(path: Path) -> None:
@@ -155,7 +172,7 @@ def look(path: Path, container: Any) -> Probe:
         duration_s=duration_s,
         is_duration_own=is_own,
         fps=float(stream.average_rate or 0),
-        first_s=float(shown[0].time or 0) if shown else 0.0,
+        first_s=float(next((frame.time for frame in shown if frame.time is not None), 0)),
         width=height if is_sideways else width,
         height=width if is_sideways else height,
         pixel_aspect=1 / aspect if is_sideways else aspect,
@@ -182,6 +199,8 @@ def choose_stream(path: Path, container: Any) -> tuple[Any, int]:
     stream = max(videos, key=lambda stream: stream.width * stream.height)
     if not stream.width or not stream.height:
         raise VideoError(f"{path}: its video stream cannot be decoded, not even its size. Download it again.")
+    if min(stream.width, stream.height) < MIN_SIDE:
+        raise VideoError(f"{path}: is {stream.width}x{stream.height} px and shows nothing. Get another format of it.")
     return stream, len(videos)
 
 
@@ -296,25 +315,21 @@ def convert(
                     "damaged. Raise normalise.max_hours in config.yaml if it is that long."
                 )
             take(portion)
-    if not frames or not log.source_frames:
-        raise VideoError(f"{source}: not one frame of it could be decoded{log.quoted()}. Download it again.")
     return log.converted(source, frames, width, height)
 
 
 def size_at(seen: Probe, short_side: int | None) -> tuple[int, int]:
-    """Width and height in even px, square pixels, never enlarged but for a video of one pixel's width."""
-    # The longer side of a pixel shrinks to the shorter.
+    """Width and height in even px, with square pixels, never enlarged."""
+    # Of pixels that are not square the longer side shrinks to the shorter.
     width = seen.width * min(Fraction(1), seen.pixel_aspect)
     height = seen.height / max(Fraction(1), seen.pixel_aspect)
-    if short_side is not None:
-        scale = min(Fraction(1), short_side / min(width, height))
-        width, height = width * scale, height * scale
-    return even(width), even(height)
+    scale = Fraction(1) if short_side is None else min(Fraction(1), short_side / min(width, height))
+    return even(width * scale, seen.width), even(height * scale, seen.height)
 
 
-def even(length: Fraction) -> int:
-    """The nearest even number, at least 2: 4:2:0 video has a colour for every two pixels."""
-    return max(2, 2 * int(length / 2 + Fraction(1, 2)))
+def even(length: Fraction, most: int) -> int:
+    """The even number nearest to ``length``, from 2 to ``most``: 4:2:0 video has a colour for two pixels."""
+    return max(2, 2 * min(int(length / 2 + Fraction(1, 2)), most // 2))
 
 
 def conversion(
@@ -443,8 +458,10 @@ class Log:
         """The counts, with the ``frames`` that were seen.
 
         Raises:
-            VideoError: they do not agree.
+            VideoError: they do not agree, or there is no frame at all.
         """
+        if not frames:
+            raise nothing_decoded(source, self)
         if frames != self.frames_out:
             raise VideoError(
                 f"{source}: detection got {frames} frames where ffmpeg made {self.frames_out}{self.quoted()}. "
@@ -523,7 +540,13 @@ def check_end(code: int, source: Path, log: Log) -> None:
         raise TrailerError(
             f"{source}: ffmpeg was stopped from outside by signal {-code}; for want of memory? Run again."
         )
+    if not log.frames_out:
+        raise nothing_decoded(source, log)
     raise VideoError(f"{source}: ffmpeg stopped with code {code}{log.quoted()}. Download it again.")
+
+
+def nothing_decoded(source: Path, log: Log) -> VideoError:
+    return VideoError(f"{source}: not one frame of it could be decoded{log.quoted()}. Download it again.")
 
 
 def frame_counts(path: Path) -> dict[str, int]:

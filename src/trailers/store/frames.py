@@ -1,13 +1,16 @@
 """All frames of a trailer at 48x27, for detection: small, lossless, read back without a video decoder.
 
-HDF5, schema ``trailer-frames/1``: ``frames`` uint8 (frames, 27, 48, 3), RGB, compressed and
-checksummed in blocks, so that a long film never lies in memory as a whole. Attributes hold what
-is known of the 24 fps video beside it.
+HDF5, schema ``trailer-frames/2``. ``differences`` is uint8 (3, frames, 27, 48): of every block of
+240 frames the first as it is and the others less the one before, modulo 256; the planes are
+R - G, G and B - G. That, with a zlib that looks for runs alone, takes five eighths of the space of
+the frames themselves, and less time. Blocks carry zlib's checksum and are read one at a time, so a
+long film never lies in memory as a whole. Attributes hold what is known of the 24 fps video beside it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,26 @@ import numpy as np
 from trailers.errors import StoreError
 from trailers.store.atomic import atomic
 
-SCHEMA = "trailer-frames/1"
+SCHEMA = "trailer-frames/2"
 SHAPE = (27, 48, 3)  # height, width, channels: TransNet V2's input
 BLOCK = 240  # frames a chunk: ten seconds, 0.9 MB
+
+
+def to_differences(frames: np.ndarray) -> np.ndarray:
+    """uint8 (3, frames, 27, 48), as stored, of one block: uint8 (frames, 27, 48, 3)."""
+    planes = frames.transpose(3, 0, 1, 2).copy()
+    planes[0] -= planes[1]
+    planes[2] -= planes[1]
+    planes[:, 1:] -= planes[:, :-1].copy()
+    return planes
+
+
+def from_differences(planes: np.ndarray) -> np.ndarray:
+    """The block that ``to_differences`` took."""
+    planes = np.cumsum(planes, axis=1, dtype=np.uint8)
+    planes[0] += planes[1]
+    planes[2] += planes[1]
+    return np.ascontiguousarray(planes.transpose(1, 2, 3, 0))
 
 
 class FramesWriter:
@@ -28,21 +48,43 @@ class FramesWriter:
 
     def __init__(self, file: h5py.File) -> None:
         self.file = file
-        self.frames = file.create_dataset(
-            "frames", (0, *SHAPE), np.uint8, maxshape=(None, *SHAPE), chunks=(BLOCK, *SHAPE),
-            compression="gzip", compression_opts=1, shuffle=False, fletcher32=True,
+        height, width, channels = SHAPE
+        self.differences = file.create_dataset(
+            "differences", (channels, 0, height, width), np.uint8, maxshape=(channels, None, height, width),
+            chunks=(channels, BLOCK, height, width), compression="gzip", compression_opts=1,
         )  # fmt: skip
+        self.pending: list[np.ndarray] = []  # less than a block, together
+        self.count = 0
 
     def append(self, frames: np.ndarray) -> None:
         """Add uint8 (frames, 27, 48, 3)."""
         if frames.shape[1:] != SHAPE or frames.dtype != np.uint8:
             raise ValueError(f"expected uint8 (frames, 27, 48, 3), got {frames.dtype} {frames.shape}")
-        count = len(self.frames)
-        self.frames.resize(count + len(frames), axis=0)
-        self.frames[count:] = frames
+        self.count += len(frames)
+        rest = np.concatenate([*self.pending, frames])
+        while len(rest) >= BLOCK:
+            self.write(rest[:BLOCK])
+            rest = rest[BLOCK:]
+        self.pending = [rest.copy()]
+
+    def write(self, block: np.ndarray) -> None:
+        start = self.differences.shape[1]
+        self.differences.resize(start + len(block), axis=1)
+        planes = np.zeros(self.differences.chunks, np.uint8)
+        planes[:, : len(block)] = to_differences(block)
+        # HDF5's own gzip filter reads this too; it only cannot be told to look for runs.
+        runs = zlib.compressobj(1, strategy=zlib.Z_RLE)
+        self.differences.id.write_direct_chunk((0, start, 0, 0), runs.compress(planes.tobytes()) + runs.flush())
+
+    def finish(self) -> None:
+        """Write the last, shorter block."""
+        for block in self.pending:
+            if len(block):
+                self.write(block)
+        self.pending = []
 
     def __len__(self) -> int:
-        return len(self.frames)
+        return self.count
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
         """Set the attributes; ``fingerprint`` and ``trailer`` are among them."""
@@ -55,7 +97,9 @@ class FramesWriter:
 def write_frames(path: Path) -> Iterator[FramesWriter]:
     """A writer for ``path``, which appears only when the block ends well."""
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
-        yield FramesWriter(file)
+        writer = FramesWriter(file)
+        yield writer
+        writer.finish()
 
 
 class Frames:
@@ -63,13 +107,14 @@ class Frames:
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path = path
-        self.frames = file["frames"]
+        self.differences = file["differences"]
+        self.block: tuple[int, np.ndarray] = (-1, np.empty((0, *SHAPE), np.uint8))  # the last one read
         self.attributes: dict[str, Any] = {
             key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()
         }
 
     def __len__(self) -> int:
-        return len(self.frames)
+        return int(self.differences.shape[1])
 
     def read(self, start: int, end: int) -> np.ndarray:
         """uint8 (end - start, 27, 48, 3), RGB.
@@ -78,11 +123,24 @@ class Frames:
             StoreError: the file is damaged, or has no such frames.
         """
         if not 0 <= start <= end <= len(self):
-            raise StoreError(f"{self.path}: has {len(self)} frames, not [{start}, {end}). Run the stage normalise again.")
-        try:
-            return np.asarray(self.frames[start:end])
-        except OSError as problem:
-            raise damaged(self.path, problem) from None
+            raise StoreError(
+                f"{self.path}: has {len(self)} frames, not [{start}, {end}). Run the stage normalise again."
+            )
+        frames = np.empty((end - start, *SHAPE), np.uint8)
+        for first in range(start - start % BLOCK, end, BLOCK):
+            block = self.read_block(first)
+            low, high = max(start, first), min(end, first + BLOCK)
+            frames[low - start : high - start] = block[low - first : high - first]
+        return frames
+
+    def read_block(self, first: int) -> np.ndarray:
+        """The block that starts at frame ``first``; kept, since clips and windows come one after the other."""
+        if self.block[0] != first:
+            try:
+                self.block = (first, from_differences(self.differences[:, first : first + BLOCK]))
+            except OSError as problem:
+                raise damaged(self.path, problem) from None
+        return self.block[1]
 
 
 @contextlib.contextmanager
@@ -99,8 +157,9 @@ def open_frames(path: Path) -> Iterator[Frames]:
     except OSError as problem:
         raise damaged(path, problem) from None
     with file:
-        if file.attrs.get("schema") != SCHEMA or "frames" not in file or file["frames"].shape[1:] != SHAPE:
-            raise damaged(path, f"schema is {file.attrs.get('schema')!r}, not '{SCHEMA}'")
+        schema, planes = file.attrs.get("schema"), file.get("differences")
+        if schema != SCHEMA or planes is None or planes.shape[:1] + planes.shape[2:] != (SHAPE[2], *SHAPE[:2]):
+            raise damaged(path, f"schema is {schema!r}, not '{SCHEMA}'")
         yield Frames(path, file)
 
 
