@@ -33,6 +33,7 @@ TOOLS = {
     "doctor": "look whether this machine has all it needs",
     "lease": "run a command with a GPU of its own",
     "verify": "check every product on disk",
+    "status": "how far a run is, and how long it will take",
     "retry": "ask for another try of what failed or is dead",
     "backbones": "list the backbones",
     "weights": "fetch and check weights",

@@ -1,0 +1,163 @@
+"""status: right counts, rates and sizes from names, times and ledgers alone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from trailers.errors import ConfigError
+from trailers.stages import status
+from trailers.store.layout import Layout
+from trailers.store.ledger import Row, write_ledger
+
+NOW = 1_700_000_000.0
+PAIRS = [("shot24", "timm:tiny"), ("seq32", "timm:tiny")]
+TRAILERS = [f"t{number}" for number in range(10)]
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def layout(tmp_path):
+    """Ten trailers in two shards of five. The first went through normalise; of the second two are made, three wait."""
+    layout = Layout(tmp_path / "results")
+    for shard, names in (("s0000-aaaaaaaa", TRAILERS[:5]), ("s0001-bbbbbbbb", TRAILERS[5:])):
+        rows = [Row(name, "ok") for name in names]
+        if shard.startswith("s0000"):
+            rows[4] = Row("t4", "dead", error="download: removed: by its owner", facts={"reason": "removed"})
+        write_ledger(layout.ledger("download", shard), rows)
+    rows = [Row("t0", "ok"), Row("t1", "ok"), Row("t2", "ok"), Row("t3", "failed", error="normalise: stopped: x"),
+            Row("t4", "skipped")]  # fmt: skip
+    write_ledger(layout.ledger("normalise", "s0000-aaaaaaaa"), rows)
+    layout.video("t0").parent.mkdir()
+    # A product a minute, the last half a minute ago.
+    for minutes, name in ((4.5, "t0"), (3.5, "t1"), (2.5, "t2"), (1.5, "t5"), (0.5, "t6")):
+        for path, size in ((layout.video(name), 900), (layout.frames(name), 100)):
+            path.write_bytes(bytes(size))
+            os.utime(path, (NOW - 60 * minutes, NOW - 60 * minutes))
+    (layout.video("t7").parent / ".tmp-123-00ff00ff-t7.frames.h5").write_bytes(bytes(500))
+    return layout
+
+
+def line_of(layout, *key):
+    return status.measure(layout, key, TRAILERS, NOW)[0]
+
+
+def test_trailers_are_counted_by_status_and_the_rest_waits(layout):
+    line = line_of(layout, "normalise")
+    assert line.counts == {"ok": 3, "failed": 1, "skipped": 1}
+    assert (line.waiting, line.made) == (5, 2)
+
+
+def test_what_is_unfinished_is_not_made_but_takes_room(layout):
+    line = line_of(layout, "normalise")
+    assert line.made == 2
+    assert line.size == 5 * 1000 + 500
+
+
+def test_the_rate_and_what_is_left_follow_from_the_times_of_the_products(layout):
+    line = line_of(layout, "normalise")
+    # Four products since the first, which is 4.5 minutes old; three trailers are still to come.
+    assert line.a_minute == pytest.approx(4 / 4.5)
+    assert line.left_s == pytest.approx(3 * 4.5 * 60 / 4)
+
+
+def test_only_the_last_ten_minutes_count_for_the_rate():
+    old = [NOW - 5000.0 - second for second in range(1000)]
+    assert status.rate([*old, NOW - 500, NOW - 100], NOW) == pytest.approx(2 / 10)
+    assert status.rate(old, NOW) == 0
+    assert status.rate([NOW - 1], NOW) == 0
+
+
+def test_without_movement_nobody_knows_what_is_left(layout):
+    line = line_of(layout, "shots")
+    assert line.left_s is None
+    assert status.duration(line.left_s) == "?"
+
+
+def test_what_is_expected_on_disk_counts_those_to_come_as_the_others_went(layout):
+    line = line_of(layout, "normalise")
+    # 5 are there with 5,500 bytes. Settled are 3 ok and 1 skipped, so of 5 that wait 3.75 are hoped for,
+    # with the 3 there are and the 1 that failed: 7.75.
+    assert line.expected_size == round(5500 * 7.75 / 5)
+
+
+def test_a_trailer_in_two_ledgers_has_the_younger_row(layout):
+    write_ledger(layout.ledger("normalise", "s0000-cccccccc"), [Row("t3", "ok")])
+    older = layout.ledger("normalise", "s0000-aaaaaaaa")
+    os.utime(older, (1, 1))
+    assert line_of(layout, "normalise").counts == {"ok": 4, "skipped": 1}
+
+
+def test_trailers_that_left_the_manifest_are_not_counted(layout):
+    line, rows = status.measure(layout, ("normalise",), ["t0", "t9"], NOW)
+    assert line.counts == {"ok": 1}
+    assert (line.waiting, line.made) == (1, 0)
+    assert list(rows) == ["t0"]
+
+
+def test_a_damaged_ledger_counts_as_absent(layout):
+    layout.ledger("normalise", "s0000-aaaaaaaa").write_text("rubbish")
+    assert line_of(layout, "normalise").waiting == 10
+
+
+def test_all_that_is_asked_for_has_a_line_and_what_was_made_before_too(layout):
+    write_ledger(layout.ledger("embed", "s0000-aaaaaaaa", "shot24", "resnet50"), [Row("t0", "ok")])
+    assert status.keys(layout, PAIRS) == [
+        ("download",), ("normalise",), ("shots",), ("clips", "shot24"), ("clips", "seq32"),
+        ("embed", "shot24", "timm-tiny"), ("embed", "seq32", "timm-tiny"), ("embed", "shot24", "resnet50"),
+    ]  # fmt: skip
+
+
+def test_the_table_is_aligned_and_says_all_of_it(layout):
+    lines = list(status.table([line_of(layout, "normalise")]))
+    assert lines == [
+        "           ok  dead  failed  skipped  waiting  made  a minute   left  on disk  in the end",
+        "normalise   3     0       1        1        5     2       0.9  3 min   0.0 MB      0.0 MB",
+    ]
+
+
+def test_everything_is_shown(layout, monkeypatch):
+    (layout.root / "classify" / "main" / "split0").mkdir(parents=True)
+    (layout.root / "classify" / "main" / "split1").mkdir()
+    (layout.root / "classify" / "main" / "split0" / "metrics.json").touch()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 2_000_000_000))
+    lines = list(status.describe(layout, TRAILERS, PAIRS, NOW))
+    assert lines[0] == "10 trailers"
+    assert "classify main: 1 of 2 splits done that have begun" in lines
+    assert "disk: 0.0 MB used, about 0.0 MB in the end, 2.0 GB free" in lines
+    assert lines[-2:] == ["      1 dead in download: removed", "      1 failed in normalise: stopped"]
+
+
+def test_a_disk_that_will_be_full_is_told(layout, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 1000))
+    assert any("does not fit" in line for line in status.describe(layout, TRAILERS, PAIRS, NOW))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "-"), (100, "2 min"), (3599, "1 h 00 min"), (7500, "2 h 05 min"), (3 * 86400, "3.0 d"), (None, "?")],
+)
+def test_durations_are_in_words(seconds, words):
+    assert status.duration(seconds) == words
+
+
+def test_without_a_manifest_the_ledgers_say_who_there_is(layout, tmp_path):
+    assert status.known_trailers(layout, tmp_path / "none.csv") == TRAILERS
+    (tmp_path / "one.csv").write_text("trailer,url\nt7,7.mp4\n")
+    assert status.known_trailers(layout, tmp_path / "one.csv") == ["t7"]
+
+
+def test_nothing_is_written(layout, tmp_path, capsys):
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    status.run(argparse.Namespace(results=layout.root, manifest=tmp_path / "none.csv", every_s=None))
+    assert capsys.readouterr().out.startswith("10 trailers\n")
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="there is no such folder"):
+        status.run(argparse.Namespace(results=tmp_path / "none", manifest=None, every_s=None))
