@@ -301,6 +301,24 @@ def test_a_body_without_end_is_cut_off(work, video):
     assert row.error == "download: too long: more than the 1 MB of download.max_size_mb"
 
 
+def test_a_wait_beyond_the_deadline_is_not_begun(work):
+    with Server({"/cat.mp4": Page(status=429, headers={"Retry-After": "60"})}) as server:
+        started = time.monotonic()
+        row = work.one(server.link("/cat.mp4"), deadline_s="30")
+    assert row.error.startswith("download: rate limited: ")
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:video/mp4,x", "concat:/etc/passwd"]
+)
+def test_a_redirect_reaches_no_file_of_this_machine(work, target):
+    with Server({"/cat.mp4": Page(status=302, headers={"Location": target})}) as server:
+        row = work.one(server.link("/cat.mp4"), retries="0")
+    assert row.status in ("dead", "failed")
+    assert [name for name in work.files() if not name.endswith((".json", "lock"))] == []
+
+
 def test_a_playlist_reaches_no_file_of_this_machine(work, tmp_path):
     secret = tmp_path / "secret.ts"
     secret.write_bytes(b"secret")

@@ -116,6 +116,7 @@ class Client:
         """
         host = urlsplit(link).hostname or ""
         tries = 0
+        ends = time.monotonic() + self.effort.deadline_s
         with deadline(self.effort.deadline_s):
             while True:
                 before = bytes_in(folder)
@@ -128,7 +129,8 @@ class Client:
                     retries = 0 if host in self.silent_hosts else self.effort.retries
                     if problem.reason not in WAITED_OUT:
                         raise
-                    if tries >= retries or wait_s > self.effort.max_wait_s:
+                    is_vain = wait_s > self.effort.max_wait_s or time.monotonic() + wait_s > ends
+                    if tries >= retries or is_vain:
                         self.silent_hosts |= {host} if problem.reason == "network" else set()
                         raise
                     tries += 1
