@@ -38,7 +38,8 @@ def pairs_of(labels: np.ndarray) -> np.ndarray:
     """Bool (trailers, pairs): which pairs of genres a trailer has; a genre with itself counts as one too."""
     first, second = np.triu_indices(labels.shape[1])
     labels = np.asarray(labels, bool)
-    return np.logical_and(labels[:, first], labels[:, second])
+    both: np.ndarray = labels[:, first] & labels[:, second]
+    return both
 
 
 def stratify(labels: np.ndarray, *, shares: Sequence[float] = SHARES, seed: int) -> np.ndarray:

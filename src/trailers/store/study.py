@@ -1,0 +1,97 @@
+"""The paper's study as data: experiments, and the tables that show them (workflow/study.yaml)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trailers.domain import ClipStrategy
+from trailers.errors import ConfigError
+from trailers.settings import check_config
+
+SCHEMA = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "study.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a backbone costs: F, millions of parameters without head, thousand million multiply-adds a clip."""
+
+    features: int
+    parameters_m: float
+    gmacs: float
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of a table; ``printed`` is (mean, deviation) of micro, macro, weighted, sample."""
+
+    name: str
+    experiment: str
+    group: str = ""
+    pretraining: tuple[str, ...] = ()
+    printed: tuple[tuple[float, float], ...] = ()
+    printed_parameters_m: float | None = None
+    printed_gmacs: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    number: int
+    title: str
+    section: str
+    rows: tuple[TableRow, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Experiments by name, each a mapping as in config.yaml, experiments; and the tables."""
+
+    experiments: Mapping[str, Mapping[str, Any]]
+    tables: tuple[Table, ...]
+    backbones: Mapping[str, Cost] = field(default_factory=dict)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(clip strategy, backbone) of every embedding that the experiments need."""
+        found = [(row["clips"], backbone) for row in self.experiments.values() for backbone in row["backbones"]]
+        return list(dict.fromkeys(found))
+
+
+def read_study(path: Path) -> Study:
+    """The study at ``path``.
+
+    Raises:
+        ConfigError: names the key, or the row that shows an experiment that is not there.
+    """
+    import yaml
+
+    try:
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(problem).split())}") from None
+    check_config(said, SCHEMA, str(path))
+    for name, row in said["experiments"].items():
+        try:
+            ClipStrategy.parse(row["clips"])
+        except ConfigError as problem:
+            raise ConfigError(f"{path}: experiment '{name}': {problem}") from None
+    tables = tuple(make_table(path, table, said["experiments"]) for table in said["tables"])
+    backbones = {name: Cost(**cost) for name, cost in said.get("backbones", {}).items()}
+    return Study(said["experiments"], tables, backbones)
+
+
+def make_table(path: Path, said: Mapping[str, Any], experiments: Mapping[str, Any]) -> Table:
+    for row in said["rows"]:
+        if row["experiment"] not in experiments:
+            raise ConfigError(
+                f"{path}: Table {said['number']}, row '{row['name']}': no experiment is called '{row['experiment']}'. "
+                f"Add it under experiments, or name one of {', '.join(sorted(experiments))}."
+            )
+    return Table(said["number"], said["title"], said.get("section", ""), tuple(map(make_row, said["rows"])))
+
+
+def make_row(said: Mapping[str, Any]) -> TableRow:
+    printed = tuple((mean, deviation) for mean, deviation in said.get("printed", ()))
+    return TableRow(**{**said, "printed": printed, "pretraining": tuple(said.get("pretraining", ()))})
