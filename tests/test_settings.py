@@ -74,3 +74,12 @@ def test_a_wrong_value_is_named_with_its_place(project):
     config["shots"]["threshold"] = 1.5
     with pytest.raises(ConfigError, match=r"shots\.threshold: 1\.5"):
         check_config(config, project / "workflow/schemas/config.schema.yaml")
+
+
+def test_text_from_the_command_line_is_read_as_what_the_schema_wants(project):
+    config = config_of(project)
+    config["shots"].update(threshold="0.9", min_frames="3")
+    config["download"].update(enforce_quality="true", proxy="null")
+    check_config(config, project / "workflow/schemas/config.schema.yaml")
+    assert (config["shots"]["threshold"], config["shots"]["min_frames"]) == (0.9, 3)
+    assert config["download"]["enforce_quality"] is True

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import functools
+import operator
 import shlex
 import types
 import typing
@@ -153,8 +155,11 @@ def read_section(path: Path, section: str) -> Mapping[str, Any]:
     return found
 
 
-def check_config(config: Any, schema: Path, name: str = "config.yaml") -> None:
-    """Compare a whole configuration, read from the file ``name``, with its JSON schema.
+def check_config(config: dict[str, Any], schema: Path) -> None:
+    """Compare a whole configuration with its JSON schema.
+
+    Values given on Snakemake's command line below the first level, as in ``--config 'shots={threshold: 0.9}'``,
+    arrive as text; where the schema wants another type they are read as YAML, in place.
 
     Raises:
         ConfigError: names the key, what it is and what it may be; for an unknown key the nearest known one.
@@ -163,9 +168,13 @@ def check_config(config: Any, schema: Path, name: str = "config.yaml") -> None:
     import yaml
 
     checker = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
+    for problem in list(checker.iter_errors(config)):
+        if isinstance(problem.instance, str) and problem.absolute_path:
+            *parents, key = problem.absolute_path
+            functools.reduce(operator.getitem, parents, config)[key] = yaml.safe_load(problem.instance)
     problem = jsonschema.exceptions.best_match(checker.iter_errors(config))
     if problem is not None:
-        raise ConfigError(f"{name}: {explain(problem)}")
+        raise ConfigError(f"config.yaml: {explain(problem)}")
 
 
 def explain(problem: Any) -> str:

@@ -1,0 +1,205 @@
+"""What a user of the whole pipeline relies on: nothing is lost, nothing done twice, only what changed is redone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import workflow_lab as lab
+
+from trailers.domain import Clip, Shot
+from trailers.store.frames import open_frames
+from trailers.store.ledger import read_ledger
+from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_spans
+
+pytestmark = pytest.mark.slow
+
+SIZE = "shard_size=3"
+REPORT = "results/report/index.html"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A study of five trailers, run to its report: three good videos, a dead link, a text file posing as video."""
+    folder = lab.make_study(tmp_path_factory.mktemp("finished"), 3)
+    (folder / "videos" / "text.mp4").write_text("this is no video\n")
+    rows = [(f"t{n}", f"videos/t{n}.mp4") for n in range(3)]
+    lab.write_manifest(folder, [*rows, ("gone", "videos/none.mp4"), ("text", "videos/text.mp4")])
+    lab.snakemake(folder, "--config", SIZE)
+    return folder
+
+
+@pytest.fixture
+def study(finished, tmp_path) -> Path:
+    """A copy of the finished study to change; times are kept, so that it is as finished as the first."""
+    folder = tmp_path / "study"
+    shutil.copytree(finished, folder, copy_function=shutil.copy2, symlinks=True)
+    return folder
+
+
+def rows_of(folder: Path, *stage: str) -> dict:
+    ledgers = sorted(folder.joinpath("results", "ledger", *stage).glob("*.tsv"))
+    return {trailer: row for ledger in ledgers for trailer, row in read_ledger(ledger).items()}
+
+
+def test_a_study_runs_to_its_report_and_explains_what_it_lacks(finished):
+    assert (finished / REPORT).is_file()
+    download = rows_of(finished, "download")
+    assert {trailer: row.status for trailer, row in download.items()} == {
+        "t0": "ok", "t1": "ok", "t2": "ok", "gone": "dead", "text": "dead",
+    }  # fmt: skip
+    assert "not found" in download["gone"].error
+    assert "not a video" in download["text"].error
+    embed = rows_of(finished, "embed", "shot24", "efficientnet_lite0")
+    assert {trailer: row.status for trailer, row in embed.items()} == {
+        "t0": "ok", "t1": "ok", "t2": "ok", "gone": "skipped", "text": "skipped",
+    }  # fmt: skip
+    assert embed["gone"].error == download["gone"].error
+
+
+def test_frame_counts_agree_and_every_clip_lies_in_its_shot(finished):
+    for n in range(3):
+        results = finished / "results"
+        shots, header = read_spans(results / f"shots/t{n}.csv", kind=Shot, schema=SHOTS_SCHEMA)
+        clips, clip_header = read_spans(results / f"clips/shot24/t{n}.csv", kind=Clip, schema=CLIPS_SCHEMA)
+        with open_frames(results / f"normalise/t{n}.frames.h5") as frames:
+            assert len(frames) == int(header["frames"]) == int(clip_header["frames"]) == 72  # 75 at 25 fps are 3 s
+        assert [shot.start for shot in shots] == [0, 24, 48]
+        assert all(shots[c.shot].start <= c.start < c.end <= shots[c.shot].end for c in clips)
+        with h5py.File(results / f"embed/shot24/efficientnet_lite0/t{n}.h5") as file:
+            assert file.attrs["schema"] == "trailer-embeddings/1"
+            assert file["vectors"].shape == (len(clips), 1280)
+            assert np.isfinite(file["vectors"][:]).all()
+            assert (file["vectors"][:] != file["vectors"][0]).any()
+
+
+def test_a_second_run_has_nothing_to_do(study):
+    before = lab.times(study)
+    done = lab.snakemake(study, "--config", SIZE)
+    assert "Nothing to be done" in done.stdout + done.stderr
+    assert lab.times(study) == before
+
+
+def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):
+    text = (study / "manifest.csv").read_text()
+    (study / "manifest.csv").write_text(text + "t3,videos/t0.mp4,action,0,0,0\nt4,videos/t1.mp4,drama,1,1,1\n")
+    jobs = lab.planned(study, "--config", SIZE)
+    # Of five rows and shards of three, the second shard grows from two rows to three and a third is new.
+    assert {rule: jobs[rule] for rule in ("download", "normalise", "shots", "clips", "embed")} == {
+        "download": 2, "normalise": 2, "shots": 2, "clips": 2, "embed": 2,
+    }  # fmt: skip
+    before = lab.times(study)
+    lab.snakemake(study, "--config", SIZE, "--until", "clips")
+    after = lab.times(study)
+    same = [path for path in before if path.startswith(("normalise/", "shots/", "clips/", "embed/"))]
+    assert {path: after[path] for path in same} == {path: before[path] for path in same}
+
+
+def test_another_clip_length_redoes_clips_and_what_follows_only(study):
+    jobs = lab.planned(
+        study, "--config", SIZE, "clips={strategies: [shot12], histogram_bins: 8}",
+        "experiments={default: {clips: shot12, backbones: [efficientnet_lite0], aggregation: transformer}}",
+    )  # fmt: skip
+    assert not {"download", "normalise", "shots"} & set(jobs)
+    assert (jobs["clips"], jobs["embed"]) == (2, 2)
+
+
+def test_another_threshold_redoes_shots_without_inference(study):
+    scores = {path: when for path, when in lab.times(study).items() if path.endswith(".scores.h5")}
+    words = ("--config", SIZE, "shots={threshold: 0.9}")
+    jobs = lab.planned(study, *words)
+    assert not {"download", "normalise"} & set(jobs)
+    assert jobs["shots"] == 2
+    lab.snakemake(study, *words, "--until", "shots")
+    assert {path: lab.times(study)[path] for path in scores} == scores
+
+
+def test_what_only_changes_how_a_stage_works_redoes_nothing(study):
+    assert lab.planned(study, "--config", SIZE, "max_failed_fraction=0.4", "download={sleep_s: 3, retries: 9}") == {}
+
+
+def test_one_trailer_by_file_name(study):
+    path = "results/embed/shot24/efficientnet_lite0/t1.h5"
+    digest = lab.products(study)[path.removeprefix("results/")]
+    assert lab.planned(study, "--config", SIZE, "--", path) == {}
+    (study / path).unlink()
+    assert lab.planned(study, "--config", SIZE, "--", path) == {"embed_one": 1}
+    lab.snakemake(study, "--config", SIZE, "--", path)
+    assert lab.products(study)[path.removeprefix("results/")] == digest
+    # What the bulk run made is up to date still.
+    assert "embed" not in lab.planned(study, "--config", SIZE)
+
+
+def test_damaged_products_are_noticed_and_made_again_with_the_same_bytes(study):
+    names = (
+        "normalise/t0.mp4", "normalise/t1.frames.h5", "shots/t2.csv", "shots/t0.scores.h5",
+        "clips/shot24/t1.csv", "embed/shot24/efficientnet_lite0/t2.h5",
+    )  # fmt: skip
+    before = lab.products(study)
+    for name in names:
+        path = study / "results" / name
+        os.truncate(path, path.stat().st_size // 2)
+    verify = [*lab.command(study)[:1], "-m", "trailers", "verify", "--results", str(study / "results")]
+    found = subprocess.run(verify, capture_output=True, text=True, check=False, cwd=study)
+    assert found.returncode == 1
+    for name in names:
+        assert name in found.stdout + found.stderr
+    subprocess.run([*verify, "--repair"], capture_output=True, text=True, check=False, cwd=study)
+    assert not [name for name in names if (study / "results" / name).exists()]
+    lab.snakemake(study, "--config", SIZE)
+    assert subprocess.run(verify, capture_output=True, check=False, cwd=study).returncode == 0
+    after = lab.products(study)
+    assert {name: after[name] for name in before if not name.startswith("attempts/")} == {
+        name: digest for name, digest in before.items() if not name.startswith("attempts/")
+    }
+
+
+def kill_group(job: subprocess.Popen) -> None:
+    os.killpg(job.pid, signal.SIGKILL)
+    job.wait()
+
+
+def test_after_kill_of_everything_in_mid_shard_no_trailer_is_done_twice(tmp_path):
+    folder = lab.make_study(tmp_path / "killed", 6)
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(folder, undisturbed)
+    words = ("--config", "shard_size=6", "--until", "clips")
+    job = subprocess.Popen(
+        lab.command(folder, "--cores", "2", *words),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=lab.environment(), start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("results/normalise/*.mp4"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    kill_group(job)
+    assert not list(folder.glob("results/ledger/normalise/*.tsv"))
+    made = {path: when for path, when in lab.times(folder).items() if path.startswith("normalise/") and "/." not in path}
+    assert len(made) >= 3
+    lab.snakemake(folder, "--unlock", *words)
+    lab.snakemake(folder, *words)
+    after = lab.times(folder)
+    finished_pairs = [path for path in made if path.endswith(".frames.h5") and path.replace(".frames.h5", ".mp4") in made]
+    assert {path: after[path] for path in finished_pairs} == {path: made[path] for path in finished_pairs}
+    lab.snakemake(undisturbed, *words)
+    assert lab.products(folder) == lab.products(undisturbed)
+
+
+def test_a_manifest_that_cannot_be_read_stops_before_anything_is_done(tmp_path):
+    (tmp_path / "manifest.csv").write_text("trailer,url\n../x,videos/t0.mp4\n")
+    done = lab.snakemake(tmp_path, check=False)
+    assert done.returncode != 0
+    assert "row 2, column trailer: '../x' cannot name a file safely" in done.stdout + done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_without_a_manifest_it_is_said_how_to_make_one(tmp_path):
+    done = lab.snakemake(tmp_path, check=False)
+    assert done.returncode != 0
+    assert "manifest.csv: no such manifest. Write one with `python -m trailers manifest`" in done.stdout + done.stderr

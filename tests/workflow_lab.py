@@ -1,0 +1,109 @@
+"""Small studies for tests that run Snakemake: made videos, a manifest, and the command."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import imageio_ffmpeg
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+# Three shots of a second each, whose hard cuts TransNet V2 finds; {n} makes every video another one.
+SHOTS = (
+    "testsrc2=size=160x120:rate=25:duration=1",
+    "mandelbrot=size=160x120:rate=25:start_scale={n}.5,trim=duration=1,setpts=PTS-STARTPTS",
+    "smptehdbars=size=160x120:rate=25:duration=1,hue=h={n}*40",
+)
+
+
+def make_video(path: Path, n: int) -> Path:
+    """A video of 75 frames at 25 fps, the same bytes for the same ``n``."""
+    inputs = [word for shot in SHOTS for word in ("-f", "lavfi", "-i", shot.format(n=n + 1))]
+    join = ["-filter_complex", "[0][1][2]concat=n=3", "-pix_fmt", "yuv420p"]
+    encode = ["-c:v", "libx264", "-threads", "1", "-fflags", "+bitexact"]
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-y"]
+    subprocess.run([*ffmpeg, *inputs, *join, *encode, str(path)], check=True)
+    return path
+
+
+def write_manifest(folder: Path, rows: Iterable[tuple[str, str]], name: str = "manifest.csv") -> None:
+    """``rows`` are trailer and url; genres and splits are given in turns, so that there is something to learn."""
+    genres = ("action", "drama", "comedy")
+    lines = ["trailer,url,genres,split0,split1,split2"]
+    lines += [f"{trailer},{url},{genres[n % 3]},{n % 3},{n % 3},{n % 3}" for n, (trailer, url) in enumerate(rows)]
+    (folder / name).write_text("\n".join(lines) + "\n")
+
+
+def make_study(folder: Path, count: int) -> Path:
+    """A folder with ``count`` trailers t0, t1, ... and their manifest."""
+    (folder / "videos").mkdir(parents=True)
+    for n in range(count):
+        make_video(folder / "videos" / f"t{n}.mp4", n)
+    write_manifest(folder, ((f"t{n}", f"videos/t{n}.mp4") for n in range(count)))
+    return folder
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    base = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--directory", str(folder)]
+    return [*base, *words]
+
+
+def environment() -> dict[str, str]:
+    """The tests' own interpreter first, as envs/run puts it."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def snakemake(folder: Path, *words: str, check: bool = True, cores: int = 2) -> subprocess.CompletedProcess[str]:
+    """Run the workflow in ``folder``; stderr holds what Snakemake says."""
+    done = subprocess.run(
+        command(folder, "--cores", str(cores), *words),
+        capture_output=True, text=True, check=False, env=environment(), stdin=subprocess.DEVNULL, timeout=600,
+    )  # fmt: skip
+    if check and done.returncode:
+        logs = [f"{path}:\n{path.read_text()[-3000:]}" for path in sorted((folder / "logs").rglob("*.log"))]
+        raise AssertionError(f"snakemake {' '.join(words)}: code {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-5000:]}\n" + "\n".join(logs))
+    return done
+
+
+def planned(folder: Path, *words: str) -> dict[str, int]:
+    """Rule -> number of jobs that a dry run would do."""
+    done = subprocess.run(
+        command(folder, "--dry-run", "--quiet", "rules", "host", *words),
+        capture_output=True, text=True, check=False, env=environment(), timeout=120,
+    )  # fmt: skip
+    if done.returncode:
+        raise AssertionError(done.stdout[-5000:] + done.stderr[-5000:])
+    jobs = {}
+    table = False
+    for line in done.stdout.splitlines() + done.stderr.splitlines():
+        words_of_line = line.split()
+        if words_of_line[:2] == ["job", "count"]:
+            table, jobs = True, {}
+        elif table and len(words_of_line) == 2 and words_of_line[1].isdigit():
+            jobs[words_of_line[0]] = int(words_of_line[1])
+        elif table and not line.strip():
+            table = False
+    jobs.pop("total", None)
+    return jobs
+
+
+def products(folder: Path, *suffixes: str) -> dict[str, str]:
+    """Path below results -> digest, of every finished file; of ``suffixes`` alone where they are given."""
+    root = folder / "results"
+    found = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in found
+        if not suffixes or path.suffix in suffixes
+    }
+
+
+def times(folder: Path) -> dict[str, int]:
+    """Path below results -> when it was written."""
+    root = folder / "results"
+    return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
