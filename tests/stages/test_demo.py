@@ -148,3 +148,34 @@ def test_the_looks_of_a_trailer_are_its_genres(project):
     rows = {row.trailer: row for row in read_manifest(project / "workflow" / "demo.csv")}
     for plan in demo.PLANS:
         assert set(rows[plan.trailer].genres) == set(plan.looks)
+
+
+def shots_that_are_found(path):
+    """What the real detector says of a video at 24 fps."""
+    import av
+
+    from trailers.detector.detector import Detector, Video
+    from trailers.detector.shots import find_shots
+
+    with av.open(str(path)) as video:
+        frames = np.stack(
+            [frame.reformat(48, 27, "rgb24", interpolation="BICUBIC").to_ndarray() for frame in video.decode(video=0)]
+        )
+    scores = Detector(precision="float32", device="cpu").scores(
+        Video(len(frames), lambda start, end: frames[start:end])
+    )
+    return find_shots(scores.single, threshold=0.5, head="single", min_frames=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["demo-action-1", "demo-drama-1"])
+def test_the_real_detector_finds_the_known_transitions(tmp_path, monkeypatch, name):
+    plan = next(plan for plan in demo.PLANS if plan.trailer == name)
+    assert plan.fps == 24
+    monkeypatch.setattr(demo, "PLANS", (plan,))
+    run(tmp_path)
+    known = demo.transitions(demo.plan_shots(plan))
+    starts = [shot.start for shot in shots_that_are_found(tmp_path / f"{name}.mp4")]
+    assert len(starts) == len(known) + 1
+    for (kind, frame, frames), start in zip(known, starts[1:], strict=True):
+        assert abs(start - frame) <= (0 if kind == "cut" else frames // 2), (kind, frame, start)
