@@ -86,6 +86,10 @@ def test_trailers_that_are_done_want_no_more_room(place, monkeypatch):
     folder = place.results / "normalise"
     folder.mkdir(parents=True)
     for number in range(100):
+        (folder / f"other{number}.mp4").touch()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 1))
+    assert next(doctor.check_disk(place)).level == BAD
+    for number in range(100):
         (folder / f"t{number}.mp4").touch()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 1))
     (found,) = doctor.check_disk(place)

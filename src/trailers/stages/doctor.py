@@ -177,8 +177,8 @@ def check_disk(place: Place) -> Iterator[Finding]:
     if not place.manifest.exists():
         yield Finding(OK, "disk", f"{free / 1e9:,.0f} GB free; {each}")
         return
-    left = len(read_manifest(place.manifest)) - sum(1 for _ in (place.results / "normalise").glob("*.mp4"))
-    wanted = max(0, left) * sum(needed.values())
+    done = {path.stem for path in (place.results / "normalise").glob("*.mp4")}
+    wanted = sum(trailer.trailer not in done for trailer in read_manifest(place.manifest)) * sum(needed.values())
     level = OK if free > SPARE * wanted else WARN if free > wanted else BAD
     yield Finding(level, "disk", f"{free / 1e9:,.0f} GB free, about {wanted / 1e9:,.1f} GB still wanted: {each}")
 
