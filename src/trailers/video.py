@@ -410,9 +410,10 @@ class Log:
     ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
     COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] *(.+)")
     TIME_BASE = re.compile(r"graph 0 input from stream .* tb:(\d+)/(\d+)")
-    GAPS = re.compile(r"VFR:\S+ \(\d+/\d+\) min: (-?\d+) max: (-?\d+)")
+    # Of lines that are written in several strokes only what comes in one: other threads write between them.
+    GAPS = re.compile(r"min: (-?\d+) max: (-?\d+) avg: -?\d+")
     RATE = re.compile(r"(\d+) frames in, (\d+) frames out; (\d+) frames dropped, (\d+) frames duplicated")
-    DECODED = re.compile(r"Input stream #0:\d+ \(video\): .*?(\d+) frames decoded; (\d+) decode errors")
+    DECODED = re.compile(r"(\d+) frames decoded; (\d+) decode errors")
 
     def __init__(self) -> None:
         self.complaints: list[str] = []
