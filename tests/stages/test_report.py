@@ -253,3 +253,12 @@ def test_a_ledger_from_elsewhere_is_refused(study, tmp_path):
     study.ledgers.append(tmp_path / "other" / "ledger" / "shots" / "s.tsv")
     with pytest.raises(StoreError, match=r"s\.tsv: lies not below .*results/ledger"):
         report.run(study)
+
+
+def test_the_page_does_not_say_where_the_project_lies(study, tmp_path, monkeypatch):
+    assert str(tmp_path) not in made(study)
+    assert "Manifest manifest.csv" in plain(made(study))
+    (tmp_path / "lists").mkdir()
+    study.manifest = study.manifest.rename(tmp_path / "lists" / "mine.csv")
+    monkeypatch.chdir(tmp_path)
+    assert "Manifest lists/mine.csv" in plain(made(study))

@@ -396,7 +396,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
     experiments = read_experiments(arguments.metrics)
     rows = trailer_rows(trailers, stages, lengths)
     return {
-        "manifest": str(arguments.manifest),
+        "manifest": shown_path(arguments.manifest),
         "trailers": len(trailers),
         "outcomes": Counter(row["status"] for row in rows),
         "stages": stages,
@@ -421,6 +421,11 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "versions": versions(),
         "skipped": SKIPPED,
     }
+
+
+def shown_path(path: Path) -> str:
+    """As it reads from the working folder: where a project lies is no fact about a study."""
+    return str(path.resolve().relative_to(Path.cwd())) if path.resolve().is_relative_to(Path.cwd()) else path.name
 
 
 def versions() -> dict[str, str]:
