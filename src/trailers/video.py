@@ -600,7 +600,8 @@ class VideoFrames:
         self.path = path
         self._position = 0  # index of the frame the decoder gives next
         self._decoded: Iterator[Any] = iter(())
-        self._to_rgb = VideoReformatter()
+        self._stream: Any = None
+        self._to_rgb: Any = VideoReformatter()
         try:
             # An absolute path cannot be taken for an address, whatever its name.
             self._container = av.open(str(path.absolute()), format="mp4")
@@ -621,21 +622,17 @@ class VideoFrames:
         self._stream = streams[0]
         self._stream.thread_type = "FRAME" if threads > 1 else "NONE"
         self._stream.codec_context.thread_count = threads
-        self._length = int(self._stream.frames)
+        self._length, self.width, self.height = (
+            int(self._stream.frames),
+            int(self._stream.width),
+            int(self._stream.height),
+        )
         # In decoding order, which at the key frames of closed groups of pictures is showing order.
         self._keys = [n for n, entry in enumerate(self._stream.index_entries) if entry.is_keyframe]
         self._decoded = self._container.decode(self._stream)
 
     def __len__(self) -> int:
         return self._length
-
-    @property
-    def height(self) -> int:
-        return int(self._stream.height)
-
-    @property
-    def width(self) -> int:
-        return int(self._stream.width)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """uint8 (len(indices), height, width, 3), RGB; any order, the same index as often as wanted.
@@ -690,7 +687,8 @@ class VideoFrames:
 
     def close(self) -> None:
         """Free the decoder; more than once does no harm."""
-        self._decoded = iter(())
+        # The decoder's threads go with the last of these.
+        self._decoded, self._stream, self._to_rgb = iter(()), None, None
         self._container.close()
 
     def __enter__(self) -> VideoFrames:
