@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ from server import NEVER, Page, Server
 from trailers.errors import ConfigError, ManifestError, SystemicError
 from trailers.stages import download
 from trailers.stages.download import Settings, shortcomings
+from trailers.store import share
 from trailers.store.ledger import read_ledger
 from trailers.store.receipt import read_receipt
 from trailers.web import client
@@ -646,8 +648,8 @@ def test_a_local_file_is_shared_and_never_altered(work, video, tmp_path):
 
 def test_a_file_where_no_link_can_be_made_is_copied(work, video, tmp_path, monkeypatch):
     (tmp_path / "cat.mp4").write_bytes(video)
-    monkeypatch.setattr(download.os, "link", refuse)
-    monkeypatch.setattr(download, "clone", refuse)
+    monkeypatch.setattr(share.os, "link", refuse)
+    monkeypatch.setattr(share, "clone", refuse)
     work.one("cat.mp4")
     copy = work.results / "download" / "a.mp4"
     assert copy.read_bytes() == video
@@ -706,7 +708,7 @@ def test_what_is_no_video_is_dead(work, video, tmp_path, kind):
             {"text": b"Once upon a time there was a cat.\n" * 99, "empty": b"", "cut": video[:500]}[kind]
         )
     row = work.one("cat.mp4")
-    assert (row.status, row.facts["reason"]) == ("dead", "not a video")
+    assert (row.status, row.facts["reason"]) == ("dead", "not found" if kind in ("folder", "pipe") else "not a video")
     assert work.files() == ["download/a.json"]
 
 
@@ -771,6 +773,70 @@ def until(condition, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.01)
+
+
+# Posters
+
+
+@pytest.fixture(scope="session")
+def poster() -> bytes:
+    from PIL import Image
+
+    written = io.BytesIO()
+    Image.new("RGB", (20, 30), "red").save(written, "JPEG")
+    return written.getvalue()
+
+
+def get_posters(work, cells: dict[str, str]):
+    words = work.words(dict.fromkeys(cells, "video.mp4"))
+    rows = "".join(f"{trailer},video.mp4,{poster}\n" for trailer, poster in cells.items())
+    (work.folder / "manifest.csv").write_text("trailer,url,poster\n" + rows)
+    ledger = work.results / "ledger" / "posters" / "s0000.tsv"
+    parser = argparse.ArgumentParser()
+    download.add_flags(parser)
+    download.run(parser.parse_args([*words, "--posters", "--ledger", str(ledger)]))
+    return read_ledger(ledger)
+
+
+def test_posters_are_had_with_the_same_care(work, poster, tmp_path):
+    (tmp_path / "local.jpg").write_bytes(poster)
+    with Server(
+        {
+            "/a.jpg": [Page(status=500), Page(poster, kind="image/jpeg")],
+            "/page": HTML,
+            "/gone.jpg": Page(status=404),
+            "/cut.jpg": Page(poster[:-99], kind="image/jpeg"),
+        }
+    ) as server:
+        cells = {
+            "a": server.link("/a.jpg"),
+            "b": "local.jpg",
+            "c": "",
+            "d": server.link("/page"),
+            "e": server.link("/gone.jpg"),
+            "f": server.link("/cut.jpg"),
+        }
+        rows = get_posters(work, cells)
+        asked = len(server.requests)
+        assert get_posters(work, cells) == rows
+        assert len(server.requests) == asked
+    assert {trailer: row.status for trailer, row in rows.items()} == {
+        "a": "ok",
+        "b": "ok",
+        "c": "skipped",
+        "d": "dead",
+        "e": "dead",
+        "f": "dead",
+    }
+    assert (rows["a"].path, rows["a"].facts) == (
+        "posters/a.jpg",
+        {"bytes": len(poster), "width_px": 20, "height_px": 30},
+    )
+    assert (work.results / "posters" / "b.jpg").read_bytes() == poster
+    assert rows["d"].error.startswith("posters: not an image: Unsupported URL")
+    assert rows["e"].error.startswith("posters: not found: ")
+    assert rows["f"].error.startswith("posters: not an image: Truncated File Read")
+    assert not (work.results / "download").exists()
 
 
 # The limits of the paper

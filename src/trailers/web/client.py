@@ -23,12 +23,13 @@ from urllib.parse import urlsplit
 
 from trailers.errors import ConfigError
 from trailers.settings import setting
-from trailers.web.formats import choose_format, safe_suffix
+from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, choose_format, safe_suffix
 from trailers.web.reasons import LinkError, explain
 
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 16 * 1024
+KNOWN_SUFFIXES = VIDEO_SUFFIXES + IMAGE_SUFFIXES
 WAITED_OUT = ("network", "rate limited")  # worth another try within this run
 
 
@@ -277,7 +278,7 @@ def partial_name(link: str, info: Mapping[str, Any]) -> str:
     """A name that another link, format or version of the video does not share, or bytes of two would be joined."""
     version = [link, info.get("format_id"), info.get("ext"), info.get("filesize"), info.get("timestamp")]
     digest = hashlib.sha256(repr(version).encode()).hexdigest()[:16]
-    return f"{digest}.{safe_suffix(str(info.get('ext')))}"
+    return f"{digest}.{safe_suffix(str(info.get('ext')), KNOWN_SUFFIXES)}"
 
 
 def bytes_in(folder: Path) -> int:

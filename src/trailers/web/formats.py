@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 # What yt-dlp fetches by itself. Others would start ffmpeg or speak to hosts in their own ways.
 PROTOCOLS = ("http", "https", "http_dash_segments", "http_dash_segments_generator", "m3u8_native")
-SUFFIXES = ("3gp", "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "vob", "webm", "wmv")
+VIDEO_SUFFIXES = tuple("3gp avi flv m4v mkv mov mp4 mpeg mpg mts ogv ts vob webm wmv".split())  # noqa: SIM905
+IMAGE_SUFFIXES = ("avif", "gif", "jpeg", "jpg", "png", "webp")
 
 
 def lines(width: int | None, height: int | None) -> int:
@@ -62,6 +63,6 @@ def is_usable(offer: Mapping[str, Any]) -> bool:
     )
 
 
-def safe_suffix(suffix: str) -> str:
-    """``suffix`` where it is one of a video's; a name from a stranger is not taken over."""
-    return suffix.lower() if suffix.lower() in SUFFIXES else "video"
+def safe_suffix(suffix: str, known: Sequence[str]) -> str:
+    """``suffix`` where it is one of the ``known``; a name from a stranger is not taken over."""
+    return suffix.lower() if suffix.lower() in known else "bytes"

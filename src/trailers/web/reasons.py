@@ -18,6 +18,7 @@ REASONS = {
     "age": True,
     "not found": True,
     "not a video": True,
+    "not an image": True,
     "too short": True,
     "too long": True,
     "too small": True,
@@ -26,6 +27,8 @@ REASONS = {
     "network": False,
     "other": False,
 }
+QUALITY = ("too short", "too long", "too small")  # the limits of Sec. 3; they exclude only with enforce_quality
+
 QUALITY = ("too short", "too long", "too small")  # the limits of Sec. 3; they exclude only with enforce_quality
 
 BYTES_FAILED = "[download] Got error"  # a cut or a 5xx on the way of the bytes; yt-dlp passes on words alone

@@ -1,0 +1,285 @@
+"""Links and files to receipts: the first of a trailer's links that can be had, or why none can.
+
+Nothing is asked twice that an earlier run knows: bytes that are there and links that are dead stand
+in the receipt, whatever else of the settings changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from trailers.domain import Trailer
+from trailers.errors import StoreError, SystemicError
+from trailers.store.atomic import sync
+from trailers.store.fingerprint import sha256_of
+from trailers.store.ledger import DEAD, OK, Row
+from trailers.store.lock import LOCK, hold
+from trailers.store.manifest import web_link
+from trailers.store.receipt import Receipt, read_receipt, write_receipt
+from trailers.store.share import share
+from trailers.web.client import Client
+from trailers.web.formats import safe_suffix
+from trailers.web.reasons import QUALITY, REASONS, LinkError
+
+log = logging.getLogger(__name__)
+
+BLOCKED = ("bot check", "rate limited")  # the site has had enough of us, whatever the trailer
+BLOCKED_IN_A_ROW = 5  # then the run stops: going on would only prolong the ban
+
+
+@dataclass(frozen=True)
+class Got:
+    """Bytes that are what they should be: ``path`` is where they lie now, ``facts`` what is known of them."""
+
+    path: Path
+    sha256: str
+    facts: Mapping[str, Any]
+    is_local: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is fetched: videos or posters."""
+
+    stage: str
+    folder: Path
+    suffixes: Sequence[str]
+    refusal: str  # the reason when something else is there
+    urls: Callable[[Trailer], tuple[str, ...]]
+    mark: Callable[[Sequence[str]], str]  # of the settings and links
+    look: Callable[[Path], dict[str, Any]]  # what a file is; raises LinkError when it is not of this kind
+    shortcomings: Callable[[Mapping[str, Any]], dict[str, str]]  # reason -> words for every limit that it misses
+    accept: Callable[[float], None]  # raises LinkError for a duration in s that a site states
+    enforce: bool  # whether shortcomings exclude
+    facts: tuple[str, ...]  # those that the ledger shows
+    asked: Mapping[str, Any]  # what decides which bytes a link gives; part of a receipt's facts
+
+
+@dataclass
+class Collection:
+    """The two functions of a shard run: is a trailer settled, and get it."""
+
+    kind: Kind
+    trailers: Mapping[str, Trailer]
+    base: Path  # what local paths are relative to
+    client: Client
+    root: Path  # of the results
+    retry_dead: bool = False
+    blocked: Counter[str] = field(default_factory=Counter)  # host -> links in a row that it refused to answer
+
+    def urls(self, trailer: str) -> tuple[str, ...]:
+        return self.kind.urls(self.trailers[trailer])
+
+    def receipt_path(self, trailer: str) -> Path:
+        return self.kind.folder / f"{trailer}.json"
+
+    def settled(self, trailer: str) -> Row | None:
+        path = self.receipt_path(trailer)
+        if not path.exists():
+            return None
+        receipt = read_receipt(path)
+        if receipt.fingerprint != self.kind.mark(self.urls(trailer)):
+            return None
+        try:
+            if receipt.status == DEAD:
+                again = self.retry_dead or self.any_appeared(receipt)
+            else:
+                again = not self.is_whole(receipt.file, receipt.facts) or self.source_changed(receipt.facts)
+            return None if again else self.row(receipt)
+        except (KeyError, TypeError) as problem:
+            raise StoreError(f"{path}: its facts are damaged: {problem!r}. Run the stage again.") from None
+
+    def make(self, trailer: str) -> Row:
+        folder = self.kind.folder / ".partial" / trailer
+        with hold(folder):
+            try:
+                row = self.settled(trailer)  # another job may have been at it
+                known = {} if row is not None else self.remembered(trailer)
+            except StoreError:  # told already; a damaged receipt remembers nothing
+                row, known = None, {}
+            if row is not None:
+                return row
+            receipt = self.obtain(trailer, known, folder)
+            write_receipt(self.receipt_path(trailer), receipt)
+            self.tidy(receipt, folder)
+        return self.row(receipt)
+
+    def obtain(self, trailer: str, remembered: Mapping[str, Got | LinkError], folder: Path) -> Receipt:
+        """The first of the trailer's links that can be had, or why none can.
+
+        Raises:
+            LinkError: some link may still be had by a later run.
+        """
+        refused: list[tuple[str, LinkError, Got | None]] = []
+        urls = self.urls(trailer)
+        for url in urls:
+            got = None
+            try:
+                got = self.get(url, remembered, folder)
+                found = self.kind.shortcomings(got.facts)
+                refuse(found if self.kind.enforce else {})
+            except LinkError as problem:
+                refused.append((url, problem, got))
+                if len(urls) > 1:
+                    log.info("%s: %s: %s: %s", self.kind.stage, trailer, url, problem)
+                continue
+            facts = {"quality": list(found), "refused": [told(url, problem) for url, problem, _ in refused]}
+            file = self.place(trailer, got)
+            return Receipt(trailer, OK, file, got.sha256, self.kind.mark(urls), {**got.facts, **facts})
+        passing = [problem for _, problem, _ in refused if not problem.dead]
+        if passing:
+            raise passing[0]
+        return self.tombstone(trailer, refused)
+
+    def tombstone(self, trailer: str, refused: Sequence[tuple[str, LinkError, Got | None]]) -> Receipt:
+        """All links are dead. Bytes that only miss the limits stay, for the day the limits change."""
+        facts: dict[str, Any] = {"refused": [told(url, problem) for url, problem, _ in refused]}
+        kept = next((got for _, _, got in refused if got is not None and not got.is_local), None)
+        if kept is not None:
+            facts["kept"] = {**kept.facts, "file": self.place(trailer, kept), "sha256": kept.sha256}
+        facts["reason"] = refused[0][1].reason
+        error = "; ".join(str(problem) for _, problem, _ in refused)
+        return Receipt(trailer, DEAD, "", "", self.kind.mark(self.urls(trailer)), facts, error)
+
+    def get(self, url: str, remembered: Mapping[str, Got | LinkError], folder: Path) -> Got:
+        link = web_link(url)
+        if link is None:
+            return self.from_file(url)
+        outcome = remembered.get(url)
+        if outcome is None:
+            outcome = self.over_the_network(url, link, folder)
+        if isinstance(outcome, LinkError):
+            raise outcome
+        return outcome
+
+    def from_file(self, url: str) -> Got:
+        """A file on this machine, which is only read.
+
+        Raises:
+            LinkError: it is not there, or not of this kind.
+        """
+        source = self.base / url
+        try:
+            found = source.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise LinkError("not found", f"{source} does not exist") from None
+        except OSError as problem:
+            raise LinkError("other", f"{source}: {problem.strerror}") from None
+        if not stat.S_ISREG(found.st_mode):
+            raise LinkError("not found", f"{source} is no file")
+        if not os.access(source, os.R_OK):
+            raise LinkError("other", f"{source} may not be read")
+        facts = {"url": url, "final_url": "", "extractor": "file", "format": ""}
+        noted = {"source_bytes": found.st_size, "source_mtime_ns": found.st_mtime_ns}
+        return self.look_at(source, {**facts, **noted}, is_local=True)
+
+    def over_the_network(self, url: str, link: str, folder: Path) -> Got:
+        host = urlsplit(link).hostname or ""
+        try:
+            fetched = self.client.fetch(link, folder, self.kind.accept)
+            try:
+                got = self.look_at(fetched.path, {"url": url, **fetched.facts, **self.kind.asked})
+            except LinkError:
+                fetched.path.unlink()  # or another run would find it complete
+                raise
+        except LinkError as problem:
+            if problem.reason == "not a video":  # as the client says of any page without bytes
+                raise LinkError(self.kind.refusal, problem.words) from problem
+            self.blocked[host] = self.blocked[host] + 1 if problem.reason in BLOCKED else 0
+            if self.blocked[host] >= BLOCKED_IN_A_ROW:
+                raise SystemicError(
+                    f"{self.kind.stage}: {host} refused {self.blocked[host]} links in a row, the last one so: "
+                    f"{problem}. Wait an hour, raise download.sleep_s or set download.cookies, and run again; what is "
+                    "made stays."
+                ) from problem
+            raise
+        self.blocked[host] = 0
+        return got
+
+    def look_at(self, path: Path, facts: Mapping[str, Any], *, is_local: bool = False) -> Got:
+        found = {"bytes": path.stat().st_size, **self.kind.look(path)}
+        return Got(path, sha256_of(path), {**facts, **found}, is_local)
+
+    def remembered(self, trailer: str) -> dict[str, Got | LinkError]:
+        """Link -> what is known of it from an earlier run, so that other limits ask nothing again."""
+        path = self.receipt_path(trailer)
+        if not path.exists():
+            return {}
+        receipt = read_receipt(path)
+        found: dict[str, Got | LinkError] = {}
+        for item in () if self.retry_dead else receipt.facts.get("refused", ()):
+            if item["reason"] not in QUALITY and REASONS.get(item["reason"]):
+                found[item["url"]] = LinkError(item["reason"], item["words"])
+        facts = dict(receipt.facts.get("kept") or {**receipt.facts, "file": receipt.file, "sha256": receipt.sha256})
+        file, sha256 = facts.pop("file"), facts.pop("sha256")
+        if all(facts.get(key) == value for key, value in self.kind.asked.items()) and self.is_whole(file, facts):
+            plain = {key: value for key, value in facts.items() if key not in ("quality", "refused")}
+            found[facts["url"]] = Got(path.with_name(file), sha256, plain)
+        return found
+
+    def place(self, trailer: str, got: Got) -> str:
+        """Put the bytes where their receipt will name them; gives that name."""
+        target = self.kind.folder / f"{trailer}.{safe_suffix(got.path.suffix[1:], self.kind.suffixes)}"
+        if got.is_local:
+            share(got.path, target)
+        elif got.path != target:
+            sync(got.path)
+            got.path.replace(target)
+            sync(target.parent)
+        return target.name
+
+    def tidy(self, receipt: Receipt, folder: Path) -> None:
+        """Remove what earlier links left: another suffix, partial bytes."""
+        kept = {receipt.file, receipt.facts.get("kept", {}).get("file"), f"{receipt.trailer}.json"}
+        # A trailer's id holds no dot, so nobody else's files begin so.
+        for path in self.kind.folder.glob(f"{receipt.trailer}.*"):
+            if path.name not in kept:
+                path.unlink()
+        for path in folder.iterdir():
+            if path.name != LOCK:
+                path.unlink()
+
+    def is_whole(self, file: str, facts: Mapping[str, Any]) -> bool:
+        path = self.kind.folder / file
+        return bool(file) and path.is_file() and path.stat().st_size == facts.get("bytes")
+
+    def any_appeared(self, receipt: Receipt) -> bool:
+        """Whether a file that was missing is there now: looking costs nothing."""
+        missing = [item["url"] for item in receipt.facts.get("refused", ()) if item["reason"] == "not found"]
+        return any(web_link(url) is None and (self.base / url).is_file() for url in missing)
+
+    def source_changed(self, facts: Mapping[str, Any]) -> bool:
+        """Whether the file that was linked has another size or time now; a source that is gone has done its part."""
+        if facts.get("extractor") != "file":
+            return False
+        try:
+            found = (self.base / facts["url"]).stat()
+        except OSError:
+            return False
+        return (found.st_size, found.st_mtime_ns) != (facts.get("source_bytes"), facts.get("source_mtime_ns"))
+
+    def row(self, receipt: Receipt) -> Row:
+        if receipt.status == DEAD:
+            facts = {"reason": receipt.facts.get("reason", "")}
+            error = f"{self.kind.stage}: {receipt.error}"
+            return Row(receipt.trailer, DEAD, "", receipt.fingerprint, facts, error)
+        path = (self.kind.folder / receipt.file).relative_to(self.root)
+        facts = {key: receipt.facts[key] for key in self.kind.facts}
+        return Row(receipt.trailer, OK, str(path), receipt.fingerprint, facts)
+
+
+def refuse(found: Mapping[str, str]) -> None:
+    for reason, words in found.items():
+        raise LinkError(reason, words)
+
+
+def told(url: str, problem: LinkError) -> dict[str, str]:
+    return {"url": url, "reason": problem.reason, "words": problem.words}
