@@ -19,7 +19,7 @@ class ManifestError(TrailerError):
 
 
 class DownloadError(TrailerError):
-    """A trailer that could not be had; ``reason`` is one of ``stages.download.REASONS``."""
+    """A trailer that could not be had; ``reason`` is one of ``web.reasons.REASONS``."""
 
     def __init__(self, reason: str, words: str, *, dead: bool) -> None:
         super().__init__(f"{reason}: {words}")
