@@ -260,7 +260,7 @@ def render(plan: Plan) -> Iterator[np.ndarray]:
             # The transition into this shot, or the one into the next, whichever is nearer.
             later = number + 1 if 2 * frame >= shot.start + shot.end and number + 1 < len(shots) else number
             near = share_of_nearer(frame, shots[later])
-            needed = {number} if near == WHOLE or later == 0 else {number, later, later - 1}
+            needed = {number} if near == WHOLE else {later - 1, later}
             scenes = {at: scenes.get(at) or Scene(shots[at], plan.height_px, plan.width_px) for at in sorted(needed)}
             pictures = {at: scene.frame(frame - shots[at].start) for at, scene in scenes.items()}
             others = [pictures[at] for at in needed - {number}]
