@@ -24,6 +24,7 @@ ALTERNATIVES = " | "
 BETWEEN = re.compile(r"(?<![^ ])\|(?![^ ])")  # what reads ALTERNATIVES, at a cell's ends too
 
 YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}", re.ASCII)
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):", re.ASCII)
 
 
@@ -139,7 +140,7 @@ def read_poster(where: str, cell: str) -> str:
 
 
 def check_url(where: str, url: str) -> None:
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in url):
+    if CONTROL.search(url):
         raise ManifestError(f"{where}: holds a control character. Remove it.")
     try:
         web_link(url)

@@ -20,7 +20,7 @@ def share(source: Path, target: Path) -> None:
     """
     real = source.resolve()
     with atomic(target) as temporary:
-        for way in (clone, os.link):
+        for way in WAYS:
             try:
                 way(real, temporary)
                 return
@@ -33,3 +33,6 @@ def clone(source: Path, target: Path) -> None:
     """Raises OSError where the file system cannot share blocks."""
     with source.open("rb") as read, target.open("wb") as written:
         fcntl.ioctl(written.fileno(), FICLONE, read.fileno())
+
+
+WAYS = (clone, os.link)

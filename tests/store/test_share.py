@@ -1,0 +1,60 @@
+"""One file under two names, whatever the file system can do."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from trailers.store import share
+from trailers.store.share import share as share_file
+
+
+@pytest.fixture(params=[share.WAYS, (os.link,), ()], ids=["as the file system can", "hard link", "copy"])
+def way(request, monkeypatch):
+    monkeypatch.setattr(share, "WAYS", request.param)
+
+
+def test_the_bytes_are_the_same_and_the_source_stays(way, tmp_path):
+    (tmp_path / "a").write_bytes(b"cat")
+    share_file(tmp_path / "a", tmp_path / "below" / "b")
+    assert (tmp_path / "below" / "b").read_bytes() == b"cat"
+    (tmp_path / "below" / "b").unlink()
+    assert (tmp_path / "a").read_bytes() == b"cat"
+
+
+def test_what_was_there_is_replaced_and_not_written_into(way, tmp_path):
+    (tmp_path / "a").write_bytes(b"cat")
+    (tmp_path / "b").write_bytes(b"dog")
+    (tmp_path / "c").hardlink_to(tmp_path / "b")
+    share_file(tmp_path / "a", tmp_path / "b")
+    assert [(tmp_path / name).read_bytes() for name in "abc"] == [b"cat", b"cat", b"dog"]
+
+
+def test_a_link_is_followed(way, tmp_path):
+    (tmp_path / "a").write_bytes(b"cat")
+    (tmp_path / "link").symlink_to("a")
+    share_file(tmp_path / "link", tmp_path / "b")
+    assert not (tmp_path / "b").is_symlink()
+    assert (tmp_path / "b").read_bytes() == b"cat"
+
+
+def test_sharing_again_leaves_nothing_behind(way, tmp_path):
+    (tmp_path / "a").write_bytes(b"cat")
+    for _ in range(2):
+        share_file(tmp_path / "a", tmp_path / "b")
+    share_file(tmp_path / "a", tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_where_links_can_be_made_no_bytes_are_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr(share, "WAYS", (os.link,))
+    (tmp_path / "a").write_bytes(b"cat")
+    share_file(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a").stat().st_ino == (tmp_path / "b").stat().st_ino
+
+
+def test_a_source_that_is_not_there_is_an_error(way, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        share_file(tmp_path / "a", tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
