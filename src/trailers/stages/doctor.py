@@ -43,7 +43,7 @@ MEAN_S = 122.3
 CLIPS_A_SECOND = 1.23
 # Bytes a second of video, measured with the settings of config.yaml on 435 s of openly licensed
 # trailers and scenes of 272 to 720 lines. A site's 720p may be larger.
-VIDEO_BYTES = {"download": 145_000, "normalise": 156_000, "shots": 290, "clips": 30}
+VIDEO_BYTES = {"download": 145_000, "normalise": 156_000, "shots": 460, "clips": 30}
 VECTOR_BYTES = 4
 SPARE = 1.2  # room for trailers that are longer
 
