@@ -55,7 +55,7 @@ def make_pack(path, trailers, *, backbone="resnet50", clips="shot24", features=F
         signal = sum(directions[GENRES.index(genre)] for genre in trailer.genres)
         vectors = (random.normal(size=(length, features)) + 2 * signal).astype(np.float32)
         parts.append(Part(trailer.trailer, length, lambda vectors=vectors: vectors))
-    attributes = {"backbone": backbone, "clips": clips, "fingerprint": f"mark-{backbone}-{seed}"}
+    attributes = {"backbone": backbone, "clips": clips, "fingerprint": f"mark-{backbone}-{seed}", "weights": "V2"}
     write_pack(path, parts, features=features, attributes=attributes)
     return path
 
@@ -92,7 +92,13 @@ def test_an_experiment_leaves_five_files(study):
     assert metrics["experiment"] == "trial"
     assert (metrics["split"], metrics["clips"], metrics["backbones"]) == (0, "shot24", ["resnet50"])
     assert metrics["trailers"] == {"train": 42, "validation": 6, "test": 12}
-    assert metrics["packs"] == [{"backbone": "resnet50", "F": 16, "fingerprint": "mark-resnet50-0"}]
+    (pack,) = metrics["packs"]
+    assert (pack["backbone"], pack["F"], pack["fingerprint"], pack["weights"]) == (
+        "resnet50",
+        16,
+        "mark-resnet50-0",
+        "V2",
+    )
     assert metrics["epochs"] == len(rows(study / "out" / "curves.csv")) == 3
     assert metrics["complete"] is True
 

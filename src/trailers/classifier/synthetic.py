@@ -92,16 +92,19 @@ def odds(vectors: np.ndarray, signal: Signal) -> np.ndarray:
     first, second = (vectors @ directions.T for directions in signal.directions)
     moved: list[np.ndarray] = [np.exp(signal.strength * along - signal.strength**2 / 2) for along in (first, second)]
     share = signal.share
+    ratio: np.ndarray
     if signal.kind == "clip":
-        return log_sum(1 - share + share * moved[0])
-    if signal.kind == "order":
+        ratio = log_sum(1 - share + share * moved[0])
+    elif signal.kind == "order":
         even = [part[0 : len(part) // 2 * 2 : 2] for part in moved]
         odd = [part[1 : len(part) // 2 * 2 : 2] for part in moved]
         right, wrong = even[0] * odd[1], even[1] * odd[0]
-        return log_sum(1 - share + share * right) - log_sum(1 - share + share * wrong)
-    alone = [log_sum(1 - 2 * share + 2 * share * part) for part in moved]
-    together: np.ndarray = log_sum(1 - 2 * share + share * (moved[0] + moved[1]))
-    return together - np.logaddexp(alone[0], alone[1]) + math.log(2)
+        ratio = log_sum(1 - share + share * right) - log_sum(1 - share + share * wrong)
+    else:
+        alone = [log_sum(1 - 2 * share + 2 * share * part) for part in moved]
+        both = log_sum(1 - 2 * share + share * (moved[0] + moved[1]))
+        ratio = both - np.logaddexp(alone[0], alone[1]) + math.log(2)
+    return ratio
 
 
 def log_sum(factors: np.ndarray) -> np.ndarray:

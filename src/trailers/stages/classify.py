@@ -375,7 +375,11 @@ def metrics_of(study: Study, recipe: Recipe, outcome: Outcome, probabilities: np
 
     labels = {subset: labels_of(trailers) for subset, trailers in study.subsets.items()}
     lengths = np.concatenate([study.examples(subset).lengths for subset in SUBSETS])
-    packs = [{"backbone": pack.backbone, "F": pack.features, "fingerprint": pack.fingerprint} for pack in study.packs]
+    packs = [
+        {"backbone": pack.backbone, "F": pack.features, "fingerprint": pack.fingerprint}
+        | {key: str(pack.attributes.get(key, "")) for key in ("weights", "weights_sha256", "transform")}
+        for pack in study.packs
+    ]
     return {
         "packs": packs,
         "settings": dataclasses.asdict(recipe),

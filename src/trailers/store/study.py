@@ -9,7 +9,7 @@ from typing import Any
 
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError
-from trailers.settings import check_config
+from trailers.settings import explain
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "study.schema.yaml"
 
@@ -65,13 +65,17 @@ def read_study(path: Path) -> Study:
     Raises:
         ConfigError: names the key, or the row that shows an experiment that is not there.
     """
+    import jsonschema
     import yaml
 
     try:
         said = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
         raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(problem).split())}") from None
-    check_config(said, SCHEMA, str(path))
+    checker = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    mistake = jsonschema.exceptions.best_match(checker.iter_errors(said))
+    if mistake is not None:
+        raise ConfigError(f"{path}: {explain(mistake)}")
     for name, row in said["experiments"].items():
         try:
             ClipStrategy.parse(row["clips"])

@@ -1,0 +1,109 @@
+"""The paper's figures: the numbers behind them, and that they are drawn."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from trailers.__main__ import main
+from trailers.domain import GENRES, Shot, Trailer
+from trailers.store.layout import Layout
+from trailers.store.ledger import DEAD, OK, Row, write_ledger
+from trailers.store.manifest import write_manifest
+from trailers.store.spans import SHOTS_SCHEMA, write_spans
+
+
+def figures(folder, *more):
+    assert main(["figures", "--output", str(folder), *map(str, more)]) == 0
+    return json.loads((folder / "figures.json").read_text())
+
+
+def drawn(folder):
+    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in folder.glob("*.png"))
+    assert all(b"<svg" in path.read_bytes()[:1000] for path in folder.glob("*.svg"))
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_counts_of_genres_and_of_genres_together(tmp_path):
+    trailers = [
+        Trailer("a", ("x",), genres=("action", "drama"), splits=(0, 0, 0)),
+        Trailer("b", ("x",), genres=("drama",), splits=(2, 0, 0)),
+        Trailer("c", ("x",), genres=("action", "drama", "horror"), splits=(1, 0, 0)),
+        Trailer("d", ("x",)),
+    ]
+    write_manifest(tmp_path / "m.csv", trailers)
+    found = figures(tmp_path / "out", "--manifest", tmp_path / "m.csv")
+    assert drawn(tmp_path / "out") == ["figures.json", "genres.png", "genres.svg", "labels.png", "labels.svg"]
+    assert found["genres"]["whole set"]["trailers"] == 3
+    assert found["genres"]["whole set"]["positives"]["drama"] == 3
+    assert found["genres"]["validation"]["positives"] == {genre: int(genre in trailers[2].genres) for genre in GENRES}
+    assert found["labels"]["trailers"] == {"1": 1, "2": 1, "3": 1}
+    assert found["labels"]["cardinality"] == 2
+    action, drama = GENRES.index("action"), GENRES.index("drama")
+    assert found["labels"]["together"][action][drama] == 2
+    assert found["labels"]["together"][drama][drama] == 3
+
+
+def test_the_same_manifest_gives_the_same_bytes(tmp_path):
+    write_manifest(tmp_path / "m.csv", [Trailer("a", ("x",), genres=("action", "drama"), splits=(0, 1, 2))])
+    for name in ("one", "two"):
+        figures(tmp_path / name, "--manifest", tmp_path / "m.csv")
+    for name in drawn(tmp_path / "one"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+
+
+def test_the_real_labels_have_the_published_counts(tmp_path, shared_data):
+    with (shared_data / "trailers12k" / "mtgc.csv").open() as file:
+        trailers = [
+            Trailer(
+                row["mid"], ("x",), genres=tuple(genre for genre in GENRES if row[genre] == "1"),
+                splits=tuple(int(row[f"split{n}"]) for n in range(3)),
+            )
+            for row in csv.DictReader(file)
+        ]  # fmt: skip
+    write_manifest(tmp_path / "m.csv", trailers)
+    found = figures(tmp_path / "out", "--manifest", tmp_path / "m.csv")
+    assert found["genres"]["whole set"]["positives"] == {
+        "action": 3115, "adventure": 1951, "comedy": 4194, "crime": 2484, "drama": 5968, "fantasy": 1568,
+        "horror": 2573, "romance": 2193, "sci-fi": 1535, "thriller": 4447,
+    }  # fmt: skip
+    assert [found["genres"][name]["trailers"] for name in ("train", "validation", "test")] == [8384, 1228, 2388]
+    assert found["labels"]["cardinality"] == pytest.approx(2.5023, abs=5e-5)
+
+
+def test_shots_are_counted_by_duration(tmp_path):
+    layout = Layout(tmp_path / "results")
+    header = {"frames": 1000, "fingerprint": "0", "frames_fingerprint": "0"}
+    shots = {"a": [Shot(0, 10), Shot(10, 20), Shot(20, 320)], "b": [Shot(0, 20)]}
+    for trailer, spans in shots.items():
+        write_spans(layout.shots(trailer), spans, kind=Shot, header={"trailer": trailer, **header}, schema=SHOTS_SCHEMA)
+    write_ledger(tmp_path / "s0.tsv", [Row("a", OK), Row("gone", DEAD, error="removed"), Row("b", OK)])
+    found = figures(tmp_path / "out", "--shots", tmp_path / "s0.tsv", "--results", layout.root)["shots"]
+    assert found["durations"] == {"10": 2, "20": 1, "300": 1}
+    assert (found["trailers"], found["shots"], found["mean"], found["median"], found["commonest"]) == (2, 4, 85, 15, 10)
+    assert drawn(tmp_path / "out") == ["figures.json", "shots.png", "shots.svg"]
+
+
+def test_costs_are_those_of_the_tables(tmp_path):
+    row = {
+        "name": "ResNet", "gmacs": 122.6, "parameters_m": 24.0, "ours": {"trapezoid": {"micro": [70.5, 1.0]}},
+        "printed_gmacs": 122.7, "printed_parameters_m": 23.9, "printed": {"micro": [71.42, 0.59]},
+    }  # fmt: skip
+    mine = {**row, "name": "mine", "printed": None, "printed_gmacs": None, "printed_parameters_m": None}
+    (tmp_path / "tables.json").write_text(json.dumps({"tables": [{"rows": [row, mine]}]}))
+    found = figures(tmp_path / "out", "--tables", tmp_path / "tables.json")["costs"]
+    assert found[0] == {"name": "ResNet", "ours": [122.6, 24.0, 70.5], "printed": [122.7, 23.9, 71.42]}
+    assert found[1] == {"name": "mine", "ours": [122.6, 24.0, 70.5], "printed": [None, None, None]}
+    assert drawn(tmp_path / "out") == ["costs.png", "costs.svg", "figures.json"]
+
+
+def test_a_file_that_is_no_tables_json_is_refused(tmp_path, capsys):
+    (tmp_path / "tables.json").write_text("{}")
+    assert main(["figures", "--output", str(tmp_path), "--tables", str(tmp_path / "tables.json")]) == 1
+    assert "is not a tables.json" in capsys.readouterr().err
+
+
+def test_nothing_given_is_nothing_drawn(tmp_path):
+    assert figures(tmp_path / "out") == {"schema": "figures/1"}

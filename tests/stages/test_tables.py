@@ -1,0 +1,192 @@
+"""The paper's tables with our numbers beside."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import pytest
+import yaml
+
+from trailers.__main__ import main
+from trailers.store.experiment import write_metrics
+from trailers.store.study import read_study
+
+STUDY = {
+    "backbones": {"resnet50": {"features": 2048, "parameters_m": 23.5, "gmacs": 4.0}},
+    "experiments": {
+        "a": {"clips": "shot24", "backbones": ["resnet50"], "aggregation": "transformer"},
+        "b": {"clips": "shot24", "backbones": ["resnet50"], "aggregation": "gru", "snippet_clips": 10},
+    },
+    "tables": [
+        {
+            "number": 6,
+            "title": "Backbones <b>",
+            "section": "7.5",
+            "rows": [
+                {
+                    "group": "Conv", "name": "A", "experiment": "a",
+                    "printed_parameters_m": 23.9, "printed_gmacs": 122.7,
+                    "printed": [[71.42, 0.59], [66.63, 0.36], [70.64, 0.34], [76.41, 0.38]],
+                },
+                {"name": "B", "experiment": "b"},
+            ],
+        }
+    ],
+}  # fmt: skip
+
+
+def metrics(experiment, split, micro, **more):
+    values = {"micro": micro, "macro": micro - 5, "weighted": micro - 1, "sample": micro + 5}
+    floor = dict.fromkeys(values, 60.0 + split)
+    wanted = STUDY["experiments"][experiment]
+    return {
+        "experiment": experiment, "split": split, "clips": "shot24", "backbones": ["resnet50"], "preset": "authors",
+        "settings": {"aggregation": wanted["aggregation"], "snippet_clips": wanted.get("snippet_clips", 30)},
+        "packs": [{"weights": "IMAGENET1K_V1"}], "parameters": 500_000,
+        "complete": True, "left_out": {"no_embedding": 0},
+        "metrics": {"trapezoid": values, "step": {name: value - 30 for name, value in values.items()}},
+        "floor": {"trapezoid": floor, "step": {name: value - 40 for name, value in floor.items()}}, **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    return tmp_path
+
+
+def tables(folder, *rows):
+    paths = []
+    for row in rows:
+        place = folder / "classify" / row["experiment"] / f"split{row['split']}"
+        write_metrics(place, row)
+        paths.append(str(place / "metrics.json"))
+    return main(["tables", "--study", str(folder / "study.yaml"), "--output", str(folder / "out"), "--metrics", *paths])
+
+
+def complete():
+    return [metrics("a", split, micro) for split, micro in enumerate((70.0, 71.0, 75.0))]
+
+
+def table(folder):
+    whole = json.loads((folder / "out" / "tables.json").read_text())
+    return whole["tables"][0], whole["incomplete"]
+
+
+def test_our_numbers_are_mean_and_deviation_over_the_splits(folder):
+    assert tables(folder, *complete()) == 0
+    first, second = table(folder)[0]["rows"]
+    # 70, 71, 75: mean 72, squares of differences 4 + 1 + 9 over 2.
+    assert first["ours"]["trapezoid"]["micro"] == [72, pytest.approx(math.sqrt(7))]
+    assert first["ours"]["step"]["sample"] == [47, pytest.approx(math.sqrt(7))]
+    assert first["printed"]["micro"] == [71.42, 0.59]
+    assert first["splits"] == [0, 1, 2]
+    assert second["ours"]["trapezoid"]["micro"] == [None, None]
+    assert second["printed"] is None
+
+
+def test_costs_are_those_of_the_backbones_for_thirty_clips_and_of_the_classifier(folder):
+    tables(folder, *complete())
+    row = table(folder)[0]["rows"][0]
+    assert (row["parameters_m"], row["gmacs"], row["printed_parameters_m"], row["printed_gmacs"]) == (
+        24,
+        120,
+        23.9,
+        122.7,
+    )
+
+
+def test_the_floor_stands_below_every_table(folder):
+    tables(folder, *complete())
+    assert table(folder)[0]["floor"]["trapezoid"]["micro"] == [61, 1]
+    assert table(folder)[0]["floor"]["step"]["macro"] == [21, 1]
+    page = (folder / "out" / "tables.html").read_text()
+    assert "<td>floor: genre shares alone</td><td>trapezoid</td><td>61.00 ± 1.00</td>" in page
+
+
+def test_what_is_missing_marks_the_comparison_as_incomplete(folder):
+    lacking = metrics("b", 0, 70.0, complete=False, left_out={"no_embedding": 7})
+    drawn = metrics("a", 1, 70.0, packs=[{"weights": "random, seed 0"}])
+    tables(folder, lacking, drawn)
+    assert table(folder)[1] == [
+        "a is on random, seed 0: its numbers say nothing about trailers",
+        "a lacks split 0, 2",
+        "b lacks split 1, 2",
+        "b was trained without 7 trailers that have no embedding",
+    ]
+    assert "This comparison is incomplete:" in (folder / "out" / "tables.html").read_text()
+
+
+def test_a_complete_table_says_nothing_of_the_kind(folder):
+    tables(folder, *complete(), *(metrics("b", split, 70.0) for split in range(3)))
+    assert table(folder)[1] == []
+    assert "incomplete" not in (folder / "out" / "tables.html").read_text()
+
+
+def test_the_csv_has_a_row_a_row_and_the_floor(folder):
+    tables(folder, *complete())
+    with (folder / "out" / "table6.csv").open() as file:
+        first, second, floor = csv.DictReader(file)
+    assert (first["micro"], first["micro_std"], first["micro_printed"], first["micro_step"]) == (
+        "72.00",
+        "2.65",
+        "71.42",
+        "42.00",
+    )
+    assert (second["splits"], second["micro"]) == ("0", "")
+    assert (floor["name"], floor["macro"], floor["macro_step"]) == ("floor: genre shares alone", "61.00", "21.00")
+
+
+def test_text_of_the_study_cannot_become_markup(folder):
+    tables(folder)
+    page = (folder / "out" / "tables.html").read_text()
+    assert "Backbones &lt;b&gt;" in page
+    assert "<b>" not in page
+
+
+def test_metrics_of_other_settings_are_refused(folder, capsys):
+    assert tables(folder, metrics("b", 0, 70.0, settings={"aggregation": "gru", "snippet_clips": 30})) == 1
+    assert "snippet_clips is 30, but 10 in the study. Run the stage classify again." in capsys.readouterr().err
+
+
+def test_metrics_of_other_studies_are_left_out(folder):
+    other = {**metrics("a", 0, 70.0), "experiment": "mine"}
+    assert tables(folder, other) == 0
+    assert table(folder)[0]["rows"][0]["splits"] == []
+
+
+def test_the_projects_study_has_the_papers_tables(project):
+    study = read_study(project / "workflow" / "study.yaml")
+    assert [(table.number, len(table.rows)) for table in study.tables] == [(2, 8), (3, 5), (4, 8), (5, 6), (6, 9)]
+    rows = {(table.number, row.group, row.name): row for table in study.tables for row in table.rows}
+    assert rows[6, "Transformer", "Swin-3D"].printed == ((75.57, 0.66), (70.48, 0.41), (74.21, 0.40), (80.02, 0.47))
+    assert rows[2, "ImageNet-Kinetics", "Shot-24"].experiment == rows[6, "Transformer", "Swin-3D"].experiment
+    assert rows[5, "ImageNet", "GRU"].printed[3] == (76.22, 2.88)
+    # The settings that nothing overrides are those of the paper's default: one training serves five tables.
+    assert dict(study.experiments["swin3d"]) == {
+        "clips": "shot24",
+        "backbones": ["swin3d_t"],
+        "aggregation": "transformer",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda s: s["experiments"]["a"].update(agregation="gru"),
+            "key 'experiments.a.agregation' is unknown. Did you mean",
+        ),
+        (lambda s: s["experiments"]["a"].update(clips="shot24-fps5"), "experiment 'a': clip strategy 'shot24-fps5'"),
+        (lambda s: s["tables"][0]["rows"][1].update(experiment="c"), "Table 6, row 'B': no experiment is called 'c'"),
+        (lambda s: s["tables"][0]["rows"][0].update(printed=[[1, 2]]), "tables.0.rows.0.printed"),
+    ],
+)
+def test_a_study_that_makes_no_sense_is_refused(folder, capsys, change, words):
+    study = yaml.safe_load(yaml.safe_dump(STUDY))
+    change(study)
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    assert tables(folder) == 1
+    assert words in capsys.readouterr().err
