@@ -81,8 +81,9 @@ def run(arguments: argparse.Namespace) -> None:
     fresh = worker.fresh_scores([trailer for trailer in todo if kept[trailer] is None])
     for trailer in todo:
         work.starts(trailer)
-        scores = kept[trailer]
-        work.attempt(trailer, partial(worker.make, scores=next(fresh) if scores is None else scores))
+        known = kept[trailer]
+        scores = next(fresh) if known is None else known
+        work.attempt(trailer, partial(worker.make, scores=scores, is_kept=known is not None))
     work.finish()
 
 
@@ -128,7 +129,8 @@ class Worker:
         if trailers:
             yield from self.detector.stream(partial(self.open_video, trailer) for trailer in trailers)
 
-    def make(self, trailer: str, *, scores: Scores | Exception) -> Row:
+    def make(self, trailer: str, *, scores: Scores | Exception, is_kept: bool) -> Row:
+        """Write the shots that ``scores`` give, and the scores where they are not on disk as they are."""
         if isinstance(scores, Exception):
             raise scores
         frames_mark = self.frames_mark(trailer)
@@ -136,7 +138,10 @@ class Worker:
             settings = self.settings
             video = self.open_video(trailer)
             scores = self.detector.refine(scores, video, head=settings.head, threshold=settings.threshold)
-        write_scores(self.layout.scores(trailer), scores, {"trailer": trailer, "fingerprint": scores_mark(frames_mark)})
+            is_kept = False
+        if not is_kept:
+            attributes = {"trailer": trailer, "fingerprint": scores_mark(frames_mark)}
+            write_scores(self.layout.scores(trailer), scores, attributes)
         shots = self.find(trailer, scores)
         wanted = self.shots_mark(frames_mark)
         header: dict[str, str | int] = {"trailer": trailer, "frames": len(scores)}
