@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import workflow_lab as lab
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 # Machines differ in speed by an order of magnitude; a deadline would test the machine. Derandomised:
@@ -28,4 +30,18 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("TRAILERS_TEST_DATA", PROJECT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}; TRAILERS_TEST_DATA names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory) -> Path:
+    """A study of five trailers run to its report: three good videos, a dead link, a text file posing as video.
+
+    Shards hold three trailers. Copy it to change it.
+    """
+    folder = lab.make_study(tmp_path_factory.mktemp("finished"), 3)
+    (folder / "videos" / "text.mp4").write_text("this is no video\n")
+    rows = [(f"t{n}", f"videos/t{n}.mp4") for n in range(3)]
+    lab.write_manifest(folder, [*rows, ("gone", "videos/none.mp4"), ("text", "videos/text.mp4")])
+    lab.snakemake(folder, "--config", "shard_size=3")
     return folder

@@ -12,8 +12,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import workflow_lab as lab
 
+import workflow_lab as lab
 from trailers.domain import Clip, Shot
 from trailers.store.frames import open_frames
 from trailers.store.ledger import read_ledger
@@ -25,22 +25,11 @@ SIZE = "shard_size=3"
 REPORT = "results/report/index.html"
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """A study of five trailers, run to its report: three good videos, a dead link, a text file posing as video."""
-    folder = lab.make_study(tmp_path_factory.mktemp("finished"), 3)
-    (folder / "videos" / "text.mp4").write_text("this is no video\n")
-    rows = [(f"t{n}", f"videos/t{n}.mp4") for n in range(3)]
-    lab.write_manifest(folder, [*rows, ("gone", "videos/none.mp4"), ("text", "videos/text.mp4")])
-    lab.snakemake(folder, "--config", SIZE)
-    return folder
-
-
 @pytest.fixture
-def study(finished, tmp_path) -> Path:
+def study(finished_study, tmp_path) -> Path:
     """A copy of the finished study to change; times are kept, so that it is as finished as the first."""
     folder = tmp_path / "study"
-    shutil.copytree(finished, folder, copy_function=shutil.copy2, symlinks=True)
+    shutil.copytree(finished_study, folder, copy_function=shutil.copy2, symlinks=True)
     return folder
 
 
@@ -49,24 +38,24 @@ def rows_of(folder: Path, *stage: str) -> dict:
     return {trailer: row for ledger in ledgers for trailer, row in read_ledger(ledger).items()}
 
 
-def test_a_study_runs_to_its_report_and_explains_what_it_lacks(finished):
-    assert (finished / REPORT).is_file()
-    download = rows_of(finished, "download")
+def test_a_study_runs_to_its_report_and_explains_what_it_lacks(finished_study):
+    assert (finished_study / REPORT).is_file()
+    download = rows_of(finished_study, "download")
     assert {trailer: row.status for trailer, row in download.items()} == {
         "t0": "ok", "t1": "ok", "t2": "ok", "gone": "dead", "text": "dead",
     }  # fmt: skip
     assert "not found" in download["gone"].error
     assert "not a video" in download["text"].error
-    embed = rows_of(finished, "embed", "shot24", "efficientnet_lite0")
+    embed = rows_of(finished_study, "embed", "shot24", "efficientnet_lite0")
     assert {trailer: row.status for trailer, row in embed.items()} == {
         "t0": "ok", "t1": "ok", "t2": "ok", "gone": "skipped", "text": "skipped",
     }  # fmt: skip
     assert embed["gone"].error == download["gone"].error
 
 
-def test_frame_counts_agree_and_every_clip_lies_in_its_shot(finished):
+def test_frame_counts_agree_and_every_clip_lies_in_its_shot(finished_study):
     for n in range(3):
-        results = finished / "results"
+        results = finished_study / "results"
         shots, header = read_spans(results / f"shots/t{n}.csv", kind=Shot, schema=SHOTS_SCHEMA)
         clips, clip_header = read_spans(results / f"clips/shot24/t{n}.csv", kind=Clip, schema=CLIPS_SCHEMA)
         with open_frames(results / f"normalise/t{n}.frames.h5") as frames:
@@ -180,12 +169,16 @@ def test_after_kill_of_everything_in_mid_shard_no_trailer_is_done_twice(tmp_path
         time.sleep(0.01)
     kill_group(job)
     assert not list(folder.glob("results/ledger/normalise/*.tsv"))
-    made = {path: when for path, when in lab.times(folder).items() if path.startswith("normalise/") and "/." not in path}
+    made = {
+        path: when for path, when in lab.times(folder).items() if path.startswith("normalise/") and "/." not in path
+    }
     assert len(made) >= 3
     lab.snakemake(folder, "--unlock", *words)
     lab.snakemake(folder, *words)
     after = lab.times(folder)
-    finished_pairs = [path for path in made if path.endswith(".frames.h5") and path.replace(".frames.h5", ".mp4") in made]
+    finished_pairs = [
+        path for path in made if path.endswith(".frames.h5") and path.replace(".frames.h5", ".mp4") in made
+    ]
     assert {path: after[path] for path in finished_pairs} == {path: made[path] for path in finished_pairs}
     lab.snakemake(undisturbed, *words)
     assert lab.products(folder) == lab.products(undisturbed)

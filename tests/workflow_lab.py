@@ -21,6 +21,9 @@ SHOTS = (
 )
 
 
+Done = subprocess.CompletedProcess[str]
+
+
 def make_video(path: Path, n: int) -> Path:
     """A video of 75 frames at 25 fps, the same bytes for the same ``n``."""
     inputs = [word for shot in SHOTS for word in ("-f", "lavfi", "-i", shot.format(n=n + 1))]
@@ -58,15 +61,19 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def snakemake(folder: Path, *words: str, check: bool = True, cores: int = 2) -> subprocess.CompletedProcess[str]:
-    """Run the workflow in ``folder``; stderr holds what Snakemake says."""
+def snakemake(folder: Path, *words: str, check: bool = True, env: dict[str, str] | None = None) -> Done:
+    """Run the workflow in ``folder``, on two cores where ``words`` name no profile."""
+    where = () if "--profile" in words else ("--cores", "2")
     done = subprocess.run(
-        command(folder, "--cores", str(cores), *words),
-        capture_output=True, text=True, check=False, env=environment(), stdin=subprocess.DEVNULL, timeout=600,
+        command(folder, *where, *words),
+        capture_output=True, text=True, check=False, env=env or environment(), stdin=subprocess.DEVNULL, timeout=600,
     )  # fmt: skip
     if check and done.returncode:
         logs = [f"{path}:\n{path.read_text()[-3000:]}" for path in sorted((folder / "logs").rglob("*.log"))]
-        raise AssertionError(f"snakemake {' '.join(words)}: code {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-5000:]}\n" + "\n".join(logs))
+        raise AssertionError(
+            f"snakemake {' '.join(words)}: code {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-5000:]}\n"
+            + "\n".join(logs)
+        )
     return done
 
 

@@ -14,6 +14,7 @@ rule download:
         "logs/download/{shard}.log",
     conda:
         "../../envs/media.yaml"
+    localrule: not config["nodes_reach_network"]
     resources:
         network=1,
         how=how("download"),
