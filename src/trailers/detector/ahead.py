@@ -38,7 +38,7 @@ def ahead(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
             raised.append(problem)
         put(END)
 
-    thread = threading.Thread(target=walk, daemon=True)
+    thread = threading.Thread(target=walk, name="ahead", daemon=True)
     thread.start()
     try:
         while (item := ready.get()) is not END:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +25,10 @@ from trailers.store.scores import Scores
 # not; a GPU wants work enough for all its units.
 BATCH_WINDOWS = {"cpu": 1, "cuda": 16}
 AHEAD = 3  # batches that are read before they are needed
+
+Sliceable = TypeVar("Sliceable", np.ndarray, "list[int]", range)
+Forward = Callable[[torch.Tensor], torch.Tensor]  # windows uint8 (N, 100, 27, 48, 3) -> logits (N, 50, 2)
+Pending = Callable[[], np.ndarray]  # gives probabilities float32 (N, 50, 2), when they are there
 
 
 @dataclass(frozen=True)
@@ -66,17 +73,34 @@ class Detector:
         """The network in float32. Raises WeightsError."""
         return Network(load_weights(), dtype=torch.float32, device=self.device)
 
-    def launch(self, network: Callable[[torch.Tensor], torch.Tensor], windows: np.ndarray) -> torch.Tensor:
-        """Probabilities float32 (N, 50, 2) of both heads for ``windows`` (N, 100, 27, 48, 3).
+    @functools.cached_property
+    def workers(self) -> ThreadPoolExecutor:
+        """Threads that compute a batch each, with no further threads below them (CPU)."""
+        return single_threads(torch.get_num_threads())
 
-        On a GPU they may still be on their way.
-        """
+    def launch(self, network: Forward, windows: np.ndarray) -> Pending:
+        """Begin with ``windows`` (N, 100, 27, 48, 3)."""
+        if self.device.type == "cuda":
+            probabilities = self.run_on_gpu(network, windows)
+            return lambda: probabilities.cpu().numpy()
+        # Convolutions that share one window between cores wait for each other after each of the
+        # ~70 steps, which costs several times the work when anything else runs on the machine.
+        return self.workers.submit(lambda: network(torch.from_numpy(windows)).sigmoid().numpy()).result
+
+    def run_on_gpu(self, network: Forward, windows: np.ndarray) -> torch.Tensor:
+        """Probabilities that may still be on their way."""
         count = len(windows)
-        if self.device.type == "cuda" and count < self.batch_windows:
+        if count < self.batch_windows:
             # Always the same shape, so the same kernels: scores do not depend on a batch's other windows.
             windows = np.concatenate([windows, np.zeros((self.batch_windows - count, *windows.shape[1:]), np.uint8)])
-        with exact_kernels(self.device):
+        # Convolutions that are float32 where they say so, and the same in every run.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             return network(torch.from_numpy(windows)).sigmoid()[:count]
+
+    @property
+    def lanes(self) -> int:
+        """Batches under way at a time: one a worker and one waiting, so that none ever waits for work."""
+        return 2 if self.device.type == "cuda" else torch.get_num_threads() + 1
 
     def stream(self, videos: Iterable[Callable[[], Video]]) -> Iterator[Scores | Exception]:
         """The scores of every video in order, or why it has none.
@@ -85,13 +109,12 @@ class Detector:
             videos: opens each, by another thread and ahead of time. What one raises is that video's alone.
         """
         unfinished: deque[Filling] = deque()
-        launched: deque[tuple[Batch, torch.Tensor]] = deque()
+        launched: deque[tuple[Batch, Pending]] = deque()
 
-        def finished(*, wait: bool) -> Iterator[Scores | Exception]:
-            # One batch stays under way, so that a GPU has the next while this one's results are taken.
-            while len(launched) > (0 if wait else 1):
+        def finished(*, under_way: int) -> Iterator[Scores | Exception]:
+            while len(launched) > under_way:
                 batch, probabilities = launched.popleft()
-                batch.fill(probabilities.cpu().numpy())
+                batch.fill(probabilities())
             while unfinished and unfinished[0].is_finished:
                 yield unfinished.popleft().result(self.precision)
 
@@ -101,8 +124,8 @@ class Detector:
                     unfinished.append(part)
                 else:
                     launched.append((part, self.launch(self.fast, part.windows)))
-                yield from finished(wait=False)
-        yield from finished(wait=True)
+                yield from finished(under_way=self.lanes - 1)
+        yield from finished(under_way=0)
 
     def scores(self, video: Video) -> Scores:
         """The scores of one video."""
@@ -120,9 +143,10 @@ class Detector:
         if len(uncertain) == 0:
             return scores
         single, many, exact = scores.single.copy(), scores.many.copy(), scores.exact.copy()
-        for some in portions(uncertain.tolist(), self.batch_windows):
-            rows = self.launch(self.exact, read_windows(video.read, video.frames, some)).cpu().numpy()
-            for window, row in zip(some, rows, strict=True):
+        for some in portions(uncertain.tolist(), self.batch_windows * self.lanes):
+            parts = portions(read_windows(video.read, video.frames, some), self.batch_windows)
+            pending = [self.launch(self.exact, part) for part in parts]
+            for window, row in zip(some, np.concatenate([probabilities() for probabilities in pending]), strict=True):
                 start, end = kept_rows(window, video.frames)
                 single[start:end], many[start:end] = row[: end - start].T
                 exact[window] = True
@@ -192,8 +216,25 @@ def pack(videos: Iterable[Callable[[], Video]], size: int) -> Iterator[Filling |
         yield Batch(owners, np.stack(windows))
 
 
-def portions(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def portions(items: Sliceable, size: int) -> Iterator[Sliceable]:
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def single_threads(count: int) -> ThreadPoolExecutor:
+    """Threads in each of which torch keeps to that one thread; elsewhere in the process nothing changes."""
+    together = threading.Barrier(count)
+
+    def keep_to_one() -> None:
+        torch.set_num_threads(1)
+        together.wait()
+
+    pool = ThreadPoolExecutor(count, thread_name_prefix="detector")
+    before = torch.get_num_threads()
+    for future in [pool.submit(keep_to_one) for _ in range(count)]:
+        future.result()
+    # The setting is a thread's own, but torch also keeps it as the start for threads to come.
+    torch.set_num_threads(before)
+    return pool
 
 
 def choose_device(name: str) -> torch.device:
@@ -222,13 +263,3 @@ def choose_precision(name: str, device: torch.device) -> str:
     # Without these instructions bfloat16 is emulated, which is slower than float32.
     able = torch.cpu.get_capabilities()
     return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
-
-
-@contextlib.contextmanager
-def exact_kernels(device: torch.device) -> Iterator[None]:
-    """On a GPU: convolutions that are float32 where they say so, and the same at every run; then as it was."""
-    if device.type != "cuda":
-        yield
-        return
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield
