@@ -25,7 +25,7 @@ from trailers.stages.download import Settings, shortcomings
 from trailers.store import share
 from trailers.store.ledger import read_ledger
 from trailers.store.receipt import read_receipt
-from trailers.web import client
+from trailers.web import client, reasons
 
 HTML = Page(b"<!doctype html><html><head><title>A cat</title></head><body>no video</body></html>", kind="text/html")
 
@@ -220,29 +220,29 @@ def test_waits_double(work):
 
 def test_a_body_cut_in_the_middle_is_resumed_where_it_stopped(work, big):
     # The first request only looks what the link is; the second one is for the bytes.
-    with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 16384 + 5), Page(big)]}) as server:
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 65536 + 5), Page(big)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
         ranges = [request.headers.get("range") for request in server.asked("/cat.mp4")]
-    assert ranges == [None, None, None, "bytes=49152-"]
+    assert ranges == [None, None, None, "bytes=196608-"]
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
 def test_bytes_are_resumed_by_a_later_run(work, big):
-    with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 16384 + 5), Page(big)]}) as server:
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 65536 + 5), Page(big)]}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
         assert row.error.startswith("download: network: ")
         partial = work.results / "download" / ".partial" / "a"
-        assert [path.stat().st_size for path in partial.glob("*.part")] == [49152]
+        assert [path.stat().st_size for path in partial.glob("*.part")] == [196608]
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=49152-"
+        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=196608-"
     assert work.receipt().sha256 == sha256(big).hexdigest()
     assert work.files() == ["download/a.json", "download/a.mp4"]
 
 
 def test_a_server_without_ranges_sends_all_again(work, big):
-    with Server({"/cat.mp4": [Page(big), Page(big, cut=50_000), Page(big, ranges=False)]}) as server:
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000), Page(big, ranges=False)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=49152-"
+        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=196608-"
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
@@ -250,7 +250,7 @@ def test_bytes_of_two_versions_are_never_joined(work, big, other_video):
     old = {"Last-Modified": "Mon, 05 Jan 2026 10:00:00 GMT"}
     new = {"Last-Modified": "Tue, 06 Jan 2026 10:00:00 GMT"}
     later = other_video + bytes(300_000)
-    pages = [Page(big, headers=old), Page(big, headers=old, cut=50_000), Page(later, headers=new)]
+    pages = [Page(big, headers=old), Page(big, headers=old, cut=200_000), Page(later, headers=new)]
     with Server({"/cat.mp4": pages}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
         assert "range" not in server.asked("/cat.mp4")[-1].headers
@@ -258,8 +258,8 @@ def test_bytes_of_two_versions_are_never_joined(work, big, other_video):
 
 
 def test_a_link_that_gives_a_little_each_time_gets_there(work, big):
-    # Every second request is for bytes. Six cuts, where only one try in a row may bring nothing.
-    pages = [Page(big), Page(big, cut=33_000)] * 6 + [Page(big)]
+    # Every second request is for bytes. Four cuts, where only one try in a row may bring nothing.
+    pages = [Page(big), Page(big, cut=70_000)] * 4 + [Page(big)]
     with Server({"/cat.mp4": pages}) as server:
         assert work.one(server.link("/cat.mp4"), retries="1").status == "ok"
     assert work.receipt().sha256 == sha256(big).hexdigest()
@@ -615,6 +615,19 @@ def test_a_link_added_later_is_tried_without_asking_the_dead_one(work, video):
         work.one(gone)
         assert work.one(f"{gone} | {server.link('/cat.mp4')}").status == "ok"
         assert len(server.asked("/gone.mp4")) == 1
+
+
+def test_a_youtube_id_and_its_link_are_the_same(work, monkeypatch, tmp_path):
+    monkeypatch.setattr(client.Client, "fetch", lambda self, link, *_: gone(link))
+    first = work.one("vKQi3bBA1y8")
+    assert first.error == "download: removed: https://www.youtube.com/watch?v=vKQi3bBA1y8"
+    monkeypatch.setattr(client.Client, "fetch", lambda *_: pytest.fail("asked again"))
+    second = work.one("https://www.youtube.com/watch?v=vKQi3bBA1y8")
+    assert (second.status, second.error) == (first.status, first.error)
+
+
+def gone(link: str):
+    raise reasons.LinkError("removed", link)
 
 
 def test_a_link_that_misses_the_limits_makes_way_for_the_next(work, video, tmp_path):

@@ -94,7 +94,7 @@ class Collection:
             else:
                 again = not self.is_whole(receipt.file, receipt.facts) or self.source_changed(receipt.facts)
             return None if again else self.row(receipt)
-        except (KeyError, TypeError) as problem:
+        except (KeyError, TypeError, ValueError) as problem:
             raise StoreError(f"{path}: its facts are damaged: {problem!r}. Run the stage again.") from None
 
     def make(self, trailer: str) -> Row:
@@ -103,7 +103,7 @@ class Collection:
             try:
                 row = self.settled(trailer)  # another job may have been at it
                 known = {} if row is not None else self.remembered(trailer)
-            except StoreError:  # told already; a damaged receipt remembers nothing
+            except (StoreError, KeyError, TypeError, ValueError):  # told already; a damaged receipt remembers nothing
                 row, known = None, {}
             if row is not None:
                 return row
@@ -153,7 +153,7 @@ class Collection:
         link = web_link(url)
         if link is None:
             return self.from_file(url)
-        outcome = remembered.get(url)
+        outcome = remembered.get(link)
         if outcome is None:
             outcome = self.over_the_network(url, link, folder)
         if isinstance(outcome, LinkError):
@@ -217,12 +217,12 @@ class Collection:
         found: dict[str, Got | LinkError] = {}
         for item in () if self.retry_dead else receipt.facts.get("refused", ()):
             if item["reason"] not in QUALITY and REASONS.get(item["reason"]):
-                found[item["url"]] = LinkError(item["reason"], item["words"])
+                found[web_link(item["url"]) or ""] = LinkError(item["reason"], item["words"])
         facts = dict(receipt.facts.get("kept") or {**receipt.facts, "file": receipt.file, "sha256": receipt.sha256})
         file, sha256 = facts.pop("file"), facts.pop("sha256")
         if all(facts.get(key) == value for key, value in self.kind.asked.items()) and self.is_whole(file, facts):
             plain = {key: value for key, value in facts.items() if key not in ("quality", "refused")}
-            found[facts["url"]] = Got(path.with_name(file), sha256, plain)
+            found[web_link(facts["url"]) or ""] = Got(path.with_name(file), sha256, plain)
         return found
 
     def place(self, trailer: str, got: Got) -> str:
