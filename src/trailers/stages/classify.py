@@ -359,6 +359,7 @@ def weights_of(study: Study, recipe: Recipe, outcome: Outcome) -> dict[str, Any]
     return {
         "schema": experiment.WEIGHTS_SCHEMA,
         "features": list(study.features),
+        "packs": packs_of(study),
         "genres": list(GENRES),
         "recipe": dataclasses.asdict(recipe),
         "state": outcome.state,
@@ -375,13 +376,8 @@ def metrics_of(study: Study, recipe: Recipe, outcome: Outcome, probabilities: np
 
     labels = {subset: labels_of(trailers) for subset, trailers in study.subsets.items()}
     lengths = np.concatenate([study.examples(subset).lengths for subset in SUBSETS])
-    packs = [
-        {"backbone": pack.backbone, "F": pack.features, "fingerprint": pack.fingerprint}
-        | {key: str(pack.attributes.get(key, "")) for key in ("weights", "weights_sha256", "transform")}
-        for pack in study.packs
-    ]
     return {
-        "packs": packs,
+        "packs": packs_of(study),
         "settings": dataclasses.asdict(recipe),
         "parameters": parameters(network_for(recipe, study.features, len(GENRES))),
         **scores_of(labels["test"], probabilities, GENRES),
@@ -396,6 +392,15 @@ def metrics_of(study: Study, recipe: Recipe, outcome: Outcome, probabilities: np
         "complete": not any(left.reason == NO_EMBEDDING for left in study.left_out),
         "left_out": left_out_counts(study),
     }
+
+
+def packs_of(study: Study) -> list[dict[str, Any]]:
+    """What the vectors can be traced to."""
+    return [
+        {"backbone": pack.backbone, "F": pack.features, "fingerprint": pack.fingerprint}
+        | {key: str(pack.attributes.get(key, "")) for key in ("weights", "weights_sha256", "transform")}
+        for pack in study.packs
+    ]
 
 
 def left_out_counts(study: Study) -> dict[str, Any]:

@@ -1,0 +1,193 @@
+"""Tell the genres of new trailers with a trained experiment, and the clips that tell most.
+
+in   videos, links or YouTube ids
+     results/classify/{experiment}/split{N}/weights.pt
+out  to the screen, and with --json to a file: the probability of each genre, and for the probable ones the most
+     telling clips
+     results/predict/: everything that the stages make on the way; asked again, nothing is made twice
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trailers.domain import FPS, Trailer
+from trailers.errors import ConfigError, StoreError
+from trailers.store.atomic import write_text
+from trailers.store.embeddings import read_embedding
+from trailers.store.experiment import WEIGHTS, read_weights
+from trailers.store.layout import Layout
+from trailers.store.ledger import OK, read_ledger
+from trailers.store.manifest import write_manifest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trailers.classifier.training import Recipe
+
+log = logging.getLogger(__name__)
+
+PROBABLE = 0.5  # from here on a genre is called probable; the first of all is shown in any case
+SAME = ("weights", "weights_sha256", "transform")  # what the experiment's vectors and these must have in common
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help="a file, a link or a YouTube id")
+    parser.add_argument(
+        "--experiment", type=Path, default=Path("results/classify/default/split0"), metavar="FOLDER",
+        help="a trained experiment and split (default results/classify/default/split0)",
+    )  # fmt: skip
+    parser.add_argument("--clips", type=int, default=3, help="how many telling clips to show for a genre (default 3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results/predict"), metavar="FOLDER", help="work goes there"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    trained = read_weights(arguments.experiment / WEIGHTS)
+    trailers = list({trailer.trailer: trailer for trailer in map(as_trailer, arguments.videos)}.values())
+    layout = Layout(arguments.results.resolve())
+    failed = embed(trailers, trained["clips"], trained["backbones"], layout)
+    network, recipe = restore(trained)
+    found = [predict_one(trailer, trained, network, recipe, layout) for trailer in trailers if trailer not in failed]
+    if arguments.json:
+        write_text(arguments.json, json.dumps(found, indent=1) + "\n")
+    for prediction in found:
+        print(as_text(prediction, arguments.clips))
+    for trailer, why in failed.items():
+        print(f"{trailer.urls[0]}\n  {why}")
+    return int(bool(failed))
+
+
+def as_trailer(video: str) -> Trailer:
+    """A trailer with an id of its own; files by their whole path, so that two of one name stay two."""
+    path = Path(video)
+    there = os.path.isfile(video)  # noqa: PTH113  Path.is_file fails on a link too long to be a file's name
+    url = str(path.resolve()) if there else video
+    name = re.sub(r"[^A-Za-z0-9]+", "_", path.stem if there else video)[-40:].strip("_")
+    return Trailer(f"{name or 'video'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}", (url,))
+
+
+def embed(trailers: Sequence[Trailer], clips: str, backbones: Sequence[str], layout: Layout) -> dict[Trailer, str]:
+    """Run the stages from download to embed, each as its own command; gives the trailers that failed, and why.
+
+    Raises:
+        StoreError: a stage stopped altogether; its own words are quoted.
+    """
+    digest = hashlib.sha256("\n".join(trailer.trailer for trailer in trailers).encode()).hexdigest()[:8]
+    shard = f"p0000-{digest}"
+    manifest = layout.root / f"{shard}.csv"
+    write_manifest(manifest, trailers)
+    write_text(layout.shard(shard), "".join(f"{trailer.trailer}\n" for trailer in trailers))
+    common = ["--shard", str(layout.shard(shard)), "--results", str(layout.root), "--max-failed-fraction", "1"]
+    upstream: list[str] = []
+    for stage, more, variants in (
+        ("download", ["--manifest", str(manifest), "--retry-dead"], [()]),
+        ("normalise", [], [()]),
+        ("shots", [], [()]),
+        ("clips", ["--clips", clips], [(clips,)]),
+        ("embed", ["--clips", clips, "--backbones", *backbones], [(clips, backbone) for backbone in backbones]),
+    ):
+        ledgers = [str(layout.ledger(stage, shard, *variant)) for variant in variants]
+        run_stage([stage, *common, *upstream, "--ledger", *ledgers, *more])
+        # embed finds the ledger of its clips by itself.
+        upstream = [] if stage == "clips" else ["--upstream", ledgers[0]]
+    rows = [read_ledger(Path(ledger)) for ledger in ledgers]
+    bad = {row.trailer: row.error for table in rows for row in table.values() if row.status != OK}
+    return {trailer: bad[trailer.trailer] for trailer in trailers if trailer.trailer in bad}
+
+
+def run_stage(words: Sequence[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "trailers", *words], stderr=subprocess.PIPE, text=True, check=False)
+    log.info("%s", done.stderr.rstrip())
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise StoreError(f"the stage {words[0]} stopped with code {done.returncode}: {last.removeprefix('error: ')}")
+
+
+def restore(trained: Mapping[str, Any]) -> tuple[nn.Module, Recipe]:
+    """The network of a trained experiment, on the CPU: one trailer is no work for a GPU."""
+    import torch
+
+    from trailers.classifier.training import Recipe, network_for
+
+    try:
+        recipe = Recipe(**trained["recipe"])
+        network = network_for(recipe, trained["features"], len(trained["genres"]))
+        network.load_state_dict(trained["state"])
+    except (KeyError, TypeError, RuntimeError) as problem:
+        raise StoreError(f"the weights do not fit this version: {problem}. Run the stage classify again.") from None
+    torch.set_num_threads(1)
+    return network, recipe
+
+
+def predict_one(
+    trailer: Trailer, trained: Mapping[str, Any], network: nn.Module, recipe: Recipe, layout: Layout
+) -> dict[str, Any]:
+    """Probabilities and the clips that tell, of one embedded trailer.
+
+    Raises:
+        ConfigError: its vectors are not of the experiment's kind.
+    """
+    import torch
+
+    from trailers.classifier.telling import telling
+
+    vectors = []
+    for backbone, pack in zip(trained["backbones"], trained["packs"], strict=True):
+        table, spans = read_vectors(trailer.trailer, trained["clips"], backbone, pack, layout)
+        vectors.append(table)
+    probabilities, raised = telling(network, vectors, recipe, torch.device("cpu"))
+    order = np.argsort(-probabilities, kind="stable")
+    return {
+        "video": trailer.urls[0],
+        "trailer": trailer.trailer,
+        "genres": {trained["genres"][i]: round(float(probabilities[i]), 6) for i in order},
+        "telling": {trained["genres"][i]: most_telling(raised[:, i], spans) for i in order},
+    }
+
+
+def read_vectors(
+    trailer: str, clips: str, backbone: str, pack: Mapping[str, str], layout: Layout
+) -> tuple[np.ndarray, np.ndarray]:
+    """Float32 (clips, F) and the clips' spans."""
+    table, spans, attributes = read_embedding(layout.embedding(clips, backbone, trailer))
+    for key in SAME:
+        if pack.get(key) and pack[key] != str(attributes.get(key, "")):
+            raise ConfigError(
+                f"{backbone}: {key} is '{attributes.get(key)}', but the experiment was trained on '{pack[key]}'. "
+                "Use the weights and settings it was trained with, or train it again."
+            )
+    return np.asarray(table, np.float32), spans
+
+
+def most_telling(raised: np.ndarray, spans: np.ndarray) -> list[dict[str, Any]]:
+    """All clips that raise a genre's probability, the most telling first."""
+    order = [i for i in np.argsort(-raised, kind="stable") if raised[i] > 0]
+    return [
+        {"start": int(spans[i][1]), "end": int(spans[i][2]), "start_s": round(int(spans[i][1]) / FPS, 2),
+         "raises": round(float(raised[i]), 6)}
+        for i in order
+    ]  # fmt: skip
+
+
+def as_text(prediction: Mapping[str, Any], clips: int) -> str:
+    lines = [prediction["video"]]
+    for number, (genre, probability) in enumerate(prediction["genres"].items()):
+        told = prediction["telling"][genre][:clips] if probability >= PROBABLE or number == 0 else []
+        words = ", ".join(f"{clip['start_s']:.1f} s (+{clip['raises']:.3f})" for clip in told)
+        lines.append(f"  {genre:<10} {probability:.3f}  {'#' * round(20 * probability):<20}  {words}".rstrip())
+    return "\n".join(lines)
