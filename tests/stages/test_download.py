@@ -333,6 +333,21 @@ def test_a_playlist_reaches_no_file_of_this_machine(work, tmp_path):
     assert not [path for path in work.results.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
 
 
+def test_no_ffmpeg_on_the_path_is_ever_run(work, tmp_path, monkeypatch):
+    for name in ("ffmpeg", "ffprobe"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\necho ffmpeg version 7.1\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    # yt-dlp leaves this encryption to ffmpeg.
+    key = b'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="key"\n'
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n" + key + b"#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n"
+    with Server({"/cat.m3u8": Page(playlist, kind="application/vnd.apple.mpegurl")}) as server:
+        assert work.one(server.link("/cat.m3u8"), retries="0").status != "ok"
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_playlist_of_fragments_is_had_whole_or_not_at_all(work, tmp_path):
     fragment = make_video(tmp_path / "part.ts", seconds=1)
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n0.ts\n#EXTINF:1,\n1.ts\n#EXT-X-ENDLIST\n"
