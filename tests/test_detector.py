@@ -128,7 +128,7 @@ def test_frames_are_read_in_small_portions():
         return frames[start:end]
 
     with_network(stand_in, batch_windows=2).scores(Video(5000, read))
-    assert max(portions) == 150
+    assert max(portions) == 500
 
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=8), st.integers(1, 9))

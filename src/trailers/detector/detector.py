@@ -25,6 +25,7 @@ from trailers.store.scores import Scores
 # not; a GPU wants work enough for all its units.
 BATCH_WINDOWS = {"cpu": 1, "cuda": 16}
 AHEAD = 3  # batches that are read before they are needed
+READ_WINDOWS = 9  # windows a read: frames come in blocks of 240, and 500 frames touch a block once or twice
 
 Sliceable = TypeVar("Sliceable", np.ndarray, "list[int]", range)
 Forward = Callable[[torch.Tensor], torch.Tensor]  # windows uint8 (N, 100, 27, 48, 3) -> logits (N, 50, 2)
@@ -203,7 +204,7 @@ def pack(videos: Iterable[Callable[[], Video]], size: int) -> Iterator[Filling |
         try:
             video = open_video()
             filling.begin(video.frames)
-            for some in portions(range(window_count(video.frames)), size):
+            for some in portions(range(window_count(video.frames)), READ_WINDOWS):
                 for window, frames in zip(some, read_windows(video.read, video.frames, some), strict=True):
                     owners.append((filling, window))
                     windows.append(frames)
