@@ -69,7 +69,10 @@ def study(tmp_path):
     return argparse.Namespace(
         manifest=tmp_path / "manifest.csv",
         ledgers=paths,
+        shards=[],
         metrics=[],
+        tables=None,
+        figures=None,
         results=layout.root,
         output=layout.report(),
     )
@@ -262,3 +265,20 @@ def test_the_page_does_not_say_where_the_project_lies(study, tmp_path, monkeypat
     study.manifest = study.manifest.rename(tmp_path / "lists" / "mine.csv")
     monkeypatch.chdir(tmp_path)
     assert "Manifest lists/mine.csv" in plain(made(study))
+
+
+def test_folders_of_ledgers_are_read_shard_by_shard(study):
+    asked = {path.parent for path in study.ledgers}
+    (shard,) = {path.stem for path in study.ledgers}
+    whole = made(study)
+    study.ledgers, study.shards = sorted(asked), [shard]
+    assert made(study) == whole
+
+
+def test_tables_and_figures_of_the_paper_are_shown_within_the_page(study, tmp_path):
+    (tmp_path / "tables.html").write_text("<table id='two'></table>")
+    (tmp_path / "genres.svg").write_text("<svg/>")
+    study.tables, study.figures = tmp_path / "tables.html", tmp_path
+    page = made(study)
+    assert "<table id='two'></table>" in page
+    assert 'alt="genres" src="data:image/svg+xml;base64,PHN2Zy8+"' in page

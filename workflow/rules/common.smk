@@ -1,7 +1,7 @@
 # The studies, their trailers in shards, and what every rule shares.
 #
-# A study is a manifest with what is wanted of it. There are two: the user's, named in config.yaml,
-# and the demo's. Both live in one results folder and go through the same rules.
+# A study is a manifest with what is wanted of it: the user's, named in config.yaml; the paper's tables
+# on the same manifest; and the demo's. All live in one results folder and go through the same rules.
 
 import functools
 import hashlib
@@ -20,9 +20,11 @@ from trailers.errors import TrailerError
 from trailers.settings import check_config, flags
 from trailers.stages import classify, clips, download, embed, normalise, shots
 from trailers.stages.shard import read_attempts
+from trailers.store.fingerprint import sha256_of
 from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest
 from trailers.store.shards import make_shards
+from trailers.store.study import read_study
 
 LAYOUT = Layout(Path("results"))
 STAGES = {
@@ -65,6 +67,7 @@ class Study:
     experiments: dict
     strategies: tuple = ()
     backbones: tuple = ()
+    elsewhere: tuple = ()  # pairs that another study's jobs embed
 
     @functools.cached_property
     def trailers(self):
@@ -112,13 +115,49 @@ class Study:
     def ledgers(self, stage, *variant):
         return [str(LAYOUT.ledger(stage, shard, *variant)) for shard in self.shards]
 
-    def all_ledgers(self, wildcards=None):
+    @property
+    def stages(self):
+        """(stage, variant ...) of everything that writes ledgers; none with packs made elsewhere."""
+        if self.packs_folder:
+            return []
         strategies = dict.fromkeys(clips for clips, _ in self.pairs)
-        stages = [("download",), ("normalise",), ("shots",)]
-        stages += [("clips", clips) for clips in strategies] + [
-            ("embed", *pair) for pair in self.pairs
+        embedded = [("embed", *pair) for pair in self.pairs]
+        return [
+            ("download",),
+            ("normalise",),
+            ("shots",),
+            *(("clips", clips) for clips in strategies),
+            *embedded,
         ]
-        return [ledger for stage in stages for ledger in self.ledgers(*stage)]
+
+    def all_ledgers(self, wildcards=None):
+        return [ledger for stage in self.stages for ledger in self.ledgers(*stage)]
+
+    def ledger_flags(self, wildcards=None):
+        """Folders and shards: the names of thousands of ledgers do not fit a command."""
+        folders = [
+            str(LAYOUT.ledger(stage, "", *variant).parent)
+            for stage, *variant in self.stages
+        ]
+        return shlex.join(
+            ["--ledgers", *folders, "--shards", *(self.shards if folders else ())]
+        )
+
+    @property
+    def packs_folder(self):
+        """Where packs lie that were made elsewhere: imported ones, or synthetic ones."""
+        return None if self.name == "demo" else config["packs"]
+
+    def pack(self, clips, backbone):
+        if self.packs_folder:
+            return str(Path(self.packs_folder) / clips / f"{folder_name(backbone)}.h5")
+        return str(
+            LAYOUT.pack("demo" if self.name == "demo" else "study", clips, backbone)
+        )
+
+    @property
+    def own_pairs(self):
+        return [pair for pair in self.pairs if pair not in self.elsewhere]
 
     def metrics(self, wildcards=None):
         names = self.experiments if self.is_labelled else ()
@@ -132,17 +171,38 @@ class Study:
         return str(LAYOUT.report("" if self.name == "study" else self.name))
 
 
-STUDIES = {
-    "study": Study(
+def make_studies():
+    users = Study(
         "study",
         "s",
         config["manifest"],
         config["experiments"],
         tuple(config["clips"]["strategies"]),
         tuple(config["embed"]["backbones"]),
-    ),
-    "demo": Study("demo", "d", str(PROJECT / "workflow" / "demo.csv"), config["demo"]),
-}
+    )
+    paper = Study(
+        "tables",
+        "s",
+        config["manifest"],
+        dict(in_words(read_study)(STUDY_FILE).experiments),
+        elsewhere=users.pairs,
+    )
+    demo = Study("demo", "d", str(PROJECT / "workflow" / "demo.csv"), config["demo"])
+    for study in (users, demo):
+        for name in paper.experiments.keys() & study.experiments.keys():
+            raise WorkflowError(
+                f"two experiments are called '{name}', in config.yaml and {STUDY_FILE}. Rename one."
+            )
+    return {study.name: study for study in (users, paper, demo)}
+
+
+# A file of the working folder goes before the project's own.
+STUDY_FILE = (
+    Path(config["study"])
+    if Path(config["study"]).exists()
+    else PROJECT / config["study"]
+)
+STUDIES = make_studies()
 EXPERIMENTS = {name: study for study in STUDIES.values() for name in study.experiments}
 
 # Every pair of clip strategy and backbone of either study.
@@ -165,10 +225,8 @@ def how(stage):
 
 
 def study_of(wildcards):
-    """The study a shard belongs to."""
-    return next(
-        study for study in STUDIES.values() if wildcards.shard.startswith(study.letter)
-    )
+    """The study a shard belongs to; the paper's tables share the user's shards."""
+    return STUDIES["demo" if wildcards.shard.startswith("d") else "study"]
 
 
 def study_with(wildcards):
@@ -219,11 +277,13 @@ def made_by_demo(wildcards):
 
 def embed_ledgers(study):
     """What one job of a shard declares: a ledger for every pair its study asks for."""
-    return [LAYOUT.ledger("embed", "{shard}", *pair) for pair in STUDIES[study].pairs]
+    return [
+        LAYOUT.ledger("embed", "{shard}", *pair) for pair in STUDIES[study].own_pairs
+    ]
 
 
 def clip_ledgers(study):
-    strategies = dict.fromkeys(clips for clips, _ in STUDIES[study].pairs)
+    strategies = dict.fromkeys(clips for clips, _ in STUDIES[study].own_pairs)
     return [LAYOUT.ledger("clips", "{shard}", strategy) for strategy in strategies]
 
 
@@ -244,8 +304,8 @@ def experiment_of(wildcards):
 
 
 def packs_of(wildcards):
-    study, row = EXPERIMENTS[wildcards.experiment].name, experiment_of(wildcards)
-    return [LAYOUT.pack(study, row["clips"], backbone) for backbone in row["backbones"]]
+    study, row = EXPERIMENTS[wildcards.experiment], experiment_of(wildcards)
+    return [study.pack(row["clips"], backbone) for backbone in row["backbones"]]
 
 
 def labels(wildcards):

@@ -12,9 +12,9 @@ rule download:
         LAYOUT.ledger("download", "{shard}"),
     log:
         "logs/download/{shard}.log",
+    localrule: not config["nodes_reach_network"]
     conda:
         "../../envs/media.yaml"
-    localrule: not config["nodes_reach_network"]
     resources:
         network=1,
         how=how("download"),

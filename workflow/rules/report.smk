@@ -14,11 +14,16 @@ rule report:
         "logs/report/study.log",
     conda:
         "../../envs/torch.yaml"
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(60),
     params:
         manifest=STUDIES["study"].manifest,
+        ledgers=STUDIES["study"].ledger_flags,
+        more="",
     shell:
-        "python -m trailers report --manifest {params.manifest:q} --ledgers {input.ledgers} --metrics {input.metrics}"
-        " --output {output} >{log} 2>&1 && echo 'The report: {output}' >&2"
+        "python -m trailers report --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics}"
+        " {params.more} --output {output} >{log} 2>&1 && echo 'The report: {output}' >&2"
 
 
 use rule report as report_demo with:
@@ -31,3 +36,21 @@ use rule report as report_demo with:
         "logs/report/demo.log",
     params:
         manifest=STUDIES["demo"].manifest,
+        ledgers=STUDIES["demo"].ledger_flags,
+        more="",
+
+
+use rule report as report_tables with:
+    input:
+        ledgers=STUDIES["tables"].all_ledgers,
+        metrics=STUDIES["tables"].metrics,
+        tables="results/tables/tables.json",
+        figures="results/figures/figures.json",
+    output:
+        STUDIES["tables"].report(),
+    log:
+        "logs/report/tables.log",
+    params:
+        manifest=STUDIES["tables"].manifest,
+        ledgers=STUDIES["tables"].ledger_flags,
+        more="--tables results/tables/tables.html --figures results/figures",

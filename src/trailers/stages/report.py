@@ -8,6 +8,7 @@ out  results/report/index.html: one file that needs nothing else, and holds no t
 from __future__ import annotations
 
 import argparse
+import base64
 import importlib.metadata
 import io
 import logging
@@ -389,7 +390,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything the template names."""
     layout = Layout(arguments.results)
     trailers = read_manifest(arguments.manifest)
-    stages = read_stages(arguments.ledgers, layout)
+    stages = read_stages(ledger_files(arguments.ledgers, arguments.shards), layout)
     shots = next((stage for stage in stages if stage.stage == "shots"), Stage("shots"))
     lengths = read_lengths([row.trailer for row in shots.rows.values() if row.status == OK], layout)
     backbones = describe_backbones(stages, layout)
@@ -412,6 +413,8 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "random": random_backbones(backbones),
         "experiments": experiments,
         "few": FEW_TRAILERS,
+        "tables": arguments.tables.read_text(encoding="utf-8") if arguments.tables else "",
+        "figures": read_figures(arguments.figures) if arguments.figures else {},
         "no_metrics": "" if experiments else why_no_metrics(trailers, stages),
         "conventions": CONVENTIONS,
         "metrics": METRICS,
@@ -421,6 +424,17 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "versions": versions(),
         "skipped": SKIPPED,
     }
+
+
+def ledger_files(named: Sequence[Path], shards: Sequence[str]) -> list[Path]:
+    """The ledgers themselves, and those of ``shards`` in every folder: thousands of names do not fit a command."""
+    expanded = ([path / f"{shard}.tsv" for shard in shards] if path.is_dir() else [path] for path in named)
+    return [path for paths in expanded for path in paths]
+
+
+def read_figures(folder: Path) -> dict[str, str]:
+    """Name -> SVG in base64. As pictures of their own, figures do not share ids."""
+    return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("*.svg"))}
 
 
 def shown_path(path: Path) -> str:
@@ -452,11 +466,14 @@ def render(page: Mapping[str, Any]) -> str:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the study's trailers")
     parser.add_argument(
-        "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER", help="of all stages and shards"
+        "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER", help="of all stages; files, or folders of them"
     )
+    parser.add_argument("--shards", nargs="*", default=[], metavar="SHARD", help="which ledgers of the folders")
     parser.add_argument(
         "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="of all experiments and splits"
     )
+    parser.add_argument("--tables", type=Path, metavar="HTML", help="tables.html of the stage tables, to show")
+    parser.add_argument("--figures", type=Path, metavar="FOLDER", help="of the stage figures, whose SVG to show")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
     parser.add_argument("--output", type=Path, required=True, metavar="HTML", help="the report")
 

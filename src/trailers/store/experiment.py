@@ -64,8 +64,9 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Tensors and plain values, for ``load_state``."""
     import torch
 
-    with atomic(path) as temporary:
-        torch.save(dict(state), temporary)
+    # A file, not a path: torch writes the path's name into the bytes, and a temporary one differs each time.
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        torch.save(dict(state), file)
 
 
 def load_state(path: Path, fingerprint: str | None = None) -> dict[str, Any] | None:

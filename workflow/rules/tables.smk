@@ -1,0 +1,46 @@
+# The paper's study: Tables 2 to 6 with our numbers beside the printed ones, Figures 2, 3, 8 and 10.
+#
+# in   workflow/study.yaml, metrics.json of its experiments
+# out  results/tables/, results/figures/, results/report/tables/index.html
+
+
+rule make_tables:
+    input:
+        metrics=STUDIES["tables"].metrics,
+    output:
+        "results/tables/tables.json",
+    log:
+        "logs/tables.log",
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        study=str(STUDY_FILE),
+        content=in_words(sha256_of)(STUDY_FILE),
+    shell:
+        "python -m trailers tables --study {params.study:q} --metrics {input.metrics} --output results/tables"
+        " >{log} 2>&1"
+
+
+rule make_figures:
+    input:
+        ledgers=lambda wildcards: (
+            STUDIES["tables"].ledgers("shots") if STUDIES["tables"].stages else []
+        ),
+        tables="results/tables/tables.json",
+    output:
+        "results/figures/figures.json",
+    log:
+        "logs/figures.log",
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        manifest=STUDIES["tables"].manifest,
+    shell:
+        "python -m trailers figures --manifest {params.manifest:q} --shots {input.ledgers} --tables {input.tables}"
+        " --output results/figures >{log} 2>&1"
+
+
+rule tables:
+    input:
+        STUDIES["tables"].report(),
+    localrule: True
