@@ -234,13 +234,13 @@ def pairs_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) 
     """
     layout = Layout(arguments.results)
     wanted = {path.absolute() for path in arguments.ledger or ()}
+    if arguments.trailer is None and not wanted:
+        raise ConfigError("--shard needs --ledger: where to write what became of the trailers.")
     pairs = []
     for strategy in arguments.clips:
         for name in arguments.backbones:
             options = dict(vars(arguments), ledger=None)
             if arguments.trailer is None:
-                if arguments.shard is None or not wanted:
-                    raise ConfigError("--shard needs --ledger: where to write what became of the trailers.")
                 ledger = layout.ledger("embed", arguments.shard.stem, str(strategy), name)
                 if ledger.absolute() not in wanted:
                     continue
