@@ -11,7 +11,7 @@ import numpy as np
 
 from trailers.domain import Clip
 from trailers.errors import StoreError
-from trailers.store.atomic import atomic
+from trailers.store.hdf5 import create_hdf5, open_hdf5
 
 SCHEMA = "trailer-embeddings/1"
 
@@ -27,7 +27,7 @@ def write_embedding(path: Path, vectors: np.ndarray, clips: Sequence[Clip], attr
         raise ValueError(f"expected ({len(clips)}, F) vectors, got {vectors.shape}")
     check_vectors(vectors, str(path))
     spans = np.array([(c.shot, c.start, c.end, c.padding) for c in clips], dtype=np.int32).reshape(-1, 4)
-    with atomic(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
+    with create_hdf5(path) as file:
         file.create_dataset("vectors", data=vectors, fletcher32=True, chunks=vectors.shape)
         file.create_dataset("clips", data=spans, fletcher32=True, chunks=spans.shape)
         file.attrs["schema"] = SCHEMA
@@ -41,7 +41,9 @@ def check_vectors(vectors: np.ndarray, where: str) -> None:
         raise StoreError(f"{where}: there are no clips, so no vectors. Look at the shots of this trailer.")
     if not np.isfinite(vectors).all():
         bad = int((~np.isfinite(vectors)).any(axis=1).sum())
-        raise StoreError(f"{where}: {bad} of {len(vectors)} vectors hold NaN or infinity. Use embed.precision: float32.")
+        raise StoreError(
+            f"{where}: {bad} of {len(vectors)} vectors hold NaN or infinity. Use embed.precision: float32."
+        )
     if len(vectors) > 1 and (vectors == vectors[0]).all():
         raise StoreError(f"{where}: all {len(vectors)} vectors are the same. Look at the video and at the weights.")
 
@@ -75,7 +77,7 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
 
 def open_embedding(path: Path) -> h5py.File:
     try:
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     except FileNotFoundError:
         raise StoreError(f"{path}: is not there. Run the stage embed first.") from None
     except OSError as problem:

@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from trailers.errors import StoreError
-from trailers.store.atomic import atomic
+from trailers.store.hdf5 import create_hdf5, open_hdf5
 
 SCHEMA = "trailer-frames/2"
 SHAPE = (27, 48, 3)  # height, width, channels: TransNet V2's input
@@ -96,7 +96,7 @@ class FramesWriter:
 @contextlib.contextmanager
 def write_frames(path: Path) -> Iterator[FramesWriter]:
     """A writer for ``path``, which appears only when the block ends well."""
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_hdf5(path) as file:
         writer = FramesWriter(file)
         yield writer
         writer.finish()
@@ -151,7 +151,7 @@ def open_frames(path: Path) -> Iterator[Frames]:
         StoreError: the file is missing, damaged, or of another schema.
     """
     try:
-        file = h5py.File(path, "r")
+        file = open_hdf5(path)
     except FileNotFoundError:
         raise StoreError(f"{path}: is not there. Run the stage normalise first.") from None
     except OSError as problem:

@@ -25,7 +25,7 @@ import numpy as np
 
 from trailers.domain import is_safe_id
 from trailers.errors import StoreError
-from trailers.store.atomic import atomic
+from trailers.store.hdf5 import create_hdf5, open_hdf5
 
 SCHEMA = "embedding-pack/1"
 REMEDY = "Remove it and run the stage pack again."
@@ -53,7 +53,7 @@ def write_pack(path: Path, parts: Sequence[Part], *, features: int, attributes: 
     """
     offsets = np.cumsum([0, *(part.clips for part in parts)], dtype=np.int64)
     checksums = np.zeros(len(parts), np.uint32)
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    with create_hdf5(path) as file:
         vectors = file.create_dataset("vectors", (int(offsets[-1]), features), "<f4")
         for number, part in enumerate(parts):
             block = np.ascontiguousarray(part.read(), "<f4")
@@ -121,7 +121,7 @@ def open_pack(path: Path) -> Pack:
         StoreError: the file is missing, damaged, or of another schema.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             schema = file.attrs.get("schema")
             if schema != SCHEMA:
                 raise StoreError(f"{path}: schema is {schema!r}, not '{SCHEMA}'. Move it away and pack again.")

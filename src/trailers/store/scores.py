@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from trailers.errors import StoreError
-from trailers.store.atomic import atomic
+from trailers.store.hdf5 import create_hdf5, open_hdf5
 
 SCHEMA = "trailer-scores/1"
 
@@ -63,7 +62,7 @@ def write_scores(path: Path, scores: Scores, attributes: Mapping[str, Any]) -> N
                 f"{path}: {wrong} of {len(scores)} probabilities of the head '{name}' are no numbers from 0 to 1. "
                 "Set shots.precision: float32 and run the stage shots again."
             )
-    with atomic(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
+    with create_hdf5(path) as file:
         for name, values in (("single", scores.single), ("many", scores.many), ("exact", scores.exact)):
             file.create_dataset(name, data=values, fletcher32=True, chunks=values.shape)
         file.attrs["schema"] = SCHEMA
@@ -80,7 +79,7 @@ def read_scores(path: Path) -> tuple[Scores, dict[str, Any]]:
     """
     remedy = "Remove it and run the stage shots again"
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             attributes = {
                 key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()
             }
