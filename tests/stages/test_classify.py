@@ -24,16 +24,6 @@ FEATURES = 16
 FILES = ["curves.csv", "left_out.csv", "metrics.json", "predictions.csv", "weights.pt"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Waiting threads of other tests must not decide how long these take; what the stage sets is set back."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
-
-
 def make_trailers(count, *, genres=("action", "drama", "comedy")):
     """Trailer i has genre i mod 3, every fourth also the next; of ten, seven learn, one validates, two test."""
     subsets = [0, 0, 0, 0, 0, 0, 0, 1, 2, 2]
@@ -141,6 +131,13 @@ def test_the_same_run_gives_the_same_bytes(study):
         assert (study / "out" / name).read_bytes() == (study / "again" / name).read_bytes(), name
     first, second = (read_weights(study / folder / "weights.pt")["state"] for folder in ("out", "again"))
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_what_the_stage_sets_in_torch_is_set_back(study):
+    before = torch.get_num_threads(), torch.backends.mkldnn.matmul.fp32_precision
+    classify(study, epochs=1)
+    assert (torch.get_num_threads(), torch.backends.mkldnn.matmul.fp32_precision) == before
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_another_seed_gives_another_network(study):

@@ -59,8 +59,6 @@ def test_two_files_of_one_name_stay_two(tmp_path):
 
 def test_vectors_of_other_weights_than_the_experiments_are_refused(tmp_path):
     layout = Layout(tmp_path)
-    from trailers.domain import Clip
-
     write_embedding(
         layout.embedding("shot24", "x", "t"), np.ones((1, 2), np.float32), [Clip(0, 0, 24, 0)], {"weights": "V1"}
     )

@@ -56,7 +56,10 @@ class ClipNorm(nn.BatchNorm1d):
         mean, variance = self.running_mean, self.running_var
         if self.training:
             rows = x.flatten(0, 1) if counts is None else x[real_clips(counts, x.shape[1])]
-            variance, mean = torch.var_mean(rows.detach(), dim=0, correction=0)
+            rows = rows.detach()
+            # Two passes: twenty times as fast here as var_mean along the first axis, and as accurate.
+            mean = rows.mean(dim=0)
+            variance = (rows - mean).square_().mean(dim=0)
             unbiased = variance * (len(rows) / max(len(rows) - 1, 1))
             with torch.no_grad():
                 self.running_mean.lerp_(mean, self.momentum or 0.0)
@@ -109,13 +112,19 @@ class Transformer(nn.Module):
     def attend(self, x: Tensor, counts: Tensor | None) -> Tensor:
         snippets, clips, _ = x.shape
         parts = self.queries_keys_values(x).view(snippets, clips, 3, HEADS, WIDTH // HEADS)
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
-        mask = None if counts is None else real_clips(counts, clips)[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        return self.attended(mixed.transpose(1, 2).reshape(snippets, clips, WIDTH))  # type: ignore[no-any-return]
+        queries, keys, values = parts.unbind(dim=2)
+        # Thirty clips are too few for the library's fused attention, which takes longer than these two products.
+        scores = torch.einsum("nqhd,nkhd->nhqk", queries, keys) * (WIDTH // HEADS) ** -0.5
+        if counts is not None:
+            scores = scores.masked_fill(~real_clips(counts, clips)[:, None, None, :], -torch.inf)
+        mixed = torch.einsum("nhqk,nkhd->nqhd", scores.softmax(dim=-1), values)
+        return self.attended(mixed.reshape(snippets, clips, WIDTH))  # type: ignore[no-any-return]
 
     def dropout(self, x: Tensor) -> Tensor:
-        return F.dropout(x, DROPOUT, self.training)
+        if not self.training or x.is_cuda:
+            return F.dropout(x, DROPOUT, self.training)
+        # What F.dropout does; on a processor drawing uniform numbers is three times as fast as drawing its bits.
+        return x * torch.rand_like(x).ge_(DROPOUT).mul_(1 / (1 - DROPOUT))
 
 
 class Recurrent(nn.Module):

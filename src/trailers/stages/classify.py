@@ -9,11 +9,12 @@ out  results/classify/{experiment}/split{N}/     metrics.json (last), prediction
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -243,26 +244,34 @@ def run(arguments: argparse.Namespace) -> None:
     packs = [open_pack(path) for path in arguments.packs]
     study = make_study(read_manifest(arguments.manifest), packs, arguments.split)
     log_study(study, recipe)
-    device = prepare_torch(effort.device, arguments.threads)
-    outcome = trained(study, recipe, device, arguments.output, effort.checkpoint_s)
-    write_products(arguments.output, arguments.experiment, study, settings, recipe, outcome, device)
+    with prepared_torch(effort.device, arguments.threads) as device:
+        outcome = trained(study, recipe, device, arguments.output, effort.checkpoint_s)
+        write_products(arguments.output, arguments.experiment, study, settings, recipe, outcome, device)
 
 
-def prepare_torch(name: str, threads: int | None) -> torch.device:
-    """The device ``name`` asks for, with torch set so that the same run gives the same numbers."""
+@contextlib.contextmanager
+def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
+    """The device ``name`` asks for; inside, the same run gives the same numbers."""
     # cuBLAS reads this when it starts; without it, its products differ from run to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
+
+    from trailers.classifier.products import fastest_products
 
     if name not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"classify.device is auto, cpu or cuda, not '{name}'. Correct it in config.yaml.")
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise ConfigError("classify.device is cuda, but torch finds no GPU here. Use auto or cpu.")
-    if threads is not None:
-        torch.set_num_threads(max(1, threads))
-    torch.use_deterministic_algorithms(True)
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    try:
+        torch.set_num_threads(before[0] if threads is None else max(1, threads))
+        torch.use_deterministic_algorithms(True)
+        with fastest_products():
+            yield torch.device("cuda" if there and name != "cpu" else "cpu")
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
 
 
 def mark_of(study: Study, recipe: Recipe) -> str:

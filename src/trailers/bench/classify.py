@@ -1,0 +1,284 @@
+"""Training and testing the transformer on a set of the real size, beside what a plain loop does.
+
+ours     batches gathered from the memory-mapped pack, our network, fused AdamW
+plain    what the authors' code does: a Dataset that opens a file an item, a DataLoader with workers, a product
+         each for queries, keys and values, batch norm over a transposed batch, AdamW one tensor at a time; tested
+         trailer by trailer
+network  our network alone, on one batch that is ready; plain network: the plain one
+
+All in float32, trailers a second. The set (12,000 trailers of 30 to 300 clips, F = 768, 5 GB) is made in --folder
+when it is not there; of the plain way's files, as many as it reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from trailers.bench import harness
+from trailers.classifier.networks import DROPOUT, FEED_FORWARD, HEADS, WIDTH
+from trailers.classifier.products import fastest_products
+from trailers.classifier.snippets import Examples, select
+from trailers.classifier.training import Recipe, Training, predict
+from trailers.domain import GENRES
+from trailers.store.manifest import read_manifest
+from trailers.store.pack import Pack, check_finite, open_pack
+
+BATCH, SNIPPET = 32, 30
+CPU = torch.device("cpu")
+
+# Table 6: the sum of F over its networks, relative to one of F = 768, says what all rows take together.
+TABLE_6 = (2048, 1024, 1024, 2048, 2048, 512, 2560, 768, 768)
+SPLITS, EPOCHS, TRAIN, VALIDATION = 3, 100, 8400, 1200
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--folder", type=Path, default=Path("results/bench/classify"), help="where the set is kept")
+    parser.add_argument("--manifest", type=Path, help="real labels and splits; none: drawn ones")
+    parser.add_argument("--trailers", type=int, default=12_000, help="of the set, without --manifest (12000)")
+    parser.add_argument("--features", type=int, default=768, help="F (768)")
+    parser.add_argument("--sample", type=int, default=2048, help="trailers a way trains on in a round (2048)")
+    parser.add_argument("--tested", type=int, default=512, help="trailers a way tests in a round (512)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2, help="of the plain way's DataLoader (2)")
+    parser.add_argument("--threads", type=int, default=None, help="of torch; none: all cores")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    pack = make_set(arguments)
+    examples = examples_of(pack, arguments)
+    files = make_files(pack, min(arguments.sample, len(examples)), arguments.folder / "files")
+    check_finite(pack)  # as the stage does; it also brings the set into the page cache, for both ways
+    ways = Ways(examples, files, arguments)
+    timings = harness.alternate(ways.all(), rounds=arguments.rounds)
+    count = {name: ways.trailers(name) for name in timings}
+    rate = {name: [count[name] / wall for wall in timing.wall_s] for name, timing in timings.items()}
+    figures: dict[str, dict[str, Any]] = {
+        name: {
+            "trailers_a_second": statistics.median(rate[name]),
+            "cpu_ms_a_trailer": 1000 * timing.median_cpu_s / count[name],
+        }
+        for name, timing in timings.items()
+    }
+    whole_s = estimate_s(figures, arguments.features)
+    figures["Table 6, whole"] = {"estimated_minutes": whole_s / 60}
+    figures["memory"] = {"anonymous_mb": anonymous_mb()}
+    print(f"Table 6 (9 rows x 3 splits x at most 100 epochs) would take about {whole_s / 3600:.1f} hours here")
+    pairs = {
+        "train_to_plain": ("train, ours", "train, plain"),
+        "train_to_network": ("train, ours", "network"),
+        "network_to_plain": ("network", "network, plain"),
+        "test_to_plain": ("test, ours", "test, plain"),
+        "test_to_network": ("test, ours", "network, forward"),
+    }
+    return {"figures": figures, "ratios": {name: harness.ratio(rate[a], rate[b]) for name, (a, b) in pairs.items()}}
+
+
+def make_set(arguments: argparse.Namespace) -> Pack:
+    """The pack, made by the stage synthetic when it is not there."""
+    from trailers.__main__ import main
+
+    path = arguments.folder / "shot24" / "synthetic.h5"
+    if not path.exists():
+        words = ["synthetic", "--output", str(arguments.folder), "--packs", f"shot24/synthetic:{arguments.features}"]
+        whose = (
+            ["--manifest", str(arguments.manifest)] if arguments.manifest else ["--trailers", str(arguments.trailers)]
+        )
+        if main([*words, *whose]):
+            raise SystemExit(1)
+    return open_pack(path)
+
+
+def examples_of(pack: Pack, arguments: argparse.Namespace) -> Examples:
+    genres = {trailer.trailer: trailer.genres for trailer in read_manifest(arguments.folder / "manifest.csv")}
+    labels = np.array([[genre in genres[name] for genre in GENRES] for name in pack.trailers], np.float32)
+    return Examples((pack.vectors,), (pack.offsets[:-1],), np.diff(pack.offsets), labels)
+
+
+def make_files(pack: Pack, count: int, folder: Path) -> list[Path]:
+    """A file a trailer, as the plain way reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # Spread over the whole set, so that neither way has its trailers side by side.
+    chosen = np.linspace(0, len(pack.trailers) - 1, count).astype(int)
+    paths = [folder / f"{pack.trailers[number]}.h5" for number in chosen]
+    for number, path in zip(chosen, paths, strict=True):
+        if not path.exists():
+            with h5py.File(path, "w") as file:
+                file.create_dataset("vectors", data=pack.clips_of(number))
+    return paths
+
+
+class Ways:
+    """What is measured: name -> one round of it."""
+
+    def __init__(self, examples: Examples, files: list[Path], arguments: argparse.Namespace) -> None:
+        chosen = np.linspace(0, len(examples) - 1, len(files)).astype(int)
+        self.examples = select(examples, chosen)
+        self.tested = select(self.examples, np.arange(min(arguments.tested, len(files))))
+        self.files, self.workers = files, arguments.workers
+        features = examples.features[0]
+        self.training = Training(recipe(), examples.features, len(GENRES), CPU)
+        self.plain = PlainTransformer(features, len(GENRES))
+        self.optimiser = torch.optim.AdamW(
+            self.plain.parameters(), 1e-4, weight_decay=0.01, amsgrad=True, foreach=False, fused=False
+        )
+        self.batch = torch.randn(BATCH, SNIPPET, features)
+        self.labels = (torch.rand(BATCH, len(GENRES)) < 0.25).float()
+        self.steps = max(1, len(files) // BATCH)
+
+    def all(self) -> dict[str, Callable[[], Any]]:
+        return {
+            "train, ours": fast(self.train_ours),
+            "train, plain": self.train_plain,
+            "network": fast(self.network_ours),
+            "network, plain": self.network_plain,
+            "test, ours": fast(lambda: predict(self.training.network, self.tested, recipe(), CPU)),
+            "test, plain": self.test_plain,
+            "network, forward": fast(self.forward_ours),
+        }
+
+    def trailers(self, name: str) -> float:
+        """How many trailers one round of a way deals with."""
+        if name == "network, forward":
+            # Snippets, in trailers of the tested set's mean number of snippets.
+            return self.steps * BATCH / float(np.ceil(self.tested.lengths / SNIPPET).mean())
+        if name.startswith("test"):
+            return len(self.tested)
+        return self.steps * BATCH if name.startswith("network") else len(self.examples)
+
+    def train_ours(self) -> None:
+        self.training.learn(self.examples, np.random.default_rng(0))
+
+    def train_plain(self) -> None:
+        loader = DataLoader(
+            PlainDataset(self.files, self.examples.labels), BATCH, shuffle=True, num_workers=self.workers
+        )
+        for batch, labels in loader:
+            self.step_plain(batch, labels)
+
+    def step_plain(self, batch: Tensor, labels: Tensor) -> None:
+        self.plain.train()
+        self.optimiser.zero_grad()
+        F.binary_cross_entropy_with_logits(self.plain(batch), labels).backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+
+    def network_ours(self) -> None:
+        self.training.network.train()
+        for _ in range(self.steps):
+            self.training.optimiser.zero_grad(set_to_none=True)
+            loss = F.binary_cross_entropy_with_logits(self.training.network([self.batch]), self.labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.training.optimiser.step()
+
+    def forward_ours(self) -> None:
+        self.training.network.eval()
+        with torch.inference_mode():
+            for _ in range(self.steps):
+                self.training.network([self.batch])
+
+    def network_plain(self) -> None:
+        for _ in range(self.steps):
+            self.step_plain(self.batch, self.labels)
+
+    def test_plain(self) -> None:
+        self.plain.eval()
+        with torch.no_grad():
+            for path in self.files[: len(self.tested)]:
+                with h5py.File(path) as file:
+                    clips = torch.from_numpy(file["vectors"][:])
+                filled = F.pad(clips, (0, 0, 0, -len(clips) % SNIPPET))
+                torch.sigmoid(self.plain(filled.view(-1, SNIPPET, filled.shape[1]))).mean(dim=0)
+
+
+def fast(way: Callable[[], Any]) -> Callable[[], Any]:
+    """``way`` as the stage classify runs it."""
+
+    def run() -> Any:
+        with fastest_products():
+            return way()
+
+    return run
+
+
+def recipe() -> Recipe:
+    return Recipe(
+        aggregation="transformer", fusion="late", seed=0, epochs=1, batch_trailers=BATCH, learning_rate=1e-4,
+        snippet_clips=SNIPPET, optimiser="adamw_amsgrad", weight_decay=0.01, plateau_epochs=10, plateau_factor=0.1,
+        stop_epochs=20, batch_norm=True, short_snippets="zeros",
+    )  # fmt: skip
+
+
+class PlainDataset(Dataset[tuple[Tensor, Tensor]]):
+    """A file an item, opened when it is asked for."""
+
+    def __init__(self, files: list[Path], labels: np.ndarray) -> None:
+        self.files, self.labels = files, labels
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        with h5py.File(self.files[number]) as file:
+            start = int(torch.randint(0, max(len(file["vectors"]) - SNIPPET, 0) + 1, ()))
+            clips = file["vectors"][start : start + SNIPPET]
+        filled = np.zeros((SNIPPET, clips.shape[1]), np.float32)
+        filled[: len(clips)] = clips
+        return torch.from_numpy(filled), torch.from_numpy(self.labels[number])
+
+
+class PlainTransformer(nn.Module):
+    """The clip aggregation transformer as one writes it down first."""
+
+    def __init__(self, features: int, genres: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(features)
+        self.reduce = nn.Linear(features, WIDTH)
+        self.queries, self.keys, self.values, self.attended = (nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(4))
+        self.attention_norm, self.feed_forward_norm = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.feed_forward = nn.Sequential(nn.Linear(WIDTH, FEED_FORWARD), nn.ReLU(), nn.Linear(FEED_FORWARD, WIDTH))
+        self.dropout = nn.Dropout(DROPOUT)
+        self.classify = nn.Linear(WIDTH, genres)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.reduce(self.norm(x.transpose(1, 2)).transpose(1, 2))
+        queries, keys, values = (heads(layer(x)) for layer in (self.queries, self.keys, self.values))
+        weights = (queries @ keys.transpose(2, 3) / (WIDTH // HEADS) ** 0.5).softmax(dim=3)
+        mixed = (weights @ values).transpose(1, 2).flatten(2)
+        x = self.dropout(self.attention_norm(x + self.attended(mixed)))
+        x = self.dropout(self.feed_forward_norm(x + self.feed_forward(x)))
+        return self.classify(x.mean(dim=1))  # type: ignore[no-any-return]
+
+
+def heads(x: Tensor) -> Tensor:
+    return x.view(*x.shape[:2], HEADS, WIDTH // HEADS).transpose(1, 2)
+
+
+def estimate_s(figures: dict[str, dict[str, Any]], features: int) -> float:
+    """Seconds that Table 6 takes: every row, split and epoch, with the validation subset after each epoch."""
+    train, test = (figures[name]["trailers_a_second"] for name in ("train, ours", "test, ours"))
+    epoch = TRAIN / train + VALIDATION / test
+    # Of a clip's products, reducing F to 128 takes F of F + 2048 parts; the rest is the same for every F.
+    relative = sum((wide + 2048) / (features + 2048) for wide in TABLE_6)
+    return SPLITS * EPOCHS * epoch * relative
+
+
+def anonymous_mb() -> float | str:
+    """Memory of this process that is not the page cache's."""
+    path = Path(f"/proc/{os.getpid()}/status")
+    if not path.is_file():
+        return "unknown here"
+    fields = dict(line.split(":", 1) for line in path.read_text().splitlines())
+    return int(fields["RssAnon"].split()[0]) / 1024
