@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from trailers import __version__
-from trailers.errors import TrailerError
+from trailers.errors import MACHINE, TrailerError
 
 # Name -> one line of help. A module of the same name in trailers.stages has add_flags and run.
 STAGES = {
@@ -66,6 +66,11 @@ def main(words: Sequence[str] | None = None) -> int:
         result = module.run(stage.parse_args(words[1:]))
     except TrailerError as problem:
         print(f"error: {problem}", file=sys.stderr)
+        return 1
+    except OSError as problem:
+        if problem.errno not in MACHINE:
+            raise
+        print(f"error: {problem}. Mend that and run again; what is made stays.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("error: interrupted; what is made stays, run the same command again.", file=sys.stderr)

@@ -3,6 +3,11 @@
 A TrailerError prints without a traceback; a programmer's mistake is a ValueError and keeps it.
 """
 
+import errno
+
+# OSErrors that are the machine's trouble, not a trailer's: every other trailer would fail the same way.
+MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE})
+
 
 class TrailerError(Exception):
     """The user's problem. ``dead`` says that trying again cannot help."""

@@ -57,7 +57,7 @@ def study(tmp_path):
     }  # fmt: skip
     paths = []
     for (stage, *variant), rows in ledgers.items():
-        paths.append(layout.ledger(stage, "s0000-00000000", *variant))
+        paths.append(layout.ledger(stage, "s0000", *variant))
         write_ledger(paths[-1], rows)
     header = {"frames": 96, "fingerprint": "0", "frames_fingerprint": "0"}
     for name, shots in (("good", [Shot(0, 24), Shot(24, 96)]), ("fine", [Shot(0, 24), Shot(30, 40)])):

@@ -26,11 +26,11 @@ def run(tmp_path):
 
 
 def ledger_of(tmp_path):
-    return tmp_path / "results/ledger/shots/s0000-00000000.tsv"
+    return tmp_path / "results/ledger/shots/s0000.tsv"
 
 
 def ok(trailer):
-    return Row(trailer, OK, f"shots/{trailer}.csv", "f" * 16, {"shots": 3})
+    return Row(trailer, OK, fingerprint="f" * 16, facts={"shots": 3})
 
 
 def test_settled_trailers_are_left_alone_and_the_ledger_keeps_the_order(run, tmp_path):
@@ -113,7 +113,7 @@ def test_a_full_disk_stops_the_job_at_once(run):
 
 
 def test_transient_failures_ask_for_another_run_and_permanent_ones_do_not(run, tmp_path):
-    attempts = tmp_path / "results/attempts/shots/s0000-00000000"
+    attempts = tmp_path / "results/attempts/shots/s0000"
 
     def once(problem):
         def make(trailer):

@@ -28,7 +28,7 @@ from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, write_spans
 from trailers.video import encode_frames
 
 FRAMES = 48
-SHARD = "s0000-00000000"
+SHARD = "s0000"
 SHOTS = [Shot(0, 20), Shot(20, 48)]
 CLIPS = [Clip(0, 0, 20, 4), Clip(1, 20, 44, 0), Clip(1, 44, 48, 20)]
 NAMES = ("one", "two")
@@ -128,27 +128,27 @@ def test_nothing_is_wrong_with_what_the_stages_wrote(results, capsys):
 
 
 # What is damaged -> the first words told of it, what --repair removes, whose shards run again.
-SHOT, EMBED = ["clips/shot24/s0000-00000000"], ["embed/shot24/tiny/s0000-00000000"]
+SHOT, EMBED = ["clips/shot24/s0000"], ["embed/shot24/tiny/s0000"]
 DAMAGE = {
     "a video as published is cut": (
         lambda r: cut(r.download_folder() / "one.webm"),
         "download/one.webm: has 10 bytes, its receipt says 16",
-        ["download/one.json", "download/one.webm"], ["download/s0000-00000000"],
+        ["download/one.json", "download/one.webm"], ["download/s0000"],
     ),
     "a video as published is gone": (
         lambda r: (r.download_folder() / "one.webm").unlink(),
         "download/one.webm: is not there, but its receipt is",
-        ["download/one.json"], ["download/s0000-00000000"],
+        ["download/one.json"], ["download/s0000"],
     ),
     "a receipt is cut": (
         lambda r: cut(r.receipt("one")),
         "download/one.json: cannot be read as a receipt",
-        ["download/one.json"], ["download/s0000-00000000"],
+        ["download/one.json"], ["download/s0000"],
     ),
     "a receipt is gone": (
         lambda r: r.receipt("one").unlink(),
         "download/one.webm: no receipt names it",
-        ["download/one.webm"], ["download/s0000-00000000"],
+        ["download/one.webm"], ["download/s0000"],
     ),
     "a second video lies beside": (
         lambda r: (r.download_folder() / "one.mkv").write_bytes(b"x"),
@@ -158,47 +158,47 @@ DAMAGE = {
     "a 24 fps video is cut": (
         lambda r: cut(r.video("one")),
         "normalise/one.mp4: has ",
-        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000-00000000"],
+        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000"],
     ),
     "a 24 fps video of the right size is rubbish": (
         lambda r: r.video("one").write_bytes(bytes(r.video("one").stat().st_size)),
         "normalise/one.mp4: its fingerprint is None, its frames file says n",
-        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000-00000000"],
+        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000"],
     ),
     "a 24 fps video is gone": (
         lambda r: r.video("one").unlink(),
         "normalise/one.frames.h5: one.mp4 is missing beside it",
-        ["normalise/one.frames.h5"], ["normalise/s0000-00000000"],
+        ["normalise/one.frames.h5"], ["normalise/s0000"],
     ),
     "both files of normalise are gone": (
         lambda r: (r.video("one").unlink(), r.frames("one").unlink()),
         "normalise/one.mp4: is not there, but its ledger says it is",
-        [], ["normalise/s0000-00000000"],
+        [], ["normalise/s0000"],
     ),
     "the frames are cut": (
         lambda r: cut(r.frames("one")),
         "normalise/one.frames.h5: is damaged",
-        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000-00000000"],
+        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000"],
     ),
     "a byte of the frames is flipped": (
         lambda r: flip(r.frames("one"), r.frames("one").stat().st_size - 2000),
         "normalise/one.frames.h5: is damaged",
-        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000-00000000"],
+        ["normalise/one.frames.h5", "normalise/one.mp4"], ["normalise/s0000"],
     ),
     "the scores are cut": (
         lambda r: cut(r.scores("one")),
         "shots/one.scores.h5: is damaged",
-        ["shots/one.scores.h5"], ["shots/s0000-00000000"],
+        ["shots/one.scores.h5"], ["shots/s0000"],
     ),
     "the scores are gone": (
         lambda r: r.scores("one").unlink(),
         "shots/one.scores.h5: is missing beside one.csv",
-        [], ["shots/s0000-00000000"],
+        [], ["shots/s0000"],
     ),
     "the shots are cut at a line's end": (
         lambda r: r.shots("one").write_text("\n".join(r.shots("one").read_text().splitlines()[:3]) + "\n"),
         "shots/one.csv: is cut off",
-        ["shots/one.csv"], ["shots/s0000-00000000"],
+        ["shots/one.csv"], ["shots/s0000"],
     ),
     "the clips are another trailer's": (
         lambda r: write_spans(
@@ -241,13 +241,13 @@ DAMAGE = {
     ),
     "a ledger is cut": (
         lambda r: r.ledger("shots", SHARD).write_text("trailer\tstatus"),
-        "ledger/shots/s0000-00000000.tsv: expected columns",
-        ["ledger/shots/s0000-00000000.tsv"], [],
+        "ledger/shots/s0000.tsv: expected columns",
+        ["ledger/shots/s0000.tsv"], [],
     ),
     "a shard list is empty": (
         lambda r: r.shard(SHARD).write_text(""),
-        "shards/s0000-00000000.txt: is empty",
-        ["shards/s0000-00000000.txt"], [],
+        "shards/s0000.txt: is empty",
+        ["shards/s0000.txt"], [],
     ),
     "a byte of a pack is flipped": (
         lambda r: flip(r.pack("study", "shot24", "tiny"), where_vectors_are(r.pack("study", "shot24", "tiny"))),
@@ -367,7 +367,7 @@ def test_retry_leaves_what_is_dead_unless_asked(results, capsys):
     assert ask_again(results, capsys, dead=False) == ["There is nothing to try again."]
     assert attempts(results) == set()
     assert ask_again(results, capsys, dead=True) == ["1 dead in download", "Run snakemake again to have them tried."]
-    assert attempts(results) == {"download/s0000-00000000"}
+    assert attempts(results) == {"download/s0000"}
     assert not results.receipt("gone").exists()
     assert results.receipt("one").exists()
 
@@ -376,7 +376,7 @@ def test_retry_counts_an_attempt_for_shards_with_failures(results, capsys):
     rows = [Row("one", "ok", fingerprint="s"), Row("two", "failed", error="shots: x"), Row("gone", "skipped")]
     write_ledger(results.ledger("shots", SHARD), rows)
     assert ask_again(results, capsys, dead=False)[0] == "1 failed in shots"
-    assert attempts(results) == {"shots/s0000-00000000"}
+    assert attempts(results) == {"shots/s0000"}
 
 
 def test_retry_keeps_the_receipt_of_a_video_that_came_since(results, capsys):

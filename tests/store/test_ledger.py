@@ -43,3 +43,14 @@ def test_a_damaged_ledger_is_named_with_its_remedy(tmp_path, text, complaint):
     (tmp_path / "l.tsv").write_text(text)
     with pytest.raises(StoreError, match=rf"l\.tsv: .*{complaint}.*Remove it"):
         read_ledger(tmp_path / "l.tsv")
+
+
+def test_a_ledger_cut_off_anywhere_is_refused(tmp_path):
+    path = tmp_path / "s0000-7e18f737.tsv"  # of a and b
+    write_ledger(path, [Row("a", "ok"), Row("b", "dead", error="download: removed: the words of the site")])
+    whole = path.read_bytes()
+    assert list(read_ledger(path)) == ["a", "b"]
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        with pytest.raises(StoreError, match="Remove it and run snakemake again"):
+            read_ledger(path)

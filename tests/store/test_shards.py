@@ -38,10 +38,20 @@ def test_another_membership_is_another_name(trailers, size, data):
 
 
 def test_a_shard_list_that_holds_no_ids_is_refused(tmp_path):
-    path = tmp_path / "s0000-00000000.txt"
+    path = tmp_path / "s0000.txt"
     path.write_text("tt1\n../../etc/passwd\n")
     with pytest.raises(StoreError, match=r"'../../etc/passwd' is no trailer id"):
         read_shard(path)
     path.write_text("")
     with pytest.raises(StoreError, match="empty"):
+        read_shard(path)
+
+
+@pytest.mark.parametrize("text", ["a\n", "b\na\n", "a\nb\nc\n"])
+def test_a_shard_list_that_does_not_hold_what_its_name_says_is_refused(tmp_path, text):
+    path = tmp_path / "s0000-7e18f737.txt"  # of a and b
+    path.write_text("a\nb\n")
+    assert read_shard(path) == ["a", "b"]
+    path.write_text(text)
+    with pytest.raises(StoreError, match="not those of its name. Remove it"):
         read_shard(path)

@@ -10,14 +10,13 @@ stops the others; the ledger is written last. ``kill -9`` costs the trailer in w
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trailers.domain import is_safe_id
-from trailers.errors import ConfigError, StoreError, SystemicError, TrailerError
+from trailers.errors import MACHINE, ConfigError, StoreError, SystemicError, TrailerError
 from trailers.progress import Progress
 from trailers.store.atomic import write_text
 from trailers.store.layout import Layout
@@ -26,9 +25,6 @@ from trailers.store.shards import read_shard
 from trailers.watchdog import Watchdog, take_note
 
 log = logging.getLogger(__name__)
-
-# The machine's trouble, not the trailer's: every other trailer would fail the same way.
-SYSTEMIC = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -162,7 +158,7 @@ class ShardRun:
         """Record that ``trailer`` came to nothing; raises what would hit every other trailer too."""
         if isinstance(problem, SystemicError):
             raise problem
-        if isinstance(problem, OSError) and problem.errno in SYSTEMIC:
+        if isinstance(problem, OSError) and problem.errno in MACHINE:
             raise SystemicError(
                 f"{self.stage}: {trailer}: {problem}. Mend that and run again; what is made stays."
             ) from problem
@@ -186,7 +182,7 @@ class ShardRun:
             self.watchdog.close()
         if self.ledger is None:
             return
-        rows = [self.rows[trailer] for trailer in self.trailers]
+        rows = [self.still_there(self.rows[trailer]) for trailer in self.trailers]
         failed = [row for row in rows if row.status == FAILED]
         tried = sum(row.status != SKIPPED for row in rows)
         if len(failed) > self.max_failed_fraction * tried:
@@ -200,6 +196,13 @@ class ShardRun:
         write_ledger(self.ledger, rows)
         counts = {status: sum(row.status == status for row in rows) for status in (OK, DEAD, FAILED, SKIPPED)}
         log.info("%s: %s", self.stage, ", ".join(f"{count} {status}" for status, count in counts.items()))
+
+    def still_there(self, row: Row) -> Row:
+        """``row``, or a failure when its product is gone: a ledger must not speak of what was removed meanwhile."""
+        if row.status != OK or not row.path or (self.layout.root / row.path).exists():
+            return row
+        words = f"{self.stage}: {self.layout.root / row.path}: was removed while the stage ran. Run it again."
+        return Row(row.trailer, FAILED, error=words)
 
     def count_attempt(self) -> None:
         """Tell Snakemake, through a parameter of the rule, that this shard wants another run."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from trailers.errors import StoreError
 from trailers.store.atomic import write_text
+from trailers.store.shards import is_whole
 
 COLUMNS = ("trailer", "status", "path", "fingerprint", "facts", "error")
 
@@ -58,13 +59,14 @@ def read_ledger(path: Path) -> dict[str, Row]:
     """Trailer -> row, in the ledger's order.
 
     Raises:
-        StoreError: the file is missing or not a ledger.
+        StoreError: the file is missing, cut off or not a ledger.
     """
     remedy = "Remove it and run snakemake again"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise StoreError(f"{path}: cannot be read as a ledger: {problem}. {remedy}.") from None
+    lines = text.splitlines()
     if not lines or tuple(lines[0].split("\t")) != COLUMNS:
         raise StoreError(f"{path}: expected columns {', '.join(COLUMNS)} in line 1. {remedy}.")
     rows = {}
@@ -74,4 +76,6 @@ def read_ledger(path: Path) -> dict[str, Row]:
             rows[trailer] = Row(trailer, status, where, fingerprint, json.loads(facts), error)
         except ValueError as problem:
             raise StoreError(f"{path}: line {number} is damaged: {problem}. {remedy}.") from None
+    if not text.endswith("\n") or not is_whole(path, list(rows)):
+        raise StoreError(f"{path}: is cut off, or its {len(rows)} trailers are not those of its name. {remedy}.")
     return rows

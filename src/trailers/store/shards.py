@@ -9,11 +9,25 @@ is another name.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from trailers.domain import is_safe_id
 from trailers.errors import StoreError
+
+NAME = re.compile(r"[a-z]\d{4,6}-([0-9a-f]{8})")
+
+
+def digest(trailers: Sequence[str]) -> str:
+    """Eight hexadecimal digits that stand for these trailers in this order."""
+    return hashlib.sha256("\n".join(trailers).encode()).hexdigest()[:8]
+
+
+def is_whole(path: Path, trailers: Sequence[str]) -> bool:
+    """Whether ``trailers`` are those that the name of a shard's file speaks of; any are where it is no such name."""
+    name = NAME.fullmatch(path.stem)
+    return name is None or name[1] == digest(trailers)
 
 
 def make_shards(trailers: Sequence[str], *, size: int, letter: str = "s") -> dict[str, tuple[str, ...]]:
@@ -23,8 +37,7 @@ def make_shards(trailers: Sequence[str], *, size: int, letter: str = "s") -> dic
     shards = {}
     for number, first in enumerate(range(0, len(trailers), size)):
         members = tuple(trailers[first : first + size])
-        digest = hashlib.sha256("\n".join(members).encode()).hexdigest()[:8]
-        shards[f"{letter}{number:04d}-{digest}"] = members
+        shards[f"{letter}{number:04d}-{digest(members)}"] = members
     return shards
 
 
@@ -32,7 +45,7 @@ def read_shard(path: Path) -> list[str]:
     """The trailers of one shard list.
 
     Raises:
-        StoreError: the file is missing or holds something that is no trailer id.
+        StoreError: the file is missing, cut off, or holds something that is no trailer id.
     """
     try:
         trailers = path.read_text(encoding="utf-8").split()
@@ -45,4 +58,8 @@ def read_shard(path: Path) -> list[str]:
             raise StoreError(f"{path}: '{trailer}' is no trailer id. Remove the file and run snakemake again.")
     if not trailers:
         raise StoreError(f"{path}: is empty. Remove it and run snakemake again.")
+    if not is_whole(path, trailers):
+        raise StoreError(
+            f"{path}: its {len(trailers)} trailers are not those of its name. Remove it and run snakemake again."
+        )
     return trailers
