@@ -17,7 +17,7 @@ from trailers.store.ledger import Row as LedgerRow
 from trailers.store.spans import CLIPS_SCHEMA, write_spans
 from trailers.video import VideoFrames, encode_frames
 
-SHARD = "s0000-00000000"
+SHARD = "s0000"
 
 # A 2D and a 3D network small enough for every test. Vectors are means of brightness, so that what
 # a clip must give can be worked out from its frames.
@@ -38,7 +38,8 @@ def build(three):
 
 transform = Transform((16, 16), (16, 16), (0.0, 0.0, 0.0), (1 / 255,) * 3)
 flat = Row("", "own", "flat", 2, 4, transform, Weights("made up", "means.pth"), make=lambda: build(False), batch_cpu=5)
-deep = Row("", "own", "deep", 3, 4, transform, Weights("made up", "means.pth"), None, make=lambda: build(True), batch_cpu=3)
+weights = Weights("made up", "means.pth")
+deep = Row("", "own", "deep", 3, 4, transform, weights, None, make=lambda: build(True), batch_cpu=3)
 """
 
 

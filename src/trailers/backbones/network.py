@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import ctypes
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,9 +125,10 @@ class Embedder:
         self.batch_clips = batch_clips or (row.batch_cuda if device.startswith("cuda") else row.batch_cpu)
         self.precision = "float32"
         self.worst_cosine = 1.0
+        self.copies: torch.cuda.Stream | None = None
         self.network = self.place(network, "float32")
-        reduced = reduced_precision(device) if precision == "auto" else "float32"
-        if reduced != "float32":
+        reduced = reduced_precision(device)
+        if precision == "auto":
             self.try_precision(network, reduced)
 
     def place(self, network: nn.Module, precision: str) -> nn.Module:
@@ -140,10 +142,14 @@ class Embedder:
         return placed
 
     def try_precision(self, network: nn.Module, precision: str) -> None:
-        """Take ``precision`` when the vectors of some made-up clips stay as they are in float32."""
+        """Take ``precision``, and faster arithmetic, when some made-up clips keep the vectors they have in float32."""
         clips = sample_clips(self.row)
         exact = self(clips)
-        kept, self.network, self.precision = self.network, self.place(network, precision), precision
+        kept, self.network, self.precision = (
+            self.network,
+            faster(self.place(network, precision), self.device),
+            precision,
+        )
         self.worst_cosine = float(cosines(exact, self(clips)).min())
         if not self.worst_cosine >= TOLERANCE:
             log.info(
@@ -175,22 +181,69 @@ class Embedder:
             done += len(part)
         return vectors
 
+    @property
+    def batches_in_flight(self) -> int:
+        """How many batches may wait for their results while the next is started."""
+        return 1 if self.device.startswith("cuda") else 0
+
+    def start(self, clips: np.ndarray) -> Callable[[], np.ndarray]:
+        """Begin with the vectors of one batch; what is given waits for them and gives them.
+
+        On a GPU the batch goes through page-locked memory and a stream of its own, so that it is
+        copied while the batch before is computed.
+        """
+        if self.device.startswith("cuda") and len(clips) <= self.batch_clips:
+            import torch
+
+            try:
+                return self.launch(clips)
+            except torch.OutOfMemoryError:
+                self.halve()
+        vectors = self(clips)
+        return lambda: vectors
+
+    def launch(self, clips: np.ndarray) -> Callable[[], np.ndarray]:
+        import torch
+
+        if self.copies is None:
+            self.copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        locked = torch.from_numpy(clips).pin_memory()
+        with torch.cuda.stream(self.copies):
+            there = locked.to(self.device, non_blocking=True)
+        compute = torch.cuda.current_stream(self.device)
+        compute.wait_stream(self.copies)
+        there.record_stream(compute)  # or its memory could be given away before it is read
+        found = self.vectors_of(there)
+        vectors = torch.empty(found.shape, dtype=torch.float32, pin_memory=True)
+        vectors.copy_(found, non_blocking=True)
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        done.record(compute)
+
+        def wait() -> np.ndarray:
+            done.synchronize()
+            return np.asarray(vectors.numpy())
+
+        return wait
+
     def batch(self, part: torch.Tensor) -> np.ndarray:
-        """One batch, filled up to its fixed size."""
+        """One batch, there and back."""
+        return np.asarray(self.vectors_of(part.to(self.device)).cpu().numpy())
+
+    def vectors_of(self, part: torch.Tensor) -> torch.Tensor:
+        """float32 (n, F) of one batch on the device, which is filled up to its fixed size."""
         import torch
 
         count = len(part)
         with torch.inference_mode():
-            part = part.to(self.device, non_blocking=True)
             if count < self.batch_clips:
                 part = torch.cat([part, part.new_zeros((self.batch_clips - count, *part.shape[1:]))])
-            found = self.network(self.normalise(part))
+            found: torch.Tensor = self.network(self.normalise(part))
             if found.ndim != 2 or found.shape[1] != self.row.features:
                 raise ConfigError(
                     f"{self.row.name} gives {tuple(found.shape[1:])} for a clip where its row says "
                     f"({self.row.features},). Correct the row's features, or take the network's last layer off."
                 )
-            return np.asarray(found[:count].float().cpu().numpy())
+            return found[:count].float()
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """uint8 (N, T, H, W, 3) -> float (N, 3, H, W) or (N, 3, T, H, W), channels last in memory."""
@@ -222,13 +275,13 @@ class Embedder:
         )
 
 
-def sample_clips(row: Row, count: int = 4) -> np.ndarray:
+def sample_clips(row: Row, count: int = 4, *, shown_frames: int = 24) -> np.ndarray:
     """Made-up clips to compare precisions with: uint8 (count, frames, height, width, 3).
 
     Smooth moving shapes of all sizes, as in nature, from bright to nearly black, the last black.
     """
     height, width = row.transform.crop
-    frames = row.wanted_frames(24)
+    frames = row.wanted_frames(shown_frames)
     random = np.random.default_rng(0)
     y, x = np.mgrid[0:height, 0:width]
     time = np.arange(frames)[:, None, None]
@@ -249,14 +302,28 @@ def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.asarray((left * right).sum(axis=1) / (np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)))
 
 
-@contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    """torch with ``count`` threads; as it was afterwards."""
-    import torch
+def faster(network: nn.Module, device: str) -> nn.Module:
+    """``network`` with its arithmetic in an order that suits the device; the results differ by rounding."""
+    if device != "cpu":
+        return network
+    from torchvision.models.video.swin_transformer import SwinTransformer3d
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    if any(isinstance(module, SwinTransformer3d) for module in network.modules()):
+        from trailers.backbones.swin3d import speed_up
+
+        return speed_up(network)
+    return network
+
+
+def keep_memory(keep: bool = True) -> None:
+    """Let this process keep the memory it frees for the next batch; for a process that embeds on a CPU.
+
+    A batch's activations are large, and the allocator gives large blocks back to the system at
+    once; to be given them anew, page by page and cleared, cost a sixth (convolutions) to a third
+    (Swin3D) of all time. Only glibc has this switch.
+    """
+    mmap_max, trim_threshold = -4, -1
+    with contextlib.suppress(OSError, AttributeError):
+        allocator = ctypes.CDLL(None)
+        allocator.mallopt(mmap_max, 0 if keep else 65536)
+        allocator.mallopt(trim_threshold, 2**31 - 1 if keep else 128 * 1024)

@@ -41,7 +41,7 @@ class Transform:
             raise ValueError(f"interpolation is bilinear or bicubic, got '{self.interpolation}'")
 
     @property
-    def geometry(self) -> tuple[Any, ...]:
+    def geometry(self) -> tuple[tuple[int, ...], tuple[int, int], str, bool]:
         """What rows must have in common to share resized frames."""
         return (self.resize, self.crop, self.interpolation, self.antialias)
 

@@ -46,11 +46,11 @@ ROWS = (
     Row(
         "r2plus1d_18", "torchvision", "r2plus1d_18", 3, 512,
         Transform((128, 171), (112, 112), antialias=False, **KINETICS),
-        published("KINETICS400_V1", "r2plus1d_18-91a641e6.pth"), None, paper="ResNet-2+1D", batch_cpu=4, batch_cuda=32,
+        published("KINETICS400_V1", "r2plus1d_18-91a641e6.pth"), None, paper="ResNet-2+1D", batch_cpu=2, batch_cuda=32,
     ),
-    swin3d("swin3d_t", 768, "swin3d_t-7615ae03.pth", paper="Swin-3D", batch_cpu=2),
-    swin3d("swin3d_s", 768, "swin3d_s-da41c237.pth", batch_cpu=2),
-    swin3d("swin3d_b", 1024, "swin3d_b_1k-24f7c7c6.pth", batch_cpu=2),
+    swin3d("swin3d_t", 768, "swin3d_t-7615ae03.pth", paper="Swin-3D", batch_cpu=1),
+    swin3d("swin3d_s", 768, "swin3d_s-da41c237.pth", batch_cpu=1),
+    swin3d("swin3d_b", 1024, "swin3d_b_1k-24f7c7c6.pth", batch_cpu=1),
     Row(
         "s3d", "torchvision", "s3d", 3, 1024, Transform((256, 256), (224, 224), antialias=False, **KINETICS),
         published("KINETICS400_V1", "s3d-d76dad2f.pth"), None, 14, batch_cpu=2, batch_cuda=32,

@@ -18,11 +18,16 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,7 +35,7 @@ from trailers.backbones.row import RANDOM_SEED, Row, Transform, clip_frames
 from trailers.backbones.rows import find_row
 from trailers.backbones.weights import weights_sha256
 from trailers.domain import Clip, ClipStrategy
-from trailers.errors import ConfigError, StoreError
+from trailers.errors import ConfigError, StoreError, SystemicError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
@@ -50,8 +55,13 @@ log = logging.getLogger(__name__)
 
 SCHEMA = "embed/1"
 
-BLOCK_FRAMES = 64  # decoded at once, at most
-BLOCK_BYTES = 64 * 2**20  # and in memory, for videos that were not made smaller
+BLOCK_FRAMES = 96  # decoded at once, at most; starts at a multiple of it, which is a key frame at most settings
+DECODED_BYTES = 64 * 2**20  # in memory at once before they are resized, for videos that were not made smaller
+BLOCKS_AHEAD = 2  # for each decoding worker
+
+Geometry = tuple[tuple[int, ...], tuple[int, int], str, bool]  # of a transform: resize, crop, interpolation, antialias
+Wanted = Mapping[Geometry, tuple[Transform, np.ndarray]]  # which frames each geometry wants
+Decoded = dict[Geometry, np.ndarray]
 
 # What else computes the vectors; recorded, not digested: another version stays within the tolerance.
 PACKAGES = ("trailers", "torch", "torchvision", "timm", "pytorchvideo", "av", "numpy")
@@ -72,6 +82,7 @@ class Effort:
     weights_dir: str = setting("folder of the weights")
     device: str = setting("auto, cpu or cuda")
     batch_clips: int | None = setting("clips a batch; none takes the backbone's own, measured")
+    workers: int | None = setting("decoding workers; 0 decodes between batches, none takes what suits the device")
 
 
 @dataclass(eq=False)
@@ -142,7 +153,7 @@ class Job:
         return cls(pair, trailer, clips, pair.mark(header["fingerprint"]), sources, vectors, len(clips))
 
     @property
-    def geometry(self) -> tuple[Any, ...]:
+    def geometry(self) -> Geometry:
         return self.pair.row.transform.geometry
 
     def fill(self, indices: np.ndarray, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -152,7 +163,7 @@ class Job:
             indices: int64 (n,), ascending: every wanted frame of the trailer between the first and the last.
             frames: uint8 (n, height, width, 3), resized and cropped.
         """
-        if not len(indices):
+        if self.failed or not len(indices):
             return
         first, last = indices[0], indices[-1]
         ends = self.sources.max(axis=1)
@@ -174,7 +185,7 @@ class Block:
     jobs: Sequence[Job]
     path: Path
     indices: np.ndarray
-    wanted: Mapping[tuple[Any, ...], tuple[Transform, np.ndarray]]
+    wanted: Wanted
 
 
 class Batches:
@@ -184,22 +195,34 @@ class Batches:
         self.embedder = embedder
         self.clips: list[np.ndarray] = []
         self.owners: list[tuple[Job, int]] = []
+        self.flying: deque[tuple[list[tuple[Job, int]], Callable[[], np.ndarray]]] = deque()
 
-    def add(self, job: Job, number: int, clip: np.ndarray) -> list[tuple[Job, int]]:
-        """Take one clip; gives the owners of the vectors that were made, once a batch is full."""
+    def add(self, job: Job, number: int, clip: np.ndarray) -> None:
         self.clips.append(clip)
         self.owners.append((job, number))
-        return self.flush() if len(self.clips) >= self.embedder.batch_clips else []
+        if len(self.clips) >= self.embedder.batch_clips:
+            self.start()
+            self.land(leaving=self.embedder.batches_in_flight)
 
-    def flush(self) -> list[tuple[Job, int]]:
-        if not self.clips:
-            return []
-        vectors = self.embedder(np.stack(self.clips))
-        done, self.owners, self.clips = self.owners, [], []
-        for (job, number), vector in zip(done, vectors, strict=True):
-            job.vectors[number] = vector
-            job.missing -= 1
-        return done
+    def start(self) -> None:
+        if self.clips:
+            self.flying.append((self.owners, self.embedder.start(np.stack(self.clips))))
+            self.clips, self.owners = [], []
+
+    def flush(self) -> None:
+        self.start()
+        self.land(leaving=0)
+
+    def land(self, *, leaving: int) -> None:
+        """Give vectors to their jobs, and write the jobs that have all."""
+        while len(self.flying) > leaving:
+            owners, wait = self.flying.popleft()
+            for (job, number), vector in zip(owners, wait(), strict=True):
+                job.vectors[number] = vector
+                job.missing -= 1
+            for job in dict.fromkeys(job for job, _ in owners):
+                if job.missing == 0 and not job.failed:
+                    finish(job, self.embedder.precision)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -220,7 +243,7 @@ def run(arguments: argparse.Namespace) -> None:
     for pair in pairs:
         pair.todo = frozenset(pair.work.unsettled(pair.settled))
     if any(pair.todo for pair in pairs):
-        embed(pairs, settings, effort)
+        embed(pairs, make_embedders(pairs, settings, effort), workers=effort.workers)
     for pair in pairs:
         pair.work.finish()
 
@@ -261,29 +284,30 @@ def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
     return f"random-seed-{RANDOM_SEED}" if settings.random_weights else weights_sha256(row, Path(effort.weights_dir))
 
 
-def embed(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> None:
+def embed(pairs: Sequence[Pair], embedders: Mapping[str, Embedder], *, workers: int | None) -> None:
     """Make all that the pairs have to do, trailer after trailer."""
-    embedders = make_embedders(pairs, settings, effort)
     batches: dict[tuple[str, int], Batches] = {}
-    for block, decoded in read_blocks(blocks_of(pairs)):
-        if isinstance(decoded, Exception):
+    with Readers(workers, on_gpu=any(made.device != "cpu" for made in embedders.values())) as readers:
+        for block, decoded in read_blocks(blocks_of(pairs), readers):
             for job in block.jobs:
-                fail(job, decoded)
-            continue
-        for job in block.jobs:
-            for number, clip in job.fill(block.wanted[job.geometry][1], decoded[job.geometry]):
-                key = (job.pair.row.name, len(clip))
-                if key not in batches:
-                    batches[key] = Batches(embedders[job.pair.row.name])
-                finish_all(batches[key].add(job, number, clip), embedders)
+                if isinstance(decoded, Exception):
+                    fail(job, decoded)
+                    continue
+                for number, clip in job.fill(block.wanted[job.geometry][1], decoded[job.geometry]):
+                    key = (job.pair.row.name, len(clip))
+                    if key not in batches:
+                        batches[key] = Batches(embedders[job.pair.row.name])
+                    batches[key].add(job, number, clip)
     for batch in batches.values():
-        finish_all(batch.flush(), embedders)
+        batch.flush()
 
 
 def make_embedders(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> dict[str, Embedder]:
-    from trailers.backbones.network import Embedder, choose_device, make_network
+    from trailers.backbones.network import Embedder, choose_device, keep_memory, make_network
 
     device = choose_device(effort.device)
+    if device == "cpu":
+        keep_memory()
     embedders = {}
     for row in {pair.row.name: pair.row for pair in pairs if pair.todo}.values():
         network = make_network(row, None if settings.random_weights else Path(effort.weights_dir))
@@ -313,16 +337,21 @@ def blocks_of(pairs: Sequence[Pair]) -> Iterator[Block]:
 
 
 def cut_into_blocks(jobs: Sequence[Job], path: Path) -> Iterator[Block]:
-    everything = np.unique(np.concatenate([job.sources.ravel() for job in jobs]))
-    everything = everything[everything >= 0]
-    by_geometry: dict[tuple[Any, ...], list[Job]] = {}
+    """The frames that any job wants, in portions; neighbouring spans with few of them share a block."""
+    by_geometry: dict[Geometry, list[Job]] = {}
     for job in jobs:
         by_geometry.setdefault(job.geometry, []).append(job)
-    wanted = {
-        key: np.unique(np.concatenate([job.sources.ravel() for job in some])) for key, some in by_geometry.items()
-    }
-    for start in range(0, len(everything), BLOCK_FRAMES):
-        indices = everything[start : start + BLOCK_FRAMES]
+    wanted = {key: frames_of(some) for key, some in by_geometry.items()}
+    everything = frames_of(jobs)
+    spans = np.split(everything, np.flatnonzero(np.diff(everything // BLOCK_FRAMES)) + 1)
+    portion: list[np.ndarray] = []
+    for number, span in enumerate(spans):
+        portion.append(span)
+        following = len(spans[number + 1]) if number + 1 < len(spans) else BLOCK_FRAMES
+        if sum(map(len, portion)) + following <= BLOCK_FRAMES:
+            continue
+        indices = np.concatenate(portion)
+        portion = []
         parts = {}
         for key, some in by_geometry.items():
             low, high = np.searchsorted(wanted[key], (indices[0], indices[-1] + 1))
@@ -330,66 +359,102 @@ def cut_into_blocks(jobs: Sequence[Job], path: Path) -> Iterator[Block]:
         yield Block(jobs, path, indices, parts)
 
 
-Decoded = dict[tuple[Any, ...], np.ndarray]
+def frames_of(jobs: Sequence[Job]) -> np.ndarray:
+    """int64: every frame of the trailer that one of the jobs wants, ascending."""
+    frames = np.unique(np.concatenate([job.sources.ravel() for job in jobs]))
+    return frames[frames >= 0]
 
 
-def read_blocks(blocks: Iterable[Block]) -> Iterator[tuple[Block, Decoded | Exception]]:
+def read_blocks(blocks: Iterable[Block], readers: Readers) -> Iterator[tuple[Block, Decoded | Exception]]:
     """Each block with its frames, resized and cropped for each geometry; or with what went wrong."""
-    reader = Reader()
+    flying: deque[tuple[Block, Callable[[], Decoded]]] = deque()
+    for block in blocks:
+        if all(job.failed for job in block.jobs):
+            continue
+        flying.append((block, readers.start(block.path, block.indices, block.wanted)))
+        if len(flying) > readers.ahead:
+            yield landed(*flying.popleft())
+    while flying:
+        yield landed(*flying.popleft())
+
+
+def landed(block: Block, wait: Callable[[], Decoded]) -> tuple[Block, Decoded | Exception]:
     try:
-        for block in blocks:
-            if all(job.failed for job in block.jobs):
-                continue
-            try:
-                yield block, reader.read(block.path, block.indices, block.wanted)
-            except Exception as problem:  # noqa: BLE001  recorded for the trailer by the caller
-                yield block, problem
-    finally:
-        reader.close()
+        return block, wait()
+    except BrokenExecutor as problem:
+        raise SystemicError(f"embed: a decoding worker died: {problem}. Use fewer (embed.workers).") from None
+    except Exception as problem:  # noqa: BLE001  recorded for the trailer by the caller
+        return block, problem
 
 
-class Reader:
-    """Decodes, resizes and crops; keeps the last video open."""
+class Readers:
+    """Workers that decode, resize and crop: threads beside a CPU's network, processes beside a GPU's.
 
-    def __init__(self) -> None:
-        self.path: Path | None = None
-        self.video: VideoFrames | None = None
+    A network on the CPU leaves no core to a process of its own; a GPU wants more frames than one
+    interpreter hands over.
+    """
 
-    def read(
-        self, path: Path, indices: np.ndarray, wanted: Mapping[tuple[Any, ...], tuple[Transform, np.ndarray]]
-    ) -> Decoded:
-        from trailers.backbones.transform import resize_and_crop
+    def __init__(self, workers: int | None, *, on_gpu: bool) -> None:
+        if workers is None:
+            workers = max(1, min(8, (os.cpu_count() or 1) - 1)) if on_gpu else 1
+        self.ahead = workers * BLOCKS_AHEAD
+        self.pool: Executor | None = None
+        if workers and on_gpu:
+            # A forked child of a process that uses CUDA cannot; a fresh one has nothing to inherit.
+            self.pool = ProcessPoolExecutor(workers, get_context("spawn"))
+        elif workers:
+            self.pool = ThreadPoolExecutor(workers)
 
-        video = self.open(path)
-        if indices[-1] >= len(video):
-            raise StoreError(
-                f"{path}: has {len(video)} frames where the clips want frame {indices[-1]}. Run the stage clips again."
-            )
-        found: dict[tuple[Any, ...], list[np.ndarray]] = {key: [] for key in wanted}
-        # Videos that were not made smaller are decoded a few frames at a time.
-        step = max(1, BLOCK_BYTES // (video.height * video.width * 3))
-        for start in range(0, len(indices), step):
-            some = indices[start : start + step]
-            frames = video.batch(some)
-            for key, (transform, all_indices) in wanted.items():
-                low, high = np.searchsorted(all_indices, (some[0], some[-1] + 1))
-                if low < high:
-                    rows = np.searchsorted(some, all_indices[low:high])
-                    found[key].append(resize_and_crop(frames if len(rows) == len(frames) else frames[rows], transform))
-        return {
-            key: np.concatenate(parts) if parts else np.zeros((0, 0, 0, 3), np.uint8) for key, parts in found.items()
-        }
+    def start(self, path: Path, indices: np.ndarray, wanted: Wanted) -> Callable[[], Decoded]:
+        """Begin to read; what is given waits for the frames."""
+        if self.pool is None:
+            return lambda: read(path, indices, wanted)
+        return self.pool.submit(read, path, indices, wanted).result
 
-    def open(self, path: Path) -> VideoFrames:
-        if self.video is None or self.path != path:
-            self.close()
-            self.video, self.path = VideoFrames(path), path
-        return self.video
+    def __enter__(self) -> Readers:
+        return self
 
-    def close(self) -> None:
-        if self.video is not None:
-            self.video.close()
-        self.video = self.path = None
+    def __exit__(self, *problem: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+        close_video()
+
+
+OPEN = threading.local()  # the video that this thread read last
+
+
+def read(path: Path, indices: np.ndarray, wanted: Wanted) -> Decoded:
+    """uint8 (n, height, width, 3) for each geometry."""
+    from trailers.backbones.transform import resize_and_crop
+
+    video = open_video(path)
+    if indices[-1] >= len(video):
+        raise StoreError(f"{path}: has {len(video)} frames, the clips want frame {indices[-1]}. Run clips again.")
+    found: dict[Geometry, list[np.ndarray]] = {key: [np.zeros((0, *key[1], 3), np.uint8)] for key in wanted}
+    step = max(1, DECODED_BYTES // (video.height * video.width * 3))
+    for start in range(0, len(indices), step):
+        some = indices[start : start + step]
+        frames = video.batch(some)
+        for key, (transform, all_indices) in wanted.items():
+            low, high = np.searchsorted(all_indices, (some[0], some[-1] + 1))
+            if low < high:
+                rows = np.searchsorted(some, all_indices[low:high])
+                found[key].append(resize_and_crop(frames if len(rows) == len(frames) else frames[rows], transform))
+    return {key: np.concatenate(parts) for key, parts in found.items()}
+
+
+def open_video(path: Path) -> VideoFrames:
+    if getattr(OPEN, "path", None) != path:
+        close_video()
+        OPEN.video, OPEN.path = VideoFrames(path), path
+    video: VideoFrames = OPEN.video
+    return video
+
+
+def close_video() -> None:
+    if getattr(OPEN, "path", None) is not None:
+        OPEN.video.close()
+        OPEN.video = OPEN.path = None
 
 
 def fail(job: Job, problem: Exception) -> None:
@@ -399,14 +464,11 @@ def fail(job: Job, problem: Exception) -> None:
         job.pair.work.fail(job.trailer, problem)
 
 
-def finish_all(owners: Iterable[tuple[Job, int]], embedders: Mapping[str, Embedder]) -> None:
-    """Write the trailers whose last vector has come."""
-    for job in dict.fromkeys(job for job, _ in owners):
-        if job.missing == 0 and not job.failed:
-            try:
-                write(job, embedders[job.pair.row.name].precision)
-            except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
-                fail(job, problem)
+def finish(job: Job, precision: str) -> None:
+    try:
+        write(job, precision)
+    except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
+        fail(job, problem)
 
 
 def write(job: Job, precision: str) -> None:

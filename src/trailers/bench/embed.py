@@ -1,0 +1,231 @@
+"""embed: ours end to end, the network alone, decoding alone, and a plain extractor, in clips a second.
+
+Videos as published are made into 24 fps video first, unmeasured, and cut into clips of equal length
+from end to end. Then, in turns:
+
+    ours       the stage itself: decoding, transform, network, HDF5
+    network    the network on ready-made clips, at the backbone's batch size and precision
+    decoding   reading, resizing and cropping what the clips want
+    plain      what most public extractors do: decord's get_batch clip by clip, the published
+               transform, float32, one clip at a time
+
+Ratio end_to_end_to_limit: ours over the limit, which is min(network, decoding) on a GPU and
+1 / (1/network + 1/decoding) on a CPU, where both share the cores. end_to_end_to_plain: ours over
+plain. Weights are random where the published ones are not here: speed does not depend on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trailers.backbones.cost import cost_of
+from trailers.backbones.network import (
+    Embedder,
+    choose_device,
+    cosines,
+    keep_memory,
+    make_network,
+    reduced_precision,
+    sample_clips,
+)
+from trailers.backbones.row import Row
+from trailers.backbones.rows import find_row
+from trailers.backbones.weights import weights_sha256
+from trailers.bench import harness
+from trailers.bench.normalise import take
+from trailers.domain import Clip, ClipStrategy, Shot
+from trailers.errors import WeightsError
+from trailers.settings import defaults, from_section
+from trailers.stages import embed, normalise, shard
+from trailers.stages.clips import cut_into_clips
+from trailers.store.layout import Layout
+from trailers.store.spans import CLIPS_SCHEMA, write_spans
+from trailers.video import VideoFrames
+
+PLAIN_CLIPS = 12  # a video; the plain way is slow and its rate does not depend on their number
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="videos as published")
+    parser.add_argument("--backbone", required=True, help="name of a backbone")
+    parser.add_argument("--clips", type=ClipStrategy.parse, default="seq24", help="clip strategy (seq24)")
+    parser.add_argument("--max-clips", type=int, metavar="N", help="of each video only the first N clips")
+    parser.add_argument("--no-plain", action="store_true", help="leave the plain way out")
+    parser.add_argument("--rounds", type=int, default=3, help="times each way is run (3)")
+    parser.add_argument("--batch-clips", type=int, metavar="N", help="clips a batch (the backbone's own)")
+    parser.add_argument("--precision", default="auto", help="auto or float32 (auto)")
+    parser.add_argument("--workers", type=int, metavar="N", help="decoding workers (what suits the device)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (auto)")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    logging.basicConfig(level=logging.WARNING)
+    section = defaults("embed")
+    row = find_row(arguments.backbone, Path(section["weights_dir"]))
+    device = choose_device(arguments.device)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Layout(Path(folder)), row, ClipStrategy.parse(str(arguments.clips)), device, arguments)
+        for number, video in enumerate(arguments.videos):
+            bench.add(video, f"video{number}", arguments.max_clips)
+        return bench.run(arguments.rounds, plain=not arguments.no_plain)
+
+
+class Bench:
+    def __init__(
+        self, layout: Layout, row: Row, strategy: ClipStrategy, device: str, arguments: argparse.Namespace
+    ) -> None:
+        self.layout, self.row, self.strategy, self.device = layout, row, strategy, device
+        self.workers: int | None = arguments.workers
+        self.trailers: list[str] = []
+        self.weights_dir = weights_here(row, Path(defaults("embed")["weights_dir"]))
+        self.plain_network = make_network(row, self.weights_dir)
+        self.embedder = Embedder(
+            row, self.plain_network, device=device, precision=arguments.precision, batch_clips=arguments.batch_clips
+        )
+        # What is seen of float32: the tolerance, on the clips themselves.
+        self.exact = Embedder(row, self.plain_network, device=device, precision="float32", batch_clips=1)
+
+    def add(self, video: Path, trailer: str, max_clips: int | None) -> None:
+        """Make the 24 fps video and its clips."""
+        section = defaults("normalise")
+        settings, effort = from_section(normalise.Settings, section), from_section(normalise.Effort, section)
+        normalise.workers(self.layout, settings, effort)[1](take(self.layout, video, trailer))
+        with VideoFrames(self.layout.video(trailer)) as frames:
+            clips = cut_into_clips([Shot(0, len(frames))], frames=self.strategy.frames)[:max_clips]
+            header: dict[str, str | int] = {"trailer": trailer, "frames": len(frames), "fingerprint": trailer}
+        # The frame in the middle stands for the clip: as far from a key frame as any, on average.
+        clips = [Clip(c.shot, c.start, c.end, c.padding, (c.start + c.end) // 2) for c in clips]
+        path = self.layout.clips(str(self.strategy), trailer)
+        write_spans(path, clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
+        self.trailers.append(trailer)
+
+    def pair(self) -> embed.Pair:
+        """All trailers to do, whatever is there."""
+        settings = embed.Settings(precision="auto", random_weights=self.weights_dir is None)
+        work = shard.ShardRun("embed", self.trailers, self.layout)
+        return embed.Pair(self.strategy, self.row, "bench", settings, work, frozenset(self.trailers))
+
+    def ours(self) -> None:
+        keep_memory(self.device == "cpu")
+        embed.embed([self.pair()], {self.row.name: self.embedder}, workers=self.workers)
+
+    def decoding(self) -> None:
+        with embed.Readers(self.workers, on_gpu=self.device != "cpu") as readers:
+            for _, decoded in embed.read_blocks(embed.blocks_of([self.pair()]), readers):
+                if isinstance(decoded, Exception):
+                    raise decoded
+
+    def network(self, clips: np.ndarray) -> None:
+        keep_memory(self.device == "cpu")
+        waiting: list[Callable[[], np.ndarray]] = []
+        for _ in range(network_batches(self.clip_count(), len(clips))):
+            waiting.append(self.embedder.start(clips))
+            if len(waiting) > self.embedder.batches_in_flight:
+                waiting.pop(0)()
+        for wait in waiting:
+            wait()
+
+    def plain(self, wanted: Sequence[tuple[Path, list[list[int]]]]) -> None:
+        keep_memory(False)
+        import decord
+        import torch
+
+        network = self.plain_network.to(self.device)
+        for path, clips in wanted:
+            video = decord.VideoReader(str(path))
+            for indices in clips:
+                frames = video.get_batch([max(0, index) for index in indices]).asnumpy()
+                pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float().div(255)
+                transform = self.row.transform
+                size = transform.resized(pixels.shape[2], pixels.shape[3])
+                pixels = torch.nn.functional.interpolate(
+                    pixels, size, mode=transform.interpolation, antialias=transform.antialias, align_corners=False
+                )
+                top, left = ((side - cut) // 2 for side, cut in zip(size, transform.crop, strict=True))
+                pixels = pixels[:, :, top : top + transform.crop[0], left : left + transform.crop[1]]
+                mean, std = (torch.tensor(values)[:, None, None] for values in (transform.mean, transform.std))
+                pixels = (pixels - mean) / std
+                clip = pixels if self.row.dimensions == 2 else pixels.permute(1, 0, 2, 3)[None].contiguous()
+                with torch.no_grad():
+                    network(clip.to(self.device)).cpu()
+
+    def jobs(self) -> list[embed.Job]:
+        pair = self.pair()
+        return [embed.Job.start(pair, trailer) for trailer in self.trailers]
+
+    def clip_count(self) -> int:
+        return sum(len(job.clips) for job in self.jobs())
+
+    def run(self, rounds: int, *, plain: bool) -> dict[str, Any]:
+        jobs = self.jobs()
+        count = sum(len(job.clips) for job in jobs)
+        ready = np.resize(sample_clips(self.row, shown_frames=self.strategy.shown_frames), self.batch_shape(jobs[0]))
+        # Spread over the video, as all its clips are.
+        some = [
+            (
+                self.layout.video(job.trailer),
+                job.sources[:: max(1, len(job.sources) // PLAIN_CLIPS)][:PLAIN_CLIPS].tolist(),
+            )
+            for job in jobs
+        ]
+        plain_count = sum(len(clips) for _, clips in some)
+        ways: dict[str, Callable[[], Any]] = {
+            "ours": self.ours,
+            "network": lambda: self.network(ready),
+            "decoding": self.decoding,
+            "plain": lambda: self.plain(some),
+        }
+        if not plain:
+            del ways["plain"]
+        timings = harness.alternate(ways, rounds=rounds)
+        fed = network_batches(count, len(ready)) * len(ready)
+        counts = {"ours": count, "network": fed, "decoding": count, "plain": plain_count}
+        per_clip = {name: [wall / counts[name] for wall in timing.wall_s] for name, timing in timings.items()}
+        limit = [self.limit(n, d) for n, d in zip(per_clip["network"], per_clip["decoding"], strict=True)]
+        rates = {name: {"clips_s": 1 / np.median(values)} for name, values in per_clip.items()}
+        ratios = {"end_to_end_to_limit": harness.ratio(limit, per_clip["ours"])}
+        if plain:
+            ratios["end_to_end_to_plain"] = harness.ratio(per_clip["plain"], per_clip["ours"])
+        return {"figures": {**rates, "about": self.about(count, per_clip)}, "ratios": ratios}
+
+    def batch_shape(self, job: embed.Job) -> tuple[int, ...]:
+        return (self.embedder.batch_clips, job.sources.shape[1], *self.row.transform.crop, 3)
+
+    def limit(self, network_s: float, decoding_s: float) -> float:
+        """Seconds a clip at the limit."""
+        return network_s + decoding_s if self.device == "cpu" else max(network_s, decoding_s)
+
+    def about(self, count: int, per_clip: dict[str, list[float]]) -> dict[str, Any]:
+        rate = cost_of(self.row, shown_frames=self.strategy.shown_frames).multiply_adds / np.median(per_clip["network"])
+        clips = sample_clips(self.row, shown_frames=self.strategy.shown_frames)
+        figures = {
+            "clips": count,
+            "batch": self.embedder.batch_clips,
+            "precision": self.embedder.precision,
+            "worst_cosine": round(float(cosines(self.exact(clips), self.embedder(clips)).min()), 6),
+            "weights": "random" if self.weights_dir is None else "published",
+            "network_to_peak": rate / harness.matrix_rate(self.device, reduced_precision(self.device), seconds=0.3),
+        }
+        if self.device != "cpu":
+            figures["gpu_busy_share"] = float(np.median(per_clip["network"]) / np.median(per_clip["ours"]))
+        return figures
+
+
+def network_batches(clips: int, batch: int) -> int:
+    """As many full batches as the clips make, at least one."""
+    return max(1, round(clips / batch))
+
+
+def weights_here(row: Row, folder: Path) -> Path | None:
+    try:
+        weights_sha256(row, folder)
+    except WeightsError:
+        return None
+    return folder
