@@ -1,6 +1,8 @@
 """The bench harness: turns, ratios, usage, the table and the file."""
 
+import functools
 import json
+import os
 import sys
 import types
 
@@ -58,6 +60,42 @@ def test_the_table_aligns_and_leaves_holes():
         "package      60.1  1,234",
         "ours          170          bfloat16",
     ]
+
+
+def test_rows_that_share_no_figure_start_a_table_of_their_own():
+    figures = {"ours": {"frames/s": 2}, "film": {"MB": 300}, "longer film": {"MB": 310, "hours": 2}}
+    assert harness.table(figures).splitlines() == [
+        "      frames/s",
+        "ours         2",
+        "",
+        "              MB  hours",
+        "film         300",
+        "longer film  310      2",
+    ]
+
+
+def test_a_way_apart_runs_in_one_process_of_its_own():
+    way = harness.Apart(functools.partial, os.getpid)
+    timings = harness.alternate({"apart": way}, rounds=2, keep=True)
+    assert way.process.is_alive()
+    way.close()
+    assert timings["apart"].results == [way.process.pid] * 2
+    assert way.process.pid != os.getpid()
+    assert way.process.exitcode == 0
+
+
+def test_a_way_apart_measures_its_own_process():
+    way = harness.Apart(functools.partial, sum, range(20_000_000))
+    timing = harness.alternate({"apart": way}, rounds=1)["apart"]
+    way.close()
+    assert timing.cpu_s[0] > 0.05
+    assert timing.wall_s[0] > 0.05
+
+
+def test_a_way_apart_that_fails_is_told_of():
+    way = harness.Apart(functools.partial, int, "ten")
+    with pytest.raises(RuntimeError, match="stopped with code 1"):
+        way()
 
 
 def test_the_matrix_rate_is_a_rate():

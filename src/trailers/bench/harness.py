@@ -7,6 +7,7 @@ the rounds' own ratios.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 import statistics
@@ -38,6 +39,68 @@ class Timing:
         return statistics.median(self.cpu_s)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a way that measures itself gives ``alternate``."""
+
+    wall_s: float
+    cpu_s: float
+    result: Any
+
+
+class Apart:
+    """A way in a process of its own, so that what it does to its process touches no other way.
+
+    Args:
+        make: gives the way; it and its arguments go to the other process, so it is a function of a module.
+    """
+
+    def __init__(self, make: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs, make, arguments), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def __call__(self) -> Measured:
+        """Run the way once, there.
+
+        Raises:
+            RuntimeError: it failed; the other process has printed why.
+        """
+        try:
+            self.pipe.send(None)
+            measured: Measured = self.pipe.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            raise RuntimeError(f"a way stopped with code {self.process.exitcode}; see above") from None
+        return measured
+
+    def close(self) -> None:
+        self.pipe.close()
+        self.process.join()
+
+
+def serve(pipe: Any, make: Callable[..., Callable[[], Any]], arguments: Sequence[Any]) -> None:
+    """The other process of ``Apart``: runs the way whenever asked, until the pipe closes."""
+    way = make(*arguments)
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:
+            return
+        pipe.send(measure(way))
+
+
+def measure(way: Callable[[], Any]) -> Measured:
+    """Run ``way``; one that measures itself is believed."""
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    result = way()
+    if isinstance(result, Measured):
+        return result
+    return Measured(time.perf_counter() - wall, cpu_seconds() - cpu, result)
+
+
 def alternate(
     ways: Mapping[str, Callable[[], Any]], *, rounds: int, warm_up: bool = True, keep: bool = False
 ) -> dict[str, Timing]:
@@ -56,12 +119,11 @@ def alternate(
     timings = {name: Timing() for name in ways}
     for number in range(rounds):
         for name in list(ways)[:: -1 if number % 2 else 1]:
-            wall, cpu = time.perf_counter(), cpu_seconds()
-            result = ways[name]()
-            timings[name].wall_s.append(time.perf_counter() - wall)
-            timings[name].cpu_s.append(cpu_seconds() - cpu)
+            measured = measure(ways[name])
+            timings[name].wall_s.append(measured.wall_s)
+            timings[name].cpu_s.append(measured.cpu_s)
             if keep:
-                timings[name].results.append(result)
+                timings[name].results.append(measured.result)
     return timings
 
 
@@ -174,7 +236,20 @@ def commit() -> str | None:
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """The figures as aligned text, a row each; a figure that a row lacks stays empty."""
+    """The figures as aligned text, a row each.
+
+    Rows that share no figure with those above them start a table of their own.
+    """
+    blocks: list[dict[str, Mapping[str, Any]]] = []
+    for name, row in figures.items():
+        if not blocks or not any(set(row) & set(above) for above in blocks[-1].values()):
+            blocks.append({})
+        blocks[-1][name] = row
+    return "\n\n".join(aligned(block) for block in blocks)
+
+
+def aligned(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """One table; a figure that a row lacks stays empty."""
     columns = list(dict.fromkeys(name for row in figures.values() for name in row))
     cells = [["", *columns]]
     cells += [

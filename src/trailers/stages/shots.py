@@ -98,7 +98,9 @@ class Worker:
     @cached_property
     def detector(self) -> Detector:
         from trailers.detector.detector import Detector
+        from trailers.detector.memory import keep_freed_memory
 
+        keep_freed_memory()
         effort = self.effort
         return Detector(precision=effort.precision, device=effort.device, batch_windows=effort.batch_windows)
 
