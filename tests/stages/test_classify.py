@@ -273,6 +273,14 @@ def test_a_damaged_checkpoint_or_weights_file_is_made_again(study):
     assert classify(study) == expected
 
 
+def test_a_checkpoint_that_does_not_fit_starts_again(study, caplog):
+    expected = classify(study)
+    (study / "out" / "weights.pt").unlink()
+    torch.save({"fingerprint": expected["fingerprint"], "network": {}}, study / "out" / "checkpoint.pt")
+    assert classify(study) == expected
+    assert "the checkpoint does not fit, so it starts again" in caplog.text
+
+
 def test_weights_that_would_run_code_are_not_loaded(study, tmp_path):
     class Trap:
         def __reduce__(self):
@@ -286,7 +294,7 @@ def test_weights_that_would_run_code_are_not_loaded(study, tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_bytes(study):
-    more = ["--checkpoint-s", "0", "--stop-epochs", "0"]
+    more = ["--checkpoint-s", "0.05", "--stop-epochs", "0"]
     classify(study, *more, epochs=60)
     log = study / "log.txt"
     with log.open("w") as errors:
@@ -300,20 +308,21 @@ def test_a_killed_training_goes_on_to_the_same_bytes(study):
     assert (study / "killed" / "checkpoint.pt").exists()
     assert not (study / "killed" / "metrics.json").exists()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "goes on after epoch 4" in done.stderr or "goes on after epoch 5" in done.stderr
-    assert "epoch 40/60" not in done.stderr
+    assert "goes on after epoch" in done.stderr
+    assert "epoch 1/60" not in done.stderr
+    assert "epoch 60/60" in done.stderr
     for name in FILES[:-1]:
         assert (study / "out" / name).read_bytes() == (study / "killed" / name).read_bytes(), name
     assert sorted(path.name for path in (study / "killed").iterdir()) == FILES
 
 
 def wait_for(text, log, job):
-    for _ in range(3000):
+    for _ in range(15_000):
         if text in log.read_text():
             return
         assert job.poll() is None, log.read_text()
         time.sleep(0.02)
-    raise AssertionError(f"no '{text}' within a minute")
+    raise AssertionError(f"no '{text}' within five minutes")
 
 
 def test_metrics_json_is_plain_json_of_its_schema(study):

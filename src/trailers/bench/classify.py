@@ -268,7 +268,7 @@ def heads(x: Tensor) -> Tensor:
 
 def estimate_s(figures: dict[str, dict[str, Any]], features: int) -> float:
     """Seconds that Table 6 takes: every row, split and epoch, with the validation subset after each epoch."""
-    train, test = (figures[name]["trailers_a_second"] for name in ("train, ours", "test, ours"))
+    train, test = (float(figures[name]["trailers_a_second"]) for name in ("train, ours", "test, ours"))
     epoch = TRAIN / train + VALIDATION / test
     # Of a clip's products, reducing F to 128 takes F of F + 2048 parts; the rest is the same for every F.
     relative = sum((wide + 2048) / (features + 2048) for wide in TABLE_6)

@@ -52,17 +52,21 @@ def plant(genres: np.ndarray, clips: int, signal: Signal, random: np.random.Gene
     """Float32 (clips, F): the vectors of one trailer with the bool ``genres`` (genres,)."""
     moved = MOVES[signal.kind](np.asarray(genres, bool), clips, signal.share, random)
     vectors = random.standard_normal((clips, signal.directions.shape[2]), np.float32)
-    vectors += signal.strength * (moved[0] @ signal.directions[0] + moved[1] @ signal.directions[1])
+    # Few clips are moved along few directions; a matrix product would wake every core for next to nothing.
+    for rows, directions in zip(moved, signal.directions, strict=True):
+        for genre in np.flatnonzero(rows.any(axis=0)):
+            vectors[rows[:, genre]] += np.float32(signal.strength) * directions[genre]
     return vectors
 
 
 def move_clips(genres: np.ndarray, clips: int, share: float, random: np.random.Generator) -> np.ndarray:
+    """Bool (2, clips, genres), as the other two: which clips are moved along ``first``, which along ``second``."""
     first = genres & (random.random((clips, len(genres))) < share)
-    return np.stack([first, np.zeros_like(first)]).astype(np.float32)
+    return np.stack([first, np.zeros_like(first)])
 
 
 def move_in_order(genres: np.ndarray, clips: int, share: float, random: np.random.Generator) -> np.ndarray:
-    moved = np.zeros((2, clips, len(genres)), np.float32)
+    moved = np.zeros((2, clips, len(genres)), bool)
     twos = random.random((clips // 2, len(genres))) < share
     for place in (0, 1):
         rows = slice(place, clips // 2 * 2, 2)
@@ -76,9 +80,7 @@ def move_in_pairs(genres: np.ndarray, clips: int, share: float, random: np.rando
     only_first = random.random(len(genres)) < 0.5
     first, second = drawn < share, (drawn >= share) & (drawn < 2 * share)
     either = first | second
-    return np.stack(
-        [np.where(genres, first, either & only_first), np.where(genres, second, either & ~only_first)]
-    ).astype(np.float32)
+    return np.where(genres, np.stack([first, second]), np.stack([either & only_first, either & ~only_first]))
 
 
 MOVES = {"clip": move_clips, "order": move_in_order, "pairs": move_in_pairs}

@@ -303,15 +303,14 @@ def log_study(study: Study, recipe: Recipe) -> None:
 
 def trained(study: Study, recipe: Recipe, device: torch.device, folder: Path, checkpoint_s: float) -> Outcome:
     """The outcome of the training, taken from the files of ``folder`` as far as they go."""
-    from trailers.classifier.training import Epoch, Outcome, Training, train
+    from trailers.classifier.training import Epoch, Outcome, train
 
     mark = mark_of(study, recipe)
     finished = experiment.load_state(folder / experiment.WEIGHTS, mark)
     if finished is not None:
         log.info("classify: %s is there: tested again, not trained again", folder / experiment.WEIGHTS)
         return Outcome(finished["state"], [Epoch(*row) for row in finished["curves"]], finished["best_epoch"])
-    training = Training(recipe, study.features, len(GENRES), device)
-    resume(training, folder / experiment.CHECKPOINT, mark)
+    training = started(recipe, study, device, experiment.load_state(folder / experiment.CHECKPOINT, mark))
     kept = time.monotonic()
 
     def keep(training: Training) -> None:
@@ -323,12 +322,20 @@ def trained(study: Study, recipe: Recipe, device: torch.device, folder: Path, ch
     return train(training, study.examples("train"), study.examples("validation"), keep=keep)
 
 
-def resume(training: Training, path: Path, mark: str) -> None:
-    state = experiment.load_state(path, mark)
+def started(recipe: Recipe, study: Study, device: torch.device, state: dict[str, Any] | None) -> Training:
+    """A training as the checkpoint ``state`` left it, or from its beginning."""
+    from trailers.classifier.training import Training
+
+    training = Training(recipe, study.features, len(GENRES), device)
     if state is None:
-        return
-    training.restore(state)
-    log.info("classify: goes on after epoch %d of %s", len(training.curves), path)
+        return training
+    try:
+        training.restore(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as problem:
+        log.warning("classify: the checkpoint does not fit, so it starts again: %s", problem)
+        return Training(recipe, study.features, len(GENRES), device)
+    log.info("classify: goes on after epoch %d of its checkpoint", len(training.curves))
+    return training
 
 
 def write_products(
