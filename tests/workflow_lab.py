@@ -35,10 +35,10 @@ def make_video(path: Path, n: int) -> Path:
 
 
 def write_manifest(folder: Path, rows: Iterable[tuple[str, str]], name: str = "manifest.csv") -> None:
-    """``rows`` are trailer and url; genres and splits are given in turns, so that there is something to learn."""
+    """``rows`` are trailer and url; genres and one split are given in turns, so that there is something to learn."""
     genres = ("action", "drama", "comedy")
-    lines = ["trailer,url,genres,split0,split1,split2"]
-    lines += [f"{trailer},{url},{genres[n % 3]},{n % 3},{n % 3},{n % 3}" for n, (trailer, url) in enumerate(rows)]
+    lines = ["trailer,url,genres,split0"]
+    lines += [f"{trailer},{url},{genres[n % 3]},{n % 3}" for n, (trailer, url) in enumerate(rows)]
     (folder / name).write_text("\n".join(lines) + "\n")
 
 
