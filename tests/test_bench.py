@@ -42,7 +42,9 @@ def test_no_round_is_refused():
 
 def test_process_usage_sees_time_and_memory_of_a_child():
     hungry = "import time; x = bytearray(200 * 1024 * 1024)\nwhile time.process_time() < 0.3: pass"
+    large = bytearray(400 * 1024 * 1024)  # what this process holds must not count
     usage = harness.process_usage([sys.executable, "-c", hungry])
+    assert len(large) > 0
     assert 200 < usage.peak_mb < 300
     assert usage.cpu_s >= 0.3
     assert usage.wall_s >= 0.3

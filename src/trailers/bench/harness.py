@@ -7,6 +7,7 @@ the rounds' own ratios.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import platform
@@ -147,25 +148,31 @@ class Usage:
     peak_mb: float  # of the largest process among them, in units of 1024 * 1024 bytes
 
 
+# A child's peak memory starts from that of the process it was forked from, which here holds torch
+# and frames. So a small process starts the command and says what it took.
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+started = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+wall_s, used = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
+
+
 def process_usage(command: Sequence[str], *, cwd: Path | None = None) -> Usage:
     """Run ``command`` to its end, output unseen.
 
     Raises:
         RuntimeError: it stopped with another code than 0; its last words are quoted.
     """
-    started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=cwd) as process:
-        assert process.stderr is not None
-        words = process.stderr.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall_s = time.perf_counter() - started
-    if process.returncode:
-        last = words.decode(errors="replace").strip()[-500:]
-        raise RuntimeError(f"'{' '.join(command)}' stopped with code {process.returncode}: {last}")
+    done = subprocess.run(
+        [sys.executable, "-c", LAUNCHER, *command], capture_output=True, text=True, check=True, cwd=cwd
+    )
+    code, wall_s, cpu_s, peak = json.loads(done.stdout)
+    if code:
+        raise RuntimeError(f"'{' '.join(command)}' stopped with code {code}: {done.stderr.strip()[-500:]}")
     # Linux counts in KiB, macOS in bytes.
-    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
-    return Usage(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / unit)
+    return Usage(wall_s, cpu_s, peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
 
 
 def matrix_rate(device: str = "cpu", precision: str = "float32", *, seconds: float = 1.0) -> float:
