@@ -45,6 +45,7 @@ CONTAINERS = "mov,matroska,mpegts,avi,flv,mpeg,mpegvideo,ogg,asf,mxf,ivf,nut,dv,
 CONFINED = {"protocol_whitelist": "file,pipe", "format_whitelist": CONTAINERS}
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"[playlist]", b"<smil", b"<asx", b"<ASX", b"v=0")
 LOOKED_AT = 16  # frames a probe decodes
+ZSCALED = re.compile(r"yuvj?4(20|22|44)p(9|10|12)?(le)?")  # the pixel formats that zscale takes as they are
 PORTION = 240  # frames handed on at once
 MIN_SIDE = 16  # px of a video worth looking at; filters fail below 3
 CLOCK_JITTER_S = Fraction(3, 1000)  # containers that count milliseconds are off by one at each end
@@ -345,17 +346,13 @@ def conversion(
     for name, arguments, options in before_split(seen):
         at_24 = at_24.filter(name, *arguments, **options)
     both = at_24.filter_multi_output("split")
-    video = (
-        both[0]
-        .filter("scale", *size, flags="bilinear", out_range="tv")
-        .filter("setsar", "1")
-        .filter("format", "yuv420p")
-    )
+    name, arguments, options = to_size(seen, size)
+    video = both[0].filter(name, *arguments, **options).filter("setsar", "1").filter("format", "yuv420p")
     small = both[1].filter("scale", SMALL[1], SMALL[0], flags="bicubic").filter("format", "rgb24")
     mp4 = ffmpeg.output(
         video, address(target), format="mp4", fps_mode="passthrough", movflags="+faststart",
         metadata=f"comment={fingerprint}", threads=1,
-        vcodec="libx264", preset="superfast", tune="fastdecode", crf=crf, g=gop,
+        vcodec="libx264", preset="veryfast", tune="fastdecode", crf=crf, g=gop,
         # Key frames exactly every gop frames: a reader knows where they are.
         **{"x264-params": f"scenecut=0:min-keyint={gop}:open-gop=0", "fflags": "+bitexact", "flags:v": "+bitexact"},
     )  # fmt: skip
@@ -386,6 +383,14 @@ def before_split(seen: Probe) -> list[tuple[str, tuple[Any, ...], dict[str, Any]
         name, _, direction = word.partition("=")
         steps.append((name, (direction,) if direction else (), {}))
     return steps + (tone_mapping(seen) if seen.hdr else [])
+
+
+def to_size(seen: Probe, size: tuple[int, int]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """Catmull-Rom with antialiasing, as Pillow resizes; full range becomes limited."""
+    if ZSCALED.fullmatch(seen.pix_fmt) and seen.width % 2 == seen.height % 2 == 0:
+        # A quarter of swscale's time, and nearer to the backbones' own transforms.
+        return "zscale", size, {"filter": "bicubic", "param_a": 0, "param_b": 0.5, "r": "limited"}
+    return "scale", size, {"flags": "bicubic", "out_range": "tv"}
 
 
 def tone_mapping(seen: Probe) -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
