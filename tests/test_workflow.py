@@ -76,6 +76,100 @@ def test_a_second_run_has_nothing_to_do(study):
     assert lab.times(study) == before
 
 
+def change_manifest(study: Path, old: str, new: str) -> None:
+    text = (study / "manifest.csv").read_text()
+    assert old in text
+    (study / "manifest.csv").write_text(text.replace(old, new))
+
+
+def jobs_after(study: Path, *config: str) -> dict[str, int]:
+    """What a dry run would do, without the target itself."""
+    jobs = lab.planned(study, "--config", *(config or (SIZE,)))
+    jobs.pop("all", None)
+    return jobs
+
+
+EMBED_ON = {"embed": 2, "pack": 1, "classify": 1, "report": 1}
+TINY = "experiments={default: {clips: shot24, backbones: [efficientnet_lite0], aggregation: %s}}"
+
+# README, "Change what you will": what is changed, and the jobs that follow. The study has two shards.
+REDO = {
+    "nothing": ((), {}),
+    "threshold": (("shots={threshold: 0.9}",), {"shots": 2, "clips": 2, **EMBED_ON}),
+    "frames a clip": (
+        (
+            "clips={strategies: [shot12]}",
+            "experiments={default: {clips: shot12, backbones: [efficientnet_lite0], aggregation: transformer}}",
+        ),
+        {"clips": 2, **EMBED_ON},
+    ),
+    "a clip strategy added": (("clips={strategies: [shot24, seq24]}",), {"clips": 2, "embed": 2, "report": 1}),
+    "a backbone added": (("embed={backbones: [efficientnet_lite0, resnet50]}",), {"embed": 2, "report": 1}),
+    "the classifier's settings": (("classify={epochs: 7}",), {"classify": 1, "report": 1}),
+    "another aggregation": ((TINY % "gru",), {"classify": 1, "report": 1}),
+    "how a stage works": (("max_failed_fraction=0.4", "download={sleep_s: 3, retries: 9}"), {}),
+    "how normalise encodes": (("normalise={crf: 20}",), {"normalise": 2, "shots": 2, "clips": 2, **EMBED_ON}),
+}
+
+
+@pytest.mark.parametrize("change", REDO)
+def test_a_changed_setting_redoes_what_depends_on_it(finished_study, change):
+    settings, expected = REDO[change]
+    jobs = lab.planned(finished_study, "--config", SIZE, *settings)
+    jobs.pop("all", None)
+    assert jobs == expected
+
+
+def test_a_changed_link_redoes_its_own_shard(study):
+    change_manifest(study, "t1,videos/t1.mp4", "t1,videos/t2.mp4")
+    jobs = jobs_after(study)
+    assert {rule: jobs[rule] for rule in ("download", "normalise", "shots", "clips", "embed")} == {
+        "download": 1, "normalise": 1, "shots": 1, "clips": 1, "embed": 1,
+    }  # fmt: skip
+
+
+def test_changed_genres_train_again_and_redo_nothing_else(study):
+    change_manifest(study, "t1,videos/t1.mp4,drama", "t1,videos/t1.mp4,drama;crime")
+    assert jobs_after(study) == {"classify": 1, "report": 1}
+
+
+def test_a_removed_trailer_redoes_ledgers_not_products(study):
+    text = (study / "manifest.csv").read_text().splitlines()
+    (study / "manifest.csv").write_text("\n".join(line for line in text if not line.startswith("text,")) + "\n")
+    before = lab.times(study)
+    lab.snakemake(study, "--config", SIZE, "--until", "embed")
+    after = lab.times(study)
+    products = [path for path in before if path.startswith(("normalise/", "shots/", "clips/", "embed/"))]
+    assert {path: after[path] for path in products} == {path: before[path] for path in products}
+
+
+def test_another_shard_size_makes_ledgers_not_products(study):
+    before = lab.times(study)
+    lab.snakemake(study, "--config", "shard_size=5", "--until", "embed")
+    after = lab.times(study)
+    products = [path for path in before if path.startswith(("download/", "normalise/", "shots/", "clips/", "embed/"))]
+    assert {path: after[path] for path in products} == {path: before[path] for path in products}
+
+
+def test_results_moved_elsewhere_are_as_finished_as_before(finished_study, tmp_path):
+    shutil.copytree(finished_study, tmp_path / "elsewhere", copy_function=shutil.copy2, symlinks=True)
+    assert jobs_after(tmp_path / "elsewhere") == {}
+
+
+def test_weights_that_changed_embed_again(study):
+    lock = study / "weights" / "efficientnet_lite0.json"
+    lock.parent.mkdir()
+    lock.write_text('{"lock": {"sha256": "0"}}')
+    assert jobs_after(study) == {"embed": 2, "pack": 1, "classify": 1, "report": 1}
+
+
+def test_a_backbone_taken_out_redoes_nothing_but_the_report(study):
+    (study / "results/ledger/embed/shot24/other").mkdir()
+    for ledger in (study / "results/ledger/embed/shot24/efficientnet_lite0").iterdir():
+        shutil.copy2(ledger, study / "results/ledger/embed/shot24/other" / ledger.name)
+    assert jobs_after(study) == {}
+
+
 def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):
     text = (study / "manifest.csv").read_text()
     (study / "manifest.csv").write_text(text + "t3,videos/t0.mp4,action,0\nt4,videos/t1.mp4,drama,1\n")
@@ -91,27 +185,11 @@ def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):
     assert {path: after[path] for path in same} == {path: before[path] for path in same}
 
 
-def test_another_clip_length_redoes_clips_and_what_follows_only(study):
-    jobs = lab.planned(
-        study, "--config", SIZE, "clips={strategies: [shot12], histogram_bins: 8}",
-        "experiments={default: {clips: shot12, backbones: [efficientnet_lite0], aggregation: transformer}}",
-    )  # fmt: skip
-    assert not {"download", "normalise", "shots"} & set(jobs)
-    assert (jobs["clips"], jobs["embed"]) == (2, 2)
-
-
 def test_another_threshold_redoes_shots_without_inference(study):
     scores = {path: when for path, when in lab.times(study).items() if path.endswith(".scores.h5")}
     words = ("--config", SIZE, "shots={threshold: 0.9}")
-    jobs = lab.planned(study, *words)
-    assert not {"download", "normalise"} & set(jobs)
-    assert jobs["shots"] == 2
     lab.snakemake(study, *words, "--until", "shots")
     assert {path: lab.times(study)[path] for path in scores} == scores
-
-
-def test_what_only_changes_how_a_stage_works_redoes_nothing(study):
-    assert lab.planned(study, "--config", SIZE, "max_failed_fraction=0.4", "download={sleep_s: 3, retries: 9}") == {}
 
 
 def test_one_trailer_by_file_name(study):

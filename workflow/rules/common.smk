@@ -287,6 +287,31 @@ def clip_ledgers(study):
     return [LAYOUT.ledger("clips", "{shard}", strategy) for strategy in strategies]
 
 
+def weights_of(study):
+    """Changes when weights do that were fetched or checked by `snakemake weights`.
+
+    A backbone that is no longer asked for still counts as long as its ledgers are there, so that
+    taking one out redoes nothing.
+    """
+
+    def known(wildcards):
+        names = {folder_name(backbone) for _, backbone in STUDIES[study].pairs}
+        names |= {path.name for path in LAYOUT.ledger("embed", "").parent.glob("*/*")}
+        locks = {
+            name: Path(config["embed"]["weights_dir"]) / f"{name}.json"
+            for name in sorted(names)
+        }
+        return digest(
+            {
+                name: json.loads(lock.read_text())["lock"]["sha256"]
+                for name, lock in locks.items()
+                if lock.exists()
+            }
+        )
+
+    return known
+
+
 def all_names():
     """Flags with the full names of all strategies and backbones; the worker does those whose ledgers it is to write."""
     strategies, backbones = (

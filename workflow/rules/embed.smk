@@ -29,6 +29,7 @@ rule embed:
     params:
         flags=shaped_by("embed"),
         attempts=attempts("embed", *STUDIES["study"].pairs),
+        weights=weights_of("study"),
     shell:
         "python -m trailers lease -- python -m trailers embed --shard {input.shard} --ledger {output}"
         " {params.flags} {resources.how} >{log} 2>&1"
@@ -45,6 +46,7 @@ use rule embed as embed_demo with:
     params:
         flags=shaped_by("embed"),
         attempts=attempts("embed", *STUDIES["demo"].pairs),
+        weights=weights_of("demo"),
 
 
 # What the paper's tables need beyond what config.yaml asks for.
@@ -63,6 +65,7 @@ if STUDIES["tables"].own_pairs:
         params:
             flags=shaped_by("embed"),
             attempts=attempts("embed", *STUDIES["tables"].own_pairs),
+            weights=weights_of("tables"),
 
 
 rule embed_one:
