@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -12,7 +16,7 @@ from trailers.__main__ import main
 from trailers.domain import Clip
 from trailers.store.embeddings import read_embedding
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, SKIPPED, write_ledger
+from trailers.store.ledger import FAILED, OK, SKIPPED, read_ledger, write_ledger
 from trailers.store.ledger import Row as LedgerRow
 from trailers.store.spans import CLIPS_SCHEMA, write_spans
 from trailers.video import VideoFrames, encode_frames
@@ -82,23 +86,24 @@ class House:
     def ledger(self, backbone: str, strategy: str = "shot8") -> Path:
         return self.layout.ledger("embed", SHARD, strategy, backbone)
 
-    def embed(
+    def words(
         self,
         *flags: str,
         strategies: Sequence[str] = ("shot8",),
         backbones: Sequence[str] = (),
-        pairs=None,
+        pairs: Sequence[tuple[str, str]] | None = None,
         one: str = "",
-    ) -> int:
+    ) -> list[str]:
+        """The command line that does ``pairs``, or all."""
         backbones = backbones or self.backbones
         ledgers = [str(self.ledger(b, s)) for s in strategies for b in backbones if pairs is None or (s, b) in pairs]
         which = ["--trailer", one] if one else ["--shard", str(self.layout.shard(SHARD)), "--ledger", *ledgers]
-        return main(
-            [
-                "embed", *which, "--results", str(self.layout.root), "--clips", *strategies, "--backbones", *backbones,
-                "--random-weights", "true", "--precision", "float32", "--device", "cpu", *flags,
-            ]
-        )  # fmt: skip
+        what = ["--results", str(self.layout.root), "--clips", *strategies, "--backbones", *backbones]
+        how = ["--random-weights", "true", "--precision", "float32", "--device", "cpu"]
+        return ["embed", *which, *what, *how, *flags]
+
+    def embed(self, *flags: str, **which: Any) -> int:
+        return main(self.words(*flags, **which))
 
     def files(self) -> dict[Path, tuple[int, bytes]]:
         found = (self.layout.root / "embed").rglob("*.h5")
@@ -145,3 +150,324 @@ def test_a_lower_frame_rate_shows_every_kth_frame(house: House) -> None:
     # Step 4: frames 0 and 4; 8 and 12, where 13 to 15 are padding that is never shown.
     np.testing.assert_allclose(vectors[:, 0], [level[[0, 4]].mean(), level[[8, 12]].mean()], atol=0.5)
     assert (attributes["frames_a_clip"], attributes["fps"]) == (2, 6)
+
+
+def test_a_file_says_all_that_it_can_be_traced_to(house: House) -> None:
+    house.add("alpha")
+    house.shard("alpha")
+    house.embed()
+    path = house.layout.embedding("shot8", house.backbones[1], "alpha")
+    with h5py.File(path, "r") as file:
+        assert file.attrs["schema"] == "trailer-embeddings/1"
+        assert file["vectors"].dtype == np.float32
+        assert file["vectors"].fletcher32
+        attributes = dict(file.attrs)
+    wanted = {"trailer": "alpha", "backbone": house.backbones[1], "F": 4, "clip_strategy": "shot8", "fps": 24}
+    wanted |= {
+        "weights": "random, seed 0",
+        "weights_sha256": "random-seed-0",
+        "precision": "float32",
+        "frames_a_clip": 8,
+    }
+    wanted |= {"transform": "resize 16x16 (bilinear, antialias), centre crop 16x16, (x / 255 - (0.0, 0.0, 0.0)) / "
+               "(0.00392156862745098, 0.00392156862745098, 0.00392156862745098)"}  # fmt: skip
+    assert {key: attributes[key] for key in wanted} == wanted
+    assert set(attributes) - set(wanted) == {"schema", "source_sha256", "fingerprint", "versions"}
+    assert "torch" in attributes["versions"]
+
+
+def test_a_shard_gives_a_ledger_for_every_pair(house: House) -> None:
+    for trailer in ("alpha", "beta"):
+        house.add(trailer)
+    house.shard("alpha", "beta", "gone", skipped=["gone"])
+    assert house.embed() == 0
+    for backbone in house.backbones:
+        rows = read_ledger(house.ledger(backbone))
+        assert [(row.trailer, row.status) for row in rows.values()] == [("alpha", OK), ("beta", OK), ("gone", SKIPPED)]
+        assert rows["alpha"].facts == {"clips": 5, "F": 4, "precision": "float32"}
+        assert (house.layout.root / rows["alpha"].path).is_file()
+
+
+def test_what_is_there_is_left_alone_and_the_ledger_is_the_same(house: House) -> None:
+    house.add("alpha")
+    house.shard("alpha")
+    house.embed()
+    files, ledger = house.files(), house.ledger(house.backbones[0]).read_bytes()
+    house.ledger(house.backbones[0]).unlink()
+    assert house.embed() == 0
+    assert house.files() == files
+    assert house.ledger(house.backbones[0]).read_bytes() == ledger
+
+
+def test_one_more_backbone_or_strategy_touches_nothing_but_its_own_files(house: House) -> None:
+    for strategy in ("shot8", "seq4"):
+        house.add("alpha", strategy=strategy, clips=[Clip(0, 4 * n, 4 * n + 4, 0) for n in range(9)])
+    house.shard("alpha", strategies=["shot8", "seq4"])
+    house.embed(backbones=house.backbones[:1])
+    before = house.files()
+    house.embed(strategies=["shot8", "seq4"])
+    after = house.files()
+    assert len(after) == 4
+    assert {path: after[path] for path in before} == before
+
+
+def test_only_the_pairs_whose_ledgers_are_named_are_done(house: House) -> None:
+    for strategy in ("shot8", "seq8"):
+        house.add("alpha", strategy=strategy)
+    house.shard("alpha", strategies=["shot8", "seq8"])
+    flat, deep = house.backbones
+    assert house.embed(strategies=["shot8", "seq8"], pairs=[("shot8", flat), ("seq8", deep)]) == 0
+    assert sorted(path.parts[1] for path in house.files()) == ["seq8", "shot8"]
+    assert house.layout.embedding("seq8", deep, "alpha").exists()
+
+
+def test_a_ledger_of_no_pair_is_refused(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    house.add("alpha")
+    house.shard("alpha")
+    words = house.words()
+    place = words.index("--ledger") + 1
+    assert main([*words[:place], str(house.ledger("resnet50")), *words[place:]]) == 1
+    assert "belongs to no pair of --clips and --backbones" in capsys.readouterr().err
+
+
+def test_all_pairs_share_one_decoding(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    batch = VideoFrames.batch
+    monkeypatch.setattr(VideoFrames, "batch", lambda self, indices: read.extend(indices) or batch(self, indices))
+    for strategy in ("shot8", "seq8"):
+        house.add("alpha", strategy=strategy)
+    house.shard("alpha", strategies=["shot8", "seq8"])
+    assert house.embed(strategies=["shot8", "seq8"]) == 0
+    # Frames 28 and 29 belong to no clip; none is read twice for four products.
+    assert sorted(read) == [*range(28), 30]
+
+
+def test_2d_networks_read_only_their_own_frames(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    batch = VideoFrames.batch
+    monkeypatch.setattr(VideoFrames, "batch", lambda self, indices: read.extend(indices) or batch(self, indices))
+    house.add("alpha")
+    house.shard("alpha")
+    house.embed(backbones=house.backbones[:1])
+    assert sorted(read) == [3, 9, 19, 20, 30]
+
+
+def test_long_trailers_are_read_in_blocks_and_lose_no_frame(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trailers.stages import embed
+
+    house.add("alpha")
+    house.shard("alpha")
+    house.embed()
+    whole = house.files()
+    sizes: list[int] = []
+    batch = VideoFrames.batch
+    monkeypatch.setattr(VideoFrames, "batch", lambda self, indices: sizes.append(len(indices)) or batch(self, indices))
+    monkeypatch.setattr(embed, "BLOCK_FRAMES", 10)
+    monkeypatch.setattr(embed, "DECODED_BYTES", 32 * 48 * 3 * 4)
+    for path in whole:
+        (house.layout.root / path).unlink()
+    house.embed()
+    assert max(sizes) == 4
+    assert {path: content for path, (_, content) in house.files().items()} == {
+        path: content for path, (_, content) in whole.items()
+    }
+
+
+@pytest.mark.parametrize("flags", [["--workers", "0"], ["--workers", "3"]])
+def test_workers_change_nothing(house: House, flags: list[str]) -> None:
+    for trailer in ("alpha", "beta", "gamma"):
+        house.add(trailer)
+    house.shard("alpha", "beta", "gamma")
+    house.embed("--workers", "1")
+    before = {path: content for path, (_, content) in house.files().items()}
+    for path in before:
+        (house.layout.root / path).unlink()
+    house.embed(*flags)
+    assert {path: content for path, (_, content) in house.files().items()} == before
+
+
+def test_a_resumed_shard_gives_the_bytes_of_an_undisturbed_one(house: House) -> None:
+    trailers = ["alpha", "beta", "gamma", "delta"]
+    for trailer in trailers:
+        house.add(trailer)
+    house.shard(*trailers)
+    house.embed()
+    undisturbed = {path: content for path, (_, content) in house.files().items()}
+    # As a kill in mid-shard leaves it: the first trailers whole, a torn temporary file, no ledger.
+    for backbone in house.backbones:
+        for trailer in trailers[1:]:
+            house.layout.embedding("shot8", backbone, trailer).unlink()
+        house.layout.embedding("shot8", backbone, "beta").with_name(".tmp-1-00-beta.h5").write_bytes(b"torn")
+        house.ledger(backbone).unlink()
+    before = house.files()
+    house.embed()
+    after = {path: content for path, content in house.files().items() if not path.name.startswith(".tmp")}
+    assert {path: content for path, (_, content) in after.items()} == undisturbed
+    done = [path for path in before if not path.name.startswith(".tmp")]
+    assert {path: after[path] for path in done} == {path: before[path] for path in done}
+
+
+def test_a_killed_run_leaves_whole_files_and_the_next_one_does_the_rest(house: House) -> None:
+    trailers = [f"trailer{n}" for n in range(6)]
+    for trailer in trailers:
+        house.add(trailer)
+    house.shard(*trailers)
+    script = (
+        "import os, signal, sys\nfrom trailers.store import embeddings\nfrom trailers.stages import embed\n"
+        "made, write = [], embed.write_embedding\n"
+        "def dying(path, *rest):\n    write(path, *rest); made.append(path)\n"
+        "    if len(made) == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "embed.write_embedding = dying\nfrom trailers.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, *house.words()], capture_output=True, check=False)
+    assert killed.returncode == -9
+    before = house.files()
+    assert len(before) == 5
+    assert not house.ledger(house.backbones[0]).exists()
+    assert house.embed() == 0
+    after = house.files()
+    assert len(after) == 12
+    assert {path: after[path] for path in before} == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "other schema", "other fingerprint"])
+def test_a_damaged_or_stale_file_is_made_again(house: House, damage: str) -> None:
+    house.add("alpha")
+    house.shard("alpha")
+    house.embed()
+    path = house.layout.embedding("shot8", house.backbones[0], "alpha")
+    whole = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "flip":
+        with h5py.File(path, "r") as file:
+            place = file["vectors"].id.get_chunk_info(0).byte_offset
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    else:
+        with h5py.File(path, "r+") as file:
+            file.attrs["schema" if damage == "other schema" else "fingerprint"] = "another"
+    assert house.embed() == 0
+    vectors, _, _ = read_embedding(path)
+    assert path.read_bytes() == whole or damage.startswith("other")
+    assert vectors.shape == (5, 4)
+    assert read_embedding(path)[2]["fingerprint"] != "another"
+
+
+def test_changed_clips_settings_or_code_are_embedded_again(house: House) -> None:
+    house.add("alpha")
+    house.shard("alpha")
+    house.embed()
+    path = house.layout.embedding("shot8", house.backbones[0], "alpha")
+    first = read_embedding(path)[2]["fingerprint"]
+    house.embed("--precision", "auto")
+    second = read_embedding(path)[2]["fingerprint"]
+    (house.folder / "mine.py").write_text(OWN + "\n# a changed file may be a changed network\n")
+    house.embed()
+    third = read_embedding(path)[2]["fingerprint"]
+    header = {"trailer": "alpha", "frames": 36, "fingerprint": "changed"}
+    write_spans(house.layout.clips("shot8", "alpha"), [Clip(0, 0, 8, 0), Clip(0, 8, 16, 0)], kind=Clip, header=header,
+                schema=CLIPS_SCHEMA)  # fmt: skip
+    house.embed()
+    vectors, _, attributes = read_embedding(path)
+    assert len({first, second, third, attributes["fingerprint"]}) == 4
+    assert len(vectors) == 2
+
+
+def test_one_bad_trailer_never_stops_the_others(house: House) -> None:
+    for trailer in ("alpha", "beta", "gamma", "delta"):
+        house.add(trailer)
+    house.layout.video("beta").write_bytes(b"no video")
+    house.layout.clips("shot8", "gamma").write_text("no clips")
+    house.shard("alpha", "beta", "gamma", "delta")
+    assert house.embed() == 0
+    for backbone in house.backbones:
+        rows = read_ledger(house.ledger(backbone))
+        assert [row.status for row in rows.values()] == [OK, FAILED, FAILED, OK]
+        assert "beta.mp4: is damaged" in rows["beta"].error
+        assert "gamma.csv" in rows["gamma"].error
+
+
+def test_clips_beyond_the_video_are_named(house: House) -> None:
+    house.add("alpha", clips=[Clip(0, 0, 8, 0), Clip(0, 32, 40, 0)])
+    house.add("beta")
+    house.shard("alpha", "beta")
+    assert house.embed() == 0
+    row = read_ledger(house.ledger(house.backbones[1]))["alpha"]
+    assert row.status == FAILED
+    assert "has 36 frames, the clips want frame 39. Run clips again." in row.error
+
+
+def test_vectors_that_are_all_the_same_are_refused(house: House) -> None:
+    house.add("alpha", clips=[Clip(0, 0, 8, 0, 3), Clip(0, 0, 8, 0, 3)])
+    house.add("beta")
+    house.shard("alpha", "beta")
+    house.embed()
+    row = read_ledger(house.ledger(house.backbones[0]))["alpha"]
+    assert (row.status, "all 2 vectors are the same" in row.error) == (FAILED, True)
+
+
+def test_one_trailer_by_name_makes_every_pair_and_no_ledger(house: House) -> None:
+    house.add("alpha")
+    assert house.embed(one="alpha") == 0
+    assert len(house.files()) == 2
+    assert not (house.layout.root / "ledger" / "embed").exists()
+
+
+def test_missing_weights_name_the_command(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    house.add("alpha")
+    house.shard("alpha")
+    assert house.embed("--random-weights", "false", "--weights-dir", str(house.folder), backbones=["resnet50"]) == 1
+    words = capsys.readouterr().err
+    assert "resnet50-0676ba61.pth: the weights of resnet50 are not there. Run `snakemake weights`" in words
+
+
+def test_a_finished_shard_costs_no_torch(house: House) -> None:
+    house.add("alpha")
+    house.shard("alpha")
+    house.embed()
+    script = (
+        "import sys; from trailers.__main__ import main; assert main(sys.argv[1:]) == 0; "
+        "heavy = {'torch', 'av', 'timm', 'torchvision'} & set(sys.modules); assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *house.words()], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 there, 0 to do" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_same_trailer_gives_the_same_bytes_in_any_company_in_reduced_precision(house: House) -> None:
+    names = ["resnet50", "shufflenet3d"]
+    for trailer in ("alpha", "beta", "gamma"):
+        house.add(trailer)
+    house.shard("alpha", "beta", "gamma")
+    house.embed("--precision", "auto", "--batch-clips", "4", backbones=names)
+    together = {name: house.layout.embedding("shot8", name, "beta").read_bytes() for name in names}
+    for name in names:
+        house.layout.embedding("shot8", name, "beta").unlink()
+    house.embed("--precision", "auto", "--batch-clips", "4", backbones=names, one="beta")
+    assert {name: house.layout.embedding("shot8", name, "beta").read_bytes() for name in names} == together
+
+
+@pytest.mark.slow
+def test_efficientnet_lite0_tells_real_shots_apart(house: House, shared_data: Path) -> None:
+    """Clips of one shot lie nearer to each other than to those of other shots, with the published weights."""
+    import av
+
+    with av.open(str(shared_data / "videos" / "sintel_trailer_480x204.mp4")) as container:
+        frames = [
+            frame.to_ndarray(format="rgb24") for frame, _ in zip(container.decode(video=0), range(700), strict=False)
+        ]
+    encode_frames(house.layout.video("sintel"), frames, width_px=480, height_px=204, fps=24, fingerprint="0" * 16)
+    starts = [342, 366, 462, 486, 596, 612]  # two clips of each of three shots
+    clips = [Clip(n // 2, start, start + 8, 0) for n, start in enumerate(starts)]
+    house.add("sintel", frames=len(frames), clips=clips)
+    house.shard("sintel")
+    flags = ["--random-weights", "false", "--weights-dir", str(house.folder)]
+    assert house.embed(*flags, backbones=["efficientnet_lite0"]) == 0
+    vectors, _, attributes = read_embedding(house.layout.embedding("shot8", "efficientnet_lite0", "sintel"))
+    assert (attributes["weights"], attributes["weights_sha256"][:8]) == ("ImageNet-1K", "57934424")
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    likeness = unit @ unit.T
+    assert vectors.shape == (6, 1280)
+    np.fill_diagonal(likeness, -1)
+    assert likeness.argmax(axis=1).tolist() == [1, 0, 3, 2, 5, 4]

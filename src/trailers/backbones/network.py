@@ -297,9 +297,11 @@ def sample_clips(row: Row, count: int = 4, *, shown_frames: int = 24) -> np.ndar
 
 
 def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """float64 (n,): the cosine of each pair of vectors (n, F)."""
+    """float64 (n,): the cosine of each pair of vectors (n, F); 1 for two that are equal, zero vectors too."""
     left, right = left.astype(np.float64), right.astype(np.float64)
-    return np.asarray((left * right).sum(axis=1) / (np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)))
+    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where((left == right).all(axis=1), 1.0, (left * right).sum(axis=1) / lengths)
 
 
 def faster(network: nn.Module, device: str) -> nn.Module:

@@ -57,7 +57,7 @@ def cut_into_pieces(size: Size, window: Size, shift: Size) -> tuple[np.ndarray, 
     padded = [-(-side // step) * step for side, step in zip(size, window, strict=True)]
     rolled = np.stack(np.meshgrid(*(np.arange(side) for side in padded), indexing="ij"), axis=-1).reshape(-1, 3)
     source = (rolled + shift) % padded
-    real = (source < size).all(axis=1)
+    real = np.asarray((source < np.array(size)).all(axis=1))
     token = np.ravel_multi_index(tuple(np.minimum(source, np.array(size) - 1).T), size)
     number = np.ravel_multi_index(tuple((rolled // window).T), [a // b for a, b in zip(padded, window, strict=True)])
     place = np.ravel_multi_index(tuple((rolled % window).T), window)

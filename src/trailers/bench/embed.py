@@ -209,7 +209,7 @@ class Bench:
             "clips": count,
             "batch": self.embedder.batch_clips,
             "precision": self.embedder.precision,
-            "worst_cosine": round(float(cosines(self.exact(clips), self.embedder(clips)).min()), 6),
+            "worst_cosine": f"{cosines(self.exact(clips), self.embedder(clips)).min():.6f}",
             "weights": "random" if self.weights_dir is None else "published",
             "network_to_peak": rate / harness.matrix_rate(self.device, reduced_precision(self.device), seconds=0.3),
         }

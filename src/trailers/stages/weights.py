@@ -19,7 +19,6 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S = 60
 TRIES = 4
+WAIT_S = 1.0  # before the second try; doubles
 BLOCK = 2**20
 
 SHA256 = re.compile(r'"?([0-9a-f]{64})"?', re.ASCII)
@@ -102,14 +102,13 @@ def write_lock(row: Row, folder: Path, sha256: str) -> None:
         write_text(target, text)
 
 
-def fetch(row: Row, path: Path, *, pinned: str, sleep: Callable[[float], None] = time.sleep) -> str:
+def fetch(row: Row, path: Path, *, pinned: str) -> str:
     """Download the weights to ``path`` and give their sha256; tries again when the network fails.
 
     Args:
         row: the backbone.
         path: where they go.
         pinned: first digits of the sha256 they must have; empty takes what the host announces.
-        sleep: waits between tries.
 
     Raises:
         WeightsError: they cannot be had, or are not what they should be.
@@ -126,7 +125,7 @@ def fetch(row: Row, path: Path, *, pinned: str, sleep: Callable[[float], None] =
                     f"{row.name}: {row.weights.url} cannot be had: {problem}. {MEND}, or bring the file to {path}."
                 ) from None
             log.info("weights: %s: %s; trying again", row.name, problem)
-            sleep(2.0**number)
+            time.sleep(WAIT_S * 2**number)
     raise AssertionError("the last try returns or raises")
 
 

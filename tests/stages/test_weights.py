@@ -1,0 +1,124 @@
+"""Fetching and checking weights, against a server on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from server import Page, Server
+from trailers.__main__ import main
+from trailers.backbones.rows import find_row
+from trailers.backbones.weights import weights_sha256
+from trailers.errors import WeightsError
+from trailers.stages import weights
+
+BYTES = b"PK weights " * 2000
+SHA256 = hashlib.sha256(BYTES).hexdigest()
+
+OWN = """
+from trailers.backbones.row import Row, Transform, Weights
+mine = Row("", "own", "mine", 2, 6, Transform((9,), (8, 8), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+           Weights("mine", "mine.pth", {url!r}, {sha256!r}), make=lambda: None)
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "WAIT_S", 0.0)
+
+
+def row_file(folder: Path, url: str, sha256: str = "") -> str:
+    path = folder / "mine.py"
+    path.write_text(OWN.format(url=url, sha256=sha256))
+    return f"{path}:mine"
+
+
+def run(folder: Path, name: str, *flags: str) -> int:
+    return main(["weights", "--backbones", name, "--weights-dir", str(folder / "weights"), *flags])
+
+
+@pytest.mark.parametrize("published", [SHA256, SHA256[:8], ""])
+def test_weights_are_fetched_once_and_recorded(tmp_path: Path, published: str) -> None:
+    with Server({"/mine.pth": Page(BYTES)}) as server:
+        name = row_file(tmp_path, server.link("/mine.pth"), published)
+        assert run(tmp_path, name) == 0
+        assert run(tmp_path, name) == 0
+        assert len(server.asked("/mine.pth")) == 1
+    folder = tmp_path / "weights"
+    assert (folder / "mine.pth").read_bytes() == BYTES
+    (record,) = folder.glob("*.json")
+    lock = json.loads(record.read_text())["lock"]
+    assert (lock["file"], lock["sha256"], lock["bytes"]) == ("mine.pth", SHA256, len(BYTES))
+    assert weights_sha256(find_row(name, folder), folder) == SHA256
+
+
+def test_a_body_cut_off_and_a_server_in_trouble_are_tried_again(tmp_path: Path) -> None:
+    pages = [Page(status=503), Page(BYTES, cut=5000), Page(BYTES)]
+    with Server({"/mine.pth": pages}) as server:
+        assert run(tmp_path, row_file(tmp_path, server.link("/mine.pth"))) == 0
+        assert len(server.asked("/mine.pth")) == 3
+    assert (tmp_path / "weights" / "mine.pth").read_bytes() == BYTES
+
+
+@pytest.mark.parametrize(
+    ("page", "sha256", "words", "requests"),
+    [
+        (Page(status=404), "", "cannot be had: HTTP Error 404", 1),
+        (Page(status=500), "", "cannot be had: HTTP Error 500", 4),
+        (Page(b"<!DOCTYPE html><html>log in first</html>"), "", "is a web page", 1),
+        (Page(b"version https://git-lfs.github.com/spec/v1\n"), "", "is a Git-LFS pointer", 1),
+        (Page(BYTES), "0" * 8, "has sha256 " + SHA256[:16], 1),
+        (Page(BYTES, headers={"X-Linked-Etag": f'"{"0" * 64}"'}), "", "has sha256 " + SHA256[:16], 1),
+    ],
+)
+def test_what_is_not_the_weights_is_refused_and_not_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], page: Page, sha256: str, words: str, requests: int
+) -> None:
+    with Server({"/mine.pth": page}) as server:
+        assert run(tmp_path, row_file(tmp_path, server.link("/mine.pth"), sha256)) == 1
+        assert len(server.asked("/mine.pth")) == requests
+    assert words in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine.py"]
+
+
+def test_damaged_weights_are_fetched_again(tmp_path: Path) -> None:
+    with Server({"/mine.pth": Page(BYTES)}) as server:
+        name = row_file(tmp_path, server.link("/mine.pth"))
+        assert run(tmp_path, name) == 0
+        (tmp_path / "weights" / "mine.pth").write_bytes(BYTES[:-1])
+        assert run(tmp_path, name, "--check") == 1
+        assert run(tmp_path, name) == 0
+        assert run(tmp_path, name, "--check") == 0
+        assert len(server.asked("/mine.pth")) == 2
+
+
+def test_weights_that_changed_at_their_source_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Server({"/mine.pth": [Page(BYTES), Page(BYTES + b"new")]}) as server:
+        name = row_file(tmp_path, server.link("/mine.pth"))
+        run(tmp_path, name)
+        (tmp_path / "weights" / "mine.pth").unlink()
+        assert run(tmp_path, name) == 1
+    assert f"not {SHA256[:16]}" in capsys.readouterr().err
+
+
+def test_one_missing_file_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Server({"/mine.pth": Page(BYTES)}) as server:
+        name = row_file(tmp_path, server.link("/mine.pth"))
+        folder = tmp_path / "weights"
+        assert main(["weights", "--backbones", "shufflenet3d", name, "--weights-dir", str(folder)]) == 1
+    assert (folder / "mine.pth").exists()
+    assert "okankop/Efficient-3DCNNs" in capsys.readouterr().err
+
+
+def test_a_link_that_is_none_is_refused(tmp_path: Path) -> None:
+    row = find_row(row_file(tmp_path, "file:///etc/passwd"), tmp_path)
+    with pytest.raises(WeightsError, match="is no web link"):
+        weights.fetch(row, tmp_path / "mine.pth", pinned="")
+
+
+def test_what_comes_with_the_installation_is_neither_fetched_nor_recorded(tmp_path: Path) -> None:
+    assert run(tmp_path, "efficientnet_lite0") == 0
+    assert not (tmp_path / "weights").exists()
