@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trailers.classifier.snippets import Examples, gather, select, test_snippets, training_snippets
+from trailers.classifier.snippets import Examples, gather, room_for, select, test_snippets, training_snippets
 
 test_snippets.__test__ = False  # pytest takes it for a test
 
@@ -67,6 +67,15 @@ def test_a_trailer_as_long_as_a_snippet_or_shorter_is_taken_whole():
 def test_gathered_vectors_are_the_clips_and_zeros_after_a_short_snippet():
     found = gather(examples(5, 2), test_snippets(np.array([5, 2]), clips=3), clips=3)
     assert [table[..., 0].tolist() for table in found] == [[[0, 1, 2], [3, 4, 0], [100, 101, 0]]]
+
+
+def test_memory_that_is_written_over_keeps_nothing_of_what_was_there():
+    trailers = examples(5, 2)
+    room = room_for(trailers, 4, clips=3)
+    room[0][:] = 7
+    (found,) = gather(trailers, test_snippets(np.array([5, 2]), clips=3), clips=3, into=room)
+    assert found[..., 0].tolist() == [[0, 1, 2], [3, 4, 0], [100, 101, 0]]
+    assert np.shares_memory(found, room[0])
 
 
 def test_every_backbone_gives_the_same_clips():

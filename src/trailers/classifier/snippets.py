@@ -75,17 +75,26 @@ def test_snippets(lengths: np.ndarray, *, clips: int) -> Snippets:
     return Snippets(trailers, starts, np.minimum(lengths[trailers] - starts, clips))
 
 
-def gather(examples: Examples, snippets: Snippets, *, clips: int) -> list[np.ndarray]:
-    """The vectors of ``snippets``, a float32 (snippets, clips, F) for each backbone; zeros after a short one."""
+def gather(
+    examples: Examples, snippets: Snippets, *, clips: int, into: Sequence[np.ndarray] | None = None
+) -> list[np.ndarray]:
+    """The vectors of ``snippets``, a float32 (snippets, clips, F) for each backbone; zeros after a short one.
+
+    ``into`` holds the tables of ``room_for`` at least so many snippets, to be written over.
+    """
+    into = into or room_for(examples, len(snippets), clips=clips)
     return [
-        gather_one(table, first[snippets.trailers] + snippets.starts, snippets.counts, clips)
-        for table, first in zip(examples.vectors, examples.firsts, strict=True)
+        gather_one(table, first[snippets.trailers] + snippets.starts, snippets.counts, batch[: len(snippets)])
+        for table, first, batch in zip(examples.vectors, examples.firsts, into, strict=True)
     ]
 
 
-def gather_one(table: np.ndarray, rows: np.ndarray, counts: np.ndarray, clips: int) -> np.ndarray:
+def room_for(examples: Examples, snippets: int, *, clips: int) -> list[np.ndarray]:
+    return [np.empty((snippets, clips, features), np.float32) for features in examples.features]
+
+
+def gather_one(table: np.ndarray, rows: np.ndarray, counts: np.ndarray, batch: np.ndarray) -> np.ndarray:
     # A snippet lies together on disk: one copy each is three times as fast as indexing row by row.
-    batch = np.empty((len(rows), clips, table.shape[1]), np.float32)
     for target, row, count in zip(batch, rows.tolist(), counts.tolist(), strict=True):
         target[:count] = table[row : row + count]
         target[count:] = 0

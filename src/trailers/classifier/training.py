@@ -25,12 +25,12 @@ from torch.nn import functional as F
 
 from trailers.classifier.metrics import cross_entropy
 from trailers.classifier.networks import make_network
-from trailers.classifier.snippets import Examples, Snippets, gather, test_snippets, training_snippets
+from trailers.classifier.snippets import Examples, Snippets, gather, room_for, test_snippets, training_snippets
 from trailers.errors import ConfigError, SystemicError
 
 log = logging.getLogger(__name__)
 
-TEST_BATCH = 128  # snippets; large enough for the matrix products, small enough for the cache
+TEST_BATCH = {"cpu": 32, "cuda": 1024}  # snippets: on a processor so few that they stay in its cache, measured
 
 ZEROS, MASKED = "zeros", "masked"
 
@@ -202,19 +202,22 @@ def batches(
 ) -> Iterator[tuple[int, list[Tensor], Tensor | None]]:
     """Position of the first snippet, vectors of each backbone (snippets, clips, F), counts for the networks.
 
-    The next batch is read by a second thread while the network works on this one.
+    The next batch is read by a second thread while the network works on this one. The two take turns in
+    the same memory, so a batch is gone when the next one is asked for.
     """
+    rooms = [room_for(examples, min(size, len(snippets)), clips=recipe.snippet_clips) for _ in range(2)]
 
     def read(first: int) -> list[np.ndarray]:
-        return gather(examples, snippets[first : first + size], clips=recipe.snippet_clips)
+        room = rooms[first // size % 2]
+        return gather(examples, snippets[first : first + size], clips=recipe.snippet_clips, into=room)
 
     firsts = range(0, len(snippets), size)
     with ThreadPoolExecutor(1) as reader:
-        coming = iter([reader.submit(read, firsts[0])]) if firsts else iter(())
+        coming = [reader.submit(read, first) for first in firsts[:1]]
         for first, following in itertools.zip_longest(firsts, firsts[1:]):
-            vectors = next(coming).result()
+            vectors = coming.pop().result()
             if following is not None:
-                coming = iter([reader.submit(read, following)])
+                coming.append(reader.submit(read, following))
             counts = snippets.counts[first : first + size]
             masked = recipe.short_snippets == MASKED and bool((counts < recipe.snippet_clips).any())
             yield (
@@ -230,7 +233,7 @@ def predict(network: nn.Module, examples: Examples, recipe: Recipe, device: torc
     network.eval()
     found = []
     with torch.inference_mode():
-        for _, batch, counts in batches(examples, snippets, recipe, TEST_BATCH, device):
+        for _, batch, counts in batches(examples, snippets, recipe, TEST_BATCH[device.type], device):
             found.append(torch.sigmoid(network(batch, counts)))
     if not found:
         return np.zeros((0, examples.labels.shape[1]))
