@@ -163,11 +163,51 @@ def test_weights_that_changed_embed_again(study):
     assert jobs_after(study) == {"embed": 2, "pack": 1, "classify": 1, "report": 1}
 
 
-def test_a_backbone_taken_out_redoes_nothing_but_the_report(study):
-    (study / "results/ledger/embed/shot24/other").mkdir()
-    for ledger in (study / "results/ledger/embed/shot24/efficientnet_lite0").iterdir():
-        shutil.copy2(ledger, study / "results/ledger/embed/shot24/other" / ledger.name)
-    assert jobs_after(study) == {}
+def test_a_backbone_taken_out_redoes_the_report_only(study):
+    words = ("--config", SIZE, "embed={backbones: [efficientnet_lite0, %s]}" % own_backbone(study))
+    lab.snakemake(study, *words)
+    assert lab.planned(study, *words) == {}
+    assert jobs_after(study) == {"report": 1}
+
+
+OWN_BACKBONE = """
+from trailers.backbones.row import Row, Transform, Weights
+
+def build():
+    import torch
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.AvgPool2d(8), torch.nn.Flatten())
+
+tiny = Row(
+    name="", library="own", model="tiny", dimensions=2, features=48,
+    transform=Transform((32,), (32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    weights=Weights("none", "tiny.pt"), make=build,
+)
+"""
+
+
+def own_backbone(study: Path) -> str:
+    """A backbone of the user's own: so small that it costs nothing."""
+    import torch
+
+    (study / "mine.py").write_text(OWN_BACKBONE)
+    (study / "weights").mkdir()
+    torch.save({}, study / "weights" / "tiny.pt")
+    return "mine.py:tiny"
+
+
+def test_one_more_backbone_touches_nothing_but_its_own_files(study):
+    before = lab.times(study)
+    words = ("--config", SIZE, "embed={backbones: [efficientnet_lite0, %s]}" % own_backbone(study))
+    jobs = lab.planned(study, *words)
+    jobs.pop("all")
+    assert jobs == {"embed": 2, "report": 1}
+    lab.snakemake(study, *words)
+    after = lab.times(study)
+    new = {path for path in after if after[path] != before.get(path)}
+    assert {path.split("/")[0] for path in new} == {"embed", "ledger", "report"}
+    assert all("/mine.py-tiny/" in path for path in new if not path.startswith("report/"))
+    assert len([path for path in new if path.startswith("embed/shot24/mine.py-tiny/")]) == 3
 
 
 def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):

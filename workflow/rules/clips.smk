@@ -20,7 +20,7 @@ rule clips:
         runtime=grown(60),
     params:
         flags=shaped_by("clips"),
-        attempts=attempts("clips", "clips"),
+        attempts=attempts("clips"),
     shell:
         "python -m trailers clips --shard {input.shard} --upstream {input.upstream} --ledger {output}"
         " --clips {wildcards.clips} {params.flags} {resources.how} >{log} 2>&1"

@@ -250,17 +250,16 @@ def links(wildcards):
     return digest([study.by_id[trailer].urls for trailer in members])
 
 
-def attempts(stage, *variants):
+def attempts(stage):
     """How many runs of this shard left transient failures: one more asks for another run."""
 
     def count(wildcards):
-        known = variants or [
-            tuple(wildcards[name] for name in ("clips",) if name in wildcards.keys())
+        variant = [
+            wildcards[name]
+            for name in ("clips", "backbone")
+            if name in wildcards.keys()
         ]
-        return sum(
-            read_attempts(LAYOUT.attempts(stage, wildcards.shard, *variant))
-            for variant in known
-        )
+        return read_attempts(LAYOUT.attempts(stage, wildcards.shard, *variant))
 
     return count
 
@@ -275,49 +274,35 @@ def made_by_demo(wildcards):
     return ["results/demo/cuts.csv"] if study_of(wildcards).name == "demo" else []
 
 
-def embed_ledgers(study):
-    """What one job of a shard declares: a ledger for every pair its study asks for."""
-    return [
-        LAYOUT.ledger("embed", "{shard}", *pair) for pair in STUDIES[study].own_pairs
-    ]
+def known_weights(wildcards):
+    """Changes when the weights do that `snakemake weights` fetched or checked."""
+    lock = Path(config["embed"]["weights_dir"]) / f"{wildcards.backbone}.json"
+    return json.loads(lock.read_text())["lock"]["sha256"] if lock.exists() else ""
 
 
-def clip_ledgers(study):
-    strategies = dict.fromkeys(clips for clips, _ in STUDIES[study].own_pairs)
-    return [LAYOUT.ledger("clips", "{shard}", strategy) for strategy in strategies]
-
-
-def weights_of(study):
-    """Changes when weights do that were fetched or checked by `snakemake weights`.
-
-    A backbone that is no longer asked for still counts as long as its ledgers are there, so that
-    taking one out redoes nothing.
-    """
-
-    def known(wildcards):
-        names = {folder_name(backbone) for _, backbone in STUDIES[study].pairs}
-        names |= {path.name for path in LAYOUT.ledger("embed", "").parent.glob("*/*")}
-        locks = {
-            name: Path(config["embed"]["weights_dir"]) / f"{name}.json"
-            for name in sorted(names)
-        }
-        return digest(
-            {
-                name: json.loads(lock.read_text())["lock"]["sha256"]
-                for name, lock in locks.items()
-                if lock.exists()
-            }
-        )
-
-    return known
-
-
-def all_names():
-    """Flags with the full names of all strategies and backbones; the worker does those whose ledgers it is to write."""
-    strategies, backbones = (
-        dict.fromkeys(column) for column in zip(*PAIRS, strict=True)
+def besides(wildcards):
+    """The other pairs that are asked for together with this one and that the shard lacks."""
+    own = (wildcards.clips, FULL_NAME.get(wildcards.backbone, wildcards.backbone))
+    together = next(
+        (
+            study.own_pairs
+            for study in STUDIES.values()
+            if is_of(study, wildcards.shard, own)
+        ),
+        [],
     )
-    return shlex.join(["--clips", *strategies, "--backbones", *backbones])
+    lacking = [
+        pair
+        for pair in together
+        if pair != own and not LAYOUT.ledger("embed", wildcards.shard, *pair).exists()
+    ]
+    return "--besides " + shlex.join(
+        f"{clips}/{backbone}" for clips, backbone in lacking
+    )
+
+
+def is_of(study, shard, pair):
+    return shard.startswith(study.letter) and pair in study.own_pairs
 
 
 def experiment_of(wildcards):

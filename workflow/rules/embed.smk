@@ -3,69 +3,34 @@
 # in   results/normalise/{trailer}.mp4, results/clips/{clips}/{trailer}.csv
 # out  results/embed/{clips}/{backbone}/{trailer}.h5
 #
-# One job embeds a shard for every pair of clip strategy and backbone that it lacks: they share one
-# decoding of each trailer. The ledgers are `update` files, so a new pair leaves those of the old
-# ones alone, also when its job fails.
+# A job owns one pair of clip strategy and backbone on one shard. Besides, it makes what the shard's
+# other pairs lack, since all share one decoding of each trailer; their own jobs then find it made.
 
 
 rule embed:
     input:
-        upstream=clip_ledgers("study"),
+        upstream=LAYOUT.ledger("clips", "{shard}", "{clips}"),
         shard=ancient(LAYOUT.shard("{shard}")),
     output:
-        update(embed_ledgers("study")),
+        LAYOUT.ledger("embed", "{shard}", "{clips}", "{backbone}"),
     log:
-        "logs/embed/{shard}.log",
-    wildcard_constraints:
-        shard=r"s\d{4,6}-[0-9a-f]{8}",
+        "logs/embed/{clips}/{backbone}/{shard}.log",
     conda:
         "../../envs/torch.yaml"
     threads: 8
     resources:
         gpu=1,
-        how=f"{all_names()} {how('embed')}",
+        how=lambda wildcards: f"{besides(wildcards)} {how('embed')}",
         mem_mb=grown(8000),
         runtime=grown(480),
     params:
         flags=shaped_by("embed"),
-        attempts=attempts("embed", *STUDIES["study"].pairs),
-        weights=weights_of("study"),
+        backbone=lambda wildcards: FULL_NAME.get(wildcards.backbone, wildcards.backbone),
+        attempts=attempts("embed"),
+        weights=known_weights,
     shell:
         "python -m trailers lease -- python -m trailers embed --shard {input.shard} --ledger {output}"
-        " {params.flags} {resources.how} >{log} 2>&1"
-
-
-use rule embed as embed_demo with:
-    input:
-        upstream=clip_ledgers("demo"),
-        shard=ancient(LAYOUT.shard("{shard}")),
-    output:
-        update(embed_ledgers("demo")),
-    wildcard_constraints:
-        shard=r"d\d{4,6}-[0-9a-f]{8}",
-    params:
-        flags=shaped_by("embed"),
-        attempts=attempts("embed", *STUDIES["demo"].pairs),
-        weights=weights_of("demo"),
-
-
-# What the paper's tables need beyond what config.yaml asks for.
-if STUDIES["tables"].own_pairs:
-
-    use rule embed as embed_tables with:
-        input:
-            upstream=clip_ledgers("tables"),
-            shard=ancient(LAYOUT.shard("{shard}")),
-        output:
-            update(embed_ledgers("tables")),
-        log:
-            "logs/embed/tables/{shard}.log",
-        wildcard_constraints:
-            shard=r"s\d{4,6}-[0-9a-f]{8}",
-        params:
-            flags=shaped_by("embed"),
-            attempts=attempts("embed", *STUDIES["tables"].own_pairs),
-            weights=weights_of("tables"),
+        " --clips {wildcards.clips} --backbones {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
 
 
 rule embed_one:
@@ -85,6 +50,7 @@ rule embed_one:
     params:
         flags=shaped_by("embed"),
         backbone=lambda wildcards: FULL_NAME.get(wildcards.backbone, wildcards.backbone),
+        weights=known_weights,
     shell:
         "python -m trailers lease -- python -m trailers embed --trailer {wildcards.trailer} --clips {wildcards.clips}"
         " --backbones {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"

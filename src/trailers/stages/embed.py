@@ -20,6 +20,7 @@ import json
 import logging
 import os
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -35,7 +36,7 @@ from trailers.backbones.row import RANDOM_SEED, Row, Transform, clip_frames
 from trailers.backbones.rows import find_row
 from trailers.backbones.weights import weights_sha256
 from trailers.domain import Clip, ClipStrategy
-from trailers.errors import ConfigError, StoreError, SystemicError
+from trailers.errors import ConfigError, StoreError, SystemicError, TrailerError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
@@ -117,6 +118,18 @@ class Pair:
         if attributes.get("fingerprint") != wanted or attributes.get("trailer") != trailer:
             return None
         return self.ledger_row(trailer, wanted, vectors.shape, str(attributes.get("precision")))
+
+    def take_made(self, trailer: str) -> None:
+        """Count ``trailer`` as done when another job has made its vectors since this one looked."""
+        if trailer not in self.todo or not self.path(trailer).exists():
+            return
+        try:
+            row = self.settled(trailer)
+        except TrailerError:
+            return  # damaged: made again
+        if row is not None:
+            self.todo -= {trailer}
+            self.work.record(row)
 
     def ledger_row(self, trailer: str, mark: str, shape: Sequence[int], precision: str) -> LedgerRow:
         facts = {"clips": shape[0], "F": shape[1], "precision": precision}
@@ -233,6 +246,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backbones", nargs="+", required=True, help="names; `python -m trailers backbones` lists them"
     )
+    parser.add_argument(
+        "--besides", nargs="*", default=[], metavar="CLIPS/BACKBONE", help="pairs to make too while decoding; no ledger"
+    )
     add_setting_flags(parser, Settings, "embed")
     add_setting_flags(parser, Effort, "embed")
 
@@ -243,9 +259,31 @@ def run(arguments: argparse.Namespace) -> None:
     for pair in pairs:
         pair.todo = frozenset(pair.work.unsettled(pair.settled))
     if any(pair.todo for pair in pairs):
-        embed(pairs, make_embedders(pairs, settings, effort), workers=effort.workers)
+        company = company_of(arguments, settings, effort)
+        everyone = pairs + company
+        embed(everyone, make_embedders(everyone, settings, effort), workers=effort.workers)
+        for pair in company:
+            pair.work.close()
     for pair in pairs:
         pair.work.finish()
+
+
+def company_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Pair]:
+    """The pairs of --besides that can be had: they share the decoding, and their own jobs find them made.
+
+    What is wrong with one of them is for its own job to say; here it is left aside.
+    """
+    company = []
+    for clips, _, name in (pair.partition("/") for pair in arguments.besides):
+        try:
+            pair = make_pair(arguments, ClipStrategy.parse(clips), name, settings, effort)
+            pair.work.timeout_s = None  # the job's own pairs are watched, and with them the whole job
+            pair.todo = frozenset(pair.work.unsettled(pair.settled))
+        except TrailerError as problem:
+            log.info("embed: %s/%s is left to its own job: %s", clips, name, problem)
+            continue
+        company.append(pair)
+    return [pair for pair in company if pair.todo]
 
 
 def pairs_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Pair]:
@@ -262,21 +300,28 @@ def pairs_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) 
     pairs = []
     for strategy in arguments.clips:
         for name in arguments.backbones:
-            options = dict(vars(arguments), ledger=None)
             if arguments.trailer is None:
-                ledger = layout.ledger("embed", arguments.shard.stem, str(strategy), name)
-                if ledger.absolute() not in wanted:
+                ledger = layout.ledger("embed", arguments.shard.stem, str(strategy), name).absolute()
+                if ledger not in wanted:
                     continue
-                wanted.remove(ledger.absolute())
-                options["upstream"] = layout.ledger("clips", arguments.shard.stem, str(strategy))
-            else:
-                ledger = None
-            work = shard.ShardRun.from_flags("embed", argparse.Namespace(**options), ledger=ledger)
-            row = find_row(name, Path(effort.weights_dir))
-            pairs.append(Pair(strategy, row, weights_of(row, settings, effort), settings, work))
+                wanted.remove(ledger)
+            pairs.append(make_pair(arguments, strategy, name, settings, effort))
     if wanted:
         raise ConfigError(f"--ledger: {min(wanted)} belongs to no pair of --clips and --backbones.")
     return pairs
+
+
+def make_pair(
+    arguments: argparse.Namespace, strategy: ClipStrategy, name: str, settings: Settings, effort: Effort
+) -> Pair:
+    layout = Layout(arguments.results)
+    options, ledger = dict(vars(arguments), ledger=None), None
+    if arguments.trailer is None:
+        ledger = layout.ledger("embed", arguments.shard.stem, str(strategy), name)
+        options["upstream"] = layout.ledger("clips", arguments.shard.stem, str(strategy))
+    work = shard.ShardRun.from_flags("embed", argparse.Namespace(**options), ledger=ledger)
+    row = find_row(name, Path(effort.weights_dir))
+    return Pair(strategy, row, weights_of(row, settings, effort), settings, work)
 
 
 def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
@@ -318,8 +363,16 @@ def make_embedders(pairs: Sequence[Pair], settings: Settings, effort: Effort) ->
 
 
 def blocks_of(pairs: Sequence[Pair]) -> Iterator[Block]:
-    """Every trailer with work, in the order of the shard, cut into blocks."""
-    for trailer in dict.fromkeys(trailer for pair in pairs for trailer in pair.work.trailers):
+    """Every trailer with work, cut into blocks.
+
+    Jobs of other pairs may be at work on the same shard, each making the others' vectors besides its
+    own. So each starts at another trailer, and takes what has been made in the meantime.
+    """
+    trailers = list(dict.fromkeys(trailer for pair in pairs for trailer in pair.work.trailers))
+    first = zlib.crc32(f"{pairs[0].strategy}/{pairs[0].row.name}".encode()) % len(trailers)
+    for trailer in trailers[first:] + trailers[:first]:
+        for pair in pairs:
+            pair.take_made(trailer)
         if not any(trailer in pair.todo for pair in pairs):
             continue
         for pair in pairs:  # those that have nothing to do with it, too: their own trailers are not what takes time

@@ -170,16 +170,20 @@ class ShardRun:
         words = str(problem) if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}: {problem}"
         self.record(Row(trailer, status, error=f"{self.stage}: {words}"))
 
+    def close(self) -> None:
+        """End the progress and the watchdog; ``finish`` does it too."""
+        if self.progress is not None:
+            self.progress.close()
+        if self.watchdog is not None:
+            self.watchdog.close()
+
     def finish(self) -> None:
         """Write the ledger.
 
         Raises:
             SystemicError: too many trailers failed; no ledger is written, what is made stays.
         """
-        if self.progress is not None:
-            self.progress.close()
-        if self.watchdog is not None:
-            self.watchdog.close()
+        self.close()
         if self.ledger is None:
             return
         rows = [self.still_there(self.rows[trailer]) for trailer in self.trailers]
