@@ -109,19 +109,13 @@ def test_nothing_is_left_behind(place):
     assert list(place.results.iterdir()) == []
 
 
-def test_locking_that_does_not_work_is_bad_and_locking_that_is_off_is_not(tmp_path, monkeypatch):
-    monkeypatch.delenv("HDF5_USE_FILE_LOCKING", raising=False)
-
-    class Broken:
-        @staticmethod
-        def File(path, mode):  # noqa: N802  h5py's name
-            raise BlockingIOError(11, "unable to lock file")
-
-    found = doctor.check_locking(Broken, tmp_path / "x.h5")
+def test_hdf5_is_tried_and_told_of(tmp_path):
+    found = doctor.check_hdf5(tmp_path / "x.h5")
+    assert (found.level, found.subject) == (OK, "HDF5")
+    assert "needs no locks" in found.words
+    found = doctor.check_hdf5(Path("/dev/null/x.h5"))
     assert found.level == BAD
-    assert "HDF5_USE_FILE_LOCKING=FALSE" in found.words
-    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "FALSE")
-    assert doctor.check_locking(Broken, tmp_path / "x.h5").level == OK
+    assert found.words.endswith("Name a folder on another file system, with --results.")
 
 
 def test_an_old_yt_dlp_is_to_note(place, monkeypatch):

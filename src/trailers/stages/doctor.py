@@ -21,12 +21,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from trailers.domain import ClipStrategy
 from trailers.errors import TrailerError
 from trailers.settings import asked_manifest, asked_pairs, defaults
 from trailers.store.atomic import TEMPORARY
+from trailers.store.hdf5 import create_hdf5, open_hdf5
 from trailers.store.manifest import read_manifest
 
 OK, WARN, BAD = "ok", "warn", "bad"
@@ -190,8 +190,6 @@ def nearest_folder(path: Path) -> Path:
 
 
 def check_results(place: Place) -> Iterator[Finding]:
-    import h5py
-
     folder = nearest_folder(place.results)
     try:
         with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}doctor-", dir=folder) as scratch:
@@ -199,27 +197,25 @@ def check_results(place: Place) -> Iterator[Finding]:
             path.with_name("x").write_bytes(b"x")
             path.with_name("x").replace(path)
             yield Finding(OK, "results", f"{folder} can be written; files are renamed in place")
-            yield check_locking(h5py, path)
+            yield check_hdf5(path)
     except OSError as problem:
         yield Finding(
             BAD, "results", f"{folder}: {problem.strerror}. Name a folder that can be written, with --results."
         )
 
 
-def check_locking(h5py: Any, path: Path) -> Finding:
-    """Whether HDF5 can lock ``path``, as it does by default, on this file system."""
-    if os.environ.get("HDF5_USE_FILE_LOCKING", "").upper() in ("FALSE", "0"):
-        return Finding(
-            OK, "HDF5", "HDF5_USE_FILE_LOCKING is off; no file is seen before it is whole, so none needs a lock"
-        )
+def check_hdf5(path: Path) -> Finding:
+    """Whether HDF5 can write and read ``path`` on this file system; it needs no locks."""
+    import h5py
+
     try:
-        with h5py.File(path, "w") as file:
+        with create_hdf5(path) as file:
             file["x"] = 1
-        with h5py.File(path, "r") as first, h5py.File(path, "r") as second:
+        with open_hdf5(path) as first, open_hdf5(path) as second:
             first["x"][()], second["x"][()]
     except OSError as problem:
-        return Finding(BAD, "HDF5", f"{problem}. Set HDF5_USE_FILE_LOCKING=FALSE if this file system has no locks.")
-    return Finding(OK, "HDF5", f"h5py {h5py.__version__}, locks work on this file system")
+        return Finding(BAD, "HDF5", f"{problem}. Name a folder on another file system, with --results.")
+    return Finding(OK, "HDF5", f"h5py {h5py.__version__} writes and reads on this file system, which needs no locks")
 
 
 def check_gpus(_: Place) -> Iterator[Finding]:

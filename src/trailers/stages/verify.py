@@ -4,9 +4,9 @@ in   everything below results/
 out  a line for each thing that is wrong; exit status 1 when there is one
 
 Looked at are: schema and checksums, whether a product is whole, whether it was made from the one
-before it as that is now, whether it is what its ledger says, and what killed jobs left behind. A
-product that was removed is made again by the next `snakemake` run: --repair also counts one more
-attempt for its shard, which makes Snakemake look at it.
+before it as that is now, whether it is what its ledger says, what killed jobs left behind, and
+times that lie in the future. A product that was removed is made again by the next `snakemake` run:
+--repair also counts one more attempt for its shard, which makes Snakemake look at it.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 STAGES = ("download", "normalise", "shots", "clips", "embed")
 OTHERS = ("ledger", "shards", "pack", "classify")
+AHEAD_S = 60  # clocks of several machines differ
 LEFTOVER_S = 600  # a temporary file that nobody wrote to for so long, by a process that is gone, is left over
 TEMPORARY_NAME = re.compile(re.escape(TEMPORARY) + r"(\d+)-")
 
@@ -59,6 +60,7 @@ class Trouble:
     remove: tuple[Path, ...] = ()
     trailer: str = ""  # whose shards have to run again; none for what is no trailer's
     variant: tuple[str, ...] = ()
+    touch: tuple[Path, ...] = ()  # what stays and gets the time of now
 
 
 @dataclass
@@ -342,6 +344,17 @@ def look_at_declared(layout: Layout) -> Iterator[Trouble]:
                 yield Trouble(stage, path, words_of(problem, path), (path,))
 
 
+def from_the_future(layout: Layout) -> Iterator[Trouble]:
+    """What Snakemake compares the times of, where a clock was ahead: it refuses all that is made from it until then."""
+    now = time.time()
+    for stage in OTHERS:
+        for path in sorted((layout.root / stage).rglob("*.*")):
+            ahead_s = path.stat().st_mtime - now if path.is_file() else 0
+            if ahead_s > AHEAD_S and not path.name.startswith(TEMPORARY):
+                words = f"its time lies {ahead_s / 3600:.1f} h in the future; a clock was wrong"
+                yield Trouble(stage, path, words, touch=(path,))
+
+
 def leftovers(root: Path, *, older_s: float) -> Iterator[Trouble]:
     """Temporary files of processes that are gone. One of another host may still be at work, hence ``older_s``."""
     now = time.time()
@@ -373,6 +386,9 @@ def repair(troubles: Sequence[Trouble], layout: Layout, claims: Claims) -> list[
             if path.exists() or path.is_symlink():
                 path.unlink()
                 gone.append(path)
+        for path in trouble.touch:
+            if path not in gone:
+                os.utime(path)
         key = (trouble.stage, *trouble.variant)
         for ledger in claims.ledgers.get(key, {}).get(trouble.trailer, ()):
             shards.add(ledger.relative_to(layout.root / "ledger").with_suffix(""))
@@ -424,6 +440,7 @@ def run(arguments: argparse.Namespace) -> int:
     troubles = [trouble for trouble in troubles if trouble.stage in arguments.stages]
     troubles += examine(layout, claims, arguments.stages, deep=arguments.deep)
     troubles += [trouble for trouble in look_at_declared(layout) if trouble.stage in arguments.stages]
+    troubles += [trouble for trouble in from_the_future(layout) if trouble.stage in arguments.stages]
     troubles += leftovers(layout.root, older_s=arguments.older_s)
     for trouble in troubles:
         print(f"{trouble.path}: {trouble.words}")
