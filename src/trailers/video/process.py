@@ -1,0 +1,206 @@
+"""ffmpeg at work: its frames, its words, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import select
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from trailers.errors import TrailerError, VideoError
+
+SMALL = (27, 48, 3)  # height, width, channels of the frames that detection sees
+PORTION = 240  # frames handed on at once
+CLOCK_JITTER_S = Fraction(3, 1000)  # containers that count milliseconds are off by one at each end
+
+# Containers whose readers open nothing but the file itself. Playlists (hls, dash, concat), image
+# sequences, devices and generators are not among them.
+CONTAINERS = "mov,matroska,mpegts,avi,flv,mpeg,mpegvideo,ogg,asf,mxf,ivf,nut,dv,yuv4mpegpipe"
+CONFINED = {"protocol_whitelist": "file,pipe", "format_whitelist": CONTAINERS}
+
+
+def ffmpeg_path() -> str:
+    """The pinned ffmpeg that imageio-ffmpeg ships: frame decisions are the same everywhere."""
+    import imageio_ffmpeg
+
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+def address(path: Path) -> str:
+    """``path`` as ffmpeg is given it: never an option, a pattern or an address, whatever its name."""
+    return f"file:{path.absolute()}"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What one pass over a video gave, by ffmpeg's own counts."""
+
+    frames: int  # at 24 fps
+    frames_duplicated: int
+    frames_dropped: int
+    source_frames: int  # that were decoded
+    decode_errors: int
+    frames_corrupt: int  # decoded, but with parts made up
+    complaints: tuple[str, ...]  # the first lines that ffmpeg logged as errors
+    is_variable_rate: bool
+    longest_gap_s: float  # between two source frames; 0 where the rate is constant
+    width: int
+    height: int
+
+
+class Log:
+    """What ffmpeg says, read line by line: its counts, its complaints, never all of it at once."""
+
+    KEPT = 5
+    ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+    COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] *(.+)")
+    TIME_BASE = re.compile(r"graph 0 input from stream .* tb:(\d+)/(\d+)")
+    # Of lines that are written in several strokes only what comes in one: other threads write between them.
+    GAPS = re.compile(r"min: (-?\d+) max: (-?\d+) avg: -?\d+")
+    RATE = re.compile(r"(\d+) frames in, (\d+) frames out; (\d+) frames dropped, (\d+) frames duplicated")
+    DECODED = re.compile(r"(\d+) frames decoded; (\d+) decode errors")
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+        self.last = ""
+        self.frames_corrupt = 0
+        self.time_base = Fraction(0)
+        self.shortest_gap = self.longest_gap = 0
+        self.frames_out = self.frames_dropped = self.frames_duplicated = 0
+        self.source_frames = self.decode_errors = 0
+
+    def read(self, stream: IO[bytes]) -> None:
+        """Take lines until ``stream`` ends."""
+        while line := stream.readline(65536):
+            self.take(self.ADDRESS.sub("", line.decode(errors="replace").strip()))
+
+    def take(self, line: str) -> None:
+        if match := self.COMPLAINT.search(line):
+            self.last = match[1]
+            if len(self.complaints) < self.KEPT:
+                self.complaints.append(match[1])
+        elif "corrupt decoded frame" in line:
+            self.frames_corrupt += 1
+        elif match := self.TIME_BASE.search(line):
+            self.time_base = Fraction(int(match[1]), int(match[2]))
+        elif match := self.GAPS.search(line):
+            self.shortest_gap, self.longest_gap = int(match[1]), int(match[2])
+        elif match := self.RATE.search(line):
+            # Two graphs are made, one to look at and one to run; the first counts nothing.
+            self.frames_out += int(match[2])
+            self.frames_dropped += int(match[3])
+            self.frames_duplicated += int(match[4])
+        elif match := self.DECODED.search(line):
+            self.source_frames, self.decode_errors = int(match[1]), int(match[2])
+
+    def quoted(self) -> str:
+        """`` (ffmpeg: "...")``, the first complaint and the last; empty when there is none."""
+        if not self.complaints:
+            return ""
+        words = self.complaints[0] if self.last == self.complaints[0] else f"{self.complaints[0]} ... {self.last}"
+        return f' (ffmpeg: "{words}")'
+
+    def converted(self, source: Path, frames: int, width: int, height: int) -> Converted:
+        """The counts, with the ``frames`` that were seen.
+
+        Raises:
+            VideoError: they do not agree, or there is no frame at all.
+        """
+        if not frames:
+            raise nothing_decoded(source, self)
+        if frames != self.frames_out:
+            raise VideoError(
+                f"{source}: detection got {frames} frames where ffmpeg made {self.frames_out}{self.quoted()}. "
+                "Report this video."
+            )
+        shortest, longest = self.shortest_gap * self.time_base, self.longest_gap * self.time_base
+        is_variable = longest - shortest > CLOCK_JITTER_S
+        return Converted(
+            frames=frames,
+            frames_duplicated=self.frames_duplicated,
+            frames_dropped=self.frames_dropped,
+            source_frames=self.source_frames,
+            decode_errors=self.decode_errors,
+            frames_corrupt=self.frames_corrupt,
+            complaints=tuple(self.complaints),
+            is_variable_rate=is_variable,
+            longest_gap_s=round(float(longest), 3) if is_variable else 0.0,
+            width=width,
+            height=height,
+        )
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], source: Path, log: Log, stall_s: float) -> Iterator[Iterator[np.ndarray]]:
+    """Run ffmpeg; gives its frames in portions, and on leaving waits for its good end."""
+    # A report file asked for by the environment would be written wherever it says.
+    environment = {name: value for name, value in os.environ.items() if name not in ("FFREPORT", "AV_LOG_FORCE_COLOR")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        listener = threading.Thread(target=log.read, args=(process.stderr,), daemon=True)
+        listener.start()
+        try:
+            yield portions(process.stdout, source, stall_s)
+            code = process.wait(stall_s)
+        except subprocess.TimeoutExpired:
+            raise hung(source, stall_s) from None
+        finally:
+            if process.poll() is None:
+                process.kill()
+            listener.join()
+    check_end(code, source, log)
+
+
+def portions(pipe: IO[bytes], source: Path, stall_s: float) -> Iterator[np.ndarray]:
+    """uint8 (frames, 27, 48, 3) as they come, some hundred at once."""
+    size = SMALL[0] * SMALL[1] * SMALL[2]
+    pending = bytearray()
+    while True:
+        if not select.select([pipe], [], [], stall_s)[0]:
+            raise hung(source, stall_s)
+        data = os.read(pipe.fileno(), 1 << 20)
+        pending += data
+        if pending and (len(pending) >= PORTION * size or not data):
+            whole = len(pending) // size * size
+            yield np.frombuffer(bytes(pending[:whole]), np.uint8).reshape(-1, *SMALL)
+            del pending[:whole]
+        if not data:
+            return
+
+
+def hung(source: Path, stall_s: float) -> TrailerError:
+    return TrailerError(
+        f"{source}: ffmpeg gave nothing for {stall_s:g} s and was stopped. Run again; raise normalise.stall_s in "
+        "config.yaml if this machine is that slow."
+    )
+
+
+def check_end(code: int, source: Path, log: Log) -> None:
+    """Raises the error that ffmpeg's exit status means."""
+    if code == 0:
+        return
+    if "No space left on device" in log.last:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source))
+    if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
+        raise TrailerError(
+            f"{source}: ffmpeg was stopped from outside by signal {-code}; for want of memory? Run again."
+        )
+    if not log.frames_out:
+        raise nothing_decoded(source, log)
+    raise VideoError(f"{source}: ffmpeg stopped with code {code}{log.quoted()}. Download it again.")
+
+
+def nothing_decoded(source: Path, log: Log) -> VideoError:
+    return VideoError(f"{source}: not one frame of it could be decoded{log.quoted()}. Download it again.")
