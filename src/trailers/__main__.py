@@ -37,7 +37,12 @@ TOOLS = {
     "retry": "ask for another try of what failed or is dead",
     "backbones": "list the backbones",
     "weights": "fetch and check weights",
+    "export": "write embeddings in the layout of the published ones, or packed",
+    "import": "read published embeddings for the classifier",
 }
+
+# Where the command's name cannot be a module's.
+MODULES = {"import": "importing"}
 
 
 def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -53,7 +58,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser, known = make_parser()
     if not words or words[0] not in known:
         parser.parse_args(words)  # prints help or what is wrong, and leaves
-    module = importlib.import_module(f"trailers.stages.{words[0]}")
+    module = importlib.import_module(f"trailers.stages.{MODULES.get(words[0], words[0])}")
     stage = argparse.ArgumentParser(
         prog=f"python -m trailers {words[0]}",
         description=module.__doc__,
