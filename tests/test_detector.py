@@ -313,24 +313,17 @@ def test_float32_equals_the_packages_own_reading(package, exact, count):
 
 
 @pytest.fixture(scope="module")
-def trailer(shared_data):
+def trailer(shared_data, tmp_path_factory):
     """A real trailer at 24 fps, uint8 (1252, 27, 48, 3)."""
-    from trailers.video import SMALL
+    from trailers.video import convert, probe
 
-    path = shared_data / "videos" / "sintel_trailer_480x204.mp4"
-    import imageio_ffmpeg
-
-    command = [
-        imageio_ffmpeg.get_ffmpeg_exe(),
-        "-v",
-        "error",
-        "-i",
-        str(path),
-        "-vf",
-        "fps=24,scale=48:27:flags=bicubic",
-    ]
-    raw = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True).stdout
-    return np.frombuffer(raw, np.uint8).reshape(-1, *SMALL)
+    path, portions = shared_data / "videos" / "sintel_trailer_480x204.mp4", []
+    target = tmp_path_factory.mktemp("trailer") / "24fps.mp4"
+    convert(
+        path, target, portions.append, seen=probe(path), short_side=64, crf=40, gop=24, max_hours=1, fingerprint="",
+        stall_s=300,
+    )  # fmt: skip
+    return np.concatenate(portions)
 
 
 @pytest.fixture(scope="module")
@@ -456,8 +449,12 @@ def test_errors_within_the_margin_never_move_a_shot(seed, count, threshold, head
         assert same(scores.many[rows], wanted.many[rows])
 
 
-def test_only_uncertain_windows_are_computed_again():
-    frames, seen = pixels(500), []
+def test_only_uncertain_windows_are_read_and_computed_again():
+    frames, seen, portions = pixels(500), [], []
+
+    def read(start, end):
+        portions.append(end - start)
+        return frames[start:end]
 
     def exact(windows):
         seen.append(len(windows))
@@ -467,9 +464,10 @@ def test_only_uncertain_windows_are_computed_again():
     single[[120, 130, 460]] = 0.5
     scores = Scores(single, single.copy(), np.zeros(10, bool), "bfloat16")
     mended = with_network(stand_in, exact=exact, precision="bfloat16").refine(
-        scores, video(frames), head=SINGLE, threshold=0.5
+        scores, Video(500, read), head=SINGLE, threshold=0.5
     )
     assert sum(seen) == 2
+    assert portions == [100, 75]  # the last window ends with the video
     assert np.flatnonzero(mended.exact).tolist() == [2, 9]
     assert mended.single[100:150].tolist() == [0.5] * 50
     assert mended.single[99] == single[99]

@@ -24,6 +24,7 @@ from trailers.store.scores import Scores
 # Windows a batch, measured: on a CPU one window's intermediates stay in the cache, those of two do
 # not; a GPU wants work enough for all its units.
 BATCH_WINDOWS = {"cpu": 1, "cuda": 16}
+MOST_WORKERS = 16  # threads on a CPU; each takes up to 0.15 GB
 AHEAD = 3  # batches that are read before they are needed
 READ_WINDOWS = 9  # windows a read: frames come in blocks of 240, and 500 frames touch a block once or twice
 
@@ -77,7 +78,7 @@ class Detector:
     @functools.cached_property
     def workers(self) -> ThreadPoolExecutor:
         """Threads that compute a batch each, with no further threads below them (CPU)."""
-        return single_threads(torch.get_num_threads())
+        return single_threads(self.lanes - 1)
 
     def launch(self, network: Forward, windows: np.ndarray) -> Pending:
         """Begin with ``windows`` (N, 100, 27, 48, 3)."""
@@ -100,8 +101,8 @@ class Detector:
 
     @property
     def lanes(self) -> int:
-        """Batches under way at a time: one a worker and one waiting, so that none ever waits for work."""
-        return 2 if self.device.type == "cuda" else torch.get_num_threads() + 1
+        """Batches under way at a time: one for the GPU or each worker and one waiting, so that none waits for work."""
+        return 2 if self.device.type == "cuda" else min(torch.get_num_threads(), MOST_WORKERS) + 1
 
     def stream(self, videos: Iterable[Callable[[], Video]]) -> Iterator[Scores | Exception]:
         """The scores of every video in order, or why it has none.
@@ -145,8 +146,9 @@ class Detector:
             return scores
         single, many, exact = scores.single.copy(), scores.many.copy(), scores.exact.copy()
         for some in portions(uncertain.tolist(), self.batch_windows * self.lanes):
-            parts = portions(read_windows(video.read, video.frames, some), self.batch_windows)
-            pending = [self.launch(self.exact, part) for part in parts]
+            # One read a window: they may lie hours apart.
+            windows = np.concatenate([read_windows(video.read, video.frames, [window]) for window in some])
+            pending = [self.launch(self.exact, part) for part in portions(windows, self.batch_windows)]
             for window, row in zip(some, np.concatenate([probabilities() for probabilities in pending]), strict=True):
                 start, end = kept_rows(window, video.frames)
                 single[start:end], many[start:end] = row[: end - start].T
