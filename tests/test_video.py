@@ -313,6 +313,18 @@ def test_a_full_disk_is_not_the_videos_fault():
         run_instead(["sh", "-c", "echo '[mp4 @ 0x1] [error] write: No space left on device' >&2; exit 1"])
 
 
+def test_a_quota_that_is_used_up_is_not_the_videos_fault():
+    with pytest.raises(OSError, match="uota exceeded"):
+        run_instead(["sh", "-c", "echo '[mp4 @ 0x1] [error] write: Disk quota exceeded' >&2; exit 1"])
+
+
+def test_a_folder_that_went_is_not_the_videos_fault():
+    words = "Error opening output file file:/x/v.mp4: No such file or directory"
+    with pytest.raises(TrailerError, match=r"ffmpeg found no place to write to .*Run again\.") as problem:
+        run_instead(["sh", "-c", f"echo '[out#0/mp4 @ 0x1] [error] {words}' >&2; exit 1"])
+    assert not problem.value.dead
+
+
 def test_an_ffmpeg_that_fails_is_quoted_without_addresses():
     counts = "5 frames in, 5 frames out; 0 frames dropped, 0 frames duplicated."
     words = f"echo '[h264 @ 0x55] [error] first'; echo '[error] second'; echo '{counts}'"

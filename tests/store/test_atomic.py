@@ -1,11 +1,13 @@
+import io
 import os
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from trailers.store.atomic import TEMPORARY, atomic, write_text
+from trailers.store.atomic import TEMPORARY, atomic, unfailing, write_text
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -53,3 +55,29 @@ def test_a_kill_leaves_the_old_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], check=False)
     assert done.returncode == -signal.SIGKILL
     assert path.read_text() == "old"
+
+
+def test_what_a_library_could_not_write_is_raised_when_it_has_let_go(tmp_path):
+    """/dev/full takes nothing, as a full disk does."""
+    path = tmp_path / "x"
+    told = []
+
+    def write_as_a_library():
+        with unfailing(path) as file:
+            file.close()
+            io.FileIO.__init__(file, "/dev/full", "wb")
+            told.append(file.write(b"abc"))
+            raise RuntimeError("the library's own words")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        write_as_a_library()
+    assert told == [3]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_library_wrote_is_there(tmp_path):
+    with unfailing(tmp_path / "x") as file:
+        assert file.write(np.arange(3, dtype="<u2")) == 6
+        file.seek(2)
+        file.write(b"!!")
+    assert (tmp_path / "x").read_bytes() == b"\x00\x00!!\x02\x00"

@@ -53,5 +53,5 @@ def test_a_shard_list_that_does_not_hold_what_its_name_says_is_refused(tmp_path,
     path.write_text("a\nb\n")
     assert read_shard(path) == ["a", "b"]
     path.write_text(text)
-    with pytest.raises(StoreError, match="not those of its name. Remove it"):
+    with pytest.raises(StoreError, match=r"not those of its name\. Remove it"):
         read_shard(path)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 TEMPORARY = ".tmp-"  # every unfinished file starts so, in the folder of the finished one
 
@@ -29,6 +34,21 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def unfailing(path: Path) -> Iterator[Unfailing]:
+    """A file for a library that cannot bear errors; what went wrong is raised when the library has let go of it.
+
+    Raises:
+        OSError: it could not be written, such as on a full disk.
+    """
+    with atomic(path) as temporary, Unfailing(temporary) as file:
+        try:
+            yield file
+        finally:
+            # Whatever the library made of a file that lacks bytes, this is the cause.
+            file.raise_problem()
+
+
 def sync(path: Path) -> None:
     """Wait until ``path`` is on the disk, so that a rename never outlives what it names."""
     handle = os.open(path, os.O_RDONLY)
@@ -41,3 +61,37 @@ def sync(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+class Unfailing(io.FileIO):
+    """A new file whose writes seem to go well; keeps the first error for ``raise_problem``."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+b")
+        self.problem: OSError | None = None
+
+    def write(self, data: ReadableBuffer) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while len(rest) and self.problem is None:
+                rest = rest[super().write(rest) or 0 :]  # a system may take a part of it
+        except OSError as problem:
+            self.keep(problem)
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as problem:
+            self.keep(problem)
+            return size or 0
+
+    def keep(self, problem: OSError) -> None:
+        if self.problem is None:
+            self.problem = OSError(problem.errno, problem.strerror, str(self.name))
+
+    def raise_problem(self) -> None:
+        """Raises the first error that a write met, if there was one."""
+        if self.problem is not None:
+            raise self.problem

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trailers.errors import StoreError
-from trailers.store.atomic import atomic, write_text
+from trailers.store.atomic import unfailing, write_text
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     import torch
 
     # A file, not a path: torch writes the path's name into the bytes, and a temporary one differs each time.
-    with atomic(path) as temporary, temporary.open("wb") as file:
+    with unfailing(path) as file:
         torch.save(dict(state), file)
 
 

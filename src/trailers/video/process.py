@@ -187,12 +187,19 @@ def hung(source: Path, stall_s: float) -> TrailerError:
     )
 
 
+# The errors of a disk that takes no more, in the words of ffmpeg's C library.
+FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "uota exceeded"}
+
+
 def check_end(code: int, source: Path, log: Log) -> None:
     """Raises the error that ffmpeg's exit status means."""
     if code == 0:
         return
-    if "No space left on device" in log.last:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source))
+    for number, words in FULL.items():
+        if words in log.last:
+            raise OSError(number, os.strerror(number), str(source))
+    if any("opening output" in words for words in log.complaints):
+        raise TrailerError(f"{source}: ffmpeg found no place to write to{log.quoted()}. Run again.")
     if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
         raise TrailerError(
             f"{source}: ffmpeg was stopped from outside by signal {-code}; for want of memory? Run again."
