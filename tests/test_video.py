@@ -325,6 +325,13 @@ def test_a_folder_that_went_is_not_the_videos_fault():
     assert not problem.value.dead
 
 
+@pytest.mark.parametrize("words", ["Cannot allocate memory", "Resource temporarily unavailable"])
+def test_a_full_memory_is_not_the_videos_fault(words):
+    with pytest.raises(TrailerError, match="ran out of memory or threads") as problem:
+        run_instead(["sh", "-c", f"echo '[error] Error: {words}' >&2; exit 244"])
+    assert not problem.value.dead
+
+
 def test_an_ffmpeg_that_fails_is_quoted_without_addresses():
     counts = "5 frames in, 5 frames out; 0 frames dropped, 0 frames duplicated."
     words = f"echo '[h264 @ 0x55] [error] first'; echo '[error] second'; echo '{counts}'"

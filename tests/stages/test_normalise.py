@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from corpus import CASES, P420, WOVEN, Case, Video, chart, ffmpeg
-from trailers.errors import StoreError, TrailerError, VideoError
+from trailers.errors import ConfigError, StoreError, TrailerError, VideoError
 from trailers.stages import normalise
 from trailers.stages.normalise import Effort, Settings, share_of_frames, workers
 from trailers.store.fingerprint import sha256_of
@@ -275,6 +275,21 @@ def test_the_short_side_may_stay_as_it_is(lab, tmp_path):
     lab.put(Video("v.mp4", P420, width=640, height=360, frames=12)(tmp_path))
     facts = lab.make(short_side=None).facts
     assert (facts["width_px"], facts["height_px"]) == (640, 360)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"crf": 52}, "normalise.crf is 0 to 51, got 52"),
+        ({"short_side": 8}, "normalise.short_side is at least 16, or null, got 8"),
+        ({"gop": 0}, "normalise.gop is at least 1, got 0"),
+        ({"min_share": 1.5}, "normalise.min_share is 0 to 1, got 1.5"),
+        ({"max_hours": 0}, "normalise.max_hours is above 0, got 0"),
+    ],
+)
+def test_a_setting_ffmpeg_would_refuse_is_refused_before_any_video(change, words):
+    with pytest.raises(ConfigError, match=words):
+        replace(SETTINGS, **change)
 
 
 def test_key_frames_stand_exactly_every_gop(lab, tmp_path):

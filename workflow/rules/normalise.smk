@@ -14,7 +14,7 @@ rule normalise:
         "logs/normalise/{shard}.log",
     conda:
         "../../envs/media.yaml"
-    threads: 4
+    threads: 2
     resources:
         how=how("normalise"),
         mem_mb=grown(2000),
@@ -37,7 +37,7 @@ rule normalise_one:
         "logs/normalise/{trailer}.log",
     conda:
         "../../envs/media.yaml"
-    threads: 4
+    threads: 2
     resources:
         how=how("normalise"),
     params:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trailers.domain import FPS
-from trailers.errors import StoreError, VideoError
+from trailers.errors import ConfigError, StoreError, VideoError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
@@ -47,6 +47,19 @@ class Settings:
     gop: int = setting("frames between key frames")
     min_share: float = setting("share of its frames that a damaged video must still have")
     max_hours: float = setting("longer videos are refused")
+
+    def __post_init__(self) -> None:
+        # ffmpeg would refuse these too, but every video by itself, and each would be given up for dead.
+        limits = {
+            "short_side is at least 16, or null": self.short_side is None or self.short_side >= 16,
+            "crf is 0 to 51": 0 <= self.crf <= 51,
+            "gop is at least 1": self.gop >= 1,
+            "min_share is 0 to 1": 0 <= self.min_share <= 1,
+            "max_hours is above 0": self.max_hours > 0,
+        }
+        for limit, is_kept in limits.items():
+            if not is_kept:
+                raise ConfigError(f"config.yaml: normalise.{limit}, got {getattr(self, limit.split()[0])}. Correct it.")
 
 
 @dataclass(frozen=True)

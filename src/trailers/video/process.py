@@ -200,6 +200,8 @@ def check_end(code: int, source: Path, log: Log) -> None:
             raise OSError(number, os.strerror(number), str(source))
     if any("opening output" in words for words in log.complaints):
         raise TrailerError(f"{source}: ffmpeg found no place to write to{log.quoted()}. Run again.")
+    if any(words in log.last for words in ("Cannot allocate memory", "Resource temporarily unavailable")):
+        raise TrailerError(f"{source}: ffmpeg ran out of memory or threads{log.quoted()}. Run again with more of them.")
     if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
         raise TrailerError(
             f"{source}: ffmpeg was stopped from outside by signal {-code}; for want of memory? Run again."
