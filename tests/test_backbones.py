@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -520,6 +521,57 @@ def sample_state() -> object:
     import torch
 
     return torch.zeros(3)
+
+
+def any_bytes(name: str) -> Row:
+    """The row of that name, without the published digits: checkpoints for tests are made up."""
+    row = find_row(name, NOWHERE)
+    return dataclasses.replace(row, weights=dataclasses.replace(row.weights, sha256=""))
+
+
+def whole_state(name: str) -> dict:
+    """A checkpoint with the classifying layer, as each library publishes it, with other numbers than are drawn."""
+    import timm
+    import torch
+    from pytorchvideo.models import hub
+    from torchvision import models
+
+    network = {
+        "shufflenet_v2_x1_0": lambda: models.shufflenet_v2_x1_0(),
+        "timm:resnet18.a1_in1k": lambda: timm.create_model("resnet18", num_classes=1000),
+        "x3d_m": lambda: hub.x3d_m(pretrained=False),
+    }[name]()
+    generator = torch.Generator().manual_seed(3)
+    return {
+        key: torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
+        for key, value in network.state_dict().items()
+    }
+
+
+def write_checkpoint(state: dict, path: Path) -> None:
+    if path.suffix == ".safetensors":
+        from safetensors.torch import save_file
+
+        save_file(state, path)
+    else:
+        save({"model_state": state, "cfg": "..."} if path.suffix == ".pyth" else state, path)
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2_x1_0", "timm:resnet18.a1_in1k", "x3d_m"])
+def test_published_checkpoints_of_every_library_load_whole_and_lose_their_head(tmp_path: Path, name: str) -> None:
+    import torch
+
+    row, state = any_bytes(name), whole_state(name)
+    write_checkpoint(state, tmp_path / row.weights.file)
+    loaded = make_network(row, tmp_path).state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in loaded.items())
+    missing = set(state) - set(loaded)
+    assert len(missing) == 2, missing  # weight and bias of the classifying layer
+
+    del state[next(key for key in loaded if key.endswith("weight"))]
+    write_checkpoint(state, tmp_path / row.weights.file)
+    with pytest.raises(WeightsError, match=f"does not fit {name}: .*snakemake weights"):
+        make_network(row, tmp_path)
 
 
 class Spy:

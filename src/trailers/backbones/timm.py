@@ -104,6 +104,9 @@ def make(row: Row, weights: Path | None) -> nn.Module:
         return network
     # With the published number of classes timm loads strictly, through the model's own filter of
     # old checkpoints; with none it would let missing keys pass.
-    network = timm.create_model(row.model, pretrained=True, pretrained_cfg_overlay={"file": str(weights)})
+    overlay: dict[str, Any] = {"file": str(weights)}
+    if weights.suffix == ".safetensors":
+        overlay["custom_load"] = False  # that is for files in the format of another framework
+    network = timm.create_model(row.model, pretrained=True, pretrained_cfg_overlay=overlay)
     network.reset_classifier(0)  # type: ignore[operator]
     return network

@@ -107,7 +107,9 @@ class Bench:
         self.trailers.append(trailer)
 
     def pair(self) -> embed.Pair:
-        """All trailers to do, whatever is there."""
+        """All trailers to do: what the way before made is removed."""
+        for trailer in self.trailers:
+            self.layout.embedding(str(self.strategy), self.row.name, trailer).unlink(missing_ok=True)
         settings = embed.Settings(precision="auto", random_weights=self.weights_dir is None)
         work = shard.ShardRun("embed", self.trailers, self.layout)
         return embed.Pair(self.strategy, self.row, "bench", settings, work, frozenset(self.trailers))
