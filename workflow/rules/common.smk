@@ -296,9 +296,8 @@ def besides(wildcards):
         for pair in together
         if pair != own and not LAYOUT.ledger("embed", wildcards.shard, *pair).exists()
     ]
-    return "--besides " + shlex.join(
-        f"{clips}/{backbone}" for clips, backbone in lacking
-    )
+    names = shlex.join(f"{clips}/{backbone}" for clips, backbone in lacking)
+    return f"--besides {names}"
 
 
 def is_of(study, shard, pair):
