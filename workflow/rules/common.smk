@@ -8,10 +8,12 @@ import hashlib
 import json
 import shlex
 import sys
+import time
 from dataclasses import dataclass
 
 from snakemake.exceptions import WorkflowError
 
+STARTED = time.time()
 PROJECT = Path(workflow.basedir)
 sys.path.insert(0, str(PROJECT / "src"))
 

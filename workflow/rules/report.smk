@@ -23,7 +23,7 @@ rule report:
         more="",
     shell:
         "python -m trailers report --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics}"
-        " {params.more} --output {output} >{log} 2>&1 && echo 'The report: {output}' >&2"
+        " {params.more} --output {output} >{log} 2>&1"
 
 
 use rule report as report_demo with:
@@ -54,3 +54,10 @@ use rule report as report_tables with:
         manifest=STUDIES["tables"].manifest,
         ledgers=STUDIES["tables"].ledger_flags,
         more="--tables results/tables/tables.html --figures results/figures",
+
+
+onsuccess:
+    for study in STUDIES.values():
+        report = Path(study.report())
+        if report.exists() and report.stat().st_mtime >= STARTED:
+            print(f"Look at {report}", file=sys.stderr)
