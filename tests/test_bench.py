@@ -6,6 +6,7 @@ import os
 import sys
 import types
 
+import numpy as np
 import pytest
 
 from trailers.bench import __main__ as bench
@@ -101,7 +102,7 @@ def test_a_way_apart_that_fails_is_told_of():
 
 
 def test_the_matrix_rate_is_a_rate():
-    assert harness.matrix_rate(seconds=0.01) > 1e8
+    assert harness.matrix_rate(seconds=0.01, sizes=(128, 256)) > 1e8
 
 
 def test_the_command_prints_a_table_and_writes_the_file(tmp_path, monkeypatch, capsys):
@@ -121,3 +122,30 @@ def test_an_unknown_bench_is_refused(capsys):
     with pytest.raises(SystemExit):
         bench.main(["guess"])
     assert "guess" in capsys.readouterr().err
+
+
+def test_multiply_adds_are_those_of_the_published_network():
+    from trailers.bench.shots import multiply_adds
+    from trailers.detector.network import load_weights
+
+    # Block by block, four branches a layer: (2F x 9C + F x 2F x 3) x pixels, and the linear layers.
+    first = 4 * 1296 * (32 * 27 + 16 * 96 + 32 * 576 + 16 * 96)
+    second = 4 * 312 * (64 * 576 + 32 * 192 + 64 * 1152 + 32 * 192)
+    third = 4 * 72 * (128 * 1152 + 64 * 384 + 128 * 2304 + 64 * 384)
+    linear = 448 * 128 + 2 * 101 * 128 + 1024 * 4864 + 2 * 1024
+    assert first + second + third + linear == 415_933_696
+    assert multiply_adds(load_weights()) == 415_933_696
+
+
+@pytest.mark.slow
+def test_the_shots_bench_compares_all_ways(tmp_path):
+    from trailers.bench.shots import compare
+
+    frames = np.random.default_rng(1).integers(0, 256, (60, 27, 48, 3), dtype=np.uint8)
+    found = compare([frames], tmp_path, rounds=1, batches=[])
+    assert list(found["ratios"]) == ["default_to_package", "float32_to_package", "default_to_peak"]
+    assert all(value > 0 for value in found["ratios"].values())
+    exact = found["figures"]["exact"]
+    assert exact["float32_error"] < 1e-5
+    assert exact["float32_lists_of_shots_that_differ"] == 0
+    assert exact["default_lists_of_shots_that_differ"] == 0

@@ -175,15 +175,17 @@ def process_usage(command: Sequence[str], *, cwd: Path | None = None) -> Usage:
     return Usage(wall_s, cpu_s, peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
 
 
-def matrix_rate(device: str = "cpu", precision: str = "float32", *, seconds: float = 1.0) -> float:
+def matrix_rate(
+    device: str = "cpu", precision: str = "float32", *, seconds: float = 1.0, sizes: Sequence[int] = (1024, 2048, 4096)
+) -> float:
     """The best matrix-multiply rate found here, in multiply-adds a second.
 
-    Tries a few square sizes, each for ``seconds`` after a warm-up; the fastest single product counts.
+    Tries a few square ``sizes``, each for ``seconds`` after a warm-up; the fastest single product counts.
     """
     import torch
 
     best = 0.0
-    for size in (1024, 2048, 4096):
+    for size in sizes:
         left, right = (torch.rand(size, size, device=device).to(getattr(torch, precision)) for _ in range(2))
         torch.mm(left, right)
         end = time.perf_counter() + seconds
