@@ -315,6 +315,8 @@ CASES = [
     Case("sound goes on", Video("odd.mp4", f"{P420} -c:a aac", inputs=SOUND), ALL_48),
     Case("sound goes on, mkv", Video("odd.mkv", f"{P420} -c:a aac", inputs=SOUND), ALL_48),
     Case("sound goes on, webm", Video("odd.webm", f"{CODECS[6][1]} -c:a libopus", inputs=SOUND), ALL_48),
+    Case("sound goes on, cut off", then(Video("v.webm", f"{CODECS[6][1]} -c:a libopus", inputs=SOUND), cut_off(0.3)),
+         refused="of its frames could be decoded"),
     Case("sound alone", sound_alone, refused="sound and no video"),
     Case("two videos", two_videos, {**ALL_48, "video_streams": 2, "width_px": 64}),
     Case("a cover beside", with_cover, {**ALL_48, "video_streams": 1, "width_px": 64}),
@@ -335,6 +337,8 @@ CASES = [
             ("v.mkv", P420, 0.5, {}, "of its frames could be decoded"),
             ("v.mkv", P420, 0.9, {}, "of its frames could be decoded"),
             ("v.webm", CODECS[6][1], 0.5, {}, "of its frames could be decoded"),
+            # What is left of a transport stream is whole: nothing says that there was more.
+            ("v.ts", P420, 0.5, {"frames_share": 1.0}, ""),
         ]
     ),
     *(

@@ -323,7 +323,7 @@ SEEN = Probe(
 )  # fmt: skip
 MADE = Converted(
     frames=240, frames_duplicated=0, frames_dropped=10, source_frames=250, decode_errors=0, frames_corrupt=0,
-    complaints=(), is_variable_rate=False, longest_gap_s=0, width=456, height=256,
+    complaints=(), is_cut_short=False, is_variable_rate=False, longest_gap_s=0, width=456, height=256,
 )  # fmt: skip
 
 
@@ -338,6 +338,13 @@ MADE = Converted(
         ({"duration_s": 0}, {"frames": 119}, 1),
         ({}, {"source_frames": 125}, 1),
         ({}, {"source_frames": 125, "complaints": ("something",)}, 0.5),
+        # The sound goes on for as long again, and ffmpeg has something to say.
+        ({"is_duration_own": False, "duration_s": 20}, {"complaints": ("something",)}, 1),
+        (
+            {"is_duration_own": False, "duration_s": 20},
+            {"complaints": ("it ended prematurely",), "is_cut_short": True},
+            0.5,
+        ),
         ({"fps": 0}, {"source_frames": 125, "complaints": ("something",)}, 1),
         ({}, {"source_frames": 10, "frames_corrupt": 10}, 0),
     ],

@@ -78,11 +78,13 @@ def share_of_frames(seen: Probe, made: Converted) -> float:
     tried = made.source_frames + made.decode_errors
     witnesses = [1.0, (made.source_frames - made.frames_corrupt) / tried]
     shown_s = made.frames / FPS
-    if seen.is_duration_own and seen.duration_s > 0:
-        witnesses.append((shown_s + 1 / FPS) / seen.duration_s)
+    # A duration that is not the video's own may be the sound's; it counts where the file was cut off.
+    promised_s = seen.duration_s if seen.is_duration_own or made.is_cut_short else 0.0
+    if promised_s > 0:
+        witnesses.append((shown_s + 1 / FPS) / promised_s)
     if made.complaints and seen.fps > 0:
         # What damage takes away between two frames is filled with copies of the first.
-        witnesses.append(made.source_frames / (max(shown_s, seen.duration_s) * seen.fps))
+        witnesses.append(made.source_frames / (max(shown_s, promised_s) * seen.fps))
     return max(0.0, min(witnesses))
 
 

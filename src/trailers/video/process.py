@@ -53,6 +53,7 @@ class Converted:
     decode_errors: int
     frames_corrupt: int  # decoded, but with parts made up
     complaints: tuple[str, ...]  # the first lines that ffmpeg logged as errors
+    is_cut_short: bool  # whether the file ends before its container says
     is_variable_rate: bool
     longest_gap_s: float  # between two source frames; 0 where the rate is constant
     width: int
@@ -64,6 +65,7 @@ class Log:
 
     KEPT = 5
     ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+    CUT_SHORT = ("ended prematurely", "partial file")
     COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] *(.+)")
     TIME_BASE = re.compile(r"graph 0 input from stream .* tb:(\d+)/(\d+)")
     # Of lines that are written in several strokes only what comes in one: other threads write between them.
@@ -74,6 +76,7 @@ class Log:
     def __init__(self) -> None:
         self.complaints: list[str] = []
         self.last = ""
+        self.is_cut_short = False
         self.frames_corrupt = 0
         self.time_base = Fraction(0)
         self.shortest_gap = self.longest_gap = 0
@@ -88,6 +91,7 @@ class Log:
     def take(self, line: str) -> None:
         if match := self.COMPLAINT.search(line):
             self.last = match[1]
+            self.is_cut_short |= any(words in match[1] for words in self.CUT_SHORT)
             if len(self.complaints) < self.KEPT:
                 self.complaints.append(match[1])
         elif "corrupt decoded frame" in line:
@@ -134,6 +138,7 @@ class Log:
             decode_errors=self.decode_errors,
             frames_corrupt=self.frames_corrupt,
             complaints=tuple(self.complaints),
+            is_cut_short=self.is_cut_short,
             is_variable_rate=is_variable,
             longest_gap_s=round(float(longest), 3) if is_variable else 0.0,
             width=width,
