@@ -1,9 +1,12 @@
 """quality: what re-encoding costs, in the vectors of a 2D and a 3D network.
 
 Every clip is embedded twice: from the 24 fps video of the stage normalise, and from the lossless
-frames of the source at its own size, on the same 24 fps. The cosine of the two vectors is 1 where
-nothing is lost. ``centred`` is the cosine after the mean vector of all clips is taken off both: what
-all clips have in common, which in a network with random weights is nearly everything, hides losses.
+frames of the source at its own size, on the same 24 fps. The loss is 1 - cosine of the two vectors,
+0 where nothing is lost. ``centred`` is the loss after the mean vector of all clips is taken off
+both: what all clips have in common, which in a network with random weights is nearly everything,
+hides losses. ``a_frame_later`` is the median loss of the lossless frames when they are taken one
+frame later.
+
 The 3D network has seeded random weights unless its published ones are in embed.weights_dir.
 """
 
@@ -45,43 +48,50 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
     device = choose_device(arguments.device)
     networks = {name: embedder(name, device) for name in arguments.backbones}
-    pairs: dict[str, list[np.ndarray]] = {name: [] for name in networks}  # (2, clips, F) a video
+    triples: dict[str, list[np.ndarray]] = {name: [] for name in networks}  # (3, clips, F) a video
     with tempfile.TemporaryDirectory() as folder:
         layout = Layout(Path(folder))
         make = workers(layout, from_flags(Settings, arguments), from_section(Effort, defaults("normalise")))[1]
         for number, video in enumerate(arguments.videos):
             trailer = take(layout, video, f"video{number}")
             make(trailer)
-            found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in networks}
+            found: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in networks}
             for exact, ours in clips(video, layout.video(trailer), every=arguments.every):
                 for name, network in networks.items():
                     # Another place in the clip every time, since key frames are better than others.
                     frame = 7 * len(found[name]) % CLIP
-                    found[name].append((vector(network, exact, frame), vector(network, ours, frame)))
+                    later = np.concatenate([exact[1:], exact[-1:]])
+                    found[name].append(tuple(vector(network, frames, frame) for frames in (exact, ours, later)))
             for name, vectors in found.items():
-                pairs[name].append(np.array(vectors).transpose(1, 0, 2))
+                triples[name].append(np.array(vectors).transpose(1, 0, 2))
     figures: dict[str, dict[str, Any]] = {}
-    for name, parts in pairs.items():
+    for name, parts in triples.items():
         everything = np.concatenate(parts, axis=1)
         mean = everything[0].mean(axis=0)
         for video, part in zip(arguments.videos, parts, strict=True):
             figures[f"{name} {video.name}"] = losses(part, mean)
         figures[f"{name} all"] = losses(everything, mean)
-    ratios = {f"{name}_{word}": figures[f"{name} all"][word] for name in pairs for word in ("median", "worst")}
+    ratios = {
+        f"{name}_{word}_cosine": 1 - figures[f"{name} all"][f"{word}_loss"]
+        for name in triples
+        for word in ("median", "worst")
+    }
     return {"figures": figures, "ratios": ratios}
 
 
-def losses(pair: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
-    """Cosines of (2, clips, F) vectors, as they are and less ``mean`` (F,)."""
+def losses(triple: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
+    """1 - cosine of (3, clips, F) vectors, lossless, ours and a frame later, as they are and less ``mean`` (F,)."""
     from trailers.backbones.network import cosines
 
-    plain, centred = cosines(*pair), cosines(*(pair - mean))
+    exact, ours, later = triple
+    plain, centred = 1 - cosines(exact, ours), 1 - cosines(exact - mean, ours - mean)
     return {
-        "clips": pair.shape[1],
-        "median": float(np.median(plain)),
-        "worst": float(plain.min()),
-        "centred_median": float(np.median(centred)),
-        "centred_worst": float(centred.min()),
+        "clips": len(exact),
+        "median_loss": float(np.median(plain)),
+        "worst_loss": float(plain.max()),
+        "centred_median_loss": float(np.median(centred)),
+        "centred_worst_loss": float(centred.max()),
+        "a_frame_later": float(np.median(1 - cosines(exact, later))),
     }
 
 
