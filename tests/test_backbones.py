@@ -9,6 +9,7 @@ import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from hypothesis import strategies as some
 
 from trailers.backbones import shufflenet3d
 from trailers.backbones.cost import cost_of
-from trailers.backbones.network import Embedder, cosines, make_network, sample_clips
+from trailers.backbones.network import Embedder, cosines, keep_memory, make_network, sample_clips
 from trailers.backbones.row import Row, Transform, Weights, clip_frames
 from trailers.backbones.rows import ROWS, find_row, row_from, row_values
 from trailers.backbones.transform import resize_and_crop
@@ -30,7 +31,15 @@ from trailers.stages import weights as weights_stage
 NOWHERE = Path("no-such-folder")
 
 # How many shown frames each row is tried with: few where the network takes any number.
-SHOWN = 8
+SHOWN = 4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory_is_kept() -> Iterator[None]:
+    """As in a job: large networks take half as long again without."""
+    keep_memory()
+    yield
+    keep_memory(False)
 
 
 # The contract that every row keeps.

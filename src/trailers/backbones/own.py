@@ -64,7 +64,7 @@ def find(name: str) -> Row:
             f"backbone '{name}': {path} holds no Row with a make called '{attribute}'"
             f"{', but ' + ', '.join(rows) if rows else ''}. See trailers.backbones.own for the form."
         )
-    return dataclasses.replace(row, name=name, library="own", code_sha256=sha256_of(path))
+    return dataclasses.replace(row, name=name, library="own", model=attribute, code_sha256=sha256_of(path))
 
 
 def make(row: Row, weights: Path | None) -> nn.Module:

@@ -120,7 +120,8 @@ class Row:
     def identity(self) -> dict[str, Any]:
         """What shapes the vectors beside the weights' bytes; plain values for a fingerprint."""
         return {
-            "backbone": self.name,
+            # Of the user's own file not the path, which may change, but the name in it; its bytes are digested below.
+            "backbone": self.model if self.library == "own" else self.name,
             "model": f"{self.library}:{self.model}",
             "transform": asdict(self.transform),
             "frames": [self.frames, self.least_frames],
