@@ -28,7 +28,7 @@ def test_packs_and_their_manifest_are_made(tmp_path):
     assert pack.trailers == other.trailers == tuple(trailer.trailer for trailer in trailers)
     assert (pack.backbone, pack.clips, pack.features) == ("swin3d_t", "shot24", 24)
     assert (other.backbone, other.features) == ("timm:vit", 16)
-    assert pack.attributes["weights"] == "synthetic, clip signal of strength 1"
+    assert pack.attributes["weights"] == "synthetic, clip signal of strength 3"
     assert np.diff(pack.offsets).min() >= 3
     assert np.diff(pack.offsets).max() <= 9
     assert (pack.offsets == other.offsets).all()

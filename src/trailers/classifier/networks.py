@@ -91,7 +91,7 @@ class Transformer(nn.Module):
     def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
         x = self.reduced(x, counts)
         x = self.dropout(self.attention_norm(x + self.attend(x, counts)))
-        x = self.dropout(self.feed_forward_norm(x + self.narrow(F.relu(self.widen(x)))))
+        x = self.dropout(self.feed_forward_norm(x + self.narrow(F.relu_(self.widen(x)))))
         return self.logits(mean_over_clips(x, counts))
 
     def logits(self, x: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     whose.add_argument("--manifest", type=Path, metavar="CSV", help="take trailers, genres and splits from there")
     whose.add_argument("--trailers", type=int, default=300, help="how many to make up (default 300)")
     parser.add_argument("--signal", choices=SIGNALS, default="clip", help="what tells a genre (default clip)")
-    parser.add_argument("--strength", type=float, default=1.0, help="of the signal, in deviations of the noise (1)")
+    parser.add_argument("--strength", type=float, default=3.0, help="of the signal, in deviations of the noise (3)")
     parser.add_argument("--share", type=float, default=0.3, help="of clips that carry it (0.3)")
     parser.add_argument("--shortest", type=int, default=30, metavar="CLIPS", help="of the shortest trailer (30)")
     parser.add_argument("--longest", type=int, default=300, metavar="CLIPS", help="of the longest trailer (300)")
