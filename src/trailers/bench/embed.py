@@ -11,7 +11,8 @@ from end to end. Then, in turns:
 
 Ratio end_to_end_to_limit: ours over the limit, which is min(network, decoding) on a GPU and
 1 / (1/network + 1/decoding) on a CPU, where both share the cores. end_to_end_to_plain: ours over
-plain. On a busy machine look at cpu_ms_a_clip: ours should be the sum of network and decoding. Weights are random where the published ones are not here: speed does not depend on them.
+plain. On a busy machine look at cpu_ms_a_clip: ours should be the sum of network and decoding.
+Weights are random where the published ones are not here: speed does not depend on them.
 """
 
 from __future__ import annotations
