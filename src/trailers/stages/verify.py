@@ -328,7 +328,7 @@ def trouble_with_clips(clips: Sequence[Clip], strategy: ClipStrategy, shots: Seq
 
 
 def look_at_declared(layout: Layout) -> Iterator[Trouble]:
-    """What Snakemake makes again by itself once it is gone: shard lists, packs, metrics."""
+    """What Snakemake makes again by itself once it is gone and the report with it: shard lists, packs, metrics."""
     readers: tuple[tuple[str, str, Callable[[Path], Any]], ...] = (
         ("shards", "*.txt", read_shard),
         ("pack", "*/*/*.h5", lambda path: check_sums(open_pack(path))),
@@ -379,7 +379,7 @@ def is_running(process: int) -> bool:
 
 
 def repair(troubles: Sequence[Trouble], layout: Layout, claims: Claims) -> list[Path]:
-    """Remove what is wrong and count an attempt for every shard that lost something; gives what went."""
+    """Remove what is wrong, and a report that hides it; count an attempt for every shard that lost something."""
     gone, shards = [], set()
     for trouble in troubles:
         for path in trouble.remove:
@@ -394,6 +394,11 @@ def repair(troubles: Sequence[Trouble], layout: Layout, claims: Claims) -> list[
             shards.add(ledger.relative_to(layout.root / "ledger").with_suffix(""))
     for shard in sorted(shards):
         bump(layout.root / "attempts" / shard)
+    if any(trouble.stage in OTHERS and trouble.remove for trouble in troubles):
+        # Snakemake makes nothing anew that stands before a finished report.
+        for path in sorted((layout.root / "report").rglob("index.html")):
+            path.unlink()
+            gone.append(path)
     return gone
 
 
