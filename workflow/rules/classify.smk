@@ -34,7 +34,8 @@ rule classify:
         "logs/classify/{experiment}/split{split}.log",
     conda:
         "../../envs/torch.yaml"
-    threads: 4
+    # A training is small: two of one thread each do more than one of two, and on a busy machine far more.
+    threads: 1
     resources:
         gpu=1,
         how=flags(classify.Effort, config["classify"]),
