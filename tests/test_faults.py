@@ -183,7 +183,9 @@ def test_a_full_disk_stops_the_stage_and_what_is_made_stays(study, finished_stud
         if stage != "classify":  # whose curves and checkpoints are written while it goes on
             assert {path: wanted[path] for path in seen} == seen
         filler.unlink()
-        assert main(faults.words_of(stage)) == 0
+        # The bytes of what was trained depend on the number of threads, which other tests may have changed here.
+        finished = faults.run(study, stage).returncode if stage == "classify" else main(faults.words_of(stage))
+        assert finished == 0
         assert faults.made(study, stage) == wanted
 
 
@@ -275,7 +277,8 @@ def test_times_decide_nothing(study, caplog):
 
 
 def test_ledgers_from_the_future_are_told_of_and_set_right(study, finished_study):
-    faults.declared("clips").unlink()
+    for stage in ("clips", "report"):  # a finished report would hide that the ledger is missing
+        faults.declared(stage).unlink()
     for path in (study / "results" / "ledger").glob("shots/*"):
         os.utime(path, (time.time() + YEAR_S, time.time() + YEAR_S))
     words = ("--config", SIZE, "--until", "clips")
@@ -286,8 +289,8 @@ def test_ledgers_from_the_future_are_told_of_and_set_right(study, finished_study
     found = verify(study, "--repair")
     assert f"results/ledger/shots/{faults.FULL}.tsv: its time lies 8760.0 h in the future" in found.stdout
     lab.snakemake(study, *words)
-    assert faults.made(study) == faults.made(finished_study)
-    assert lab.planned(study, *words) == {}
+    wanted = faults.made(finished_study)
+    assert faults.made(study) == {path: digest for path, digest in wanted.items() if not path.startswith("report/")}
 
 
 def test_another_video_with_an_older_time_is_no_stale_data(study):
