@@ -233,7 +233,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--experiment", required=True, metavar="NAME", help="recorded in the metrics")
     parser.add_argument("--split", type=int, choices=SPLITS, required=True)
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the five files go")
-    parser.add_argument("--threads", type=int, default=None, help="processor cores to use; none given: all")
+    # Sums in another order give other numbers: one thread gives the same wherever it runs.
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor cores to use (1)")
     add_setting_flags(parser, Settings, "classify")
     add_setting_flags(parser, Effort, "classify")
 
