@@ -19,7 +19,7 @@ rule pack:
         mem_mb=grown(2000),
         runtime=grown(120),
     params:
-        backbone=lambda wildcards: FULL_NAME.get(wildcards.backbone, wildcards.backbone),
+        backbone=full_name,
     shell:
         "python -m trailers pack --clips {wildcards.clips} --backbone {params.backbone:q} --ledgers {input.ledgers}"
         " --output {output} >{log} 2>&1"

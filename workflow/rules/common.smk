@@ -17,7 +17,7 @@ STARTED = time.time()
 PROJECT = Path(workflow.basedir)
 sys.path.insert(0, str(PROJECT / "src"))
 
-from trailers.domain import ClipStrategy, folder_name
+from trailers.domain import folder_name
 from trailers.errors import TrailerError
 from trailers.settings import check_config, flags
 from trailers.stages import classify, clips, download, embed, normalise, shots
@@ -100,11 +100,6 @@ class Study:
         ]
         return tuple(dict.fromkeys(asked + needed))
 
-    @property
-    def is_labelled(self):
-        """Whether there is something to learn from: genres, and a split with its three subsets."""
-        return bool(self.splits)
-
     @functools.cached_property
     def splits(self):
         """The splits for which some trailer is in each subset and has genres."""
@@ -162,10 +157,9 @@ class Study:
         return [pair for pair in self.pairs if pair not in self.elsewhere]
 
     def metrics(self, wildcards=None):
-        names = self.experiments if self.is_labelled else ()
         return [
             str(LAYOUT.experiment(name, n) / "metrics.json")
-            for name in names
+            for name in self.experiments
             for n in self.splits
         ]
 
@@ -276,6 +270,11 @@ def made_by_demo(wildcards):
     return ["results/demo/cuts.csv"] if study_of(wildcards).name == "demo" else []
 
 
+def full_name(wildcards):
+    """The name of a backbone that its folder holds shortened."""
+    return FULL_NAME.get(wildcards.backbone, wildcards.backbone)
+
+
 def known_weights(wildcards):
     """Changes when the weights do that `snakemake weights` fetched or checked."""
     lock = Path(config["embed"]["weights_dir"]) / f"{wildcards.backbone}.json"
@@ -284,7 +283,7 @@ def known_weights(wildcards):
 
 def besides(wildcards):
     """The other pairs that are asked for together with this one and that the shard lacks."""
-    own = (wildcards.clips, FULL_NAME.get(wildcards.backbone, wildcards.backbone))
+    own = (wildcards.clips, full_name(wildcards))
     together = next(
         (
             study.own_pairs

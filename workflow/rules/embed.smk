@@ -25,7 +25,7 @@ rule embed:
         runtime=grown(480),
     params:
         flags=shaped_by("embed"),
-        backbone=lambda wildcards: FULL_NAME.get(wildcards.backbone, wildcards.backbone),
+        backbone=full_name,
         attempts=attempts("embed"),
         weights=known_weights,
     shell:
@@ -49,7 +49,7 @@ rule embed_one:
         how=how("embed"),
     params:
         flags=shaped_by("embed"),
-        backbone=lambda wildcards: FULL_NAME.get(wildcards.backbone, wildcards.backbone),
+        backbone=full_name,
         weights=known_weights,
     shell:
         "python -m trailers lease -- python -m trailers embed --trailer {wildcards.trailer} --clips {wildcards.clips}"
