@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from trailers.backbones.cost import cost_of
+from trailers.backbones.embedding import Settings
 from trailers.backbones.network import (
     Embedder,
     choose_device,
@@ -111,7 +112,7 @@ class Bench:
         """All trailers to do: what the way before made is removed."""
         for trailer in self.trailers:
             self.layout.embedding(str(self.strategy), self.row.name, trailer).unlink(missing_ok=True)
-        settings = embed.Settings(precision="auto", random_weights=self.weights_dir is None)
+        settings = Settings(precision="auto", random_weights=self.weights_dir is None)
         work = shard.ShardRun("embed", self.trailers, self.layout)
         return embed.Pair(self.strategy, self.row, "bench", settings, work, frozenset(self.trailers))
 

@@ -16,7 +16,6 @@ batches run across trailers: what a network is given is always a full batch but 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import threading
@@ -25,16 +24,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trailers.backbones.row import RANDOM_SEED, Row, Transform, clip_frames
+from trailers.backbones import embedding
+from trailers.backbones.embedding import Settings, make_embedders, origin, weights_of
+from trailers.backbones.row import Row, Transform, clip_frames
 from trailers.backbones.rows import find_row
-from trailers.backbones.weights import weights_sha256
 from trailers.domain import Clip, ClipStrategy
 from trailers.errors import ConfigError, StoreError, SystemicError, TrailerError
 from trailers.settings import add_flags as add_setting_flags
@@ -64,25 +63,11 @@ Geometry = tuple[tuple[int, ...], tuple[int, int], str, bool]  # of a transform:
 Wanted = Mapping[Geometry, tuple[Transform, np.ndarray]]  # which frames each geometry wants
 Decoded = dict[Geometry, np.ndarray]
 
-# What else computes the vectors; recorded, not digested: another version stays within the tolerance.
-PACKAGES = ("trailers", "torch", "torchvision", "timm", "pytorchvideo", "av", "numpy")
-
 
 @dataclass(frozen=True)
-class Settings:
-    """what shapes the vectors"""
-
-    precision: str = setting("auto for the fastest precision within tolerance, or float32")
-    random_weights: bool = setting("seeded random weights in place of published ones; for trials, and recorded as such")
-
-
-@dataclass(frozen=True)
-class Effort:
+class Effort(embedding.Effort):
     """what does not"""
 
-    weights_dir: str = setting("folder of the weights")
-    device: str = setting("auto, cpu or cuda")
-    batch_clips: int | None = setting("clips a batch; none takes the backbone's own, measured")
     workers: int | None = setting("decoding workers; 0 decodes between batches, none takes what suits the device")
 
 
@@ -261,7 +246,8 @@ def run(arguments: argparse.Namespace) -> None:
     if any(pair.todo for pair in pairs):
         company = company_of(arguments, settings, effort)
         everyone = pairs + company
-        embed(everyone, make_embedders(everyone, settings, effort), workers=effort.workers)
+        embedders = make_embedders([pair.row for pair in everyone if pair.todo], settings, effort)
+        embed(everyone, embedders, workers=effort.workers)
         for pair in company:
             pair.work.close()
     for pair in pairs:
@@ -324,11 +310,6 @@ def make_pair(
     return Pair(strategy, row, weights_of(row, settings, effort), settings, work)
 
 
-def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
-    """sha256 of the weights; a word in its place for random ones."""
-    return f"random-seed-{RANDOM_SEED}" if settings.random_weights else weights_sha256(row, Path(effort.weights_dir))
-
-
 def embed(pairs: Sequence[Pair], embedders: Mapping[str, Embedder], *, workers: int | None) -> None:
     """Make all that the pairs have to do, trailer after trailer."""
     batches: dict[tuple[str, int], Batches] = {}
@@ -345,21 +326,6 @@ def embed(pairs: Sequence[Pair], embedders: Mapping[str, Embedder], *, workers: 
                     batches[key].add(job, number, clip)
     for batch in batches.values():
         batch.flush()
-
-
-def make_embedders(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> dict[str, Embedder]:
-    from trailers.backbones.network import Embedder, choose_device, keep_memory, make_network
-
-    device = choose_device(effort.device)
-    if device == "cpu":
-        keep_memory()
-    embedders = {}
-    for row in {pair.row.name: pair.row for pair in pairs if pair.todo}.values():
-        network = make_network(row, None if settings.random_weights else Path(effort.weights_dir))
-        made = Embedder(row, network, device=device, precision=settings.precision, batch_clips=effort.batch_clips)
-        log.info("embed: %s: %s on %s, %d clips a batch", row.name, made.precision, device, made.batch_clips)
-        embedders[row.name] = made
-    return embedders
 
 
 def blocks_of(pairs: Sequence[Pair]) -> Iterator[Block]:
@@ -525,22 +491,15 @@ def finish(job: Job, precision: str) -> None:
 
 
 def write(job: Job, precision: str) -> None:
-    pair, row = job.pair, job.pair.row
-    random = pair.settings.random_weights
+    pair = job.pair
     attributes = {
+        **origin(pair.row, pair.weights_sha256, pair.settings, precision),
         "trailer": job.trailer,
-        "backbone": row.name,
-        "F": row.features,
-        "weights": f"random, seed {RANDOM_SEED}" if random else row.weights.name,
-        "weights_sha256": pair.weights_sha256,
-        "transform": str(row.transform),
         "clip_strategy": str(pair.strategy),
         "frames_a_clip": job.sources.shape[1],
         "fps": pair.strategy.fps,
-        "precision": precision,
         "source_sha256": source_sha256(pair.work.layout, job.trailer),
         "fingerprint": job.mark,
-        "versions": versions(),
     }
     write_embedding(pair.path(job.trailer), job.vectors, job.clips, attributes)
     pair.work.record(pair.ledger_row(job.trailer, job.mark, job.vectors.shape, precision))
@@ -550,7 +509,3 @@ def source_sha256(layout: Layout, trailer: str) -> str:
     """Of the video as published; empty where its receipt is gone, as for videos brought at 24 fps."""
     path = layout.receipt(trailer)
     return read_receipt(path).sha256 if path.exists() else ""
-
-
-def versions() -> str:
-    return json.dumps({name: version(name) for name in PACKAGES}, sort_keys=True)

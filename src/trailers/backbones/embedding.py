@@ -1,0 +1,78 @@
+"""What all that embeds has in common: its settings, its weights, and what a file says of its vectors."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trailers.backbones.row import RANDOM_SEED, Row
+from trailers.backbones.weights import weights_sha256
+from trailers.settings import setting
+
+if TYPE_CHECKING:
+    from trailers.backbones.network import Embedder
+
+log = logging.getLogger(__name__)
+
+# What else computes the vectors; recorded, not digested: another version stays within the tolerance.
+PACKAGES = ("trailers", "torch", "torchvision", "timm", "pytorchvideo", "av", "numpy")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """what shapes the vectors"""
+
+    precision: str = setting("auto for the fastest precision within tolerance, or float32")
+    random_weights: bool = setting("seeded random weights in place of published ones; for trials, and recorded as such")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """what does not"""
+
+    weights_dir: str = setting("folder of the weights")
+    device: str = setting("auto, cpu or cuda")
+    batch_clips: int | None = setting("clips a batch; none takes the backbone's own, measured")
+
+
+def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
+    """sha256 of the weights; a word in its place for random ones.
+
+    Raises:
+        WeightsError: they are missing or damaged.
+    """
+    return f"random-seed-{RANDOM_SEED}" if settings.random_weights else weights_sha256(row, Path(effort.weights_dir))
+
+
+def make_embedders(rows: Iterable[Row], settings: Settings, effort: Effort) -> dict[str, Embedder]:
+    """An embedder a row, by its name. Imports torch."""
+    from trailers.backbones.network import Embedder, choose_device, keep_memory, make_network
+
+    device = choose_device(effort.device)
+    if device == "cpu":
+        keep_memory()
+    embedders = {}
+    for row in {row.name: row for row in rows}.values():
+        network = make_network(row, None if settings.random_weights else Path(effort.weights_dir))
+        made = Embedder(row, network, device=device, precision=settings.precision, batch_clips=effort.batch_clips)
+        log.info("embed: %s: %s on %s, %d clips a batch", row.name, made.precision, device, made.batch_clips)
+        embedders[row.name] = made
+    return embedders
+
+
+def origin(row: Row, weights_sha256: str, settings: Settings, precision: str) -> dict[str, Any]:
+    """What vectors can be traced to beside their source: attributes of a file."""
+    return {
+        "backbone": row.name,
+        "F": row.features,
+        "weights": f"random, seed {RANDOM_SEED}" if settings.random_weights else row.weights.name,
+        "weights_sha256": weights_sha256,
+        "transform": str(row.transform),
+        "precision": precision,
+        "versions": json.dumps({name: version(name) for name in PACKAGES}, sort_keys=True),
+    }
