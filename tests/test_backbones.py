@@ -19,13 +19,14 @@ from hypothesis import strategies as some
 
 from trailers.backbones import shufflenet3d
 from trailers.backbones.cost import cost_of
-from trailers.backbones.network import Embedder, cosines, keep_memory, make_network, sample_clips
+from trailers.backbones.network import Embedder, cosines, make_network, sample_clips
 from trailers.backbones.row import Row, Transform, Weights, clip_frames
 from trailers.backbones.rows import ROWS, find_row, row_from, row_values
 from trailers.backbones.transform import resize_and_crop
 from trailers.backbones.weights import load_state, weights_path, weights_sha256
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError, SystemicError, WeightsError
+from trailers.memory import keep_freed_memory
 from trailers.stages import weights as weights_stage
 
 NOWHERE = Path("no-such-folder")
@@ -37,9 +38,9 @@ SHOWN = 4
 @pytest.fixture(scope="module", autouse=True)
 def memory_is_kept() -> Iterator[None]:
     """As in a job: large networks take half as long again without."""
-    keep_memory()
+    keep_freed_memory()
     yield
-    keep_memory(False)
+    keep_freed_memory(False)
 
 
 # The contract that every row keeps.

@@ -51,11 +51,12 @@ def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
 
 def make_embedders(rows: Iterable[Row], settings: Settings, effort: Effort) -> dict[str, Embedder]:
     """An embedder a row, by its name. Imports torch."""
-    from trailers.backbones.network import Embedder, choose_device, keep_memory, make_network
+    from trailers.backbones.network import Embedder, choose_device, make_network
+    from trailers.memory import keep_freed_memory
 
     device = choose_device(effort.device)
     if device == "cpu":
-        keep_memory()
+        keep_freed_memory()
     embedders = {}
     for row in {row.name: row for row in rows}.values():
         network = make_network(row, None if settings.random_weights else Path(effort.weights_dir))

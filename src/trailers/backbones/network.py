@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import ctypes
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -315,17 +314,3 @@ def faster(network: nn.Module, device: str) -> nn.Module:
 
         return speed_up(network)
     return network
-
-
-def keep_memory(keep: bool = True) -> None:
-    """Let this process keep the memory it frees for the next batch; for a process that embeds on a CPU.
-
-    A batch's activations are large, and the allocator gives large blocks back to the system at
-    once; to be given them anew, page by page and cleared, cost a sixth (convolutions) to a third
-    (Swin3D) of all time. Only glibc has this switch.
-    """
-    mmap_max, trim_threshold = -4, -1
-    with contextlib.suppress(OSError, AttributeError):
-        allocator = ctypes.CDLL(None)
-        allocator.mallopt(mmap_max, 0 if keep else 65536)
-        allocator.mallopt(trim_threshold, 2**31 - 1 if keep else 128 * 1024)

@@ -32,7 +32,6 @@ from trailers.backbones.network import (
     Embedder,
     choose_device,
     cosines,
-    keep_memory,
     make_network,
     reduced_precision,
     sample_clips,
@@ -44,6 +43,7 @@ from trailers.bench import harness
 from trailers.bench.normalise import take
 from trailers.domain import Clip, ClipStrategy, Shot
 from trailers.errors import WeightsError
+from trailers.memory import keep_freed_memory
 from trailers.settings import defaults, from_section
 from trailers.stages import embed, normalise, shard
 from trailers.stages.clips import cut_into_clips
@@ -117,7 +117,7 @@ class Bench:
         return embed.Pair(self.strategy, self.row, "bench", settings, work, frozenset(self.trailers))
 
     def ours(self) -> None:
-        keep_memory(self.device == "cpu")
+        keep_freed_memory(self.device == "cpu")
         embed.embed([self.pair()], {self.row.name: self.embedder}, workers=self.workers)
 
     def decoding(self) -> None:
@@ -127,7 +127,7 @@ class Bench:
                     raise decoded
 
     def network(self, clips: np.ndarray) -> None:
-        keep_memory(self.device == "cpu")
+        keep_freed_memory(self.device == "cpu")
         waiting: list[Callable[[], np.ndarray]] = []
         for _ in range(network_batches(self.clip_count(), len(clips))):
             waiting.append(self.embedder.start(clips))
@@ -137,7 +137,7 @@ class Bench:
             wait()
 
     def plain(self, wanted: Sequence[tuple[Path, list[list[int]]]]) -> None:
-        keep_memory(False)
+        keep_freed_memory(False)
         import decord
         import torch
 
