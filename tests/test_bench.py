@@ -1,16 +1,22 @@
 """The bench harness: turns, ratios, usage, the table and the file."""
 
+import argparse
 import functools
 import json
 import os
 import sys
 import types
+import urllib.error
+import urllib.request
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from trailers.bench import __main__ as bench
-from trailers.bench import harness
+from trailers.bench import harness, scale, website
+from trailers.errors import ConfigError
+from trailers.store.ledger import DEAD, OK, SKIPPED, Row, write_ledger
 
 
 def test_ways_take_turns_and_every_other_round_goes_backwards():
@@ -149,3 +155,89 @@ def test_the_shots_bench_compares_all_ways(tmp_path):
     assert exact["float32_error"] < 1e-5
     assert exact["float32_lists_of_shots_that_differ"] == 0
     assert exact["default_lists_of_shots_that_differ"] == 0
+
+
+@pytest.mark.parametrize(
+    ("trailers", "counts"),
+    [
+        (12_000, {"here": 11_650, "dead": 300, "busy-1": 25, "busy-2": 25}),
+        (1000, {"here": 971, "dead": 25, "busy-1": 2, "busy-2": 2}),
+        (12, {"here": 10, "dead": 1, "busy-2": 1}),
+    ],
+)
+def test_of_12_000_links_300_are_dead_and_50_busy(trailers, counts):
+    assert Counter(website.fates([str(n) for n in range(trailers)]).values()) == counts
+
+
+def status_of(link: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(link) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as problem:
+        with problem:
+            return problem.code, b""
+
+
+def test_the_web_site_answers_as_its_links_say():
+    with website.serve([b"video"]) as address:
+        assert [status_of(f"{address}/here/a.mp4") for _ in range(2)] == [(200, b"video")] * 2
+        assert [status_of(f"{address}/dead/b.mp4")[0] for _ in range(3)] == [404, 404, 404]
+        assert [status_of(f"{address}/busy-2/c.mp4")[0] for _ in range(4)] == [503, 503, 200, 200]
+        assert [status_of(f"{address}/busy-2/d.mp4")[0] for _ in range(3)] == [503, 503, 200]
+
+
+def test_the_web_sites_videos_differ():
+    videos = website.make_videos()
+    assert len(videos) == len(set(videos)) == 5
+
+
+def test_ids_are_those_of_a_labels_file(tmp_path):
+    (tmp_path / "mtgc.csv").write_text("mid,action\ntt0035423,0\ntt0113026,1\n")
+    assert scale.read_ids(tmp_path / "mtgc.csv", 2) == ["tt0035423", "tt0113026"]
+    with pytest.raises(ConfigError, match="has 2 ids, 3 are asked for"):
+        scale.read_ids(tmp_path / "mtgc.csv", 3)
+
+
+def finished_scale(folder, *, last="t1.h5"):
+    """What the scale bench finds after a run over one trailer that is there and one that is dead."""
+    products = {"download": "t1.mp4", "normalise": "t1.mp4", "shots": "t1.csv", "clips": "t1.csv", "embed": last}
+    for stage, name in products.items():
+        lost = DEAD if stage == "download" else SKIPPED
+        rows = [Row("t1", OK, f"{stage}/{name}"), Row("t2", lost, error="download: not found")]
+        write_ledger(folder / "results" / "ledger" / stage / "some.tsv", rows)
+        (folder / "results" / stage).mkdir()
+        (folder / "results" / stage / products[stage].removeprefix("no-")).touch()
+
+
+def test_the_scale_bench_accepts_trailers_that_are_what_their_links_say(tmp_path):
+    finished_scale(tmp_path)
+    scale.check(tmp_path, {"t1": "here", "t2": "dead"})
+
+
+@pytest.mark.parametrize(
+    ("fate", "last", "words"),
+    [
+        ({"t1": "here", "t2": "here"}, "t1.h5", "download: t2 is dead, should be ok"),
+        ({"t1": "dead", "t2": "dead"}, "t1.h5", "download: t1 is ok, should be dead"),
+        ({"t1": "here"}, "t1.h5", "download: 2 trailers in ledgers, 1 in the manifest"),
+        ({"t1": "busy-2", "t2": "dead"}, "no-t1.h5", "embed: t1 is ok, but embed/no-t1.h5 is not there"),
+    ],
+)
+def test_the_scale_bench_refuses_any_other(tmp_path, fate, last, words):
+    finished_scale(tmp_path, last=last)
+    with pytest.raises(RuntimeError, match=words):
+        scale.check(tmp_path, fate)
+
+
+@pytest.mark.slow
+def test_the_scale_bench_takes_every_trailer_through_real_work():
+    found = scale.run(argparse.Namespace(trailers=[12], real=12, ids=None, cores=2))
+    real, standing_in = found["figures"]["12, real work"], found["figures"]["12, stand-in work"]
+    # One link is busy for both tries of the first run.
+    assert real["runs"] == standing_in["runs"] == 2
+    assert real["mbytes"] > 1 > standing_in["mbytes"]
+    assert 0 < real["work_s"] < real["run_s"]
+    for stage in ("normalise", "shots"):
+        assert found["figures"][f"12, {stage}"]["stage_files"] == 2 * 11
+    assert found["figures"]["12, embed"]["stage_files"] == 11
+    assert "exponent" not in found["ratios"]

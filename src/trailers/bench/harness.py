@@ -159,14 +159,14 @@ print(json.dumps([code, wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
 
 
-def process_usage(command: Sequence[str], *, cwd: Path | None = None) -> Usage:
+def process_usage(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Usage:
     """Run ``command`` to its end, output unseen.
 
     Raises:
         RuntimeError: it stopped with another code than 0; its last words are quoted.
     """
     done = subprocess.run(
-        [sys.executable, "-c", LAUNCHER, *command], capture_output=True, text=True, check=True, cwd=cwd
+        [sys.executable, "-c", LAUNCHER, *command], capture_output=True, text=True, check=True, cwd=cwd, env=env
     )
     code, wall_s, cpu_s, peak = json.loads(done.stdout)
     if code:

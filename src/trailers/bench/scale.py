@@ -1,90 +1,272 @@
-"""The workflow itself at the size of the real set: what Snakemake costs, apart from the science.
+"""The workflow at the size of the real set: does every trailer come through, and what does Snakemake cost.
 
-Every rule, ledger and shard is the real one; in the place of a stage's science stands a small file
-a trailer (trailers.bench.standin), with 300 dead and 50 failing links in 12,000. For each size:
+A manifest of N trailers whose links lead to a web site on loopback (trailers.bench.website): a few
+short made videos, each under many links; of 12,000 links 300 are dead and 50 busy at first. Up to
+--real trailers the stages do their real work: download, normalise, shots, clips and a very small
+backbone. At every size they also run with stand-in work, where a line of text is a trailer's product
+(trailers.bench.standin) and all rules, shards and ledgers are the real ones. Snakemake is run until
+no trailer is left that another run would try; every trailer must then be what its link says.
 
-    dry_run_s, dry_run_mb   planning everything, and the scheduler's peak memory
-    run_s, run_mb           running everything
+    dry_run_s, dry_run_mb   planning everything
+    runs, run_s             running until nothing is left: how often, and how long in all
+    work_s                  of it, what the jobs took: seconds x threads, over all jobs, over cores.
+                            A job's start, Python and torch, is paid once a shard and counts as its work
+    overhead_ms             (run_s - work_s) a trailer and stage: planning, scheduling, cores that stood idle
     noop_s                  running again with nothing to do
-    overhead_ms             (run_s - sum of work / cores) a trailer and stage
+    run_mb                  the scheduler's peak memory over all of these, jobs not counted
     files, mbytes           what lies on disk afterwards
 
-`exponent` is the growth of run_s between the smallest and the largest size: 1 is linear.
+Below it, for real work, each stage: core_ms a trailer, its files, and bytes a trailer.
+
+`exponent` is the growth of run_s between the smallest and the largest size of stand-in work: 1 is
+linear. The other ratios are those of the largest size.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
+import random
+import string
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trailers.bench.harness import PROJECT, Usage, process_usage
-from trailers.domain import GENRES, Trailer
-from trailers.store.manifest import write_manifest
+from trailers.bench.website import DEAD, fates, make_videos, serve
+from trailers.domain import Trailer
+from trailers.errors import ConfigError
+from trailers.store import ledger
+from trailers.store.manifest import read_text, split_rows, write_manifest
 
 STAGES = ("download", "normalise", "shots", "clips", "embed")
-SHIM = '#!/bin/sh\nexec "{python}" -m trailers.bench.standin "$@"\n'
+MOST_RUNS = 5  # then something is never going to be had
+
+# The rules' `python`: runs what it is asked to and notes stage, threads, begin and end in ns. A lease becomes
+# its command, which comes here in its turn.
+SHIM = """#!/bin/sh
+if [ "$3" = lease ]; then exec "{python}" "$@"; fi
+began=$(date +%s%N)
+"{python}" {module} "$@"
+code=$?
+echo "$3 $OMP_NUM_THREADS $began $(date +%s%N)" >>jobs.txt
+exit $code
+"""
+
+# Snakemake, telling its own peak memory: among its children are the jobs.
+SCHEDULER = """
+import resource, sys
+from pathlib import Path
+from snakemake.cli import main
+try:
+    main(sys.argv[2:])
+finally:
+    Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""
+
+BACKBONE = """
+from trailers.backbones.row import Row, Transform, Weights
+
+def build():
+    import torch
+    return torch.nn.Sequential(torch.nn.AvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(48, 48, bias=False))
+
+tiny = Row(
+    name="", library="own", model="tiny", dimensions=2, features=48,
+    transform=Transform((32,), (32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    weights=Weights("none", "tiny.pt"), make=build,
+)
+"""
+
+CONFIG = {
+    # A site of one's own needs no courtesy; two tries, so that some links are left to the next run.
+    "download": {"sleep_s": 0, "backoff_s": 0.1, "retries": 1},
+    "embed": {"backbones": ["tiny.py:tiny"], "random_weights": True},
+    "experiments": {"default": {"backbones": ["tiny.py:tiny"]}},
+}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trailers", type=int, nargs="+", default=[1000, 3000, 12000], metavar="N", help="sizes")
+    parser.add_argument(
+        "--real", type=int, default=1000, metavar="N", help="sizes up to this one do real work too; 1,000 take minutes"
+    )
+    parser.add_argument(
+        "--ids", type=Path, metavar="CSV", help="take ids from its first column, such as mtgc.csv; else they are drawn"
+    )
     parser.add_argument("--cores", type=int, default=os.cpu_count(), metavar="N", help="as snakemake --cores")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     sizes = sorted(arguments.trailers)
-    figures = {f"{size:,} trailers": measure(size, arguments.cores) for size in sizes}
-    first, last = (figures[f"{size:,} trailers"] for size in (sizes[0], sizes[-1]))
-    ratios = {name: last[name] for name in ("dry_run_s", "dry_run_mb", "noop_s", "overhead_ms")}
+    trailers = read_ids(arguments.ids, sizes[-1]) if arguments.ids else draw_ids(sizes[-1])
+    figures: dict[str, dict[str, Any]] = {}
+    stages: dict[str, dict[str, Any]] = {}
+    for size in sizes:
+        if size <= arguments.real:
+            row, by_stage = measure(trailers[:size], arguments.cores, is_real=True)
+            figures[f"{size:,}, real work"] = row
+            stages |= {f"{size:,}, {stage}": found for stage, found in by_stage.items()}
+        figures[standing_in(size)], _ = measure(trailers[:size], arguments.cores, is_real=False)
+    first, last = (figures[standing_in(size)] for size in (sizes[0], sizes[-1]))
+    ratios = {name: last[name] for name in ("dry_run_s", "dry_run_mb", "noop_s", "overhead_ms", "run_mb")}
     if sizes[0] != sizes[-1]:
         ratios["exponent"] = math.log(last["run_s"] / first["run_s"]) / math.log(sizes[-1] / sizes[0])
-    return {"figures": figures, "ratios": ratios}
+    return {"figures": figures | stages, "ratios": ratios}
 
 
-def measure(size: int, cores: int) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(prefix="trailers-scale-") as name:
-        folder = Path(name)
-        prepare(folder, size)
-        dry = snakemake(folder, "--dry-run", "--quiet")
-        whole = snakemake(folder, "--cores", str(cores), "--quiet")
-        noop = snakemake(folder, "--cores", str(cores), "--quiet")
-        worked = sum(json.loads(path.read_text())["work_s"] for path in folder.glob("work/*/*.json"))
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        return {
-            "dry_run_s": dry.wall_s,
-            "dry_run_mb": dry.peak_mb,
-            "run_s": whole.wall_s,
-            "run_mb": whole.peak_mb,
-            "noop_s": noop.wall_s,
-            "overhead_ms": 1000 * (whole.wall_s - worked / cores) / (size * len(STAGES)),
-            "files": len(files),
-            "mbytes": sum(path.stat().st_size for path in files) / 1e6,
-        }
+def standing_in(size: int) -> str:
+    return f"{size:,}, stand-in work"
 
 
-def prepare(folder: Path, size: int) -> None:
-    """A manifest of ``size`` trailers, and a `python` that stands in for the stages."""
-    rows = (
-        Trailer(f"tt{n:07d}", (f"https://example.org/{n}",), genres=(GENRES[n % 10],), splits=(n % 3, n % 3, n % 3))
-        for n in range(size)
-    )
+def read_ids(path: Path, count: int) -> list[str]:
+    ids = [cells[0] for cells in split_rows(path, read_text(path))[1:]]
+    if len(ids) < count:
+        raise ConfigError(f"{path}: has {len(ids):,} ids, {count:,} are asked for. Name a longer file.")
+    return ids[:count]
+
+
+def draw_ids(count: int) -> list[str]:
+    """Ids as YouTube's look: eleven letters and digits."""
+    letters = random.Random(0)  # noqa: S311  no secret
+    return ["".join(letters.choices(string.ascii_letters + string.digits, k=11)) for _ in range(count)]
+
+
+Figures = dict[str, Any]
+
+
+def measure(trailers: Sequence[str], cores: int, *, is_real: bool) -> tuple[Figures, dict[str, Figures]]:
+    """The figures of one size, and those of each stage."""
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(serve(make_videos())) if is_real else "http://127.0.0.1:9"
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trailers-scale-")))
+        fate = fates(trailers)
+        prepare(folder, fate, address, module="" if is_real else "-m trailers.bench.standin")
+        dry = snakemake(folder, "--dry-run")
+        runs = run_to_the_end(folder, cores)
+        noop = run_again(folder, cores)
+        check(folder, fate)
+        jobs = read_jobs(folder, cores)
+        files = {path.relative_to(folder): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    run_s, work_s = sum(used.wall_s for used in runs), sum(job.core_s for job in jobs) / cores
+    row = {
+        "dry_run_s": dry.wall_s,
+        "dry_run_mb": dry.peak_mb,
+        "runs": len(runs),
+        "run_s": run_s,
+        "work_s": work_s,
+        "overhead_ms": 1000 * (run_s - work_s) / (len(trailers) * len(STAGES)),
+        "noop_s": noop.wall_s,
+        "run_mb": max(used.peak_mb for used in (dry, *runs, noop)),
+        "files": len(files),
+        "mbytes": sum(files.values()) / 1e6,
+    }
+    return row, {stage: stage_figures(stage, len(trailers), jobs, files) for stage in STAGES}
+
+
+def prepare(folder: Path, fate: Mapping[str, str], address: str, *, module: str) -> None:
+    """The manifest, the settings, the backbone, and the `python` of the rules."""
+    rows = (Trailer(trailer, (f"{address}/{word}/{trailer}.mp4",)) for trailer, word in fate.items())
     write_manifest(folder / "manifest.csv", rows)
+    (folder / "config.yaml").write_text(json.dumps(CONFIG))  # which is YAML too
+    (folder / "tiny.py").write_text(BACKBONE)
     shim = folder / "bin" / "python"
     shim.parent.mkdir()
-    shim.write_text(SHIM.format(python=sys.executable))
+    shim.write_text(SHIM.format(python=sys.executable, module=module))
     shim.chmod(0o755)
 
 
 def snakemake(folder: Path, *words: str) -> Usage:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--directory", str(folder)]
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{folder / 'bin'}{os.pathsep}{before}"
-    try:
-        return process_usage([*command, *words])
-    finally:
-        os.environ["PATH"] = before
+    """Run Snakemake in ``folder``; the peak memory is its own."""
+    peak = folder / "peak.txt"
+    command = [sys.executable, "-c", SCHEDULER, str(peak), "--snakefile", str(PROJECT / "Snakefile")]
+    env = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "no_proxy": "127.0.0.1"}
+    used = process_usage([*command, "--directory", str(folder), "--quiet", *words], env=env)
+    # Linux counts in KiB, macOS in bytes.
+    return Usage(used.wall_s, used.cpu_s, int(peak.read_text()) / (1024 * 1024 if sys.platform == "darwin" else 1024))
+
+
+def run_to_the_end(folder: Path, cores: int) -> list[Usage]:
+    """Run until no trailer failed in passing.
+
+    Raises:
+        RuntimeError: some always do.
+    """
+    runs: list[Usage] = []
+    while len(runs) < MOST_RUNS:
+        runs.append(snakemake(folder, "--cores", str(cores)))
+        failed = [row for stage in STAGES for row in rows_of(folder, stage).values() if row.status == ledger.FAILED]
+        if not failed:
+            return runs
+    raise RuntimeError(f"after {len(runs)} runs {len(failed)} trailers still fail; the first: {failed[0].error}")
+
+
+def run_again(folder: Path, cores: int) -> Usage:
+    """Run with nothing to do.
+
+    Raises:
+        RuntimeError: something was done.
+    """
+    before = ledger_times(folder)
+    used = snakemake(folder, "--cores", str(cores))
+    if ledger_times(folder) != before:
+        raise RuntimeError("a run after the last one should have had nothing to do, but wrote ledgers")
+    return used
+
+
+def ledger_times(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.glob("results/ledger/**/*.tsv")}
+
+
+def rows_of(folder: Path, stage: str) -> dict[str, ledger.Row]:
+    ledgers = folder.glob(f"results/ledger/{stage}/**/*.tsv")
+    return {trailer: row for path in ledgers for trailer, row in ledger.read_ledger(path).items()}
+
+
+def check(folder: Path, fate: Mapping[str, str]) -> None:
+    """Every trailer is what its link says, in every stage, and what is ok has its product.
+
+    Raises:
+        RuntimeError: one is not.
+    """
+    for stage in STAGES:
+        rows = rows_of(folder, stage)
+        if rows.keys() != fate.keys():
+            raise RuntimeError(f"{stage}: {len(rows):,} trailers in ledgers, {len(fate):,} in the manifest")
+        lost = ledger.DEAD if stage == "download" else ledger.SKIPPED
+        for trailer, word in fate.items():
+            row, wanted = rows[trailer], lost if word == DEAD else ledger.OK
+            if row.status != wanted:
+                raise RuntimeError(f"{stage}: {trailer} is {row.status}, should be {wanted}: {row.error}")
+            if wanted == ledger.OK and not (folder / "results" / row.path).is_file():
+                raise RuntimeError(f"{stage}: {trailer} is ok, but {row.path} is not there")
+
+
+@dataclass(frozen=True)
+class Job:
+    stage: str
+    core_s: float  # seconds x threads it was given
+
+
+def read_jobs(folder: Path, cores: int) -> list[Job]:
+    jobs = []
+    for line in (folder / "jobs.txt").read_text().splitlines():
+        stage, threads, began_ns, ended_ns = line.split()
+        jobs.append(Job(stage, min(int(threads), cores) * (int(ended_ns) - int(began_ns)) / 1e9))
+    return jobs
+
+
+def stage_figures(stage: str, trailers: int, jobs: Sequence[Job], files: Mapping[Path, int]) -> Figures:
+    sizes = [size for path, size in files.items() if path.parts[:2] == ("results", stage)]
+    core_s = sum(job.core_s for job in jobs if job.stage == stage)
+    return {
+        "core_ms": 1000 * core_s / trailers,
+        "stage_files": len(sizes),
+        "bytes_a_trailer": sum(sizes) / trailers,
+    }

@@ -1,67 +1,77 @@
-"""A stage's place in the workflow without its science: a small file a trailer, then the ledger.
+"""A stage without its science: a line of text a trailer. Shards, ledgers and what fails are the real ones.
 
-Called as `python` by the rules of a scale benchmark, with the words of the real command:
+Called by the rules of a scale benchmark, in place of `python`, with the words of the real command:
 
-    -m trailers lease -- python -m trailers shots --shard L --upstream U --ledger O ...
+    -m trailers shots --shard L --upstream U --ledger O ...
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import logging
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trailers.bench.website import BUSY, DEAD, fate_of
+from trailers.stages import shard
 from trailers.store.atomic import write_text
-from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, Row, read_ledger, write_ledger
-from trailers.store.shards import read_shard
-
-DEAD_EVERY, FAILED_EVERY = 40, 240  # of 12,000 links 300 are dead and 50 fail at first
+from trailers.store.ledger import OK, Row
+from trailers.store.manifest import read_manifest
+from trailers.web.reasons import LinkError
 
 
 def main(words: Sequence[str]) -> None:
-    started = time.perf_counter()
-    words = words[2:]  # -m trailers
-    if words[0] == "lease":
-        words = words[words.index("--") + 4 :]  # -- python -m trailers
-    stage = words[0]
+    stage, flags = words[2], words[3:]
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--shard", type=Path)
-    parser.add_argument("--upstream", type=Path)
-    parser.add_argument("--ledger", type=Path, nargs="+")
-    parser.add_argument("--output", type=Path)
-    arguments, _ = parser.parse_known_args(words[1:])
-    if arguments.shard:
-        for ledger in arguments.ledger:
-            work(stage, arguments.shard, arguments.upstream, ledger)
-        took = time.perf_counter() - started
-        write_text(Path("work") / stage / f"{arguments.shard.stem}.json", json.dumps({"work_s": took}))
-    elif arguments.output.suffix:
-        write_text(arguments.output, "stand-in\n")
-    else:
-        write_text(arguments.output / "metrics.json", "{}\n")
+    if stage == "report":
+        parser.add_argument("--output", type=Path)
+        write_text(parser.parse_known_args(flags)[0].output, "stand-in\n")
+        return
+    shard.add_flags(parser)
+    parser.add_argument("--manifest", type=Path)
+    parser.add_argument("--clips")
+    arguments, _ = parser.parse_known_args(flags)
+    if stage == "embed":  # finds the clips' ledgers by itself, since it may read several
+        arguments.upstream = Path("results/ledger/clips", arguments.clips, arguments.shard.name).with_suffix(".tsv")
+    work = shard.ShardRun.from_flags(stage, arguments)
+    trailers = read_manifest(arguments.manifest) if arguments.manifest else []
+    maker = Maker(work, {trailer.trailer: trailer.urls[0] for trailer in trailers})
+    for trailer in work.unsettled(maker.settled):
+        work.attempt(trailer, maker.make)
+    work.finish()
 
 
-def work(stage: str, shard: Path, upstream: Path | None, ledger: Path) -> None:
-    before = read_ledger(upstream) if upstream else {}
-    rows = []
-    for trailer in read_shard(shard):
-        number = int(trailer.removeprefix("tt"))
-        if trailer in before and before[trailer].status != OK:
-            rows.append(Row(trailer, SKIPPED, error=before[trailer].error))
-        elif stage == "download" and number % DEAD_EVERY == 0:
-            rows.append(Row(trailer, DEAD, error="download: removed: stand-in"))
-        elif stage == "download" and number % FAILED_EVERY == 1:
-            rows.append(Row(trailer, FAILED, error="download: network: stand-in"))
-        else:
-            path = Path("results") / stage / f"{trailer}.txt"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("stand-in\n")
-            rows.append(Row(trailer, OK, f"{stage}/{path.name}", "0" * 16, {"frames": 2931}))
-    write_ledger(ledger, rows)
+class Maker:
+    """The two functions of a shard run: is a trailer settled, make it."""
+
+    def __init__(self, work: shard.ShardRun, links: Mapping[str, str]) -> None:
+        self.work = work
+        self.links = links
+        self.is_first_run = work.ledger is None or not shard.read_attempts(work.beside_ledger("attempts"))
+
+    def path(self, trailer: str) -> Path:
+        return self.work.layout.root / self.work.stage / f"{trailer}.txt"
+
+    def settled(self, trailer: str) -> Row | None:
+        return self.row(trailer) if self.path(trailer).exists() else None
+
+    def make(self, trailer: str) -> Row:
+        fate = fate_of(self.links[trailer]) if trailer in self.links else ""
+        if fate == DEAD:
+            raise LinkError("not found", "a stand-in")
+        if fate == BUSY[0] and self.is_first_run:
+            raise LinkError("network", "a stand-in")
+        path = self.path(trailer)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("stand-in\n")
+        return self.row(trailer)
+
+    def row(self, trailer: str) -> Row:
+        path = self.path(trailer).relative_to(self.work.layout.root)
+        return Row(trailer, OK, str(path), "0" * 16, {"frames": 2931})
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     main(sys.argv[1:])
