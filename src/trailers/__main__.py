@@ -19,6 +19,7 @@ STAGES = {
     "shots": "find shots with TransNet V2",
     "clips": "cut shots into clips of equal length",
     "embed": "turn clips into vectors with 2D and 3D backbones",
+    "posters": "turn posters into vectors with 2D backbones",
     "pack": "put the embeddings of all trailers into one file for training",
     "classify": "train and test a genre classifier",
     "report": "tables and figures of a run",

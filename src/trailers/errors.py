@@ -39,6 +39,12 @@ class VideoError(TrailerError):
     dead = True
 
 
+class ImageError(TrailerError):
+    """A poster that cannot be read as an image. The same bytes will fail again."""
+
+    dead = True
+
+
 class StoreError(TrailerError):
     """A product on disk that is missing, damaged, or of another schema."""
 

@@ -17,10 +17,11 @@ STARTED = time.time()
 PROJECT = Path(workflow.basedir)
 sys.path.insert(0, str(PROJECT / "src"))
 
+from trailers.backbones.rows import is_2d
 from trailers.domain import folder_name
 from trailers.errors import TrailerError
 from trailers.settings import check_config, flags
-from trailers.stages import classify, clips, download, embed, normalise, shots
+from trailers.stages import classify, clips, download, embed, normalise, posters, shots
 from trailers.stages.shard import read_attempts
 from trailers.store.fingerprint import sha256_of
 from trailers.store.layout import Layout
@@ -35,7 +36,9 @@ STAGES = {
     "shots": shots,
     "clips": clips,
     "embed": embed,
+    "posters": posters,
 }
+SECTION = {"posters": "embed"}  # of config.yaml, where a stage shares another's
 
 # PYTHONPATH set outside is dropped for conda environments, so it is set inside the command.
 shell.prefix(
@@ -109,8 +112,35 @@ class Study:
         ]
         return tuple(n for n in range(3) if codes[n] >= {0, 1, 2})
 
+    @functools.cached_property
+    def poster_shards(self):
+        """The shards with a poster; without one in its manifest a study knows nothing of posters."""
+        return [
+            shard
+            for shard, members in self.shards.items()
+            if any(self.by_id[trailer].poster for trailer in members)
+        ]
+
+    @functools.cached_property
+    def poster_stages(self):
+        """Posters are the user's study's: got once, embedded by each of its backbones that takes pictures."""
+        if self.name != "study" or not self.poster_shards:
+            return []
+        names = dict.fromkeys(backbone for _, backbone in self.pairs)
+        folder = Path(config["embed"]["weights_dir"])
+        return [
+            ("posters",),
+            *(("posters", name) for name in names if in_words(is_2d)(name, folder)),
+        ]
+
+    def poster_ledgers(self, wildcards=None):
+        return [
+            ledger for stage in self.poster_stages for ledger in self.ledgers(*stage)
+        ]
+
     def ledgers(self, stage, *variant):
-        return [str(LAYOUT.ledger(stage, shard, *variant)) for shard in self.shards]
+        shards = self.poster_shards if stage == "posters" else self.shards
+        return [str(LAYOUT.ledger(stage, shard, *variant)) for shard in shards]
 
     @property
     def stages(self):
@@ -125,6 +155,7 @@ class Study:
             ("shots",),
             *(("clips", clips) for clips in strategies),
             *embedded,
+            *self.poster_stages,
         ]
 
     def all_ledgers(self, wildcards=None):
@@ -210,14 +241,16 @@ FULL_NAME = {folder_name(backbone): backbone for _, backbone in PAIRS}
 
 def shaped_by(stage):
     """The flags that shape a stage's products: a parameter, so that a change redoes them."""
-    return flags(STAGES[stage].Settings, config[stage])
+    return flags(STAGES[stage].Settings, config[SECTION.get(stage, stage)])
 
 
 def how(stage):
     """The flags that change how a stage works but not what it makes: a resource, which redoes nothing."""
     effort = getattr(STAGES[stage], "Effort", None)
     shared = f"--max-failed-fraction {config['max_failed_fraction']} --trailer-timeout-s {config['trailer_timeout_s']}"
-    return f"{shared} {flags(effort, config[stage]) if effort else ''}"
+    return (
+        f"{shared} {flags(effort, config[SECTION.get(stage, stage)]) if effort else ''}"
+    )
 
 
 def study_of(wildcards):
@@ -244,6 +277,13 @@ def links(wildcards):
     study = study_of(wildcards)
     members = study.shards.get(wildcards.shard, ())
     return digest([study.by_id[trailer].urls for trailer in members])
+
+
+def poster_links(wildcards):
+    """As ``links``, of the posters."""
+    study = study_of(wildcards)
+    members = study.shards.get(wildcards.shard, ())
+    return digest([study.by_id[trailer].poster for trailer in members])
 
 
 def attempts(stage):

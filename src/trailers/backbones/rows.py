@@ -55,6 +55,18 @@ def find_row(name: str, weights_dir: Path) -> Row:
     raise ConfigError(f"no backbone is called '{name}'. {nearest(name)}")
 
 
+def is_2d(name: str, weights_dir: Path) -> bool:
+    """Whether the backbone called ``name`` takes single pictures; imports no library, so that planning stays cheap.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    library, _, model = name.partition(":")
+    if library in LIBRARIES and model and recorded(name, weights_dir) is None:
+        return model not in torchvision.VIDEO  # timm has no others
+    return find_row(name, weights_dir).dimensions == 2
+
+
 def described(library: str, model: str) -> Row:
     """The row of any model of ``library``, which is imported for it."""
     maker = maker_of(library)

@@ -62,6 +62,9 @@ ROWS = (
     ),
 )  # fmt: skip
 
+# Its video models, known without importing it.
+VIDEO = ("mc3_18", "mvit_v1_b", "mvit_v2_s", "r2plus1d_18", "r3d_18", "s3d", "swin3d_b", "swin3d_s", "swin3d_t")
+
 # Their published weights were trained behind one more input transform inside the network.
 INSIDE = {"googlenet": {"transform_input": True}, "inception_v3": {"transform_input": True}}
 

@@ -20,11 +20,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trailers.errors import ConfigError, ManifestError, VideoError
+from trailers.errors import ConfigError, ImageError, ManifestError, VideoError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
 from trailers.store.fingerprint import fingerprint
+from trailers.store.image import open_image
 from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest
 from trailers.web.client import Client, Effort
@@ -34,8 +35,6 @@ from trailers.web.reasons import LinkError, clean
 
 SCHEMA = "download/1"
 POSTERS_SCHEMA = "posters/1"
-
-IMAGES = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")  # of Pillow's readers; some of the others start programs
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def videos(layout: Layout, settings: Settings) -> Kind:
 def posters(layout: Layout) -> Kind:
     return Kind(
         stage="posters",
-        folder=layout.root / "posters",
+        folder=layout.poster_folder(),
         suffixes=IMAGE_SUFFIXES,
         refusal="not an image",
         urls=lambda trailer: (trailer.poster,) if trailer.poster else (),
@@ -133,14 +132,11 @@ def look_at_video(path: Path) -> dict[str, Any]:
 
 def look_at_image(path: Path) -> dict[str, Any]:
     """Raises LinkError when ``path`` is no image that can be read to its end."""
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=IMAGES) as image:
-            image.load()
-            return {"container": str(image.format), "width_px": image.width, "height_px": image.height}
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
-        raise LinkError("not an image", clean(str(problem).replace(repr(str(path)), "it"))) from problem
+        image = open_image(path)
+    except ImageError as problem:
+        raise LinkError("not an image", clean(str(problem).removeprefix(f"{path}: ").split(". ")[0])) from problem
+    return {"container": str(image.format), "width_px": image.width, "height_px": image.height}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -40,15 +40,17 @@ def ask_again(layout: Layout, *, dead: bool) -> Counter[str]:
         rows = [row for row in read_ledger(path).values() if row.status in wanted]
         for row in rows:
             counts[f"{row.status} in {' '.join(below.parts[:-1])}"] += 1
-            if row.status == DEAD and below.parts[0] == "download":
+            if row.status == DEAD and below.parts[:-1] == ("download",):
                 bury_no_more(layout.receipt(row.trailer))
+            if row.status == DEAD and below.parts[:-1] == ("posters",):
+                bury_no_more(layout.poster_receipt(row.trailer))
         if rows:
             bump(layout.root / "attempts" / below)
     return counts
 
 
 def bury_no_more(receipt: Path) -> None:
-    """Remove a receipt that says why there is no video; one of a video that came since stays."""
+    """Remove a receipt that says why there is no video or poster; one of what came since stays."""
     try:
         is_tombstone = read_receipt(receipt).status == DEAD
     except StoreError as problem:

@@ -32,7 +32,7 @@ from trailers.store.manifest import read_manifest
 
 log = logging.getLogger(__name__)
 
-STAGES = ("download", "normalise", "shots", "clips", "embed")
+STAGES = ("download", "normalise", "shots", "clips", "embed", "posters")
 # The file whose appearance says that a trailer is done: the last that the stage writes.
 SUFFIX = {"download": ".json", "normalise": ".frames.h5", "shots": ".csv", "clips": ".csv", "embed": ".h5"}
 WINDOW_S = 600.0  # the rate is that of the last ten minutes
@@ -87,7 +87,7 @@ class Line:
 def measure(layout: Layout, key: tuple[str, ...], trailers: Sequence[str], now_s: float) -> tuple[Line, dict[str, Row]]:
     """The line of one stage, and the rows of its ledgers."""
     rows = read_rows(layout, key, set(trailers))
-    files = list_files(layout.root.joinpath(*key), SUFFIX[key[0]])
+    files = list_files(layout.root.joinpath(*key), suffix_of(key))
     counts = Counter(row.status for row in rows.values())
     waiting = [trailer for trailer in trailers if trailer not in rows]
     made = sum(trailer in files.done_s for trailer in waiting)
@@ -102,6 +102,11 @@ def measure(layout: Layout, key: tuple[str, ...], trailers: Sequence[str], now_s
         rate(list(files.done_s.values()), now_s), size, round(size * max(1, hoped / done)) if done else 0,
     )  # fmt: skip
     return line, rows
+
+
+def suffix_of(key: tuple[str, ...]) -> str:
+    """A poster is got, as a video is, then embedded by each backbone."""
+    return SUFFIX.get(key[0]) or SUFFIX["download" if key == ("posters",) else "embed"]
 
 
 def read_rows(layout: Layout, key: tuple[str, ...], trailers: set[str]) -> dict[str, Row]:
@@ -188,11 +193,18 @@ def metrics(layout: Layout) -> Iterator[str]:
         yield f"classify {folder.name}: {len(done)} of {len(begun)} splits done that have begun"
 
 
-def describe(layout: Layout, trailers: Sequence[str], pairs: Sequence[tuple[str, str]], now_s: float) -> Iterator[str]:
-    """Everything that is shown, line by line."""
+def describe(
+    layout: Layout,
+    trailers: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    now_s: float,
+    with_poster: Sequence[str] | None = None,
+) -> Iterator[str]:
+    """Everything that is shown, line by line; without ``with_poster`` every trailer may have a poster."""
     lines, rows = [], {}
     for key in keys(layout, pairs):
-        line, rows[key] = measure(layout, key, trailers, now_s)
+        counted = with_poster if key[0] == "posters" and with_poster is not None else trailers
+        line, rows[key] = measure(layout, key, counted, now_s)
         lines.append(line)
     yield f"{len(trailers):,} trailers"
     yield from table(lines)
@@ -215,6 +227,13 @@ def known_trailers(layout: Layout, manifest: Path) -> list[str]:
     return list(found)
 
 
+def known_posters(manifest: Path) -> list[str] | None:
+    """The trailers that have a poster; none is known without a manifest."""
+    if not manifest.exists():
+        return None
+    return [trailer.trailer for trailer in read_manifest(manifest) if trailer.poster]
+
+
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--manifest", type=Path, metavar="CSV", help="whose trailers are counted (config.yaml: manifest)"
@@ -231,7 +250,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"{layout.root}: there is no such folder. Name the results with --results.")
     manifest = arguments.manifest or asked_manifest()
     while True:
-        for line in describe(layout, known_trailers(layout, manifest), asked_pairs(), time.time()):
+        trailers, posters = known_trailers(layout, manifest), known_posters(manifest)
+        for line in describe(layout, trailers, asked_pairs(), time.time(), posters):
             print(line)
         if arguments.every_s is None:
             return

@@ -29,7 +29,7 @@ from trailers.errors import ConfigError, StoreError, TrailerError
 from trailers.progress import Progress
 from trailers.stages.shard import bump
 from trailers.store.atomic import TEMPORARY
-from trailers.store.embeddings import check_vectors, read_embedding
+from trailers.store.embeddings import check_vectors, read_embedding, read_poster
 from trailers.store.experiment import read_metrics
 from trailers.store.fingerprint import sha256_of
 from trailers.store.frames import BLOCK, open_frames
@@ -43,7 +43,7 @@ from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_spans
 
 log = logging.getLogger(__name__)
 
-STAGES = ("download", "normalise", "shots", "clips", "embed")
+STAGES = ("download", "normalise", "shots", "clips", "embed", "posters")
 OTHERS = ("ledger", "shards", "pack", "classify")
 AHEAD_S = 60  # clocks of several machines differ
 LEFTOVER_S = 600  # a temporary file that nobody wrote to for so long, by a process that is gone, is left over
@@ -111,14 +111,20 @@ class Walk:
             ("normalise",): self.normalise,
             ("shots",): self.shots,
         }
-        named = [key for key in self.claims.rows if key[0] in ("clips", "embed")]
+        named = [key for key in self.claims.rows if key[0] in ("clips", "embed", "posters")]
         lying: list[tuple[str, ...]] = [("clips", path.name) for path in (root / "clips").glob("*/")]
         lying += [("embed", *path.relative_to(root / "embed").parts) for path in (root / "embed").glob("*/*/")]
+        lying += [("posters",)] if (root / "posters").is_dir() else []
+        lying += [("posters", path.name) for path in (root / "posters").glob("[!.]*/")]
         for key in sorted({*named, *lying}):
             if key[0] == "clips" and len(key) == 2:
                 found[key] = lambda trailer, key=key: self.clips(trailer, key[1])  # type: ignore[misc]
             elif key[0] == "embed" and len(key) == 3:
                 found[key] = lambda trailer, key=key: self.embed(trailer, key[1], key[2])  # type: ignore[misc]
+            elif key == ("posters",):
+                found[key] = lambda trailer: self.published("posters", trailer, self.layout.poster_receipt(trailer))
+            elif key[0] == "posters" and len(key) == 2:
+                found[key] = lambda trailer, key=key: self.poster(trailer, key[1])  # type: ignore[misc]
         return found
 
     def trailers(self, key: tuple[str, ...]) -> list[str]:
@@ -143,36 +149,39 @@ class Walk:
             yield Trouble(key[0], path, "is not there, but its ledger says it is", (), trailer, key[1:])
 
     def download(self, trailer: str) -> Iterator[Trouble]:
-        path = self.layout.receipt(trailer)
-        videos = tuple(other for other in path.parent.glob(f"{trailer}.*") if other != path)
+        yield from self.published("download", trailer, self.layout.receipt(trailer))
+
+    def published(self, stage: str, trailer: str, path: Path) -> Iterator[Trouble]:
+        """A receipt at ``path`` and the video or poster beside it."""
+        files = tuple(other for other in path.parent.glob(f"{trailer}.*") if other != path and other.is_file())
         if not path.exists():
-            if videos:
-                yield Trouble("download", videos[0], "no receipt names it", videos, trailer)
-            yield from self.absent(("download",), trailer, path)
+            if files:
+                yield Trouble(stage, files[0], "no receipt names it", files, trailer)
+            yield from self.absent((stage,), trailer, path)
             return
         try:
             receipt = read_receipt(path)
         except StoreError as problem:
-            yield Trouble("download", path, words_of(problem, path), (path,), trailer)
+            yield Trouble(stage, path, words_of(problem, path), (path,), trailer)
             return
         named = {receipt.file, receipt.facts.get("kept", {}).get("file")}
-        for video in videos:
-            if video.name not in named:
-                yield Trouble("download", video, "no receipt names it", (video,))
+        for file in files:
+            if file.name not in named:
+                yield Trouble(stage, file, "no receipt names it", (file,))
         if receipt.status == OK:
-            yield from self.video_as_published(trailer, path, receipt)
-            yield from self.against_ledger(("download",), trailer, path, receipt.fingerprint)
+            yield from self.as_published(stage, trailer, path, receipt)
+            yield from self.against_ledger((stage,), trailer, path, receipt.fingerprint)
 
-    def video_as_published(self, trailer: str, path: Path, receipt: Receipt) -> Iterator[Trouble]:
-        video = path.with_name(receipt.file)
-        size = video.stat().st_size if video.is_file() else None
+    def as_published(self, stage: str, trailer: str, path: Path, receipt: Receipt) -> Iterator[Trouble]:
+        file = path.with_name(receipt.file)
+        size = file.stat().st_size if file.is_file() else None
         if size is None:
-            yield Trouble("download", video, "is not there, but its receipt is", (path,), trailer)
+            yield Trouble(stage, file, "is not there, but its receipt is", (path,), trailer)
         elif size != receipt.facts.get("bytes", size):
             words = f"has {size:,} bytes, its receipt says {receipt.facts['bytes']:,}"
-            yield Trouble("download", video, words, (video, path), trailer)
-        elif self.deep and sha256_of(video) != receipt.sha256:
-            yield Trouble("download", video, "its sha256 is not the one in its receipt", (video, path), trailer)
+            yield Trouble(stage, file, words, (file, path), trailer)
+        elif self.deep and sha256_of(file) != receipt.sha256:
+            yield Trouble(stage, file, "its sha256 is not the one in its receipt", (file, path), trailer)
 
     def normalise(self, trailer: str) -> Iterator[Trouble]:
         video, path = self.layout.video(trailer), self.layout.frames(trailer)
@@ -290,6 +299,22 @@ class Walk:
         words = words or self.made_from_clips(trailer, name, clips)
         if words:
             yield Trouble("embed", path, words, (path,), trailer, key[1:])
+        else:
+            yield from self.against_ledger(key, trailer, path, str(attributes.get("fingerprint")))
+
+    def poster(self, trailer: str, backbone: str) -> Iterator[Trouble]:
+        path, key = self.layout.poster(backbone, trailer), ("posters", backbone)
+        if not path.exists():
+            yield from self.absent(key, trailer, path)
+            return
+        try:
+            vectors, attributes = read_poster(path)
+            check_vectors(vectors, str(path))
+            words = "" if attributes.get("trailer") == trailer else f"belongs to {attributes.get('trailer')}"
+        except StoreError as problem:
+            words = words_of(problem, path)
+        if words:
+            yield Trouble("posters", path, words, (path,), trailer, key[1:])
         else:
             yield from self.against_ledger(key, trailer, path, str(attributes.get("fingerprint")))
 

@@ -1,4 +1,4 @@
-"""One HDF5 file a trailer: the vectors of its clips, and everything they can be traced to."""
+"""One HDF5 file a trailer: the vectors of its clips, or of its poster, and everything they can be traced to."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from trailers.errors import StoreError
 from trailers.store.hdf5 import create_hdf5, open_hdf5
 
 SCHEMA = "trailer-embeddings/1"
+POSTER_SCHEMA = "trailer-poster/1"
 
 
 def write_embedding(path: Path, vectors: np.ndarray, clips: Sequence[Clip], attributes: Mapping[str, Any]) -> None:
@@ -30,9 +31,23 @@ def write_embedding(path: Path, vectors: np.ndarray, clips: Sequence[Clip], attr
     with create_hdf5(path) as file:
         file.create_dataset("vectors", data=vectors, fletcher32=True, chunks=vectors.shape)
         file.create_dataset("clips", data=spans, fletcher32=True, chunks=spans.shape)
-        file.attrs["schema"] = SCHEMA
-        for key in sorted(attributes):
-            file.attrs[key] = attributes[key]
+        write_attributes(file, SCHEMA, attributes)
+
+
+def write_poster(path: Path, vectors: np.ndarray, attributes: Mapping[str, Any]) -> None:
+    """Write ``vectors`` (1, F) float32 of a poster. Raises StoreError when they are not finite."""
+    if vectors.ndim != 2 or len(vectors) != 1:
+        raise ValueError(f"expected (1, F) vectors, got {vectors.shape}")
+    check_vectors(vectors, str(path))
+    with create_hdf5(path) as file:
+        file.create_dataset("vectors", data=vectors, fletcher32=True, chunks=vectors.shape)
+        write_attributes(file, POSTER_SCHEMA, attributes)
+
+
+def write_attributes(file: h5py.File, schema: str, attributes: Mapping[str, Any]) -> None:
+    file.attrs["schema"] = schema
+    for key in sorted(attributes):
+        file.attrs[key] = attributes[key]
 
 
 def check_vectors(vectors: np.ndarray, where: str) -> None:
@@ -65,6 +80,19 @@ def read_embedding(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     return vectors, clips, attributes
 
 
+def read_poster(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """The vectors (1, F) of a poster as stored, attributes. Raises StoreError as ``read_embedding`` does."""
+    with open_embedding(path, schema=POSTER_SCHEMA, stage="posters") as file:
+        try:
+            vectors = file["vectors"][:]
+        except (KeyError, OSError, ValueError, TypeError) as problem:
+            raise StoreError(f"{path}: is damaged: {problem}. Remove it and run the stage posters again.") from None
+        attributes = read_attributes(file)
+    if vectors.ndim != 2 or len(vectors) != 1:
+        raise StoreError(f"{path}: vectors {vectors.shape} are not those of one poster. Remove it.")
+    return vectors, attributes
+
+
 def read_embedding_attributes(path: Path) -> dict[str, Any]:
     """The attributes alone; cheap. Raises StoreError as ``read_embedding`` does."""
     with open_embedding(path) as file:
@@ -75,15 +103,15 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
 
 
-def open_embedding(path: Path) -> h5py.File:
+def open_embedding(path: Path, *, schema: str = SCHEMA, stage: str = "embed") -> h5py.File:
     try:
         file = open_hdf5(path)
     except FileNotFoundError:
-        raise StoreError(f"{path}: is not there. Run the stage embed first.") from None
+        raise StoreError(f"{path}: is not there. Run the stage {stage} first.") from None
     except OSError as problem:
-        raise StoreError(f"{path}: is damaged: {problem}. Remove it and run the stage embed again.") from None
-    schema = file.attrs.get("schema")
-    if schema != SCHEMA:
+        raise StoreError(f"{path}: is damaged: {problem}. Remove it and run the stage {stage} again.") from None
+    found = file.attrs.get("schema")
+    if found != schema:
         file.close()
-        raise StoreError(f"{path}: schema is {schema!r}, not '{SCHEMA}'. It was made by something else; move it away.")
+        raise StoreError(f"{path}: schema is {found!r}, not '{schema}'. It was made by something else; move it away.")
     return file

@@ -48,6 +48,17 @@ class Layout:
     def embedding(self, strategy: str, backbone: str, trailer: str) -> Path:
         return self.root / "embed" / strategy / folder(backbone) / f"{trailer}.h5"
 
+    def poster_receipt(self, trailer: str) -> Path:
+        """As that of the video; names the image beside it."""
+        return self.root / "posters" / f"{trailer}.json"
+
+    def poster_folder(self) -> Path:
+        return self.root / "posters"
+
+    def poster(self, backbone: str, trailer: str) -> Path:
+        """Its vector."""
+        return self.root / "posters" / folder(backbone) / f"{trailer}.h5"
+
     def pack(self, study: str, strategy: str, backbone: str) -> Path:
         """All embeddings of one study in one file, for training."""
         return self.root / "pack" / study / strategy / f"{folder(backbone)}.h5"
@@ -62,7 +73,7 @@ class Layout:
         return self.root / "shards" / f"{shard}.txt"
 
     def ledger(self, stage: str, shard: str, *variant: str) -> Path:
-        """``variant`` is the clip strategy of clips, and the strategy and backbone of embed."""
+        """``variant`` is the clip strategy of clips, the strategy and backbone of embed, the backbone of posters."""
         return self.root.joinpath("ledger", stage, *map(folder, variant), f"{shard}.tsv")
 
     def attempts(self, stage: str, shard: str, *variant: str) -> Path:

@@ -241,7 +241,7 @@ class Collection:
         kept = {receipt.file, receipt.facts.get("kept", {}).get("file"), f"{receipt.trailer}.json"}
         # A trailer's id holds no dot, so nobody else's files begin so.
         for path in self.kind.folder.glob(f"{receipt.trailer}.*"):
-            if path.name not in kept:
+            if path.name not in kept and path.is_file():  # a folder is a backbone's, such as that of mine.py:tiny
                 path.unlink()
         for path in folder.iterdir():
             if path.name != LOCK:

@@ -1,0 +1,64 @@
+"""Posters as pixels. They come from strangers: each reader is named, each size bounded, each byte read."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trailers.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+IMAGES = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")  # of Pillow's readers; some of the others start programs
+LONGEST = 16  # times the short side; resized by its short side, a thinner strip would fill the memory
+REMEDY = "Name another image in the manifest, column poster."
+
+
+def open_image(path: Path) -> Image:
+    """The image at ``path``, read to its end and upright as its EXIF says; of several pictures the first.
+
+    Raises:
+        ImageError: it is none, damaged, cut off, or of a size that no poster has.
+        OSError: the disk does not give it.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow only warns of 90 million pixels and refuses twice as many; both are no poster.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=IMAGES) as image:
+                image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+    except Exception as problem:  # Pillow raises whatever the bytes make it
+        if isinstance(problem, OSError) and problem.errno is not None:
+            raise
+        words = str(problem).replace(repr(str(path)), "it").rstrip(".") or type(problem).__name__
+        raise ImageError(f"{path}: {words}. {REMEDY}") from problem
+    if max(image.size) > LONGEST * min(image.size):
+        raise ImageError(f"{path}: is a strip of {image.width}x{image.height} px. {REMEDY}")
+    return image
+
+
+def read_image(path: Path) -> np.ndarray:
+    """uint8 (height, width, 3), RGB; what is transparent over black.
+
+    Deeper channels keep their upper eight bits. Colour profiles are not applied.
+
+    Raises:
+        ImageError, OSError: as ``open_image``.
+    """
+    from PIL import Image
+
+    image = open_image(path)
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
+        grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+    return np.array(image.convert("RGB"))

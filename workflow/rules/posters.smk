@@ -1,0 +1,100 @@
+# Get the posters that the manifest names and turn them into vectors with the 2D backbones (Sec. 3).
+#
+# in   the manifest's column poster
+# out  results/posters/{trailer}.json: the receipt, beside the image it names
+#      results/posters/{backbone}/{trailer}.h5
+
+
+rule download_posters:
+    input:
+        shard=ancient(LAYOUT.shard("{shard}")),
+    output:
+        LAYOUT.ledger("posters", "{shard}"),
+    log:
+        "logs/posters/{shard}.log",
+    localrule: not config["nodes_reach_network"]
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        network=1,
+        how=how("download"),
+        mem_mb=grown(1000),
+        runtime=grown(240),
+    params:
+        manifest=lambda wildcards: study_of(wildcards).manifest,
+        links=poster_links,
+        attempts=attempts("posters"),
+    shell:
+        "python -m trailers download --posters --shard {input.shard} --ledger {output} --manifest {params.manifest:q}"
+        " {resources.how} >{log} 2>&1"
+
+
+rule download_posters_one:
+    output:
+        LAYOUT.poster_receipt("{trailer}"),
+    log:
+        "logs/posters/{trailer}.log",
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        network=1,
+        how=how("download"),
+    params:
+        manifest=lambda wildcards: study_with(wildcards).manifest,
+    shell:
+        "python -m trailers download --posters --trailer {wildcards.trailer} --manifest {params.manifest:q}"
+        " {resources.how} >{log} 2>&1"
+
+
+rule embed_posters:
+    input:
+        upstream=LAYOUT.ledger("posters", "{shard}"),
+        shard=ancient(LAYOUT.shard("{shard}")),
+    output:
+        LAYOUT.ledger("posters", "{shard}", "{backbone}"),
+    log:
+        "logs/posters/{backbone}/{shard}.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        how=how("posters"),
+        mem_mb=grown(4000),
+        runtime=grown(60),
+    params:
+        flags=shaped_by("posters"),
+        backbone=full_name,
+        attempts=attempts("posters"),
+        weights=known_weights,
+    shell:
+        "python -m trailers lease -- python -m trailers posters --shard {input.shard} --upstream {input.upstream}"
+        " --ledger {output} --backbone {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
+
+
+rule embed_posters_one:
+    input:
+        LAYOUT.poster_receipt("{trailer}"),
+    output:
+        LAYOUT.poster("{backbone}", "{trailer}"),
+    log:
+        "logs/posters/{backbone}/{trailer}.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        how=how("posters"),
+    params:
+        flags=shaped_by("posters"),
+        backbone=full_name,
+        weights=known_weights,
+    shell:
+        "python -m trailers lease -- python -m trailers posters --trailer {wildcards.trailer}"
+        " --backbone {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
+
+
+rule posters:
+    input:
+        STUDIES["study"].poster_ledgers,
+    localrule: True
