@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import workflow_lab as lab
 from trailers.__main__ import main
 from trailers.backbones.network import Embedder, make_network
 from trailers.backbones.rows import find_row, is_2d
@@ -296,3 +297,37 @@ def test_planning_knows_which_backbones_take_pictures(house: House, tmp_path: Pa
     assert {name: is_2d(name, tmp_path) for name in names} == names
     with pytest.raises(ConfigError, match="The nearest are resnet50"):
         is_2d("resnet5", tmp_path)
+
+
+# The workflow
+
+
+@pytest.mark.slow
+def test_the_posters_of_a_manifest_are_made_once_by_the_studys_2d_backbones(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    for n in (0, 1, 4):
+        plain(n, 0, 0).save(tmp_path / f"p{n}.png")
+    rows = [f"t{n},none.mp4,{poster}" for n, poster in enumerate(("p0.png", "p1.png", "", "", "p4.png", "gone.png"))]
+    (tmp_path / "manifest.csv").write_text("\n".join(["trailer,url,poster", *rows]) + "\n")
+    (tmp_path / "bare.csv").write_text("\n".join(["trailer,url", *(f"t{n},none.mp4" for n in range(6))]) + "\n")
+    experiment = "experiments={default: {clips: shot24, backbones: ['mine.py:flat'], aggregation: transformer}}"
+    embed = "embed={backbones: ['mine.py:flat', 'mine.py:deep'], random_weights: true}"
+    config = ("--config", "shard_size=2", experiment, embed)
+
+    jobs = lab.planned(tmp_path, *config)  # of three shards, one has no poster
+    assert {rule: count for rule, count in jobs.items() if "poster" in rule} == {
+        "download_posters": 2, "embed_posters": 2,
+    }  # fmt: skip
+    assert not [rule for rule in lab.planned(tmp_path, *config, "manifest=bare.csv") if "poster" in rule]
+
+    lab.snakemake(tmp_path, "posters", *config)
+    made = sorted(path.stem for path in tmp_path.glob("results/posters/*/*.h5"))
+    assert made == ["t0", "t1", "t4"]
+    vectors, _ = read_poster(tmp_path / "results/posters/mine.py-flat/t4.h5")
+    np.testing.assert_allclose(vectors, [[4, 0, 0]], atol=0.02)
+    assert lab.planned(tmp_path, *config, "--", "posters") == {}
+
+    one = "results/posters/mine.py-flat/t1.h5"
+    (tmp_path / one).unlink()
+    lab.snakemake(tmp_path, one, *config)  # by its file name, alone
+    assert (tmp_path / one).is_file()

@@ -119,6 +119,24 @@ def test_trailers_are_counted_by_what_became_of_them(study):
     assert outcomes == {"ok": 2, "dead": 1, "failed": 1}
 
 
+def test_a_trailer_goes_through_without_a_poster(study):
+    layout = Layout(study.results)
+    rows = [Row("good", "ok"), Row("fine", "dead", error="posters: not found: it"), *map(skipped, ("gone", "late"))]
+    write_ledger(layout.ledger("posters", "s0000"), rows)
+    write_ledger(layout.ledger("posters", "s0000", BACKBONE), [Row("good", "ok"), skipped("fine")])
+    # As the workflow names them: folders and shards. The second shard has no posters, so no ledger of them.
+    study.ledgers += [layout.ledger("posters", "", *variant).parent for variant in ((), (BACKBONE,))]
+    study.shards = ["s0000", "s0001"]
+    text = plain(made(study))
+    assert "posters 1 1 0 2 posters timm-tiny 1 0 0 1" in text
+    assert "dead in posters: not found (1) fine not found: it" in text
+    assert report.make_page(study)["outcomes"] == {"ok": 2, "dead": 1, "failed": 1}
+
+
+def skipped(trailer):
+    return Row(trailer, "skipped", error="the manifest gives none")
+
+
 def test_reasons_carry_the_original_words(study):
     text = plain(made(study))
     assert "dead in download: removed (1) gone removed: &lt;b&gt;taken&lt;/b&gt; down" in text

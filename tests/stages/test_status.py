@@ -161,3 +161,18 @@ def test_nothing_is_written(layout, tmp_path, capsys):
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="there is no such folder"):
         status.run(argparse.Namespace(results=tmp_path / "none", manifest=None, every_s=None))
+
+
+def test_posters_are_counted_of_those_who_have_one(layout, tmp_path):
+    write_ledger(layout.ledger("posters", "s0000a"), [Row("t0", "ok"), Row("t1", "skipped"), Row("t2", "dead")])
+    write_ledger(layout.ledger("posters", "s0000a", "resnet50"), [Row("t0", "ok"), Row("t1", "skipped")])
+    layout.poster("resnet50", "t0").parent.mkdir(parents=True)
+    layout.poster("resnet50", "t0").write_bytes(bytes(2_000_000))
+    (tmp_path / "m.csv").write_text("trailer,url,poster\nt0,0,a.jpg\nt1,1,\nt2,2,b.jpg\nt5,5,c.jpg\n")
+    posters = status.known_posters(tmp_path / "m.csv")
+    lines = [line.split() for line in status.describe(layout, TRAILERS, PAIRS, NOW, posters)]
+    # ok, dead, failed, skipped, waiting
+    assert next(line for line in lines if line[0] == "posters")[1:6] == ["1", "1", "0", "0", "1"]
+    embedded = next(line for line in lines if line[:2] == ["posters", "resnet50"])
+    assert embedded[2:7] == ["1", "0", "0", "0", "2"]
+    assert embedded[-4:-2] == ["2.0", "MB"]

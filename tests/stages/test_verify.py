@@ -15,7 +15,7 @@ import pytest
 from trailers.domain import Clip, Shot
 from trailers.errors import ConfigError
 from trailers.stages import retry, verify
-from trailers.store.embeddings import write_embedding
+from trailers.store.embeddings import write_embedding, write_poster
 from trailers.store.experiment import write_metrics
 from trailers.store.fingerprint import sha256_of
 from trailers.store.frames import write_frames
@@ -385,3 +385,37 @@ def test_retry_keeps_the_receipt_of_a_video_that_came_since(results, capsys):
     write_ledger(results.ledger("download", SHARD), rows.values())
     ask_again(results, capsys, dead=True)
     assert results.receipt("one").exists()
+
+
+@pytest.fixture
+def posters(results):
+    """The first trailer's poster, embedded; the second has none, the third's is gone."""
+    image = results.poster_folder() / "one.png"
+    image.parent.mkdir()
+    image.write_bytes(b"a poster")
+    receipt = Receipt("one", "ok", image.name, sha256_of(image), "p", {"bytes": 8})
+    write_receipt(results.poster_receipt("one"), receipt)
+    write_receipt(results.poster_receipt("gone"), Receipt("gone", "dead", fingerprint="d", error="not found: it"))
+    write_poster(results.poster("tiny", "one"), np.ones((1, 3), np.float32), {"trailer": "one", "fingerprint": "v"})
+    rest = [Row("two", "skipped", error="the manifest gives none"), Row("gone", "dead", error="posters: not found: it")]
+    write_ledger(results.ledger("posters", SHARD), [Row("one", "ok", fingerprint="p"), *rest])
+    write_ledger(results.ledger("posters", SHARD, "tiny"), [Row("one", "ok", fingerprint="v"), *rest[:1]])
+    return results
+
+
+def test_posters_are_looked_at_as_videos_and_embeddings_are(posters, capsys):
+    assert run(posters, capsys, deep=True) == (0, ["nothing is wrong"])
+    cut(posters.poster_folder() / "one.png")
+    cut(posters.poster("tiny", "one"))
+    _, lines = run(posters, capsys, repair=True)
+    assert lines[0] == "posters/one.png: has 5 bytes, its receipt says 8"
+    assert lines[1].startswith("posters/tiny/one.h5: is damaged")
+    assert [path for path in files(posters) if path.startswith("posters/")] == ["posters/gone.json"]
+    assert attempts(posters) == {"posters/s0000", "posters/tiny/s0000"}
+
+
+def test_retry_asks_again_for_a_poster_that_was_not_there(posters, capsys):
+    assert "1 dead in posters" in ask_again(posters, capsys, dead=True)
+    assert attempts(posters) == {"download/s0000", "posters/s0000"}
+    assert not posters.poster_receipt("gone").exists()
+    assert posters.poster_receipt("one").exists()
