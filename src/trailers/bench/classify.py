@@ -32,6 +32,7 @@ from trailers.classifier.products import fastest_products
 from trailers.classifier.snippets import Examples, select
 from trailers.classifier.training import Recipe, Training, predict
 from trailers.domain import GENRES
+from trailers.memory import keep_freed_memory
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Pack, check_finite, open_pack
 
@@ -207,8 +208,12 @@ def fast(way: Callable[[], Any]) -> Callable[[], Any]:
     """``way`` as the stage classify runs it."""
 
     def run() -> Any:
-        with fastest_products():
-            return way()
+        keep_freed_memory()
+        try:
+            with fastest_products():
+                return way()
+        finally:
+            keep_freed_memory(False)
 
     return run
 

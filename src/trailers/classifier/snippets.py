@@ -7,8 +7,10 @@ test      |-- 30 --|-- 30 --|-- 10 --|xx 20 zeros   all, one after the other
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -99,6 +101,19 @@ def gather_one(table: np.ndarray, rows: np.ndarray, counts: np.ndarray, batch: n
         target[:count] = table[row : row + count]
         target[count:] = 0
     return batch
+
+
+def read_ahead(examples: Examples, snippets: Snippets) -> None:
+    """Have the system begin to read ``snippets`` from disk, all at once; for tables that are mapped files."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for table, first in zip(examples.vectors, examples.firsts, strict=True):
+        if not isinstance(table, np.memmap):
+            continue
+        begins = table.offset + (first[snippets.trailers] + snippets.starts) * table.strides[0]
+        with Path(str(table.filename)).open("rb", buffering=0) as file:
+            for begin, size in zip(begins.tolist(), (snippets.counts * table.strides[0]).tolist(), strict=True):
+                os.posix_fadvise(file.fileno(), begin, size, os.POSIX_FADV_WILLNEED)
 
 
 def select(examples: Examples, trailers: Sequence[int] | np.ndarray) -> Examples:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-import itertools
 import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +23,15 @@ from torch.nn import functional as F
 
 from trailers.classifier.metrics import cross_entropy
 from trailers.classifier.networks import make_network
-from trailers.classifier.snippets import Examples, Snippets, gather, room_for, test_snippets, training_snippets
+from trailers.classifier.snippets import (
+    Examples,
+    Snippets,
+    gather,
+    read_ahead,
+    room_for,
+    test_snippets,
+    training_snippets,
+)
 from trailers.errors import ConfigError, SystemicError
 
 log = logging.getLogger(__name__)
@@ -202,29 +208,20 @@ def batches(
 ) -> Iterator[tuple[int, list[Tensor], Tensor | None]]:
     """Position of the first snippet, vectors of each backbone (snippets, clips, F), counts for the networks.
 
-    The next batch is read by a second thread while the network works on this one. The two take turns in
-    the same memory, so a batch is gone when the next one is asked for.
+    All batches take turns in the same memory, so one is gone when the next is asked for. While the network
+    works on one, the system reads the next from disk; a thread that did so would take the network's cores.
     """
-    rooms = [room_for(examples, min(size, len(snippets)), clips=recipe.snippet_clips) for _ in range(2)]
-
-    def read(first: int) -> list[np.ndarray]:
-        room = rooms[first // size % 2]
-        return gather(examples, snippets[first : first + size], clips=recipe.snippet_clips, into=room)
-
-    firsts = range(0, len(snippets), size)
-    with ThreadPoolExecutor(1) as reader:
-        coming = [reader.submit(read, first) for first in firsts[:1]]
-        for first, following in itertools.zip_longest(firsts, firsts[1:]):
-            vectors = coming.pop().result()
-            if following is not None:
-                coming.append(reader.submit(read, following))
-            counts = snippets.counts[first : first + size]
-            masked = recipe.short_snippets == MASKED and bool((counts < recipe.snippet_clips).any())
-            yield (
-                first,
-                [torch.from_numpy(table).to(device) for table in vectors],
-                torch.from_numpy(counts).to(device) if masked else None,
-            )
+    room = room_for(examples, min(size, len(snippets)), clips=recipe.snippet_clips)
+    for first in range(0, len(snippets), size):
+        read_ahead(examples, snippets[first + size : first + 2 * size])
+        some = snippets[first : first + size]
+        vectors = gather(examples, some, clips=recipe.snippet_clips, into=room)
+        masked = recipe.short_snippets == MASKED and bool((some.counts < recipe.snippet_clips).any())
+        yield (
+            first,
+            [torch.from_numpy(table).to(device) for table in vectors],
+            torch.from_numpy(some.counts).to(device) if masked else None,
+        )
 
 
 def predict(network: nn.Module, examples: Examples, recipe: Recipe, device: torch.device) -> np.ndarray:

@@ -23,6 +23,7 @@ import numpy as np
 
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer
 from trailers.errors import ConfigError, StoreError
+from trailers.memory import keep_freed_memory
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.store import experiment
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "classify/1"
+SCHEMA = "classify/2"
 
 # Where the paper's text and the authors' published code differ.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -245,6 +246,7 @@ def run(arguments: argparse.Namespace) -> None:
     packs = [open_pack(path) for path in arguments.packs]
     study = make_study(read_manifest(arguments.manifest), packs, arguments.split)
     log_study(study, recipe)
+    keep_freed_memory()
     with prepared_torch(effort.device, arguments.threads) as device:
         outcome = trained(study, recipe, device, arguments.output, effort.checkpoint_s)
         write_products(arguments.output, arguments.experiment, study, settings, recipe, outcome, device)
