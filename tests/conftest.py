@@ -45,3 +45,11 @@ def finished_study(tmp_path_factory) -> Path:
     lab.write_manifest(folder, [*rows, ("gone", "videos/none.mp4"), ("text", "videos/text.mp4")])
     lab.snakemake(folder, "--config", "shard_size=3")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_demo(tmp_path_factory) -> Path:
+    """A checkout where `snakemake demo` was run."""
+    folder = tmp_path_factory.mktemp("demo")
+    lab.snakemake(folder, "demo", "--snakefile", str(lab.copy_project(folder)))
+    return folder

@@ -53,6 +53,15 @@ def test_a_study_runs_to_its_report_and_explains_what_it_lacks(finished_study):
     assert embed["gone"].error == download["gone"].error
 
 
+def test_the_demo_runs_to_its_report_and_meets_a_dead_link(finished_demo):
+    assert (finished_demo / "results" / "report" / "demo" / "index.html").is_file()
+    dead = {trailer for trailer, row in rows_of(finished_demo, "download").items() if row.status == "dead"}
+    embed = rows_of(finished_demo, "embed", "shot24", "efficientnet_lite0")
+    assert dead == {"demo-dead-link"} == {trailer for trailer, row in embed.items() if row.status != "ok"}
+    assert len(embed) == 14
+    assert len(list(finished_demo.glob("results/classify/demo/split?/metrics.json"))) == 3
+
+
 def test_frame_counts_agree_and_every_clip_lies_in_its_shot(finished_study):
     for n in range(3):
         results = finished_study / "results"
@@ -96,6 +105,8 @@ TINY = "experiments={default: {clips: shot24, backbones: [efficientnet_lite0], a
 REDO = {
     "nothing": ((), {}),
     "threshold": (("shots={threshold: 0.9}",), {"shots": 2, "clips": 2, **EMBED_ON}),
+    "the other head": (("shots={head: many}",), {"shots": 2, "clips": 2, **EMBED_ON}),
+    "short shots dropped": (("shots={min_frames: 5}",), {"shots": 2, "clips": 2, **EMBED_ON}),
     "frames a clip": (
         (
             "clips={strategies: [shot12]}",
@@ -107,6 +118,10 @@ REDO = {
     "a backbone added": (("embed={backbones: [efficientnet_lite0, resnet50]}",), {"embed": 2, "report": 1}),
     "the classifier's settings": (("classify={epochs: 7}",), {"classify": 1, "report": 1}),
     "another aggregation": ((TINY % "gru",), {"classify": 1, "report": 1}),
+    "an experiment added": (
+        ("experiments={second: {clips: shot24, backbones: [efficientnet_lite0], aggregation: gru}}",),
+        {"classify": 1, "report": 1},
+    ),
     "how a stage works": (("max_failed_fraction=0.4", "download={sleep_s: 3, retries: 9}"), {}),
     "how normalise encodes": (("normalise={crf: 20}",), {"normalise": 2, "shots": 2, "clips": 2, **EMBED_ON}),
 }
@@ -120,12 +135,13 @@ def test_a_changed_setting_redoes_what_depends_on_it(finished_study, change):
     assert jobs == expected
 
 
+# All stages of one shard, and what its ledgers lead to.
+ONE_SHARD = {"download": 1, "normalise": 1, "shots": 1, "clips": 1, **EMBED_ON, "embed": 1}
+
+
 def test_a_changed_link_redoes_its_own_shard(study):
     change_manifest(study, "t1,videos/t1.mp4", "t1,videos/t2.mp4")
-    jobs = jobs_after(study)
-    assert {rule: jobs[rule] for rule in ("download", "normalise", "shots", "clips", "embed")} == {
-        "download": 1, "normalise": 1, "shots": 1, "clips": 1, "embed": 1,
-    }  # fmt: skip
+    assert jobs_after(study) == ONE_SHARD
 
 
 def test_changed_genres_train_again_and_redo_nothing_else(study):
@@ -136,6 +152,7 @@ def test_changed_genres_train_again_and_redo_nothing_else(study):
 def test_a_removed_trailer_redoes_ledgers_not_products(study):
     text = (study / "manifest.csv").read_text().splitlines()
     (study / "manifest.csv").write_text("\n".join(line for line in text if not line.startswith("text,")) + "\n")
+    assert jobs_after(study) == {"shard_list": 1, **ONE_SHARD}
     before = lab.times(study)
     lab.snakemake(study, "--config", SIZE, "--until", "embed")
     after = lab.times(study)
@@ -144,11 +161,27 @@ def test_a_removed_trailer_redoes_ledgers_not_products(study):
 
 
 def test_another_shard_size_makes_ledgers_not_products(study):
+    assert jobs_after(study, "shard_size=5") == {"shard_list": 1, **ONE_SHARD}
     before = lab.times(study)
     lab.snakemake(study, "--config", "shard_size=5", "--until", "embed")
     after = lab.times(study)
     products = [path for path in before if path.startswith(("download/", "normalise/", "shots/", "clips/", "embed/"))]
     assert {path: after[path] for path in products} == {path: before[path] for path in products}
+
+
+def test_a_new_version_of_the_package_redoes_nothing(study, tmp_path):
+    snakefile = lab.copy_project(tmp_path / "newer")
+    package = snakefile.parent / "src" / "trailers"
+    (package / "__init__.py").write_text('__version__ = "99.0"\n')
+    for stage in (package / "stages").glob("*.py"):
+        stage.write_text(stage.read_text() + "\nNEW = True\n")
+    words = ("--config", SIZE, "--snakefile", str(snakefile))
+    assert lab.planned(study, *words) == {}
+    # Nor does a job that runs all the same.
+    before = lab.products(study)
+    lab.snakemake(study, *words, "--forcerun", "embed", "--until", "embed")
+    assert all(", 0 to do" in log.read_text() for log in (study / "logs" / "embed").rglob("*.log"))
+    assert lab.products(study) == before
 
 
 def test_results_moved_elsewhere_are_as_finished_as_before(finished_study, tmp_path):
@@ -212,10 +245,9 @@ def test_one_more_backbone_touches_nothing_but_its_own_files(study):
 def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):
     text = (study / "manifest.csv").read_text()
     (study / "manifest.csv").write_text(text + "t3,videos/t0.mp4,action,0\nt4,videos/t1.mp4,drama,1\n")
-    jobs = lab.planned(study, "--config", SIZE)
     # Of five rows and shards of three, the second shard grows from two rows to three and a third is new.
-    assert {rule: jobs[rule] for rule in ("download", "normalise", "shots", "clips", "embed")} == {
-        "download": 2, "normalise": 2, "shots": 2, "clips": 2, "embed": 2,
+    assert jobs_after(study) == {
+        "shard_list": 2, "download": 2, "normalise": 2, "shots": 2, "clips": 2, **EMBED_ON,
     }  # fmt: skip
     before = lab.times(study)
     lab.snakemake(study, "--config", SIZE, "--until", "clips")

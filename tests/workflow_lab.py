@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -51,9 +52,18 @@ def make_study(folder: Path, count: int) -> Path:
     return folder
 
 
-def command(folder: Path, *words: str) -> list[str]:
-    base = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--directory", str(folder)]
-    return [*base, *words]
+def copy_project(folder: Path) -> Path:
+    """The workflow and the package in ``folder``, as in a checkout; gives its Snakefile."""
+    for name in ("src", "workflow", "envs"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(PROJECT / name, folder / name)
+    return folder / "Snakefile"
+
+
+def command(folder: Path, *words: str, start: Sequence[str] = ("-m", "snakemake")) -> list[str]:
+    where = ["--snakefile", str(PROJECT / "Snakefile"), "--directory", str(folder)]
+    return [sys.executable, *start, *where, *words]
 
 
 def environment() -> dict[str, str]:
@@ -61,11 +71,17 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
-def snakemake(folder: Path, *words: str, check: bool = True, env: dict[str, str] | None = None) -> Done:
+def snakemake(
+    folder: Path,
+    *words: str,
+    check: bool = True,
+    env: dict[str, str] | None = None,
+    start: Sequence[str] = ("-m", "snakemake"),
+) -> Done:
     """Run the workflow in ``folder``, on two cores where ``words`` name no profile."""
     where = () if "--profile" in words else ("--cores", "2")
     done = subprocess.run(
-        command(folder, *where, *words),
+        command(folder, *where, *words, start=start),
         capture_output=True, text=True, check=False, env=env or environment(), stdin=subprocess.DEVNULL, timeout=600,
     )  # fmt: skip
     if check and done.returncode:
