@@ -198,6 +198,11 @@ def test_ids_are_those_of_a_labels_file(tmp_path):
         scale.read_ids(tmp_path / "mtgc.csv", 3)
 
 
+def test_a_scale_too_small_for_its_links_is_refused():
+    with pytest.raises(ConfigError, match="2 are too few"):
+        scale.run(argparse.Namespace(trailers=[2, 12], real=12, ids=None, cores=2))
+
+
 def finished_scale(folder, *, last="t1.h5"):
     """What the scale bench finds after a run over one trailer that is there and one that is dead."""
     products = {"download": "t1.mp4", "normalise": "t1.mp4", "shots": "t1.csv", "clips": "t1.csv", "embed": last}

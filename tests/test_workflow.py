@@ -144,8 +144,13 @@ def test_a_changed_link_redoes_its_own_shard(study):
     assert jobs_after(study) == ONE_SHARD
 
 
-def test_changed_genres_train_again_and_redo_nothing_else(study):
-    change_manifest(study, "t1,videos/t1.mp4,drama", "t1,videos/t1.mp4,drama;crime")
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("t1,videos/t1.mp4,drama,1", "t1,videos/t1.mp4,drama;crime,1"), ("none.mp4,action,0", "none.mp4,action,1")],
+    ids=["genres", "split"],
+)
+def test_changed_labels_train_again_and_redo_nothing_else(study, old, new):
+    change_manifest(study, old, new)
     assert jobs_after(study) == {"classify": 1, "report": 1}
 
 

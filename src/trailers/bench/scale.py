@@ -45,6 +45,8 @@ from trailers.errors import ConfigError
 from trailers.store import ledger
 from trailers.store.manifest import read_text, split_rows, write_manifest
 
+Figures = dict[str, Any]
+
 STAGES = ("download", "normalise", "shots", "clips", "embed")
 MOST_RUNS = 5  # then something is never going to be had
 
@@ -105,9 +107,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     sizes = sorted(arguments.trailers)
+    if sizes[0] < 3:
+        raise ConfigError(f"--trailers: {sizes[0]} are too few for one that is there, one dead and one busy. Give 3.")
     trailers = read_ids(arguments.ids, sizes[-1]) if arguments.ids else draw_ids(sizes[-1])
-    figures: dict[str, dict[str, Any]] = {}
-    stages: dict[str, dict[str, Any]] = {}
+    figures: dict[str, Figures] = {}
+    stages: dict[str, Figures] = {}
     for size in sizes:
         if size <= arguments.real:
             row, by_stage = measure(trailers[:size], arguments.cores, is_real=True)
@@ -136,9 +140,6 @@ def draw_ids(count: int) -> list[str]:
     """Ids as YouTube's look: eleven letters and digits."""
     letters = random.Random(0)  # noqa: S311  no secret
     return ["".join(letters.choices(string.ascii_letters + string.digits, k=11)) for _ in range(count)]
-
-
-Figures = dict[str, Any]
 
 
 def measure(trailers: Sequence[str], cores: int, *, is_real: bool) -> tuple[Figures, dict[str, Figures]]:

@@ -25,7 +25,7 @@ import numpy as np
 from trailers.video import encode_frames
 
 HERE, DEAD = "here", "dead"
-BUSY = ("busy-2", "busy-1")  # of two tries a download has here, the first of these uses up both
+BUSY = ("busy-2", "busy-1")  # a download that has two tries leaves the first kind to the next run
 DEAD_LINKS, BUSY_LINKS = 300, 50  # of 12,000
 
 VIDEOS, SHOTS, SHOT_FRAMES, RATE = 5, 2, 25, 25  # 2 s with a cut in the middle
