@@ -77,6 +77,23 @@ def test_a_trailers_probability_is_the_plain_mean_over_its_snippets():
         assert found[number] == pytest.approx(np.mean(snippets, axis=0), abs=1e-6)
 
 
+def test_probabilities_do_not_depend_on_the_number_of_threads():
+    random = np.random.default_rng(1)
+    lengths = np.array([400, 3, 150, 61])  # 101, 1, 38 and 16 snippets: five batches of at most 32
+    table = random.normal(size=(lengths.sum(), 96)).astype(np.float32)
+    firsts = np.cumsum(lengths) - lengths
+    trailers = Examples((table,), (firsts,), lengths, np.zeros((4, 2), np.float32))
+    network = network_for(recipe(), (96,), 2)
+    before = torch.get_num_threads()
+    found = []
+    for threads in (1, 2, 7):
+        torch.set_num_threads(threads)
+        found.append(predict(network, trailers, recipe(), CPU).tobytes())
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
 @pytest.mark.parametrize("aggregation", ["transformer", "gru", "conv", "average", "ctt"])
 @pytest.mark.parametrize("stopped", [1, 3])
 def test_a_training_goes_on_from_any_epoch_as_if_it_had_not_stopped(aggregation, stopped, tmp_path):

@@ -3,7 +3,7 @@
 ours     batches gathered from the memory-mapped pack, our network, fused AdamW
 plain    what the authors' code does: a Dataset that opens a file an item, a DataLoader with workers, a product
          each for queries, keys and values, batch norm over a transposed batch, AdamW one tensor at a time; tested
-         trailer by trailer
+         the same way, trailer by trailer
 network  our network alone, on one batch that is ready; plain network: the plain one
 
 All in float32, trailers a second. The set (12,000 trailers of 30 to 300 clips, F = 768, 5 GB) is made in --folder
@@ -196,12 +196,10 @@ class Ways:
 
     def test_plain(self) -> None:
         self.plain.eval()
+        files = PlainTrailers(self.files[: len(self.tested)])
         with torch.no_grad():
-            for path in self.files[: len(self.tested)]:
-                with h5py.File(path) as file:
-                    clips = torch.from_numpy(file["vectors"][:])
-                filled = F.pad(clips, (0, 0, 0, -len(clips) % SNIPPET))
-                torch.sigmoid(self.plain(filled.view(-1, SNIPPET, filled.shape[1]))).mean(dim=0)
+            for snippets in DataLoader(files, batch_size=None, num_workers=self.workers):
+                torch.sigmoid(self.plain(snippets)).mean(dim=0)
 
 
 def fast(way: Callable[[], Any]) -> Callable[[], Any]:
@@ -242,6 +240,22 @@ class PlainDataset(Dataset[tuple[Tensor, Tensor]]):
         filled = np.zeros((SNIPPET, clips.shape[1]), np.float32)
         filled[: len(clips)] = clips
         return torch.from_numpy(filled), torch.from_numpy(self.labels[number])
+
+
+class PlainTrailers(Dataset[Tensor]):
+    """All snippets of a trailer an item, float32 (snippets, 30, F)."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, number: int) -> Tensor:
+        with h5py.File(self.files[number]) as file:
+            clips = torch.from_numpy(file["vectors"][:])
+        filled = F.pad(clips, (0, 0, 0, -len(clips) % SNIPPET))
+        return filled.view(-1, SNIPPET, filled.shape[1])
 
 
 class PlainTransformer(nn.Module):

@@ -13,6 +13,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -225,16 +226,30 @@ def batches(
 
 
 def predict(network: nn.Module, examples: Examples, recipe: Recipe, device: torch.device) -> np.ndarray:
-    """Float64 (trailers, genres): the plain mean, over all snippets of a trailer, of their probabilities."""
+    """Float64 (trailers, genres): the plain mean, over all snippets of a trailer, of their probabilities.
+
+    On a processor every batch is one thread's, so the numbers do not depend on how many threads there are.
+    """
     snippets = test_snippets(examples.lengths, clips=recipe.snippet_clips)
-    network.eval()
-    found = []
-    with torch.inference_mode():
-        for _, batch, counts in batches(examples, snippets, recipe, TEST_BATCH[device.type], device):
-            found.append(torch.sigmoid(network(batch, counts)))
-    if not found:
+    if not len(snippets):
         return np.zeros((0, examples.labels.shape[1]))
-    probabilities = torch.cat(found).double().cpu().numpy()
+    size = TEST_BATCH[device.type]
+    network.eval()
+
+    def probabilities_of(firsts: np.ndarray) -> Tensor:
+        some = snippets[firsts[0] : firsts[-1] + size]
+        with torch.inference_mode():
+            found = [network(batch, counts) for _, batch, counts in batches(examples, some, recipe, size, device)]
+            return torch.sigmoid(torch.cat(found)).double().cpu()
+
+    threads = torch.get_num_threads()
+    shares = np.array_split(np.arange(0, len(snippets), size), threads if device.type == "cpu" else 1)
+    try:
+        with ThreadPoolExecutor(len(shares), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            found = list(pool.map(probabilities_of, filter(len, shares)))
+    finally:
+        torch.set_num_threads(threads)
+    probabilities = torch.cat(found).numpy()
     firsts = np.flatnonzero(np.diff(snippets.trailers, prepend=-1))
     sums: np.ndarray = np.add.reduceat(probabilities, firsts)
     return sums / np.diff(firsts, append=len(snippets))[:, None]
