@@ -21,6 +21,7 @@ from trailers.backbones.row import RANDOM_SEED, Row
 from trailers.backbones.rows import maker_of
 from trailers.backbones.weights import MEND, check_weights, weights_path
 from trailers.errors import ConfigError, SystemicError, WeightsError
+from trailers.gpu import gpu_failures
 
 if TYPE_CHECKING:
     import torch
@@ -195,10 +196,12 @@ class Embedder:
             import torch
 
             try:
-                return self.launch(clips)
+                with gpu_failures(self.row.name):
+                    return self.launch(clips)
             except torch.OutOfMemoryError:
                 self.halve()
-        vectors = self(clips)
+        with gpu_failures(self.row.name):
+            vectors = self(clips)
         return lambda: vectors
 
     def launch(self, clips: np.ndarray) -> Callable[[], np.ndarray]:
@@ -219,7 +222,8 @@ class Embedder:
         done.record(compute)
 
         def wait() -> np.ndarray:
-            done.synchronize()
+            with gpu_failures(self.row.name):
+                done.synchronize()
             return np.asarray(vectors.numpy())
 
         return wait

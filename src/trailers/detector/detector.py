@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,8 +19,11 @@ from trailers.detector.ahead import ahead
 from trailers.detector.network import Network, load_weights
 from trailers.detector.precision import uncertain_windows
 from trailers.detector.windows import Read, kept_rows, read_windows, window_count
-from trailers.errors import ConfigError
+from trailers.errors import ConfigError, SystemicError
+from trailers.gpu import gpu_failures
 from trailers.store.scores import Scores
+
+log = logging.getLogger(__name__)
 
 # Windows a batch, measured: on a CPU one window's intermediates stay in the cache, those of two do
 # not; a GPU wants work enough for all its units.
@@ -83,14 +87,27 @@ class Detector:
     def launch(self, network: Forward, windows: np.ndarray) -> Pending:
         """Begin with ``windows`` (N, 100, 27, 48, 3)."""
         if self.device.type == "cuda":
-            probabilities = self.run_on_gpu(network, windows)
-            return lambda: probabilities.cpu().numpy()
+            with gpu_failures("shots"):
+                probabilities = self.run_on_gpu(network, windows)
+
+            def wait() -> np.ndarray:
+                with gpu_failures("shots"):
+                    return np.asarray(probabilities.cpu().numpy())
+
+            return wait
         # Convolutions that share one window between cores wait for each other after each of the
         # ~70 steps, which costs several times the work when anything else runs on the machine.
         return self.workers.submit(lambda: network(torch.from_numpy(windows)).sigmoid().numpy()).result
 
     def run_on_gpu(self, network: Forward, windows: np.ndarray) -> torch.Tensor:
-        """Probabilities that may still be on their way."""
+        """Probabilities that may still be on their way; with half the batch from here on when memory is full."""
+        while True:
+            try:
+                return torch.cat([self.batch_on_gpu(network, part) for part in portions(windows, self.batch_windows)])
+            except torch.OutOfMemoryError:
+                self.halve()
+
+    def batch_on_gpu(self, network: Forward, windows: np.ndarray) -> torch.Tensor:
         count = len(windows)
         if count < self.batch_windows:
             # Always the same shape, so the same kernels: scores do not depend on a batch's other windows.
@@ -98,6 +115,16 @@ class Detector:
         # Convolutions that are float32 where they say so, and the same in every run.
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             return network(torch.from_numpy(windows)).sigmoid()[:count]
+
+    def halve(self) -> None:
+        """Go on with half the batch. Raises SystemicError when it is one window."""
+        if self.batch_windows == 1:
+            raise SystemicError(
+                f"shots: not even one window fits into the memory of {self.device}. Use another (shots.device)."
+            )
+        self.batch_windows //= 2
+        torch.cuda.empty_cache()
+        log.warning("shots: out of memory on %s, going on with %d windows a batch", self.device, self.batch_windows)
 
     @property
     def lanes(self) -> int:

@@ -23,6 +23,7 @@ import numpy as np
 
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer
 from trailers.errors import ConfigError, StoreError
+from trailers.gpu import gpu_failures
 from trailers.memory import keep_freed_memory
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
@@ -247,7 +248,7 @@ def run(arguments: argparse.Namespace) -> None:
     study = make_study(read_manifest(arguments.manifest), packs, arguments.split)
     log_study(study, recipe)
     keep_freed_memory()
-    with prepared_torch(effort.device, arguments.threads) as device:
+    with prepared_torch(effort.device, arguments.threads) as device, gpu_failures("classify"):
         outcome = trained(study, recipe, device, arguments.output, effort.checkpoint_s)
         write_products(arguments.output, arguments.experiment, study, settings, recipe, outcome, device)
 
