@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import numpy as np
@@ -9,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trailers.classifier.snippets import Examples, gather, room_for, select, test_snippets, training_snippets
+from trailers.classifier.snippets import (
+    Examples,
+    gather,
+    read_ahead,
+    room_for,
+    select,
+    test_snippets,
+    training_snippets,
+)
 
 test_snippets.__test__ = False  # pytest takes it for a test
 
@@ -76,6 +85,22 @@ def test_memory_that_is_written_over_keeps_nothing_of_what_was_there():
     (found,) = gather(trailers, test_snippets(np.array([5, 2]), clips=3), clips=3, into=room)
     assert found[..., 0].tolist() == [[0, 1, 2], [3, 4, 0], [100, 101, 0]]
     assert np.shares_memory(found, room[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system cannot be asked to read ahead")
+def test_the_system_is_told_which_bytes_come_next(tmp_path, monkeypatch):
+    np.arange(70, dtype=np.float32).tofile(tmp_path / "table")
+    table = np.memmap(tmp_path / "table", np.float32, "r", offset=80, shape=(10, 5))  # rows of 20 bytes, from byte 80
+    lengths = np.array([4, 6])
+    trailers = Examples((table,), (np.array([0, 4]),), lengths, np.zeros((2, 1), np.float32))
+    asked = []
+    monkeypatch.setattr("os.posix_fadvise", lambda _, begin, size, advice: asked.append((begin, size, advice)))
+    read_ahead(trailers, test_snippets(lengths, clips=4))
+    assert asked == [
+        (80, 80, os.POSIX_FADV_WILLNEED),
+        (160, 80, os.POSIX_FADV_WILLNEED),
+        (240, 40, os.POSIX_FADV_WILLNEED),
+    ]
 
 
 def test_every_backbone_gives_the_same_clips():
