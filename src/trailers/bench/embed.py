@@ -8,6 +8,7 @@ from end to end. Then, in turns:
     decoding   reading, resizing and cropping what the clips want
     plain      what most public extractors do: decord's get_batch clip by clip, the published
                transform, float32, one clip at a time
+    compiled   with --compile: the network after torch.compile
 
 Ratio end_to_end_to_limit: ours over the limit, which is min(network, decoding) on a GPU and
 1 / (1/network + 1/decoding) on a CPU, where both share the cores. end_to_end_to_plain: ours over
@@ -18,8 +19,10 @@ Weights are random where the published ones are not here: speed does not depend 
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,6 +68,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", default="auto", help="auto or float32 (auto)")
     parser.add_argument("--workers", type=int, metavar="N", help="decoding workers (what suits the device)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (auto)")
+    parser.add_argument("--compile", action="store_true", help="try the network as torch.compile makes it, too")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -76,7 +80,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         bench = Bench(Layout(Path(folder)), row, ClipStrategy.parse(str(arguments.clips)), device, arguments)
         for number, video in enumerate(arguments.videos):
             bench.add(video, f"video{number}", arguments.max_clips)
-        return bench.run(arguments.rounds, plain=not arguments.no_plain)
+        return bench.run(arguments.rounds, plain=not arguments.no_plain, compiled=arguments.compile)
 
 
 class Bench:
@@ -126,12 +130,20 @@ class Bench:
                 if isinstance(decoded, Exception):
                     raise decoded
 
-    def network(self, clips: np.ndarray) -> None:
+    def compiled(self) -> Embedder:
+        """The same backbone after torch.compile, which the stage does not use."""
+        import torch
+
+        embedder = copy.copy(self.embedder)
+        embedder.network = torch.compile(self.embedder.network)  # type: ignore[assignment]
+        return embedder
+
+    def network(self, embedder: Embedder, clips: np.ndarray) -> None:
         keep_freed_memory(self.device == "cpu")
         waiting: list[Callable[[], np.ndarray]] = []
         for _ in range(network_batches(self.clip_count(), len(clips))):
-            waiting.append(self.embedder.start(clips))
-            if len(waiting) > self.embedder.batches_in_flight:
+            waiting.append(embedder.start(clips))
+            if len(waiting) > embedder.batches_in_flight:
                 waiting.pop(0)()
         for wait in waiting:
             wait()
@@ -167,7 +179,7 @@ class Bench:
     def clip_count(self) -> int:
         return sum(len(job.clips) for job in self.jobs())
 
-    def run(self, rounds: int, *, plain: bool) -> dict[str, Any]:
+    def run(self, rounds: int, *, plain: bool, compiled: bool) -> dict[str, Any]:
         jobs = self.jobs()
         count = sum(len(job.clips) for job in jobs)
         ready = np.resize(sample_clips(self.row, shown_frames=self.strategy.shown_frames), self.batch_shape(jobs[0]))
@@ -182,15 +194,21 @@ class Bench:
         plain_count = sum(len(clips) for _, clips in some)
         ways: dict[str, Callable[[], Any]] = {
             "ours": self.ours,
-            "network": lambda: self.network(ready),
+            "network": lambda: self.network(self.embedder, ready),
             "decoding": self.decoding,
             "plain": lambda: self.plain(some),
         }
         if not plain:
             del ways["plain"]
+        if compiled:
+            embedder = self.compiled()
+            started = time.perf_counter()
+            embedder(ready)
+            compile_s = time.perf_counter() - started
+            ways["compiled"] = lambda: self.network(embedder, ready)
         timings = harness.alternate(ways, rounds=rounds)
         fed = network_batches(count, len(ready)) * len(ready)
-        counts = {"ours": count, "network": fed, "decoding": count, "plain": plain_count}
+        counts = {"ours": count, "network": fed, "decoding": count, "plain": plain_count, "compiled": fed}
         per_clip = {name: [wall / counts[name] for wall in timing.wall_s] for name, timing in timings.items()}
         limit = [self.limit(n, d) for n, d in zip(per_clip["network"], per_clip["decoding"], strict=True)]
         rates = {
@@ -200,6 +218,9 @@ class Bench:
         ratios = {"end_to_end_to_limit": harness.ratio(limit, per_clip["ours"])}
         if plain:
             ratios["end_to_end_to_plain"] = harness.ratio(per_clip["plain"], per_clip["ours"])
+        if compiled:
+            rates["compiled"]["compile_s"] = compile_s
+            ratios["compiled_to_network"] = harness.ratio(per_clip["network"], per_clip["compiled"])
         return {"figures": {**rates, "about": self.about(count, per_clip)}, "ratios": ratios}
 
     def batch_shape(self, job: embed.Job) -> tuple[int, ...]:
