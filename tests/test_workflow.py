@@ -350,3 +350,11 @@ def test_without_a_manifest_it_is_said_how_to_make_one(tmp_path):
     done = lab.snakemake(tmp_path, check=False)
     assert done.returncode != 0
     assert "manifest.csv: no such manifest. Write one with `python -m trailers manifest`" in done.stdout + done.stderr
+
+
+def test_a_backbone_nobody_knows_is_named_before_anything_is_done(tmp_path):
+    lab.make_study(tmp_path, 1)
+    done = lab.snakemake(tmp_path, "-n", "--config", "embed={backbones: [swin3d]}", check=False)
+    assert done.returncode != 0
+    told = "config.yaml, embed: no backbone is called 'swin3d'. The nearest are swin3d_t, swin3d_s"
+    assert told in done.stdout + done.stderr

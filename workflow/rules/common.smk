@@ -17,7 +17,7 @@ STARTED = time.time()
 PROJECT = Path(workflow.basedir)
 sys.path.insert(0, str(PROJECT / "src"))
 
-from trailers.backbones.rows import is_2d
+from trailers.backbones.rows import check_name, is_2d
 from trailers.domain import folder_name
 from trailers.errors import TrailerError
 from trailers.settings import check_config, flags
@@ -220,7 +220,23 @@ def make_studies():
             raise WorkflowError(
                 f"two experiments are called '{name}', in config.yaml and {STUDY_FILE}. Rename one."
             )
+    check_backbones(users, "config.yaml")
+    check_backbones(paper, STUDY_FILE)
     return {study.name: study for study in (users, paper, demo)}
+
+
+def check_backbones(study, file):
+    """Refuse a name that no backbone has before anything runs; packs made elsewhere may hold any."""
+    if study.packs_folder:
+        return
+    named = {f"experiments, {name}": row for name, row in study.experiments.items()}
+    named["embed"] = {"backbones": study.backbones}
+    for place, row in named.items():
+        for backbone in row["backbones"]:
+            try:
+                check_name(backbone)
+            except TrailerError as problem:
+                raise WorkflowError(f"{file}, {place}: {problem}") from None
 
 
 # A file of the working folder goes before the project's own.

@@ -45,14 +45,20 @@ def find_row(name: str, weights_dir: Path) -> Row:
     Raises:
         ConfigError: there is none; the nearest names are given.
     """
+    check_name(name)
     if name in ROWS:
         return ROWS[name]
     if own.is_own(name):
         return own.find(name)
     library, _, model = name.partition(":")
-    if library in LIBRARIES and model:
-        return recorded(name, weights_dir) or described(library, model)
-    raise ConfigError(f"no backbone is called '{name}'. {nearest(name)}")
+    return recorded(name, weights_dir) or described(library, model)
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigError when nothing can have this name. Imports no library and runs no file of the user's."""
+    library, _, model = name.partition(":")
+    if not (name in ROWS or own.is_own(name) or (library in LIBRARIES and model)):
+        raise ConfigError(f"no backbone is called '{name}'. {nearest(name)}")
 
 
 def is_2d(name: str, weights_dir: Path) -> bool:
@@ -89,7 +95,7 @@ def nearest(name: str, names: Iterable[str] = ROWS) -> str:
     close = difflib.get_close_matches(name.lower(), list(names), n=3, cutoff=0.5)
     first = f"The nearest are {', '.join(close)}. " if close else f"There are {', '.join(sorted(names))}. "
     return first + (
-        "Choose one in config.yaml, embed.backbones, or write timm:MODEL, torchvision:MODEL or my_file.py:row; "
+        "Choose one, or write timm:MODEL, torchvision:MODEL or my_file.py:row; "
         "`python -m trailers backbones` lists them."
     )
 
