@@ -19,7 +19,7 @@ STAGES = ("download", "normalise", "shots", "clips", "embed", "classify", "repor
 ORDER = (
     {"errors"},
     {"domain"},
-    {"settings", "progress", "watchdog", "memory", "gpu", "store", "video", "web"},
+    {"settings", "progress", "watchdog", "memory", "gpu", "threads", "store", "video", "web"},
     {"detector", "backbones", "classifier"},
     {"stages"},
     {"__main__"},

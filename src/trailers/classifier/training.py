@@ -13,7 +13,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +33,7 @@ from trailers.classifier.snippets import (
     training_snippets,
 )
 from trailers.errors import ConfigError, SystemicError
+from trailers.threads import single_threads
 
 log = logging.getLogger(__name__)
 
@@ -242,13 +242,10 @@ def predict(network: nn.Module, examples: Examples, recipe: Recipe, device: torc
             found = [network(batch, counts) for _, batch, counts in batches(examples, some, recipe, size, device)]
             return torch.sigmoid(torch.cat(found)).double().cpu()
 
-    threads = torch.get_num_threads()
-    shares = np.array_split(np.arange(0, len(snippets), size), threads if device.type == "cpu" else 1)
-    try:
-        with ThreadPoolExecutor(len(shares), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            found = list(pool.map(probabilities_of, filter(len, shares)))
-    finally:
-        torch.set_num_threads(threads)
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    shares = np.array_split(np.arange(0, len(snippets), size), threads)
+    with single_threads(threads) as pool:
+        found = list(pool.map(probabilities_of, filter(len, shares)))
     probabilities = torch.cat(found).numpy()
     firsts = np.flatnonzero(np.diff(snippets.trailers, prepend=-1))
     sums: np.ndarray = np.add.reduceat(probabilities, firsts)

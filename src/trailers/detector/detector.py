@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from trailers.detector.windows import Read, kept_rows, read_windows, window_coun
 from trailers.errors import ConfigError, SystemicError
 from trailers.gpu import gpu_failures
 from trailers.store.scores import Scores
+from trailers.threads import single_threads
 
 log = logging.getLogger(__name__)
 
@@ -248,23 +248,6 @@ def pack(videos: Iterable[Callable[[], Video]], size: int) -> Iterator[Filling |
 
 def portions(items: Sliceable, size: int) -> Iterator[Sliceable]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def single_threads(count: int) -> ThreadPoolExecutor:
-    """Threads in each of which torch keeps to that one thread; elsewhere in the process nothing changes."""
-    together = threading.Barrier(count)
-
-    def keep_to_one() -> None:
-        torch.set_num_threads(1)
-        together.wait()
-
-    pool = ThreadPoolExecutor(count, thread_name_prefix="detector")
-    before = torch.get_num_threads()
-    for future in [pool.submit(keep_to_one) for _ in range(count)]:
-        future.result()
-    # The setting is a thread's own, but torch also keeps it as the start for threads to come.
-    torch.set_num_threads(before)
-    return pool
 
 
 def choose_device(name: str) -> torch.device:
