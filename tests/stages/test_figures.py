@@ -105,5 +105,8 @@ def test_a_file_that_is_no_tables_json_is_refused(tmp_path, capsys):
     assert "is not a tables.json" in capsys.readouterr().err
 
 
-def test_nothing_given_is_nothing_drawn(tmp_path):
+def test_nothing_given_is_nothing_drawn_and_nothing_old_is_left(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "shots.svg").write_text("of another run")
     assert figures(tmp_path / "out") == {"schema": "figures/1"}
+    assert drawn(tmp_path / "out") == ["figures.json"]

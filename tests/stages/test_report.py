@@ -295,8 +295,11 @@ def test_folders_of_ledgers_are_read_shard_by_shard(study):
 
 def test_tables_and_figures_of_the_paper_are_shown_within_the_page(study, tmp_path):
     (tmp_path / "tables.html").write_text("<table id='two'></table>")
-    (tmp_path / "genres.svg").write_text("<svg/>")
+    (tmp_path / "labels.svg").write_text("<svg/>")
     study.tables, study.figures = tmp_path / "tables.html", tmp_path
     page = made(study)
     assert "<table id='two'></table>" in page
-    assert 'alt="genres" src="data:image/svg+xml;base64,PHN2Zy8+"' in page
+    assert page.count("data:image/svg+xml;base64,PHN2Zy8+") == 1
+    assert 'trailers that have both of two genres." src="data:image/svg+xml;base64,PHN2Zy8+"' in page
+    assert "Fig. 8: durations of shots. Not drawn: its input was not given." in plain(page)
+    assert "both of two genres. Not drawn" not in plain(page)

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from trailers.__main__ import main
-from trailers.domain import Trailer
-from trailers.stages.synthetic import packs_of_study
+from trailers.domain import Shot, Trailer
+from trailers.stages.clips import cut_into_clips
+from trailers.stages.synthetic import draw_shots, packs_of_study
+from trailers.store.layout import Layout
+from trailers.store.ledger import read_ledger
 from trailers.store.manifest import read_manifest, write_manifest
 from trailers.store.pack import check_finite, check_sums, open_pack
+from trailers.store.spans import SHOTS_SCHEMA, read_spans
 from trailers.store.study import read_study
 
 STUDY = Path(__file__).resolve().parents[2] / "workflow" / "study.yaml"
@@ -39,11 +43,32 @@ def test_packs_and_their_manifest_are_made(tmp_path):
         assert sorted([trailer.splits[n] for trailer in trailers].count(code) for code in (0, 1, 2)) == [4, 8, 28]
 
 
+def test_shots_give_the_clips_of_the_pack(tmp_path):
+    assert synthetic(tmp_path, "--packs", "shot24/x:4", "--trailers", "40") == 0
+    pack, layout = open_pack(tmp_path / "shot24" / "x.h5"), Layout(tmp_path)
+    ledger = read_ledger(layout.ledger("shots", "synthetic"))
+    assert tuple(ledger) == pack.trailers
+    for trailer, clips in zip(pack.trailers, np.diff(pack.offsets).tolist(), strict=True):
+        shots, _ = read_spans(layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
+        assert len(cut_into_clips(shots, frames=24)) == clips
+        assert [shot.start for shot in shots] == [0, *(shot.end for shot in shots[:-1])]
+        assert ledger[trailer].facts == {"shots": len(shots), "frames": shots[-1].end}
+
+
+def test_shots_last_as_long_as_in_the_paper():
+    random = np.random.default_rng(0)
+    durations = [len(shot) for _ in range(2000) for shot in draw_shots(200, random)]
+    # Shot-24 and Shot-32 are named after the mode and the mean (Sec. 7.1).
+    assert np.mean(durations) == pytest.approx(32, rel=0.01)
+    assert abs(np.bincount(durations).argmax() - 24) <= 1
+
+
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
     for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
         synthetic(tmp_path / name, "--packs", "seq32/resnet50:24", "--trailers", "20", "--seed", seed)
-    first, second, third = ((tmp_path / name / "seq32" / "resnet50.h5").read_bytes() for name in "abc")
-    assert first == second != third
+    for product in ("seq32/resnet50.h5", "shots/syn0000000.csv"):
+        first, second, third = ((tmp_path / name / product).read_bytes() for name in "abc")
+        assert first == second != third
 
 
 def test_genres_move_the_vectors_along_their_direction(tmp_path):

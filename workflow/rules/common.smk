@@ -158,6 +158,17 @@ class Study:
             *self.poster_stages,
         ]
 
+    @property
+    def shots_home(self):
+        """The results folder whose shots are the study's; packs made elsewhere may bring some."""
+        return Layout(Path(self.packs_folder)) if self.packs_folder else LAYOUT
+
+    def shot_ledgers(self, wildcards=None):
+        if not self.packs_folder:
+            return self.ledgers("shots")
+        folder = self.shots_home.ledger("shots", "").parent
+        return sorted(str(path) for path in folder.glob("*.tsv"))
+
     def all_ledgers(self, wildcards=None):
         return [ledger for stage in self.stages for ledger in self.ledgers(*stage)]
 

@@ -23,9 +23,7 @@ rule make_tables:
 
 rule make_figures:
     input:
-        ledgers=lambda wildcards: (
-            STUDIES["tables"].ledgers("shots") if STUDIES["tables"].stages else []
-        ),
+        ledgers=STUDIES["tables"].shot_ledgers,
         tables="results/tables/tables.json",
     output:
         "results/figures/figures.json",
@@ -35,9 +33,10 @@ rule make_figures:
         "../../envs/torch.yaml"
     params:
         manifest=STUDIES["tables"].manifest,
+        results=str(STUDIES["tables"].shots_home.root),
     shell:
-        "python -m trailers figures --manifest {params.manifest:q} --shots {input.ledgers} --tables {input.tables}"
-        " --output results/figures >{log} 2>&1"
+        "python -m trailers figures --manifest {params.manifest:q} --shots {input.ledgers} --results {params.results:q}"
+        " --tables {input.tables} --output results/figures >{log} 2>&1"
 
 
 rule tables:

@@ -7,7 +7,8 @@ out  {output}/genres.{svg,png}    Fig. 2: trailers a genre, in the whole set and
      {output}/costs.{svg,png}     Fig. 10: parameters and multiply-adds against micro AP
      {output}/figures.json        the numbers behind them; written last
 
-A figure whose input is not given is left out. The same numbers give the same bytes.
+A figure whose input is not given is left out, and an older one of that name is removed. The same numbers give the
+same bytes.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = "figures/1"
+FIGURES = ("genres", "labels", "shots", "costs")
 FORMATS = ("svg", "png")
 COLOURS = (
     "#4477aa",
@@ -70,6 +72,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.tables:
         numbers["costs"] = costs(arguments.tables)
         save(draw_costs(numbers["costs"]), arguments.output / "costs")
+    for name in FIGURES:
+        for kind in FORMATS if name not in numbers else ():
+            (arguments.output / f"{name}.{kind}").unlink(missing_ok=True)
     write_text(arguments.output / "figures.json", json.dumps(numbers, indent=1) + "\n")
     log.info("figures: %s: %s", ", ".join(name for name in numbers if name != "schema") or "none", arguments.output)
 

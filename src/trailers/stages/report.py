@@ -43,6 +43,12 @@ PACKAGES = (
     "numpy", "snakemake",
 )  # fmt: skip
 BAR_FRAMES = 4  # frames a bar of the histogram
+FIGURES = {
+    "genres": "Fig. 2: trailers of each genre, in the whole set and in the subsets of split 0.",
+    "labels": "Fig. 3: genres a trailer, and trailers that have both of two genres.",
+    "shots": "Fig. 8: durations of shots.",
+    "costs": "Fig. 10: multiply-adds and parameters against micro AP, ours and the printed ones.",
+}
 LAST_BAR = 160  # frames; the last bar holds all shots from here on
 SHOWN = 20  # trailers named for a reason; the table of all trailers has the rest
 FEW_TRAILERS = 100  # a test set smaller than this says little about a classifier
@@ -437,9 +443,13 @@ def ledger_files(named: Sequence[Path], shards: Sequence[str]) -> list[Path]:
     return [path for paths in expanded for path in paths if path in named or path.exists()]
 
 
-def read_figures(folder: Path) -> dict[str, str]:
-    """Name -> SVG in base64. As pictures of their own, figures do not share ids."""
-    return {path.stem: base64.b64encode(path.read_bytes()).decode() for path in sorted(folder.glob("*.svg"))}
+def read_figures(folder: Path) -> dict[str, str | None]:
+    """Caption -> SVG in base64, None for one that was not drawn. As pictures of their own, figures do not share ids."""
+    paths = {caption: folder / f"{name}.svg" for name, caption in FIGURES.items()}
+    return {
+        caption: base64.b64encode(path.read_bytes()).decode() if path.exists() else None
+        for caption, path in paths.items()
+    }
 
 
 def shown_path(path: Path) -> str:
