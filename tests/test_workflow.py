@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import workflow_lab as lab
+from trailers.__main__ import main
 from trailers.domain import Clip, Shot
 from trailers.store.frames import open_frames
 from trailers.store.ledger import read_ledger
@@ -358,3 +359,41 @@ def test_a_backbone_nobody_knows_is_named_before_anything_is_done(tmp_path):
     assert done.returncode != 0
     told = "config.yaml, embed: no backbone is called 'swin3d'. The nearest are swin3d_t, swin3d_s"
     assert told in done.stdout + done.stderr
+
+
+STUDY = """
+backbones:
+  swin3d_t: {features: 8, parameters_m: 27.850, gmacs: 75.856}
+experiments:
+  one: {clips: shot24, backbones: [swin3d_t], aggregation: average}
+tables:
+  - number: 6
+    title: Backbones and pretraining
+    section: '7.5'
+    rows:
+      - {group: Transformer, name: Swin-3D, experiment: one, pretraining: [Kinetics], printed_parameters_m: 27.9,
+         printed_gmacs: 1590.0, printed: [[75.57, 0.66], [70.48, 0.41], [74.21, 0.40], [80.02, 0.47]]}
+"""
+ROW = "      - {group: Transformer, name: mine, experiment: two, pretraining: [Kinetics]}\n"
+
+
+def test_the_tables_of_a_study_on_packs_and_a_row_added_to_them(tmp_path):
+    (tmp_path / "study.yaml").write_text(STUDY)
+    drawn = ["--trailers", "40", "--shortest", "3", "--longest", "9"]
+    words = ["synthetic", "--study", str(tmp_path / "study.yaml"), "--output", str(tmp_path / "packs"), *drawn]
+    assert main(words) == 0
+    config = ["study=study.yaml", "packs=packs", "manifest=packs/manifest.csv", "classify={epochs: 1}"]
+    lab.snakemake(tmp_path, "tables", "--config", *config)
+    figures = {name for name in lab.products(tmp_path) if name.startswith("figures/")}
+    pictures = {f"figures/{name}.{kind}" for name in ("genres", "labels", "shots", "costs") for kind in ("svg", "png")}
+    assert figures == {*pictures, "figures/figures.json"}
+    page = (tmp_path / "results" / "report" / "tables" / "index.html").read_text()
+    assert page.count('<img alt="Fig. ') == 4
+    assert "Not drawn" not in page
+    assert all(words in page for words in ("Table 6", "75.57", "Swin-3D"))
+
+    second = "  two: {clips: shot24, backbones: [swin3d_t], aggregation: gru}\n"
+    (tmp_path / "study.yaml").write_text(STUDY.replace("tables:\n", f"{second}tables:\n") + ROW)
+    assert lab.planned(tmp_path, "tables", "--config", *config) == {
+        "classify": 3, "make_tables": 1, "make_figures": 1, "report_tables": 1, "tables": 1,
+    }  # fmt: skip

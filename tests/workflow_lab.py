@@ -96,7 +96,7 @@ def snakemake(
 def planned(folder: Path, *words: str) -> dict[str, int]:
     """Rule -> number of jobs that a dry run would do."""
     done = subprocess.run(
-        command(folder, "--dry-run", "--quiet", "rules", "host", *words),
+        command(folder, "--quiet", "rules", "host", "--dry-run", *words),
         capture_output=True, text=True, check=False, env=environment(), timeout=120,
     )  # fmt: skip
     if done.returncode:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -209,15 +210,13 @@ def make_shots(arguments: argparse.Namespace, trailers: Sequence[Trailer]) -> No
 
 
 def draw_shots(clips: int, random: np.random.Generator) -> list[Shot]:
-    """Shots that follow on each other and give ``clips`` Shot-24 clips; the last is shortened where it must be."""
+    """Shots that follow on each other and give ``clips`` Shot-24 clips."""
     # Of a lognormal, mode = exp(mu - sigma^2) and mean = exp(mu + sigma^2 / 2).
-    variance = np.log(SHOT_MEAN / SHOT_MODE) / 1.5
-    drawn = np.rint(random.lognormal(np.log(SHOT_MODE) + variance, np.sqrt(variance), clips)).astype(int)
+    variance = math.log(SHOT_MEAN / SHOT_MODE) / 1.5
     shots, start = [], 0
-    for frames in np.maximum(drawn, 1).tolist():
-        frames = min(frames, clips * SHOT_MODE)
-        shots.append(Shot(start, start + frames))
-        start, clips = start + frames, clips + -frames // SHOT_MODE
-        if clips == 0:
-            break
+    while clips:
+        frames = max(1, round(random.lognormal(math.log(SHOT_MODE) + variance, math.sqrt(variance))))
+        if frames <= clips * SHOT_MODE:
+            shots.append(Shot(start, start + frames))
+            start, clips = start + frames, clips - math.ceil(frames / SHOT_MODE)
     return shots
