@@ -236,11 +236,13 @@ def test_a_second_snakemake_in_the_folder_is_refused(finished_study, tmp_path):
     first = faults.Run(study, *WORDS)
     try:
         deadline = time.monotonic() + 60
-        while not list(study.glob(".snakemake/locks/*")) and time.monotonic() < deadline:
+        while not first.workers() and time.monotonic() < deadline:
             time.sleep(0.01)
+        first.process.send_signal(signal.SIGSTOP)  # it shall not end before the second has started
         second = lab.snakemake(study, *WORDS, check=False)
         assert second.returncode != 0
         assert "Directory cannot be locked" in second.stdout + second.stderr
+        first.process.send_signal(signal.SIGCONT)
         assert first.process.wait(120) == 0
     finally:
         first.end()
