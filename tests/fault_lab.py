@@ -78,7 +78,7 @@ def words_of(stage: str) -> list[str]:
         ],
         "report": [
             "--manifest", "manifest.csv", "--ledgers", *(declared(name).parent for name in LINE[:5]),
-            "--shards", FULL, PARTLY, "--output", declared("report"),
+            "--shards", "s3", "--output", declared("report"),
             "--metrics", declared("classify"),
         ],
     }.get(stage, [])  # fmt: skip
@@ -229,8 +229,11 @@ class Run:
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
-    def end(self) -> None:
+    def send(self, number: signal.Signals) -> None:
         for process in self.members():
             with contextlib.suppress(psutil.Error):
-                process.send_signal(signal.SIGKILL)
+                process.send_signal(number)
+
+    def end(self) -> None:
+        self.send(signal.SIGKILL)
         self.process.wait()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -238,11 +239,12 @@ def test_a_second_snakemake_in_the_folder_is_refused(finished_study, tmp_path):
         deadline = time.monotonic() + 60
         while not first.workers() and time.monotonic() < deadline:
             time.sleep(0.01)
-        first.process.send_signal(signal.SIGSTOP)  # it shall not end before the second has started
+        first.process.send_signal(signal.SIGSTOP)  # it shall not end before the second has started,
+        first.send(signal.SIGSTOP)  # nor shall its workers, of whom there are no new ones now
         second = lab.snakemake(study, *WORDS, check=False)
         assert second.returncode != 0
         assert "Directory cannot be locked" in second.stdout + second.stderr
-        first.process.send_signal(signal.SIGCONT)
+        first.send(signal.SIGCONT)
         assert first.process.wait(120) == 0
     finally:
         first.end()

@@ -80,7 +80,7 @@ def test_shots_are_counted_by_duration(tmp_path):
     for trailer, spans in shots.items():
         write_spans(layout.shots(trailer), spans, kind=Shot, header={"trailer": trailer, **header}, schema=SHOTS_SCHEMA)
     write_ledger(tmp_path / "s0.tsv", [Row("a", OK), Row("gone", DEAD, error="removed"), Row("b", OK)])
-    found = figures(tmp_path / "out", "--shots", tmp_path / "s0.tsv", "--results", layout.root)["shots"]
+    found = figures(tmp_path / "out", "--ledgers", tmp_path / "s0.tsv", "--results", layout.root)["shots"]
     assert found["durations"] == {"10": 2, "20": 1, "300": 1}
     assert (found["trailers"], found["shots"], found["mean"], found["median"], found["commonest"]) == (2, 4, 85, 15, 10)
     assert drawn(tmp_path / "out") == ["figures.json", "shots.png", "shots.svg"]

@@ -11,6 +11,7 @@ from trailers.store.embeddings import write_embedding
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, Row, write_ledger
 from trailers.store.pack import open_pack
+from trailers.store.shards import make_shards
 
 VECTORS = {
     "t1": np.array([[1, 2], [3, 4]], np.float32),
@@ -63,6 +64,20 @@ def test_the_trailers_that_are_ok_are_packed_in_the_order_of_the_ledgers(results
     assert made.vectors.tolist() == [[5, 6], [7, 8], [9, 10], [1, 2], [3, 4], [11, 12]]
     assert made.attributes["weights"] == "V2"
     assert "trailer" not in made.attributes
+
+
+def test_a_folder_of_ledgers_is_read_shard_by_shard_in_the_order_of_the_manifest(results, tmp_path):
+    pack(results, tmp_path)
+    rows = [Row("t2", OK, fingerprint="mark-t2"), Row("t1", OK, fingerprint="mark-t1")]
+    rows += [Row("t3", OK, fingerprint="mark-t3"), Row("t4", DEAD, error="removed")]
+    names = make_shards([row.trailer for row in rows], size=1)
+    for row, name in zip(rows, names, strict=True):
+        write_ledger(tmp_path / "ledgers" / f"{name}.tsv", [row])
+    (tmp_path / "manifest.csv").write_text("trailer,url\n" + "".join(f"{row.trailer},x\n" for row in rows))
+    words = ["pack", "--clips", "shot24", "--backbone", "resnet50", "--ledgers", str(tmp_path / "ledgers")]
+    words += ["--output", str(tmp_path / "folder.h5"), "--results", str(results.root)]
+    assert main([*words, "--manifest", str(tmp_path / "manifest.csv"), "--shards", "s1"]) == 0
+    assert (tmp_path / "folder.h5").read_bytes() == (tmp_path / "pack.h5").read_bytes()
 
 
 def test_packing_twice_gives_the_same_bytes(results, tmp_path):

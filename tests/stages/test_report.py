@@ -15,6 +15,7 @@ from trailers.store.embeddings import write_embedding
 from trailers.store.experiment import write_metrics
 from trailers.store.layout import Layout
 from trailers.store.ledger import Row, write_ledger
+from trailers.store.shards import make_shards
 from trailers.store.spans import SHOTS_SCHEMA, write_spans
 
 EVIL = "<script>alert('title')</script>"
@@ -25,6 +26,8 @@ gone,,gone.mp4,drama,1,1,1
 late,,late.mp4,drama,1,1,1
 """
 STRATEGY, BACKBONE = "shot24", "timm:tiny"
+TRAILERS = ("good", "fine", "gone", "late")
+(SHARD,) = make_shards(TRAILERS, size=100)
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def study(tmp_path):
     }  # fmt: skip
     paths = []
     for (stage, *variant), rows in ledgers.items():
-        paths.append(layout.ledger(stage, "s0000", *variant))
+        paths.append(layout.ledger(stage, SHARD, *variant))
         write_ledger(paths[-1], rows)
     header = {"frames": 96, "fingerprint": "0", "frames_fingerprint": "0"}
     for name, shots in (("good", [Shot(0, 24), Shot(24, 96)]), ("fine", [Shot(0, 24), Shot(30, 40)])):
@@ -69,7 +72,7 @@ def study(tmp_path):
     return argparse.Namespace(
         manifest=tmp_path / "manifest.csv",
         ledgers=paths,
-        shards=[],
+        shards=None,
         metrics=[],
         tables=None,
         figures=None,
@@ -121,14 +124,15 @@ def test_trailers_are_counted_by_what_became_of_them(study):
 
 def test_a_trailer_goes_through_without_a_poster(study):
     layout = Layout(study.results)
-    rows = [Row("good", "ok"), Row("fine", "dead", error="posters: not found: it"), *map(skipped, ("gone", "late"))]
-    write_ledger(layout.ledger("posters", "s0000"), rows)
-    write_ledger(layout.ledger("posters", "s0000", BACKBONE), [Row("good", "ok"), skipped("fine")])
+    rows = [Row("good", "ok"), Row("fine", "dead", error="posters: not found: it")]
+    first, _ = make_shards(TRAILERS, size=2)
+    write_ledger(layout.ledger("posters", first), rows)
+    write_ledger(layout.ledger("posters", first, BACKBONE), [Row("good", "ok"), skipped("fine")])
     # As the workflow names them: folders and shards. The second shard has no posters, so no ledger of them.
     study.ledgers += [layout.ledger("posters", "", *variant).parent for variant in ((), (BACKBONE,))]
-    study.shards = ["s0000", "s0001"]
+    study.shards = "s2"
     text = plain(made(study))
-    assert "posters 1 1 0 2 posters timm-tiny 1 0 0 1" in text
+    assert "posters 1 1 0 0 posters timm-tiny 1 0 0 1" in text
     assert "dead in posters: not found (1) fine not found: it" in text
     assert report.make_page(study)["outcomes"] == {"ok": 2, "dead": 1, "failed": 1}
 
@@ -287,9 +291,8 @@ def test_the_page_does_not_say_where_the_project_lies(study, tmp_path, monkeypat
 
 def test_folders_of_ledgers_are_read_shard_by_shard(study):
     asked = {path.parent for path in study.ledgers}
-    (shard,) = {path.stem for path in study.ledgers}
     whole = made(study)
-    study.ledgers, study.shards = sorted(asked), [shard]
+    study.ledgers, study.shards = sorted(asked), "s100"
     assert made(study) == whole
 
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trailers.errors import StoreError
-from trailers.store.shards import make_shards, read_shard
+from trailers.errors import ConfigError, StoreError
+from trailers.store.shards import make_shards, read_shard, shard_files
 
 ids = st.lists(st.from_regex(r"tt\d{7}", fullmatch=True), unique=True, min_size=1, max_size=60)
 
@@ -35,6 +35,19 @@ def test_another_membership_is_another_name(trailers, size, data):
     after = make_shards([trailer for trailer in trailers if trailer != gone], size=size)
     (holder,) = (name for name, members in before.items() if gone in members)
     assert holder not in after
+
+
+def test_a_folder_stands_for_the_files_of_all_shards(tmp_path):
+    other = tmp_path / "other.tsv"
+    files = [other, tmp_path / "s0000-7e18f737.tsv", tmp_path / "s0001-2e7d2c03.tsv"]
+    assert shard_files([other, tmp_path], "s2", ["a", "b", "c"]) == files
+    assert shard_files([other], None, ["a", "b", "c"]) == [other]
+
+
+@pytest.mark.parametrize("shards", [None, "", "s", "s0", "100", "s2.5", "s0000-7e18f737"])
+def test_a_folder_without_a_letter_and_a_size_is_refused(tmp_path, shards):
+    with pytest.raises(ConfigError, match="not a letter and a size"):
+        shard_files([tmp_path], shards, ["a"])
 
 
 def test_a_shard_list_that_holds_no_ids_is_refused(tmp_path):

@@ -20,9 +20,13 @@ rule pack:
         runtime=grown(120),
     params:
         backbone=full_name,
+        manifest=lambda wildcards: STUDIES[wildcards.study].manifest,
+        ledgers=lambda wildcards: STUDIES[wildcards.study].ledger_flags(
+            stages=[("embed", wildcards.clips, wildcards.backbone)]
+        ),
     shell:
-        "python -m trailers pack --clips {wildcards.clips} --backbone {params.backbone:q} --ledgers {input.ledgers}"
-        " --output {output} >{log} 2>&1"
+        "python -m trailers pack --clips {wildcards.clips} --backbone {params.backbone:q}"
+        " --manifest {params.manifest:q} {params.ledgers} --output {output} >{log} 2>&1"
 
 
 rule classify:

@@ -172,15 +172,20 @@ class Study:
     def all_ledgers(self, wildcards=None):
         return [ledger for stage in self.stages for ledger in self.ledgers(*stage)]
 
-    def ledger_flags(self, wildcards=None):
-        """Folders and shards: the names of thousands of ledgers do not fit a command."""
+    def ledger_flags(self, wildcards=None, stages=None):
+        """Folders, and which shards: the names of thousands of ledgers do not fit a command."""
         folders = [
             str(LAYOUT.ledger(stage, "", *variant).parent)
-            for stage, *variant in self.stages
+            for stage, *variant in (self.stages if stages is None else stages)
         ]
-        return shlex.join(
-            ["--ledgers", *folders, "--shards", *(self.shards if folders else ())]
-        )
+        shards = f"--shards {self.letter}{config['shard_size']}"
+        return f"--ledgers {shlex.join(folders)} {shards}"
+
+    def shot_flags(self, wildcards=None):
+        """As ``ledger_flags``, of the shots; those of packs made elsewhere are few files."""
+        if self.packs_folder:
+            return f"--ledgers {shlex.join(self.shot_ledgers())}"
+        return self.ledger_flags(stages=[("shots",)])
 
     @property
     def packs_folder(self):

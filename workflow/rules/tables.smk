@@ -33,9 +33,10 @@ rule make_figures:
         "../../envs/torch.yaml"
     params:
         manifest=STUDIES["tables"].manifest,
+        ledgers=STUDIES["tables"].shot_flags,
         results=str(STUDIES["tables"].shots_home.root),
     shell:
-        "python -m trailers figures --manifest {params.manifest:q} --shots {input.ledgers} --results {params.results:q}"
+        "python -m trailers figures --manifest {params.manifest:q} {params.ledgers} --results {params.results:q}"
         " --tables {input.tables} --output results/figures >{log} 2>&1"
 
 

@@ -29,6 +29,7 @@ from trailers.store.atomic import atomic, write_text
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
 from trailers.store.manifest import read_manifest
+from trailers.store.shards import shard_files
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ LAST_BAR = 240  # frames; the last bar holds all longer shots
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--manifest", type=Path, metavar="CSV", help="for Fig. 2 and 3")
+    parser.add_argument("--manifest", type=Path, metavar="CSV", help="for Fig. 2 and 3, and for a folder of ledgers")
     parser.add_argument(
-        "--shots", type=Path, nargs="*", default=[], metavar="LEDGER", help="ledgers of shots, for Fig. 8"
-    )
+        "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER",
+        help="of the stage shots, for Fig. 8; files, or their folder",
+    )  # fmt: skip
+    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--tables", type=Path, metavar="JSON", help="tables.json, for Fig. 10")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
@@ -61,13 +64,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     numbers: dict[str, Any] = {"schema": SCHEMA}
+    manifest = read_manifest(arguments.manifest) if arguments.manifest else []
     if arguments.manifest:
-        trailers = [trailer for trailer in read_manifest(arguments.manifest) if trailer.genres]
+        trailers = [trailer for trailer in manifest if trailer.genres]
         numbers["genres"], numbers["labels"] = genre_counts(trailers), label_counts(trailers)
         save(draw_genres(numbers["genres"]), arguments.output / "genres")
         save(draw_labels(numbers["labels"]), arguments.output / "labels")
-    if arguments.shots:
-        numbers["shots"] = shot_counts(arguments.shots, Layout(arguments.results))
+    if arguments.ledgers:
+        ledgers = shard_files(arguments.ledgers, arguments.shards, [trailer.trailer for trailer in manifest])
+        numbers["shots"] = shot_counts(ledgers, Layout(arguments.results))
         save(draw_shots(numbers["shots"]), arguments.output / "shots")
     if arguments.tables:
         numbers["costs"] = costs(arguments.tables)

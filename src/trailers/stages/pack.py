@@ -21,7 +21,9 @@ from trailers.store.embeddings import open_embedding, read_attributes, read_embe
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
+from trailers.store.manifest import read_manifest
 from trailers.store.pack import Part, write_pack
+from trailers.store.shards import shard_files
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +39,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=ClipStrategy.parse, required=True, help="clip strategy, such as shot24")
     parser.add_argument("--backbone", required=True, help="name of the backbone")
     parser.add_argument(
-        "--ledgers", type=Path, nargs="+", required=True, help="ledgers of the stage embed, in the study's order"
-    )
+        "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER",
+        help="of the stage embed, in the study's order; files, or their folder",
+    )  # fmt: skip
+    parser.add_argument("--manifest", type=Path, metavar="CSV", help="the study's trailers, for a folder")
+    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--output", type=Path, required=True, help="the pack to write")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    rows = [row for ledger in arguments.ledgers for row in read_ledger(ledger).values()]
+    ids = [trailer.trailer for trailer in read_manifest(arguments.manifest)] if arguments.manifest else []
+    rows = [
+        row for ledger in shard_files(arguments.ledgers, arguments.shards, ids) for row in read_ledger(ledger).values()
+    ]
     embedded = {row.trailer: row.fingerprint for row in rows if row.status == OK}
     if not embedded:
         raise StoreError(

@@ -33,6 +33,7 @@ from trailers.store.experiment import read_metrics
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, STATUSES, Row, read_ledger
 from trailers.store.manifest import read_manifest
+from trailers.store.shards import shard_files
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
 
 log = logging.getLogger(__name__)
@@ -398,7 +399,10 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything the template names."""
     layout = Layout(arguments.results)
     trailers = read_manifest(arguments.manifest)
-    stages = read_stages(ledger_files(arguments.ledgers, arguments.shards), layout)
+    ids = [trailer.trailer for trailer in trailers]
+    named = shard_files(arguments.ledgers, arguments.shards, ids)
+    # A shard without posters has no ledger of them; that of another stage is missed by its trailers, which are absent.
+    stages = read_stages([path for path in named if path in arguments.ledgers or path.exists()], layout)
     shots = next((stage for stage in stages if stage.stage == "shots"), Stage("shots"))
     lengths = read_lengths([row.trailer for row in shots.rows.values() if row.status == OK], layout)
     backbones = describe_backbones(stages, layout)
@@ -432,15 +436,6 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "versions": versions(),
         "skipped": SKIPPED,
     }
-
-
-def ledger_files(named: Sequence[Path], shards: Sequence[str]) -> list[Path]:
-    """The ledgers themselves, and those of ``shards`` in every folder: thousands of names do not fit a command.
-
-    A shard without posters has no ledger of them; that of another stage is missed by its trailers, which are absent.
-    """
-    expanded = ([path / f"{shard}.tsv" for shard in shards] if path.is_dir() else [path] for path in named)
-    return [path for paths in expanded for path in paths if path in named or path.exists()]
 
 
 def read_figures(folder: Path) -> dict[str, str | None]:
@@ -483,7 +478,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER", help="of all stages; files, or folders of them"
     )
-    parser.add_argument("--shards", nargs="*", default=[], metavar="SHARD", help="which ledgers of the folders")
+    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders, such as s100")
     parser.add_argument(
         "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="of all experiments and splits"
     )

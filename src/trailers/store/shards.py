@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trailers.domain import is_safe_id
-from trailers.errors import StoreError
+from trailers.errors import ConfigError, StoreError
 
 NAME = re.compile(r"[a-z]\d{4,6}-([0-9a-f]{8})")
+ALL = re.compile(r"([a-z])([1-9]\d{0,8})")  # s100: the shards of 100 trailers whose names begin with s
 
 
 def digest(trailers: Sequence[str]) -> str:
@@ -39,6 +40,26 @@ def make_shards(trailers: Sequence[str], *, size: int, letter: str = "s") -> dic
         members = tuple(trailers[first : first + size])
         shards[f"{letter}{number:04d}-{digest(members)}"] = members
     return shards
+
+
+def shard_files(paths: Sequence[Path], shards: str | None, trailers: Sequence[str]) -> list[Path]:
+    """``paths``, with the files of all shards of ``trailers`` in place of a folder: thousands do not fit a command.
+
+    Args:
+        paths: files, or folders of them.
+        shards: the letter and the size of the shards, such as ``s100``; None where ``paths`` are files.
+        trailers: ids in the order of the manifest.
+
+    Raises:
+        ConfigError: ``shards`` is not a letter and a size, or is missing.
+    """
+    if not any(path.is_dir() for path in paths):
+        return list(paths)
+    said = ALL.fullmatch(shards or "")
+    if said is None:
+        raise ConfigError(f"--shards: {shards!r} is not a letter and a size. A folder of ledgers needs it, as in s100.")
+    names = make_shards(trailers, size=int(said[2]), letter=said[1])
+    return [file for path in paths for file in ([path / f"{name}.tsv" for name in names] if path.is_dir() else [path])]
 
 
 def read_shard(path: Path) -> list[str]:
