@@ -269,6 +269,14 @@ def test_another_threshold_redoes_shots_without_inference(study):
     assert {path: lab.times(study)[path] for path in scores} == scores
 
 
+def test_the_report_tells_the_settings_that_were_asked_for(study):
+    before = (study / REPORT).read_text()
+    lab.snakemake(study, "--config", SIZE, "download={min_height: 100}")
+    after = (study / REPORT).read_text()
+    assert "<dt>min_height</dt><dd>480</dd>" in before
+    assert "<dt>min_height</dt><dd>100</dd>" in after
+
+
 def test_one_trailer_by_file_name(study):
     path = "results/embed/shot24/efficientnet_lite0/t1.h5"
     digest = lab.products(study)[path.removeprefix("results/")]

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+from trailers.__main__ import main
 from trailers.domain import GENRES, Clip, Shot
 from trailers.errors import StoreError
 from trailers.stages import report
@@ -74,6 +75,7 @@ def study(tmp_path):
         ledgers=paths,
         shards=None,
         metrics=[],
+        settings={},
         tables=None,
         figures=None,
         results=layout.root,
@@ -306,3 +308,18 @@ def test_tables_and_figures_of_the_paper_are_shown_within_the_page(study, tmp_pa
     assert 'trailers that have both of two genres." src="data:image/svg+xml;base64,PHN2Zy8+"' in page
     assert "Fig. 8: durations of shots. Not drawn: its input was not given." in plain(page)
     assert "both of two genres. Not drawn" not in plain(page)
+
+
+def test_settings_are_those_that_were_given(study):
+    assert "None were given; every product" in plain(made(study))
+    study.settings = report.sections('{"shots": {"threshold": 0.9, "head": "<single>"}}')
+    text = plain(made(study))
+    assert "shots threshold 0.9 head &lt;single&gt; As they were asked for" in text
+
+
+@pytest.mark.parametrize("word", ["[]", "{", '{"shots": 0.9}'])
+def test_settings_that_are_no_sections_are_refused(study, capsys, word):
+    words = ["report", "--manifest", str(study.manifest), "--output", str(study.output), "--settings", word]
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "--settings" in capsys.readouterr().err

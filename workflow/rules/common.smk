@@ -3,6 +3,7 @@
 # A study is a manifest with what is wanted of it: the user's, named in config.yaml; the paper's tables
 # on the same manifest; and the demo's. All live in one results folder and go through the same rules.
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -20,7 +21,7 @@ sys.path.insert(0, str(PROJECT / "src"))
 from trailers.backbones.rows import check_name, is_2d
 from trailers.domain import folder_name
 from trailers.errors import TrailerError
-from trailers.settings import check_config, flags
+from trailers.settings import check_config, flags, from_section
 from trailers.stages import classify, clips, download, embed, normalise, posters, shots
 from trailers.stages.shard import read_attempts
 from trailers.store.fingerprint import sha256_of
@@ -158,15 +159,10 @@ class Study:
             *self.poster_stages,
         ]
 
-    @property
-    def shots_home(self):
-        """The results folder whose shots are the study's; packs made elsewhere may bring some."""
-        return Layout(Path(self.packs_folder)) if self.packs_folder else LAYOUT
-
     def shot_ledgers(self, wildcards=None):
         if not self.packs_folder:
             return self.ledgers("shots")
-        folder = self.shots_home.ledger("shots", "").parent
+        folder = Layout(Path(self.packs_folder)).ledger("shots", "").parent
         return sorted(str(path) for path in folder.glob("*.tsv"))
 
     def all_ledgers(self, wildcards=None):
@@ -182,10 +178,24 @@ class Study:
         return f"--ledgers {shlex.join(folders)} {shards}"
 
     def shot_flags(self, wildcards=None):
-        """As ``ledger_flags``, of the shots; those of packs made elsewhere are few files."""
+        """As ``ledger_flags``, of the shots; packs made elsewhere may bring their own."""
         if self.packs_folder:
-            return f"--ledgers {shlex.join(self.shot_ledgers())}"
+            files = shlex.join(self.shot_ledgers())
+            return f"--results {shlex.quote(self.packs_folder)} --ledgers {files}"
         return self.ledger_flags(stages=[("shots",)])
+
+    def settings(self, wildcards=None):
+        """What shapes the products of every stage, in JSON: the report tells what was asked for, --config and all."""
+        return json.dumps(
+            {
+                stage: dataclasses.asdict(
+                    from_section(
+                        STAGES[stage].Settings, config[SECTION.get(stage, stage)]
+                    )
+                )
+                for stage in dict.fromkeys(stage for stage, *_ in self.stages)
+            }
+        )
 
     @property
     def packs_folder(self):

@@ -20,10 +20,11 @@ rule report:
     params:
         manifest=STUDIES["study"].manifest,
         ledgers=STUDIES["study"].ledger_flags,
+        settings=STUDIES["study"].settings,
         more="",
     shell:
         "python -m trailers report --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics}"
-        " {params.more} --output {output} >{log} 2>&1"
+        " --settings {params.settings:q} {params.more} --output {output} >{log} 2>&1"
 
 
 use rule report as report_demo with:
@@ -37,6 +38,7 @@ use rule report as report_demo with:
     params:
         manifest=STUDIES["demo"].manifest,
         ledgers=STUDIES["demo"].ledger_flags,
+        settings=STUDIES["demo"].settings,
         more="",
 
 
@@ -53,6 +55,7 @@ use rule report as report_tables with:
     params:
         manifest=STUDIES["tables"].manifest,
         ledgers=STUDIES["tables"].ledger_flags,
+        settings=STUDIES["tables"].settings,
         more="--tables results/tables/tables.html --figures results/figures",
 
 

@@ -34,9 +34,8 @@ rule make_figures:
     params:
         manifest=STUDIES["tables"].manifest,
         ledgers=STUDIES["tables"].shot_flags,
-        results=str(STUDIES["tables"].shots_home.root),
     shell:
-        "python -m trailers figures --manifest {params.manifest:q} {params.ledgers} --results {params.results:q}"
+        "python -m trailers figures --manifest {params.manifest:q} {params.ledgers}"
         " --tables {input.tables} --output results/figures >{log} 2>&1"
 
 

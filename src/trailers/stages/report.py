@@ -11,6 +11,7 @@ import argparse
 import base64
 import importlib.metadata
 import io
+import json
 import logging
 import platform
 import re
@@ -26,7 +27,6 @@ from trailers import __version__
 from trailers.classifier.metrics import CONVENTIONS, METRICS, mean_and_deviation
 from trailers.domain import FPS, GENRES, SUBSETS, Shot, Trailer
 from trailers.errors import StoreError
-from trailers.settings import defaults
 from trailers.store.atomic import write_text
 from trailers.store.embeddings import read_embedding_attributes
 from trailers.store.experiment import read_metrics
@@ -432,7 +432,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "metrics": METRICS,
         "genres": GENRES,
         "rows": rows,
-        "settings": {stage: defaults(stage) for stage in (*STAGES, "classify")},
+        "settings": arguments.settings,
         "versions": versions(),
         "skipped": SKIPPED,
     }
@@ -473,6 +473,14 @@ def render(page: Mapping[str, Any]) -> str:
     return environment.from_string(template).render(page) + "\n"
 
 
+def sections(word: str) -> dict[str, dict[str, Any]]:
+    """Stage -> key -> value. Raises ArgumentTypeError where ``word`` is something else."""
+    found = json.loads(word)
+    if not isinstance(found, dict) or not all(isinstance(values, dict) for values in found.values()):
+        raise argparse.ArgumentTypeError(f"'{word}' does not give keys and values by stage")
+    return found
+
+
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the study's trailers")
     parser.add_argument(
@@ -482,6 +490,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="of all experiments and splits"
     )
+    parser.add_argument("--settings", type=sections, default={}, metavar="JSON", help="stage -> key -> value, to show")
     parser.add_argument("--tables", type=Path, metavar="HTML", help="tables.html of the stage tables, to show")
     parser.add_argument("--figures", type=Path, metavar="FOLDER", help="of the stage figures, whose SVG to show")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
