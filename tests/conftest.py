@@ -34,6 +34,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def gpu() -> None:
+    """A GPU, or the test is skipped."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+
+
+@pytest.fixture(scope="session")
 def finished_study(tmp_path_factory) -> Path:
     """A study of five trailers run to its report: three good videos, a dead link, a text file posing as video.
 

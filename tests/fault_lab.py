@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
+import json
 import os
 import shlex
 import shutil
@@ -19,7 +21,7 @@ import pytest
 import yaml
 
 import workflow_lab as lab
-from trailers.settings import flags
+from trailers.settings import flags, from_section
 from trailers.stages import classify, clips, download, embed, normalise, shots
 from trailers.store.layout import Layout
 from trailers.store.ledger import read_ledger
@@ -33,6 +35,9 @@ CONFIG = yaml.safe_load((lab.PROJECT / "config.yaml").read_text())
 LINE = ("download", "normalise", "shots", "clips", "embed", "pack", "classify", "report")  # in running order
 MODULES = {
     "download": download, "normalise": normalise, "shots": shots, "clips": clips, "embed": embed, "classify": classify,
+}  # fmt: skip
+SETTINGS = {
+    stage: dataclasses.asdict(from_section(MODULES[stage].Settings, CONFIG[stage])) for stage in LINE[:5]
 }  # fmt: skip
 
 # What a stage makes, relative to the study's folder: the folder of its products, and what it declares.
@@ -79,7 +84,7 @@ def words_of(stage: str) -> list[str]:
         "report": [
             "--manifest", "manifest.csv", "--ledgers", *(declared(name).parent for name in LINE[:5]),
             "--shards", "s3", "--output", declared("report"),
-            "--metrics", declared("classify"),
+            "--metrics", declared("classify"), "--settings", json.dumps(SETTINGS),
         ],
     }.get(stage, [])  # fmt: skip
     return [str(word) for word in words]

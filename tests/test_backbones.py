@@ -763,6 +763,46 @@ def test_a_clips_vector_is_the_same_to_the_last_bit_whatever_its_neighbours(name
         np.testing.assert_array_equal(embedder(batch)[place], alone)
 
 
+def test_convolutions_on_a_gpu_are_told_to_be_exact_and_the_process_is_left_as_it_was() -> None:
+    import torch
+
+    def told() -> tuple[bool, ...]:
+        cudnn = torch.backends.cudnn
+        return cudnn.enabled, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+
+    seen = []
+
+    class Looks(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(told())
+            return x.mean(dim=(2, 3))
+
+    before = told()
+    row = Row("looks", "own", "looks", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
+    Embedder(row, Looks(), precision="float32")(sample_clips(row, 1))
+    assert seen == [(True, False, True, False)]
+    assert told() == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet50", "r2plus1d_18", "swin3d_t"])
+def test_a_gpu_gives_the_vectors_of_a_processor(name: str) -> None:
+    row = ROWS[name]
+    network = make_network(row, None)
+    clips = sample_clips(row, 4, shown_frames=SHOWN)
+    wanted = Embedder(row, network, precision="float32", batch_clips=4)(clips)
+    exact = Embedder(row, network, device="cuda", precision="float32", batch_clips=4)
+    np.testing.assert_allclose(exact(clips), wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+    np.testing.assert_array_equal(exact(clips), exact(clips))
+
+    fast = Embedder(row, network, device="cuda", batch_clips=2)
+    flying = [fast.start(clips[:2]), fast.start(clips[2:])]
+    found = np.concatenate([wait() for wait in flying])
+    np.testing.assert_array_equal(found, fast(clips))
+    assert cosines(wanted, found).min() >= 0.999
+
+
 def test_cosines_are_those_of_pairs() -> None:
     left = np.array([[1, 0], [3, 4], [1, 1]], np.float32)
     right = np.array([[2, 0], [4, 3], [-1, -1]], np.float32)

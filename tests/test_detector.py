@@ -511,7 +511,7 @@ def test_unknown_devices_and_precisions_are_refused(options):
         Detector(**options)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.usefixtures("gpu")
 @pytest.mark.slow
 def test_a_gpu_finds_the_same_shots(exact):
     frames = scenery(600)

@@ -103,6 +103,16 @@ def test_the_settings_of_the_preset_are_spelled_out(study):
     assert (paper["batch_norm"], paper["short_snippets"], paper["weight_decay"]) == (False, "masked", 0.5)
 
 
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("aggregation", ["transformer", "gru", "conv", "average", "ctt"])
+def test_a_gpu_learns_and_gives_the_same_bytes_every_time(study, aggregation):
+    more = ("--device", "cuda", "--aggregation", aggregation)
+    assert classify(study, *more, epochs=30)["metrics"]["step"]["micro"] > 90
+    classify(study, *more, epochs=30, output="again")
+    for name in ("predictions.csv", "curves.csv"):
+        assert (study / "out" / name).read_bytes() == (study / "again" / name).read_bytes()
+
+
 def test_a_clear_signal_is_learned(study):
     metrics = classify(study, epochs=30)
     assert metrics["metrics"]["step"]["micro"] > 95

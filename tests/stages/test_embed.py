@@ -140,6 +140,26 @@ def test_vectors_are_those_of_the_frames_of_each_clip(house: House) -> None:
     np.testing.assert_allclose(deep[:, 0], means, atol=0.5)
 
 
+@pytest.mark.usefixtures("gpu")
+def test_a_gpu_gives_the_same_vectors_through_all_the_stage(house: House) -> None:
+    for trailer in ("alpha", "beta"):
+        house.add(trailer)
+    house.shard("alpha", "beta")
+    paths = [
+        house.layout.embedding("shot8", name, trailer) for name in house.backbones for trailer in ("alpha", "beta")
+    ]
+    vectors = []
+    for device in ("cpu", "cuda", "cuda"):
+        assert house.embed("--device", device) == 0
+        vectors.append([read_embedding(path)[0] for path in paths])
+        for path in paths:
+            path.unlink()
+    on_cpu, on_gpu, again = vectors
+    for one, other, third in zip(on_cpu, on_gpu, again, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-5)
+        np.testing.assert_array_equal(other, third)
+
+
 def test_a_lower_frame_rate_shows_every_kth_frame(house: House) -> None:
     clips = [Clip(0, 0, 8, 0, 4), Clip(0, 8, 13, 3, 12)]
     house.add("alpha", strategy="shot8-fps6", clips=clips)

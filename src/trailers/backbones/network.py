@@ -21,7 +21,7 @@ from trailers.backbones.row import RANDOM_SEED, Row
 from trailers.backbones.rows import maker_of
 from trailers.backbones.weights import MEND, check_weights, weights_path
 from trailers.errors import ConfigError, SystemicError, WeightsError
-from trailers.gpu import gpu_failures
+from trailers.gpu import exact_convolutions, gpu_failures
 
 if TYPE_CHECKING:
     import torch
@@ -237,7 +237,7 @@ class Embedder:
         import torch
 
         count = len(part)
-        with torch.inference_mode():
+        with torch.inference_mode(), exact_convolutions():
             if count < self.batch_clips:
                 part = torch.cat([part, part.new_zeros((self.batch_clips - count, *part.shape[1:]))])
             found: torch.Tensor = self.network(self.normalise(part))

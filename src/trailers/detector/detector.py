@@ -19,7 +19,7 @@ from trailers.detector.network import Network, load_weights
 from trailers.detector.precision import uncertain_windows
 from trailers.detector.windows import Read, kept_rows, read_windows, window_count
 from trailers.errors import ConfigError, SystemicError
-from trailers.gpu import gpu_failures
+from trailers.gpu import exact_convolutions, gpu_failures
 from trailers.store.scores import Scores
 from trailers.threads import single_threads
 
@@ -112,8 +112,7 @@ class Detector:
         if count < self.batch_windows:
             # Always the same shape, so the same kernels: scores do not depend on a batch's other windows.
             windows = np.concatenate([windows, np.zeros((self.batch_windows - count, *windows.shape[1:]), np.uint8)])
-        # Convolutions that are float32 where they say so, and the same in every run.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        with exact_convolutions():
             return network(torch.from_numpy(windows)).sigmoid()[:count]
 
     def halve(self) -> None:

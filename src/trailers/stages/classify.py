@@ -23,7 +23,7 @@ import numpy as np
 
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer
 from trailers.errors import ConfigError, StoreError
-from trailers.gpu import gpu_failures
+from trailers.gpu import exact_convolutions, gpu_failures
 from trailers.memory import keep_freed_memory
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
@@ -271,7 +271,7 @@ def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
     try:
         torch.set_num_threads(before[0] if threads is None else max(1, threads))
         torch.use_deterministic_algorithms(True)
-        with fastest_products():
+        with fastest_products(), exact_convolutions():
             yield torch.device("cuda" if there and name != "cpu" else "cpu")
     finally:
         torch.set_num_threads(before[0])
