@@ -46,8 +46,13 @@ def test_a_folder_stands_for_the_files_of_all_shards(tmp_path):
 
 @pytest.mark.parametrize("shards", [None, "", "s", "s0", "100", "s2.5", "s0000-7e18f737"])
 def test_a_folder_without_a_letter_and_a_size_is_refused(tmp_path, shards):
-    with pytest.raises(ConfigError, match="not a letter and a size"):
+    with pytest.raises(ConfigError, match="of 1 trailers: a folder of ledgers needs"):
         shard_files([tmp_path], shards, ["a"])
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="of 0 trailers: a folder of ledgers needs --manifest"):
+        shard_files([tmp_path], "s100", [])
 
 
 def test_a_shard_list_that_holds_no_ids_is_refused(tmp_path):

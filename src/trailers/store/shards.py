@@ -51,13 +51,16 @@ def shard_files(paths: Sequence[Path], shards: str | None, trailers: Sequence[st
         trailers: ids in the order of the manifest.
 
     Raises:
-        ConfigError: ``shards`` is not a letter and a size, or is missing.
+        ConfigError: ``shards`` is not a letter and a size, or it or the trailers are missing.
     """
     if not any(path.is_dir() for path in paths):
         return list(paths)
     said = ALL.fullmatch(shards or "")
-    if said is None:
-        raise ConfigError(f"--shards: {shards!r} is not a letter and a size. A folder of ledgers needs it, as in s100.")
+    if said is None or not trailers:
+        raise ConfigError(
+            f"--shards: {shards!r} of {len(trailers)} trailers: a folder of ledgers needs --manifest, and here "
+            "a letter and a size, as in s100."
+        )
     names = make_shards(trailers, size=int(said[2]), letter=said[1])
     return [file for path in paths for file in ([path / f"{name}.tsv" for name in names] if path.is_dir() else [path])]
 
