@@ -104,6 +104,29 @@ def test_too_many_failures_are_systemic_and_write_no_ledger(run, tmp_path):
     assert not ledger_of(tmp_path).exists()
 
 
+def test_one_failure_in_a_shard_of_one_is_recorded_and_tried_again(run, tmp_path):
+    (tmp_path / "list.txt").write_text("a\n")
+    work = run()
+    work.attempt("a", fail)
+    work.finish()
+    assert read_ledger(ledger_of(tmp_path))["a"].status == "failed"
+    assert shard.read_attempts(tmp_path / "results/attempts/shots/s0000") == 1
+
+
+def test_where_no_failure_is_allowed_one_is_too_many(run, tmp_path):
+    (tmp_path / "list.txt").write_text("a\nb\n")
+    work = run("--max-failed-fraction", "0")
+    work.attempt("a", fail)
+    work.attempt("b", ok)
+    with pytest.raises(SystemicError, match="1 of 2 trailers failed, more than max_failed_fraction 0 allows"):
+        work.finish()
+    assert not ledger_of(tmp_path).exists()
+
+
+def fail(trailer):
+    raise TrailerError("no route to host")
+
+
 def test_a_full_disk_stops_the_job_at_once(run):
     def make(trailer):
         raise OSError(errno.ENOSPC, "No space left on device")

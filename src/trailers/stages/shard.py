@@ -189,7 +189,9 @@ class ShardRun:
         rows = [self.still_there(self.rows[trailer]) for trailer in self.trailers]
         failed = [row for row in rows if row.status == FAILED]
         tried = sum(row.status != SKIPPED for row in rows)
-        if len(failed) > self.max_failed_fraction * tried:
+        # One alone tells nothing of the cause: it may be all that a shard holds, as with few posters.
+        allowed = max(self.max_failed_fraction * tried, 1) if self.max_failed_fraction else 0
+        if len(failed) > allowed:
             raise SystemicError(
                 f"{self.stage}: {len(failed)} of {tried} trailers failed, more than max_failed_fraction "
                 f"{self.max_failed_fraction:g} allows; the first: {failed[0].error} What is made stays; mend the cause "
