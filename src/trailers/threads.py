@@ -16,6 +16,7 @@ def single_threads(count: int) -> ThreadPoolExecutor:
     together = threading.Barrier(count)
 
     def keep_to_one() -> None:
+        torch.get_num_threads()  # a thread that is asked for the first time takes the process's number, whatever it has
         torch.set_num_threads(1)
         together.wait()
 
