@@ -21,8 +21,8 @@ rule pack:
     params:
         backbone=full_name,
         manifest=lambda wildcards: STUDIES[wildcards.study].manifest,
-        ledgers=lambda wildcards: STUDIES[wildcards.study].ledger_flags(
-            stages=[("embed", wildcards.clips, wildcards.backbone)]
+        ledgers=lambda wildcards: STUDIES[wildcards.study].ledger_flags_of(
+            [("embed", wildcards.clips, wildcards.backbone)]
         ),
     shell:
         "python -m trailers pack --clips {wildcards.clips} --backbone {params.backbone:q}"

@@ -168,11 +168,13 @@ class Study:
     def all_ledgers(self, wildcards=None):
         return [ledger for stage in self.stages for ledger in self.ledgers(*stage)]
 
-    def ledger_flags(self, wildcards=None, stages=None):
+    def ledger_flags(self, wildcards=None):
+        return self.ledger_flags_of(self.stages)
+
+    def ledger_flags_of(self, stages):
         """Folders, and which shards: the names of thousands of ledgers do not fit a command."""
         folders = [
-            str(LAYOUT.ledger(stage, "", *variant).parent)
-            for stage, *variant in (self.stages if stages is None else stages)
+            str(LAYOUT.ledger(stage, "", *variant).parent) for stage, *variant in stages
         ]
         shards = f"--shards {self.letter}{config['shard_size']}"
         return f"--ledgers {shlex.join(folders)} {shards}"
@@ -182,7 +184,7 @@ class Study:
         if self.packs_folder:
             files = shlex.join(self.shot_ledgers())
             return f"--results {shlex.quote(self.packs_folder)} --ledgers {files}"
-        return self.ledger_flags(stages=[("shots",)])
+        return self.ledger_flags_of([("shots",)])
 
     def settings(self, wildcards=None):
         """What shapes the products of every stage, in JSON: the report tells what was asked for, --config and all."""

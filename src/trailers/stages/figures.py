@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = "figures/1"
-FIGURES = ("genres", "labels", "shots", "costs")
+FIGURES = {"genres", "labels", "shots", "costs"}
 FORMATS = ("svg", "png")
 COLOURS = (
     "#4477aa",
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.tables:
         numbers["costs"] = costs(arguments.tables)
         save(draw_costs(numbers["costs"]), arguments.output / "costs")
-    for name in FIGURES:
-        for kind in FORMATS if name not in numbers else ():
+    for name in FIGURES - numbers.keys():
+        for kind in FORMATS:
             (arguments.output / f"{name}.{kind}").unlink(missing_ok=True)
     write_text(arguments.output / "figures.json", json.dumps(numbers, indent=1) + "\n")
     log.info("figures: %s: %s", ", ".join(name for name in numbers if name != "schema") or "none", arguments.output)

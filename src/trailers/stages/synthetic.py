@@ -45,6 +45,7 @@ POSITIVES = (3115, 1951, 4194, 2484, 5968, 1568, 2573, 2193, 1535, 4447)
 # micro AP 60 is nothing, 75.57 the strength that was asked for.
 NOTHING, WHOLE = 60.0, 75.57
 SHOT_MODE, SHOT_MEAN = 24, 32  # frames
+CLIP_FRAMES = 24  # of the strategy whose clips the shots give
 MIDDLE = 0.6  # of the lognormal lengths: where the commonest length lies between shortest and longest
 
 
@@ -193,16 +194,16 @@ def parts_of(trailers: Sequence[Trailer], lengths: np.ndarray, signal: Signal, s
 
 def make_shots(arguments: argparse.Namespace, trailers: Sequence[Trailer]) -> None:
     layout = Layout(arguments.output)
-    lengths = lengths_of(len(trailers), f"shot{SHOT_MODE}", arguments.shortest, arguments.longest, arguments.seed)
+    lengths = lengths_of(len(trailers), f"shot{CLIP_FRAMES}", arguments.shortest, arguments.longest, arguments.seed)
     rows = []
     for number, (trailer, clips) in enumerate(zip(trailers, lengths.tolist(), strict=True)):
         shots = draw_shots(clips, np.random.default_rng([arguments.seed, 2, number]))
         mark = fingerprint(SCHEMA, {"seed": arguments.seed, "number": number, "clips": clips})
-        header: dict[str, str | int] = {"trailer": trailer.trailer, "frames": shots[-1].end, "fingerprint": mark}
-        header["source"] = "synthetic"
+        frames = shots[-1].end
+        header = {"trailer": trailer.trailer, "frames": str(frames), "fingerprint": mark, "source": "synthetic"}
         path = layout.shots(trailer.trailer)
         write_spans(path, shots, kind=Shot, header=header, schema=SHOTS_SCHEMA)
-        facts = {"shots": len(shots), "frames": shots[-1].end}
+        facts = {"shots": len(shots), "frames": frames}
         rows.append(Row(trailer.trailer, OK, str(path.relative_to(layout.root)), mark, facts))
     path = layout.ledger("shots", "synthetic")
     write_ledger(path, rows)
@@ -216,7 +217,7 @@ def draw_shots(clips: int, random: np.random.Generator) -> list[Shot]:
     shots, start = [], 0
     while clips:
         frames = max(1, round(random.lognormal(math.log(SHOT_MODE) + variance, math.sqrt(variance))))
-        if frames <= clips * SHOT_MODE:
+        if frames <= clips * CLIP_FRAMES:
             shots.append(Shot(start, start + frames))
-            start, clips = start + frames, clips - math.ceil(frames / SHOT_MODE)
+            start, clips = start + frames, clips - math.ceil(frames / CLIP_FRAMES)
     return shots

@@ -53,7 +53,8 @@ def shard_files(paths: Sequence[Path], shards: str | None, trailers: Sequence[st
     Raises:
         ConfigError: ``shards`` is not a letter and a size, or it or the trailers are missing.
     """
-    if not any(path.is_dir() for path in paths):
+    folders = {path for path in paths if path.is_dir()}
+    if not folders:
         return list(paths)
     said = ALL.fullmatch(shards or "")
     if said is None or not trailers:
@@ -62,7 +63,8 @@ def shard_files(paths: Sequence[Path], shards: str | None, trailers: Sequence[st
             "a letter and a size, as in s100."
         )
     names = make_shards(trailers, size=int(said[2]), letter=said[1])
-    return [file for path in paths for file in ([path / f"{name}.tsv" for name in names] if path.is_dir() else [path])]
+    inside = {folder: [folder / f"{name}.tsv" for name in names] for folder in folders}
+    return [file for path in paths for file in inside.get(path, [path])]
 
 
 def read_shard(path: Path) -> list[str]:
