@@ -26,8 +26,8 @@ from trailers.backbones.transform import resize_and_crop
 from trailers.backbones.weights import load_state, weights_path, weights_sha256
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError, SystemicError, WeightsError
-from trailers.memory import keep_freed_memory
-from trailers.stages import weights as weights_stage
+from trailers.machine.memory import keep_freed_memory
+from trailers.tools import weights as weights_stage
 
 NOWHERE = Path("no-such-folder")
 

@@ -13,15 +13,17 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 SRC = PROJECT / "src" / "trailers"
-STAGES = ("download", "normalise", "shots", "clips", "embed", "classify", "report")
+STAGES = ("download", "normalise", "shots", "clips", "embed", "classify")
+ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 
 # A room may import what stands left of it, and itself.
 ORDER = (
     {"errors"},
     {"domain"},
-    {"settings", "progress", "watchdog", "memory", "gpu", "threads", "store", "video", "web"},
+    {"settings", "machine", "store", "video", "web"},
     {"detector", "backbones", "classifier"},
     {"stages"},
+    {"reporting", "tools"},
     {"__main__"},
 )
 HEAVY = ("torch", "torchvision", "timm", "pytorchvideo", "decord", "av", "matplotlib", "yt_dlp", "zarr")
@@ -59,10 +61,14 @@ def test_imports_point_left(path):
         assert rank(other) < rank(own) or {own, other} <= ORDER[2], f"{path.relative_to(SRC)} imports {name}"
 
 
-@pytest.mark.parametrize("path", sorted((SRC / "stages").glob("*.py")), ids=lambda path: path.stem)
-def test_stages_meet_in_files_only(path):
-    others = {name.split(".")[2] for name in imports_of(path) if name.startswith("trailers.stages.")}
-    assert others <= {"shard"}, f"{path.name} imports the stages {others - {'shard'}}"
+COMMANDS = sorted(path for room in ROOMS_OF_COMMANDS for path in (SRC / room).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_stages_and_tools_meet_in_files_only(path):
+    own = f"trailers.{path.parent.name}."
+    others = {name.split(".")[2] for name in imports_of(path) if name.startswith(own)}
+    assert others <= {"shard", path.stem}, f"{path.name} imports {own}{others - {'shard'}}"
 
 
 def test_nothing_imports_the_benchmarks():
@@ -82,8 +88,7 @@ def test_a_stage_is_a_module_a_rule_file_a_section_and_a_test_file(stage):
     assert (SRC / "stages" / f"{stage}.py").is_file()
     assert (PROJECT / "workflow" / "rules" / f"{stage}.smk").is_file()
     assert (PROJECT / "tests" / "stages" / f"test_{stage}.py").is_file()
-    if stage != "report":
-        assert stage in yaml.safe_load((PROJECT / "config.yaml").read_text())
+    assert stage in yaml.safe_load((PROJECT / "config.yaml").read_text())
     docstring = ast.get_docstring(ast.parse((SRC / "stages" / f"{stage}.py").read_text()))
     assert re.search(r"^in ", docstring, re.MULTILINE)
     assert re.search(r"^out ", docstring, re.MULTILINE)
@@ -91,10 +96,10 @@ def test_a_stage_is_a_module_a_rule_file_a_section_and_a_test_file(stage):
     assert "# in " in head or "# in " in (PROJECT / "workflow" / "rules" / f"{stage}.smk").read_text()
 
 
-def test_importing_every_stage_is_cheap():
-    names = [path.stem for path in (SRC / "stages").glob("*.py") if path.stem != "__init__"]
+def test_importing_every_command_is_cheap():
+    names = [f"trailers.{path.parent.name}.{path.stem}" for path in COMMANDS if path.stem != "__init__"]
     code = (
-        f"import sys, importlib\nfor name in {names!r}: importlib.import_module('trailers.stages.' + name)\n"
+        f"import sys, importlib\nfor name in {names!r}: importlib.import_module(name)\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -117,7 +122,7 @@ def test_every_section_of_the_config_has_the_fields_of_its_stage():
 
     config = yaml.safe_load((PROJECT / "config.yaml").read_text())
     schema = yaml.safe_load((PROJECT / "workflow" / "schemas" / "config.schema.yaml").read_text())
-    for stage in STAGES[:-1]:
+    for stage in STAGES:
         module = importlib.import_module(f"trailers.stages.{stage}")
         kinds = [getattr(module, name) for name in ("Settings", "Effort") if hasattr(module, name)]
         fields = {field.name for kind in kinds for field in dataclasses.fields(kind)}
@@ -140,7 +145,7 @@ def test_every_dependency_is_pinned_once_and_the_same_everywhere():
 def test_only_video_calls_ffmpeg_or_a_decoder():
     pattern = re.compile(r"^\s*(import|from) (ffmpeg|imageio_ffmpeg|decord|av)\b", re.MULTILINE)
     callers = {str(path.relative_to(SRC)) for path in FILES if pattern.search(path.read_text())}
-    assert {name for name in callers if not name.startswith("video/")} <= {"stages/doctor.py"}
+    assert {name for name in callers if not name.startswith("video/")} <= {"tools/doctor.py"}
 
 
 def test_the_snakefile_is_a_table_of_contents():

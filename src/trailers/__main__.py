@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from trailers import __version__
 from trailers.errors import MACHINE, TrailerError
 
-# Name -> one line of help. A module of the same name in trailers.stages has add_flags and run.
+# Name -> one line of help. A module of that name in one of the rooms below has add_flags and run.
 STAGES = {
-    "manifest": "write a manifest from a folder, a list of links, or the Trailers12k files",
     "download": "get the videos as published",
     "normalise": "re-encode to constant 24 fps, keep the frames that detection needs",
     "shots": "find shots with TransNet V2",
@@ -22,14 +21,17 @@ STAGES = {
     "posters": "turn posters into vectors with 2D backbones",
     "pack": "put the embeddings of all trailers into one file for training",
     "classify": "train and test a genre classifier",
+}
+REPORTING = {
     "report": "tables and figures of a run",
+    "tables": "Tables 2 to 6 of the paper with our numbers beside the printed ones",
+    "figures": "Figures 2, 3, 8 and 10 of the paper",
 }
 TOOLS = {
+    "manifest": "write a manifest from a folder, a list of links, or the Trailers12k files",
     "splits": "make three splits of a manifest by second-order iterative stratification",
     "synthetic": "make synthetic embeddings with a known signal",
     "predict": "tell the genres of new trailers with a trained experiment",
-    "tables": "Tables 2 to 6 of the paper with our numbers beside the printed ones",
-    "figures": "Figures 2, 3, 8 and 10 of the paper",
     "demo": "make the demo's videos",
     "doctor": "look whether this machine has all it needs",
     "lease": "run a command with a GPU of its own",
@@ -42,15 +44,26 @@ TOOLS = {
     "import": "read published embeddings for the classifier",
 }
 
+ROOMS = {"stages": STAGES, "reporting": REPORTING, "tools": TOOLS}
+
 # Where the command's name cannot be a module's.
 MODULES = {"import": "importing"}
+
+
+def module_of(command: str) -> str:
+    """Full name of the module behind a command."""
+    room = next(room for room, commands in ROOMS.items() if command in commands)
+    return f"trailers.{room}.{MODULES.get(command, command)}"
 
 
 def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(prog="python -m trailers", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    known = {name: commands.add_parser(name, help=text, add_help=False) for name, text in (STAGES | TOOLS).items()}
+    known = {
+        name: commands.add_parser(name, help=text, add_help=False)
+        for name, text in (STAGES | REPORTING | TOOLS).items()
+    }
     return parser, known
 
 
@@ -59,7 +72,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser, known = make_parser()
     if not words or words[0] not in known:
         parser.parse_args(words)  # prints help or what is wrong, and leaves
-    module = importlib.import_module(f"trailers.stages.{MODULES.get(words[0], words[0])}")
+    module = importlib.import_module(module_of(words[0]))
     stage = argparse.ArgumentParser(
         prog=f"python -m trailers {words[0]}",
         description=module.__doc__,

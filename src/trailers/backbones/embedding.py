@@ -52,7 +52,7 @@ def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
 def make_embedders(rows: Iterable[Row], settings: Settings, effort: Effort) -> dict[str, Embedder]:
     """An embedder a row, by its name. Imports torch."""
     from trailers.backbones.network import Embedder, choose_device, make_network
-    from trailers.memory import keep_freed_memory
+    from trailers.machine.memory import keep_freed_memory
 
     device = choose_device(effort.device)
     if device == "cpu":

@@ -21,7 +21,7 @@ from trailers.backbones.row import RANDOM_SEED, Row
 from trailers.backbones.rows import maker_of
 from trailers.backbones.weights import MEND, check_weights, weights_path
 from trailers.errors import ConfigError, SystemicError, WeightsError
-from trailers.gpu import exact_convolutions, gpu_failures
+from trailers.machine.gpu import exact_convolutions, gpu_failures
 
 if TYPE_CHECKING:
     import torch

@@ -32,7 +32,7 @@ from trailers.classifier.products import fastest_products
 from trailers.classifier.snippets import Examples, select
 from trailers.classifier.training import Recipe, Training, predict
 from trailers.domain import GENRES
-from trailers.memory import keep_freed_memory
+from trailers.machine.memory import keep_freed_memory
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Pack, check_finite, open_pack
 

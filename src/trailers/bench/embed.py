@@ -46,7 +46,7 @@ from trailers.bench import harness
 from trailers.bench.normalise import take
 from trailers.domain import Clip, ClipStrategy, Shot
 from trailers.errors import WeightsError
-from trailers.memory import keep_freed_memory
+from trailers.machine.memory import keep_freed_memory
 from trailers.settings import defaults, from_section
 from trailers.stages import embed, normalise, shard
 from trailers.stages.clips import cut_into_clips

@@ -33,7 +33,7 @@ from trailers.classifier.snippets import (
     training_snippets,
 )
 from trailers.errors import ConfigError, SystemicError
-from trailers.threads import single_threads
+from trailers.machine.threads import single_threads
 
 log = logging.getLogger(__name__)
 

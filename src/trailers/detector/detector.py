@@ -19,9 +19,9 @@ from trailers.detector.network import Network, load_weights
 from trailers.detector.precision import uncertain_windows
 from trailers.detector.windows import Read, kept_rows, read_windows, window_count
 from trailers.errors import ConfigError, SystemicError
-from trailers.gpu import exact_convolutions, gpu_failures
+from trailers.machine.gpu import exact_convolutions, gpu_failures
+from trailers.machine.threads import single_threads
 from trailers.store.scores import Scores
-from trailers.threads import single_threads
 
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ import numpy as np
 
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer
 from trailers.errors import ConfigError, StoreError
-from trailers.gpu import exact_convolutions, gpu_failures
-from trailers.memory import keep_freed_memory
+from trailers.machine.gpu import exact_convolutions, gpu_failures
+from trailers.machine.memory import keep_freed_memory
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.store import experiment

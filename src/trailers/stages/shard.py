@@ -17,12 +17,12 @@ from pathlib import Path
 
 from trailers.domain import is_safe_id
 from trailers.errors import MACHINE, ConfigError, StoreError, SystemicError, TrailerError
-from trailers.progress import Progress
+from trailers.machine.progress import Progress
+from trailers.machine.watchdog import Watchdog, take_note
 from trailers.store.atomic import write_text
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, Row, read_ledger, write_ledger
 from trailers.store.shards import read_shard
-from trailers.watchdog import Watchdog, take_note
 
 log = logging.getLogger(__name__)
 

@@ -98,7 +98,7 @@ class Worker:
     @cached_property
     def detector(self) -> Detector:
         from trailers.detector.detector import Detector
-        from trailers.memory import keep_freed_memory
+        from trailers.machine.memory import keep_freed_memory
 
         keep_freed_memory()
         effort = self.effort

@@ -10,9 +10,9 @@ from collections import namedtuple
 import pytest
 
 from trailers.errors import ConfigError
-from trailers.stages import status
 from trailers.store.layout import Layout
 from trailers.store.ledger import Row, write_ledger
+from trailers.tools import status
 
 NOW = 1_700_000_000.0
 PAIRS = [("shot24", "timm:tiny"), ("seq32", "timm:tiny")]

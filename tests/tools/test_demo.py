@@ -9,8 +9,8 @@ import itertools
 import numpy as np
 import pytest
 
-from trailers.stages import demo
 from trailers.store.manifest import read_manifest
+from trailers.tools import demo
 
 SMALL = demo.Plan("small", ("action", "drama"), 12, 10, 64, 48, 5)
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from trailers.domain import Clip, ClipStrategy, Shot, is_safe_id
 from trailers.errors import ConfigError, StoreError, TrailerError
-from trailers.progress import Progress
+from trailers.machine.progress import Progress
 from trailers.stages.shard import bump
 from trailers.store.atomic import TEMPORARY
 from trailers.store.embeddings import check_vectors, read_embedding, read_poster

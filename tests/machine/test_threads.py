@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from trailers.threads import single_threads
+from trailers.machine.threads import single_threads
 
 
 @pytest.fixture

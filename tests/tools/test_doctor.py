@@ -14,8 +14,8 @@ import pytest
 
 from trailers.errors import ConfigError
 from trailers.settings import asked_manifest, asked_pairs
-from trailers.stages import doctor
-from trailers.stages.doctor import BAD, OK, WARN, Finding, Place
+from trailers.tools import doctor
+from trailers.tools.doctor import BAD, OK, WARN, Finding, Place
 
 PAIRS = [("shot24", "efficientnet_lite0")]
 Usage = namedtuple("Usage", "total used free")

@@ -4,11 +4,11 @@ import subprocess
 import sys
 import time
 
-from trailers.watchdog import take_note
+from trailers.machine.watchdog import take_note
 
 WORKER = """
 import pathlib, subprocess, sys, time
-from trailers.watchdog import Watchdog
+from trailers.machine.watchdog import Watchdog
 dog = Watchdog(pathlib.Path(sys.argv[1]), timeout_s=1.0)
 for trailer in ("a", "b", "c"):
     dog.starts(trailer)

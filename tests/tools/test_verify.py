@@ -14,7 +14,6 @@ import pytest
 
 from trailers.domain import Clip, Shot
 from trailers.errors import ConfigError
-from trailers.stages import retry, verify
 from trailers.store.embeddings import write_embedding, write_poster
 from trailers.store.experiment import write_metrics
 from trailers.store.fingerprint import sha256_of
@@ -25,6 +24,7 @@ from trailers.store.pack import Part, write_pack
 from trailers.store.receipt import Receipt, write_receipt
 from trailers.store.scores import Scores, write_scores
 from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, write_spans
+from trailers.tools import retry, verify
 from trailers.video import encode_frames
 
 FRAMES = 48

@@ -11,7 +11,7 @@ import pytest
 from trailers.__main__ import main
 from trailers.domain import GENRES, Clip, Shot
 from trailers.errors import StoreError
-from trailers.stages import report
+from trailers.reporting import report
 from trailers.store.embeddings import write_embedding
 from trailers.store.experiment import write_metrics
 from trailers.store.layout import Layout

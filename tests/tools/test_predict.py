@@ -13,9 +13,9 @@ import pytest
 from trailers.__main__ import main
 from trailers.domain import Clip, is_safe_id
 from trailers.errors import ConfigError
-from trailers.stages.predict import as_text, as_trailer, most_telling, read_vectors
 from trailers.store.embeddings import write_embedding
 from trailers.store.layout import Layout
+from trailers.tools.predict import as_text, as_trailer, most_telling, read_vectors
 
 SPANS = np.array([[0, 0, 24, 0], [0, 24, 48, 0], [1, 48, 60, 12]])
 

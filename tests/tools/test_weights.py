@@ -13,7 +13,7 @@ from trailers.__main__ import main
 from trailers.backbones.rows import find_row
 from trailers.backbones.weights import weights_sha256
 from trailers.errors import WeightsError
-from trailers.stages import weights
+from trailers.tools import weights
 
 BYTES = b"PK weights " * 2000
 SHA256 = hashlib.sha256(BYTES).hexdigest()

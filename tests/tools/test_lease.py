@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from trailers.stages import lease
+from trailers.tools import lease
 
 # Says which device it has, then holds it for a moment: overlaps show in the times.
 HOLD = """

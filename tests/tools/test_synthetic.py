@@ -10,13 +10,13 @@ import pytest
 from trailers.__main__ import main
 from trailers.domain import Shot, Trailer
 from trailers.stages.clips import cut_into_clips
-from trailers.stages.synthetic import draw_shots, packs_of_study
 from trailers.store.layout import Layout
 from trailers.store.ledger import read_ledger
 from trailers.store.manifest import read_manifest, write_manifest
 from trailers.store.pack import check_finite, check_sums, open_pack
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
 from trailers.store.study import read_study
+from trailers.tools.synthetic import draw_shots, packs_of_study
 
 STUDY = Path(__file__).resolve().parents[2] / "workflow" / "study.yaml"
 
