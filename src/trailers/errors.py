@@ -10,9 +10,37 @@ MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errn
 
 
 class TrailerError(Exception):
-    """The user's problem. ``dead`` says that trying again cannot help."""
+    """The user's problem; ``str()`` is "where: what. Remedy." and prints without a traceback.
+
+    ``dead`` says that trying again cannot help.
+
+    Args:
+        what: what is wrong, with the values that show it.
+        where: the file, setting or trailer it is about.
+        remedy: what to do about it, as a sentence of its own.
+    """
 
     dead = False
+
+    def __init__(self, what: str, *, where: object = "", remedy: str = "") -> None:
+        self.what = what
+        self.where = str(where)
+        self.remedy = remedy
+        sentence = f"{where}: {what}" if self.where else what
+        if remedy:
+            sentence = f"{sentence.removesuffix('.')}. {remedy}"
+        super().__init__(sentence)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Fields survive the way back from a worker process.
+        return _restored, (type(self), str(self), dict(self.__dict__))
+
+
+def _restored(kind: type[TrailerError], sentence: str, fields: dict[str, object]) -> TrailerError:
+    error = kind.__new__(kind)
+    error.args = (sentence,)
+    error.__dict__.update(fields)
+    return error
 
 
 class ConfigError(TrailerError):
