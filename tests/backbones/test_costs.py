@@ -1,0 +1,47 @@
+"""What a backbone costs (Table 6), and the table of all backbones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trailers.backbones.cost import cost_of
+from trailers.backbones.rows import ROWS
+
+NOWHERE = Path("no-such-folder")
+
+
+@pytest.mark.parametrize(
+    ("name", "millions", "billions", "clip_billions"),
+    [
+        ("shufflenet_v2_x1_0", 1.7, 4.3, 0.144),
+        ("resnet50", 23.9, 122.6, 4.087),
+        ("r2plus1d_18", 31.7, 1823.3, 60.778),
+        ("swin_tiny_patch4_window7_224.ms_in1k", 27.9, None, 4.490),
+        ("swin3d_t", None, None, 75.856),
+        ("shufflenet3d", 1.7, None, None),
+    ],
+)
+def test_costs_are_those_of_table_6(
+    name: str, millions: float | None, billions: float | None, clip_billions: float | None
+) -> None:
+    cost = cost_of(ROWS[name])
+    if millions is not None:
+        assert round(cost.table_6[0], 1) == millions
+    if billions is not None:
+        assert round(cost.table_6[1], 1) == billions
+    if clip_billions is not None:
+        assert round(cost.multiply_adds / 1e9, 3) == clip_billions
+
+
+def test_the_table_lists_every_row_and_whether_its_weights_are_here(capsys: pytest.CaptureFixture[str]) -> None:
+    from trailers.__main__ import main
+
+    assert main(["backbones", "--plain", "--weights-dir", str(NOWHERE)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(ROWS)
+    (lite,) = (line for line in lines if line.startswith("efficientnet_lite0"))
+    assert "here: ImageNet-1K, sha256 57934424, Apache-2.0" in lite
+    (resnet,) = (line for line in lines if line.startswith("resnet50"))
+    assert resnet.endswith("missing: IMAGENET1K_V1")

@@ -1,0 +1,92 @@
+"""How a name of config.yaml becomes a backbone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trailers.backbones.network import Embedder, make_network, sample_clips
+from trailers.backbones.rows import find_row, row_from, row_values
+from trailers.errors import ConfigError, WeightsError
+from trailers.tools import weights as weights_stage
+
+NOWHERE = Path("no-such-folder")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("resnet5", "resnet50"),
+        ("swin3d", "swin3d_t"),
+        ("R2Plus1D_18", "r2plus1d_18"),
+        ("efficientnet-lite0", "efficientnet_lite0"),
+    ],
+)
+def test_a_wrong_name_lists_the_nearest_right_ones(wrong: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=f"no backbone is called '{wrong}'. The nearest are .*{near}"):
+        find_row(wrong, NOWHERE)
+
+
+def test_a_wrong_model_of_a_library_lists_the_nearest_right_ones() -> None:
+    with pytest.raises(ConfigError, match=r"timm:vit_base_patch14_dinov2\.lvd142m"):
+        find_row("timm:vit_base_patch14_dinov2.lvd142", NOWHERE)
+    with pytest.raises(ConfigError, match="torchvision:convnext_tiny"):
+        find_row("torchvision:convnext_tny", NOWHERE)
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "crop"),
+    [
+        ("timm:vit_base_patch14_dinov2.lvd142m", 768, (518, 518)),
+        ("timm:vit_base_patch16_clip_224.openai", 768, (224, 224)),
+        ("timm:vit_base_patch16_siglip_224.webli", 768, (224, 224)),
+        ("torchvision:convnext_tiny", 768, (224, 224)),
+        ("torchvision:squeezenet1_1", 512, (224, 224)),
+        ("torchvision:vgg11", 4096, (224, 224)),
+        ("torchvision:inception_v3", 2048, (299, 299)),
+        ("torchvision:swin3d_t", 768, (224, 224)),
+    ],
+)
+def test_any_model_of_a_library_is_a_row(name: str, features: int, crop: tuple[int, int]) -> None:
+    row = find_row(name, NOWHERE)
+    assert (row.name, row.features, row.transform.crop) == (name, features, crop)
+    assert row.weights.url.startswith("https://")
+    assert row_from(json.loads(json.dumps(row_values(row))), name) == row
+
+
+@pytest.mark.parametrize("name", ["torchvision:convnext_tiny", "torchvision:squeezenet1_1", "timm:resnet18.a1_in1k"])
+def test_a_model_of_a_library_gives_the_vectors_its_row_says(name: str) -> None:
+    row = find_row(name, NOWHERE)
+    vectors = Embedder(row, make_network(row, None), precision="float32", batch_clips=2)(sample_clips(row, 2))
+    assert vectors.shape == (2, row.features)
+
+
+def test_a_model_described_when_its_weights_were_fetched_needs_no_library(tmp_path: Path) -> None:
+    row = find_row("torchvision:convnext_tiny", tmp_path)
+    (tmp_path / row.weights.file).write_bytes(b"weights")
+    weights_stage.write_lock(row, tmp_path, "0" * 64)
+    script = (
+        "import sys; from pathlib import Path; from trailers.backbones.rows import find_row; "
+        f"row = find_row('torchvision:convnext_tiny', Path({str(tmp_path)!r})); "
+        "assert row.features == 768; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("spoilt", ["{", "[]", '{"row": {"name": "x"}}', '{"row": 3}'])
+def test_a_damaged_record_is_named(tmp_path: Path, spoilt: str) -> None:
+    (tmp_path / "torchvision-convnext_tiny.json").write_text(spoilt)
+    with pytest.raises(WeightsError, match=r"torchvision-convnext_tiny\.json: .*snakemake weights"):
+        find_row("torchvision:convnext_tiny", tmp_path)
+
+
+def test_the_rows_can_be_read_without_torch() -> None:
+    script = (
+        "import sys, trailers.backbones.rows, trailers.backbones.weights, trailers.stages.embed; "
+        "heavy = {'torch', 'torchvision', 'timm', 'pytorchvideo', 'av'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -1,0 +1,132 @@
+"""Precision, batches and memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trailers.backbones.network import Embedder, cosines, make_network, sample_clips
+from trailers.backbones.row import Row, Weights
+from trailers.backbones.rows import ROWS
+from trailers.errors import SystemicError
+
+# How many shown frames each row is tried with: few where the network takes any number.
+SHOWN = 4
+
+
+def test_a_precision_that_changes_vectors_too_much_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from trailers.backbones import network as room
+
+    class Cancels(torch.nn.Module):
+        """A difference of nearly equal numbers: bfloat16 leaves nothing of it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            means = x.mean(dim=(2, 3)) * self.weight
+            return ((1000 + means) - 1000)[:, :3]
+
+    row = Row("cancels", "own", "cancels", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
+    monkeypatch.setattr(room, "reduced_precision", lambda device: "bfloat16")
+    assert Embedder(row, Cancels()).precision == "float32"
+
+    class Means(Cancels):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean(dim=(2, 3)) * self.weight
+
+    kept = Embedder(row, Means())
+    assert kept.precision == "bfloat16"
+    assert 0.9995 <= kept.worst_cosine <= 1
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    import torch
+
+    class Greedy(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if len(x) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return x.mean(dim=(2, 3))
+
+    row = Row("greedy", "own", "greedy", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
+    embedder = Embedder(row, Greedy(), precision="float32", batch_clips=8)
+    clips = sample_clips(row, 7)
+    found = embedder(clips)
+    assert embedder.batch_clips == 2
+    assert "out of memory on cpu, going on with 4 clips a batch" in caplog.text
+    np.testing.assert_array_equal(found, Embedder(row, Greedy(), precision="float32", batch_clips=2)(clips))
+
+
+def test_a_clip_that_does_not_fit_alone_is_the_machines_trouble() -> None:
+    import torch
+
+    class Full(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    row = Row("full", "own", "full", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
+    with pytest.raises(SystemicError, match="not even one clip fits"):
+        Embedder(row, Full(), precision="float32", batch_clips=2)(sample_clips(row))
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"), [("efficientnet_lite0", "auto"), ("resnet50", "auto"), ("shufflenet3d", "auto")]
+)
+def test_a_clips_vector_is_the_same_to_the_last_bit_whatever_its_neighbours(name: str, precision: str) -> None:
+    row = ROWS[name]
+    embedder = Embedder(row, make_network(row, None), precision=precision, batch_clips=4)
+    clips = sample_clips(row, 4, shown_frames=SHOWN)
+    alone = embedder(clips[:1])[0]
+    others = [np.stack([clips[i] for i in order]) for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 0, 1])]
+    for batch, place in zip(others, (0, 3, 2), strict=True):
+        np.testing.assert_array_equal(embedder(batch)[place], alone)
+
+
+def test_convolutions_on_a_gpu_are_told_to_be_exact_and_the_process_is_left_as_it_was() -> None:
+    import torch
+
+    def told() -> tuple[bool, ...]:
+        cudnn = torch.backends.cudnn
+        return cudnn.enabled, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+
+    seen = []
+
+    class Looks(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(told())
+            return x.mean(dim=(2, 3))
+
+    before = told()
+    row = Row("looks", "own", "looks", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
+    Embedder(row, Looks(), precision="float32")(sample_clips(row, 1))
+    assert seen == [(True, False, True, False)]
+    assert told() == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet50", "r2plus1d_18", "swin3d_t"])
+def test_a_gpu_gives_the_vectors_of_a_processor(name: str) -> None:
+    row = ROWS[name]
+    network = make_network(row, None)
+    clips = sample_clips(row, 4, shown_frames=SHOWN)
+    wanted = Embedder(row, network, precision="float32", batch_clips=4)(clips)
+    exact = Embedder(row, network, device="cuda", precision="float32", batch_clips=4)
+    np.testing.assert_allclose(exact(clips), wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+    np.testing.assert_array_equal(exact(clips), exact(clips))
+
+    fast = Embedder(row, network, device="cuda", batch_clips=2)
+    flying = [fast.start(clips[:2]), fast.start(clips[2:])]
+    found = np.concatenate([wait() for wait in flying])
+    np.testing.assert_array_equal(found, fast(clips))
+    assert cosines(wanted, found).min() >= 0.999
+
+
+def test_cosines_are_those_of_pairs() -> None:
+    left = np.array([[1, 0], [3, 4], [1, 1]], np.float32)
+    right = np.array([[2, 0], [4, 3], [-1, -1]], np.float32)
+    np.testing.assert_allclose(cosines(left, right), [1, 0.96, -1])
