@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 
 import workflow_lab as lab
 
+pytest_plugins = ["web_lab"]  # its fixtures serve the tests of two rooms
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 # Machines differ in speed by an order of magnitude; a deadline would test the machine. Derandomised:

@@ -1,0 +1,313 @@
+"""Every answer a web server may give: a server on loopback that misbehaves as real ones do."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from server import NEVER, Page, Server
+from trailers.errors import ConfigError, SystemicError
+from web_lab import HTML, make_video
+
+
+def test_a_video_is_had_with_a_receipt(work, video):
+    with Server({"/cat.mp4": Page(video)}) as server:
+        row = work.one(server.link("/cat.mp4"))
+        link = server.link("/cat.mp4")
+    assert (row.status, row.path) == ("ok", "download/a.mp4")
+    assert (work.results / "download" / "a.mp4").read_bytes() == video
+    receipt = work.receipt()
+    assert receipt.sha256 == sha256(video).hexdigest()
+    assert receipt.fingerprint == row.fingerprint
+    facts = dict(receipt.facts)
+    assert facts == {
+        "url": link,
+        "final_url": link,
+        "extractor": "generic",
+        "format": "mp4",
+        "bytes": len(video),
+        "container": "mov,mp4,m4a,3gp,3g2,mj2",
+        "codec": "h264",
+        "fps": 24,
+        "duration_s": 2,
+        "width_px": 128,
+        "height_px": 72,
+        "asked_max_height": 720,
+        "quality": ["too short", "too small"],
+        "refused": [],
+    }
+    assert work.files() == ["download/a.json", "download/a.mp4"]
+
+
+def test_a_redirect_is_followed_and_the_final_link_recorded(work, video):
+    pages = {"/old": Page(status=301, headers={"Location": "{server}/new.mp4"}), "/new.mp4": Page(video)}
+    with Server(pages) as server:
+        row = work.one(server.link("/old"))
+        assert work.receipt().facts["final_url"] == server.link("/new.mp4")
+    assert row.status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(401, "private"), (403, "private"), (404, "not found"), (410, "removed"), (451, "geo")]
+)
+def test_what_a_server_refuses_is_dead_and_asked_once(work, status, reason):
+    with Server({"/cat.mp4": Page(status=status)}) as server:
+        row = work.one(server.link("/cat.mp4"))
+        assert len(server.asked("/cat.mp4")) == 1
+    assert row.status == "dead"
+    assert row.facts == {"reason": reason}
+    assert row.error.startswith(f"download: {reason}: ")
+    assert f"HTTP Error {status}" in row.error
+    assert work.receipt().status == "dead"
+    assert work.files() == ["download/a.json"]
+
+
+def test_a_page_that_is_no_video_is_dead(work):
+    with Server({"/cat.html": HTML}) as server:
+        row = work.one(server.link("/cat.html"))
+    assert row.status == "dead"
+    assert row.error.startswith("download: not a video: Unsupported URL")
+
+
+def test_a_page_served_as_a_video_is_dead_and_not_kept(work):
+    with Server({"/cat.mp4": replace(HTML, kind="video/mp4")}) as server:
+        row = work.one(server.link("/cat.mp4"))
+    assert (row.status, row.facts["reason"]) == ("dead", "not a video")
+    assert work.files() == ["download/a.json"]
+
+
+def test_a_server_in_trouble_is_asked_again(work, video):
+    with Server({"/cat.mp4": [Page(status=500), Page(status=503), Page(video)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+
+
+def test_retry_after_is_honoured(work, video):
+    with Server({"/cat.mp4": [Page(status=429, headers={"Retry-After": "1"}), Page(video)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        first, second = server.asked("/cat.mp4")[:2]
+    assert second.moment - first.moment >= 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured_on_the_way_of_the_bytes(work, video, status):
+    pages = [Page(video), Page(status=status, headers={"Retry-After": "1"}), Page(video)]
+    with Server({"/cat.mp4": pages}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        moments = [request.moment for request in server.asked("/cat.mp4")]
+    assert moments[2] - moments[1] >= 1
+
+
+def test_a_site_that_asks_for_an_hour_is_left_for_the_next_run(work, video):
+    with Server({"/cat.mp4": [Page(status=429, headers={"Retry-After": "3600"}), Page(video)]}) as server:
+        row = work.one(server.link("/cat.mp4"))
+        assert (row.status, row.error) == ("failed", "download: rate limited: " + row.error[24:])
+        assert len(server.asked("/cat.mp4")) == 1
+        assert not (work.results / "download" / "a.json").exists()
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+
+
+def test_waits_double(work):
+    with Server({"/cat.mp4": Page(status=500)}) as server:
+        row = work.one(server.link("/cat.mp4"), backoff_s="0.2", retries="3")
+        moments = [request.moment for request in server.asked("/cat.mp4")]
+    waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert row.error.startswith("download: network: ")
+    assert [wait >= asked for wait, asked in zip(waits, (0.2, 0.4, 0.8), strict=True)] == [True, True, True]
+
+
+def test_a_body_cut_in_the_middle_is_resumed_where_it_stopped(work, big):
+    # The first request only looks what the link is; the second one is for the bytes.
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 65536 + 5), Page(big)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        ranges = [request.headers.get("range") for request in server.asked("/cat.mp4")]
+    assert ranges == [None, None, None, "bytes=196608-"]
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+
+
+def test_bytes_are_resumed_by_a_later_run(work, big):
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 65536 + 5), Page(big)]}) as server:
+        row = work.one(server.link("/cat.mp4"), retries="0")
+        assert row.error.startswith("download: network: ")
+        partial = work.results / "download" / ".partial" / "a"
+        assert [path.stat().st_size for path in partial.glob("*.part")] == [196608]
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=196608-"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+    assert work.files() == ["download/a.json", "download/a.mp4"]
+
+
+def test_a_server_without_ranges_sends_all_again(work, big):
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000), Page(big, ranges=False)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=196608-"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+
+
+def test_bytes_of_two_versions_are_never_joined(work, big, other_video):
+    old = {"Last-Modified": "Mon, 05 Jan 2026 10:00:00 GMT"}
+    new = {"Last-Modified": "Tue, 06 Jan 2026 10:00:00 GMT"}
+    later = other_video + bytes(300_000)
+    pages = [Page(big, headers=old), Page(big, headers=old, cut=200_000), Page(later, headers=new)]
+    with Server({"/cat.mp4": pages}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        assert "range" not in server.asked("/cat.mp4")[-1].headers
+    assert work.receipt().sha256 == sha256(later).hexdigest()
+
+
+def test_a_link_that_gives_a_little_each_time_gets_there(work, big):
+    # Every second request is for bytes. Four cuts, where only one try in a row may bring nothing.
+    pages = [Page(big), Page(big, cut=70_000)] * 4 + [Page(big)]
+    with Server({"/cat.mp4": pages}) as server:
+        assert work.one(server.link("/cat.mp4"), retries="1").status == "ok"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+
+
+def test_a_link_that_never_answers_times_out(work):
+    started = time.monotonic()
+    with Server({"/cat.mp4": Page(silent_s=NEVER)}) as server:
+        row = work.one(server.link("/cat.mp4"), timeout_s="0.5", retries="1")
+        assert len(server.asked("/cat.mp4")) == 2
+    assert row.status == "failed"
+    assert row.error.startswith("download: network: ")
+    assert time.monotonic() - started < 10
+
+
+def test_a_host_that_used_up_its_tries_gets_one_a_trailer(work):
+    with Server({"/a.mp4": Page(status=500), "/b.mp4": Page(status=500)}) as server:
+        work.run({"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}, retries="2")
+        assert [len(server.asked("/a.mp4")), len(server.asked("/b.mp4"))] == [3, 1]
+
+
+def test_a_link_that_trickles_meets_its_deadline(work, video):
+    with Server({"/cat.mp4": [Page(video), Page(video, trickle_s=0.2)]}) as server:
+        started = time.monotonic()
+        row = work.one(server.link("/cat.mp4"), deadline_s="2")
+    assert row.error == "download: network: took more than the 2 s of download.deadline_s"
+    assert 2 <= time.monotonic() - started < 6
+
+
+def test_a_refused_connection_is_failed(work):
+    with Server({}) as server:
+        link = server.link("/cat.mp4")
+    row = work.one(link, retries="0")
+    assert row.status == "failed"
+    assert row.error.startswith("download: network: ")
+
+
+def test_a_body_without_end_is_cut_off(work, video):
+    with Server({"/cat.mp4": Page(video + bytes(2_000_000))}) as server:
+        row = work.one(server.link("/cat.mp4"), max_size_mb="1")
+    assert row.error == "download: too long: more than the 1 MB of download.max_size_mb"
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun(work):
+    with Server({"/cat.mp4": Page(status=429, headers={"Retry-After": "60"})}) as server:
+        started = time.monotonic()
+        row = work.one(server.link("/cat.mp4"), deadline_s="30")
+    assert row.error.startswith("download: rate limited: ")
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:video/mp4,x", "concat:/etc/passwd"]
+)
+def test_a_redirect_reaches_no_file_of_this_machine(work, target):
+    with Server({"/cat.mp4": Page(status=302, headers={"Location": target})}) as server:
+        row = work.one(server.link("/cat.mp4"), retries="0")
+    assert row.status in ("dead", "failed")
+    assert [name for name in work.files() if not name.endswith((".json", "lock"))] == []
+
+
+def test_a_playlist_reaches_no_file_of_this_machine(work, tmp_path):
+    secret = tmp_path / "secret.ts"
+    secret.write_bytes(b"secret")
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{secret}\n#EXT-X-ENDLIST\n".encode()
+    with Server({"/cat.m3u8": Page(playlist, kind="application/vnd.apple.mpegurl")}) as server:
+        row = work.one(server.link("/cat.m3u8"), retries="0")
+    assert row.status in ("dead", "failed")
+    assert not [path for path in work.results.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+
+
+def test_no_ffmpeg_on_the_path_is_ever_run(work, tmp_path, monkeypatch):
+    for name in ("ffmpeg", "ffprobe"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\necho ffmpeg version 7.1\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    # yt-dlp leaves this encryption to ffmpeg.
+    key = b'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="key"\n'
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n" + key + b"#EXTINF:2,\n0.ts\n#EXT-X-ENDLIST\n"
+    with Server({"/cat.m3u8": Page(playlist, kind="application/vnd.apple.mpegurl")}) as server:
+        assert work.one(server.link("/cat.m3u8"), retries="0").status != "ok"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_playlist_of_fragments_is_had_whole_or_not_at_all(work, tmp_path):
+    fragment = make_video(tmp_path / "part.ts", seconds=1)
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n0.ts\n#EXTINF:1,\n1.ts\n#EXT-X-ENDLIST\n"
+    pages = {"/cat.m3u8": Page(playlist, kind="application/vnd.apple.mpegurl"), "/0.ts": Page(fragment)}
+    with Server({**pages, "/1.ts": Page(status=404)}) as server:
+        assert work.one(server.link("/cat.m3u8"), retries="0").status != "ok"
+    with Server({**pages, "/1.ts": Page(fragment)}) as server:
+        row = work.one(server.link("/cat.m3u8"), retries="0")
+    assert (row.status, row.facts["bytes"]) == ("ok", 2 * len(fragment))
+
+
+def test_a_cookie_is_sent_and_its_file_only_read(work, video, tmp_path):
+    cookies = tmp_path / "cookies.txt"
+    cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tkey\tvalue\n")
+    before = cookies.read_bytes()
+    with Server({"/cat.mp4": Page(video, headers={"Set-Cookie": "other=1"})}) as server:
+        assert work.one(server.link("/cat.mp4"), cookies=str(cookies)).status == "ok"
+        assert "key=value" in server.asked("/cat.mp4")[0].headers["cookie"]
+    assert cookies.read_bytes() == before
+
+
+def test_a_missing_cookies_file_is_named_before_anything_is_asked(work):
+    with pytest.raises(ConfigError, match=r"nowhere.txt: cannot be read: .*download.cookies"):
+        work.one("http://127.0.0.1:9/cat.mp4", cookies="nowhere.txt")
+
+
+def test_a_cookies_file_that_is_none_is_named_before_anything_is_asked(work, tmp_path):
+    (tmp_path / "cookies.txt").write_text("key=value; other=value\n")
+    with pytest.raises(ConfigError, match=r"cookies\.txt: is no cookies\.txt\. Export one in Netscape"):
+        work.one("http://127.0.0.1:9/cat.mp4", cookies=str(tmp_path / "cookies.txt"))
+
+
+def test_limits_that_no_video_can_meet_are_refused(work):
+    with pytest.raises(ConfigError, match="no video can have 480 to 360 px and 30 to 210 s"):
+        work.one("cat.mp4", max_height="360")
+
+
+def test_a_proxy_is_used(work, video):
+    # A proxy is asked with the whole link instead of a path.
+    with Server({"http://trailers.invalid/cat.mp4": Page(video)}) as server:
+        assert work.one("http://trailers.invalid/cat.mp4", proxy=server.link("")).status == "ok"
+
+
+def test_requests_are_spaced(work, video):
+    with Server({"/a.mp4": Page(video), "/b.mp4": Page(video)}) as server:
+        work.run({"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}, sleep_s="0.5")
+        last_of_a, first_of_b = server.asked("/a.mp4")[-1], server.asked("/b.mp4")[0]
+    assert first_of_b.moment - last_of_a.moment >= 0.5
+
+
+def test_the_rate_is_limited(work, big):
+    started = time.monotonic()
+    with Server({"/cat.mp4": Page(big)}) as server:
+        assert work.one(server.link("/cat.mp4"), rate_limit_kbps="300").status == "ok"
+    assert time.monotonic() - started > 0.8
+
+
+def test_a_site_that_refuses_five_in_a_row_stops_the_run(work):
+    with Server({f"/{n}.mp4": Page(status=429) for n in range(9)}) as server:
+        rows = {f"t{n}": server.link(f"/{n}.mp4") for n in range(9)}
+        with pytest.raises(SystemicError, match=r"127\.0\.0\.1 refused 5 links in a row"):
+            work.run(rows, retries="0")
+        assert len(server.requests) == 5

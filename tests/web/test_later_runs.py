@@ -1,0 +1,128 @@
+"""What a later run asks again, and what a killed one costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from hashlib import sha256
+
+import pytest
+
+from server import Page, Server
+from trailers.web import client
+from web_lab import make_video, until
+
+
+def test_what_is_settled_is_not_asked_again(work, video):
+    with Server({"/cat.mp4": Page(video), "/gone.mp4": Page(status=410)}) as server:
+        rows = {"a": server.link("/cat.mp4"), "b": server.link("/gone.mp4")}
+        first = work.run(rows)
+        receipts = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in work.results.rglob("*.json")}
+        asked = len(server.requests)
+        assert work.run(rows) == first
+        assert len(server.requests) == asked
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in work.results.rglob("*.json")} == receipts
+
+
+def test_a_dead_trailer_is_asked_again_when_told_to(work, video):
+    with Server({"/cat.mp4": [Page(status=404), Page(video)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "dead"
+        assert work.one(server.link("/cat.mp4")).status == "dead"
+        assert work.one(server.link("/cat.mp4"), retry_dead="").status == "ok"
+
+
+def test_a_dead_trailer_is_asked_again_when_its_link_changes(work, video):
+    with Server({"/new.mp4": Page(video)}) as server:
+        assert work.one(server.link("/old.mp4")).status == "dead"
+        assert work.one(server.link("/new.mp4")).status == "ok"
+
+
+def test_other_limits_judge_anew_and_ask_nothing(work, video):
+    with Server({"/cat.mp4": Page(video)}) as server:
+        link = server.link("/cat.mp4")
+        before = work.one(link)
+        asked = len(server.requests)
+        excluded = work.one(link, enforce_quality="true", min_duration_s="10")
+        assert (excluded.status, excluded.facts["reason"]) == ("dead", "too short")
+        assert excluded.error == "download: too short: 2 s, at least 10 s are asked for"
+        again = work.one(link, enforce_quality="true", min_duration_s="1", min_height="72")
+        assert (again.status, again.facts["quality"]) == ("ok", [])
+        assert work.one(link) == before
+        assert len(server.requests) == asked
+    assert work.receipt().sha256 == sha256(video).hexdigest()
+
+
+def test_a_tombstone_outlives_other_limits(work):
+    with Server({}) as server:
+        first = work.one(server.link("/cat.mp4"))
+        second = work.one(server.link("/cat.mp4"), enforce_quality="true")
+        assert len(server.requests) == 1
+    assert (first.error, first.fingerprint != second.fingerprint) == (second.error, True)
+
+
+def test_another_height_asks_again(work, video):
+    with Server({"/cat.mp4": Page(video)}) as server:
+        work.one(server.link("/cat.mp4"))
+        asked = len(server.requests)
+        assert work.one(server.link("/cat.mp4"), max_height="480").status == "ok"
+        assert len(server.requests) > asked
+
+
+@pytest.mark.parametrize("damage", ["truncated", "removed", "receipt", "facts"])
+def test_a_damaged_product_is_made_again(work, video, damage):
+    with Server({"/cat.mp4": Page(video)}) as server:
+        work.one(server.link("/cat.mp4"))
+        kept, receipt = work.results / "download" / "a.mp4", work.results / "download" / "a.json"
+        if damage == "truncated":
+            os.truncate(kept, 100)
+        elif damage == "removed":
+            kept.unlink()
+        elif damage == "receipt":
+            receipt.write_text(receipt.read_text()[:50])
+        else:
+            values = json.loads(receipt.read_text())
+            receipt.write_text(json.dumps({**values, "facts": {"bytes": len(video)}}))
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+    assert kept.read_bytes() == video
+
+
+def test_another_suffix_replaces_the_old_file(work, video, tmp_path):
+    webm = make_video(tmp_path / "cat.webm", seconds=0.2)
+    with Server({"/cat.mp4": Page(video), "/cat.webm": Page(webm, kind="video/webm")}) as server:
+        work.one(server.link("/cat.mp4"))
+        work.one(server.link("/cat.webm"))
+    assert work.files() == ["download/a.json", "download/a.webm"]
+
+
+# Killed runs, two at once
+
+
+def test_a_killed_run_costs_the_block_in_flight(work, big):
+    with Server({"/a.mp4": Page(big), "/b.mp4": [Page(big), Page(big, trickle_s=0.02)]}) as server:
+        rows = {"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}
+        command = [sys.executable, "-m", "trailers", "download", *work.words(rows)]
+        running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        partial = work.results / "download" / ".partial" / "b"
+        until(lambda: client.bytes_in(partial) > 0)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        (there,) = [path.stat().st_size for path in partial.glob("*.part")]
+        server.pages["/b.mp4"] = [Page(big)]
+        asked = len(server.asked("/a.mp4"))
+        ledger = work.run(rows)
+        assert len(server.asked("/a.mp4")) == asked
+        assert server.asked("/b.mp4")[-1].headers["range"] == f"bytes={there}-"
+    assert [row.status for row in ledger.values()] == ["ok", "ok"]
+    assert work.receipt("b").sha256 == sha256(big).hexdigest()
+
+
+def test_two_jobs_for_one_trailer_ask_once(work, video):
+    with Server({"/cat.mp4": [Page(video, silent_s=0.5), Page(video)]}) as server:
+        command = [sys.executable, "-m", "trailers", "download", *work.words({"a": server.link("/cat.mp4")})]
+        jobs = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
+        assert [job.wait(timeout=60) for job in jobs] == [0, 0]
+        assert len(server.asked("/cat.mp4")) == 2  # one look, one download
+    assert work.files() == ["download/a.json", "download/a.mp4"]
