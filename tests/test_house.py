@@ -22,6 +22,7 @@ ORDER = (
     {"domain"},
     {"settings", "machine", "store", "video", "web"},
     {"detector", "backbones", "classifier"},
+    {"embedding"},
     {"stages"},
     {"reporting", "tools"},
     {"__main__"},

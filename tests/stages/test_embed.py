@@ -273,7 +273,7 @@ def test_2d_networks_read_only_their_own_frames(house: House, monkeypatch: pytes
 
 
 def test_long_trailers_are_read_in_blocks_and_lose_no_frame(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trailers.stages import embed
+    from trailers.embedding import blocks, readers
 
     house.add("alpha")
     house.shard("alpha")
@@ -282,8 +282,8 @@ def test_long_trailers_are_read_in_blocks_and_lose_no_frame(house: House, monkey
     sizes: list[int] = []
     batch = VideoFrames.batch
     monkeypatch.setattr(VideoFrames, "batch", lambda self, indices: sizes.append(len(indices)) or batch(self, indices))
-    monkeypatch.setattr(embed, "BLOCK_FRAMES", 10)
-    monkeypatch.setattr(embed, "DECODED_BYTES", 32 * 48 * 3 * 4)
+    monkeypatch.setattr(blocks, "BLOCK_FRAMES", 10)
+    monkeypatch.setattr(readers, "DECODED_BYTES", 32 * 48 * 3 * 4)
     for path in whole:
         (house.layout.root / path).unlink()
     house.embed()
@@ -333,11 +333,11 @@ def test_a_killed_run_leaves_whole_files_and_the_next_one_does_the_rest(house: H
         house.add(trailer)
     house.shard(*trailers)
     script = (
-        "import os, signal, sys\nfrom trailers.store import embeddings\nfrom trailers.stages import embed\n"
-        "made, write = [], embed.write_embedding\n"
+        "import os, signal, sys\nfrom trailers.store import embeddings\nfrom trailers.embedding import batches\n"
+        "made, write = [], batches.write_embedding\n"
         "def dying(path, *rest):\n    write(path, *rest); made.append(path)\n"
         "    if len(made) == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "embed.write_embedding = dying\nfrom trailers.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+        "batches.write_embedding = dying\nfrom trailers.__main__ import main\nsys.exit(main(sys.argv[1:]))"
     )
     killed = subprocess.run([sys.executable, "-c", script, *house.words()], capture_output=True, check=False)
     assert killed.returncode == -9

@@ -17,6 +17,8 @@ from trailers.domain import ClipStrategy
 
 RANDOM_SEED = 0  # of weights that are not published ones but drawn (embed.random_weights)
 
+Geometry = tuple[tuple[int, ...], tuple[int, int], str, bool]  # of a transform: resize, crop, interpolation, antialias
+
 
 @dataclass(frozen=True)
 class Transform:
@@ -41,7 +43,7 @@ class Transform:
             raise ValueError(f"interpolation is bilinear or bicubic, got '{self.interpolation}'")
 
     @property
-    def geometry(self) -> tuple[tuple[int, ...], tuple[int, int], str, bool]:
+    def geometry(self) -> Geometry:
         """What rows must have in common to share resized frames."""
         return (self.resize, self.crop, self.interpolation, self.antialias)
 

@@ -30,7 +30,6 @@ from typing import Any
 import numpy as np
 
 from trailers.backbones.cost import cost_of
-from trailers.backbones.embedding import Settings
 from trailers.backbones.network import (
     Embedder,
     choose_device,
@@ -45,10 +44,15 @@ from trailers.backbones.weights import weights_sha256
 from trailers.bench import harness
 from trailers.bench.normalise import take
 from trailers.domain import Clip, ClipStrategy, Shot
+from trailers.embedding.blocks import blocks_of
+from trailers.embedding.embedders import Settings
+from trailers.embedding.engine import embed
+from trailers.embedding.pairs import Job, Pair
+from trailers.embedding.readers import Readers, read_blocks
 from trailers.errors import WeightsError
 from trailers.machine.memory import keep_freed_memory
 from trailers.settings import defaults, from_section
-from trailers.stages import embed, normalise, shard
+from trailers.stages import normalise, shard
 from trailers.stages.clips import cut_into_clips
 from trailers.store.layout import Layout
 from trailers.store.spans import CLIPS_SCHEMA, write_spans
@@ -112,21 +116,21 @@ class Bench:
         write_spans(path, clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
         self.trailers.append(trailer)
 
-    def pair(self) -> embed.Pair:
+    def pair(self) -> Pair:
         """All trailers to do: what the way before made is removed."""
         for trailer in self.trailers:
             self.layout.embedding(str(self.strategy), self.row.name, trailer).unlink(missing_ok=True)
         settings = Settings(precision="auto", random_weights=self.weights_dir is None)
         work = shard.ShardRun("embed", self.trailers, self.layout)
-        return embed.Pair(self.strategy, self.row, "bench", settings, work, frozenset(self.trailers))
+        return Pair(self.strategy, self.row, "bench", settings, work, frozenset(self.trailers))
 
     def ours(self) -> None:
         keep_freed_memory(self.device == "cpu")
-        embed.embed([self.pair()], {self.row.name: self.embedder}, workers=self.workers)
+        embed([self.pair()], {self.row.name: self.embedder}, workers=self.workers)
 
     def decoding(self) -> None:
-        with embed.Readers(self.workers, on_gpu=self.device != "cpu") as readers:
-            for _, decoded in embed.read_blocks(embed.blocks_of([self.pair()]), readers):
+        with Readers(self.workers, on_gpu=self.device != "cpu") as readers:
+            for _, decoded in read_blocks(blocks_of([self.pair()]), readers):
                 if isinstance(decoded, Exception):
                     raise decoded
 
@@ -172,9 +176,9 @@ class Bench:
                 with torch.no_grad():
                     network(clip.to(self.device)).cpu()
 
-    def jobs(self) -> list[embed.Job]:
+    def jobs(self) -> list[Job]:
         pair = self.pair()
-        return [embed.Job.start(pair, trailer) for trailer in self.trailers]
+        return [Job.start(pair, trailer) for trailer in self.trailers]
 
     def clip_count(self) -> int:
         return sum(len(job.clips) for job in self.jobs())
@@ -223,7 +227,7 @@ class Bench:
             ratios["compiled_to_network"] = harness.ratio(per_clip["network"], per_clip["compiled"])
         return {"figures": {**rates, "about": self.about(count, per_clip)}, "ratios": ratios}
 
-    def batch_shape(self, job: embed.Job) -> tuple[int, ...]:
+    def batch_shape(self, job: Job) -> tuple[int, ...]:
         return (self.embedder.batch_clips, job.sources.shape[1], *self.row.transform.crop, 3)
 
     def limit(self, network_s: float, decoding_s: float) -> float:

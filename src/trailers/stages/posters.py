@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trailers.backbones.embedding import Effort, Settings, make_embedders, origin, weights_of
 from trailers.backbones.row import Row
 from trailers.backbones.rows import find_row
+from trailers.embedding.embedders import Effort, Settings, make_embedders, origin, weights_of
 from trailers.errors import ConfigError, ImageError, StoreError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags

@@ -1,0 +1,90 @@
+"""Clips on their way through a network, and vectors on their way to disk."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trailers.embedding.embedders import origin
+from trailers.embedding.pairs import Job
+from trailers.store.embeddings import write_embedding
+from trailers.store.layout import Layout
+from trailers.store.receipt import read_receipt
+
+if TYPE_CHECKING:
+    from trailers.backbones.network import Embedder
+
+
+class Batches:
+    """Clips of one backbone and one length on their way through the network."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self.clips: list[np.ndarray] = []
+        self.owners: list[tuple[Job, int]] = []
+        self.flying: deque[tuple[list[tuple[Job, int]], Callable[[], np.ndarray]]] = deque()
+
+    def add(self, job: Job, number: int, clip: np.ndarray) -> None:
+        self.clips.append(clip)
+        self.owners.append((job, number))
+        if len(self.clips) >= self.embedder.batch_clips:
+            self.start()
+            self.land(leaving=self.embedder.batches_in_flight)
+
+    def start(self) -> None:
+        if self.clips:
+            self.flying.append((self.owners, self.embedder.start(np.stack(self.clips))))
+            self.clips, self.owners = [], []
+
+    def flush(self) -> None:
+        self.start()
+        self.land(leaving=0)
+
+    def land(self, *, leaving: int) -> None:
+        """Give vectors to their jobs, and write the jobs that have all."""
+        while len(self.flying) > leaving:
+            owners, wait = self.flying.popleft()
+            for (job, number), vector in zip(owners, wait(), strict=True):
+                job.vectors[number] = vector
+                job.missing -= 1
+            for job in dict.fromkeys(job for job, _ in owners):
+                if job.missing == 0 and not job.failed:
+                    finish(job, self.embedder.precision)
+
+
+def fail(job: Job, problem: Exception) -> None:
+    if not job.failed:
+        job.failed = True
+        job.open.clear()
+        job.pair.work.fail(job.trailer, problem)
+
+
+def finish(job: Job, precision: str) -> None:
+    try:
+        write(job, precision)
+    except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
+        fail(job, problem)
+
+
+def write(job: Job, precision: str) -> None:
+    pair = job.pair
+    attributes = {
+        **origin(pair.row, pair.weights_sha256, pair.settings, precision),
+        "trailer": job.trailer,
+        "clip_strategy": str(pair.strategy),
+        "frames_a_clip": job.sources.shape[1],
+        "fps": pair.strategy.fps,
+        "source_sha256": source_sha256(pair.work.layout, job.trailer),
+        "fingerprint": job.mark,
+    }
+    write_embedding(pair.path(job.trailer), job.vectors, job.clips, attributes)
+    pair.work.record(pair.ledger_row(job.trailer, job.mark, job.vectors.shape, precision))
+
+
+def source_sha256(layout: Layout, trailer: str) -> str:
+    """Of the video as published; empty where its receipt is gone, as for videos brought at 24 fps."""
+    path = layout.receipt(trailer)
+    return read_receipt(path).sha256 if path.exists() else ""
