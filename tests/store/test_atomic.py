@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from trailers.store.atomic import TEMPORARY, atomic, unfailing, write_text
+from trailers.errors import StoreError
+from trailers.store.atomic import TEMPORARY, atomic, make_folder, remove, unfailing, write_text
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -81,3 +82,78 @@ def test_what_a_library_wrote_is_there(tmp_path):
         file.seek(2)
         file.write(b"!!")
     assert (tmp_path / "x").read_bytes() == b"\x00\x00!!\x02\x00"
+
+
+# Nothing is written or deleted through a link
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A folder of the user's with a file, and a results folder of the project's."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "mine.txt").write_text("mine")
+    (tmp_path / "results").mkdir()
+    yield tmp_path / "elsewhere"
+    assert [(path.name, path.read_text()) for path in (tmp_path / "elsewhere").iterdir()] == [("mine.txt", "mine")]
+
+
+@pytest.mark.parametrize("link", ["stage", "stage/deep", "stage/deep/id"])
+def test_no_folder_is_made_behind_a_link(elsewhere, tmp_path, link):
+    results = tmp_path / "results"
+    (results / link).parent.mkdir(parents=True, exist_ok=True)
+    (results / link).symlink_to(elsewhere)
+    with pytest.raises(StoreError) as problem:
+        make_folder(results / "stage" / "deep" / "id", below=results)
+    assert problem.value.where == str(results / link)
+    assert (problem.value.what, problem.value.remedy) == (
+        "is a symbolic link, and nothing is written or deleted through one",
+        "Remove the link and run again.",
+    )
+
+
+@pytest.mark.parametrize("link", ["stage", "stage/deep"])
+def test_nothing_is_deleted_behind_a_link(elsewhere, tmp_path, link):
+    results = tmp_path / "results"
+    (results / link).parent.mkdir(parents=True, exist_ok=True)
+    (results / link).symlink_to(elsewhere)
+    with pytest.raises(StoreError, match="is a symbolic link"):
+        remove(results / link / "mine.txt", below=results)
+
+
+def test_of_a_link_only_the_link_is_deleted(elsewhere, tmp_path):
+    link = tmp_path / "results" / "a.mp4"
+    link.symlink_to(elsewhere / "mine.txt")
+    assert remove(link, below=tmp_path / "results")
+    assert not link.is_symlink()
+
+
+def test_a_folder_is_not_deleted(elsewhere, tmp_path):
+    assert not remove(elsewhere, below=tmp_path)
+
+
+def test_what_is_not_there_is_not_deleted(tmp_path):
+    assert not remove(tmp_path / "a", below=tmp_path)
+
+
+def test_the_results_folder_itself_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "results").symlink_to("disk")
+    make_folder(tmp_path / "results" / "stage", below=tmp_path / "results")
+    (tmp_path / "results" / "stage" / "a").touch()
+    assert remove(tmp_path / "results" / "stage" / "a", below=tmp_path / "results")
+    assert list((tmp_path / "disk" / "stage").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["../elsewhere/mine.txt", "deep/../../elsewhere/mine.txt"])
+def test_nothing_outside_is_deleted(elsewhere, tmp_path, path):
+    with pytest.raises(ValueError, match="leads out of a folder"):
+        remove(tmp_path / "results" / path, below=tmp_path / "results")
+    with pytest.raises(ValueError, match="is not in the subpath"):
+        remove(elsewhere / "mine.txt", below=tmp_path / "results")
+
+
+def test_a_file_written_at_a_link_replaces_the_link(elsewhere, tmp_path):
+    link = tmp_path / "results" / "a.txt"
+    link.symlink_to(elsewhere / "mine.txt")
+    write_text(link, "ours")
+    assert (link.is_symlink(), link.read_text()) == (False, "ours")

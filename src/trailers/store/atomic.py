@@ -1,14 +1,18 @@
-"""A file is complete or not there."""
+"""A file is complete or not there; nothing is written or deleted through a link."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from trailers.errors import StoreError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -56,6 +60,49 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def refuse_links(path: Path, *, below: Path) -> None:
+    """Raise StoreError when a folder on the way from ``below`` to ``path``, or ``path``, is a symbolic link.
+
+    ``below`` itself may be one: a results folder, or that of a stage, may lie on another disk.
+
+    Raises:
+        ValueError: ``path`` does not lie below ``below``.
+    """
+    parts = path.relative_to(below).parts
+    if ".." in parts:
+        raise ValueError(f"{path} leads out of a folder")
+    for part in list(itertools.accumulate(parts, Path.joinpath, initial=below))[1:]:
+        if part.is_symlink():
+            raise StoreError(
+                "is a symbolic link, and nothing is written or deleted through one",
+                where=part,
+                remedy="Remove the link and run again.",
+            )
+
+
+def make_folder(path: Path, *, below: Path) -> None:
+    """Make ``path`` a folder of the project's own; StoreError when a link stands there or on the way from ``below``."""
+    refuse_links(path, below=below)
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def remove(path: Path, *, below: Path) -> bool:
+    """Delete the file at ``path``, or the link itself; whether there was one. A folder stays.
+
+    Raises:
+        StoreError: a folder on the way from ``below`` is a link, so that somebody else's file may lie there.
+    """
+    refuse_links(path.parent, below=below)
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        return False
+    path.unlink(missing_ok=True)
+    return True
 
 
 def write_text(path: Path, text: str) -> None:
