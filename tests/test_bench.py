@@ -16,7 +16,7 @@ import pytest
 from trailers.bench import __main__ as bench
 from trailers.bench import harness, scale, website
 from trailers.errors import ConfigError
-from trailers.store.ledger import DEAD, OK, SKIPPED, Row, write_ledger
+from trailers.store.ledger import DEAD, OK, SKIPPED, LedgerRow, write_ledger
 
 
 def test_ways_take_turns_and_every_other_round_goes_backwards():
@@ -208,7 +208,7 @@ def finished_scale(folder, *, last="t1.h5"):
     products = {"download": "t1.mp4", "normalise": "t1.mp4", "shots": "t1.csv", "clips": "t1.csv", "embed": last}
     for stage, name in products.items():
         lost = DEAD if stage == "download" else SKIPPED
-        rows = [Row("t1", OK, f"{stage}/{name}"), Row("t2", lost, error="download: not found")]
+        rows = [LedgerRow("t1", OK, f"{stage}/{name}"), LedgerRow("t2", lost, error="download: not found")]
         write_ledger(folder / "results" / "ledger" / stage / "some.tsv", rows)
         (folder / "results" / stage).mkdir()
         (folder / "results" / stage / products[stage].removeprefix("no-")).touch()

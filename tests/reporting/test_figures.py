@@ -10,7 +10,7 @@ import pytest
 from trailers.__main__ import main
 from trailers.domain import GENRES, Shot, Trailer
 from trailers.store.layout import Layout
-from trailers.store.ledger import DEAD, OK, Row, write_ledger
+from trailers.store.ledger import DEAD, OK, LedgerRow, write_ledger
 from trailers.store.manifest import write_manifest
 from trailers.store.spans import SHOTS_SCHEMA, write_spans
 
@@ -79,7 +79,9 @@ def test_shots_are_counted_by_duration(tmp_path):
     shots = {"a": [Shot(0, 10), Shot(10, 20), Shot(20, 320)], "b": [Shot(0, 20)]}
     for trailer, spans in shots.items():
         write_spans(layout.shots(trailer), spans, kind=Shot, header={"trailer": trailer, **header}, schema=SHOTS_SCHEMA)
-    write_ledger(tmp_path / "s0.tsv", [Row("a", OK), Row("gone", DEAD, error="removed"), Row("b", OK)])
+    write_ledger(
+        tmp_path / "s0.tsv", [LedgerRow("a", OK), LedgerRow("gone", DEAD, error="removed"), LedgerRow("b", OK)]
+    )
     found = figures(tmp_path / "out", "--ledgers", tmp_path / "s0.tsv", "--results", layout.root)["shots"]
     assert found["durations"] == {"10": 2, "20": 1, "300": 1}
     assert (found["trailers"], found["shots"], found["mean"], found["median"], found["commonest"]) == (2, 4, 85, 15, 10)

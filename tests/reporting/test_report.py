@@ -15,7 +15,7 @@ from trailers.reporting import report
 from trailers.store.embeddings import write_embedding
 from trailers.store.experiment import write_metrics
 from trailers.store.layout import Layout
-from trailers.store.ledger import Row, write_ledger
+from trailers.store.ledger import LedgerRow, write_ledger
 from trailers.store.shards import make_shards
 from trailers.store.spans import SHOTS_SCHEMA, write_spans
 
@@ -36,27 +36,27 @@ def study(tmp_path):
     """Four trailers: two go through, one is dead, one fails when it is normalised."""
     (tmp_path / "manifest.csv").write_text(MANIFEST)
     layout = Layout(tmp_path / "results")
-    skipped = [Row("gone", "skipped", error="download: removed: <b>taken</b> down")]
-    late = Row("late", "failed", error="normalise: late: ffmpeg stopped with code 1 after 812 frames: moov atom")
+    skipped = [LedgerRow("gone", "skipped", error="download: removed: <b>taken</b> down")]
+    late = LedgerRow("late", "failed", error="normalise: late: ffmpeg stopped with code 1 after 812 frames: moov atom")
     frames = {"frames": 96, "frames_duplicated": 3, "frames_dropped": 0}
     ledgers = {
         ("download",): [
-            Row("good", "ok", "download/good.mp4", "f", facts={"quality": ["too short", "too small"]}),
-            Row("fine", "ok", "download/fine.mp4", "f", facts={"quality": ["too short"]}),
-            Row("gone", "dead", error="download: removed: <b>taken</b> down", facts={"reason": "removed"}),
-            Row("late", "ok"),
+            LedgerRow("good", "ok", "download/good.mp4", "f", facts={"quality": ["too short", "too small"]}),
+            LedgerRow("fine", "ok", "download/fine.mp4", "f", facts={"quality": ["too short"]}),
+            LedgerRow("gone", "dead", error="download: removed: <b>taken</b> down", facts={"reason": "removed"}),
+            LedgerRow("late", "ok"),
         ],
-        ("normalise",): [*(Row(name, "ok", facts=frames) for name in ("good", "fine")), *skipped, late],
-        ("shots",): [*(Row(name, "ok") for name in ("good", "fine")), *skipped, Row("late", "skipped")],
+        ("normalise",): [*(LedgerRow(name, "ok", facts=frames) for name in ("good", "fine")), *skipped, late],
+        ("shots",): [*(LedgerRow(name, "ok") for name in ("good", "fine")), *skipped, LedgerRow("late", "skipped")],
         ("clips", STRATEGY): [
-            Row("good", "ok", facts={"clips": 4, "padded": 1, "padding_frames": 6}),
-            Row("fine", "ok", facts={"clips": 4, "padded": 2, "padding_frames": 20}),
-            *skipped, Row("late", "skipped"),
+            LedgerRow("good", "ok", facts={"clips": 4, "padded": 1, "padding_frames": 6}),
+            LedgerRow("fine", "ok", facts={"clips": 4, "padded": 2, "padding_frames": 20}),
+            *skipped, LedgerRow("late", "skipped"),
         ],
         ("embed", STRATEGY, BACKBONE): [
-            Row("good", "ok", "embed/shot24/timm-tiny/good.h5", facts={"clips": 4}),
-            Row("fine", "ok", "embed/shot24/timm-tiny/fine.h5", facts={"clips": 4}),
-            *skipped, Row("late", "skipped"),
+            LedgerRow("good", "ok", "embed/shot24/timm-tiny/good.h5", facts={"clips": 4}),
+            LedgerRow("fine", "ok", "embed/shot24/timm-tiny/fine.h5", facts={"clips": 4}),
+            *skipped, LedgerRow("late", "skipped"),
         ],
     }  # fmt: skip
     paths = []
@@ -126,10 +126,10 @@ def test_trailers_are_counted_by_what_became_of_them(study):
 
 def test_a_trailer_goes_through_without_a_poster(study):
     layout = Layout(study.results)
-    rows = [Row("good", "ok"), Row("fine", "dead", error="posters: not found: it")]
+    rows = [LedgerRow("good", "ok"), LedgerRow("fine", "dead", error="posters: not found: it")]
     first, _ = make_shards(TRAILERS, size=2)
     write_ledger(layout.ledger("posters", first), rows)
-    write_ledger(layout.ledger("posters", first, BACKBONE), [Row("good", "ok"), skipped("fine")])
+    write_ledger(layout.ledger("posters", first, BACKBONE), [LedgerRow("good", "ok"), skipped("fine")])
     # As the workflow names them: folders and shards. The second shard has no posters, so no ledger of them.
     study.ledgers += [layout.ledger("posters", "", *variant).parent for variant in ((), (BACKBONE,))]
     study.shards = "s2"
@@ -140,7 +140,7 @@ def test_a_trailer_goes_through_without_a_poster(study):
 
 
 def skipped(trailer):
-    return Row(trailer, "skipped", error="the manifest gives none")
+    return LedgerRow(trailer, "skipped", error="the manifest gives none")
 
 
 def test_reasons_carry_the_original_words(study):
@@ -152,7 +152,9 @@ def test_reasons_carry_the_original_words(study):
 def test_trailers_with_the_same_trouble_count_together():
     stage = report.Stage("normalise")
     for name, frames in (("tt1", 812), ("tt2", 7)):
-        stage.rows[name] = Row(name, "failed", error=f"normalise: results/{name}.mp4: stopped after {frames} frames: x")
+        stage.rows[name] = LedgerRow(
+            name, "failed", error=f"normalise: results/{name}.mp4: stopped after {frames} frames: x"
+        )
     (reason,) = report.reasons([stage])
     assert reason.reason == "stopped after N frames"
     assert [trailer for trailer, _ in reason.trailers] == ["tt1", "tt2"]

@@ -16,8 +16,7 @@ from trailers.__main__ import main
 from trailers.domain import Clip
 from trailers.store.embeddings import read_embedding
 from trailers.store.layout import Layout
-from trailers.store.ledger import FAILED, OK, SKIPPED, read_ledger, write_ledger
-from trailers.store.ledger import Row as LedgerRow
+from trailers.store.ledger import FAILED, OK, SKIPPED, LedgerRow, read_ledger, write_ledger
 from trailers.store.spans import CLIPS_SCHEMA, write_spans
 from trailers.video import VideoFrames, encode_frames
 

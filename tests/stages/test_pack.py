@@ -9,7 +9,7 @@ from trailers.__main__ import main
 from trailers.domain import Clip
 from trailers.store.embeddings import write_embedding
 from trailers.store.layout import Layout
-from trailers.store.ledger import DEAD, OK, Row, write_ledger
+from trailers.store.ledger import DEAD, OK, LedgerRow, write_ledger
 from trailers.store.pack import open_pack
 from trailers.store.shards import make_shards
 
@@ -39,8 +39,12 @@ def results(tmp_path):
     layout = Layout(tmp_path / "results")
     for trailer, vectors in VECTORS.items():
         embed(layout, trailer, vectors)
-    write_ledger(tmp_path / "s0.tsv", [Row("t2", OK, fingerprint="mark-t2"), Row("t1", OK, fingerprint="mark-t1")])
-    write_ledger(tmp_path / "s1.tsv", [Row("t3", OK, fingerprint="mark-t3"), Row("t4", DEAD, error="removed")])
+    write_ledger(
+        tmp_path / "s0.tsv", [LedgerRow("t2", OK, fingerprint="mark-t2"), LedgerRow("t1", OK, fingerprint="mark-t1")]
+    )
+    write_ledger(
+        tmp_path / "s1.tsv", [LedgerRow("t3", OK, fingerprint="mark-t3"), LedgerRow("t4", DEAD, error="removed")]
+    )
     return layout
 
 
@@ -68,8 +72,8 @@ def test_the_trailers_that_are_ok_are_packed_in_the_order_of_the_ledgers(results
 
 def test_a_folder_of_ledgers_is_read_shard_by_shard_in_the_order_of_the_manifest(results, tmp_path):
     pack(results, tmp_path)
-    rows = [Row("t2", OK, fingerprint="mark-t2"), Row("t1", OK, fingerprint="mark-t1")]
-    rows += [Row("t3", OK, fingerprint="mark-t3"), Row("t4", DEAD, error="removed")]
+    rows = [LedgerRow("t2", OK, fingerprint="mark-t2"), LedgerRow("t1", OK, fingerprint="mark-t1")]
+    rows += [LedgerRow("t3", OK, fingerprint="mark-t3"), LedgerRow("t4", DEAD, error="removed")]
     names = make_shards([row.trailer for row in rows], size=1)
     for row, name in zip(rows, names, strict=True):
         write_ledger(tmp_path / "ledgers" / f"{name}.tsv", [row])
@@ -89,7 +93,7 @@ def test_packing_twice_gives_the_same_bytes(results, tmp_path):
 def test_the_fingerprint_follows_the_embeddings(results, tmp_path):
     pack(results, tmp_path)
     pack(results, tmp_path, ledgers=["s0.tsv"], output="fewer.h5")
-    write_ledger(tmp_path / "s1.tsv", [Row("t3", OK, fingerprint="other")])
+    write_ledger(tmp_path / "s1.tsv", [LedgerRow("t3", OK, fingerprint="other")])
     pack(results, tmp_path, output="other.h5")
     marks = {open_pack(tmp_path / name).fingerprint for name in ("pack.h5", "fewer.h5", "other.h5")}
     assert len(marks) == 3
@@ -123,6 +127,6 @@ def test_a_missing_embedding_is_named(results, tmp_path, capsys):
 
 
 def test_a_study_without_embeddings_says_why(results, tmp_path, capsys):
-    write_ledger(tmp_path / "s1.tsv", [Row("t4", DEAD, error="download: removed: gone")])
+    write_ledger(tmp_path / "s1.tsv", [LedgerRow("t4", DEAD, error="download: removed: gone")])
     assert pack(results, tmp_path, ledgers=["s1.tsv"]) == 1
     assert "none of 1 trailers has an embedding of resnet50 on shot24" in capsys.readouterr().err

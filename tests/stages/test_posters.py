@@ -19,8 +19,7 @@ from trailers.errors import ConfigError, ImageError, StoreError
 from trailers.store.embeddings import read_poster, write_poster
 from trailers.store.image import open_image, read_image
 from trailers.store.layout import Layout
-from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, read_ledger, write_ledger
-from trailers.store.ledger import Row as LedgerRow
+from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger, write_ledger
 from trailers.store.receipt import Receipt, write_receipt
 
 SHARD = "s0000"

@@ -8,7 +8,7 @@ import pytest
 
 from trailers.errors import SystemicError, TrailerError, VideoError
 from trailers.stages import shard
-from trailers.store.ledger import OK, Row, read_ledger, write_ledger
+from trailers.store.ledger import OK, LedgerRow, read_ledger, write_ledger
 
 
 def make_run(tmp_path, *words):
@@ -30,7 +30,7 @@ def ledger_of(tmp_path):
 
 
 def ok(trailer):
-    return Row(trailer, OK, fingerprint="f" * 16, facts={"shots": 3})
+    return LedgerRow(trailer, OK, fingerprint="f" * 16, facts={"shots": 3})
 
 
 def test_settled_trailers_are_left_alone_and_the_ledger_keeps_the_order(run, tmp_path):
@@ -70,9 +70,9 @@ def test_one_trailer_never_stops_the_others(run, tmp_path):
 
 def test_what_was_not_ok_before_is_skipped_with_its_first_cause(run, tmp_path):
     before = [
-        Row("a", "dead", error="download: removed"),
+        LedgerRow("a", "dead", error="download: removed"),
         ok("b"),
-        Row("c", "skipped", error="download: private"),
+        LedgerRow("c", "skipped", error="download: private"),
         ok("d"),
     ]
     write_ledger(tmp_path / "before.tsv", before)
@@ -182,13 +182,13 @@ def test_an_upstream_ledger_of_another_shard_is_refused(run, tmp_path):
 HANGS = """
 import argparse, sys, time
 from trailers.stages import shard
-from trailers.store.ledger import OK, Row
+from trailers.store.ledger import OK, LedgerRow
 parser = argparse.ArgumentParser()
 shard.add_flags(parser)
 work = shard.ShardRun.from_flags("shots", parser.parse_args())
 def make(trailer):
     time.sleep(600 if trailer == "b" else 0)
-    return Row(trailer, OK)
+    return LedgerRow(trailer, OK)
 for trailer in work.unsettled(lambda trailer: None):
     work.attempt(trailer, make)
 work.finish()

@@ -1,12 +1,12 @@
 import pytest
 
 from trailers.errors import StoreError
-from trailers.store.ledger import Row, read_ledger, write_ledger
+from trailers.store.ledger import LedgerRow, read_ledger, write_ledger
 
 ROWS = [
-    Row("a1", "ok", "shots/a1.csv", "0123456789abcdef", {"frames": 2931, "b": 1.5}),
-    Row("b2", "dead", error="download: removed: the words\nof the\tsite"),
-    Row("c3", "skipped", error="é"),
+    LedgerRow("a1", "ok", "shots/a1.csv", "0123456789abcdef", {"frames": 2931, "b": 1.5}),
+    LedgerRow("b2", "dead", error="download: removed: the words\nof the\tsite"),
+    LedgerRow("c3", "skipped", error="é"),
 ]
 
 
@@ -28,7 +28,7 @@ def test_a_ledger_is_plain_text_with_a_line_a_trailer(tmp_path):
 
 def test_a_status_is_one_of_four():
     with pytest.raises(ValueError, match="ok, dead, failed, skipped"):
-        Row("a", "done")
+        LedgerRow("a", "done")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_damaged_ledger_is_named_with_its_remedy(tmp_path, text, complaint):
 
 def test_a_ledger_cut_off_anywhere_is_refused(tmp_path):
     path = tmp_path / "s0000-7e18f737.tsv"  # of a and b
-    write_ledger(path, [Row("a", "ok"), Row("b", "dead", error="download: removed: the words of the site")])
+    write_ledger(path, [LedgerRow("a", "ok"), LedgerRow("b", "dead", error="download: removed: the words of the site")])
     whole = path.read_bytes()
     assert list(read_ledger(path)) == ["a", "b"]
     for size in range(len(whole)):

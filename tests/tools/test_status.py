@@ -11,7 +11,7 @@ import pytest
 
 from trailers.errors import ConfigError
 from trailers.store.layout import Layout
-from trailers.store.ledger import Row, write_ledger
+from trailers.store.ledger import LedgerRow, write_ledger
 from trailers.tools import status
 
 NOW = 1_700_000_000.0
@@ -25,12 +25,12 @@ def layout(tmp_path):
     """Ten trailers in two shards of five. The first went through normalise; of the second two are made, three wait."""
     layout = Layout(tmp_path / "results")
     for shard, names in (("s0000a", TRAILERS[:5]), ("s0001b", TRAILERS[5:])):
-        rows = [Row(name, "ok") for name in names]
+        rows = [LedgerRow(name, "ok") for name in names]
         if shard.startswith("s0000"):
-            rows[4] = Row("t4", "dead", error="download: removed: by its owner", facts={"reason": "removed"})
+            rows[4] = LedgerRow("t4", "dead", error="download: removed: by its owner", facts={"reason": "removed"})
         write_ledger(layout.ledger("download", shard), rows)
-    rows = [Row("t0", "ok"), Row("t1", "ok"), Row("t2", "ok"), Row("t3", "failed", error="normalise: stopped: x"),
-            Row("t4", "skipped")]  # fmt: skip
+    rows = [LedgerRow(name, "ok") for name in TRAILERS[:3]]
+    rows += [LedgerRow("t3", "failed", error="normalise: stopped: x"), LedgerRow("t4", "skipped")]
     write_ledger(layout.ledger("normalise", "s0000a"), rows)
     layout.video("t0").parent.mkdir()
     # A product a minute, the last half a minute ago.
@@ -86,7 +86,7 @@ def test_what_is_expected_on_disk_counts_those_to_come_as_the_others_went(layout
 
 
 def test_a_trailer_in_two_ledgers_has_the_younger_row(layout):
-    write_ledger(layout.ledger("normalise", "s0000c"), [Row("t3", "ok")])
+    write_ledger(layout.ledger("normalise", "s0000c"), [LedgerRow("t3", "ok")])
     older = layout.ledger("normalise", "s0000a")
     os.utime(older, (1, 1))
     assert line_of(layout, "normalise").counts == {"ok": 4, "skipped": 1}
@@ -105,7 +105,7 @@ def test_a_damaged_ledger_counts_as_absent(layout):
 
 
 def test_all_that_is_asked_for_has_a_line_and_what_was_made_before_too(layout):
-    write_ledger(layout.ledger("embed", "s0000a", "shot24", "resnet50"), [Row("t0", "ok")])
+    write_ledger(layout.ledger("embed", "s0000a", "shot24", "resnet50"), [LedgerRow("t0", "ok")])
     assert status.keys(layout, PAIRS) == [
         ("download",), ("normalise",), ("shots",), ("clips", "shot24"), ("clips", "seq32"),
         ("embed", "shot24", "timm-tiny"), ("embed", "seq32", "timm-tiny"), ("embed", "shot24", "resnet50"),
@@ -164,8 +164,10 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
 
 
 def test_posters_are_counted_of_those_who_have_one(layout, tmp_path):
-    write_ledger(layout.ledger("posters", "s0000a"), [Row("t0", "ok"), Row("t1", "skipped"), Row("t2", "dead")])
-    write_ledger(layout.ledger("posters", "s0000a", "resnet50"), [Row("t0", "ok"), Row("t1", "skipped")])
+    write_ledger(
+        layout.ledger("posters", "s0000a"), [LedgerRow("t0", "ok"), LedgerRow("t1", "skipped"), LedgerRow("t2", "dead")]
+    )
+    write_ledger(layout.ledger("posters", "s0000a", "resnet50"), [LedgerRow("t0", "ok"), LedgerRow("t1", "skipped")])
     layout.poster("resnet50", "t0").parent.mkdir(parents=True)
     layout.poster("resnet50", "t0").write_bytes(bytes(2_000_000))
     (tmp_path / "m.csv").write_text("trailer,url,poster\nt0,0,a.jpg\nt1,1,\nt2,2,b.jpg\nt5,5,c.jpg\n")

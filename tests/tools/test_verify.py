@@ -19,7 +19,7 @@ from trailers.store.experiment import write_metrics
 from trailers.store.fingerprint import sha256_of
 from trailers.store.frames import write_frames
 from trailers.store.layout import Layout
-from trailers.store.ledger import Row, read_ledger, write_ledger
+from trailers.store.ledger import LedgerRow, read_ledger, write_ledger
 from trailers.store.pack import Part, write_pack
 from trailers.store.receipt import Receipt, write_receipt
 from trailers.store.scores import Scores, write_scores
@@ -53,8 +53,10 @@ def results(tmp_path, video):
         make_products(layout, name, video)
     write_receipt(layout.receipt("gone"), Receipt("gone", "dead", fingerprint="d", error="removed: by its owner"))
     for key, mark in zip(LEDGERS, "dnsce", strict=True):
-        rows = [Row(name, "ok", fingerprint=mark) for name in NAMES]
-        rows.append(Row("gone", "dead" if key == ("download",) else "skipped", error="download: removed: by its owner"))
+        rows = [LedgerRow(name, "ok", fingerprint=mark) for name in NAMES]
+        rows.append(
+            LedgerRow("gone", "dead" if key == ("download",) else "skipped", error="download: removed: by its owner")
+        )
         write_ledger(layout.ledger(key[0], SHARD, *key[1:]), rows)
     layout.shard(SHARD).parent.mkdir()
     layout.shard(SHARD).write_text("one\ntwo\ngone\n")
@@ -373,7 +375,11 @@ def test_retry_leaves_what_is_dead_unless_asked(results, capsys):
 
 
 def test_retry_counts_an_attempt_for_shards_with_failures(results, capsys):
-    rows = [Row("one", "ok", fingerprint="s"), Row("two", "failed", error="shots: x"), Row("gone", "skipped")]
+    rows = [
+        LedgerRow("one", "ok", fingerprint="s"),
+        LedgerRow("two", "failed", error="shots: x"),
+        LedgerRow("gone", "skipped"),
+    ]
     write_ledger(results.ledger("shots", SHARD), rows)
     assert ask_again(results, capsys, dead=False)[0] == "1 failed in shots"
     assert attempts(results) == {"shots/s0000"}
@@ -381,7 +387,7 @@ def test_retry_counts_an_attempt_for_shards_with_failures(results, capsys):
 
 def test_retry_keeps_the_receipt_of_a_video_that_came_since(results, capsys):
     rows = read_ledger(results.ledger("download", SHARD))
-    rows["one"] = Row("one", "dead", error="download: removed")
+    rows["one"] = LedgerRow("one", "dead", error="download: removed")
     write_ledger(results.ledger("download", SHARD), rows.values())
     ask_again(results, capsys, dead=True)
     assert results.receipt("one").exists()
@@ -397,9 +403,12 @@ def posters(results):
     write_receipt(results.poster_receipt("one"), receipt)
     write_receipt(results.poster_receipt("gone"), Receipt("gone", "dead", fingerprint="d", error="not found: it"))
     write_poster(results.poster("tiny", "one"), np.ones((1, 3), np.float32), {"trailer": "one", "fingerprint": "v"})
-    rest = [Row("two", "skipped", error="the manifest gives none"), Row("gone", "dead", error="posters: not found: it")]
-    write_ledger(results.ledger("posters", SHARD), [Row("one", "ok", fingerprint="p"), *rest])
-    write_ledger(results.ledger("posters", SHARD, "tiny"), [Row("one", "ok", fingerprint="v"), *rest[:1]])
+    rest = [
+        LedgerRow("two", "skipped", error="the manifest gives none"),
+        LedgerRow("gone", "dead", error="posters: not found: it"),
+    ]
+    write_ledger(results.ledger("posters", SHARD), [LedgerRow("one", "ok", fingerprint="p"), *rest])
+    write_ledger(results.ledger("posters", SHARD, "tiny"), [LedgerRow("one", "ok", fingerprint="v"), *rest[:1]])
     return results
 
 

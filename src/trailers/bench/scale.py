@@ -225,7 +225,7 @@ def ledger_times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.glob("results/ledger/**/*.tsv")}
 
 
-def rows_of(folder: Path, stage: str) -> dict[str, ledger.Row]:
+def rows_of(folder: Path, stage: str) -> dict[str, ledger.LedgerRow]:
     ledgers = folder.glob(f"results/ledger/{stage}/**/*.tsv")
     return {trailer: row for path in ledgers for trailer, row in ledger.read_ledger(path).items()}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from trailers.bench.website import BUSY, DEAD, fate_of
 from trailers.stages import shard
 from trailers.store.atomic import write_text
-from trailers.store.ledger import OK, Row
+from trailers.store.ledger import OK, LedgerRow
 from trailers.store.manifest import read_manifest
 from trailers.web.reasons import LinkError
 
@@ -53,10 +53,10 @@ class Maker:
     def path(self, trailer: str) -> Path:
         return self.work.layout.root / self.work.stage / f"{trailer}.txt"
 
-    def settled(self, trailer: str) -> Row | None:
+    def settled(self, trailer: str) -> LedgerRow | None:
         return self.row(trailer) if self.path(trailer).exists() else None
 
-    def make(self, trailer: str) -> Row:
+    def make(self, trailer: str) -> LedgerRow:
         fate = fate_of(self.links[trailer]) if trailer in self.links else ""
         if fate == DEAD:
             raise LinkError("not found", "a stand-in")
@@ -67,9 +67,9 @@ class Maker:
         path.write_text("stand-in\n")
         return self.row(trailer)
 
-    def row(self, trailer: str) -> Row:
+    def row(self, trailer: str) -> LedgerRow:
         path = self.path(trailer).relative_to(self.work.layout.root)
-        return Row(trailer, OK, str(path), "0" * 16, {"frames": 2931})
+        return LedgerRow(trailer, OK, str(path), "0" * 16, {"frames": 2931})
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ from trailers.errors import StoreError, TrailerError
 from trailers.store.embeddings import read_embedding
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK
-from trailers.store.ledger import Row as LedgerRow
+from trailers.store.ledger import OK, LedgerRow
 from trailers.store.spans import CLIPS_SCHEMA, read_header, read_spans
 
 SCHEMA = "embed/1"

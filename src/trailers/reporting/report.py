@@ -31,7 +31,7 @@ from trailers.store.atomic import write_text
 from trailers.store.embeddings import read_embedding_attributes
 from trailers.store.experiment import read_metrics
 from trailers.store.layout import Layout
-from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, STATUSES, Row, read_ledger
+from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, STATUSES, LedgerRow, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.shards import shard_files
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
@@ -61,7 +61,7 @@ class Stage:
 
     stage: str
     variant: tuple[str, ...] = ()
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, LedgerRow] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -116,7 +116,7 @@ def reasons(stages: Sequence[Stage]) -> list[Reason]:
     return sorted(listed, key=lambda reason: (-len(reason.trailers), STAGES.index(reason.stage), reason.reason))
 
 
-def reason_of(row: Row, words: str) -> str:
+def reason_of(row: LedgerRow, words: str) -> str:
     """A few words that trailers with the same trouble share: the recorded reason, or the error's kind."""
     if row.facts.get("reason"):
         return str(row.facts["reason"])

@@ -23,7 +23,7 @@ from trailers.stages import shard
 from trailers.store.fingerprint import fingerprint
 from trailers.store.frames import Frames, open_frames
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, Row
+from trailers.store.ledger import OK, LedgerRow
 from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_header, read_spans, write_spans
 
 SCHEMA = "clips/1"
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def workers(
     layout: Layout, strategy: ClipStrategy, settings: Settings
-) -> tuple[Callable[[str], Row | None], Callable[[str], Row]]:
+) -> tuple[Callable[[str], LedgerRow | None], Callable[[str], LedgerRow]]:
     """The two functions of a shard run: is it settled, and make it."""
 
     def mark(trailer: str) -> str:
@@ -119,13 +119,13 @@ def workers(
         read = shots["fingerprint"] if strategy.kind == "shot" else shots["frames_fingerprint"]
         return fingerprint(SCHEMA, settings, str(strategy), read)
 
-    def row(trailer: str, clips: Sequence[Clip], mark: str) -> Row:
+    def row(trailer: str, clips: Sequence[Clip], mark: str) -> LedgerRow:
         path = layout.clips(str(strategy), trailer)
         padded = sum(clip.padding > 0 for clip in clips)
         facts = {"clips": len(clips), "padded": padded, "padding_frames": sum(clip.padding for clip in clips)}
-        return Row(trailer, OK, str(path.relative_to(layout.root)), mark, facts)
+        return LedgerRow(trailer, OK, str(path.relative_to(layout.root)), mark, facts)
 
-    def settled(trailer: str) -> Row | None:
+    def settled(trailer: str) -> LedgerRow | None:
         path = layout.clips(str(strategy), trailer)
         if not path.exists():
             return None
@@ -133,7 +133,7 @@ def workers(
         wanted = mark(trailer)
         return row(trailer, clips, wanted) if header.get("fingerprint") == wanted else None
 
-    def make(trailer: str) -> Row:
+    def make(trailer: str) -> LedgerRow:
         wanted = mark(trailer)
         shots, _ = read_spans(layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
         with open_frames(layout.frames(trailer)) as frames:

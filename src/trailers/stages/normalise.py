@@ -28,7 +28,7 @@ from trailers.store.atomic import atomic
 from trailers.store.fingerprint import fingerprint, sha256_of
 from trailers.store.frames import open_frames, write_frames
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, Row
+from trailers.store.ledger import OK, LedgerRow
 from trailers.store.receipt import read_receipt
 from trailers.video import Converted, Probe, convert, frame_counts, probe
 
@@ -156,7 +156,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def workers(
     layout: Layout, settings: Settings, effort: Effort
-) -> tuple[Callable[[str], Row | None], Callable[[str], Row]]:
+) -> tuple[Callable[[str], LedgerRow | None], Callable[[str], LedgerRow]]:
     """The two functions of a shard run: is it settled, and make it."""
 
     def source_of(trailer: str) -> tuple[Path, str]:
@@ -166,12 +166,12 @@ def workers(
         # The digest of the bytes, not of how they were got: the same video again changes nothing.
         return layout.receipt(trailer).with_name(receipt.file), fingerprint(SCHEMA, settings, receipt.sha256)
 
-    def row(trailer: str, attributes: Mapping[str, Any]) -> Row:
+    def row(trailer: str, attributes: Mapping[str, Any]) -> LedgerRow:
         facts = {key: value for key, value in attributes.items() if key not in IDENTITY}
         path = str(layout.video(trailer).relative_to(layout.root))
-        return Row(trailer, OK, path, str(attributes["fingerprint"]), facts)
+        return LedgerRow(trailer, OK, path, str(attributes["fingerprint"]), facts)
 
-    def settled(trailer: str) -> Row | None:
+    def settled(trailer: str) -> LedgerRow | None:
         if not (layout.video(trailer).exists() and layout.frames(trailer).exists()):
             return None
         with open_frames(layout.frames(trailer)) as frames:
@@ -180,7 +180,7 @@ def workers(
         wanted = source_of(trailer)[1]
         return row(trailer, attributes) if is_whole and attributes.get("fingerprint") == wanted else None
 
-    def make(trailer: str) -> Row:
+    def make(trailer: str) -> LedgerRow:
         source, mark = source_of(trailer)
         if not source.exists():
             raise StoreError(

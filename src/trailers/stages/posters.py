@@ -27,8 +27,7 @@ from trailers.stages import shard
 from trailers.store.embeddings import read_poster, write_poster
 from trailers.store.fingerprint import fingerprint, sha256_of
 from trailers.store.image import read_image
-from trailers.store.ledger import OK
-from trailers.store.ledger import Row as LedgerRow
+from trailers.store.ledger import OK, LedgerRow
 from trailers.store.receipt import Receipt, read_receipt
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from trailers.machine.progress import Progress
 from trailers.machine.watchdog import Watchdog, take_note
 from trailers.store.atomic import write_text
 from trailers.store.layout import Layout
-from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, Row, read_ledger, write_ledger
+from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger, write_ledger
 from trailers.store.shards import read_shard
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class ShardRun:
     skipped: Mapping[str, str] = field(default_factory=dict)  # trailer -> why
     max_failed_fraction: float = 0.5
     timeout_s: float | None = None
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, LedgerRow] = field(default_factory=dict)
     progress: Progress | None = None
     watchdog: Watchdog | None = None
 
@@ -92,7 +92,7 @@ class ShardRun:
         timeout_s = arguments.trailer_timeout_s
         return cls(stage, trailers, layout, ledger, skipped, arguments.max_failed_fraction, timeout_s)
 
-    def unsettled(self, settled: Callable[[str], Row | None]) -> list[str]:
+    def unsettled(self, settled: Callable[[str], LedgerRow | None]) -> list[str]:
         """The trailers with work to do; records the rest.
 
         ``settled`` gives the row of a product that is there, whole and of the right fingerprint,
@@ -101,7 +101,7 @@ class ShardRun:
         work = []
         for trailer in self.trailers:
             if trailer in self.skipped:
-                self.rows[trailer] = Row(trailer, SKIPPED, error=self.skipped[trailer])
+                self.rows[trailer] = LedgerRow(trailer, SKIPPED, error=self.skipped[trailer])
                 continue
             try:
                 row = settled(trailer)
@@ -140,7 +140,7 @@ class ShardRun:
         assert self.ledger is not None
         return self.layout.root / folder / self.ledger.with_suffix("").relative_to(self.layout.root / "ledger")
 
-    def attempt(self, trailer: str, make: Callable[[str], Row]) -> None:
+    def attempt(self, trailer: str, make: Callable[[str], LedgerRow]) -> None:
         """Run ``make`` for one trailer and record its row, or why there is none."""
         self.starts(trailer)
         try:
@@ -148,7 +148,7 @@ class ShardRun:
         except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
             self.fail(trailer, problem)
 
-    def record(self, row: Row) -> None:
+    def record(self, row: LedgerRow) -> None:
         self.rows[row.trailer] = row
         if self.progress is not None:
             words = row.error or ", ".join(f"{key} {value}" for key, value in row.facts.items())
@@ -168,7 +168,7 @@ class ShardRun:
             log.error("%s: %s: unexpected", self.stage, trailer, exc_info=problem)
         status = DEAD if isinstance(problem, TrailerError) and problem.dead else FAILED
         words = str(problem) if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}: {problem}"
-        self.record(Row(trailer, status, error=f"{self.stage}: {words}"))
+        self.record(LedgerRow(trailer, status, error=f"{self.stage}: {words}"))
 
     def close(self) -> None:
         """End the progress and the watchdog; ``finish`` does it too."""
@@ -203,12 +203,12 @@ class ShardRun:
         counts = {status: sum(row.status == status for row in rows) for status in (OK, DEAD, FAILED, SKIPPED)}
         log.info("%s: %s", self.stage, ", ".join(f"{count} {status}" for status, count in counts.items()))
 
-    def still_there(self, row: Row) -> Row:
+    def still_there(self, row: LedgerRow) -> LedgerRow:
         """``row``, or a failure when its product is gone: a ledger must not speak of what was removed meanwhile."""
         if row.status != OK or not row.path or (self.layout.root / row.path).exists():
             return row
         words = f"{self.stage}: {self.layout.root / row.path}: was removed while the stage ran. Run it again."
-        return Row(row.trailer, FAILED, error=words)
+        return LedgerRow(row.trailer, FAILED, error=words)
 
     def count_attempt(self) -> None:
         """Tell Snakemake, through a parameter of the rule, that this shard wants another run."""

@@ -29,7 +29,7 @@ from trailers.stages import shard
 from trailers.store.fingerprint import fingerprint
 from trailers.store.frames import open_frames
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, Row
+from trailers.store.ledger import OK, LedgerRow
 from trailers.store.scores import Scores, read_scores, write_scores
 from trailers.store.spans import SHOTS_SCHEMA, read_spans, write_spans
 
@@ -104,7 +104,7 @@ class Worker:
         effort = self.effort
         return Detector(precision=effort.precision, device=effort.device, batch_windows=effort.batch_windows)
 
-    def settled(self, trailer: str) -> Row | None:
+    def settled(self, trailer: str) -> LedgerRow | None:
         path = self.layout.shots(trailer)
         scores = self.kept_scores(trailer)
         if scores is None or not path.exists():
@@ -131,7 +131,7 @@ class Worker:
         if trailers:
             yield from self.detector.stream(partial(self.open_video, trailer) for trailer in trailers)
 
-    def make(self, trailer: str, *, scores: Scores | Exception, is_kept: bool) -> Row:
+    def make(self, trailer: str, *, scores: Scores | Exception, is_kept: bool) -> LedgerRow:
         """Write the shots that ``scores`` give, and the scores where they are not on disk as they are."""
         if isinstance(scores, Exception):
             raise scores
@@ -173,7 +173,7 @@ class Worker:
         )
         return len(windows) > 0
 
-    def row(self, trailer: str, shots: list[Shot], scores: Scores, mark: str) -> Row:
+    def row(self, trailer: str, shots: list[Shot], scores: Scores, mark: str) -> LedgerRow:
         # Only what the files hold, so that a trailer found settled has the row it had when it was made.
         facts = {
             "frames": len(scores),
@@ -183,7 +183,7 @@ class Worker:
             "windows": len(scores.exact),
             "windows_recomputed": 0 if scores.precision == "float32" else int(scores.exact.sum()),
         }
-        return Row(trailer, OK, str(self.layout.shots(trailer).relative_to(self.layout.root)), mark, facts)
+        return LedgerRow(trailer, OK, str(self.layout.shots(trailer).relative_to(self.layout.root)), mark, facts)
 
     def open_video(self, trailer: str) -> Video:
         """What the detector reads; opened for each read, so that no file stays open over a shard.

@@ -26,7 +26,7 @@ STATUSES = (OK, DEAD, FAILED, SKIPPED)
 
 
 @dataclass(frozen=True)
-class Row:
+class LedgerRow:
     """What became of one trailer in one stage; ``path`` is relative to the results folder."""
 
     trailer: str
@@ -45,7 +45,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def write_ledger(path: Path, rows: Iterable[Row]) -> None:
+def write_ledger(path: Path, rows: Iterable[LedgerRow]) -> None:
     lines = ["\t".join(COLUMNS)]
     for row in rows:
         facts = json.dumps(row.facts, sort_keys=True, ensure_ascii=False)
@@ -55,7 +55,7 @@ def write_ledger(path: Path, rows: Iterable[Row]) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
-def read_ledger(path: Path) -> dict[str, Row]:
+def read_ledger(path: Path) -> dict[str, LedgerRow]:
     """Trailer -> row, in the ledger's order.
 
     Raises:
@@ -73,7 +73,7 @@ def read_ledger(path: Path) -> dict[str, Row]:
     for number, line in enumerate(lines[1:], start=2):
         try:
             trailer, status, where, fingerprint, facts, error = line.split("\t")
-            rows[trailer] = Row(trailer, status, where, fingerprint, json.loads(facts), error)
+            rows[trailer] = LedgerRow(trailer, status, where, fingerprint, json.loads(facts), error)
         except ValueError as problem:
             raise StoreError(f"{path}: line {number} is damaged: {problem}. {remedy}.") from None
     if not text.endswith("\n") or not is_whole(path, list(rows)):

@@ -27,7 +27,7 @@ from trailers.errors import ConfigError, StoreError
 from trailers.settings import asked_manifest, asked_pairs
 from trailers.store.atomic import TEMPORARY
 from trailers.store.layout import Layout
-from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, Row, read_ledger
+from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger
 from trailers.store.manifest import read_manifest
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,9 @@ class Line:
         return 60 * todo / self.a_minute if self.a_minute else (0 if todo == 0 else None)
 
 
-def measure(layout: Layout, key: tuple[str, ...], trailers: Sequence[str], now_s: float) -> tuple[Line, dict[str, Row]]:
+def measure(
+    layout: Layout, key: tuple[str, ...], trailers: Sequence[str], now_s: float
+) -> tuple[Line, dict[str, LedgerRow]]:
     """The line of one stage, and the rows of its ledgers."""
     rows = read_rows(layout, key, set(trailers))
     files = list_files(layout.root.joinpath(*key), suffix_of(key))
@@ -109,9 +111,9 @@ def suffix_of(key: tuple[str, ...]) -> str:
     return SUFFIX.get(key[0]) or SUFFIX["download" if key == ("posters",) else "embed"]
 
 
-def read_rows(layout: Layout, key: tuple[str, ...], trailers: set[str]) -> dict[str, Row]:
+def read_rows(layout: Layout, key: tuple[str, ...], trailers: set[str]) -> dict[str, LedgerRow]:
     """Trailer -> its row; where shards have changed and two ledgers have it, that of the younger."""
-    rows: dict[str, Row] = {}
+    rows: dict[str, LedgerRow] = {}
     ledgers = [
         path for path in layout.root.joinpath("ledger", *key).glob("*.tsv") if not path.name.startswith(TEMPORARY)
     ]
@@ -173,7 +175,7 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 48 * 60 else f"{minutes / 1440:.1f} d"
 
 
-def reasons(rows: dict[tuple[str, ...], dict[str, Row]]) -> Iterator[str]:
+def reasons(rows: dict[tuple[str, ...], dict[str, LedgerRow]]) -> Iterator[str]:
     """The commonest reasons, most first."""
     found: Counter[str] = Counter()
     for key, of_stage in rows.items():

@@ -27,7 +27,7 @@ from trailers.domain import GENRES, SPLITS, ClipStrategy, Shot, Trailer, folder_
 from trailers.errors import ConfigError
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, Row, write_ledger
+from trailers.store.ledger import OK, LedgerRow, write_ledger
 from trailers.store.manifest import read_manifest, write_manifest
 from trailers.store.pack import Part, write_pack
 from trailers.store.spans import SHOTS_SCHEMA, write_spans
@@ -204,7 +204,7 @@ def make_shots(arguments: argparse.Namespace, trailers: Sequence[Trailer]) -> No
         path = layout.shots(trailer.trailer)
         write_spans(path, shots, kind=Shot, header=header, schema=SHOTS_SCHEMA)
         facts = {"shots": len(shots), "frames": frames}
-        rows.append(Row(trailer.trailer, OK, str(path.relative_to(layout.root)), mark, facts))
+        rows.append(LedgerRow(trailer.trailer, OK, str(path.relative_to(layout.root)), mark, facts))
     path = layout.ledger("shots", "synthetic")
     write_ledger(path, rows)
     log.info("synthetic: %s: %s shots of %d trailers", path, f"{sum(row.facts['shots'] for row in rows):,}", len(rows))

@@ -34,7 +34,7 @@ from trailers.store.experiment import read_metrics
 from trailers.store.fingerprint import sha256_of
 from trailers.store.frames import BLOCK, open_frames
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, Row, read_ledger
+from trailers.store.ledger import OK, LedgerRow, read_ledger
 from trailers.store.pack import check_sums, open_pack
 from trailers.store.receipt import Receipt, read_receipt
 from trailers.store.scores import read_scores
@@ -67,7 +67,7 @@ class Trouble:
 class Claims:
     """What the ledgers say: stage and variant -> trailer -> its row and the ledgers that have it."""
 
-    rows: dict[tuple[str, ...], dict[str, Row]] = field(default_factory=dict)
+    rows: dict[tuple[str, ...], dict[str, LedgerRow]] = field(default_factory=dict)
     ledgers: dict[tuple[str, ...], dict[str, list[Path]]] = field(default_factory=dict)
 
     def add(self, key: tuple[str, ...], path: Path) -> None:
@@ -134,7 +134,7 @@ class Walk:
         claimed = {trailer for trailer, row in self.claims.rows.get(key, {}).items() if row.status == OK}
         return sorted(name for name in there | claimed if is_safe_id(name))
 
-    def claimed(self, key: tuple[str, ...], trailer: str) -> Row | None:
+    def claimed(self, key: tuple[str, ...], trailer: str) -> LedgerRow | None:
         row = self.claims.rows.get(key, {}).get(trailer)
         return row if row is not None and row.status == OK else None
 

@@ -20,7 +20,7 @@ from trailers.domain import Trailer
 from trailers.errors import StoreError, SystemicError
 from trailers.store.atomic import sync
 from trailers.store.fingerprint import sha256_of
-from trailers.store.ledger import DEAD, OK, Row
+from trailers.store.ledger import DEAD, OK, LedgerRow
 from trailers.store.lock import LOCK, hold
 from trailers.store.manifest import web_link
 from trailers.store.receipt import Receipt, read_receipt, write_receipt
@@ -81,7 +81,7 @@ class Collection:
     def receipt_path(self, trailer: str) -> Path:
         return self.kind.folder / f"{trailer}.json"
 
-    def settled(self, trailer: str) -> Row | None:
+    def settled(self, trailer: str) -> LedgerRow | None:
         path = self.receipt_path(trailer)
         if not path.exists():
             return None
@@ -97,7 +97,7 @@ class Collection:
         except (KeyError, TypeError, ValueError) as problem:
             raise StoreError(f"{path}: its facts are damaged: {problem!r}. Run the stage again.") from None
 
-    def make(self, trailer: str) -> Row:
+    def make(self, trailer: str) -> LedgerRow:
         folder = self.kind.folder / ".partial" / trailer
         with hold(folder):
             try:
@@ -266,14 +266,14 @@ class Collection:
             return False
         return (found.st_size, found.st_mtime_ns) != (facts.get("source_bytes"), facts.get("source_mtime_ns"))
 
-    def row(self, receipt: Receipt) -> Row:
+    def row(self, receipt: Receipt) -> LedgerRow:
         if receipt.status == DEAD:
             facts = {"reason": receipt.facts.get("reason", "")}
             error = f"{self.kind.stage}: {receipt.error}"
-            return Row(receipt.trailer, DEAD, "", receipt.fingerprint, facts, error)
+            return LedgerRow(receipt.trailer, DEAD, "", receipt.fingerprint, facts, error)
         path = (self.kind.folder / receipt.file).relative_to(self.root)
         facts = {key: receipt.facts[key] for key in self.kind.facts}
-        return Row(receipt.trailer, OK, str(path), receipt.fingerprint, facts)
+        return LedgerRow(receipt.trailer, OK, str(path), receipt.fingerprint, facts)
 
 
 def refuse(found: Mapping[str, str]) -> None:
