@@ -18,7 +18,7 @@ ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 
 # A room may import what stands left of it, and itself.
 ORDER = (
-    {"errors"},
+    {"errors", "project"},
     {"domain"},
     {"settings", "machine", "store", "video", "web"},
     {"detector", "backbones", "classifier"},

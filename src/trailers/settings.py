@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from trailers.errors import ConfigError
+from trailers.project import PROJECT
 
 T = TypeVar("T")
 
@@ -134,7 +135,7 @@ def defaults(section: str) -> Mapping[str, Any]:
         ConfigError: a config.yaml is not what it should be.
     """
     values: dict[str, Any] = {}
-    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
+    for folder in (PROJECT, Path.cwd()):
         path = folder / "config.yaml"
         if path.is_file():
             values.update(read_section(path, section))
@@ -202,7 +203,7 @@ def asked_manifest() -> Path:
     """The manifest that config.yaml names: the working folder's, else the project's own."""
     import yaml
 
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+    for folder in (Path.cwd(), PROJECT):
         path = folder / "config.yaml"
         values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
         if isinstance(values, Mapping) and values.get("manifest"):

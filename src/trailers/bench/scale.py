@@ -38,10 +38,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trailers.bench.harness import PROJECT, Usage, process_usage
+from trailers.bench.harness import Usage, process_usage
 from trailers.bench.website import DEAD, fates, make_videos, serve
 from trailers.domain import Trailer
 from trailers.errors import ConfigError
+from trailers.project import PROJECT
 from trailers.store import ledger
 from trailers.store.manifest import read_text, split_rows, write_manifest
 

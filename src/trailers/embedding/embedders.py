@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trailers import __version__
 from trailers.backbones.row import RANDOM_SEED, Row
 from trailers.backbones.weights import weights_sha256
 from trailers.settings import setting
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # What else computes the vectors; recorded, not digested: another version stays within the tolerance.
-PACKAGES = ("trailers", "torch", "torchvision", "timm", "pytorchvideo", "av", "numpy")
+PACKAGES = ("torch", "torchvision", "timm", "pytorchvideo", "av", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Version of this project and of every package that computes the vectors."""
+    return {"trailers": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 @dataclass(frozen=True)
@@ -75,5 +81,5 @@ def origin(row: Row, weights_sha256: str, settings: Settings, precision: str) ->
         "weights_sha256": weights_sha256,
         "transform": str(row.transform),
         "precision": precision,
-        "versions": json.dumps({name: version(name) for name in PACKAGES}, sort_keys=True),
+        "versions": json.dumps(versions(), sort_keys=True),
     }

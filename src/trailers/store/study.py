@@ -9,9 +9,10 @@ from typing import Any
 
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError
+from trailers.project import project_file
 from trailers.settings import explain
 
-SCHEMA = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "study.schema.yaml"
+SCHEMA = project_file("workflow", "schemas", "study.schema.yaml")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,19 @@
+"""Where the project's own files are: Snakefile, config.yaml, rules, schemas, the paper's study.
+
+In a checkout they stand beside src/. A wheel carries copies of them in trailers/_project (setup.py),
+so an installed package works in any folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_COPIES = _PACKAGE / "_project"
+
+PROJECT = _COPIES if _COPIES.is_dir() else _PACKAGE.parents[1]
+
+
+def project_file(*parts: str) -> Path:
+    """Path of one of the project's own files, such as ``project_file("workflow", "study.yaml")``."""
+    return PROJECT.joinpath(*parts)
