@@ -11,7 +11,8 @@ from trailers.__main__ import main
 from trailers.domain import Trailer, is_safe_id
 from trailers.errors import ManifestError
 from trailers.store.manifest import read_manifest
-from trailers.tools.manifest import id_of_link, make_unique, read_metadata, safe_id
+from trailers.tools.manifest.ids import id_of_link, make_unique, safe_id
+from trailers.tools.manifest.trailers12k import read_metadata
 
 HEADER = "mid,action,adventure,comedy,crime,drama,fantasy,horror,romance,sci-fi,thriller,split0,split1,split2\n"
 LABELS = HEADER + "tt0035423,0,0,1,0,0,1,0,1,0,0,0,0,2\n" + "tt0113026,0,0,0,0,0,0,0,1,0,0,0,2,1\n"
