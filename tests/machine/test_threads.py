@@ -1,14 +1,17 @@
-"""Threads that keep torch to themselves."""
+"""Cores are shared out: among the jobs of a run, a job's workers, and threads that keep torch to themselves."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 import torch
 
-from trailers.machine.threads import single_threads
+from trailers.machine.threads import decoding_workers, job_cores, single_threads, threads_per_gpu
 
 
 @pytest.fixture
@@ -33,3 +36,43 @@ def test_each_keeps_to_one_and_the_process_to_what_it_had() -> None:
         found = [future.result() for future in [pool.submit(seen) for _ in range(2)]]
         assert torch.get_num_threads() == 3
     assert found == [(1, 1), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpus", "threads"),
+    [(16, 4, 4), (16, 2, 8), (16, 1, 8), (16, 8, 2), (4, 8, 1), (2, 1, 2), (64, 4, 8), (96, 8, 8), (5, 2, 2),
+     (16, None, 8), (None, 4, 8), (None, None, 8), (4, 0, 4)],
+)  # fmt: skip
+def test_as_many_gpu_jobs_run_at_once_as_there_are_gpus(cores, gpus, threads):
+    assert threads_per_gpu(cores, gpus) == threads
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed", "cores"),
+    [("4", 16, 4), ("8", 2, 2), ("", 6, 6), ("4,2", 16, 4), (" 3 ", 16, 3), ("0", 5, 1), ("many", 5, 5), ("-2", 5, 5)],
+)
+def test_a_jobs_cores_are_those_snakemake_gave_it(monkeypatch, given, allowed, cores):
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(allowed)))
+    assert job_cores() == cores
+
+
+@pytest.mark.parametrize(("threads", "workers"), [("1", 1), ("2", 1), ("4", 3), ("8", 7), ("64", 7)])
+def test_decoding_workers_leave_one_core_to_the_network_and_never_ask_the_machine(monkeypatch, threads, workers):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(128)))
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    assert decoding_workers() == workers
+
+
+@pytest.mark.parametrize("first", ["import torch", "pass"])
+def test_a_worker_keeps_to_one_thread_whether_torch_is_loaded_or_not(first):
+    code = f"""if True:
+        {first}
+        from trailers.machine.threads import keep_to_one_thread
+        keep_to_one_thread()
+        import torch
+        print(torch.get_num_threads())"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

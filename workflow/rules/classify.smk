@@ -41,7 +41,7 @@ rule classify:
     # A training is small: two of one thread each do more than one of two, and on a busy machine far more.
     threads: 1
     resources:
-        gpu=1,
+        gpu=gpus("classify"),
         how=flags(classify.Effort, config["classify"]),
         mem_mb=grown(4000),
         runtime=grown(240),
@@ -51,6 +51,6 @@ rule classify:
         labels=labels,
         folder=subpath(output[0], parent=True),
     shell:
-        "python -m trailers lease -- python -m trailers classify --manifest {params.manifest:q} --packs {input.packs}"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers classify --manifest {params.manifest:q} --packs {input.packs}"
         " --experiment {wildcards.experiment} --split {wildcards.split} --output {params.folder}"
         " {params.flags} {resources.how} >{log} 2>&1"

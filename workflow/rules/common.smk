@@ -21,6 +21,7 @@ sys.path.insert(0, str(PROJECT / "src"))
 from trailers.backbones.rows import check_name, is_2d
 from trailers.domain import folder_name
 from trailers.errors import TrailerError
+from trailers.machine.threads import threads_per_gpu
 from trailers.settings import check_config, flags, from_section
 from trailers.stages import classify, clips, download, embed, normalise, posters, shots
 from trailers.stages.shard import read_attempts
@@ -342,6 +343,21 @@ def attempts(stage):
         return read_attempts(LAYOUT.attempts(stage, wildcards.shard, *variant))
 
     return count
+
+
+def gpus(stage):
+    """GPUs that a job of a stage holds: none where its device is the processor."""
+    return int(config[SECTION.get(stage, stage)]["device"] != "cpu")
+
+
+def gpu_threads(wildcards):
+    """Threads of a GPU job: on one machine the run's cores shared out among its GPUs."""
+    cores, gpus, nodes = (
+        workflow.global_resources.get(name).value
+        for name in ("_cores", "gpu", "_nodes")
+    )
+    # With nodes to submit to, --cores counts the cores of all of them together.
+    return threads_per_gpu(cores if nodes is None else None, gpus)
 
 
 def grown(amount):

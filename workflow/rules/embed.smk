@@ -17,9 +17,9 @@ rule embed:
         "logs/embed/{clips}/{backbone}/{shard}.log",
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: gpu_threads
     resources:
-        gpu=1,
+        gpu=gpus("embed"),
         how=lambda wildcards: f"{besides(wildcards)} {how('embed')}",
         mem_mb=grown(8000),
         runtime=grown(480),
@@ -29,7 +29,7 @@ rule embed:
         attempts=attempts("embed"),
         weights=known_weights,
     shell:
-        "python -m trailers lease -- python -m trailers embed --shard {input.shard} --ledger {output}"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --shard {input.shard} --ledger {output}"
         " --clips {wildcards.clips} --backbones {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
 
 
@@ -43,16 +43,16 @@ rule embed_one:
         "logs/embed/{clips}/{backbone}/{trailer}.log",
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: gpu_threads
     resources:
-        gpu=1,
+        gpu=gpus("embed"),
         how=how("embed"),
     params:
         flags=shaped_by("embed"),
         backbone=full_name,
         weights=known_weights,
     shell:
-        "python -m trailers lease -- python -m trailers embed --trailer {wildcards.trailer} --clips {wildcards.clips}"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --trailer {wildcards.trailer} --clips {wildcards.clips}"
         " --backbones {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
 
 

@@ -56,9 +56,9 @@ rule embed_posters:
         "logs/posters/{backbone}/{shard}.log",
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: gpu_threads
     resources:
-        gpu=1,
+        gpu=gpus("posters"),
         how=how("posters"),
         mem_mb=grown(4000),
         runtime=grown(60),
@@ -68,7 +68,7 @@ rule embed_posters:
         attempts=attempts("posters"),
         weights=known_weights,
     shell:
-        "python -m trailers lease -- python -m trailers posters --shard {input.shard} --upstream {input.upstream}"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --shard {input.shard} --upstream {input.upstream}"
         " --ledger {output} --backbone {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
 
 
@@ -81,16 +81,16 @@ rule embed_posters_one:
         "logs/posters/{backbone}/{trailer}.log",
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: gpu_threads
     resources:
-        gpu=1,
+        gpu=gpus("posters"),
         how=how("posters"),
     params:
         flags=shaped_by("posters"),
         backbone=full_name,
         weights=known_weights,
     shell:
-        "python -m trailers lease -- python -m trailers posters --trailer {wildcards.trailer}"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --trailer {wildcards.trailer}"
         " --backbone {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
 
 

@@ -14,9 +14,9 @@ rule shots:
         "logs/shots/{shard}.log",
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: gpu_threads
     resources:
-        gpu=1,
+        gpu=gpus("shots"),
         how=how("shots"),
         mem_mb=grown(4000),
         runtime=grown(240),
@@ -24,7 +24,7 @@ rule shots:
         flags=shaped_by("shots"),
         attempts=attempts("shots"),
     shell:
-        "python -m trailers lease -- python -m trailers shots --shard {input.shard} --upstream {input.upstream} --ledger {output}"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --shard {input.shard} --upstream {input.upstream} --ledger {output}"
         " {params.flags} {resources.how} >{log} 2>&1"
 
 
@@ -38,11 +38,11 @@ rule shots_one:
         "logs/shots/{trailer}.log",
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: gpu_threads
     resources:
-        gpu=1,
+        gpu=gpus("shots"),
         how=how("shots"),
     params:
         flags=shaped_by("shots"),
     shell:
-        "python -m trailers lease -- python -m trailers shots --trailer {wildcards.trailer} {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer} {params.flags} {resources.how} >{log} 2>&1"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +14,7 @@ import numpy as np
 from trailers.backbones.row import Geometry
 from trailers.embedding.blocks import Block, Wanted
 from trailers.errors import StoreError, SystemicError
+from trailers.machine.threads import decoding_workers, keep_to_one_thread
 from trailers.video import VideoFrames
 
 DECODED_BYTES = 64 * 2**20  # in memory at once before they are resized, for videos that were not made smaller
@@ -54,12 +54,12 @@ class Readers:
 
     def __init__(self, workers: int | None, *, on_gpu: bool) -> None:
         if workers is None:
-            workers = max(1, min(8, (os.cpu_count() or 1) - 1)) if on_gpu else 1
+            workers = decoding_workers() if on_gpu else 1
         self.ahead = workers * BLOCKS_AHEAD
         self.pool: Executor | None = None
         if workers and on_gpu:
             # A forked child of a process that uses CUDA cannot; a fresh one has nothing to inherit.
-            self.pool = ProcessPoolExecutor(workers, get_context("spawn"))
+            self.pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=keep_to_one_thread)
         elif workers:
             self.pool = ThreadPoolExecutor(workers)
 

@@ -1,9 +1,46 @@
-"""Threads that share out torch's work by whole batches instead of by single operations."""
+"""Processor cores shared out: among the jobs of a run, a job's workers, and threads of one torch thread each."""
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+
+MOST_THREADS = 8  # of a GPU job: seven decoding workers keep the largest GPU busy with most backbones
+
+
+def threads_per_gpu(cores: int | None, gpus: int | None) -> int:
+    """Threads of a job with a GPU, so that as many jobs run at once as there are GPUs.
+
+    Args:
+        cores: of the whole run; None where they are not known.
+        gpus: of the whole run; None where they are not known or none were named.
+    """
+    if not isinstance(cores, int) or not isinstance(gpus, int):
+        return MOST_THREADS
+    return max(1, min(MOST_THREADS, cores // max(1, gpus)))
+
+
+def job_cores() -> int:
+    """Processor cores this process should use: the job's threads, which Snakemake gives, but no more than it may."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = re.match(r"\s*(\d+)", os.environ.get("OMP_NUM_THREADS", ""))
+    return max(1, min(allowed, int(given[1]))) if given else allowed
+
+
+def decoding_workers() -> int:
+    """Processes that decode beside a GPU's network, which keeps one of the job's cores for itself."""
+    return max(1, min(MOST_THREADS - 1, job_cores() - 1))
+
+
+def keep_to_one_thread() -> None:
+    """Have this process compute with one thread, as each of many workers should."""
+    # Read by the libraries when they are loaded; torch may be there already.
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def single_threads(count: int) -> ThreadPoolExecutor:

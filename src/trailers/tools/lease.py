@@ -84,6 +84,7 @@ def lease(names: Sequence[str]) -> tuple[str, int]:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gpus", type=int, default=1, metavar="N", help="GPUs the command uses, 0 or 1 (1)")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run, with its arguments")
 
 
@@ -91,7 +92,9 @@ def run(arguments: argparse.Namespace) -> None:
     command = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
     if not command:
         raise ConfigError("lease: no command. Write it after --, as in `python -m trailers lease -- nvidia-smi`.")
-    if "SLURM_JOB_ID" in os.environ:
+    if not arguments.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif "SLURM_JOB_ID" in os.environ:
         log.info("lease: inside SLURM job %s, which has its own devices", os.environ["SLURM_JOB_ID"])
     elif names := devices():
         name, handle = lease(names)
