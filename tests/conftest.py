@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,23 +47,43 @@ def gpu() -> None:
         pytest.skip("no GPU")
 
 
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that ``make`` filled, once for all of pytest-xdist's workers; the first that asks makes it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, finished = shared / name, shared / f"{name}.finished"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            finished.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def finished_study(tmp_path_factory) -> Path:
     """A study of five trailers run to its report: three good videos, a dead link, a text file posing as video.
 
     Shards hold three trailers. Copy it to change it.
     """
-    folder = lab.make_study(tmp_path_factory.mktemp("finished"), 3)
-    (folder / "videos" / "text.mp4").write_text("this is no video\n")
-    rows = [(f"t{n}", f"videos/t{n}.mp4") for n in range(3)]
-    lab.write_manifest(folder, [*rows, ("gone", "videos/none.mp4"), ("text", "videos/text.mp4")])
-    lab.snakemake(folder, "--config", "shard_size=3")
-    return folder
+
+    def make(folder: Path) -> None:
+        lab.make_study(folder, 3)
+        (folder / "videos" / "text.mp4").write_text("this is no video\n")
+        rows = [(f"t{n}", f"videos/t{n}.mp4") for n in range(3)]
+        lab.write_manifest(folder, [*rows, ("gone", "videos/none.mp4"), ("text", "videos/text.mp4")])
+        lab.snakemake(folder, "--config", "shard_size=3")
+
+    return made_once(tmp_path_factory, "finished-study", make)
 
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory) -> Path:
-    """A checkout where `snakemake demo` was run."""
-    folder = tmp_path_factory.mktemp("demo")
-    lab.snakemake(folder, "demo", "--snakefile", str(lab.copy_project(folder)))
-    return folder
+    """A checkout where `snakemake demo` was run. Copy it to change it."""
+    return made_once(
+        tmp_path_factory,
+        "finished-demo",
+        lambda folder: lab.snakemake(folder, "demo", "--snakefile", str(lab.copy_project(folder))),
+    )
