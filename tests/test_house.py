@@ -154,6 +154,11 @@ def test_only_video_calls_ffmpeg_or_a_decoder():
     assert {name for name in callers if not name.startswith("video/")} <= {"tools/doctor.py"}
 
 
+def test_every_hdf5_file_is_read_through_one_function():
+    callers = {str(path.relative_to(SRC)) for path in FILES if re.search(r"h5py\.(File|h5f)\b\(", path.read_text())}
+    assert callers == {"store/hdf5.py"}
+
+
 def test_the_snakefile_is_a_table_of_contents():
     assert len((PROJECT / "Snakefile").read_text().splitlines()) < 50
 

@@ -92,9 +92,9 @@ def link_elsewhere(file):
     [
         (lambda file: file.attrs.__setitem__("schema", "other/1"), "schema is 'other/1', not 'embedding-pack/1'"),
         (lambda file: file.attrs.__delitem__("fingerprint"), "the attribute fingerprint is missing"),
-        (replace_vectors(dtype="<f8"), "not one contiguous float32 table"),
-        (replace_vectors(dtype="<f4", chunks=(1, 3)), "not one contiguous float32 table"),
-        (link_elsewhere, "not one contiguous float32 table"),
+        (replace_vectors(dtype="<f8"), r"'vectors' is float64 \(3, 3\), expected float32 \(any, any\)"),
+        (replace_vectors(dtype="<f4", chunks=(1, 3)), "'vectors' is not one contiguous table"),
+        (link_elsewhere, "'vectors' is a link to elsewhere"),
         (lambda file: file["offsets"].write_direct(np.array([0, 2, 4])), "its offsets do not fit its 3 vectors"),
         (lambda file: file["offsets"].write_direct(np.array([0, 0, 3])), "its offsets do not fit"),
         (lambda file: file["trailers"].write_direct(np.array(["b", "../x"], "S64")), "'../x' is no trailer id"),

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from trailers.domain import ClipStrategy
 from trailers.errors import StoreError
-from trailers.store.embeddings import open_embedding, read_attributes, read_embedding
+from trailers.store.embeddings import read_embedding, read_embedding_shape
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
@@ -87,9 +86,8 @@ def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:
     shared: dict[str, Any] = {}
     first = next(iter(paths.values()))
     for trailer, path in paths.items():
-        with open_embedding(path) as file:
-            clips, features = shape_of(file, path)
-            found = {key: plain(value) for key, value in read_attributes(file).items()} | {"F": features}
+        clips, features, attributes = read_embedding_shape(path)
+        found = {key: plain(value) for key, value in attributes.items()} | {"F": features}
         if not parts:
             shared = {key: value for key, value in found.items() if key not in OWN}
         for key in SHARED:
@@ -106,13 +104,6 @@ def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:
 def plain(value: Any) -> Any:
     """An attribute as something that compares to one truth value."""
     return value.tolist() if isinstance(value, np.ndarray) else value
-
-
-def shape_of(file: h5py.File, path: Path) -> tuple[int, int]:
-    vectors = file.get("vectors")
-    if not isinstance(vectors, h5py.Dataset) or vectors.ndim != 2 or 0 in vectors.shape:
-        raise StoreError(f"{path}: has no vectors (clips, F). Remove it and run the stage embed again.")
-    return int(vectors.shape[0]), int(vectors.shape[1])
 
 
 def reader(path: Path) -> Callable[[], np.ndarray]:

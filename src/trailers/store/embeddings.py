@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from trailers.domain import Clip
 from trailers.errors import StoreError
-from trailers.store.hdf5 import create_hdf5, open_hdf5
+from trailers.store.hdf5 import Hdf5, create_hdf5, open_hdf5
 
 SCHEMA = "trailer-embeddings/1"
 POSTER_SCHEMA = "trailer-poster/1"
@@ -64,54 +65,41 @@ def check_vectors(vectors: np.ndarray, where: str) -> None:
 
 
 def read_embedding(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Vectors (clips, F) as stored, clips (clips, 4) int32, attributes.
+    """Vectors (clips, F) float32, clips (clips, 4) int32, attributes.
 
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
     """
     with open_embedding(path) as file:
-        try:
-            vectors, clips = file["vectors"][:], file["clips"][:]
-        except (KeyError, OSError, ValueError, TypeError) as problem:
-            raise StoreError(f"{path}: is damaged: {problem}. Remove it and run the stage embed again.") from None
-        attributes = read_attributes(file)
-    if vectors.ndim != 2 or clips.shape != (len(vectors), 4):
-        raise StoreError(f"{path}: vectors {vectors.shape} and clips {clips.shape} do not belong together. Remove it.")
-    return vectors, clips, attributes
+        vectors = file.read("vectors", np.float32, (None, None))
+        clips = file.read("clips", np.int32, (len(vectors), 4))
+        shots, starts, ends, padding = clips.T
+        wrong = (shots < 0) | (starts < 0) | (ends <= starts) | (padding < 0)
+        if wrong.any():
+            raise file.damaged(f"clip {int(wrong.argmax())} is {clips[wrong.argmax()].tolist()}")
+        return vectors, clips, file.attributes
 
 
 def read_poster(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """The vectors (1, F) of a poster as stored, attributes. Raises StoreError as ``read_embedding`` does."""
-    with open_embedding(path, schema=POSTER_SCHEMA, stage="posters") as file:
-        try:
-            vectors = file["vectors"][:]
-        except (KeyError, OSError, ValueError, TypeError) as problem:
-            raise StoreError(f"{path}: is damaged: {problem}. Remove it and run the stage posters again.") from None
-        attributes = read_attributes(file)
-    if vectors.ndim != 2 or len(vectors) != 1:
-        raise StoreError(f"{path}: vectors {vectors.shape} are not those of one poster. Remove it.")
-    return vectors, attributes
+    """The vectors (1, F) float32 of a poster, attributes. Raises StoreError as ``read_embedding`` does."""
+    with open_hdf5(path, schema=POSTER_SCHEMA, stage="posters") as file:
+        return file.read("vectors", np.float32, (1, None)), file.attributes
 
 
 def read_embedding_attributes(path: Path) -> dict[str, Any]:
     """The attributes alone; cheap. Raises StoreError as ``read_embedding`` does."""
     with open_embedding(path) as file:
-        return read_attributes(file)
+        return file.attributes
 
 
-def read_attributes(file: h5py.File) -> dict[str, Any]:
-    return {key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()}
+def read_embedding_shape(path: Path) -> tuple[int, int, dict[str, Any]]:
+    """Clips, F and the attributes; cheap. Raises StoreError as ``read_embedding`` does."""
+    with open_embedding(path) as file:
+        clips, features = file.dataset("vectors", np.float32, (None, None)).shape
+        if not clips * features:
+            raise file.damaged(f"'vectors' is ({clips}, {features})")
+        return int(clips), int(features), file.attributes
 
 
-def open_embedding(path: Path, *, schema: str = SCHEMA, stage: str = "embed") -> h5py.File:
-    try:
-        file = open_hdf5(path)
-    except FileNotFoundError:
-        raise StoreError(f"{path}: is not there. Run the stage {stage} first.") from None
-    except OSError as problem:
-        raise StoreError(f"{path}: is damaged: {problem}. Remove it and run the stage {stage} again.") from None
-    found = file.attrs.get("schema")
-    if found != schema:
-        file.close()
-        raise StoreError(f"{path}: schema is {found!r}, not '{schema}'. It was made by something else; move it away.")
-    return file
+def open_embedding(path: Path) -> contextlib.AbstractContextManager[Hdf5]:
+    return open_hdf5(path, schema=SCHEMA, stage="embed")

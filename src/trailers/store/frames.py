@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from trailers.errors import StoreError
-from trailers.store.hdf5 import create_hdf5, open_hdf5
+from trailers.store.hdf5 import FAILURES, Hdf5, create_hdf5, open_hdf5
 
 SCHEMA = "trailer-frames/2"
 SHAPE = (27, 48, 3)  # height, width, channels: TransNet V2's input
@@ -105,13 +105,12 @@ def write_frames(path: Path) -> Iterator[FramesWriter]:
 class Frames:
     """The frames of one trailer on disk."""
 
-    def __init__(self, path: Path, file: h5py.File) -> None:
-        self.path = path
-        self.differences = file["differences"]
+    def __init__(self, file: Hdf5, differences: h5py.Dataset) -> None:
+        self.file = file
+        self.path = file.path
+        self.differences = differences
         self.block: tuple[int, np.ndarray] = (-1, np.empty((0, *SHAPE), np.uint8))  # the last one read
-        self.attributes: dict[str, Any] = {
-            key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()
-        }
+        self.attributes = file.attributes
 
     def __len__(self) -> int:
         return int(self.differences.shape[1])
@@ -124,8 +123,9 @@ class Frames:
         """
         if not 0 <= start <= end <= len(self):
             raise StoreError(
-                f"{self.path}: has {len(self)} frames, not [{start}, {end}). Run the stage normalise again."
-            )
+                f"has {len(self)} frames, not [{start}, {end})", where=self.path,
+                remedy="Run the stage normalise again.",
+            )  # fmt: skip
         frames = np.empty((end - start, *SHAPE), np.uint8)
         for first in range(start - start % BLOCK, end, BLOCK):
             block = self.read_block(first)
@@ -138,8 +138,8 @@ class Frames:
         if self.block[0] != first:
             try:
                 self.block = (first, from_differences(self.differences[:, first : first + BLOCK]))
-            except OSError as problem:
-                raise damaged(self.path, problem) from None
+            except FAILURES as problem:
+                raise self.file.damaged(problem) from None
         return self.block[1]
 
 
@@ -150,18 +150,9 @@ def open_frames(path: Path) -> Iterator[Frames]:
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
     """
-    try:
-        file = open_hdf5(path)
-    except FileNotFoundError:
-        raise StoreError(f"{path}: is not there. Run the stage normalise first.") from None
-    except OSError as problem:
-        raise damaged(path, problem) from None
-    with file:
-        schema, planes = file.attrs.get("schema"), file.get("differences")
-        if schema != SCHEMA or planes is None or planes.shape[:1] + planes.shape[2:] != (SHAPE[2], *SHAPE[:2]):
-            raise damaged(path, f"schema is {schema!r}, not '{SCHEMA}'")
-        yield Frames(path, file)
-
-
-def damaged(path: Path, problem: object) -> StoreError:
-    return StoreError(f"{path}: is damaged: {problem}. Remove it and run the stage normalise again.")
+    height, width, channels = SHAPE
+    with open_hdf5(path, schema=SCHEMA, stage="normalise", compressed=True) as file:
+        differences = file.dataset("differences", np.uint8, (channels, None, height, width))
+        if differences.chunks != (channels, BLOCK, height, width):
+            raise file.damaged(f"'differences' has chunks of {differences.chunks}")
+        yield Frames(file, differences)

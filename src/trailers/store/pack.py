@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from trailers.domain import is_safe_id
@@ -120,71 +119,34 @@ def open_pack(path: Path) -> Pack:
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
     """
-    try:
-        with open_hdf5(path) as file:
-            schema = file.attrs.get("schema")
-            if schema != SCHEMA:
-                raise StoreError(f"{path}: schema is {schema!r}, not '{SCHEMA}'. Move it away and pack again.")
-            attributes = {key: plain(value) for key, value in file.attrs.items()}
-            trailers = tuple(name.decode("ascii") for name in np.asarray(file["trailers"]).tolist())
-            offsets, checksums = np.asarray(file["offsets"]), np.asarray(file["checksums"])
-            offset, shape = placement(path, file)
-    except FileNotFoundError:
-        raise StoreError(f"{path}: is not there. Run the stage pack first.") from None
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as problem:
-        raise StoreError(f"{path}: is damaged: {problem}. {REMEDY}") from None
-    check_index(path, trailers, offsets, checksums, shape, attributes)
+    with open_hdf5(path, schema=SCHEMA, stage="pack") as file:
+        offset, shape = file.place("vectors", "<f4", (None, None))
+        names = file.read("trailers", "S64", (None,)).tolist()
+        trailers = tuple(name.decode("ascii", "backslashreplace") for name in names)
+        offsets = file.read("offsets", np.int64, (len(trailers) + 1,))
+        checksums = file.read("checksums", np.uint32, (len(trailers),))
+        trouble = trouble_with_index(trailers, offsets, shape, file.attributes)
+        if trouble:
+            raise file.damaged(trouble)
     vectors = np.memmap(path, "<f4", "r", offset=offset, shape=shape) if shape[0] else np.zeros(shape, "<f4")
-    return Pack(path, trailers, offsets, vectors, checksums, attributes)
+    return Pack(path, trailers, offsets, vectors, checksums, file.attributes)
 
 
-def plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def placement(path: Path, file: h5py.File) -> tuple[int, tuple[int, int]]:
-    """Byte at which the vectors start, and their shape."""
-    # A link or a virtual dataset would lead to another file than the one that was named.
-    vectors = file["vectors"] if isinstance(file.get("vectors", getlink=True), h5py.HardLink) else None
-    if (
-        not isinstance(vectors, h5py.Dataset)
-        or vectors.is_virtual
-        or vectors.external
-        or vectors.chunks
-        or vectors.dtype != np.dtype("<f4")
-        or vectors.ndim != 2
-    ):
-        raise StoreError(f"{path}: 'vectors' is not one contiguous float32 table. {REMEDY}")
-    offset = vectors.id.get_offset() or 0
-    if offset + vectors.size * 4 > path.stat().st_size:
-        raise StoreError(f"{path}: is cut off. {REMEDY}")
-    return offset, (int(vectors.shape[0]), int(vectors.shape[1]))
-
-
-def check_index(
-    path: Path,
-    trailers: Sequence[str],
-    offsets: np.ndarray,
-    checksums: np.ndarray,
-    shape: tuple[int, int],
-    attributes: Mapping[str, Any],
-) -> None:
+def trouble_with_index(
+    trailers: Sequence[str], offsets: np.ndarray, shape: tuple[int, ...], attributes: Mapping[str, Any]
+) -> str:
+    """What is wrong with a pack of ``shape`` (clips, F); empty when nothing is."""
     missing = [key for key in ("backbone", "clips", "fingerprint") if not isinstance(attributes.get(key), str)]
     if missing:
-        raise StoreError(f"{path}: the attribute {missing[0]} is missing. {REMEDY}")
+        return f"the attribute {missing[0]} is missing"
     strange = [trailer for trailer in trailers if not is_safe_id(trailer)]
-    if strange or len(set(trailers)) != len(trailers):
-        what = f"{strange[0]!r} is no trailer id" if strange else "a trailer stands in it twice"
-        raise StoreError(f"{path}: {what}. {REMEDY}")
-    if (
-        offsets.shape != (len(trailers) + 1,)
-        or checksums.shape != (len(trailers),)
-        or offsets[0] != 0
-        or (np.diff(offsets) < 1).any()
-        or offsets[-1] != shape[0]
-        or shape[1] < 1
-    ):
-        raise StoreError(f"{path}: its offsets do not fit its {shape[0]} vectors. {REMEDY}")
+    if strange:
+        return f"{strange[0]!r} is no trailer id"
+    if len(set(trailers)) != len(trailers):
+        return "a trailer stands in it twice"
+    if offsets[0] != 0 or (offsets[1:] <= offsets[:-1]).any() or offsets[-1] != shape[0] or shape[1] < 1:
+        return f"its offsets do not fit its {shape[0]} vectors"
+    return ""
 
 
 def check_finite(pack: Pack) -> None:

@@ -77,17 +77,14 @@ def read_scores(path: Path) -> tuple[Scores, dict[str, Any]]:
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
     """
-    remedy = "Remove it and run the stage shots again"
-    try:
-        with open_hdf5(path) as file:
-            attributes = {
-                key: value.item() if isinstance(value, np.generic) else value for key, value in file.attrs.items()
-            }
-            if attributes.get("schema") != SCHEMA:
-                raise StoreError(f"{path}: schema is {attributes.get('schema')!r}, not '{SCHEMA}'. {remedy}.")
-            single, many = (np.asarray(file[name][:], np.float32) for name in ("single", "many"))
-            return Scores(single, many, np.asarray(file["exact"][:], bool), str(attributes["precision"])), attributes
-    except FileNotFoundError:
-        raise StoreError(f"{path}: is not there. Run the stage shots first.") from None
-    except (OSError, KeyError, ValueError, TypeError) as problem:
-        raise StoreError(f"{path}: is damaged: {problem}. {remedy}.") from None
+    with open_hdf5(path, schema=SCHEMA, stage="shots") as file:
+        single = file.read("single", np.float32, (None,))
+        many = file.read("many", np.float32, single.shape)
+        exact = file.read("exact", np.bool_, (None,))
+        for name, values in (("single", single), ("many", many)):
+            # Written so that NaN counts as wrong.
+            if not ((values >= 0) & (values <= 1)).all():
+                raise file.damaged(f"'{name}' holds probabilities that are not from 0 to 1")
+        if not isinstance(file.attributes.get("precision"), str):
+            raise file.damaged("the attribute 'precision' is missing")
+        return Scores(single, many, exact, file.attributes["precision"]), file.attributes
