@@ -35,7 +35,7 @@ def ok(trailer):
 
 def test_settled_trailers_are_left_alone_and_the_ledger_keeps_the_order(run, tmp_path):
     work = run()
-    todo = work.unsettled(lambda trailer: ok(trailer) if trailer in "bd" else None)
+    todo = work.to_make(lambda trailer: ok(trailer) if trailer in "bd" else None)
     assert todo == ["a", "c"]
     for trailer in reversed(todo):
         work.attempt(trailer, ok)
@@ -47,7 +47,7 @@ def test_a_damaged_product_counts_as_absent(run):
     def settled(trailer):
         raise TrailerError("cut off")
 
-    assert run().unsettled(settled) == ["a", "b", "c", "d"]
+    assert run().to_make(settled) == ["a", "b", "c", "d"]
 
 
 def test_one_trailer_never_stops_the_others(run, tmp_path):
@@ -59,7 +59,7 @@ def test_one_trailer_never_stops_the_others(run, tmp_path):
         return ok(trailer)
 
     work = run()
-    for trailer in work.unsettled(lambda trailer: None):
+    for trailer in work.to_make(lambda trailer: None):
         work.attempt(trailer, make)
     work.finish()
     rows = read_ledger(ledger_of(tmp_path))
@@ -77,7 +77,7 @@ def test_what_was_not_ok_before_is_skipped_with_its_first_cause(run, tmp_path):
     ]
     write_ledger(tmp_path / "before.tsv", before)
     work = run("--upstream", str(tmp_path / "before.tsv"))
-    assert work.unsettled(lambda trailer: None) == ["b", "d"]
+    assert work.to_make(lambda trailer: None) == ["b", "d"]
     work.attempt("b", ok)
     work.attempt("d", ok)
     work.finish()
@@ -97,7 +97,7 @@ def test_too_many_failures_are_systemic_and_write_no_ledger(run, tmp_path):
         return ok(trailer)
 
     work = run()
-    for trailer in work.unsettled(lambda trailer: None):
+    for trailer in work.to_make(lambda trailer: None):
         work.attempt(trailer, make)
     with pytest.raises(SystemicError, match=r"3 of 4 trailers failed.*no route to host"):
         work.finish()
@@ -145,7 +145,7 @@ def test_transient_failures_ask_for_another_run_and_permanent_ones_do_not(run, t
             return ok(trailer)
 
         work = run()
-        for trailer in work.unsettled(lambda trailer: None):
+        for trailer in work.to_make(lambda trailer: None):
             work.attempt(trailer, make)
         work.finish()
         return shard.read_attempts(attempts)
@@ -189,7 +189,7 @@ work = shard.ShardRun.from_flags("shots", parser.parse_args())
 def make(trailer):
     time.sleep(600 if trailer == "b" else 0)
     return LedgerRow(trailer, OK)
-for trailer in work.unsettled(lambda trailer: None):
+for trailer in work.to_make(lambda trailer: None):
     work.attempt(trailer, make)
 work.finish()
 """

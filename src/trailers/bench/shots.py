@@ -123,7 +123,7 @@ def compare(videos: Sequence[np.ndarray], folder: Path, *, rounds: int, batches:
 
 def ours(paths: Sequence[Path], settings: shots.Settings, effort: shots.Effort) -> Callable[[], list[Scores]]:
     """What the stage does with frames, but for reading and writing."""
-    detector = shots.Worker(Layout(Path()), settings, effort).detector
+    detector = shots.Shots(Layout(Path()), (), settings, effort).detector
     videos = [as_video(np.load(path)) for path in paths]
 
     def way() -> list[Scores]:

@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> None:
     work = shard.ShardRun.from_flags(stage, arguments)
     trailers = read_manifest(arguments.manifest) if arguments.manifest else []
     maker = Maker(work, {trailer.trailer: trailer.urls[0] for trailer in trailers})
-    for trailer in work.unsettled(maker.settled):
+    for trailer in work.to_make(maker.settled):
         work.attempt(trailer, maker.make)
     work.finish()
 

@@ -11,19 +11,23 @@ out  results/clips/{clips}/{trailer}.csv     shot, start, end, padding, frame
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from trailers.domain import Clip, ClipStrategy, Shot
+from trailers.errors import StoreError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
+from trailers.stages.stage import Stage
 from trailers.store.fingerprint import fingerprint
 from trailers.store.frames import Frames, open_frames
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, LedgerRow
+from trailers.store.ledger import LedgerRow
 from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_header, read_spans, write_spans
 
 SCHEMA = "clips/1"
@@ -100,47 +104,77 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    settings = from_flags(Settings, arguments)
-    work = shard.ShardRun.from_flags("clips", arguments)
-    settled, make = workers(work.layout, arguments.clips, settings)
-    for trailer in work.unsettled(settled):
-        work.attempt(trailer, make)
-    work.finish()
+    variant = (str(arguments.clips),)
+    shard.run_stage(Clips(Layout(arguments.results), variant, from_flags(Settings, arguments)), arguments)
 
 
-def workers(
-    layout: Layout, strategy: ClipStrategy, settings: Settings
-) -> tuple[Callable[[str], LedgerRow | None], Callable[[str], LedgerRow]]:
-    """The two functions of a shard run: is it settled, and make it."""
+class Clips(Stage):
+    """The clips of one strategy."""
 
-    def mark(trailer: str) -> str:
+    name, folder, schema, axes = "clips", "clips", SCHEMA, ("clips",)
+    settings: Settings
+
+    @cached_property
+    def strategy(self) -> ClipStrategy:
+        return ClipStrategy.parse(self.variant[0])
+
+    def path(self, trailer: str) -> Path:
+        return self.layout.clips(self.variant[0], trailer)
+
+    def products(self, trailer: str) -> tuple[Path, ...]:
+        return (self.path(trailer),)
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:
+        return self.layout.shots(trailer), self.layout.frames(trailer)
+
+    def fingerprint(self, trailer: str) -> str:
         # Seq-f clips do not depend on where the shots are, so another threshold leaves them alone.
-        shots = read_header(layout.shots(trailer), schema=SHOTS_SCHEMA)
-        read = shots["fingerprint"] if strategy.kind == "shot" else shots["frames_fingerprint"]
-        return fingerprint(SCHEMA, settings, str(strategy), read)
+        shots = read_header(self.layout.shots(trailer), schema=SHOTS_SCHEMA)
+        read = shots["fingerprint"] if self.strategy.kind == "shot" else shots["frames_fingerprint"]
+        return fingerprint(SCHEMA, self.settings, str(self.strategy), read)
 
-    def row(trailer: str, clips: Sequence[Clip], mark: str) -> LedgerRow:
-        path = layout.clips(str(strategy), trailer)
+    def carried(self, trailer: str) -> str:
+        return read_header(self.path(trailer), schema=CLIPS_SCHEMA)["fingerprint"]
+
+    def read(self, trailer: str) -> LedgerRow:
+        clips, header = read_spans(self.path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
+        return self.row_of(trailer, clips, header["fingerprint"])
+
+    def row_of(self, trailer: str, clips: Sequence[Clip], fingerprint: str) -> LedgerRow:
         padded = sum(clip.padding > 0 for clip in clips)
         facts = {"clips": len(clips), "padded": padded, "padding_frames": sum(clip.padding for clip in clips)}
-        return LedgerRow(trailer, OK, str(path.relative_to(layout.root)), mark, facts)
+        return self.row(trailer, fingerprint, facts)
 
-    def settled(trailer: str) -> LedgerRow | None:
-        path = layout.clips(str(strategy), trailer)
-        if not path.exists():
-            return None
-        clips, header = read_spans(path, kind=Clip, schema=CLIPS_SCHEMA)
-        wanted = mark(trailer)
-        return row(trailer, clips, wanted) if header.get("fingerprint") == wanted else None
-
-    def make(trailer: str) -> LedgerRow:
-        wanted = mark(trailer)
-        shots, _ = read_spans(layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
-        with open_frames(layout.frames(trailer)) as frames:
+    def make(self, trailer: str) -> LedgerRow:
+        wanted, strategy = self.fingerprint(trailer), self.strategy
+        shots, _ = read_spans(self.layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
+        with open_frames(self.layout.frames(trailer)) as frames:
             cut = cut_into_clips(spans_of(strategy, shots, len(frames)), frames=strategy.frames)
-            clips = choose_frames(cut, frames, bins=settings.histogram_bins, step=strategy.step)
+            clips = choose_frames(cut, frames, bins=self.settings.histogram_bins, step=strategy.step)
             header: dict[str, str | int] = {"trailer": trailer, "frames": len(frames), "fingerprint": wanted}
-        write_spans(layout.clips(str(strategy), trailer), clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
-        return row(trailer, clips, wanted)
+        write_spans(self.path(trailer), clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
+        return self.row_of(trailer, clips, wanted)
 
-    return settled, make
+    def check(self, trailer: str) -> None:
+        clips, _ = read_spans(self.path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
+        try:
+            shots, _ = read_spans(self.layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
+        except StoreError:
+            shots = []  # the stage shots says so
+        wrong = fault_of_clips(clips, self.strategy, shots)
+        if wrong:
+            raise StoreError(wrong, where=self.path(trailer), remedy="Remove it and run the stage clips again.")
+
+
+def fault_of_clips(clips: Sequence[Clip], strategy: ClipStrategy, shots: Sequence[Shot]) -> str:
+    """What is wrong with clips; empty when nothing is. Without ``shots`` their place is not looked at."""
+    if not clips:
+        return "has no clips"
+    if any(len(clip) != strategy.frames for clip in clips):
+        return f"has a clip of another length than {strategy.frames} frames"
+    if strategy.kind == "shot" and shots:
+        if clips[-1].shot != len(shots) - 1:
+            return f"has clips of {clips[-1].shot + 1} shots, but there are {len(shots)} shots"
+        if any(not shots[clip.shot].start <= clip.start < clip.end <= shots[clip.shot].end for clip in clips):
+            return "has a clip that does not lie in its shot"
+    return ""

@@ -164,7 +164,7 @@ def run(arguments: argparse.Namespace) -> None:
     client = Client(effort, settings.min_height, settings.max_height, kind.folder / ".cache")
     base = arguments.manifest.parent
     collection = Collection(kind, trailers, base, client, layout.root, retry_dead=arguments.retry_dead)
-    wanted = work.unsettled(collection.settled)
+    wanted = work.to_make(collection.settled)
     if wanted and effort.cookies is not None:
         _ = client.downloader  # a bad cookies file is told once, not once a trailer
     for trailer in wanted:

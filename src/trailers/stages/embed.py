@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
     asked = pairs_of(arguments, settings, effort)
     for pair, work in asked:
-        pair.todo = frozenset(work.unsettled(pair.settled))
+        pair.todo = frozenset(work.to_make(pair.settled))
     if any(pair.todo for pair, _ in asked):
         besides = pairs_besides(arguments, settings, effort)
         everyone = [pair for pair, _ in asked + besides]
@@ -80,7 +80,7 @@ def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Eff
         try:
             pair, work = make_pair(arguments, ClipStrategy.parse(clips), name, settings, effort)
             work.timeout_s = None  # the job's own pairs are watched, and with them the whole job
-            pair.todo = frozenset(work.unsettled(pair.settled))
+            pair.todo = frozenset(work.to_make(pair.settled))
         except TrailerError as problem:
             log.info("embed: %s/%s is left to its own job: %s", clips, name, problem)
             continue

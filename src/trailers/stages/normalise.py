@@ -149,7 +149,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
     work = shard.ShardRun.from_flags("normalise", arguments)
     settled, make = workers(work.layout, settings, effort)
-    for trailer in work.unsettled(settled):
+    for trailer in work.to_make(settled):
         work.attempt(trailer, make)
     work.finish()
 

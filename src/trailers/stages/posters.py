@@ -142,7 +142,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     work = shard.ShardRun.from_flags("posters", arguments)
     posters = Posters(row, weights_of(row, settings, effort), settings, work)
-    wanted = work.unsettled(posters.settled)
+    wanted = work.to_make(posters.settled)
     if wanted:
         embed(posters, wanted, make_embedders([row], settings, effort)[row.name])
     work.finish()

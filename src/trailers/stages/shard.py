@@ -1,10 +1,10 @@
 """What every per-trailer stage does with a shard of trailers.
 
 in   a shard list, the ledger of the stage before
-out  a product a trailer, then this stage's ledger
+out  products of every trailer, then this stage's ledger
 
-A trailer whose product is there with the right fingerprint is left alone; one that fails never
-stops the others; the ledger is written last. ``kill -9`` costs the trailer in work.
+A trailer whose products are up to date is left alone; one that fails never stops the others; the
+ledger is written last. ``kill -9`` costs the trailer being processed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from trailers.domain import is_safe_id
 from trailers.errors import MACHINE, ConfigError, StoreError, SystemicError, TrailerError
 from trailers.machine.progress import Progress
 from trailers.machine.watchdog import Watchdog, take_note
+from trailers.stages.stage import Stage
 from trailers.store.atomic import write_text
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger, write_ledger
@@ -56,7 +57,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 @dataclass
 class ShardRun:
-    """One run of one stage over one shard (or one trailer): who is settled, who is done, what became of them."""
+    """One run of one stage over one shard (or one trailer): who is up to date, who is made, what became of each."""
 
     stage: str
     trailers: list[str]
@@ -92,11 +93,10 @@ class ShardRun:
         timeout_s = arguments.trailer_timeout_s
         return cls(stage, trailers, layout, ledger, skipped, arguments.max_failed_fraction, timeout_s)
 
-    def unsettled(self, settled: Callable[[str], LedgerRow | None]) -> list[str]:
-        """The trailers with work to do; records the rest.
+    def to_make(self, existing: Callable[[str], LedgerRow | None]) -> list[str]:
+        """The trailers to make; records the rest.
 
-        ``settled`` gives the row of a product that is there, whole and of the right fingerprint,
-        else None. A damaged product counts as absent.
+        ``existing`` gives the row of products that are up to date, else None. Damaged ones are made again.
         """
         work = []
         for trailer in self.trailers:
@@ -104,16 +104,16 @@ class ShardRun:
                 self.rows[trailer] = LedgerRow(trailer, SKIPPED, error=self.skipped[trailer])
                 continue
             try:
-                row = settled(trailer)
+                row = existing(trailer)
             except TrailerError as problem:
-                log.info("%s: %s: made again: %s", self.stage, trailer, problem)
+                log.info("%s: %s is made again: %s", self.stage, trailer, problem)
                 row = None
             if row is None:
                 work.append(trailer)
             else:
                 self.rows[trailer] = row
-        there = sum(row.status == OK for row in self.rows.values())
-        log.info("%s: %d trailers: %d there, %d to do", self.stage, len(self.trailers), there, len(work))
+        current = sum(row.status == OK for row in self.rows.values())
+        log.info("%s: %d trailers: %d up to date, %d to make", self.stage, len(self.trailers), current, len(work))
         self.progress = Progress(self.stage, len(work))
         return self.watched(work)
 
@@ -213,6 +213,13 @@ class ShardRun:
     def count_attempt(self) -> None:
         """Tell Snakemake, through a parameter of the rule, that this shard wants another run."""
         bump(self.beside_ledger("attempts"))
+
+
+def run_stage(stage: Stage, arguments: argparse.Namespace) -> None:
+    """Bring the products of one stage up to date on the shard or trailer that ``add_flags`` asked for."""
+    work = ShardRun.from_flags(stage.name, arguments)
+    stage.make_all(work.to_make(stage.existing), work)
+    work.finish()
 
 
 def bump(attempts: Path) -> None:

@@ -12,10 +12,12 @@ wherever the threshold is so near that a shot could differ.
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trailers.detector import WEIGHTS_SHA256
@@ -26,12 +28,13 @@ from trailers.errors import ConfigError, StoreError, VideoError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
+from trailers.stages.stage import Stage, Work
 from trailers.store.fingerprint import fingerprint
 from trailers.store.frames import open_frames
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, LedgerRow
+from trailers.store.ledger import LedgerRow
 from trailers.store.scores import Scores, read_scores, write_scores
-from trailers.store.spans import SHOTS_SCHEMA, read_spans, write_spans
+from trailers.store.spans import SHOTS_SCHEMA, read_header, read_spans, write_spans
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,24 +77,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    worker = Worker(Layout(arguments.results), from_flags(Settings, arguments), from_flags(Effort, arguments))
-    work = shard.ShardRun.from_flags("shots", arguments)
-    todo = work.unsettled(worker.settled)
-    kept = {trailer: worker.kept_scores(trailer) for trailer in todo}
-    fresh = worker.fresh_scores([trailer for trailer in todo if kept[trailer] is None])
-    for trailer in todo:
-        work.starts(trailer)
-        known = kept[trailer]
-        scores = next(fresh) if known is None else known
-        work.attempt(trailer, partial(worker.make, scores=scores, is_kept=known is not None))
-    work.finish()
+    settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
+    shard.run_stage(Shots(Layout(arguments.results), (), settings, effort), arguments)
 
 
-@dataclass(frozen=True)
-class Worker:
-    """What a shard run asks of this stage: is a trailer settled, has it scores, make it."""
+class Shots(Stage):
+    """The shots of a trailer, and the scores they are derived from."""
 
-    layout: Layout
+    name, folder, schema = "shots", "shots", SHOTS_SCHEMA
     settings: Settings
     effort: Effort
 
@@ -104,16 +97,62 @@ class Worker:
         effort = self.effort
         return Detector(precision=effort.precision, device=effort.device, batch_windows=effort.batch_windows)
 
-    def settled(self, trailer: str) -> LedgerRow | None:
-        path = self.layout.shots(trailer)
+    def products(self, trailer: str) -> tuple[Path, ...]:
+        return self.layout.scores(trailer), self.layout.shots(trailer)
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:
+        return (self.layout.frames(trailer),)
+
+    def fingerprint(self, trailer: str) -> str:
+        return self.shots_mark(self.frames_mark(trailer))
+
+    def existing(self, trailer: str) -> LedgerRow | None:
         scores = self.kept_scores(trailer)
-        if scores is None or not path.exists():
+        if scores is None or self.uncertain(scores):
             return None
+        return super().existing(trailer)
+
+    def read(self, trailer: str) -> LedgerRow:
+        scores, _ = read_scores(self.layout.scores(trailer))
+        shots, header = read_spans(self.layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
+        return self.row_of(trailer, shots, scores, header["fingerprint"])
+
+    def carried(self, trailer: str) -> str:
+        return read_header(self.layout.shots(trailer), schema=SHOTS_SCHEMA)["fingerprint"]
+
+    def make(self, trailer: str) -> LedgerRow:
+        known = self.kept_scores(trailer)
+        scores = next(self.fresh_scores([trailer])) if known is None else known
+        return self.make_from(trailer, scores=scores, is_kept=known is not None)
+
+    def make_all(self, trailers: Sequence[str], work: Work) -> None:
+        """Windows of several trailers share a batch: the scores come in one stream."""
+        kept = {trailer: self.kept_scores(trailer) for trailer in trailers}
+        fresh = self.fresh_scores([trailer for trailer in trailers if kept[trailer] is None])
+        for trailer in trailers:
+            work.starts(trailer)
+            known = kept[trailer]
+            scores = next(fresh) if known is None else known
+            try:
+                work.record(self.make_from(trailer, scores=scores, is_kept=known is not None))
+            except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
+                work.fail(trailer, problem)
+
+    def check(self, trailer: str) -> None:
+        path = self.layout.shots(trailer)
+        scores, _ = read_scores(self.layout.scores(trailer))
         shots, header = read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)
-        wanted = self.shots_mark(self.frames_mark(trailer))
-        if header.get("fingerprint") != wanted or self.uncertain(scores):
-            return None
-        return self.row(trailer, shots, scores, wanted)
+        wrong = fault_of_shots(shots, header, len(scores)) or self.fault_of_origin(trailer, header)
+        if wrong:
+            raise StoreError(wrong, where=path, remedy="Remove it and run the stage shots again.")
+
+    def fault_of_origin(self, trailer: str, header: Mapping[str, str]) -> str:
+        try:
+            now = self.frames_mark(trailer)
+        except StoreError:
+            return ""  # the stage normalise says so
+        made = header.get("frames_fingerprint")
+        return "" if made == now else f"was made from the frames {made}, which are {now} now"
 
     def kept_scores(self, trailer: str) -> Scores | None:
         """The scores that are there, if they are whole, of these frames and exact enough."""
@@ -131,7 +170,7 @@ class Worker:
         if trailers:
             yield from self.detector.stream(partial(self.open_video, trailer) for trailer in trailers)
 
-    def make(self, trailer: str, *, scores: Scores | Exception, is_kept: bool) -> LedgerRow:
+    def make_from(self, trailer: str, *, scores: Scores | Exception, is_kept: bool) -> LedgerRow:
         """Write the shots that ``scores`` give, and the scores where they are not on disk as they are."""
         if isinstance(scores, Exception):
             raise scores
@@ -149,7 +188,7 @@ class Worker:
         header: dict[str, str | int] = {"trailer": trailer, "frames": len(scores)}
         header |= {"fingerprint": wanted, "frames_fingerprint": frames_mark}
         write_spans(self.layout.shots(trailer), shots, kind=Shot, header=header, schema=SHOTS_SCHEMA)
-        return self.row(trailer, shots, scores, wanted)
+        return self.row_of(trailer, shots, scores, wanted)
 
     def find(self, trailer: str, scores: Scores) -> list[Shot]:
         """The shots that the settings make of ``scores``. Raises VideoError when there are none."""
@@ -173,8 +212,8 @@ class Worker:
         )
         return len(windows) > 0
 
-    def row(self, trailer: str, shots: list[Shot], scores: Scores, mark: str) -> LedgerRow:
-        # Only what the files hold, so that a trailer found settled has the row it had when it was made.
+    def row_of(self, trailer: str, shots: list[Shot], scores: Scores, fingerprint: str) -> LedgerRow:
+        # Only what the files hold, so that a trailer that is up to date has the row it had when it was made.
         facts = {
             "frames": len(scores),
             "shots": len(shots),
@@ -183,7 +222,7 @@ class Worker:
             "windows": len(scores.exact),
             "windows_recomputed": 0 if scores.precision == "float32" else int(scores.exact.sum()),
         }
-        return LedgerRow(trailer, OK, str(self.layout.shots(trailer).relative_to(self.layout.root)), mark, facts)
+        return self.row(trailer, fingerprint, facts)
 
     def open_video(self, trailer: str) -> Video:
         """What the detector reads; opened for each read, so that no file stays open over a shard.
@@ -213,6 +252,17 @@ class Worker:
 
     def shots_mark(self, frames_mark: str) -> str:
         return fingerprint(SHOTS_SCHEMA, self.settings, scores_mark(frames_mark))
+
+
+def fault_of_shots(shots: Sequence[Shot], header: Mapping[str, str], frames: int) -> str:
+    """What is wrong with shots of a trailer whose scores have ``frames`` frames; empty when nothing is."""
+    if header.get("frames") != str(frames):
+        return f"speaks of {header.get('frames')} frames, its scores of {frames}"
+    if not shots:
+        return "has no shots"
+    if any(after.start < before.end for before, after in itertools.pairwise(shots)):
+        return "has shots that overlap"
+    return f"has a shot beyond frame {frames}" if shots[-1].end > frames else ""
 
 
 def scores_mark(frames_mark: str) -> str:
