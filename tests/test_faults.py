@@ -331,7 +331,7 @@ def test_a_file_system_without_locks_is_good_enough(study, finished_study, monke
 
 def failing(monkeypatch, problem, times: int):
     """Have the network raise ``problem`` at its first ``times`` batches of the study; gives the sizes of all."""
-    from trailers.backbones.network import Embedder
+    from trailers.backbones.embedder import Embedder
 
     sizes: list[int] = []
     whole = Embedder.start

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trailers.backbones.network import Embedder, make_network, sample_clips
+from trailers.backbones.embedder import Embedder
+from trailers.backbones.network import make_network
+from trailers.backbones.precision import sample_clips
 from trailers.backbones.row import Row
 from trailers.backbones.rows import ROWS
 

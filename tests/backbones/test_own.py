@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from trailers.backbones.network import Embedder, make_network, sample_clips
+from trailers.backbones.embedder import Embedder
+from trailers.backbones.network import make_network
+from trailers.backbones.precision import sample_clips
 from trailers.backbones.rows import find_row
 from trailers.errors import ConfigError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trailers.backbones.network import sample_clips
+from trailers.backbones.precision import sample_clips
 from trailers.backbones.row import Row, Transform, Weights
 from trailers.backbones.rows import ROWS
 from trailers.backbones.transform import resize_and_crop

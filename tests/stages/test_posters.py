@@ -13,7 +13,8 @@ from PIL import Image
 
 import workflow_lab as lab
 from trailers.__main__ import main
-from trailers.backbones.network import Embedder, make_network
+from trailers.backbones.embedder import Embedder
+from trailers.backbones.network import make_network
 from trailers.backbones.rows import find_row, is_2d
 from trailers.errors import ConfigError, ImageError, StoreError
 from trailers.store.embeddings import read_poster, write_poster

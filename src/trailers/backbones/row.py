@@ -3,7 +3,7 @@
 shown frames      what the clip strategy shows of a clip, black padding at its end
 wanted frames     what the network takes: one (2D), a fixed number, or all that are shown (3D)
 resized, cropped  uint8, as published with the weights
-normalised        float, inside ``trailers.backbones.network``; so padding is black before it
+normalised        float, inside ``trailers.backbones.embedder``; so padding is black before it
 """
 
 from __future__ import annotations

@@ -30,14 +30,9 @@ from typing import Any
 import numpy as np
 
 from trailers.backbones.cost import cost_of
-from trailers.backbones.network import (
-    Embedder,
-    choose_device,
-    cosines,
-    make_network,
-    reduced_precision,
-    sample_clips,
-)
+from trailers.backbones.embedder import Embedder
+from trailers.backbones.network import choose_device, make_network
+from trailers.backbones.precision import cosines, reduced_precision, sample_clips
 from trailers.backbones.row import Row
 from trailers.backbones.rows import find_row
 from trailers.backbones.weights import weights_sha256

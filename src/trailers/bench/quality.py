@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def losses(triple: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
     """1 - cosine of (3, clips, F) vectors, lossless, ours and a frame later, as they are and less ``mean`` (F,)."""
-    from trailers.backbones.network import cosines
+    from trailers.backbones.precision import cosines
 
     exact, ours, later = triple
     plain, centred = 1 - cosines(exact, ours), 1 - cosines(exact - mean, ours - mean)
@@ -97,7 +97,8 @@ def losses(triple: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
 
 def embedder(name: str, device: str) -> Any:
     """The network called ``name``, float32; with random weights where its own are not there."""
-    from trailers.backbones.network import Embedder, make_network
+    from trailers.backbones.embedder import Embedder
+    from trailers.backbones.network import make_network
     from trailers.backbones.rows import find_row
 
     weights_dir = Path(str(defaults("embed").get("weights_dir", "weights")))

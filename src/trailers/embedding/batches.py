@@ -15,7 +15,7 @@ from trailers.store.layout import Layout
 from trailers.store.receipt import read_receipt
 
 if TYPE_CHECKING:
-    from trailers.backbones.network import Embedder
+    from trailers.backbones.embedder import Embedder
 
 
 class Batches:

@@ -16,7 +16,7 @@ from trailers.backbones.weights import weights_sha256
 from trailers.settings import setting
 
 if TYPE_CHECKING:
-    from trailers.backbones.network import Embedder
+    from trailers.backbones.embedder import Embedder
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,8 @@ def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
 
 def make_embedders(rows: Iterable[Row], settings: Settings, effort: Effort) -> dict[str, Embedder]:
     """An embedder a row, by its name. Imports torch."""
-    from trailers.backbones.network import Embedder, choose_device, make_network
+    from trailers.backbones.embedder import Embedder
+    from trailers.backbones.network import choose_device, make_network
     from trailers.machine.memory import keep_freed_memory
 
     device = choose_device(effort.device)

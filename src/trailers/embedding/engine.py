@@ -11,7 +11,7 @@ from trailers.embedding.pairs import Pair
 from trailers.embedding.readers import Readers, read_blocks
 
 if TYPE_CHECKING:
-    from trailers.backbones.network import Embedder
+    from trailers.backbones.embedder import Embedder
 
 
 def embed(pairs: Sequence[Pair], embedders: Mapping[str, Embedder], *, workers: int | None) -> None:

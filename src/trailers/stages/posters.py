@@ -31,7 +31,7 @@ from trailers.store.ledger import OK, LedgerRow
 from trailers.store.receipt import Receipt, read_receipt
 
 if TYPE_CHECKING:
-    from trailers.backbones.network import Embedder
+    from trailers.backbones.embedder import Embedder
 
 SCHEMA = "poster-embedding/1"
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trailers.backbones.network import Embedder, cosines, make_network, sample_clips
+from trailers.backbones.embedder import Embedder
+from trailers.backbones.network import make_network
+from trailers.backbones.precision import cosines, sample_clips
 from trailers.backbones.row import Row, Weights
 from trailers.backbones.rows import ROWS
 from trailers.errors import SystemicError
@@ -17,7 +19,7 @@ SHOWN = 4
 def test_a_precision_that_changes_vectors_too_much_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from trailers.backbones import network as room
+    from trailers.backbones import embedder as room
 
     class Cancels(torch.nn.Module):
         """A difference of nearly equal numbers: bfloat16 leaves nothing of it."""

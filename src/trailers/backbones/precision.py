@@ -1,0 +1,64 @@
+"""Which precision a device computes faster, and what it costs: cosines of vectors of made-up clips."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+
+from trailers.backbones.row import Row
+
+TOLERANCE = 0.9995  # least cosine between a clip's vectors in reduced precision and in float32
+PRECISIONS = ("auto", "float32")
+
+
+def reduced_precision(device: str) -> str:
+    """The faster precision this device has of its own; float32 when it has none."""
+    import torch
+
+    if device.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and has_bfloat16() else "float32"
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16; others only pretend to, slowly."""
+    import torch
+
+    capabilities = torch.backends.cpu.get_cpu_capability()
+    if "AVX512" not in capabilities and "SVE" not in capabilities:
+        return False
+    with contextlib.suppress(OSError):
+        words = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].split()
+        return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words)
+    return False
+
+
+def sample_clips(row: Row, count: int = 4, *, shown_frames: int = 24) -> np.ndarray:
+    """Made-up clips to compare precisions with: uint8 (count, frames, height, width, 3).
+
+    Smooth moving shapes of all sizes, as in nature, from bright to nearly black, the last black.
+    """
+    height, width = row.transform.crop
+    frames = row.wanted_frames(shown_frames)
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[0:height, 0:width]
+    time = np.arange(frames)[:, None, None]
+    clips = np.zeros((count, frames, height, width, 3), np.uint8)
+    for number in range(count - 1):
+        for channel in range(3):
+            field = np.zeros((frames, height, width))
+            for octave in range(1, 6):
+                fx, fy, speed, phase = random.normal(size=4) * (2**octave, 2**octave, 1, 3)
+                field += np.sin(2 * np.pi * (fx * x / width + fy * y / height) + speed * time / 4 + phase) / octave
+            clips[number, ..., channel] = np.clip((field * 50 + 128) * (0.5**number), 0, 255)
+    return clips
+
+
+def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """float64 (n,): the cosine of each pair of vectors (n, F); 1 for two that are equal, zero vectors too."""
+    left, right = left.astype(np.float64), right.astype(np.float64)
+    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where((left == right).all(axis=1), 1.0, (left * right).sum(axis=1) / lengths)
