@@ -102,7 +102,7 @@ def jobs_after(study: Path, *config: str) -> dict[str, int]:
 EMBED_ON = {"embed": 2, "pack": 1, "classify": 1, "report": 1}
 TINY = "experiments={default: {clips: shot24, backbones: [efficientnet_lite0], aggregation: %s}}"
 
-# README, "Change what you will": what is changed, and the jobs that follow. The study has two shards.
+# docs/redo.md: what is changed, and the jobs that follow. The study has two shards.
 REDO = {
     "nothing": ((), {}),
     "threshold": (("shots={threshold: 0.9}",), {"shots": 2, "clips": 2, **EMBED_ON}),

@@ -12,7 +12,7 @@ import numpy as np
 from trailers.detector.windows import windows_with
 
 # Logits. At least twice the largest error seen in any frame of either head over the videos of the
-# README's section "Exactness".
+# docs/exactness.md.
 MARGINS = {"float32": 0.0, "float16": 0.03, "bfloat16": 0.1}
 
 
