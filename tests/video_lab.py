@@ -1,0 +1,70 @@
+"""A results folder with the stage normalise at work in it, and what its frames show."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from trailers.stages.normalise import Effort, Settings, workers
+from trailers.store.fingerprint import sha256_of
+from trailers.store.frames import open_frames
+from trailers.store.layout import Layout
+from trailers.store.ledger import OK
+from trailers.store.receipt import Receipt, write_receipt
+from trailers.video import VideoFrames, convert, probe
+
+SETTINGS = Settings(short_side=256, crf=18, gop=24, min_share=0.95, max_hours=4)
+EFFORT = Effort(stall_s=60)
+
+
+class Lab:
+    """A results folder, and the stage at work in it."""
+
+    def __init__(self, root):
+        self.layout = Layout(root)
+
+    def put(self, source, trailer="t", mark="m"):
+        """Take ``source`` as if it had been downloaded."""
+        receipt = self.layout.receipt(trailer)
+        receipt.parent.mkdir(parents=True, exist_ok=True)
+        video = receipt.with_name(trailer + source.suffix)
+        video.write_bytes(source.read_bytes())
+        write_receipt(receipt, Receipt(trailer, OK, video.name, sha256_of(video), mark))
+        return video
+
+    def make(self, trailer="t", **changes):
+        return workers(self.layout, replace(SETTINGS, **changes), EFFORT)[1](trailer)
+
+    def settled(self, trailer="t", **changes):
+        return workers(self.layout, replace(SETTINGS, **changes), EFFORT)[0](trailer)
+
+    def small(self, trailer="t", limit=500):
+        with open_frames(self.layout.frames(trailer)) as frames:
+            return frames.read(0, min(limit, len(frames)))
+
+    def large(self, trailer="t", limit=500):
+        with VideoFrames(self.layout.video(trailer)) as frames:
+            return frames.batch(range(min(limit, len(frames))))
+
+    def files(self):
+        folder = self.layout.root / "normalise"
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def quarters(frames):
+    """Mean colour (4, frames, 3) of the inner quarters: top left, top right, bottom left, bottom right."""
+    height, width = frames.shape[1:3]
+    rows = [slice(height // 8, height * 3 // 8), slice(height * 5 // 8, height * 7 // 8)]
+    columns = [slice(width // 8, width * 3 // 8), slice(width * 5 // 8, width * 7 // 8)]
+    return np.array([[frames[:, row, column].mean((1, 2))] for row in rows for column in columns]).squeeze(1)
+
+
+def counted(frames):
+    """Which frame of the chart, modulo 20, each of ``frames`` shows."""
+    return np.rint((quarters(frames)[3].mean(1) - 40) / 8).astype(int).tolist()
+
+
+def to_24(source, target, take=lambda frames: None, **changes):
+    values = {
+        "short_side": 256, "crf": 18, "gop": 24, "max_hours": 4, "fingerprint": "0123456789abcdef", "stall_s": 60
+    } | changes  # fmt: skip
+    return convert(source, target, take, seen=probe(source), **values)
