@@ -29,7 +29,7 @@ from trailers.store.fingerprint import fingerprint, sha256_of
 from trailers.store.frames import open_frames, write_frames
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
-from trailers.store.receipt import read_receipt
+from trailers.store.receipt import check_reference, read_receipt, source_of
 from trailers.video import Converted, Probe, convert, frame_counts, probe
 
 SCHEMA = "normalise/1"
@@ -159,12 +159,12 @@ def workers(
 ) -> tuple[Callable[[str], LedgerRow | None], Callable[[str], LedgerRow]]:
     """The two functions of a shard run: is it settled, and make it."""
 
-    def source_of(trailer: str) -> tuple[Path, str]:
+    def video_of(trailer: str) -> tuple[Path, str]:
         receipt = read_receipt(layout.receipt(trailer))
         if receipt.status != OK:
             raise VideoError(f"{layout.receipt(trailer)}: there is no video: {receipt.error}")
         # The digest of the bytes, not of how they were got: the same video again changes nothing.
-        return layout.receipt(trailer).with_name(receipt.file), fingerprint(SCHEMA, settings, receipt.sha256)
+        return source_of(layout.receipt(trailer), receipt), fingerprint(SCHEMA, settings, receipt.sha256)
 
     def row(trailer: str, attributes: Mapping[str, Any]) -> LedgerRow:
         facts = {key: value for key, value in attributes.items() if key not in IDENTITY}
@@ -177,15 +177,16 @@ def workers(
         with open_frames(layout.frames(trailer)) as frames:
             attributes = frames.attributes
         is_whole = layout.video(trailer).stat().st_size == attributes.get("video_bytes")
-        wanted = source_of(trailer)[1]
+        wanted = video_of(trailer)[1]
         return row(trailer, attributes) if is_whole and attributes.get("fingerprint") == wanted else None
 
     def make(trailer: str) -> LedgerRow:
-        source, mark = source_of(trailer)
+        source, mark = video_of(trailer)
         if not source.exists():
             raise StoreError(
                 f"{source}: is not there, though its receipt is. Remove {layout.receipt(trailer)} and run again."
             )
+        check_reference(layout.receipt(trailer), read_receipt(layout.receipt(trailer)))
         seen = probe(source)
         # The frames file appears last: with it there, both are.
         with write_frames(layout.frames(trailer)) as writer, atomic(layout.video(trailer)) as target:

@@ -28,7 +28,7 @@ from trailers.store.embeddings import read_poster, write_poster
 from trailers.store.fingerprint import fingerprint, sha256_of
 from trailers.store.image import read_image
 from trailers.store.ledger import OK, LedgerRow
-from trailers.store.receipt import Receipt, read_receipt
+from trailers.store.receipt import Receipt, read_receipt, source_of
 
 if TYPE_CHECKING:
     from trailers.backbones.embedder import Embedder
@@ -81,7 +81,7 @@ class Posters:
 
         receipt = self.receipt(trailer)
         receipt_path = self.work.layout.poster_receipt(trailer)
-        image = receipt_path.with_name(receipt.file)
+        image = source_of(receipt_path, receipt)
         if not image.is_file() or sha256_of(image) != receipt.sha256:
             raise StoreError(f"{image}: is not what its receipt says. Remove {receipt_path} and run snakemake again.")
         return receipt, resize_and_crop(read_image(image)[None], self.row.transform)[None]

@@ -3,6 +3,9 @@
     results/download/tt0133093.json     schema, trailer, status, file, sha256, fingerprint, facts, error
     results/download/tt0133093.webm     the video as published, if there is one
 
+Where ``download.local_files`` is ``reference``, a video on this machine is not copied: ``reference`` in
+place of ``file`` says where it is.
+
 A dead receipt is a tombstone: nothing is asked again until its link or the settings change.
 """
 
@@ -18,6 +21,7 @@ from typing import Any
 from trailers.domain import TRAILER_ID
 from trailers.errors import StoreError
 from trailers.store.atomic import write_text
+from trailers.store.fingerprint import sha256_of
 from trailers.store.ledger import DEAD, OK
 
 SCHEMA = "receipt/1"
@@ -28,7 +32,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Receipt:
-    """One download. ``file`` and ``sha256`` are empty when the trailer is dead."""
+    """One download. ``file``, ``reference`` and ``sha256`` are empty when the trailer is dead."""
 
     trailer: str
     status: str  # ok or dead
@@ -37,6 +41,7 @@ class Receipt:
     fingerprint: str = ""  # of the settings and links
     facts: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
+    reference: str = ""  # the user's own file, in place of a copy: absolute, or relative to the receipt's folder
 
     def __post_init__(self) -> None:
         if not isinstance(self.facts, Mapping):
@@ -46,26 +51,31 @@ class Receipt:
         if self.status not in (OK, DEAD):
             raise ValueError(f"a receipt's status is ok or dead, got '{self.status}'")
         if self.status == DEAD:
-            if self.file or self.sha256 or not self.error:
+            if self.file or self.reference or self.sha256 or not self.error:
                 raise ValueError("a dead receipt has an error and no file")
+            return
+        if SHA256.fullmatch(self.sha256) is None:
+            raise ValueError(f"sha256 has 64 hexadecimal digits, got '{self.sha256}'")
+        if self.reference:
+            if self.file or "\0" in self.reference:
+                raise ValueError(f"reference is a path and stands in place of file, got '{self.reference}'")
             return
         # The name is joined to a folder by its readers, so nothing may lead out of it.
         name = FILE.fullmatch(self.file)
         if name is None or name["trailer"] != self.trailer or self.file == f"{self.trailer}.json":
             raise ValueError(f"file is the trailer's id and a suffix, got '{self.file}'")
-        if SHA256.fullmatch(self.sha256) is None:
-            raise ValueError(f"sha256 has 64 hexadecimal digits, got '{self.sha256}'")
 
 
 def write_receipt(path: Path, receipt: Receipt) -> None:
     """Write it whole; the same receipt gives the same bytes."""
-    write_text(
-        path, json.dumps({"schema": SCHEMA, **asdict(receipt)}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    )
+    values = {"schema": SCHEMA, **asdict(receipt)}
+    if not receipt.reference:
+        del values["reference"]
+    write_text(path, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def read_receipt(path: Path) -> Receipt:
-    """The receipt of one trailer; its video is ``path.with_name(receipt.file)``.
+    """The receipt of one trailer; its video is ``source_of(path, receipt)``.
 
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
@@ -87,3 +97,26 @@ def read_receipt(path: Path) -> Receipt:
     if receipt.trailer != path.stem:
         raise StoreError(f"{path}: is the receipt of '{receipt.trailer}'. {remedy}")
     return receipt
+
+
+def source_of(path: Path, receipt: Receipt) -> Path:
+    """Where the video is that the receipt at ``path`` names: beside it, or the user's own file."""
+    return path.parent / receipt.reference if receipt.reference else path.with_name(receipt.file)
+
+
+def check_reference(path: Path, receipt: Receipt) -> None:
+    """Compare the user's own file with its digest, where the receipt at ``path`` names one.
+
+    Raises:
+        StoreError: it is gone or was changed since.
+    """
+    if not receipt.reference:
+        return
+    source = source_of(path, receipt)
+    if not source.is_file() or sha256_of(source) != receipt.sha256:
+        raise StoreError(
+            "is gone or was changed since the stage download read it; with download.local_files `reference` it must "
+            "stay as it was",
+            where=source,
+            remedy="Put it back, or remove its receipt with `python -m trailers verify --repair` and run snakemake.",
+        )

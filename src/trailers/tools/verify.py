@@ -36,7 +36,7 @@ from trailers.store.frames import BLOCK, open_frames
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow, read_ledger
 from trailers.store.pack import check_sums, open_pack
-from trailers.store.receipt import Receipt, read_receipt
+from trailers.store.receipt import Receipt, read_receipt, source_of
 from trailers.store.scores import read_scores
 from trailers.store.shards import read_shard
 from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_spans
@@ -173,15 +173,16 @@ class Walk:
             yield from self.against_ledger((stage,), trailer, path, receipt.fingerprint)
 
     def as_published(self, stage: str, trailer: str, path: Path, receipt: Receipt) -> Iterator[Trouble]:
-        file = path.with_name(receipt.file)
+        file = source_of(path, receipt)
+        ours = (path,) if receipt.reference else (file, path)  # a file of the user's own stays
         size = file.stat().st_size if file.is_file() else None
         if size is None:
             yield Trouble(stage, file, "is not there, but its receipt is", (path,), trailer)
         elif size != receipt.facts.get("bytes", size):
             words = f"has {size:,} bytes, its receipt says {receipt.facts['bytes']:,}"
-            yield Trouble(stage, file, words, (file, path), trailer)
-        elif self.deep and sha256_of(file) != receipt.sha256:
-            yield Trouble(stage, file, "its sha256 is not the one in its receipt", (file, path), trailer)
+            yield Trouble(stage, file, words, ours, trailer)
+        elif (self.deep or receipt.reference) and sha256_of(file) != receipt.sha256:
+            yield Trouble(stage, file, "its sha256 is not the one in its receipt", ours, trailer)
 
     def normalise(self, trailer: str) -> Iterator[Trouble]:
         video, path = self.layout.video(trailer), self.layout.frames(trailer)

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 64 * 1024  # of 16 KiB, each MB costs 10 ms of processor time; of 64 KiB, 3 ms
 KNOWN_SUFFIXES = VIDEO_SUFFIXES + IMAGE_SUFFIXES
+COPY, REFERENCE = "copy", "reference"
 WAITED_OUT = ("network", "rate limited")  # worth another try within this run
 
 
@@ -47,6 +48,15 @@ class Effort:
     max_size_mb: int = setting("MB at most; what is larger is no trailer")
     cookies: str | None = setting("cookies.txt of a browser that is logged in")
     proxy: str | None = setting("such as socks5://127.0.0.1:1080")
+    local_files: str = setting("copy or reference: whether videos on this machine are copied or only named")
+
+    def __post_init__(self) -> None:
+        if self.local_files not in (COPY, REFERENCE):
+            raise ConfigError(
+                f"is '{self.local_files}', which is neither {COPY} nor {REFERENCE}",
+                where="config.yaml, download.local_files",
+                remedy="Correct it.",
+            )
 
 
 class OverdueError(BaseException):

@@ -6,9 +6,8 @@ in the receipt, whatever else of the settings changes.
 
 from __future__ import annotations
 
+import functools
 import logging
-import os
-import stat
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,16 +17,16 @@ from urllib.parse import urlsplit
 
 from trailers.domain import Trailer
 from trailers.errors import StoreError, SystemicError
-from trailers.store.atomic import sync
+from trailers.store.atomic import make_folder
 from trailers.store.fingerprint import sha256_of
 from trailers.store.ledger import DEAD, OK, LedgerRow
-from trailers.store.lock import LOCK, hold
+from trailers.store.lock import hold
 from trailers.store.manifest import web_link
 from trailers.store.receipt import Receipt, read_receipt, write_receipt
-from trailers.store.share import share
-from trailers.web.client import Client
-from trailers.web.formats import safe_suffix
+from trailers.web.client import REFERENCE, Client
+from trailers.web.local import find_local, has_changed, is_same_file, reference_to
 from trailers.web.reasons import QUALITY, REASONS, LinkError
+from trailers.web.shelf import Shelf, kept_file
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +77,12 @@ class Collection:
     def urls(self, trailer: str) -> tuple[str, ...]:
         return self.kind.urls(self.trailers[trailer])
 
-    def receipt_path(self, trailer: str) -> Path:
-        return self.kind.folder / f"{trailer}.json"
+    @functools.cached_property
+    def shelf(self) -> Shelf:
+        return Shelf(self.kind.folder, self.kind.suffixes)
 
     def settled(self, trailer: str) -> LedgerRow | None:
-        path = self.receipt_path(trailer)
+        path = self.shelf.receipt_path(trailer)
         if not path.exists():
             return None
         receipt = read_receipt(path)
@@ -92,13 +92,14 @@ class Collection:
             if receipt.status == DEAD:
                 again = self.retry_dead or self.any_appeared(receipt)
             else:
-                again = not self.is_whole(receipt.file, receipt.facts) or self.source_changed(receipt.facts)
+                again = not self.is_current(receipt)
             return None if again else self.row(receipt)
         except (KeyError, TypeError, ValueError) as problem:
             raise StoreError(f"{path}: its facts are damaged: {problem!r}. Run the stage again.") from None
 
     def make(self, trailer: str) -> LedgerRow:
-        folder = self.kind.folder / ".partial" / trailer
+        folder = self.shelf.partial_folder(trailer)
+        make_folder(folder, below=self.kind.folder)
         with hold(folder):
             try:
                 row = self.settled(trailer)  # another job may have been at it
@@ -108,9 +109,22 @@ class Collection:
             if row is not None:
                 return row
             receipt = self.obtain(trailer, known, folder)
-            write_receipt(self.receipt_path(trailer), receipt)
-            self.tidy(receipt, folder)
+            # The receipt comes last: if this is killed, the receipt before names what is gone, and not the reverse.
+            self.shelf.tidy(trailer, self.shelf.named(trailer) - {receipt.file, kept_file(receipt)})
+            write_receipt(self.shelf.receipt_path(trailer), receipt)
         return self.row(receipt)
+
+    def is_current(self, receipt: Receipt) -> bool:
+        """Whether the bytes of a good receipt are there, of the file as it is now, and kept as is asked for."""
+        if not self.shelf.has_bytes(receipt) or has_changed(self.base, receipt.facts):
+            return False
+        if receipt.reference:
+            return self.is_by_reference
+        return not is_same_file(self.base, receipt.facts, self.kind.folder / receipt.file)
+
+    @property
+    def is_by_reference(self) -> bool:
+        return self.client.effort.local_files == REFERENCE
 
     def obtain(self, trailer: str, remembered: Mapping[str, Got | LinkError], folder: Path) -> Receipt:
         """The first of the trailer's links that can be had, or why none can.
@@ -132,19 +146,26 @@ class Collection:
                     log.info("%s: %s: %s: %s", self.kind.stage, trailer, url, problem)
                 continue
             facts = {"quality": list(found), "refused": [told(url, problem) for url, problem, _ in refused]}
-            file = self.place(trailer, got)
-            return Receipt(trailer, OK, file, got.sha256, self.kind.mark(urls), {**got.facts, **facts})
+            return self.receipt(trailer, url, got, {**got.facts, **facts})
         passing = [problem for _, problem, _ in refused if not problem.dead]
         if passing:
             raise passing[0]
         return self.tombstone(trailer, refused)
+
+    def receipt(self, trailer: str, url: str, got: Got, facts: Mapping[str, Any]) -> Receipt:
+        mark = self.kind.mark(self.urls(trailer))
+        if got.is_local and self.is_by_reference:
+            reference = reference_to(self.base, url, self.kind.folder)
+            return Receipt(trailer, OK, "", got.sha256, mark, facts, reference=reference)
+        file = self.shelf.place(trailer, got.path, is_local=got.is_local)
+        return Receipt(trailer, OK, file, got.sha256, mark, facts)
 
     def tombstone(self, trailer: str, refused: Sequence[tuple[str, LinkError, Got | None]]) -> Receipt:
         """All links are dead. Bytes that only miss the limits stay, for the day the limits change."""
         facts: dict[str, Any] = {"refused": [told(url, problem) for url, problem, _ in refused]}
         kept = next((got for _, _, got in refused if got is not None and not got.is_local), None)
         if kept is not None:
-            facts["kept"] = {**kept.facts, "file": self.place(trailer, kept), "sha256": kept.sha256}
+            facts["kept"] = {**kept.facts, "file": self.shelf.place(trailer, kept.path, is_local=False), "sha256": kept.sha256}
         facts["reason"] = refused[0][1].reason
         error = "; ".join(str(problem) for _, problem, _ in refused)
         return Receipt(trailer, DEAD, "", "", self.kind.mark(self.urls(trailer)), facts, error)
@@ -161,25 +182,8 @@ class Collection:
         return outcome
 
     def from_file(self, url: str) -> Got:
-        """A file on this machine, which is only read.
-
-        Raises:
-            LinkError: it is not there, or not of this kind.
-        """
-        source = self.base / url
-        try:
-            found = source.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            raise LinkError("not found", f"{source} does not exist") from None
-        except OSError as problem:
-            raise LinkError("other", f"{source}: {problem.strerror}") from None
-        if not stat.S_ISREG(found.st_mode):
-            raise LinkError("not found", f"{source} is no file")
-        if not os.access(source, os.R_OK):
-            raise LinkError("other", f"{source} may not be read")
-        facts = {"url": url, "final_url": "", "extractor": "file", "format": ""}
-        noted = {"source_bytes": found.st_size, "source_mtime_ns": found.st_mtime_ns}
-        return self.look_at(source, {**facts, **noted}, is_local=True)
+        source, facts = find_local(self.base, url)
+        return self.look_at(source, facts, is_local=True)
 
     def over_the_network(self, url: str, link: str, folder: Path) -> Got:
         host = urlsplit(link).hostname or ""
@@ -210,7 +214,7 @@ class Collection:
 
     def remembered(self, trailer: str) -> dict[str, Got | LinkError]:
         """Link -> what is known of it from an earlier run, so that other limits ask nothing again."""
-        path = self.receipt_path(trailer)
+        path = self.shelf.receipt_path(trailer)
         if not path.exists():
             return {}
         receipt = read_receipt(path)
@@ -218,62 +222,29 @@ class Collection:
         for item in () if self.retry_dead else receipt.facts.get("refused", ()):
             if item["reason"] not in QUALITY and REASONS.get(item["reason"]):
                 found[web_link(item["url"]) or ""] = LinkError(item["reason"], item["words"])
-        facts = dict(receipt.facts.get("kept") or {**receipt.facts, "file": receipt.file, "sha256": receipt.sha256})
-        file, sha256 = facts.pop("file"), facts.pop("sha256")
-        if all(facts.get(key) == value for key, value in self.kind.asked.items()) and self.is_whole(file, facts):
+        facts = dict(receipt.facts.get("kept") or receipt.facts)
+        facts.pop("file", None)
+        file, sha256 = receipt.file or kept_file(receipt), facts.pop("sha256", receipt.sha256)
+        if all(facts.get(key) == value for key, value in self.kind.asked.items()) and self.shelf.is_whole(file, facts):
             plain = {key: value for key, value in facts.items() if key not in ("quality", "refused")}
             found[web_link(facts["url"]) or ""] = Got(path.with_name(file), sha256, plain)
         return found
-
-    def place(self, trailer: str, got: Got) -> str:
-        """Put the bytes where their receipt will name them; gives that name."""
-        target = self.kind.folder / f"{trailer}.{safe_suffix(got.path.suffix[1:], self.kind.suffixes)}"
-        if got.is_local:
-            share(got.path, target)
-        elif got.path != target:
-            sync(got.path)
-            got.path.replace(target)
-            sync(target.parent)
-        return target.name
-
-    def tidy(self, receipt: Receipt, folder: Path) -> None:
-        """Remove what earlier links left: another suffix, partial bytes."""
-        kept = {receipt.file, receipt.facts.get("kept", {}).get("file"), f"{receipt.trailer}.json"}
-        # A trailer's id holds no dot, so nobody else's files begin so.
-        for path in self.kind.folder.glob(f"{receipt.trailer}.*"):
-            if path.name not in kept and path.is_file():  # a folder is a backbone's, such as that of mine.py:tiny
-                path.unlink()
-        for path in folder.iterdir():
-            if path.name != LOCK:
-                path.unlink()
-
-    def is_whole(self, file: str, facts: Mapping[str, Any]) -> bool:
-        path = self.kind.folder / file
-        return bool(file) and path.is_file() and path.stat().st_size == facts.get("bytes")
 
     def any_appeared(self, receipt: Receipt) -> bool:
         """Whether a file that was missing is there now: looking costs nothing."""
         missing = [item["url"] for item in receipt.facts.get("refused", ()) if item["reason"] == "not found"]
         return any(web_link(url) is None and (self.base / url).is_file() for url in missing)
 
-    def source_changed(self, facts: Mapping[str, Any]) -> bool:
-        """Whether the file that was linked has another size or time now; a source that is gone has done its part."""
-        if facts.get("extractor") != "file":
-            return False
-        try:
-            found = (self.base / facts["url"]).stat()
-        except OSError:
-            return False
-        return (found.st_size, found.st_mtime_ns) != (facts.get("source_bytes"), facts.get("source_mtime_ns"))
-
     def row(self, receipt: Receipt) -> LedgerRow:
         if receipt.status == DEAD:
             facts = {"reason": receipt.facts.get("reason", "")}
             error = f"{self.kind.stage}: {receipt.error}"
             return LedgerRow(receipt.trailer, DEAD, "", receipt.fingerprint, facts, error)
-        path = (self.kind.folder / receipt.file).relative_to(self.root)
+        path = self.kind.folder / (receipt.file or f"{receipt.trailer}.json")
         facts = {key: receipt.facts[key] for key in self.kind.facts}
-        return LedgerRow(receipt.trailer, OK, str(path), receipt.fingerprint, facts)
+        if receipt.reference:
+            facts["reference"] = receipt.reference
+        return LedgerRow(receipt.trailer, OK, str(path.relative_to(self.root)), receipt.fingerprint, facts)
 
 
 def refuse(found: Mapping[str, str]) -> None:
