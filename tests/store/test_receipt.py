@@ -13,7 +13,10 @@ OK = Receipt("a", "ok", "a.mp4", "0" * 64, "0123456789abcdef", {"bytes": 5, "url
 DEAD = Receipt("a", "dead", fingerprint="0123456789abcdef", facts={"reason": "private"}, error="private: Private video")
 
 
-@pytest.mark.parametrize("receipt", [OK, DEAD], ids=["ok", "dead"])
+BY_REFERENCE = Receipt("a", "ok", "", "0" * 64, "0123456789abcdef", {"bytes": 5}, reference="../../videos/a b.mp4")
+
+
+@pytest.mark.parametrize("receipt", [OK, DEAD, BY_REFERENCE], ids=["ok", "dead", "reference"])
 def test_what_is_written_is_read_back(tmp_path, receipt):
     write_receipt(tmp_path / "a.json", receipt)
     assert read_receipt(tmp_path / "a.json") == receipt
@@ -31,6 +34,9 @@ def test_what_is_written_is_read_back(tmp_path, receipt):
         ({"file": "a.json"}, "is damaged: file is"),
         ({"file": "a.mp4\n"}, "is damaged: file is"),
         ({"file": 3}, "is damaged: "),
+        ({"reference": "/videos/a.mp4"}, "is damaged: reference is a path and stands in place of file"),
+        ({"reference": "a\0", "file": ""}, "is damaged: reference is a path"),
+        ({"reference": "a.mp4", "file": "", "sha256": ""}, "is damaged: sha256 has 64"),
         ({"sha256": "0" * 63}, "is damaged: sha256 has 64 hexadecimal digits"),
         ({"status": "failed"}, "is damaged: a receipt's status is ok or dead, got 'failed'"),
         ({"status": "dead"}, "is damaged: a dead receipt has an error and no file"),
@@ -49,6 +55,11 @@ def test_what_is_refused(tmp_path, change, expected):
         read_receipt(path)
     assert str(problem.value).startswith(f"{path}: {expected}")
     assert str(problem.value).endswith("Remove it and run the stage download again.")
+
+
+def test_a_receipt_of_a_file_beside_it_is_as_it_ever_was(tmp_path):
+    write_receipt(tmp_path / "a.json", OK)
+    assert "reference" not in json.loads((tmp_path / "a.json").read_text())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 from hashlib import sha256
 
 import pytest
 
-from trailers.errors import ManifestError
+from server import Page, Server
+from trailers.errors import ConfigError, ManifestError, StoreError
 from trailers.store import share
+from trailers.store.receipt import check_reference, source_of
 
 
 def test_a_local_file_is_shared_and_never_altered(work, video, tmp_path):
@@ -28,13 +32,184 @@ def test_a_local_file_is_shared_and_never_altered(work, video, tmp_path):
     assert source.read_bytes() == video
 
 
-def test_a_file_where_no_link_can_be_made_is_copied(work, video, tmp_path, monkeypatch):
-    (tmp_path / "cat.mp4").write_bytes(video)
-    monkeypatch.setattr(share, "WAYS", ())
+@pytest.mark.parametrize("can_clone", [True, False])
+def test_writing_the_product_leaves_the_users_file_alone(work, video, tmp_path, monkeypatch, can_clone):
+    if not can_clone:
+        monkeypatch.setattr(share, "clone", lambda *_: missing())
+    source = tmp_path / "cat.mp4"
+    source.write_bytes(video)
     work.one("cat.mp4")
-    copy = work.results / "download" / "a.mp4"
-    assert copy.read_bytes() == video
-    assert copy.stat().st_ino != (tmp_path / "cat.mp4").stat().st_ino
+    with (work.results / "download" / "a.mp4").open("r+b") as file:
+        file.write(b"XXXX")
+    assert source.read_bytes() == video
+
+
+def missing():
+    raise OSError(95, "Operation not supported")
+
+
+def test_a_hard_link_of_an_earlier_version_becomes_a_copy(work, video, tmp_path):
+    source, product = tmp_path / "cat.mp4", work.results / "download" / "a.mp4"
+    source.write_bytes(video)
+    first = work.one("cat.mp4")
+    product.unlink()
+    product.hardlink_to(source)
+    assert work.one("cat.mp4") == first
+    assert (product.samefile(source), product.read_bytes() == video) == (False, True)
+
+
+def test_a_reference_costs_nothing_and_names_the_file(work, video, tmp_path):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "cat.mp4").write_bytes(video)
+    row = work.one("videos/cat.mp4", local_files="reference")
+    assert (row.status, row.path, row.facts["reference"]) == ("ok", "download/a.json", "../../videos/cat.mp4")
+    assert work.files() == ["download/a.json"]
+    receipt = work.receipt()
+    assert (receipt.file, receipt.reference, receipt.sha256) == ("", "../../videos/cat.mp4", sha256(video).hexdigest())
+    path = work.results / "download" / "a.json"
+    assert source_of(path, receipt).read_bytes() == video
+    check_reference(path, receipt)
+    assert work.one("videos/cat.mp4", local_files="reference") == row
+
+
+def test_a_reference_to_an_absolute_path_stays_absolute(work, video, tmp_path):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    assert work.one(str(tmp_path / "cat.mp4"), local_files="reference").status == "ok"
+    assert work.receipt().reference == str(tmp_path / "cat.mp4")
+
+
+@pytest.mark.parametrize("change", ["other bytes of the same length and time", "longer", "gone"])
+def test_a_reference_that_was_changed_is_refused(work, video, tmp_path, change):
+    source = tmp_path / "cat.mp4"
+    source.write_bytes(video)
+    work.one("cat.mp4", local_files="reference")
+    before = source.stat()
+    if change == "gone":
+        source.unlink()
+    else:
+        source.write_bytes(video + b"x" if change == "longer" else video[:-1] + bytes([video[-1] ^ 1]))
+        os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(StoreError, match="is gone or was changed since the stage download read it"):
+        check_reference(work.results / "download" / "a.json", work.receipt())
+
+
+def test_a_reference_that_is_gone_is_dead_and_one_that_changed_is_read_anew(work, video, other_video, tmp_path):
+    source = tmp_path / "cat.mp4"
+    source.write_bytes(video)
+    work.one("cat.mp4", local_files="reference")
+    source.write_bytes(other_video)
+    assert work.one("cat.mp4", local_files="reference").status == "ok"
+    assert work.receipt().sha256 == sha256(other_video).hexdigest()
+    source.unlink()
+    row = work.one("cat.mp4", local_files="reference")
+    assert (row.status, row.facts["reason"]) == ("dead", "not found")
+
+
+def test_copies_and_references_replace_each_other(work, video, tmp_path):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    work.one("cat.mp4", local_files="reference")
+    assert work.one("cat.mp4").path == "download/a.mp4"
+    assert work.files() == ["download/a.json", "download/a.mp4"]
+    # Bytes that are there already stay until the trailer is made again.
+    assert work.one("cat.mp4", local_files="reference").path == "download/a.mp4"
+    os.utime(tmp_path / "cat.mp4", ns=(1, 1))
+    assert work.one("cat.mp4", local_files="reference").path == "download/a.json"
+    assert work.files() == ["download/a.json"]
+    assert (tmp_path / "cat.mp4").read_bytes() == video
+
+
+def test_a_way_to_keep_local_files_that_nobody_knows_is_refused(work):
+    with pytest.raises(ConfigError, match=r"download\.local_files: is 'link', which is neither copy nor reference"):
+        work.one("cat.mp4", local_files="link")
+
+
+# Nothing is written or deleted that is not the project's
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A folder of the user's, which must stay as it is."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "mine.mp4").write_bytes(b"mine")
+    yield folder
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("mine.mp4", b"mine")]
+
+
+@pytest.mark.parametrize("place", [".partial", ".partial/a"])
+@pytest.mark.parametrize("is_local", [True, False])
+def test_a_link_in_place_of_the_folder_of_partial_bytes_is_refused(work, video, tmp_path, elsewhere, place, is_local):
+    link = work.results / "download" / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    (tmp_path / "cat.mp4").write_bytes(video)
+    with Server({"/cat.mp4": Page(video)}) as server:
+        row = work.one("cat.mp4" if is_local else server.link("/cat.mp4"))
+        assert server.requests == []
+    assert row.status == "failed"
+    assert row.error == (
+        f"download: {link}: is a symbolic link, and nothing is written or deleted through one. Remove the link and run "
+        "again."
+    )
+
+
+def test_a_link_in_place_of_partial_bytes_is_not_written_through(work, big, elsewhere):
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000)]}) as server:
+        work.one(server.link("/cat.mp4"), retries="0")
+        (partial,) = (work.results / "download" / ".partial" / "a").glob("*.part")
+        partial.unlink()
+        partial.symlink_to(elsewhere / "mine.mp4")
+        server.pages["/cat.mp4"] = [Page(big)]
+        assert work.one(server.link("/cat.mp4"), retries="0").status == "ok"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+
+
+def test_a_link_in_place_of_a_product_is_replaced(work, video, tmp_path, elsewhere):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    product = work.results / "download" / "a.mp4"
+    product.parent.mkdir(parents=True)
+    product.symlink_to(elsewhere / "mine.mp4")
+    assert work.one("cat.mp4").status == "ok"
+    assert (product.is_symlink(), product.read_bytes() == video) == (False, True)
+
+
+def test_the_folder_of_downloads_may_lie_on_another_disk(work, video, tmp_path):
+    (tmp_path / "disk").mkdir()
+    work.results.mkdir()
+    (work.results / "download").symlink_to(tmp_path / "disk")
+    (tmp_path / "cat.mp4").write_bytes(video)
+    assert work.one("cat.mp4").status == "ok"
+    assert sorted(path.name for path in (tmp_path / "disk").rglob("*") if path.is_file()) == ["a.json", "a.mp4"]
+
+
+@pytest.mark.parametrize("name", ["a.srt", "a.mp4.txt", "a.en.vtt", "a.mkv", "a.json.bak"])
+def test_what_a_user_puts_beside_a_video_stays(work, video, other_video, tmp_path, name):
+    (tmp_path / "cat.mp4").write_bytes(video)
+    (tmp_path / "cat.webm").write_bytes(other_video)
+    work.one("cat.mp4")
+    mine = work.results / "download" / name
+    mine.write_text("mine")
+    note = work.results / "download" / ".partial" / "a" / "note.txt"
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text("mine")
+    assert work.one("cat.webm").path == "download/a.webm"
+    assert (mine.read_text(), note.read_text()) == ("mine", "mine")
+    assert not (work.results / "download" / "a.mp4").exists()
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "../cat.mp4", "/etc/hostname", "a.json"])
+def test_a_receipt_that_names_a_file_of_somebody_else_moves_and_removes_nothing(work, video, tmp_path, name):
+    (tmp_path / "b.mp4").write_bytes(video)
+    work.run({"b": "b.mp4"})
+    with Server({"/cat.mp4": Page(video), "/new.mp4": Page(video)}) as server:
+        work.one(server.link("/cat.mp4"), enforce_quality="true")
+        path = work.results / "download" / "a.json"
+        values = json.loads(path.read_text())
+        values["facts"]["kept"]["file"] = name
+        path.write_text(json.dumps(values))
+        assert work.one(server.link("/new.mp4")).status == "ok"
+    assert (work.results / "download" / "b.mp4").read_bytes() == video
+    assert (tmp_path / "b.mp4").read_bytes() == video
 
 
 def test_a_changed_file_is_noticed(work, video, other_video, tmp_path):
@@ -93,3 +268,17 @@ def test_no_local_file_is_reached_over_a_link(work, tmp_path, video):
     (tmp_path / "cat.mp4").write_bytes(video)
     with pytest.raises(ManifestError, match=r"row 2, column url: 'file:///.*' is no http or https link"):
         work.one(f"file://{tmp_path}/cat.mp4")
+
+
+def test_verify_repairs_a_reference_without_touching_the_users_file(work, video, other_video, tmp_path, capsys):
+    from trailers.tools import verify
+
+    (tmp_path / "cat.mp4").write_bytes(video)
+    work.one("cat.mp4", local_files="reference")
+    (tmp_path / "cat.mp4").write_bytes(other_video)
+    parser = argparse.ArgumentParser()
+    verify.add_flags(parser)
+    verify.run(parser.parse_args(["--results", str(work.results), "--repair"]))
+    assert "cat.mp4" in capsys.readouterr().out
+    assert (tmp_path / "cat.mp4").read_bytes() == other_video
+    assert not (work.results / "download" / "a.json").exists()

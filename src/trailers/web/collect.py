@@ -101,6 +101,7 @@ class Collection:
         folder = self.shelf.partial_folder(trailer)
         make_folder(folder, below=self.kind.folder)
         with hold(folder):
+            self.shelf.remove_links(trailer)
             try:
                 row = self.settled(trailer)  # another job may have been at it
                 known = {} if row is not None else self.remembered(trailer)
@@ -165,7 +166,8 @@ class Collection:
         facts: dict[str, Any] = {"refused": [told(url, problem) for url, problem, _ in refused]}
         kept = next((got for _, _, got in refused if got is not None and not got.is_local), None)
         if kept is not None:
-            facts["kept"] = {**kept.facts, "file": self.shelf.place(trailer, kept.path, is_local=False), "sha256": kept.sha256}
+            file = self.shelf.place(trailer, kept.path, is_local=False)
+            facts["kept"] = {**kept.facts, "file": file, "sha256": kept.sha256}
         facts["reason"] = refused[0][1].reason
         error = "; ".join(str(problem) for _, problem, _ in refused)
         return Receipt(trailer, DEAD, "", "", self.kind.mark(self.urls(trailer)), facts, error)

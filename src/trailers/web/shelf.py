@@ -60,6 +60,12 @@ class Shelf:
             return set()
         return {name for name in (receipt.file, kept_file(receipt)) if name}
 
+    def remove_links(self, trailer: str) -> None:
+        """Links in place of partial bytes go, or what they lead to would be written."""
+        for path in list(self.partial_folder(trailer).iterdir()):
+            if path.is_symlink() and PARTIAL.fullmatch(path.name):
+                remove(path, below=self.folder)
+
     def tidy(self, trailer: str, names: set[str]) -> None:
         """Remove the files ``names`` and the partial bytes of a trailer."""
         for name in names:
