@@ -23,7 +23,7 @@ include: "workflow/rules/common.smk"
 rule all:
     default_target: True
     input:
-        lambda wildcards: STUDIES["study"].report(),
+        lambda wildcards: STUDY.report(),
 
 
 include: "workflow/rules/shards.smk"

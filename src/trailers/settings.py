@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
-import functools
-import operator
 import shlex
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
+from trailers.config import defaults
 from trailers.errors import ConfigError
-from trailers.project import PROJECT
 
 T = TypeVar("T")
 
@@ -126,86 +122,3 @@ def reader(hint: Any) -> Any:
 
     read.__name__ = getattr(plain, "__name__", "value")
     return read
-
-
-def defaults(section: str) -> Mapping[str, Any]:
-    """What config.yaml says in ``section``: the project's own, and over it the working folder's.
-
-    Raises:
-        ConfigError: a config.yaml is not what it should be.
-    """
-    values: dict[str, Any] = {}
-    for folder in (PROJECT, Path.cwd()):
-        path = folder / "config.yaml"
-        if path.is_file():
-            values.update(read_section(path, section))
-    return values
-
-
-def read_section(path: Path, section: str) -> Mapping[str, Any]:
-    import yaml
-
-    try:
-        found = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get(section) or {}
-    except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as problem:
-        raise ConfigError(
-            f"{path}: is not a YAML file of sections: {' '.join(str(problem).split())}. Correct it."
-        ) from None
-    if not isinstance(found, Mapping):
-        raise ConfigError(f"{path}: '{section}' must be a section of keys and values, got {found!r}. Correct it.")
-    return found
-
-
-def check_config(config: dict[str, Any], schema: Path) -> None:
-    """Compare a whole configuration with its JSON schema.
-
-    Values given on Snakemake's command line below the first level, as in ``--config 'shots={threshold: 0.9}'``,
-    arrive as text; where the schema wants another type they are read as YAML, in place.
-
-    Raises:
-        ConfigError: names the key, what it is and what it may be; for an unknown key the nearest known one.
-    """
-    import jsonschema
-    import yaml
-
-    checker = jsonschema.Draft202012Validator(yaml.safe_load(schema.read_text(encoding="utf-8")))
-    for problem in list(checker.iter_errors(config)):
-        if isinstance(problem.instance, str) and problem.absolute_path:
-            *parents, key = problem.absolute_path
-            functools.reduce(operator.getitem, parents, config)[key] = yaml.safe_load(problem.instance)
-    problem = jsonschema.exceptions.best_match(checker.iter_errors(config))
-    if problem is not None:
-        raise ConfigError(f"config.yaml: {explain(problem)}")
-
-
-def explain(problem: Any) -> str:
-    where = ".".join(map(str, problem.absolute_path))
-    if problem.validator == "additionalProperties":
-        known = list(problem.schema.get("properties", ()))
-        unknown = sorted(set(problem.instance) - set(known), key=str)
-        near = difflib.get_close_matches(str(unknown[0]), known, n=1)
-        advice = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(known)}."
-        return f"the key '{'.'.join(filter(None, (where, str(unknown[0]))))}' is unknown. {advice}"
-    where = where or "the file"
-    return f"{where}: {problem.message}. Correct it; the comments in the project's own say what it may be."
-
-
-def asked_pairs() -> list[tuple[str, str]]:
-    """(clip strategy, backbone) of every embedding that config.yaml asks for, and that its experiments need."""
-    strategies, backbones = defaults("clips").get("strategies", ()), defaults("embed").get("backbones", ())
-    asked = [(clips, backbone) for clips in strategies for backbone in backbones]
-    for row in defaults("experiments").values():
-        asked += [(row["clips"], backbone) for backbone in row["backbones"]]
-    return list(dict.fromkeys(asked))
-
-
-def asked_manifest() -> Path:
-    """The manifest that config.yaml names: the working folder's, else the project's own."""
-    import yaml
-
-    for folder in (Path.cwd(), PROJECT):
-        path = folder / "config.yaml"
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
-        if isinstance(values, Mapping) and values.get("manifest"):
-            return Path(str(values["manifest"]))
-    return Path("manifest.csv")

@@ -6,7 +6,7 @@
 
 rule pack:
     input:
-        ledgers=lambda wildcards: STUDIES[wildcards.study].ledgers(
+        ledgers=lambda wildcards: in_words(PLAN.of_packs(wildcards.study).ledgers)(
             "embed", wildcards.clips, wildcards.backbone
         ),
     output:
@@ -20,8 +20,8 @@ rule pack:
         runtime=grown(120),
     params:
         backbone=full_name,
-        manifest=lambda wildcards: STUDIES[wildcards.study].manifest,
-        ledgers=lambda wildcards: STUDIES[wildcards.study].ledger_flags_of(
+        manifest=lambda wildcards: str(PLAN.of_packs(wildcards.study).manifest),
+        ledgers=lambda wildcards: PLAN.of_packs(wildcards.study).ledger_flags_of(
             [("embed", wildcards.clips, wildcards.backbone)]
         ),
     shell:
@@ -31,7 +31,7 @@ rule pack:
 
 rule classify:
     input:
-        packs=packs_of,
+        packs=for_experiment(PLAN.packs_of),
     output:
         LAYOUT.experiment("{experiment}", "{split}") / "metrics.json",
     log:
@@ -41,14 +41,18 @@ rule classify:
     # A training is small: two of one thread each do more than one of two, and on a busy machine far more.
     threads: 1
     resources:
-        gpu=gpus("classify"),
+        gpu=gpus(config, "classify"),
         how=flags(classify.Effort, config["classify"]),
         mem_mb=grown(4000),
         runtime=grown(240),
     params:
-        flags=lambda wildcards: flags(classify.Settings, experiment_of(wildcards)),
-        manifest=lambda wildcards: EXPERIMENTS[wildcards.experiment].manifest,
-        labels=labels,
+        flags=lambda wildcards: flags(
+            classify.Settings, PLAN.experiment(wildcards.experiment)
+        ),
+        manifest=lambda wildcards: str(
+            PLAN.by_experiment[wildcards.experiment].manifest
+        ),
+        labels=lambda wildcards: in_words(reruns.labels)(PLAN, wildcards.experiment),
         folder=subpath(output[0], parent=True),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers classify --manifest {params.manifest:q} --packs {input.packs}"

@@ -15,12 +15,12 @@ rule clips:
     conda:
         "../../envs/media.yaml"
     resources:
-        how=how("clips"),
+        how=effort("clips"),
         mem_mb=grown(1000),
         runtime=grown(60),
     params:
-        flags=shaped_by("clips"),
-        attempts=attempts("clips"),
+        flags=shaping_flags(config, "clips"),
+        attempts=attempts("clips", "clips"),
     shell:
         "python -m trailers clips --shard {input.shard} --upstream {input.upstream} --ledger {output}"
         " --clips {wildcards.clips} {params.flags} {resources.how} >{log} 2>&1"
@@ -37,8 +37,8 @@ rule clips_one:
     conda:
         "../../envs/media.yaml"
     resources:
-        how=how("clips"),
+        how=effort("clips"),
     params:
-        flags=shaped_by("clips"),
+        flags=shaping_flags(config, "clips"),
     shell:
         "python -m trailers clips --trailer {wildcards.trailer} --clips {wildcards.clips} {params.flags} {resources.how} >{log} 2>&1"

@@ -15,5 +15,5 @@ rule demo_videos:
 
 rule demo:
     input:
-        STUDIES["demo"].report(),
+        DEMO.report(),
     localrule: True

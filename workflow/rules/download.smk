@@ -6,7 +6,7 @@
 
 rule download:
     input:
-        ancient(made_by_demo),
+        ancient(lambda wildcards: PLAN.of_shard(wildcards.shard).prerequisites),
         shard=ancient(LAYOUT.shard("{shard}")),
     output:
         LAYOUT.ledger("download", "{shard}"),
@@ -17,13 +17,13 @@ rule download:
         "../../envs/media.yaml"
     resources:
         network=1,
-        how=how("download"),
+        how=effort("download"),
         mem_mb=grown(1000),
         runtime=grown(720),
     params:
-        flags=shaped_by("download"),
-        manifest=lambda wildcards: study_of(wildcards).manifest,
-        links=links,
+        flags=shaping_flags(config, "download"),
+        manifest=manifest_of_shard,
+        links=for_shard(reruns.links),
         attempts=attempts("download"),
     shell:
         "python -m trailers download --shard {input.shard} --ledger {output} --manifest {params.manifest:q}"
@@ -39,10 +39,10 @@ rule download_one:
         "../../envs/media.yaml"
     resources:
         network=1,
-        how=how("download"),
+        how=effort("download"),
     params:
-        flags=shaped_by("download"),
-        manifest=lambda wildcards: study_with(wildcards).manifest,
+        flags=shaping_flags(config, "download"),
+        manifest=manifest_with_trailer,
     shell:
         "python -m trailers download --trailer {wildcards.trailer} --manifest {params.manifest:q}"
         " {params.flags} {resources.how} >{log} 2>&1"

@@ -19,15 +19,15 @@ rule embed:
         "../../envs/torch.yaml"
     threads: gpu_threads
     resources:
-        gpu=gpus("embed"),
-        how=lambda wildcards: f"{besides(wildcards)} {how('embed')}",
+        gpu=gpus(config, "embed"),
+        how=lambda wildcards: f"--besides {extra_pairs(wildcards)} {effort('embed')}",
         mem_mb=grown(8000),
         runtime=grown(480),
     params:
-        flags=shaped_by("embed"),
+        flags=shaping_flags(config, "embed"),
         backbone=full_name,
-        attempts=attempts("embed"),
-        weights=known_weights,
+        attempts=attempts("embed", "clips", "backbone"),
+        weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --shard {input.shard} --ledger {output}"
         " --clips {wildcards.clips} --backbones {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
@@ -45,12 +45,12 @@ rule embed_one:
         "../../envs/torch.yaml"
     threads: gpu_threads
     resources:
-        gpu=gpus("embed"),
-        how=how("embed"),
+        gpu=gpus(config, "embed"),
+        how=effort("embed"),
     params:
-        flags=shaped_by("embed"),
+        flags=shaping_flags(config, "embed"),
         backbone=full_name,
-        weights=known_weights,
+        weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --trailer {wildcards.trailer} --clips {wildcards.clips}"
         " --backbones {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
@@ -64,7 +64,7 @@ rule weights:
     conda:
         "../../envs/torch.yaml"
     params:
-        backbones=shlex.join(dict.fromkeys(name for _, name in STUDIES["study"].pairs)),
+        backbones=shlex.join(dict.fromkeys(name for _, name in STUDY.pairs)),
         weights_dir=config["embed"]["weights_dir"],
     shell:
         "python -m trailers weights --backbones {params.backbones} --weights-dir {params.weights_dir:q} 2>&1 | tee {log}"

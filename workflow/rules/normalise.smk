@@ -16,11 +16,11 @@ rule normalise:
         "../../envs/media.yaml"
     threads: 2
     resources:
-        how=how("normalise"),
+        how=effort("normalise"),
         mem_mb=grown(2000),
         runtime=grown(240),
     params:
-        flags=shaped_by("normalise"),
+        flags=shaping_flags(config, "normalise"),
         attempts=attempts("normalise"),
     shell:
         "python -m trailers normalise --shard {input.shard} --upstream {input.upstream} --ledger {output}"
@@ -39,8 +39,8 @@ rule normalise_one:
         "../../envs/media.yaml"
     threads: 2
     resources:
-        how=how("normalise"),
+        how=effort("normalise"),
     params:
-        flags=shaped_by("normalise"),
+        flags=shaping_flags(config, "normalise"),
     shell:
         "python -m trailers normalise --trailer {wildcards.trailer} {params.flags} {resources.how} >{log} 2>&1"

@@ -17,12 +17,12 @@ rule download_posters:
         "../../envs/media.yaml"
     resources:
         network=1,
-        how=how("download"),
+        how=effort("download"),
         mem_mb=grown(1000),
         runtime=grown(240),
     params:
-        manifest=lambda wildcards: study_of(wildcards).manifest,
-        links=poster_links,
+        manifest=manifest_of_shard,
+        links=for_shard(reruns.poster_links),
         attempts=attempts("posters"),
     shell:
         "python -m trailers download --posters --shard {input.shard} --ledger {output} --manifest {params.manifest:q}"
@@ -38,9 +38,9 @@ rule download_posters_one:
         "../../envs/media.yaml"
     resources:
         network=1,
-        how=how("download"),
+        how=effort("download"),
     params:
-        manifest=lambda wildcards: study_with(wildcards).manifest,
+        manifest=manifest_with_trailer,
     shell:
         "python -m trailers download --posters --trailer {wildcards.trailer} --manifest {params.manifest:q}"
         " {resources.how} >{log} 2>&1"
@@ -58,15 +58,15 @@ rule embed_posters:
         "../../envs/torch.yaml"
     threads: gpu_threads
     resources:
-        gpu=gpus("posters"),
-        how=how("posters"),
+        gpu=gpus(config, "posters"),
+        how=effort("posters"),
         mem_mb=grown(4000),
         runtime=grown(60),
     params:
-        flags=shaped_by("posters"),
+        flags=shaping_flags(config, "posters"),
         backbone=full_name,
-        attempts=attempts("posters"),
-        weights=known_weights,
+        attempts=attempts("posters", "backbone"),
+        weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --shard {input.shard} --upstream {input.upstream}"
         " --ledger {output} --backbone {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
@@ -83,12 +83,12 @@ rule embed_posters_one:
         "../../envs/torch.yaml"
     threads: gpu_threads
     resources:
-        gpu=gpus("posters"),
-        how=how("posters"),
+        gpu=gpus(config, "posters"),
+        how=effort("posters"),
     params:
-        flags=shaped_by("posters"),
+        flags=shaping_flags(config, "posters"),
         backbone=full_name,
-        weights=known_weights,
+        weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --trailer {wildcards.trailer}"
         " --backbone {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
@@ -96,5 +96,5 @@ rule embed_posters_one:
 
 rule posters:
     input:
-        STUDIES["study"].poster_ledgers,
+        later(STUDY.poster_ledgers),
     localrule: True

@@ -6,10 +6,10 @@
 
 rule report:
     input:
-        ledgers=STUDIES["study"].all_ledgers,
-        metrics=STUDIES["study"].metrics,
+        ledgers=later(STUDY.all_ledgers),
+        metrics=later(STUDY.metrics),
     output:
-        STUDIES["study"].report(),
+        STUDY.report(),
     log:
         "logs/report/study.log",
     conda:
@@ -18,9 +18,9 @@ rule report:
         mem_mb=grown(4000),
         runtime=grown(60),
     params:
-        manifest=STUDIES["study"].manifest,
-        ledgers=STUDIES["study"].ledger_flags,
-        settings=STUDIES["study"].settings,
+        manifest=str(STUDY.manifest),
+        ledgers=later(STUDY.ledger_flags),
+        settings=settings_of(STUDY),
         more="",
     shell:
         "python -m trailers report --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics}"
@@ -29,38 +29,38 @@ rule report:
 
 use rule report as report_demo with:
     input:
-        ledgers=STUDIES["demo"].all_ledgers,
-        metrics=STUDIES["demo"].metrics,
+        ledgers=later(DEMO.all_ledgers),
+        metrics=later(DEMO.metrics),
     output:
-        STUDIES["demo"].report(),
+        DEMO.report(),
     log:
         "logs/report/demo.log",
     params:
-        manifest=STUDIES["demo"].manifest,
-        ledgers=STUDIES["demo"].ledger_flags,
-        settings=STUDIES["demo"].settings,
+        manifest=str(DEMO.manifest),
+        ledgers=later(DEMO.ledger_flags),
+        settings=settings_of(DEMO),
         more="",
 
 
 use rule report as report_tables with:
     input:
-        ledgers=STUDIES["tables"].all_ledgers,
-        metrics=STUDIES["tables"].metrics,
+        ledgers=later(TABLES.all_ledgers),
+        metrics=later(TABLES.metrics),
         tables="results/tables/tables.json",
         figures="results/figures/figures.json",
     output:
-        STUDIES["tables"].report(),
+        TABLES.report(),
     log:
         "logs/report/tables.log",
     params:
-        manifest=STUDIES["tables"].manifest,
-        ledgers=STUDIES["tables"].ledger_flags,
-        settings=STUDIES["tables"].settings,
+        manifest=str(TABLES.manifest),
+        ledgers=later(TABLES.ledger_flags),
+        settings=settings_of(TABLES),
         more="--tables results/tables/tables.html --figures results/figures",
 
 
 onsuccess:
-    for study in STUDIES.values():
+    for study in PLAN.studies:
         report = Path(study.report())
         if report.exists() and report.stat().st_mtime >= STARTED:
             print(f"Look at {report}", file=sys.stderr)

@@ -16,12 +16,12 @@ rule shots:
         "../../envs/torch.yaml"
     threads: gpu_threads
     resources:
-        gpu=gpus("shots"),
-        how=how("shots"),
+        gpu=gpus(config, "shots"),
+        how=effort("shots"),
         mem_mb=grown(4000),
         runtime=grown(240),
     params:
-        flags=shaped_by("shots"),
+        flags=shaping_flags(config, "shots"),
         attempts=attempts("shots"),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --shard {input.shard} --upstream {input.upstream} --ledger {output}"
@@ -40,9 +40,9 @@ rule shots_one:
         "../../envs/torch.yaml"
     threads: gpu_threads
     resources:
-        gpu=gpus("shots"),
-        how=how("shots"),
+        gpu=gpus(config, "shots"),
+        how=effort("shots"),
     params:
-        flags=shaped_by("shots"),
+        flags=shaping_flags(config, "shots"),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer} {params.flags} {resources.how} >{log} 2>&1"

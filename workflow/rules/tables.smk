@@ -6,7 +6,7 @@
 
 rule make_tables:
     input:
-        metrics=STUDIES["tables"].metrics,
+        metrics=later(TABLES.metrics),
     output:
         "results/tables/tables.json",
     log:
@@ -14,8 +14,8 @@ rule make_tables:
     conda:
         "../../envs/torch.yaml"
     params:
-        study=str(STUDY_FILE),
-        content=in_words(sha256_of)(STUDY_FILE),
+        study=str(PLAN.study_file),
+        content=in_words(sha256_of)(PLAN.study_file),
     shell:
         "python -m trailers tables --study {params.study:q} --metrics {input.metrics} --output results/tables"
         " >{log} 2>&1"
@@ -23,7 +23,7 @@ rule make_tables:
 
 rule make_figures:
     input:
-        ledgers=STUDIES["tables"].shot_ledgers,
+        ledgers=later(TABLES.shot_ledgers),
         tables="results/tables/tables.json",
     output:
         "results/figures/figures.json",
@@ -32,8 +32,8 @@ rule make_figures:
     conda:
         "../../envs/torch.yaml"
     params:
-        manifest=STUDIES["tables"].manifest,
-        ledgers=STUDIES["tables"].shot_flags,
+        manifest=str(TABLES.manifest),
+        ledgers=later(TABLES.shot_flags),
     shell:
         "python -m trailers figures --manifest {params.manifest:q} {params.ledgers}"
         " --tables {input.tables} --output results/figures >{log} 2>&1"
@@ -41,5 +41,5 @@ rule make_figures:
 
 rule tables:
     input:
-        STUDIES["tables"].report(),
+        TABLES.report(),
     localrule: True

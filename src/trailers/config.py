@@ -1,0 +1,230 @@
+"""config.yaml as a whole: the project's own, over it the working folder's, over both what the command line says.
+
+Everything that reads a configuration does so here, so that `snakemake`, `status` and `doctor` agree. Merged,
+a section of the working folder adds to the project's own; the result is compared with a JSON schema.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import difflib
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trailers.errors import ConfigError
+
+PROJECT = Path(__file__).resolve().parents[2]
+NAME = "config.yaml"
+SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
+NULLS = ("null", "none", "~", "")  # how null arrives as text
+
+
+def read_config(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The whole configuration of the working folder, checked.
+
+    Args:
+        overrides: what goes before any file, such as ``--config`` of Snakemake.
+
+    Raises:
+        ConfigError: names the file and line, or the key, and what it may be.
+    """
+    config: dict[str, Any] = {}
+    for path in config_files():
+        merge(config, read_yaml(path))
+    merge(config, overrides or {})
+    check_config(config)
+    return config
+
+
+def config_files() -> Iterator[Path]:
+    """The project's own config.yaml and the working folder's, if they are two and both are there."""
+    own, here = PROJECT / NAME, Path(NAME)
+    if own.is_file():
+        yield own
+    if here.is_file() and not (own.is_file() and own.samefile(here)):
+        yield here
+
+
+def defaults(section: str) -> Mapping[str, Any]:
+    """What config.yaml says in ``section``, unchecked: a flag's default is there whatever else is wrong.
+
+    Raises:
+        ConfigError: a config.yaml is no YAML, or the section no section.
+    """
+    values: dict[str, Any] = {}
+    for path in config_files():
+        found = read_yaml(path).get(section) or {}
+        if not isinstance(found, Mapping):
+            raise ConfigError(
+                f"'{section}' must be a section of keys and values, got {found!r}", where=path, remedy="Correct it."
+            )
+        merge(values, found)
+    return values
+
+
+def merge(config: dict[str, Any], more: Mapping[Any, Any]) -> None:
+    """Put ``more`` over ``config``, section by section; names of keys are text, also where YAML reads a number."""
+    for key, value in more.items():
+        name = str(key)
+        if isinstance(value, Mapping):
+            below = config.get(name)
+            section = config[name] = dict(below) if isinstance(below, Mapping) else {}
+            merge(section, value)
+        else:
+            config[name] = copy.deepcopy(value)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The sections of a YAML file; none where it holds comments only. Keys are text as written.
+
+    Raises:
+        ConfigError: names the file and the line.
+    """
+    import yaml
+
+    try:
+        found = yaml.load(path.read_bytes(), Loader=make_loader())  # noqa: S506  a SafeLoader
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        what = f"is not valid YAML: {problem.problem or problem.context}"
+        raise ConfigError(what, where=f"{path}{line}", remedy="Correct it.") from None
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as problem:
+        words = " ".join(str(problem).split())
+        raise ConfigError(f"cannot be read as YAML: {words}", where=path, remedy="Correct it.") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        what = f"must hold keys and values, got {shortened(found)}"
+        raise ConfigError(what, where=path, remedy="Correct it; the project's own config.yaml shows the form.")
+    return found
+
+
+def make_loader() -> type[Any]:
+    """A YAML loader that makes only plain values, keeps keys and dates as text, and refuses a key that stands twice."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            written = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+            seen: set[str] = set()
+            for key in written:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key.start_mark)
+                if key.value in seen:
+                    words = f"the key '{key.value}' stands twice"
+                    raise yaml.constructor.ConstructorError(None, None, words, key.start_mark)
+                seen.add(key.value)
+                key.tag = "tag:yaml.org,2002:str"
+            return super().construct_mapping(node, deep)
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return Loader
+
+
+def check_config(config: dict[str, Any], schema: Path = SCHEMA) -> None:
+    """Compare a whole configuration with its JSON schema.
+
+    A value of another type than the schema wants is read as that in place where it can be: YAML takes 1e-3
+    for text, and what ``--config`` gives below the first level, as in 'shots={threshold: 0.9}', is text too.
+
+    Raises:
+        ConfigError: names the key, what it is and what it may be; for an unknown key the nearest known one.
+    """
+    import jsonschema
+    import yaml
+
+    rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
+    for name in config:
+        config[name] = as_wanted(config[name], rules["properties"].get(name, {}), rules)
+    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(rules).iter_errors(config))
+    if problem is not None:
+        raise ConfigError(f"config.yaml: {explain(problem)}")
+    for place, value in leaves(config):
+        if isinstance(value, float) and math.isnan(value):
+            raise ConfigError("is not a number", where=f"config.yaml: {place}", remedy="Give a number.")
+        if isinstance(value, str) and not value.isprintable():
+            raise ConfigError(
+                f"{value!r} holds a control character", where=f"config.yaml: {place}", remedy="Remove it."
+            )
+
+
+def as_wanted(value: Any, rule: Mapping[str, Any], rules: Mapping[str, Any]) -> Any:
+    """``value`` with everything in it read as the type that its ``rule`` of the schema wants, where it can be."""
+    while "$ref" in rule:
+        rule = rules["$defs"][rule["$ref"].rpartition("/")[2]]
+    if isinstance(value, dict):
+        known, others = rule.get("properties", {}), rule.get("additionalProperties")
+        other = others if isinstance(others, Mapping) else {}
+        return {key: as_wanted(below, known.get(key, other), rules) for key, below in value.items()}
+    if isinstance(value, list):
+        return [as_wanted(below, rule.get("items", {}), rules) for below in value]
+    if isinstance(value, str):
+        return read_text_as(value, rule)
+    is_integer = "integer" in types_of(rule) and "number" not in types_of(rule)
+    return int(value) if isinstance(value, float) and is_integer and value.is_integer() else value
+
+
+def types_of(rule: Mapping[str, Any]) -> tuple[str, ...]:
+    said = rule.get("type", ())
+    return (said,) if isinstance(said, str) else tuple(said)
+
+
+def read_text_as(text: str, rule: Mapping[str, Any]) -> Any:
+    """Text as null, number or truth value where the rule allows that; else as it is."""
+    kinds, values = types_of(rule), rule.get("enum", ())
+    word = text.strip().lower()
+    if word in NULLS and ("null" in kinds or None in values) and text not in values:
+        return None
+    if "boolean" in kinds and word in ("true", "false"):
+        return word == "true"
+    numbers = [int] if "integer" in kinds or any(type(value) is int for value in values) else []
+    for number in [*numbers, *([float] if "number" in kinds else [])]:
+        with contextlib.suppress(ValueError):
+            return number(text)
+    return text
+
+
+def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is neither section nor list, and the path of keys to it."""
+    below: Any = ()
+    if isinstance(value, Mapping):
+        below = value.items()
+    elif isinstance(value, list):
+        below = enumerate(value)
+    else:
+        yield place, value
+    for key, found in below:
+        yield from leaves(found, f"{place}.{key}" if place else str(key))
+
+
+def explain(problem: Any) -> str:
+    """A finding of jsonschema as one sentence."""
+    where = ".".join(map(str, problem.absolute_path))
+    if problem.validator == "additionalProperties":
+        known = list(problem.schema.get("properties", ()))
+        unknown = sorted(set(problem.instance) - set(known), key=str)
+        near = difflib.get_close_matches(str(unknown[0]), known, n=1)
+        advice = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(known)}."
+        return f"the key '{'.'.join(filter(None, (where, str(unknown[0]))))}' is unknown. {advice}"
+    where = where or "the file"
+    what = problem.message
+    if problem.validator == "type" and types_of(problem.schema) == ("string",) and not isinstance(
+        problem.instance, Mapping | list
+    ):
+        return f"{where}: {shortened(problem.instance)} must be text. Put it in quotes."
+    if problem.validator == "type" and problem.instance is None:
+        what = f"has no value, expected {' or '.join(types_of(problem.schema))}"
+    return f"{where}: {shortened(what)}. Correct it; the comments in the project's own say what it may be."
+
+
+def shortened(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,0 +1,138 @@
+"""All that a configuration asks for: the user's study, the paper's tables on the same manifest, and the demo.
+
+All live in one results folder and go through the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from trailers.backbones.rows import check_name
+from trailers.domain import folder_name
+from trailers.errors import ConfigError, ManifestError, TrailerError
+from trailers.plan.study import Pair, Study
+from trailers.store.layout import Layout
+from trailers.store.study import read_study
+
+RESULTS = Path("results")
+DEMO_CUTS = str(RESULTS / "demo" / "cuts.csv")  # written when the demo's videos are made
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The studies of one configuration, and what the rules ask of them."""
+
+    config: Mapping[str, Any]
+    layout: Layout
+    study_file: Path  # of the paper's experiments and tables
+    users: Study
+    paper: Study
+    demo: Study
+
+    @property
+    def studies(self) -> tuple[Study, ...]:
+        return self.users, self.paper, self.demo
+
+    @cached_property
+    def by_experiment(self) -> dict[str, Study]:
+        return {name: study for study in self.studies for name in study.experiments}
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Every pair of clip strategy and backbone of any study."""
+        return tuple(dict.fromkeys(pair for study in self.studies for pair in study.pairs))
+
+    @cached_property
+    def full_names(self) -> dict[str, str]:
+        """The folder of a backbone -> its name; paths hold the names shortened."""
+        return {folder_name(backbone): backbone for _, backbone in self.pairs}
+
+    def full_name(self, folder: str) -> str:
+        return self.full_names.get(folder, folder)
+
+    def of_shard(self, shard: str) -> Study:
+        """The study a shard belongs to; the paper's tables share the user's shards."""
+        return self.demo if shard.startswith(self.demo.letter) else self.users
+
+    def of_packs(self, folder: str) -> Study:
+        """The study whose packs lie in ``folder``; the paper's tables share the user's."""
+        return self.demo if folder == self.demo.packs else self.users
+
+    def with_trailer(self, trailer: str) -> Study:
+        """The study whose manifest names a trailer; the demo's manifest is always there.
+
+        Raises:
+            ManifestError: no manifest names it.
+        """
+        for study in (self.demo, self.users):
+            if trailer in study.by_id:
+                return study
+        raise ManifestError(f"no manifest names '{trailer}'.", remedy=f"Add it to {self.users.manifest}.")
+
+    def experiment(self, name: str) -> dict[str, Any]:
+        """An experiment's own settings over those of config.yaml, classify."""
+        return {**self.config["classify"], **self.by_experiment[name].experiments[name]}
+
+    def packs_of(self, experiment: str) -> list[str]:
+        row = self.experiment(experiment)
+        return [self.by_experiment[experiment].pack(row["clips"], backbone) for backbone in row["backbones"]]
+
+    def extra_pairs(self, shard: str, own: Pair) -> list[Pair]:
+        """The other pairs that are asked for together with ``own`` and that the shard has no ledgers of."""
+        study = next((study for study in self.studies if study.owns(shard, own)), None)
+        together: Sequence[Pair] = study.own_pairs if study else ()
+        return [
+            pair for pair in together if pair != own and not self.layout.ledger("embed", shard, *pair).exists()
+        ]
+
+
+def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
+    """What ``config``, a whole configuration that was checked, asks for.
+
+    Raises:
+        ConfigError: the file of the paper's study is damaged, two experiments share a name, or no backbone has a name.
+    """
+    # A file of the working folder goes before the project's own.
+    study_file = Path(config["study"]) if Path(config["study"]).exists() else project / config["study"]
+    shared: dict[str, Any] = {
+        "layout": Layout(RESULTS), "shard_size": config["shard_size"], "weights_dir": Path(config["embed"]["weights_dir"]),
+    }  # fmt: skip
+    own: dict[str, Any] = {
+        "manifest": Path(config["manifest"]), "made_elsewhere": Path(config["packs"]) if config["packs"] else None,
+    }  # fmt: skip
+    users = Study(
+        "study", experiments=config["experiments"], strategies=config["clips"]["strategies"],
+        backbones=config["embed"]["backbones"], has_posters=True, **own, **shared,
+    )  # fmt: skip
+    paper = Study(
+        "tables", experiments=read_study(study_file).experiments, embedded_elsewhere=users.pairs, page="tables",
+        **own, **shared,
+    )  # fmt: skip
+    demo = Study(
+        "demo", manifest=project / "workflow" / "demo.csv", experiments=config["demo"], letter="d", packs="demo",
+        page="demo", prerequisites=(DEMO_CUTS,), **shared,
+    )  # fmt: skip
+    for study in (users, demo):
+        for name in paper.experiments.keys() & study.experiments.keys():
+            raise ConfigError(f"two experiments are called '{name}', in config.yaml and {study_file}. Rename one.")
+    check_backbones(users, "config.yaml")
+    check_backbones(paper, str(study_file))
+    return Plan(config, Layout(RESULTS), study_file, users, paper, demo)
+
+
+def check_backbones(study: Study, file: str) -> None:
+    """Refuse a name that no backbone has before anything runs; packs made elsewhere may hold any."""
+    if study.made_elsewhere:
+        return
+    named = {f"experiments, {name}": row["backbones"] for name, row in study.experiments.items()}
+    named["embed"] = list(study.backbones)
+    for place, backbones in named.items():
+        for backbone in backbones:
+            try:
+                check_name(backbone)
+            except TrailerError as problem:
+                raise ConfigError(f"{file}, {place}: {problem}") from None

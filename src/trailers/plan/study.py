@@ -1,0 +1,166 @@
+"""One study: a manifest, and what is wanted of its trailers.
+
+    manifest      ->  shards of trailers
+    strategies,
+    backbones,    ->  pairs of clip strategy and backbone  ->  ledgers, packs  ->  metrics, report
+    experiments
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from trailers.backbones.rows import is_2d
+from trailers.domain import SPLITS, SUBSETS, Trailer, folder_name
+from trailers.store.layout import Layout
+from trailers.store.manifest import read_manifest
+from trailers.store.shards import make_shards
+
+Pair = tuple[str, str]  # clip strategy, backbone
+Stage = tuple[str, ...]  # its name, then its clip strategy or backbone where it has them, as the folders of its ledgers
+Experiments = Mapping[str, Mapping[str, Any]]  # by name; each says its clips and backbones
+
+
+def pairs_of(
+    experiments: Experiments, strategies: Sequence[str] = (), backbones: Sequence[str] = ()
+) -> tuple[Pair, ...]:
+    """Every strategy seen through every backbone, then what the experiments need besides."""
+    asked = [(clips, backbone) for clips in strategies for backbone in backbones]
+    needed = [(row["clips"], backbone) for row in experiments.values() for backbone in row["backbones"]]
+    return tuple(dict.fromkeys(asked + needed))
+
+
+@dataclass(frozen=True)
+class Study:
+    """A manifest and what is wanted of its trailers. The manifest is read when it is first needed."""
+
+    name: str
+    manifest: Path
+    experiments: Experiments
+    layout: Layout
+    shard_size: int
+    weights_dir: Path
+    letter: str = "s"  # the first of its shards' names, so that paths tell whose they are
+    strategies: Sequence[str] = ()
+    backbones: Sequence[str] = ()
+    embedded_elsewhere: Sequence[Pair] = ()  # pairs that another study's jobs embed
+    made_elsewhere: Path | None = None  # a folder of packs, imported or synthetic, in place of embeddings of one's own
+    packs: str = "study"  # its folder below results/pack
+    page: str = ""  # its folder below results/report
+    has_posters: bool = False  # whether posters are downloaded where the manifest names them
+    prerequisites: tuple[str, ...] = field(default=())  # files that are made before anything is downloaded
+
+    @cached_property
+    def trailers(self) -> list[Trailer]:
+        return read_manifest(self.manifest)
+
+    @cached_property
+    def by_id(self) -> dict[str, Trailer]:
+        return {trailer.trailer: trailer for trailer in self.trailers}
+
+    @cached_property
+    def shards(self) -> dict[str, tuple[str, ...]]:
+        """Shard name -> trailer ids."""
+        return make_shards([trailer.trailer for trailer in self.trailers], size=self.shard_size, letter=self.letter)
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All that is asked for, and what the experiments need."""
+        return pairs_of(self.experiments, self.strategies, self.backbones)
+
+    @property
+    def own_pairs(self) -> tuple[Pair, ...]:
+        """The pairs that this study's own jobs embed."""
+        return tuple(pair for pair in self.pairs if pair not in self.embedded_elsewhere)
+
+    @cached_property
+    def splits(self) -> tuple[int, ...]:
+        """The splits for which some trailer with genres is in each subset."""
+        codes = [{trailer.splits[n] for trailer in self.trailers if trailer.genres} for n in SPLITS]
+        return tuple(n for n in SPLITS if codes[n] >= set(range(len(SUBSETS))))
+
+    @cached_property
+    def poster_shards(self) -> tuple[str, ...]:
+        """The shards in which some trailer has a poster."""
+        return tuple(
+            shard
+            for shard, members in self.shards.items()
+            if any(self.by_id[trailer].poster for trailer in members)
+        )
+
+    @cached_property
+    def poster_stages(self) -> tuple[Stage, ...]:
+        """Posters are downloaded once, and embedded by each backbone that takes pictures."""
+        if not self.has_posters or not self.poster_shards:
+            return ()
+        names = dict.fromkeys(backbone for _, backbone in self.pairs)
+        return (("posters",), *(("posters", name) for name in names if is_2d(name, self.weights_dir)))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Everything that writes ledgers; nothing does where packs were made elsewhere."""
+        if self.made_elsewhere:
+            return ()
+        strategies = dict.fromkeys(clips for clips, _ in self.pairs)
+        return (
+            ("download",),
+            ("normalise",),
+            ("shots",),
+            *(("clips", clips) for clips in strategies),
+            *(("embed", *pair) for pair in self.pairs),
+            *self.poster_stages,
+        )
+
+    def ledgers(self, stage: str, *variant: str) -> list[str]:
+        shards = self.poster_shards if stage == "posters" else self.shards
+        return [str(self.layout.ledger(stage, shard, *variant)) for shard in shards]
+
+    def ledgers_of(self, stages: Iterable[Stage]) -> list[str]:
+        return [ledger for stage in stages for ledger in self.ledgers(*stage)]
+
+    def all_ledgers(self) -> list[str]:
+        return self.ledgers_of(self.stages)
+
+    def poster_ledgers(self) -> list[str]:
+        return self.ledgers_of(self.poster_stages)
+
+    def shot_ledgers(self) -> list[str]:
+        """Those of the shots; packs made elsewhere may bring their own."""
+        if self.made_elsewhere is None:
+            return self.ledgers("shots")
+        folder = Layout(self.made_elsewhere).ledger("shots", "").parent
+        return sorted(str(path) for path in folder.glob("*.tsv"))
+
+    def ledger_flags(self) -> str:
+        return self.ledger_flags_of(self.stages)
+
+    def ledger_flags_of(self, stages: Iterable[Stage]) -> str:
+        """Folders, and which shards: the names of thousands of ledgers do not fit a command."""
+        folders = [str(self.layout.ledger(stage, "", *variant).parent) for stage, *variant in stages]
+        return f"--ledgers {shlex.join(folders)} --shards {self.letter}{self.shard_size}"
+
+    def shot_flags(self) -> str:
+        """As ``ledger_flags``, of the shots."""
+        if self.made_elsewhere is None:
+            return self.ledger_flags_of([("shots",)])
+        return f"--results {shlex.quote(str(self.made_elsewhere))} --ledgers {shlex.join(self.shot_ledgers())}"
+
+    def pack(self, clips: str, backbone: str) -> str:
+        if self.made_elsewhere is None:
+            return str(self.layout.pack(self.packs, clips, backbone))
+        return str(self.made_elsewhere / clips / f"{folder_name(backbone)}.h5")
+
+    def metrics(self) -> list[str]:
+        return [str(self.layout.experiment(name, n) / "metrics.json") for name in self.experiments for n in self.splits]
+
+    def report(self) -> str:
+        return str(self.layout.report(self.page))
+
+    def owns(self, shard: str, pair: Pair) -> bool:
+        """Whether this study's own jobs embed ``pair`` on ``shard``."""
+        return shard.startswith(self.letter) and pair in self.own_pairs
