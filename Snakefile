@@ -7,15 +7,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# The project's own defaults; a config.yaml in the working folder changes what it names.
-configfile: f"{workflow.basedir}/config.yaml"
-
-
-if Path("config.yaml").exists():
-
-    configfile: "config.yaml"
-
-
+# The configuration is read there: the project's own config.yaml, over it the working folder's, over both --config.
 include: "workflow/rules/common.smk"
 
 

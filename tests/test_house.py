@@ -20,11 +20,12 @@ ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 # A room may import what stands left of it, and itself.
 ORDER = (
     {"errors", "project"},
-    {"domain"},
+    {"config", "domain"},
     {"settings", "machine", "store", "video", "web"},
     {"detector", "backbones", "classifier"},
     {"embedding"},
     {"stages"},
+    {"plan"},
     {"reporting", "tools"},
     {"__main__"},
 )

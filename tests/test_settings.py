@@ -4,8 +4,9 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
+from trailers.config import check_config
 from trailers.errors import ConfigError
-from trailers.settings import add_flags, check_config, flags, from_flags, from_section, setting
+from trailers.settings import add_flags, flags, from_flags, from_section, setting
 
 
 @dataclass(frozen=True)

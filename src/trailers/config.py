@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from trailers.errors import ConfigError
+from trailers.project import PROJECT, project_file
 
-PROJECT = Path(__file__).resolve().parents[2]
 NAME = "config.yaml"
-SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
+SCHEMA = project_file("workflow", "schemas", "config.schema.yaml")
 NULLS = ("null", "none", "~", "")  # how null arrives as text
 
 
@@ -69,10 +69,12 @@ def merge(config: dict[str, Any], more: Mapping[Any, Any]) -> None:
     """Put ``more`` over ``config``, section by section; names of keys are text, also where YAML reads a number."""
     for key, value in more.items():
         name = str(key)
+        below = config.get(name)
         if isinstance(value, Mapping):
-            below = config.get(name)
             section = config[name] = dict(below) if isinstance(below, Mapping) else {}
             merge(section, value)
+        elif value is None and isinstance(below, Mapping):
+            continue  # a section of comments only
         else:
             config[name] = copy.deepcopy(value)
 
@@ -215,8 +217,10 @@ def explain(problem: Any) -> str:
         return f"the key '{'.'.join(filter(None, (where, str(unknown[0]))))}' is unknown. {advice}"
     where = where or "the file"
     what = problem.message
-    if problem.validator == "type" and types_of(problem.schema) == ("string",) and not isinstance(
-        problem.instance, Mapping | list
+    if (
+        problem.validator == "type"
+        and types_of(problem.schema) == ("string",)
+        and not isinstance(problem.instance, Mapping | list)
     ):
         return f"{where}: {shortened(problem.instance)} must be text. Put it in quotes."
     if problem.validator == "type" and problem.instance is None:

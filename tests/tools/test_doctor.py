@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from trailers.errors import ConfigError
-from trailers.settings import asked_manifest, asked_pairs
+from trailers.plan.studies import plan_here
 from trailers.tools import doctor
 from trailers.tools.doctor import BAD, OK, WARN, Finding, Place
 
@@ -171,5 +171,21 @@ def test_what_the_working_folder_asks_for_is_looked_at(tmp_path, monkeypatch):
         "  again: {clips: shot24, backbones: [resnet50]}\n"
     )
     monkeypatch.chdir(tmp_path)
-    assert asked_manifest() == Path("mine.csv")
-    assert asked_pairs() == [("shot24", "resnet50"), ("seq32", "resnet50"), ("shot24-fps8", "swin3d_t")]
+    asked = plan_here().users
+    assert asked.manifest == Path("mine.csv")
+    assert asked.pairs == (("shot24", "resnet50"), ("seq32", "resnet50"), ("shot24-fps8", "swin3d_t"))
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("# nothing but comments\n", (("shot24", "efficientnet_lite0"),)),
+        ("experiments: {default: {backbones: [resnet50]}}", (("shot24", "efficientnet_lite0"), ("shot24", "resnet50"))),
+        ("experiments:\n", (("shot24", "efficientnet_lite0"),)),
+    ],
+    ids=["comments", "a part of an experiment", "a section of nothing"],
+)
+def test_what_the_working_folder_leaves_out_is_the_projects_own(tmp_path, monkeypatch, text, pairs):
+    (tmp_path / "config.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert plan_here().users.pairs == pairs

@@ -11,12 +11,13 @@ STARTED = time.time()
 PROJECT = Path(workflow.basedir)
 sys.path.insert(0, str(PROJECT / "src"))
 
+from trailers.config import read_config
 from trailers.errors import TrailerError
 from trailers.machine.threads import threads_per_gpu
 from trailers.plan import reruns
 from trailers.plan.flags import effort_flags, gpus, settings_text, shaping_flags
 from trailers.plan.studies import make_plan
-from trailers.settings import check_config, flags
+from trailers.settings import flags
 from trailers.stages import classify
 from trailers.store.fingerprint import sha256_of
 
@@ -39,7 +40,9 @@ def in_words(function):
     return wrapped
 
 
-in_words(check_config)(config, PROJECT / "workflow" / "schemas" / "config.schema.yaml")
+# What --config and --configfile say goes before the files; all of it is checked. Not `configfile:`, which refuses a
+# file of comments and does not say in which line another is wrong.
+config.update(in_words(read_config)(config))
 
 PLAN = in_words(make_plan)(config, PROJECT)
 LAYOUT = PLAN.layout

@@ -38,6 +38,7 @@ from trailers.backbones.rows import find_row
 from trailers.backbones.weights import weights_sha256
 from trailers.bench import harness
 from trailers.bench.normalise import take
+from trailers.config import defaults
 from trailers.domain import Clip, ClipStrategy, Shot
 from trailers.embedding.blocks import blocks_of
 from trailers.embedding.embedders import Settings
@@ -46,7 +47,7 @@ from trailers.embedding.pairs import Job, Pair
 from trailers.embedding.readers import Readers, read_blocks
 from trailers.errors import WeightsError
 from trailers.machine.memory import keep_freed_memory
-from trailers.settings import defaults, from_section
+from trailers.settings import from_section
 from trailers.stages import normalise, shard
 from trailers.stages.clips import cut_into_clips
 from trailers.store.layout import Layout

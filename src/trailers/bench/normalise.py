@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from trailers.bench import harness
-from trailers.settings import defaults, from_section
+from trailers.config import defaults
+from trailers.settings import from_section
 from trailers.stages.normalise import Effort, Settings, workers
 from trailers.store.fingerprint import sha256_of
 from trailers.store.layout import Layout

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from trailers.bench.normalise import take
+from trailers.config import defaults
 from trailers.domain import FPS
 from trailers.errors import WeightsError
 from trailers.settings import add_flags as add_setting_flags
-from trailers.settings import defaults, from_flags, from_section
+from trailers.settings import from_flags, from_section
 from trailers.stages.normalise import Effort, Settings, workers
 from trailers.store.layout import Layout
 from trailers.video import VideoFrames, address, ffmpeg_path, probe

@@ -27,13 +27,14 @@ import torch
 
 from trailers.bench import harness
 from trailers.bench.normalise import take
+from trailers.config import defaults
 from trailers.detector.detector import Detector, Video
 from trailers.detector.network import load_weights
 from trailers.detector.precision import MARGINS
 from trailers.detector.shots import HEADS, find_shots
 from trailers.detector.windows import WINDOW, window_count
 from trailers.domain import FPS
-from trailers.settings import defaults, from_section
+from trailers.settings import from_section
 from trailers.stages import normalise, shots
 from trailers.store.frames import BLOCK, open_frames, write_frames
 from trailers.store.layout import Layout

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from trailers.backbones.rows import check_name
+from trailers.config import read_config
 from trailers.domain import folder_name
 from trailers.errors import ConfigError, ManifestError, TrailerError
 from trailers.plan.study import Pair, Study
+from trailers.project import PROJECT
 from trailers.store.layout import Layout
 from trailers.store.study import read_study
 
@@ -85,9 +87,7 @@ class Plan:
         """The other pairs that are asked for together with ``own`` and that the shard has no ledgers of."""
         study = next((study for study in self.studies if study.owns(shard, own)), None)
         together: Sequence[Pair] = study.own_pairs if study else ()
-        return [
-            pair for pair in together if pair != own and not self.layout.ledger("embed", shard, *pair).exists()
-        ]
+        return [pair for pair in together if pair != own and not self.layout.ledger("embed", shard, *pair).exists()]
 
 
 def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
@@ -98,8 +98,9 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
     """
     # A file of the working folder goes before the project's own.
     study_file = Path(config["study"]) if Path(config["study"]).exists() else project / config["study"]
+    weights_dir = Path(config["embed"]["weights_dir"])
     shared: dict[str, Any] = {
-        "layout": Layout(RESULTS), "shard_size": config["shard_size"], "weights_dir": Path(config["embed"]["weights_dir"]),
+        "layout": Layout(RESULTS), "shard_size": config["shard_size"], "weights_dir": weights_dir,
     }  # fmt: skip
     own: dict[str, Any] = {
         "manifest": Path(config["manifest"]), "made_elsewhere": Path(config["packs"]) if config["packs"] else None,
@@ -122,6 +123,11 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
     check_backbones(users, "config.yaml")
     check_backbones(paper, str(study_file))
     return Plan(config, Layout(RESULTS), study_file, users, paper, demo)
+
+
+def plan_here() -> Plan:
+    """What config.yaml of the working folder asks for, over the project's own. Raises ConfigError."""
+    return make_plan(read_config(), PROJECT)
 
 
 def check_backbones(study: Study, file: str) -> None:

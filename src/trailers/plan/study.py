@@ -1,9 +1,9 @@
 """One study: a manifest, and what is wanted of its trailers.
 
-    manifest      ->  shards of trailers
-    strategies,
-    backbones,    ->  pairs of clip strategy and backbone  ->  ledgers, packs  ->  metrics, report
-    experiments
+manifest      ->  shards of trailers
+strategies,
+backbones,    ->  pairs of clip strategy and backbone  ->  ledgers, packs  ->  metrics, report
+experiments
 """
 
 from __future__ import annotations
@@ -88,9 +88,7 @@ class Study:
     def poster_shards(self) -> tuple[str, ...]:
         """The shards in which some trailer has a poster."""
         return tuple(
-            shard
-            for shard, members in self.shards.items()
-            if any(self.by_id[trailer].poster for trailer in members)
+            shard for shard, members in self.shards.items() if any(self.by_id[trailer].poster for trailer in members)
         )
 
     @cached_property

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trailers.config import explain
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError
 from trailers.project import project_file
-from trailers.settings import explain
 
 SCHEMA = project_file("workflow", "schemas", "study.schema.yaml")
 
@@ -52,12 +52,6 @@ class Study:
     experiments: Mapping[str, Mapping[str, Any]]
     tables: tuple[Table, ...]
     backbones: Mapping[str, Cost] = field(default_factory=dict)
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """(clip strategy, backbone) of every embedding that the experiments need."""
-        found = [(row["clips"], backbone) for row in self.experiments.values() for backbone in row["backbones"]]
-        return list(dict.fromkeys(found))
 
 
 def read_study(path: Path) -> Study:

@@ -15,9 +15,9 @@ from pathlib import Path
 from trailers.backbones.row import Row
 from trailers.backbones.rows import ROWS, find_row
 from trailers.backbones.weights import weights_sha256
+from trailers.config import defaults
 from trailers.domain import ClipStrategy
 from trailers.errors import WeightsError
-from trailers.settings import defaults
 
 COLUMNS = ("name", "library", "paper", "F", "frames", "input", "M params", "+ classifier", "G madds", "x 30", "weights")
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from trailers.domain import ClipStrategy
 from trailers.errors import StoreError, TrailerError
-from trailers.settings import asked_manifest, asked_pairs, defaults
+from trailers.plan.studies import plan_here
 from trailers.store.atomic import TEMPORARY
 from trailers.store.hdf5 import create_hdf5, open_hdf5
 from trailers.store.manifest import read_manifest
@@ -297,8 +297,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    weights = Path(defaults("embed").get("weights_dir", "weights"))
-    place = Place(asked_pairs(), weights, arguments.manifest or asked_manifest(), arguments.results)
+    asked = plan_here().users
+    place = Place(asked.pairs, asked.weights_dir, arguments.manifest or asked.manifest, arguments.results)
     levels = []
     for finding in examine(place):
         print(finding, flush=True)

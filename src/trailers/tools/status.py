@@ -24,7 +24,7 @@ from pathlib import Path
 
 from trailers.domain import folder_name
 from trailers.errors import ConfigError, StoreError
-from trailers.settings import asked_manifest, asked_pairs
+from trailers.plan.studies import plan_here
 from trailers.store.atomic import TEMPORARY
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger
@@ -250,10 +250,11 @@ def run(arguments: argparse.Namespace) -> None:
     layout = Layout(arguments.results)
     if not layout.root.is_dir():
         raise ConfigError(f"{layout.root}: there is no such folder. Name the results with --results.")
-    manifest = arguments.manifest or asked_manifest()
+    asked = plan_here().users
+    manifest = arguments.manifest or asked.manifest
     while True:
         trailers, posters = known_trailers(layout, manifest), known_posters(manifest)
-        for line in describe(layout, trailers, asked_pairs(), time.time(), posters):
+        for line in describe(layout, trailers, asked.pairs, time.time(), posters):
             print(line)
         if arguments.every_s is None:
             return

@@ -25,6 +25,7 @@ from trailers.classifier import splits
 from trailers.classifier.synthetic import SIGNALS, Signal, make_signal, plant
 from trailers.domain import GENRES, SPLITS, ClipStrategy, Shot, Trailer, folder_name
 from trailers.errors import ConfigError
+from trailers.plan.study import pairs_of
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow, write_ledger
@@ -107,7 +108,7 @@ def packs_of_study(study: Study, strength: float) -> list[Wanted]:
     """
     printed = printed_of(study)
     wanted = []
-    for clips, backbone in study.pairs:
+    for clips, backbone in pairs_of(study.experiments):
         if backbone not in study.backbones:
             raise ConfigError(f"the study says nothing of the backbone '{backbone}'. Add its features under backbones.")
         share = (printed.get((clips, backbone), WHOLE) - NOTHING) / (WHOLE - NOTHING)

@@ -25,8 +25,8 @@ from typing import Any
 from trailers.backbones.row import Row
 from trailers.backbones.rows import ROWS, find_row, row_values
 from trailers.backbones.weights import MEND, check_weights, lock_path, posing_as, read_lock, weights_path
+from trailers.config import defaults
 from trailers.errors import WeightsError
-from trailers.settings import defaults
 from trailers.store.atomic import atomic, write_text
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,194 @@
+"""What a configuration and a manifest ask for, without Snakemake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trailers.config import read_config
+from trailers.errors import ConfigError, ManifestError
+from trailers.plan import reruns
+from trailers.plan.flags import effort_flags, settings_text, shaping_flags
+from trailers.plan.studies import Plan, make_plan
+from trailers.plan.study import pairs_of
+from trailers.project import PROJECT
+
+MANIFEST = """trailer,url,genres,split0,split1,poster
+a,videos/a.mp4,action,0,0,a.jpg
+b,videos/b.mp4,drama,1,0,
+c,videos/c.mp4,comedy,2,0,
+d,videos/d.mp4,,0,1,
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    (tmp_path / "manifest.csv").write_text(MANIFEST)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan(**config) -> Plan:
+    return make_plan(read_config({"shard_size": 2, **config}), PROJECT)
+
+
+TWO = {"clips": {"strategies": ["shot24", "seq32"]}, "embed": {"backbones": ["resnet50"]}}
+EXPERIMENTS = {
+    "default": {"clips": "shot24", "backbones": ["swin3d_t", "resnet50"]},
+    "again": {"clips": "shot24", "backbones": ["resnet50"], "aggregation": "gru"},
+}
+
+
+def test_pairs_are_what_is_asked_for_then_what_experiments_need_each_once():
+    assert pairs_of(EXPERIMENTS, ["shot24", "seq32"], ["resnet50"]) == (
+        ("shot24", "resnet50"), ("seq32", "resnet50"), ("shot24", "swin3d_t"),
+    )  # fmt: skip
+    assert pairs_of(EXPERIMENTS) == (("shot24", "swin3d_t"), ("shot24", "resnet50"))
+    assert pairs_of({}, [], ["resnet50"]) == ()
+
+
+def test_shards_are_consecutive_rows_named_by_what_they_hold(folder):
+    users = plan().users
+    assert list(users.shards.values()) == [("a", "b"), ("c", "d")]
+    assert [name[:6] for name in users.shards] == ["s0000-", "s0001-"]
+    assert all(name.startswith("d") for name in plan().demo.shards)
+
+
+def test_a_split_counts_where_each_subset_has_a_trailer_with_genres(folder):
+    assert plan().users.splits == (0,)
+    assert plan().users.metrics() == ["results/classify/default/split0/metrics.json"]
+
+
+def test_the_report_waits_for_the_ledgers_of_every_stage_pair_and_shard(folder):
+    study = plan(**TWO, experiments=EXPERIMENTS).users
+    first, second = study.shards
+    assert [path for path in study.all_ledgers() if second in path] == [
+        f"results/ledger/{stage}/{second}.tsv"
+        for stage in (
+            "download", "normalise", "shots", "clips/shot24", "clips/seq32",
+            "embed/shot24/resnet50", "embed/seq32/resnet50", "embed/shot24/swin3d_t",
+        )
+    ]  # fmt: skip
+    # Of two shards the first alone has a poster, and of two backbones one takes pictures.
+    assert study.poster_ledgers() == [
+        f"results/ledger/posters/{first}.tsv", f"results/ledger/posters/resnet50/{first}.tsv",
+    ]  # fmt: skip
+
+
+def test_a_manifest_without_posters_asks_for_none(folder):
+    (folder / "manifest.csv").write_text("trailer,url\na,videos/a.mp4\n")
+    assert plan().users.poster_stages == ()
+
+
+def test_the_demo_and_the_papers_tables_never_ask_for_posters(folder):
+    assert plan().demo.poster_stages == plan().paper.poster_stages == ()
+
+
+def test_packs_made_elsewhere_take_the_place_of_embeddings(folder):
+    asked = plan(packs="my packs")
+    assert asked.users.all_ledgers() == []
+    assert asked.packs_of("default") == ["my packs/shot24/efficientnet_lite0.h5"]
+    assert asked.packs_of("demo") == ["results/pack/demo/shot24/efficientnet_lite0.h5"]
+    assert asked.users.shot_ledgers() == []
+    (folder / "my packs/ledger/shots").mkdir(parents=True)
+    (folder / "my packs/ledger/shots/x.tsv").touch()
+    assert asked.users.shot_ledgers() == ["my packs/ledger/shots/x.tsv"]
+    assert asked.users.shot_flags() == "--results 'my packs' --ledgers 'my packs/ledger/shots/x.tsv'"
+
+
+def test_a_folder_of_ledgers_stands_for_thousands(folder):
+    flags = plan().users.ledger_flags_of([("shots",), ("embed", "shot24", "timm:vit.dino")])
+    assert flags == "--ledgers results/ledger/shots results/ledger/embed/shot24/timm-vit.dino --shards s2"
+
+
+def test_extra_pairs_are_those_of_the_same_study_that_the_shard_lacks(folder):
+    asked = plan(**TWO, experiments=EXPERIMENTS)
+    shard = next(iter(asked.users.shards))
+    own = ("shot24", "resnet50")
+    assert asked.extra_pairs(shard, own) == [("seq32", "resnet50"), ("shot24", "swin3d_t")]
+    ledger = folder / f"results/ledger/embed/seq32/resnet50/{shard}.tsv"
+    ledger.parent.mkdir(parents=True)
+    ledger.touch()
+    assert asked.extra_pairs(shard, own) == [("shot24", "swin3d_t")]
+    # The paper's own pairs are made together, and never by a job of the user's study.
+    assert set(asked.extra_pairs(shard, ("shot32", "swin3d_t"))) <= set(asked.paper.own_pairs)
+    assert asked.extra_pairs(next(iter(asked.demo.shards)), ("shot24", "efficientnet_lite0")) == []
+
+
+def test_a_trailer_belongs_to_the_study_whose_manifest_names_it(folder):
+    asked = plan()
+    assert asked.with_trailer("a") is asked.users
+    assert asked.with_trailer("demo-dead-link") is asked.demo
+    with pytest.raises(ManifestError, match=r"no manifest names 'x'\. Add it to manifest\.csv\."):
+        asked.with_trailer("x")
+
+
+def test_an_experiment_says_more_than_the_section_classify(folder):
+    asked = plan(classify={"epochs": 7}, experiments={"default": {"epochs": 3}})
+    assert (asked.experiment("default")["epochs"], asked.experiment("demo")["epochs"]) == (3, 7)
+
+
+def test_two_experiments_of_one_name_are_refused(folder):
+    name = next(iter(plan().paper.experiments))
+    with pytest.raises(ConfigError, match=f"two experiments are called '{name}'"):
+        plan(experiments={name: EXPERIMENTS["again"]})
+
+
+def test_the_plan_of_a_demo_needs_no_manifest_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = plan()
+    assert len(asked.demo.trailers) == 14
+    assert asked.demo.prerequisites == ("results/demo/cuts.csv",)
+    with pytest.raises(ManifestError, match=r"manifest\.csv: no such manifest"):
+        _ = asked.users.shards
+
+
+def digests(asked: Plan) -> dict[str, list[str]]:
+    """Everything that makes a job run again, by what it is about."""
+    shards = list(asked.users.shards)
+    return {
+        "links": [reruns.links(asked, shard) for shard in shards],
+        "posters": [reruns.poster_links(asked, shard) for shard in shards],
+        "labels": [reruns.labels(asked, "default")],
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("videos/c.mp4", "videos/x.mp4", ("links", 1)),
+        ("videos/c.mp4", "videos/c.mp4 | videos/x.mp4", ("links", 1)),
+        ("a.jpg", "b.jpg", ("posters", 0)),
+        ("drama", "drama;crime", ("labels", 0)),
+        ("action,0,0", "action,1,0", ("labels", 0)),
+    ],
+)
+def test_a_changed_cell_changes_the_digest_of_those_who_read_it_and_no_other(folder, old, new, changed):
+    before = digests(plan())
+    (folder / "manifest.csv").write_text(MANIFEST.replace(old, new))
+    after = digests(plan())
+    assert [(name, n) for name in before for n, one in enumerate(before[name]) if after[name][n] != one] == [changed]
+
+
+def test_one_attempt_more_and_other_weights_ask_for_another_run(folder):
+    asked = plan()
+    shard = next(iter(asked.users.shards))
+    assert reruns.attempts(asked, "embed", shard, "shot24", "resnet50") == 0
+    count = folder / f"results/attempts/embed/shot24/resnet50/{shard}"
+    count.parent.mkdir(parents=True)
+    count.write_text("3\n")
+    assert reruns.attempts(asked, "embed", shard, "shot24", "resnet50") == 3
+    assert reruns.weights(asked, "resnet50") == ""
+    (folder / "weights").mkdir()
+    (folder / "weights/resnet50.json").write_text('{"lock": {"sha256": "0f"}}')
+    assert reruns.weights(asked, "resnet50") == "0f"
+
+
+def test_flags_that_shape_products_and_flags_that_do_not_are_apart():
+    config = read_config({"embed": {"precision": "float32", "workers": 0}})
+    assert shaping_flags(config, "embed") == "--precision float32 --random-weights false"
+    assert shaping_flags(config, "posters") == shaping_flags(config, "embed")
+    assert effort_flags(config, "embed").endswith("--weights-dir weights --device auto --batch-clips none --workers 0")
+    assert effort_flags(config, "clips") == "--max-failed-fraction 0.5 --trailer-timeout-s 1800"
+    assert settings_text(config, ["clips"]) == '{"clips": {"histogram_bins": 8}}'
