@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trailers.stages.normalise import Effort, Settings, workers
+from trailers.stages.normalise import Effort, Normalise, Settings
 from trailers.store.fingerprint import sha256_of
 from trailers.store.frames import open_frames
 from trailers.store.layout import Layout
@@ -32,10 +32,10 @@ class Lab:
         return video
 
     def make(self, trailer="t", **changes):
-        return workers(self.layout, replace(SETTINGS, **changes), EFFORT)[1](trailer)
+        return Normalise(self.layout, (), replace(SETTINGS, **changes), EFFORT).make(trailer)
 
-    def settled(self, trailer="t", **changes):
-        return workers(self.layout, replace(SETTINGS, **changes), EFFORT)[0](trailer)
+    def existing(self, trailer="t", **changes):
+        return Normalise(self.layout, (), replace(SETTINGS, **changes), EFFORT).existing(trailer)
 
     def small(self, trailer="t", limit=500):
         with open_frames(self.layout.frames(trailer)) as frames:

@@ -1,4 +1,4 @@
-"""The stage as it is run: what is settled, its settings, its ledger."""
+"""The stage as it is run: what is up to date, its settings, its ledger."""
 
 import argparse
 from dataclasses import replace
@@ -21,7 +21,7 @@ def lab(tmp_path):
     return Lab(tmp_path / "results")
 
 
-# What is settled.
+# What is up to date.
 
 
 @pytest.fixture
@@ -32,23 +32,23 @@ def made(lab, tmp_path):
 
 
 def test_the_same_bytes_downloaded_again_redo_nothing(made):
-    row = made.settled()
+    row = made.existing()
     made.put(made.layout.receipt("t").with_name("t.mp4"), mark="another way to get it")
-    assert made.settled() == row is not None
+    assert made.existing() == row is not None
 
 
-def test_another_video_is_not_settled(made, tmp_path):
+def test_another_video_is_outdated(made, tmp_path):
     made.put(Video("w.mp4", frames=30)(tmp_path))
-    assert made.settled() is None
+    assert made.existing() is None
 
 
 @pytest.mark.parametrize("change", [{"crf": 20}, {"short_side": 128}, {"short_side": None}, {"gop": 12}])
-def test_another_setting_is_not_settled(made, change):
-    assert made.settled(**change) is None
+def test_another_setting_is_outdated(made, change):
+    assert made.existing(**change) is None
 
 
 def test_the_fingerprint_is_in_both_files(made):
-    mark = made.settled().fingerprint
+    mark = made.existing().fingerprint
     assert read_fingerprint(made.layout.video("t")) == mark
     with open_frames(made.layout.frames("t")) as frames:
         assert frames.attributes["fingerprint"] == mark
@@ -56,10 +56,11 @@ def test_the_fingerprint_is_in_both_files(made):
 
 
 def test_a_cut_off_mp4_is_made_again(made):
-    video, row = made.layout.video("t"), made.settled()
+    video, row = made.layout.video("t"), made.existing()
     whole = video.read_bytes()
     video.write_bytes(whole[:-100])
-    assert made.settled() is None
+    with pytest.raises(StoreError, match="bytes, its frames file says"):
+        made.existing()
     assert made.make() == row
     assert video.read_bytes() == whole
 
@@ -68,12 +69,12 @@ def test_a_cut_off_frames_file_is_made_again(made):
     frames = made.layout.frames("t")
     frames.write_bytes(frames.read_bytes()[:-100])
     with pytest.raises(StoreError, match="is damaged"):
-        made.settled()
+        made.existing()
 
 
 def test_a_missing_mp4_is_made_again(made):
     made.layout.video("t").unlink()
-    assert made.settled() is None
+    assert made.existing() is None
 
 
 # Settings.

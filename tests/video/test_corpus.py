@@ -22,7 +22,7 @@ def test_an_odd_video_is_right_or_refused_in_one_sentence(lab, tmp_path, case: C
         return
     row = lab.make()
     assert {key: row.facts[key] for key in case.facts} == dict(case.facts)
-    assert lab.settled() == row
+    assert lab.existing() == row
     assert lab.files() == ["t.frames.h5", "t.mp4"]
     for frames in (lab.small(), lab.large()):
         for seen, wanted in zip(quarters(frames), case.colours, strict=False):

@@ -102,7 +102,7 @@ class Bench:
         """Make the 24 fps video and its clips."""
         section = defaults("normalise")
         settings, effort = from_section(normalise.Settings, section), from_section(normalise.Effort, section)
-        normalise.workers(self.layout, settings, effort)[1](take(self.layout, video, trailer))
+        normalise.Normalise(self.layout, (), settings, effort).make(take(self.layout, video, trailer))
         with VideoFrames(self.layout.video(trailer)) as frames:
             clips = cut_into_clips([Shot(0, len(frames))], frames=self.strategy.frames)[:max_clips]
             header: dict[str, str | int] = {"trailer": trailer, "frames": len(frames), "fingerprint": trailer}

@@ -17,7 +17,7 @@ from typing import Any
 from trailers.bench import harness
 from trailers.config import defaults
 from trailers.settings import from_section
-from trailers.stages.normalise import Effort, Settings, workers
+from trailers.stages.normalise import Effort, Normalise, Settings
 from trailers.store.fingerprint import sha256_of
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK
@@ -36,9 +36,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     decoding, normalising = [0.0] * arguments.rounds, [0.0] * arguments.rounds
     with tempfile.TemporaryDirectory() as folder:
         layout = Layout(Path(folder))
-        _, make = workers(
-            layout, from_section(Settings, defaults("normalise")), from_section(Effort, defaults("normalise"))
-        )
+        section = defaults("normalise")
+        make = Normalise(layout, (), from_section(Settings, section), from_section(Effort, section)).make
         for number, video in enumerate(arguments.videos):
             trailer = take(layout, video, f"video{number}")
             ways = {"decode": lambda video=video: decode(video), "normalise": lambda trailer=trailer: make(trailer)}

@@ -27,7 +27,7 @@ from trailers.domain import FPS
 from trailers.errors import WeightsError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, from_section
-from trailers.stages.normalise import Effort, Settings, workers
+from trailers.stages.normalise import Effort, Normalise, Settings
 from trailers.store.layout import Layout
 from trailers.video import VideoFrames, address, ffmpeg_path, probe
 
@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     triples: dict[str, list[np.ndarray]] = {name: [] for name in networks}  # (3, clips, F) a video
     with tempfile.TemporaryDirectory() as folder:
         layout = Layout(Path(folder))
-        make = workers(layout, from_flags(Settings, arguments), from_section(Effort, defaults("normalise")))[1]
+        effort = from_section(Effort, defaults("normalise"))
+        make = Normalise(layout, (), from_flags(Settings, arguments), effort).make
         for number, video in enumerate(arguments.videos):
             trailer = take(layout, video, f"video{number}")
             make(trailer)

@@ -70,8 +70,7 @@ def frames_of(layout: Layout, path: Path, trailer: str) -> np.ndarray:
     """The frames at 24 fps that the stage normalise makes of a video, uint8 (frames, 27, 48, 3)."""
     section = defaults("normalise")
     settings, effort = from_section(normalise.Settings, section), from_section(normalise.Effort, section)
-    _, make = normalise.workers(layout, settings, effort)
-    make(take(layout, path, trailer))
+    normalise.Normalise(layout, (), settings, effort).make(take(layout, path, trailer))
     with open_frames(layout.frames(trailer)) as frames:
         return frames.read(0, len(frames))
 

@@ -14,7 +14,7 @@ made from its own pixels, not from the smaller mp4.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,22 @@ from trailers.errors import ConfigError, StoreError, VideoError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
+from trailers.stages.stage import Stage
 from trailers.store.atomic import atomic
 from trailers.store.fingerprint import fingerprint, sha256_of
-from trailers.store.frames import open_frames, write_frames
+from trailers.store.frames import BLOCK, open_frames, write_frames
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
 from trailers.store.receipt import check_reference, read_receipt, source_of
-from trailers.video import Converted, Probe, convert, frame_counts, probe
+from trailers.video import Converted, Probe, VideoFrames, convert, frame_counts, probe, read_fingerprint
 
 SCHEMA = "normalise/1"
 
 # Attributes of the frames file that say what it is; all others are facts of the ledger.
 IDENTITY = ("schema", "trailer", "fingerprint", "video_bytes", "video_sha256")
+
+
+REMEDY = "Remove it and run the stage normalise again."
 
 
 @dataclass(frozen=True)
@@ -147,52 +151,64 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
-    work = shard.ShardRun.from_flags("normalise", arguments)
-    settled, make = workers(work.layout, settings, effort)
-    for trailer in work.to_make(settled):
-        work.attempt(trailer, make)
-    work.finish()
+    shard.run_stage(Normalise(Layout(arguments.results), (), settings, effort), arguments)
 
 
-def workers(
-    layout: Layout, settings: Settings, effort: Effort
-) -> tuple[Callable[[str], LedgerRow | None], Callable[[str], LedgerRow]]:
-    """The two functions of a shard run: is it settled, and make it."""
+class Normalise(Stage):
+    """The 24 fps video of a trailer, and its frames for detection."""
 
-    def video_of(trailer: str) -> tuple[Path, str]:
-        receipt = read_receipt(layout.receipt(trailer))
+    name, folder, schema = "normalise", "normalise", SCHEMA
+    settings: Settings
+    effort: Effort
+
+    def products(self, trailer: str) -> tuple[Path, ...]:
+        return self.layout.video(trailer), self.layout.frames(trailer)
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:
+        return (self.layout.receipt(trailer),)
+
+    def source(self, trailer: str) -> tuple[Path, str]:
+        """The video as published, and its sha256."""
+        receipt = read_receipt(self.layout.receipt(trailer))
         if receipt.status != OK:
-            raise VideoError(f"{layout.receipt(trailer)}: there is no video: {receipt.error}")
+            raise VideoError(f"there is no video: {receipt.error}", where=self.layout.receipt(trailer))
+        return source_of(self.layout.receipt(trailer), receipt), receipt.sha256
+
+    def fingerprint(self, trailer: str) -> str:
         # The digest of the bytes, not of how they were got: the same video again changes nothing.
-        return source_of(layout.receipt(trailer), receipt), fingerprint(SCHEMA, settings, receipt.sha256)
+        return fingerprint(SCHEMA, self.settings, self.source(trailer)[1])
 
-    def row(trailer: str, attributes: Mapping[str, Any]) -> LedgerRow:
-        facts = {key: value for key, value in attributes.items() if key not in IDENTITY}
-        path = str(layout.video(trailer).relative_to(layout.root))
-        return LedgerRow(trailer, OK, path, str(attributes["fingerprint"]), facts)
-
-    def settled(trailer: str) -> LedgerRow | None:
-        if not (layout.video(trailer).exists() and layout.frames(trailer).exists()):
-            return None
-        with open_frames(layout.frames(trailer)) as frames:
+    def read(self, trailer: str) -> LedgerRow:
+        video, path = self.products(trailer)
+        with open_frames(path) as frames:
             attributes = frames.attributes
-        is_whole = layout.video(trailer).stat().st_size == attributes.get("video_bytes")
-        wanted = video_of(trailer)[1]
-        return row(trailer, attributes) if is_whole and attributes.get("fingerprint") == wanted else None
+        if attributes.get("trailer") != trailer:
+            raise StoreError(f"belongs to {attributes.get('trailer')}", where=path, remedy=REMEDY)
+        size = video.stat().st_size
+        if size != attributes.get("video_bytes"):
+            wrong = f"has {size:,} bytes, its frames file says {attributes.get('video_bytes', 0):,}"
+            raise StoreError(wrong, where=video, remedy=REMEDY)
+        return self.row_of(trailer, attributes)
 
-    def make(trailer: str) -> LedgerRow:
-        source, mark = video_of(trailer)
+    def row_of(self, trailer: str, attributes: Mapping[str, Any]) -> LedgerRow:
+        facts = {key: value for key, value in attributes.items() if key not in IDENTITY}
+        return self.row(trailer, str(attributes["fingerprint"]), facts, self.layout.video(trailer))
+
+    def make(self, trailer: str) -> LedgerRow:
+        settings = self.settings
+        source, mark = self.source(trailer)[0], self.fingerprint(trailer)
         if not source.exists():
             raise StoreError(
-                f"{source}: is not there, though its receipt is. Remove {layout.receipt(trailer)} and run again."
-            )
-        check_reference(layout.receipt(trailer), read_receipt(layout.receipt(trailer)))
+                "is not there, though its receipt is", where=source,
+                remedy=f"Remove {self.layout.receipt(trailer)} and run snakemake again.",
+            )  # fmt: skip
+        check_reference(self.layout.receipt(trailer), read_receipt(self.layout.receipt(trailer)))
         seen = probe(source)
         # The frames file appears last: with it there, both are.
-        with write_frames(layout.frames(trailer)) as writer, atomic(layout.video(trailer)) as target:
+        with write_frames(self.layout.frames(trailer)) as writer, atomic(self.layout.video(trailer)) as target:
             made = convert(
                 source, target, writer.append, seen=seen, short_side=settings.short_side, crf=settings.crf,
-                gop=settings.gop, max_hours=settings.max_hours, fingerprint=mark, stall_s=effort.stall_s,
+                gop=settings.gop, max_hours=settings.max_hours, fingerprint=mark, stall_s=self.effort.stall_s,
             )  # fmt: skip
             share = share_of_frames(seen, made)
             check_share(source, made, share, min_share=settings.min_share)
@@ -200,6 +216,32 @@ def workers(
             identity = {"video_bytes": target.stat().st_size, "video_sha256": sha256_of(target)}
             attributes = {"trailer": trailer, "fingerprint": mark, **identity, **facts_of(seen, made, share)}
             writer.describe(attributes)
-        return row(trailer, attributes)
+        return self.row_of(trailer, attributes)
 
-    return settled, make
+    def check(self, trailer: str) -> None:
+        """Reads all frames for detection, and the end of the video."""
+        video, path = self.products(trailer)
+        self.read(trailer)
+        with open_frames(path) as frames:
+            for start in range(0, len(frames), BLOCK):
+                frames.read(start, min(start + BLOCK, len(frames)))
+            check_video(video, str(frames.attributes.get("fingerprint")), len(frames))
+
+    def check_digests(self, trailer: str) -> None:
+        video, path = self.products(trailer)
+        with open_frames(path) as frames:
+            if sha256_of(video) != frames.attributes.get("video_sha256"):
+                raise StoreError("its sha256 is not the one in its frames file", where=video, remedy=REMEDY)
+
+
+def check_video(video: Path, fingerprint: str, count: int) -> None:
+    """Raises StoreError unless ``video`` carries ``fingerprint`` and has ``count`` frames, of which the last decode."""
+    carried = read_fingerprint(video)
+    if carried != fingerprint:
+        raise StoreError(
+            f"its fingerprint is {carried}, its frames file says {fingerprint}", where=video, remedy=REMEDY
+        )
+    with VideoFrames(video) as frames:
+        if len(frames) != count:
+            raise StoreError(f"has {len(frames)} frames, its frames file {count}", where=video, remedy=REMEDY)
+        frames.batch([count - 1])  # decodes the whole last group of pictures

@@ -55,6 +55,12 @@ class Entry:
 
 
 STAGES: list[Entry] = [
+    Entry(
+        "normalise",
+        "normalise",
+        "re-encode to constant 24 fps, keep the frames that detection needs",
+        "trailers.stages.normalise:Normalise",
+    ),
     Entry("shots", "shots", "find shots with TransNet V2", "trailers.stages.shots:Shots"),
     Entry("clips", "clips", "cut shots into clips of equal length", "trailers.stages.clips:Clips", axes=("clips",)),
 ]

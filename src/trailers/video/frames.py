@@ -135,7 +135,8 @@ class VideoFrames:
 
     def _damaged(self, problem: object) -> StoreError:
         self._position = sys.maxsize  # wherever the decoder stopped, the next read seeks
-        return StoreError(f"{self.path}: is damaged: {problem}. Remove it and run the stage normalise again.")
+        remedy = "Remove it and run the stage normalise again."
+        return StoreError(f"is damaged: {problem}", where=self.path, remedy=remedy)
 
     def close(self) -> None:
         """Free the decoder; more than once does no harm."""
