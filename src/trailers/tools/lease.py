@@ -1,90 +1,33 @@
 """Run a command with a GPU of its own: python -m trailers lease -- COMMAND ...
 
 Snakemake's `--resources gpu=4` counts GPUs but names none, so every job would land on the first
-(snakemake#281). A lease is a lock file a device in a folder of this host. The command replaces
-this process and inherits the lock, which so lives exactly as long as the command, also through
-`kill -9`.
+(snakemake#281). A lease is a lock file per device in a folder that all users of this host share. The
+command replaces this process and inherits the lock, which so lives exactly as long as the command, also
+through `kill -9`. Passed over are devices on which another process computes, and for some minutes those
+that failed.
 
 in   CUDA_VISIBLE_DEVICES, else what nvidia-smi lists
-out  CUDA_VISIBLE_DEVICES of the command: one device
+out  CUDA_VISIBLE_DEVICES of the command: the UUIDs of its devices
 
-Inside a SLURM allocation the devices are already one's own; without a GPU the command runs on the
-CPU. Both are said.
+A SLURM job that sees no more devices than it asks for has them to itself already. Where there is no
+driver the command runs on the CPU; where there is one that gives no GPU, it does not run.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import logging
 import os
-import random
-import re
-import shutil
-import subprocess
-import tempfile
-import time
-from collections.abc import Sequence
-from pathlib import Path
 
 from trailers.errors import ConfigError
+from trailers.machine.lease import LEASED, lease
+from trailers.machine.nvidia import VISIBLE, visible_devices
 
 log = logging.getLogger(__name__)
 
-FOLDER = "TRAILERS_LEASE_DIR"  # where the locks are, when not in the host's temporary folder
-POLL_S = 0.5
-
-
-def devices() -> list[str]:
-    """The GPUs that may be leased here, by the names CUDA_VISIBLE_DEVICES takes; none without a GPU."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        # CUDA itself stops at the first name that is no device: -1 hides the rest.
-        names = [name.strip() for name in visible.split(",")]
-        return [name for name in names if name and name != "-1"]
-    if shutil.which("nvidia-smi") is None:
-        return []
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=60)
-    return re.findall(r"^GPU (\d+):", listed.stdout, re.MULTILINE) if listed.returncode == 0 else []
-
-
-def lock_folder() -> Path:
-    """A folder of this host and this user: locks on a shared file system would bind other hosts' GPUs."""
-    named = os.environ.get(FOLDER)
-    folder = Path(named) if named else Path(tempfile.gettempdir()) / f"trailers-gpu-{os.getuid()}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
-def try_lease(folder: Path, names: Sequence[str]) -> tuple[str, int] | None:
-    """A free device and the file descriptor of its lock; None when all are taken."""
-    for name in names:
-        handle = os.open(folder / re.sub(r"[^A-Za-z0-9-]", "_", name), os.O_RDWR | os.O_CREAT, 0o600)
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return name, handle
-        os.close(handle)
-    return None
-
-
-def lease(names: Sequence[str]) -> tuple[str, int]:
-    """Wait for a free device of ``names``; its name and the descriptor that holds its lock."""
-    folder = lock_folder()
-    waiting = False
-    while True:
-        got = try_lease(folder, names)
-        if got is not None:
-            return got
-        if not waiting:
-            log.info("lease: all of %s are taken; waiting for one", ", ".join(names))
-            waiting = True
-        # Jitter, so that many waiting jobs do not ask at the same moment for ever.
-        time.sleep(POLL_S * (0.5 + random.random()))  # noqa: S311  no secret
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--gpus", type=int, default=1, metavar="N", help="GPUs the command uses, 0 or 1 (1)")
+    parser.add_argument("--gpus", type=int, default=1, metavar="N", help="GPUs the command uses; 0 hides all (1)")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run, with its arguments")
 
 
@@ -92,20 +35,35 @@ def run(arguments: argparse.Namespace) -> None:
     command = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
     if not command:
         raise ConfigError("lease: no command. Write it after --, as in `python -m trailers lease -- nvidia-smi`.")
-    if not arguments.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    elif "SLURM_JOB_ID" in os.environ:
-        log.info("lease: inside SLURM job %s, which has its own devices", os.environ["SLURM_JOB_ID"])
-    elif names := devices():
-        name, handle = lease(names)
-        os.set_inheritable(handle, True)
-        os.environ["CUDA_VISIBLE_DEVICES"] = name
-        log.info("lease: GPU %s", name)
+    if arguments.gpus < 0:
+        raise ConfigError(f"lease: --gpus {arguments.gpus} is less than 0.")
+    os.environ.pop(LEASED, None)
+    if arguments.gpus:
+        take(arguments.gpus)
     else:
-        log.info("lease: no GPU here; running on the CPU")
+        os.environ[VISIBLE] = ""
     try:
         os.execvp(command[0], command)
     except OSError as problem:
         raise ConfigError(
             f"lease: cannot run '{command[0]}': {problem.strerror}. Look at its spelling and at PATH."
         ) from None
+
+
+def take(count: int) -> None:
+    """Have ``count`` devices, and no others, shown to this process and what it becomes."""
+    names = visible_devices()
+    job = os.environ.get("SLURM_JOB_ID")
+    if not names:
+        log.info("lease: no GPU here; running on the CPU")
+        return
+    if job is not None and len(names) <= count:
+        log.info("lease: GPU %s, which is all that SLURM job %s has", ", ".join(names), job)
+    else:
+        got = lease(names, count)
+        for handle in got.values():
+            os.set_inheritable(handle, True)
+        names = list(got)
+        log.info("lease: GPU %s", ", ".join(names))
+        os.environ[VISIBLE] = ",".join(names)
+    os.environ[LEASED] = ",".join(names)

@@ -1,0 +1,135 @@
+"""The folder of a host's lock files for GPUs, which all its users share.
+
+Folder and files are made by whoever comes first, so nothing here follows a link, opens what is not a
+plain file, or trusts a folder that another user keeps for himself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import platform
+import pwd
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from trailers.errors import ConfigError, SystemicError
+
+NAMED = "TRAILERS_LEASE_DIR"  # where the locks are, in place of the host's own folder
+SHARED = (Path("/tmp"), Path("/dev/shm"), Path("/run/lock"))  # noqa: S108  independent of TMPDIR: all must agree
+OPEN_TO_ALL = stat.S_ISVTX | stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
+REMEDY = f"Remove it or have its owner remove it, or name another folder in {NAMED}."
+
+Folder = tuple[Path, int]  # its path for messages, its descriptor for all else
+
+
+def host_folder() -> Path:
+    """The folder of this host's locks: the same for all its users, whatever their environment."""
+    host = re.sub(r"[^A-Za-z0-9.-]", "_", platform.node()) or "host"
+    for shared in SHARED:
+        with contextlib.suppress(OSError):
+            mode = shared.stat().st_mode
+            if stat.S_ISDIR(mode) and mode & stat.S_ISVTX and mode & stat.S_IWOTH:
+                return shared / f"trailers-gpu-{host}"
+    raise ConfigError(
+        f"none of {', '.join(map(str, SHARED))} is a folder that all users may write",
+        remedy=f"Name one for locks in {NAMED}.",
+    )
+
+
+@contextlib.contextmanager
+def opened_folder() -> Iterator[Folder]:
+    """The folder of the locks and its descriptor.
+
+    Raises:
+        ConfigError: it is a link, a file or another user's own.
+    """
+    named = os.environ.get(NAMED)
+    path = Path(named) if named else host_folder()
+    try:
+        if named:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o777 if named else 0o700)
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as problem:
+        words = "is not a directory, which locks of GPUs need"
+        if problem.errno not in (errno.ENOTDIR, errno.ELOOP):
+            words = f"cannot hold locks of GPUs: {problem.strerror}"
+        raise ConfigError(words, where=path, remedy=REMEDY) from None
+    try:
+        share(path, handle, named=bool(named))
+        yield path, handle
+    finally:
+        os.close(handle)
+
+
+def share(path: Path, handle: int, *, named: bool) -> None:
+    """See that all users can lock in the folder; refuse one that another user keeps for himself."""
+    found = os.fstat(handle)
+    if stat.S_IMODE(found.st_mode) == OPEN_TO_ALL:
+        return
+    if found.st_uid not in (0, os.geteuid()):
+        raise ConfigError(
+            f"belongs to {user_name(found.st_uid)} and is not open to all, so locks of GPUs in it are not safe",
+            where=path,
+            remedy=REMEDY,
+        )
+    if not named and found.st_uid == os.geteuid():
+        os.fchmod(handle, OPEN_TO_ALL)
+
+
+def open_lock(folder: Folder, name: str) -> int:
+    """The descriptor of a device's lock file, which is made where it is missing.
+
+    Raises:
+        ConfigError: what stands there is no plain file, or cannot be written.
+    """
+    path, handle = folder
+    file = file_name(name)
+    common = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    for _ in range(100):
+        try:
+            try:
+                # Not created in the same call: kernels refuse that for another user's file in a shared folder.
+                lock = os.open(file, common, dir_fd=handle)
+            except FileNotFoundError:
+                lock = os.open(file, common | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=handle)
+                os.fchmod(lock, 0o666)
+        except FileExistsError:
+            continue
+        except OSError as problem:
+            words = "is a link" if problem.errno == errno.ELOOP else str(problem.strerror).lower()
+            raise ConfigError(f"cannot be the lock of a GPU: {words}", where=path / file, remedy=REMEDY) from None
+        found = os.fstat(lock)
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            return lock
+        os.close(lock)
+        if found.st_nlink != 0:
+            raise ConfigError(
+                "cannot be the lock of a GPU: it is not a file of its own", where=path / file, remedy=REMEDY
+            )
+    raise SystemicError("comes and goes too fast to be locked", where=path / file)
+
+
+def file_name(device: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "_", device)
+
+
+def is_current(folder: Folder, name: str, lock: int) -> bool:
+    """Whether the folder still has this very file under the name; a cleaner may have removed it in between."""
+    try:
+        there = os.stat(file_name(name), dir_fd=folder[1], follow_symlinks=False)
+    except OSError:
+        return False
+    return os.path.samestat(there, os.fstat(lock))
+
+
+def user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"

@@ -1,0 +1,253 @@
+"""Locks of devices are shared by all users of a host and by nothing that only looks like them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+import gpu_lab
+from trailers.errors import ConfigError, SystemicError
+from trailers.machine import lease, lease_folder
+from trailers.machine.lease import ASIDE_S, LASTING_S, set_aside, try_lease
+from trailers.machine.lease_folder import OPEN_TO_ALL, host_folder, opened_folder
+
+A, B, _, _ = gpu_lab.FOUR
+
+
+@pytest.fixture(autouse=True)
+def locks(tmp_path, monkeypatch):
+    """A folder for locks that is not there yet, and no driver."""
+    folder = tmp_path / "locks"
+    monkeypatch.setenv("TRAILERS_LEASE_DIR", str(folder))
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.delenv("TRAILERS_GPU", raising=False)
+    return folder
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """A host's temporary folder, where no other is named."""
+    monkeypatch.delenv("TRAILERS_LEASE_DIR")
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    monkeypatch.setattr(lease_folder, "SHARED", (tmp_path / "none", folder))
+    return folder
+
+
+def release(got):
+    for handle in got.values():
+        os.close(handle)
+
+
+def test_the_hosts_folder_is_the_same_for_all(shared, monkeypatch):
+    monkeypatch.setattr(lease_folder.platform, "node", lambda: "node-1.lab/x")
+    for temporary in ("/a", "/b"):
+        monkeypatch.setenv("TMPDIR", temporary)
+        assert host_folder() == shared / "trailers-gpu-node-1.lab_x"
+
+
+def test_a_folder_that_not_all_can_write_is_not_the_hosts(tmp_path, shared, monkeypatch):
+    own = tmp_path / "own"
+    own.mkdir(mode=0o755)
+    monkeypatch.setattr(lease_folder, "SHARED", (own, shared))
+    assert host_folder().parent == shared
+    monkeypatch.setattr(lease_folder, "SHARED", (own,))
+    with pytest.raises(ConfigError, match="TRAILERS_LEASE_DIR"):
+        host_folder()
+
+
+def test_folder_and_locks_are_open_to_all_users(shared):
+    before = os.umask(0o077)
+    try:
+        release(try_lease([A]))
+    finally:
+        os.umask(before)
+    folder = host_folder()
+    assert stat.S_IMODE(folder.stat().st_mode) == OPEN_TO_ALL == 0o1777
+    assert stat.S_IMODE((folder / A).stat().st_mode) == 0o666
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "dangling"])
+@pytest.mark.parametrize("named", [True, False])
+def test_what_only_looks_like_the_folder_is_refused(tmp_path, shared, monkeypatch, kind, named):
+    place = tmp_path / "place" if named else host_folder()
+    if named:
+        monkeypatch.setenv("TRAILERS_LEASE_DIR", str(place))
+    elsewhere = tmp_path / "elsewhere"
+    if kind == "file":
+        place.write_text("")
+    else:
+        place.symlink_to(elsewhere)
+        if kind == "link":
+            elsewhere.mkdir()
+    with pytest.raises(ConfigError, match=f"^{place}: is not a directory.* TRAILERS_LEASE_DIR"):
+        try_lease([A])
+    assert not elsewhere.exists() or not list(elsewhere.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folder_that_another_user_keeps_for_himself_is_refused(tmp_path, shared, monkeypatch, named):
+    place = tmp_path / "place" if named else host_folder()
+    if named:
+        monkeypatch.setenv("TRAILERS_LEASE_DIR", str(place))
+    place.mkdir(mode=0o755)
+    os.chown(place, 54321, 54321)
+    with pytest.raises(ConfigError, match="belongs to user 54321 and is not open to all"):
+        try_lease([A])
+    place.chmod(0o1777)
+    release(try_lease([A]))
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "directory", "pipe", "hard link"])
+def test_what_only_looks_like_a_lock_is_refused(tmp_path, locks, kind):
+    locks.mkdir()
+    place, precious = locks / A, tmp_path / "precious"
+    if kind != "dangling":
+        precious.write_text("mine")
+    if kind in ("link", "dangling"):
+        place.symlink_to(precious)
+    elif kind == "directory":
+        place.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.hardlink_to(precious)
+    with pytest.raises(ConfigError, match=rf"^{place}: cannot be the lock of a GPU: .*TRAILERS_LEASE_DIR"):
+        try_lease([A])
+    assert (precious.read_text() == "mine") if kind != "dangling" else not precious.exists()
+
+
+def test_names_never_leave_the_folder(locks):
+    release(try_lease(["../../x", "MIG-GPU-a/7/0"], 2))
+    assert sorted(path.name for path in locks.iterdir()) == ["MIG-GPU-a_7_0", "______x"]
+
+
+def test_a_lock_file_that_was_cleaned_away_is_no_lock(locks):
+    first = try_lease([A])
+    (locks / A).unlink()
+    with opened_folder() as folder:
+        assert not lease_folder.is_current(folder, A, first[A])
+    second = try_lease([A])
+    assert isinstance(try_lease([A]), list)
+    release(first)
+    assert isinstance(try_lease([A]), list)
+    release(second)
+
+
+def test_all_or_none_of_several_are_had(locks):
+    one = try_lease([B])
+    assert [obstacle.name for obstacle in try_lease([A, B], 2)] == [B]
+    release(try_lease([A]))  # given back
+    release(one)
+    both = try_lease([A, B], 2)
+    assert list(both) == [A, B]
+    release(both)
+
+
+def test_who_holds_a_lock_is_told_while_another_waits(locks, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    code = (
+        f"import fcntl, sys\nfile = open({str(locks / A)!r}, 'w')\nfcntl.flock(file, fcntl.LOCK_EX)\n"
+        "print(flush=True)\nsys.stdin.read()"
+    )
+    locks.mkdir()
+    stranger = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    stranger.stdout.readline()
+    clock = iter(range(0, 10_000, 25))
+    monkeypatch.setattr(lease.time, "monotonic", lambda: next(clock))
+
+    def pause(_):
+        if len(caplog.messages) == 3:
+            stranger.stdin.close()
+            stranger.wait()
+
+    monkeypatch.setattr(lease.time, "sleep", pause)
+    release(lease.lease([A]))
+    first, second, third = caplog.messages
+    assert f"waiting for a GPU, until now for 25 s: {A} is held by " in first
+    assert f"(process {stranger.pid}, python" in first
+    assert "for 100 s" in second
+    assert "for 3 min" in third
+
+
+@pytest.fixture
+def leased(monkeypatch):
+    """This process is a job under a lease of A."""
+    monkeypatch.setenv("TRAILERS_GPU", A)
+    got = try_lease([A])
+    yield
+    release(got)
+
+
+@pytest.mark.usefixtures("leased")
+def test_a_gpu_that_failed_is_set_aside_with_its_cause(locks, monkeypatch):
+    set_aside("CUDA error: unspecified launch failure")
+    monkeypatch.setattr(fcntl, "flock", lambda lock, how: None)  # as if the job had ended
+    (obstacle,) = try_lease([A])
+    assert obstacle.words.startswith("set aside for 5 min more: CUDA error: unspecified launch failure")
+    now = time.time()
+    monkeypatch.setattr(lease.time, "time", lambda: now + ASIDE_S + 1)
+    release(try_lease([A]))
+    monkeypatch.setattr(lease.time, "time", lambda: now)
+    release(try_lease([A]))  # it was taken since: the note is gone
+
+
+@pytest.mark.usefixtures("leased")
+def test_where_torch_can_use_no_gpu_nobody_waits(monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", lambda lock, how: None)
+    set_aside("too old", lasting=True)
+    with pytest.raises(SystemicError, match=f"no GPU here can be used: {A}: too old.*--resources gpu=0"):
+        lease.lease([A])
+    release(lease.lease([A, B]))
+    monkeypatch.setattr(lease, "torch_version", lambda: "another")
+    release(lease.lease([A]))
+
+
+def test_without_a_lease_nothing_is_set_aside(locks):
+    set_aside("something")
+    assert not locks.exists() or not list(locks.iterdir())
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "", "no json", "[]", "{}", '{"aside": "x"}', '{"aside": "x", "until": "soon", "lasting": false}',
+        json.dumps({"aside": "for ever", "until": 1e300, "lasting": False}),
+        json.dumps({"aside": "for ever", "until": 1e300, "lasting": True}),
+        json.dumps({"aside": "long ago", "until": 1, "lasting": False}),
+        '{"aside": "x", "until": NaN, "lasting": false}', "[" * 5000, "\x00\xff" * 3000,
+    ],
+)  # fmt: skip
+def test_a_note_that_nobody_of_ours_wrote_is_not_believed(locks, note):
+    locks.mkdir()
+    (locks / A).write_text(note)
+    got = try_lease([A])
+    assert isinstance(got, dict)
+    release(got)
+
+
+def test_a_notes_words_are_made_fit_for_a_terminal(locks):
+    locks.mkdir()
+    note = {"aside": "a\x1b[2Jb\nc", "until": time.time() + LASTING_S / 2, "lasting": True}
+    (locks / A).write_text(json.dumps({**note, "torch": lease.torch_version()}))
+    (obstacle,) = try_lease([A])
+    assert obstacle.words == "set aside for 30 min more: a [2Jb c"
+
+
+def test_a_device_on_which_another_computes_is_told_of(tmp_path, monkeypatch):
+    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing(), computing=f"{A}, {os.getpid()}\n")
+    monkeypatch.setenv("PATH", f"{smi}{os.pathsep}{os.defpath}")
+    obstacles = try_lease([A])
+    assert obstacles[0].words.startswith("in use by ")
+    assert f"process {os.getpid()}" in obstacles[0].words
+    release(try_lease([A, B]))
