@@ -39,6 +39,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def anchors() -> Path:
+    """Numbers and frames that others published, where there are any."""
+    folder = Path(os.environ.get("TRAILERS_TEST_ANCHORS", PROJECT.parent / "shared" / "anchors"))
+    if not folder.is_dir():
+        pytest.skip(f"no external references at {folder}; TRAILERS_TEST_ANCHORS names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def gpu() -> None:
     """A GPU, or the test is skipped."""
     import torch

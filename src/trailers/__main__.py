@@ -35,6 +35,7 @@ TOOLS = {
     "demo": "make the demo's videos",
     "doctor": "look whether this machine has all it needs",
     "lease": "run a command with a GPU of its own",
+    "evaluate": "compare detected shots with labelled ones",
     "verify": "check every product on disk",
     "status": "how far a run is, and how long it will take",
     "retry": "ask for another try of what failed or is dead",
