@@ -92,3 +92,32 @@ def test_the_rows_can_be_read_without_torch() -> None:
         "heavy = {'torch', 'torchvision', 'timm', 'pytorchvideo', 'av'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"library": "own"},
+        {"library": "os"},
+        {"model": "hf-hub:someone/model"},
+        {"model": "resnet50"},
+        {"make": "build"},
+        {"features": 10**12},
+        {"features": -1},
+        {"features": "768"},
+        {"transform": {"crop": [10**6, 10**6]}},
+        {"transform": {"std": [0.0, 1.0, 1.0]}},
+        {"transform": {"mean": [float("nan"), 0.0, 0.0]}},
+        {"weights": {"package": "evil.module"}},
+        {"weights": {"file": "../../.ssh/id_rsa"}},
+        {"weights": {"file": ".."}},
+        {"weights": {"url": "file:///etc/passwd"}},
+    ],
+)
+def test_a_record_beside_weights_is_data_and_names_nothing_to_run(tmp_path: Path, change: dict) -> None:
+    values = row_values(find_row("torchvision:convnext_tiny", tmp_path))
+    for key, value in change.items():
+        values[key] = values[key] | value if isinstance(value, dict) else value
+    (tmp_path / "torchvision-convnext_tiny.json").write_text(json.dumps({"row": values}))
+    with pytest.raises(WeightsError, match=r"torchvision-convnext_tiny\.json: is damaged"):
+        find_row("torchvision:convnext_tiny", tmp_path)

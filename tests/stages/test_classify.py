@@ -138,7 +138,7 @@ def test_the_same_run_gives_the_same_bytes(study):
     classify(study, output="again")
     for name in FILES[:-1]:
         assert (study / "out" / name).read_bytes() == (study / "again" / name).read_bytes(), name
-    first, second = (read_weights(study / folder / "weights.pt")["state"] for folder in ("out", "again"))
+    first, second = (read_weights(study / folder / "weights.pt").state for folder in ("out", "again"))
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,11 +12,36 @@ import numpy as np
 import pytest
 
 from trailers.__main__ import main
-from trailers.domain import Clip, is_safe_id
+from trailers.domain import GENRES, Clip, is_safe_id
 from trailers.errors import ConfigError
 from trailers.store.embeddings import write_embedding
+from trailers.store.experiment import save_state
 from trailers.store.layout import Layout
-from trailers.tools.predict import as_text, as_trailer, most_telling, read_vectors
+from trailers.tools import predict
+from trailers.tools.predict import as_text, as_trailer, find_experiment, most_telling, read_vectors
+
+RECIPE = {
+    "aggregation": "average", "fusion": "late", "seed": 0, "epochs": 1, "batch_trailers": 2, "learning_rate": 0.1,
+    "snippet_clips": 4, "optimiser": "adam", "weight_decay": 0.0, "plateau_epochs": 1, "plateau_factor": 0.1,
+    "stop_epochs": 0, "batch_norm": True, "short_snippets": "zeros",
+}  # fmt: skip
+
+
+def trained(folder, **change):
+    """A small trained experiment in ``folder``, as the stage classify writes it, with ``change``."""
+    import torch
+
+    from trailers.classifier.training import Recipe, network_for
+
+    values = {
+        "schema": "classify-weights/1", "fingerprint": "0123456789abcdef", "experiment": "e", "split": 0,
+        "clips": "shot24", "backbones": ["resnet50"], "features": [3], "packs": [{"backbone": "resnet50"}],
+        "genres": list(GENRES), "recipe": RECIPE, "state": network_for(Recipe(**RECIPE), [3], 10).state_dict(),
+        "curves": [(1, 0.1, 0.7, 0.6)], "best_epoch": 1,
+    }  # fmt: skip
+    assert torch.is_tensor(next(iter(values["state"].values())))
+    save_state(folder / "weights.pt", values | change)
+
 
 SPANS = np.array([[0, 0, 24, 0], [0, 24, 48, 0], [1, 48, 60, 12]])
 
@@ -68,9 +94,110 @@ def test_vectors_of_other_weights_than_the_experiments_are_refused(tmp_path):
         read_vectors("t", "shot24", "x", {"weights": "V2"}, layout)
 
 
-def test_a_folder_without_a_trained_experiment_is_named(tmp_path, capsys):
-    assert main(["predict", "a.mp4", "--experiment", str(tmp_path)]) == 1
-    assert "weights.pt: is not a trained experiment. Run the stage classify first" in capsys.readouterr().err
+@pytest.fixture
+def working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", [[], ["--experiment", "default"]])
+def test_without_experiments_no_path_is_named_that_nobody_typed(working_folder, words, capsys):
+    assert main(["predict", "a.mp4", *words]) == 1
+    said = capsys.readouterr().err
+    assert "None is trained in results/classify: run snakemake first." in said
+    assert "split0" not in said
+
+
+def test_experiments_are_listed_where_none_is_chosen(working_folder, capsys):
+    for name in ("gru", "early"):
+        trained(working_folder / "results" / "classify" / name / "split1")
+    assert main(["predict", "a.mp4"]) == 1
+    assert "There are early/split1, gru/split1: name one with --experiment." in capsys.readouterr().err
+    assert main(["predict", "a.mp4", "--experiment", "gur"]) == 1
+    assert "--experiment gur: is not a trained experiment. There are early/split1, gru" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        (None, "default/split0"),
+        ("gru", "gru/split1"),
+        ("gru/split2", "gru/split2"),
+        ("results/classify/gru/split1", "gru/split1"),
+    ],
+)
+def test_an_experiment_is_found_by_its_name_or_its_folder(working_folder, name, found):
+    for folder in ("default/split0", "default/split1", "gru/split1", "gru/split2"):
+        trained(working_folder / "results" / "classify" / folder)
+    assert find_experiment(name) == Path("results/classify") / found
+
+
+def test_the_only_experiment_is_taken(working_folder):
+    trained(working_folder / "results" / "classify" / "gru" / "split2")
+    assert find_experiment(None) == Path("results/classify/gru/split2")
+
+
+SPY = """
+import pathlib
+pathlib.Path("spied").touch()
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{folder}/evil.py:robust", "evil.py:robust", "./evil.py:robust", "~/evil.py:robust",
+        "timm:hf-hub:someone/model", "timm:local-dir:.", "torchvision:../evil", "timm:",
+        "--weights-dir=.", "swin3d_t; touch spied", "", "resnet50 ",
+    ],
+)  # fmt: skip
+def test_backbones_that_a_strangers_weights_name_do_not_run(working_folder, name, capsys):
+    (working_folder / "evil.py").write_text(SPY)
+    trained(working_folder / "e", backbones=[name.format(folder=working_folder)])
+    (working_folder / "config.yaml").write_text("embed: {backbones: [resnet50, mine.py:robust]}\n")
+    assert main(["predict", "a.mp4", "--experiment", "e"]) == 1
+    said = capsys.readouterr().err
+    assert "e/weights.pt: names the backbone" in said
+    assert "name it in config.yaml, embed.backbones, or with --own-backbones" in said
+    assert not (working_folder / "spied").exists()
+    assert not (working_folder / "results").exists()
+
+
+@pytest.mark.parametrize("way", ["embed", "experiments", "flag"])
+def test_a_file_of_the_users_runs_when_the_user_names_it(working_folder, way, monkeypatch):
+    trained(working_folder / "e", backbones=["mine.py:robust"])
+    words = ["--own-backbones", "mine.py:robust"] if way == "flag" else []
+    section = {
+        "embed": "embed: {backbones: [mine.py:robust]}",
+        "experiments": "experiments: {mine: {clips: shot24, backbones: [mine.py:robust]}}",
+        "flag": "",
+    }[way]
+    (working_folder / "config.yaml").write_text(f"{section}\n")
+    asked = []
+    monkeypatch.setattr(
+        predict, "embed", lambda trailers, clips, names, layout: asked.extend(names) or dict.fromkeys(trailers, "no")
+    )
+    assert main(["predict", "a.mp4", "--experiment", "e", *words]) == 1
+    assert asked == ["mine.py:robust"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"features": [10**6]}, r"does not fit this version: '[\w.]+' is torch.float32 \(10, 3\), expected"),
+        ({"recipe": {"seed": 0}}, "does not fit this version: .*missing"),
+        (
+            {"recipe": RECIPE | {"snippet_clips": 10**12}},
+            "does not fit this version: classify.snippet_clips is at most",
+        ),
+        ({"recipe": RECIPE | {"aggregation": "evil"}}, "does not fit this version"),
+        ({"recipe": RECIPE | {"seed": "0"}}, "does not fit this version"),
+    ],
+)
+def test_weights_that_do_not_fit_their_network_are_named(working_folder, change, words, capsys):
+    trained(working_folder / "e", **change)
+    assert main(["predict", "a.mp4", "--experiment", "e"]) == 1
+    assert re.search(rf"e/weights\.pt: {words}", capsys.readouterr().err)
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import math
+import re
 import types
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +36,9 @@ ROWS: dict[str, Row] = {
 }
 
 LIBRARIES = ("timm", "torchvision")  # those of which any model can be had by name
+MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)  # of a library, and a plain file name
+WEB = re.compile(r"https?://|$")  # what a record may name as the link of its weights
+MOST = 1 << 16  # features, frames, pixels of a side, clips of a batch
 
 
 def find_row(name: str, weights_dir: Path) -> Row:
@@ -59,6 +64,12 @@ def check_name(name: str) -> None:
     library, _, model = name.partition(":")
     if not (name in ROWS or own.is_own(name) or (library in LIBRARIES and model)):
         raise ConfigError(f"no backbone is called '{name}'. {nearest(name)}")
+
+
+def is_of_library(name: str) -> bool:
+    """Whether a backbone of this name is a network of an installed library, not a file that would be run."""
+    library, _, model = name.partition(":")
+    return name in ROWS or (library in LIBRARIES and MODEL.fullmatch(model) is not None)
 
 
 def is_2d(name: str, weights_dir: Path) -> bool:
@@ -124,10 +135,31 @@ def row_values(row: Row) -> dict[str, Any]:
 
 
 def row_from(values: dict[str, Any], name: str) -> Row:
+    """The row that ``row_values`` gave. Raises ValueError, KeyError or TypeError when it is not one of a library's."""
+    if "make" in values:
+        raise ValueError("it names code to run")
     shape: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values["transform"].items()
     }
     row = Row(**{**values, "transform": Transform(**shape), "weights": Weights(**values["weights"])})
-    if row.name != name or row.library not in LIBRARIES or Path(row.weights.file).name != row.weights.file:
-        raise ValueError(f"it describes '{row.name}'")
+    if row.name != name or row.library not in LIBRARIES or f"{row.library}:{row.model}" != name:
+        raise ValueError(f"it describes '{row.name}', {row.model} of {row.library}")
+    if not MODEL.fullmatch(row.model) or not MODEL.fullmatch(row.weights.file) or row.weights.package:
+        raise ValueError(f"it names the model {row.model!r}, the file {row.weights.file!r}")
+    if not WEB.match(row.weights.url):
+        raise ValueError(f"it names the link {row.weights.url!r}")
+    check_numbers(row)
     return row
+
+
+def check_numbers(row: Row) -> None:
+    """Raises ValueError when a recorded number is none that a network can have; memory is taken for them."""
+    sides = (*row.transform.resize, *row.transform.crop)
+    counts = (row.features, row.least_frames, row.batch_cpu, row.batch_cuda, row.frames or 1, *sides)
+    if not all(isinstance(count, int) and 1 <= count <= MOST for count in counts):
+        raise ValueError(f"its sizes are {counts}")
+    levels = (*row.transform.mean, *row.transform.std)
+    if len(levels) != 6 or not all(isinstance(level, (int, float)) and math.isfinite(level) for level in levels):
+        raise ValueError(f"its mean and deviation are {levels}")
+    if min(row.transform.std) <= 0:
+        raise ValueError(f"its deviation is {row.transform.std}")

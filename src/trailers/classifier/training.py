@@ -12,7 +12,7 @@ import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,8 @@ class Recipe:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise refused(name, f"at least {least}", getattr(self, name))
+        if self.snippet_clips > MOST_CLIPS:
+            raise refused("snippet_clips", f"at most {MOST_CLIPS}", self.snippet_clips)
         if not 0 < self.learning_rate < math.inf:
             raise refused("learning_rate", "above 0", self.learning_rate)
         if not 0 < self.plateau_factor < 1:
@@ -77,6 +79,8 @@ class Recipe:
 LEAST = {"epochs": 1, "batch_trailers": 1, "snippet_clips": 1} | dict.fromkeys(
     ("seed", "weight_decay", "plateau_epochs", "stop_epochs"), 0
 )
+
+MOST_CLIPS = 10_000  # a snippet of so many is longer than any trailer, and memory is taken for all of them
 
 
 def refused(name: str, wanted: str, found: object) -> ConfigError:
@@ -115,6 +119,21 @@ def network_for(recipe: Recipe, features: Sequence[int], genres: int) -> nn.Modu
         return make_network(
             features, genres, aggregation=recipe.aggregation, fusion=recipe.fusion, batch_norm=recipe.batch_norm
         )
+
+
+def check_state(recipe: Recipe, features: Sequence[int], genres: int, state: Mapping[str, Tensor]) -> None:
+    """Raises ValueError, naming the first tensor, when ``state`` is not that of the network of ``recipe``.
+
+    Allocates nothing, whatever sizes ``features`` claims.
+    """
+    with torch.device("meta"):
+        wanted = network_for(recipe, features, genres).state_dict()
+    for name in sorted(wanted.keys() | state.keys()):
+        if name not in wanted or name not in state:
+            raise ValueError(f"'{name}' is {'unknown' if name in state else 'missing'}")
+        expected, found = ((value[name].dtype, tuple(value[name].shape)) for value in (wanted, state))
+        if found != expected:
+            raise ValueError(f"'{name}' is {found[0]} {found[1]}, expected {expected[0]} {expected[1]}")
 
 
 @contextlib.contextmanager
@@ -160,13 +179,22 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what ``state`` gave. Raises KeyError, ValueError or RuntimeError when it does not fit."""
+        """Go on from what ``state`` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError: it does not fit.
+        """
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.curves = [Epoch(*row) for row in state["curves"]]
         self.best_epoch = state["best_epoch"]
         self.best_state = {key: value.cpu() for key, value in state["best_state"].items()}
+        shapes = {key: value.shape for key, value in self.network.state_dict().items()}
+        if {key: value.shape for key, value in self.best_state.items()} != shapes:
+            raise ValueError("the weights of its best epoch are another network's")
+        if not 1 <= self.best_epoch <= len(self.curves):
+            raise ValueError(f"its best epoch is {self.best_epoch} of {len(self.curves)}")
 
     def run_epoch(self, train: Examples, validation: Examples) -> Epoch:
         """One pass over the training trailers, then the validation loss and what follows from it."""

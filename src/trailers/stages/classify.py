@@ -307,14 +307,13 @@ def log_study(study: Study, recipe: Recipe) -> None:
 
 def trained(study: Study, recipe: Recipe, device: torch.device, folder: Path, checkpoint_s: float) -> Outcome:
     """The outcome of the training, taken from the files of ``folder`` as far as they go."""
-    from trailers.classifier.training import Epoch, Outcome, train
+    from trailers.classifier.training import train
 
     mark = mark_of(study, recipe)
-    finished = experiment.load_state(folder / experiment.WEIGHTS, mark)
+    finished = trained_before(recipe, study, folder / experiment.WEIGHTS, mark)
     if finished is not None:
-        log.info("classify: %s is there: tested again, not trained again", folder / experiment.WEIGHTS)
-        return Outcome(finished["state"], [Epoch(*row) for row in finished["curves"]], finished["best_epoch"])
-    training = started(recipe, study, device, experiment.load_state(folder / experiment.CHECKPOINT, mark))
+        return finished
+    training = started(recipe, study, device, experiment.load_checkpoint(folder / experiment.CHECKPOINT, mark))
     kept = time.monotonic()
 
     def keep(training: Training) -> None:
@@ -326,6 +325,22 @@ def trained(study: Study, recipe: Recipe, device: torch.device, folder: Path, ch
     return train(training, study.examples("train"), study.examples("validation"), keep=keep)
 
 
+def trained_before(recipe: Recipe, study: Study, path: Path, mark: str) -> Outcome | None:
+    """The outcome that an earlier run left at ``path``; None when there is none that fits."""
+    from trailers.classifier.training import Epoch, Outcome, check_state
+
+    found = experiment.find_weights(path, mark)
+    if found is None:
+        return None
+    try:
+        check_state(recipe, study.features, len(GENRES), found.state)
+    except ValueError as problem:
+        log.warning("%s: does not fit: %s. It is trained again.", path, problem)
+        return None
+    log.info("classify: %s is there: tested again, not trained again", path)
+    return Outcome(dict(found.state), [Epoch(*row) for row in found.curves], found.best_epoch)
+
+
 def started(recipe: Recipe, study: Study, device: torch.device, state: dict[str, Any] | None) -> Training:
     """A training as the checkpoint ``state`` left it, or from its beginning."""
     from trailers.classifier.training import Training
@@ -335,7 +350,7 @@ def started(recipe: Recipe, study: Study, device: torch.device, state: dict[str,
         return training
     try:
         training.restore(state)
-    except (KeyError, TypeError, ValueError, RuntimeError) as problem:
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as problem:
         log.warning("classify: the checkpoint does not fit, so it starts again: %s", problem)
         return Training(recipe, study.features, len(GENRES), device)
     log.info("classify: goes on after epoch %d of its checkpoint", len(training.curves))

@@ -14,13 +14,18 @@ import csv
 import io
 import json
 import logging
-import pickle
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trailers.errors import StoreError
+from trailers.domain import GENRES, SPLITS, ClipStrategy
+from trailers.errors import ConfigError, StoreError
 from trailers.store.atomic import unfailing, write_text
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +33,8 @@ SCHEMA = "classify-metrics/1"
 WEIGHTS_SCHEMA = "classify-weights/1"
 METRICS, PREDICTIONS, CURVES, LEFT_OUT = "metrics.json", "predictions.csv", "curves.csv", "left_out.csv"
 WEIGHTS, CHECKPOINT = "weights.pt", "checkpoint.pt"
+REMEDY = "Remove it and run the stage classify again."
+MOST_FEATURES = 1 << 20  # F of a backbone; more would be a damaged number
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -40,15 +47,14 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
     """
-    remedy = "Remove it and run the stage classify again."
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{path}: is not there. Run the stage classify first.") from None
     except (OSError, ValueError) as problem:
-        raise StoreError(f"{path}: cannot be read: {problem}. {remedy}") from None
+        raise StoreError(f"{path}: cannot be read: {problem}. {REMEDY}") from None
     if not isinstance(metrics, dict) or metrics.get("schema") != SCHEMA:
-        raise StoreError(f"{path}: its schema is not '{SCHEMA}'. {remedy}")
+        raise StoreError(f"{path}: its schema is not '{SCHEMA}'. {REMEDY}")
     return metrics
 
 
@@ -69,33 +75,147 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
         torch.save(dict(state), file)
 
 
-def load_state(path: Path, fingerprint: str | None = None) -> dict[str, Any] | None:
-    """What ``save_state`` wrote; None when it is not there, damaged, or not of this ``fingerprint``.
+def load_state(path: Path) -> dict[str, Any]:
+    """What ``save_state`` wrote. Nothing in the file is run: torch unpickles tensors and plain values only.
 
-    Nothing in the file is run: torch unpickles tensors and plain values only.
+    Raises:
+        FileNotFoundError: it is not there.
+        StoreError: it is damaged, or not such a file.
     """
     import torch
 
     try:
+        check_archive(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
+        raise
+    except Exception as problem:  # noqa: BLE001  torch raises whatever the bytes make it
+        words = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200].rstrip(".")
+        raise StoreError(f"is damaged: {words}", where=path, remedy=REMEDY) from None
+    if not isinstance(state, dict):
+        raise StoreError("holds no table of values", where=path, remedy=REMEDY)
+    return state
+
+
+def check_archive(path: Path) -> None:
+    """Raises ValueError when a record of a torch file has not the checksum it was written with; torch does not look."""
+    with zipfile.ZipFile(path) as archive:
+        records = archive.infolist()
+        if any(record.compress_type != zipfile.ZIP_STORED for record in records):
+            raise ValueError("its records are compressed, which torch never writes")
+        if sum(record.file_size for record in records) > path.stat().st_size:
+            raise ValueError("its records claim more bytes than the file has")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"the record {damaged!r} has another checksum than it was written with")
+
+
+def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
+    """The training that ``save_state`` kept; None, with a line in the log, when it is damaged or of other settings."""
+    try:
+        state = load_state(path)
+    except FileNotFoundError:
         return None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as problem:
-        log.warning("%s: is damaged: %s", path, (str(problem).splitlines() or ["?"])[0])
+    except StoreError as problem:
+        log.warning("%s", problem)
         return None
-    if not isinstance(state, dict) or fingerprint not in (None, state.get("fingerprint")):
+    if state.get("fingerprint") != fingerprint:
         log.info("%s: is of other settings or data, and not used", path)
         return None
     return state
 
 
-def read_weights(path: Path) -> dict[str, Any]:
-    """A trained experiment: backbones, clips, features, genres, recipe, state.
+@dataclass(frozen=True)
+class TrainedExperiment:
+    """What weights.pt holds: one network, and what it was trained on."""
+
+    fingerprint: str
+    experiment: str
+    split: int
+    clips: str  # the clip strategy
+    backbones: tuple[str, ...]
+    features: tuple[int, ...]  # F of each backbone
+    packs: tuple[Mapping[str, Any], ...]  # what the vectors of each can be traced to
+    genres: tuple[str, ...]
+    recipe: Mapping[str, Any]
+    state: Mapping[str, Tensor]
+    curves: tuple[tuple[int, float, float, float], ...]  # epoch, learning rate, losses of training and validation
+    best_epoch: int
+
+    def __post_init__(self) -> None:
+        for name in ("fingerprint", "experiment"):
+            require(isinstance(getattr(self, name), str), f"{name} is not text")
+        require(self.split in SPLITS, f"split is {self.split!r}")
+        ClipStrategy.parse(self.clips)
+        require(len(self.backbones) > 0, "it names no backbone")
+        require(all(isinstance(name, str) for name in self.backbones), "a name of a backbone is not text")
+        same = len(self.backbones) == len(self.features) == len(self.packs)
+        require(same, "backbones, features and packs are not of one number")
+        require(all(is_count(n) and n <= MOST_FEATURES for n in self.features), f"features are {self.features}")
+        require(all(isinstance(pack, Mapping) for pack in self.packs), "packs are not tables")
+        require(self.genres == GENRES, f"genres are {self.genres}")
+        require(isinstance(self.recipe, Mapping) and bool(self.recipe), "it has no recipe")
+        require(len(self.state) > 0, "it has no weights")
+        for name, tensor in self.state.items():
+            require(is_finite(tensor), f"the weights '{name}' are not finite numbers")
+        for number, row in enumerate(self.curves, start=1):
+            well = len(row) == 4 and row[0] == number and all(isinstance(value, (int, float)) for value in row)
+            require(well, f"epoch {number} of its learning curve is {row}")
+        require(is_count(self.best_epoch) and self.best_epoch <= len(self.curves), f"best_epoch is {self.best_epoch!r}")
+
+
+def require(true: bool, words: str) -> None:
+    if not true:
+        raise ValueError(words)
+
+
+def is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def is_finite(value: object) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor) and (not value.is_floating_point() or bool(torch.isfinite(value).all()))
+
+
+def read_weights(path: Path) -> TrainedExperiment:
+    """The trained experiment at ``path``.
 
     Raises:
-        StoreError: the file is missing, damaged, or of another schema.
+        StoreError: the file is missing, damaged, or of another schema; says what is wrong with it.
     """
-    state = load_state(path)
-    if state is None or state.get("schema") != WEIGHTS_SCHEMA:
-        raise StoreError(f"{path}: is not a trained experiment. Run the stage classify first, or name another folder.")
-    return state
+    try:
+        state = load_state(path)
+    except FileNotFoundError:
+        raise StoreError(
+            "is not a trained experiment", where=path,
+            remedy="Run the stage classify first, or name another folder.",
+        ) from None  # fmt: skip
+    if state.get("schema") != WEIGHTS_SCHEMA:
+        raise StoreError(f"its schema is {state.get('schema')!r}, not '{WEIGHTS_SCHEMA}'", where=path, remedy=REMEDY)
+    try:
+        values = {field.name: state[field.name] for field in fields(TrainedExperiment)}
+        for name in ("backbones", "features", "packs", "genres"):
+            values[name] = tuple(values[name])
+        values["curves"] = tuple(map(tuple, values["curves"]))
+        return TrainedExperiment(**values)
+    except KeyError as problem:
+        raise StoreError(f"is damaged: it has no {problem}", where=path, remedy=REMEDY) from None
+    except (TypeError, ValueError, AttributeError, ConfigError) as problem:
+        raise StoreError(f"is damaged: {problem}", where=path, remedy=REMEDY) from None
+
+
+def find_weights(path: Path, fingerprint: str) -> TrainedExperiment | None:
+    """As ``read_weights``; None, with a line in the log, when it is missing, damaged, or of other settings."""
+    if not path.exists():
+        return None
+    try:
+        trained = read_weights(path)
+    except StoreError as problem:
+        log.warning("%s It is trained again.", problem)
+        return None
+    if trained.fingerprint != fingerprint:
+        log.info("%s: is of other settings or data, and not used", path)
+        return None
+    return trained

@@ -1,7 +1,8 @@
 """Tell the genres of new trailers with a trained experiment, and the clips that tell most.
 
 in   videos, links or YouTube ids
-     results/classify/{experiment}/split{N}/weights.pt
+     results/classify/{experiment}/split{N}/weights.pt; it may come from a stranger: of the backbones it names, only
+     those of libraries run, and files of the user's own that config.yaml or --own-backbones names
 out  to the screen, and with --json to a file: the probability of each genre, and for the probable ones the most
      telling clips
      results/predict/: everything that the stages make on the way; asked again, nothing is made twice
@@ -23,11 +24,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trailers.backbones.rows import is_of_library
 from trailers.domain import FPS, Trailer
 from trailers.errors import ConfigError, StoreError
+from trailers.plan.studies import plan_here
 from trailers.store.atomic import write_text
 from trailers.store.embeddings import read_embedding
-from trailers.store.experiment import WEIGHTS, read_weights
+from trailers.store.experiment import WEIGHTS, TrainedExperiment, read_weights
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
 from trailers.store.manifest import write_manifest
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EXPERIMENTS = Path("results/classify")
 PROBABLE = 0.5  # from here on a genre is called probable; the first of all is shown in any case
 SAME = ("weights", "weights_sha256", "transform")  # what the experiment's vectors and these must have in common
 
@@ -46,8 +50,12 @@ SAME = ("weights", "weights_sha256", "transform")  # what the experiment's vecto
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="a file, a link or a YouTube id")
     parser.add_argument(
-        "--experiment", type=Path, default=Path("results/classify/default/split0"), metavar="FOLDER",
-        help="a trained experiment and split (default results/classify/default/split0)",
+        "--experiment", metavar="NAME",
+        help="a trained experiment, such as default or default/split1, or its folder (default, or the only one)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--own-backbones", nargs="+", default=[], metavar="FILE.py:ROW",
+        help="files of your own that the experiment may run as backbones, beside those that config.yaml names",
     )  # fmt: skip
     parser.add_argument("--clips", type=int, default=3, help="how many telling clips to show for a genre (default 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
@@ -57,11 +65,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    trained = read_weights(arguments.experiment / WEIGHTS)
+    folder = find_experiment(arguments.experiment)
+    trained = read_weights(folder / WEIGHTS)
+    check_backbones(trained, folder / WEIGHTS, arguments.own_backbones)
+    network, recipe = restore(trained, folder / WEIGHTS)
     trailers = list({trailer.trailer: trailer for trailer in map(as_trailer, arguments.videos)}.values())
     layout = Layout(arguments.results.resolve())
-    failed = embed(trailers, trained["clips"], trained["backbones"], layout)
-    network, recipe = restore(trained)
+    failed = embed(trailers, trained.clips, trained.backbones, layout)
     found = [predict_one(trailer, trained, network, recipe, layout) for trailer in trailers if trailer not in failed]
     if arguments.json:
         write_text(arguments.json, json.dumps(found, indent=1) + "\n")
@@ -70,6 +80,44 @@ def run(arguments: argparse.Namespace) -> int:
     for trailer, why in failed.items():
         print(f"{trailer.urls[0]}\n  {why}")
     return int(bool(failed))
+
+
+def find_experiment(name: str | None) -> Path:
+    """The folder of a trained experiment: its path, or its name below results/classify.
+
+    Raises:
+        ConfigError: there is none of that name, or several to choose from; they are listed.
+    """
+    trained = [path.parent for path in sorted(EXPERIMENTS.glob(f"*/split*/{WEIGHTS}"))]
+    names = [str(folder.relative_to(EXPERIMENTS)) for folder in trained]
+    if name is None:
+        experiments = {folder.parent.name for folder in trained}
+        chosen = [folder for folder in trained if len(experiments) == 1 or folder.parent.name == "default"]
+    else:
+        chosen = [folder for folder in (Path(name), EXPERIMENTS / name) if (folder / WEIGHTS).is_file()]
+        chosen = chosen or [folder for folder in trained if folder.parent.name == name]
+    if not chosen:
+        what = f"--experiment {name}: is not a trained experiment" if name else "no experiment is chosen"
+        remedy = f"There are {', '.join(names)}: name one with --experiment."
+        raise ConfigError(what, remedy=remedy if names else f"None is trained in {EXPERIMENTS}: run snakemake first.")
+    if chosen[0] in trained:
+        log.info("predict: experiment %s", chosen[0].relative_to(EXPERIMENTS))
+    return chosen[0]
+
+
+def check_backbones(trained: TrainedExperiment, path: Path, own_names: Sequence[str]) -> None:
+    """Raises StoreError when ``path`` names a backbone that is neither a library's nor one that the user names too.
+
+    The file may come from a stranger, and the name of a backbone may be that of a Python file.
+    """
+    strange = [name for name in trained.backbones if not is_of_library(name) and name not in own_names]
+    configured = {backbone for _, backbone in plan_here().pairs} if strange else set()
+    for name in strange:
+        if name not in configured:
+            raise StoreError(
+                f"names the backbone {name!r}, which is not of a library, and files of others are not run", where=path,
+                remedy="If it is your own, name it in config.yaml, embed.backbones, or with --own-backbones.",
+            )  # fmt: skip
 
 
 def as_trailer(video: str) -> Trailer:
@@ -118,24 +166,31 @@ def run_stage(words: Sequence[str]) -> None:
         raise StoreError(f"the stage {words[0]} stopped with code {done.returncode}: {last.removeprefix('error: ')}")
 
 
-def restore(trained: Mapping[str, Any]) -> tuple[nn.Module, Recipe]:
-    """The network of a trained experiment, on the CPU: one trailer is no work for a GPU."""
+def restore(trained: TrainedExperiment, path: Path) -> tuple[nn.Module, Recipe]:
+    """The network of a trained experiment, on the CPU: one trailer is no work for a GPU.
+
+    Raises:
+        StoreError: its weights are not those of the network that it describes.
+    """
     import torch
 
-    from trailers.classifier.training import Recipe, network_for
+    from trailers.classifier.training import Recipe, check_state, network_for
 
     try:
-        recipe = Recipe(**trained["recipe"])
-        network = network_for(recipe, trained["features"], len(trained["genres"]))
-        network.load_state_dict(trained["state"])
-    except (KeyError, TypeError, RuntimeError) as problem:
-        raise StoreError(f"the weights do not fit this version: {problem}. Run the stage classify again.") from None
+        recipe = Recipe(**trained.recipe)
+        check_state(recipe, trained.features, len(trained.genres), trained.state)
+        network = network_for(recipe, trained.features, len(trained.genres))
+        network.load_state_dict(dict(trained.state))
+    except (TypeError, ValueError, RuntimeError, ConfigError) as problem:
+        raise StoreError(
+            f"does not fit this version: {problem}", where=path, remedy="Remove it and run the stage classify again."
+        ) from None
     torch.set_num_threads(1)
     return network, recipe
 
 
 def predict_one(
-    trailer: Trailer, trained: Mapping[str, Any], network: nn.Module, recipe: Recipe, layout: Layout
+    trailer: Trailer, trained: TrainedExperiment, network: nn.Module, recipe: Recipe, layout: Layout
 ) -> dict[str, Any]:
     """Probabilities and the clips that tell, of one embedded trailer.
 
@@ -147,21 +202,21 @@ def predict_one(
     from trailers.classifier.telling import telling
 
     vectors = []
-    for backbone, pack in zip(trained["backbones"], trained["packs"], strict=True):
-        table, spans = read_vectors(trailer.trailer, trained["clips"], backbone, pack, layout)
+    for backbone, pack in zip(trained.backbones, trained.packs, strict=True):
+        table, spans = read_vectors(trailer.trailer, trained.clips, backbone, pack, layout)
         vectors.append(table)
     probabilities, raised = telling(network, vectors, recipe, torch.device("cpu"))
     order = np.argsort(-probabilities, kind="stable")
     return {
         "video": trailer.urls[0],
         "trailer": trailer.trailer,
-        "genres": {trained["genres"][i]: round(float(probabilities[i]), 6) for i in order},
-        "telling": {trained["genres"][i]: most_telling(raised[:, i], spans) for i in order},
+        "genres": {trained.genres[i]: round(float(probabilities[i]), 6) for i in order},
+        "telling": {trained.genres[i]: most_telling(raised[:, i], spans) for i in order},
     }
 
 
 def read_vectors(
-    trailer: str, clips: str, backbone: str, pack: Mapping[str, str], layout: Layout
+    trailer: str, clips: str, backbone: str, pack: Mapping[str, Any], layout: Layout
 ) -> tuple[np.ndarray, np.ndarray]:
     """Float32 (clips, F) and the clips' spans."""
     table, spans, attributes = read_embedding(layout.embedding(clips, backbone, trailer))
