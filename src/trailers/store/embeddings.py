@@ -54,14 +54,16 @@ def write_attributes(file: h5py.File, schema: str, attributes: Mapping[str, Any]
 def check_vectors(vectors: np.ndarray, where: str) -> None:
     """Raises StoreError with the named cause when ``vectors`` (clips, F) cannot be embeddings."""
     if len(vectors) == 0:
-        raise StoreError(f"{where}: there are no clips, so no vectors. Look at the shots of this trailer.")
+        raise StoreError("there are no clips, so no vectors", where=where, remedy="Look at the shots of this trailer.")
     if not np.isfinite(vectors).all():
         bad = int((~np.isfinite(vectors)).any(axis=1).sum())
         raise StoreError(
-            f"{where}: {bad} of {len(vectors)} vectors hold NaN or infinity. Use embed.precision: float32."
+            f"{bad} of {len(vectors)} vectors hold NaN or infinity", where=where, remedy="Use embed.precision: float32."
         )
     if len(vectors) > 1 and (vectors == vectors[0]).all():
-        raise StoreError(f"{where}: all {len(vectors)} vectors are the same. Look at the video and at the weights.")
+        raise StoreError(
+            f"all {len(vectors)} vectors are the same", where=where, remedy="Look at the video and at the weights."
+        )
 
 
 def read_embedding(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:

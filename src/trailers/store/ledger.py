@@ -61,21 +61,23 @@ def read_ledger(path: Path) -> dict[str, LedgerRow]:
     Raises:
         StoreError: the file is missing, cut off or not a ledger.
     """
-    remedy = "Remove it and run snakemake again"
+    remedy = "Remove it and run snakemake again."
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
-        raise StoreError(f"{path}: cannot be read as a ledger: {problem}. {remedy}.") from None
+        raise StoreError(f"cannot be read as a ledger: {problem}", where=path, remedy=remedy) from None
     lines = text.splitlines()
     if not lines or tuple(lines[0].split("\t")) != COLUMNS:
-        raise StoreError(f"{path}: expected columns {', '.join(COLUMNS)} in line 1. {remedy}.")
+        raise StoreError(f"expected columns {', '.join(COLUMNS)} in line 1", where=path, remedy=remedy)
     rows = {}
     for number, line in enumerate(lines[1:], start=2):
         try:
             trailer, status, where, fingerprint, facts, error = line.split("\t")
             rows[trailer] = LedgerRow(trailer, status, where, fingerprint, json.loads(facts), error)
         except ValueError as problem:
-            raise StoreError(f"{path}: line {number} is damaged: {problem}. {remedy}.") from None
+            raise StoreError(f"line {number} is damaged: {problem}", where=path, remedy=remedy) from None
     if not text.endswith("\n") or not is_whole(path, list(rows)):
-        raise StoreError(f"{path}: is cut off, or its {len(rows)} trailers are not those of its name. {remedy}.")
+        raise StoreError(
+            f"is cut off, or its {len(rows)} trailers are not those of its name", where=path, remedy=remedy
+        )
     return rows

@@ -158,11 +158,13 @@ def check_finite(pack: Pack) -> None:
             continue
         row = start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
         trailer = pack.trailers[int(np.searchsorted(pack.offsets, row, side="right")) - 1]
-        raise StoreError(f"{pack.path}: the vectors of {trailer} hold NaN or infinity. {REMEDY}")
+        raise StoreError(f"the vectors of {trailer} hold NaN or infinity", where=pack.path, remedy=REMEDY)
 
 
 def check_sums(pack: Pack) -> None:
     """Raises StoreError naming the first trailer whose vectors are not those that were written."""
     for number, trailer in enumerate(pack.trailers):
         if zlib.crc32(np.ascontiguousarray(pack.clips_of(number)).data) != int(pack.checksums[number]):
-            raise StoreError(f"{pack.path}: the vectors of {trailer} are not those that were written. {REMEDY}")
+            raise StoreError(
+                f"the vectors of {trailer} are not those that were written", where=pack.path, remedy=REMEDY
+            )

@@ -84,18 +84,18 @@ def read_receipt(path: Path) -> Receipt:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StoreError(f"{path}: is not there. Run the stage download first.") from None
+        raise StoreError("is not there", where=path, remedy="Run the stage download first.") from None
     except (OSError, ValueError) as problem:
-        raise StoreError(f"{path}: cannot be read as a receipt: {problem}. {remedy}") from None
+        raise StoreError(f"cannot be read as a receipt: {problem}", where=path, remedy=remedy) from None
     found = values.pop("schema", None) if isinstance(values, dict) else None
     if found != SCHEMA:
-        raise StoreError(f"{path}: expected schema {SCHEMA} but found {found}. {remedy}")
+        raise StoreError(f"expected schema {SCHEMA} but found {found}", where=path, remedy=remedy)
     try:
         receipt = Receipt(**values)
     except (TypeError, ValueError) as problem:
-        raise StoreError(f"{path}: is damaged: {problem}. {remedy}") from None
+        raise StoreError(f"is damaged: {problem}", where=path, remedy=remedy) from None
     if receipt.trailer != path.stem:
-        raise StoreError(f"{path}: is the receipt of '{receipt.trailer}'. {remedy}")
+        raise StoreError(f"is the receipt of '{receipt.trailer}'", where=path, remedy=remedy)
     return receipt
 
 

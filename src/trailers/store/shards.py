@@ -73,19 +73,16 @@ def read_shard(path: Path) -> list[str]:
     Raises:
         StoreError: the file is missing, cut off, or holds something that is no trailer id.
     """
+    remedy = "Remove it and run snakemake again."
     try:
         trailers = path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as problem:
-        raise StoreError(
-            f"{path}: cannot be read as a shard list: {problem}. Remove it and run snakemake again."
-        ) from None
+        raise StoreError(f"cannot be read as a shard list: {problem}", where=path, remedy=remedy) from None
     for trailer in trailers:
         if not is_safe_id(trailer):
-            raise StoreError(f"{path}: '{trailer}' is no trailer id. Remove the file and run snakemake again.")
+            raise StoreError(f"'{trailer}' is not a trailer id", where=path, remedy=remedy)
     if not trailers:
-        raise StoreError(f"{path}: is empty. Remove it and run snakemake again.")
+        raise StoreError("is empty", where=path, remedy=remedy)
     if not is_whole(path, trailers):
-        raise StoreError(
-            f"{path}: its {len(trailers)} trailers are not those of its name. Remove it and run snakemake again."
-        )
+        raise StoreError(f"its {len(trailers)} trailers are not those of its name", where=path, remedy=remedy)
     return trailers

@@ -54,13 +54,13 @@ def read_spans(path: Path, *, kind: type[Span], schema: str) -> tuple[list[Span]
     header, lines = read_lines(path, schema)
     names = [field.name for field in dataclasses.fields(kind)]
     if lines[0] != ",".join(names):
-        raise StoreError(f"{path}: expected columns {', '.join(names)} but found {lines[0]}. {remedy(schema)}")
+        raise StoreError(f"expected columns {', '.join(names)} but found {lines[0]}", where=path, remedy=remedy(schema))
     spans = []
     for number, line in enumerate(lines[1:], start=3):
         try:
             spans.append(kind(*map(int, line.split(","))))
         except (ValueError, TypeError) as problem:
-            raise StoreError(f"{path}: line {number} is damaged: {problem}. {remedy(schema)}") from None
+            raise StoreError(f"line {number} is damaged: {problem}", where=path, remedy=remedy(schema)) from None
     return spans, header
 
 
@@ -68,14 +68,14 @@ def read_lines(path: Path, schema: str) -> tuple[dict[str, str], list[str]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise StoreError(f"{path}: is not there. Run the stage {schema.split('/')[0]} first.") from None
+        raise StoreError("is not there", where=path, remedy=f"Run the stage {schema.split('/')[0]} first.") from None
     except (OSError, UnicodeDecodeError) as problem:
-        raise StoreError(f"{path}: cannot be read: {problem}. {remedy(schema)}") from None
+        raise StoreError(f"cannot be read: {problem}", where=path, remedy=remedy(schema)) from None
     words = lines[0].split() if lines else []
     if words[:2] != ["#", schema]:
-        raise StoreError(f"{path}: line 1 does not say '# {schema}'. {remedy(schema)}")
+        raise StoreError(f"line 1 does not say '# {schema}'", where=path, remedy=remedy(schema))
     if lines[-1] != f"# {len(lines) - 3} rows":
-        raise StoreError(f"{path}: is cut off. {remedy(schema)}")
+        raise StoreError("is cut off", where=path, remedy=remedy(schema))
     return dict(word.split("=", 1) for word in words[2:] if "=" in word), lines[1:-1]
 
 
