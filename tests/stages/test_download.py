@@ -70,9 +70,9 @@ def test_posters_are_had_with_the_same_care(work, poster, tmp_path):
         {"bytes": len(poster), "width_px": 20, "height_px": 30},
     )
     assert (work.results / "posters" / "b.jpg").read_bytes() == poster
-    assert rows["d"].error.startswith("posters: not an image: Unsupported URL")
-    assert rows["e"].error.startswith("posters: not found: ")
-    assert rows["f"].error.startswith("posters: not an image: Truncated File Read")
+    assert rows["d"].error.startswith("poster download: not an image: Unsupported URL")
+    assert rows["e"].error.startswith("poster download: not found: ")
+    assert rows["f"].error.startswith("poster download: not an image: Truncated File Read")
     assert not (work.results / "download").exists()
 
 

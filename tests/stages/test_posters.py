@@ -180,7 +180,9 @@ def test_what_is_damaged_is_named_and_the_others_go_on(house: House) -> None:
     rows = read_ledger(house.ledger)
     expected = {"a": OK, "gone": FAILED, "changed": FAILED, "cut": DEAD, "z": OK, "none": SKIPPED}
     assert {name: row.status for name, row in rows.items()} == expected
-    assert rows["changed"].error.startswith(f"posters: {house.layout.poster_folder() / 'changed.png'}: is not what its")
+    assert rows["changed"].error.startswith(
+        f"poster embedding: {house.layout.poster_folder() / 'changed.png'}: is not what its"
+    )
     assert rows["cut"].error.endswith("cut.png: image file is truncated. Name another image in the manifest, "
                                       "column poster.")  # fmt: skip
     assert sorted(house.times()) == ["a", "z"]

@@ -58,7 +58,7 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path):
 def test_a_shard_list_that_holds_no_ids_is_refused(tmp_path):
     path = tmp_path / "s0000.txt"
     path.write_text("tt1\n../../etc/passwd\n")
-    with pytest.raises(StoreError, match=r"'../../etc/passwd' is no trailer id"):
+    with pytest.raises(StoreError, match=r"'../../etc/passwd' is not a trailer id"):
         read_shard(path)
     path.write_text("")
     with pytest.raises(StoreError, match="empty"):

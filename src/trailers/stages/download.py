@@ -14,27 +14,29 @@ is `failed` and tried again by the next run, from the byte where it stopped.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from trailers.errors import ConfigError, ImageError, ManifestError, VideoError
+from trailers.errors import ConfigError, ImageError, ManifestError, StoreError, VideoError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
-from trailers.store.fingerprint import fingerprint
+from trailers.stages.stage import Stage, Work
+from trailers.store.atomic import remove
+from trailers.store.fingerprint import fingerprint, sha256_of
 from trailers.store.image import open_image
 from trailers.store.layout import Layout
+from trailers.store.ledger import DEAD, OK, LedgerRow
 from trailers.store.manifest import read_manifest
+from trailers.store.receipt import read_receipt, source_of
 from trailers.web.client import Client, Effort
-from trailers.web.collect import Collection, Kind, refuse
+from trailers.web.collect import Collection, Kind, ledger_row, refuse
 from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, lines
 from trailers.web.reasons import LinkError, clean
-
-SCHEMA = "download/1"
-POSTERS_SCHEMA = "posters/1"
 
 
 @dataclass(frozen=True)
@@ -61,34 +63,34 @@ def videos(layout: Layout, settings: Settings) -> Kind:
         return shortcomings(settings, duration_s=facts["duration_s"], height=height)
 
     return Kind(
-        stage="download",
+        stage=Download.name,
         folder=layout.download_folder(),
         suffixes=VIDEO_SUFFIXES,
         refusal="not a video",
         urls=lambda trailer: trailer.urls,
-        mark=lambda urls: fingerprint(SCHEMA, settings, *urls),
+        mark=lambda urls: fingerprint(Download.schema, settings, *urls),
         look=look_at_video,
         shortcomings=missed,
         accept=partial(accept_duration, settings),
         enforce=settings.enforce_quality,
-        facts=("bytes", "duration_s", "width_px", "height_px", "quality"),
+        facts=Download.facts,
         asked={"asked_max_height": settings.max_height},
     )
 
 
 def posters(layout: Layout) -> Kind:
     return Kind(
-        stage="posters",
+        stage=PosterDownload.name,
         folder=layout.poster_folder(),
         suffixes=IMAGE_SUFFIXES,
         refusal="not an image",
         urls=lambda trailer: (trailer.poster,) if trailer.poster else (),
-        mark=lambda urls: fingerprint(POSTERS_SCHEMA, {}, *urls),
+        mark=lambda urls: fingerprint(PosterDownload.schema, {}, *urls),
         look=look_at_image,
         shortcomings=lambda _: {},
         accept=lambda _: None,
         enforce=False,
-        facts=("bytes", "width_px", "height_px"),
+        facts=PosterDownload.facts,
         asked={},
     )
 
@@ -135,7 +137,7 @@ def look_at_image(path: Path) -> dict[str, Any]:
     try:
         image = open_image(path)
     except ImageError as problem:
-        raise LinkError("not an image", clean(str(problem).removeprefix(f"{path}: ").split(". ")[0])) from problem
+        raise LinkError("not an image", clean(problem.what)) from problem
     return {"container": str(image.format), "width_px": image.width, "height_px": image.height}
 
 
@@ -152,21 +154,120 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
-    layout = Layout(arguments.results)
-    kind = posters(layout) if arguments.posters else videos(layout, settings)
-    work = shard.ShardRun.from_flags(kind.stage, arguments)
-    trailers = {trailer.trailer: trailer for trailer in read_manifest(arguments.manifest)}
-    for trailer in work.trailers:
-        if trailer not in trailers:
-            raise ManifestError(f"{arguments.manifest}: has no row for '{trailer}'. Add one, or name another trailer.")
-    without = {trailer: "the manifest gives none" for trailer in work.trailers if not kind.urls(trailers[trailer])}
-    work.skipped = {**work.skipped, **without}
-    client = Client(effort, settings.min_height, settings.max_height, kind.folder / ".cache")
-    base = arguments.manifest.parent
-    collection = Collection(kind, trailers, base, client, layout.root, retry_dead=arguments.retry_dead)
-    wanted = work.to_make(collection.settled)
-    if wanted and effort.cookies is not None:
-        _ = client.downloader  # a bad cookies file is told once, not once a trailer
-    for trailer in wanted:
-        work.attempt(trailer, collection.make)
-    work.finish()
+    kind = PosterDownload if arguments.posters else Download
+    stage = kind(Layout(arguments.results), (), settings, effort)
+    stage.open(arguments.manifest, retry_dead=arguments.retry_dead)
+    shard.run_stage(stage, arguments)
+
+
+class Published(Stage):
+    """A file as published per trailer, beside its receipt."""
+
+    facts: ClassVar[tuple[str, ...]]  # of the receipt, those that the ledger shows
+    settings: Settings
+    effort: Effort
+    manifest: Path
+    collection: Collection  # there from ``open`` on
+
+    @abstractmethod
+    def kind(self) -> Kind:
+        """What is downloaded."""
+
+    def open(self, manifest: Path, *, retry_dead: bool = False) -> None:
+        """Read the links of ``manifest``; without it the stage can only be looked at. Raises ManifestError."""
+        kind, settings = self.kind(), self.settings
+        trailers = {trailer.trailer: trailer for trailer in read_manifest(manifest)}
+        client = Client(self.effort, settings.min_height, settings.max_height, kind.folder / ".cache")
+        self.manifest = manifest
+        self.collection = Collection(kind, trailers, manifest.parent, client, self.layout.root, retry_dead=retry_dead)
+
+    def receipt_path(self, trailer: str) -> Path:
+        return self.layout.root / self.folder / f"{trailer}.json"
+
+    def products(self, trailer: str) -> tuple[Path, ...]:
+        """The file that the receipt names, where it is the project's own, and the receipt."""
+        path = self.receipt_path(trailer)
+        try:
+            file = read_receipt(path).file
+        except StoreError:
+            file = ""
+        return (path.with_name(file), path) if file else (path,)
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:  # noqa: ARG002  a link is not a product
+        return ()
+
+    def skips(self, trailer: str) -> str:
+        known = self.collection.trailers.get(trailer)
+        if known is None:
+            remedy = "Add one, or name another trailer."
+            raise ManifestError(f"has no row for '{trailer}'", where=self.manifest, remedy=remedy)
+        return "" if self.collection.kind.urls(known) else "the manifest gives none"
+
+    def fingerprint(self, trailer: str) -> str:
+        return self.collection.kind.mark(self.collection.urls(trailer))
+
+    def existing(self, trailer: str) -> LedgerRow | None:
+        return self.collection.existing(trailer)
+
+    def read(self, trailer: str) -> LedgerRow:
+        path = self.receipt_path(trailer)
+        receipt = read_receipt(path)
+        try:
+            return ledger_row(receipt, self.name, self.folder, self.facts)
+        except KeyError as problem:
+            remedy = "Remove it and run snakemake again."
+            raise StoreError(f"is damaged: it lacks {problem}", where=path, remedy=remedy) from None
+
+    def make(self, trailer: str) -> LedgerRow:
+        return self.collection.make(trailer)
+
+    def make_all(self, trailers: Sequence[str], work: Work) -> None:
+        if trailers and self.effort.cookies is not None:
+            _ = self.collection.client.downloader  # a bad cookies file is told once, not once per trailer
+        super().make_all(trailers, work)
+
+    def check(self, trailer: str) -> None:
+        self.read(trailer)
+        path = self.receipt_path(trailer)
+        receipt = read_receipt(path)
+        if receipt.status == DEAD:
+            return
+        file = source_of(path, receipt)
+        size, promised = file.stat().st_size if file.is_file() else None, receipt.facts.get("bytes")
+        if size is None:
+            raise StoreError("is not there, but its receipt is", where=file, remedy=f"Remove {path}.")
+        if size != promised:
+            raise StoreError(f"has {size:,} bytes, its receipt says {promised:,}", where=file, remedy=f"Remove {path}.")
+
+    def check_digests(self, trailer: str) -> None:
+        path = self.receipt_path(trailer)
+        receipt = read_receipt(path)
+        if receipt.status == OK and sha256_of(source_of(path, receipt)) != receipt.sha256:
+            where = source_of(path, receipt)
+            raise StoreError("its sha256 is not the one in its receipt", where=where, remedy=f"Remove {path}.")
+
+    def forget(self, trailer: str) -> None:
+        """Remove a receipt that says why there is no file; one of a file that came since stays."""
+        path = self.receipt_path(trailer)
+        if read_receipt(path).status == DEAD:
+            remove(path, below=self.layout.root)
+
+
+class Download(Published):
+    """Videos, from the links of the manifest."""
+
+    name, folder, schema = "download", "download", "download/1"
+    facts = ("bytes", "duration_s", "width_px", "height_px", "quality")
+
+    def kind(self) -> Kind:
+        return videos(self.layout, self.settings)
+
+
+class PosterDownload(Published):
+    """Posters, from the column `poster`."""
+
+    name, folder, schema = "poster download", "posters", "posters/1"
+    facts = ("bytes", "width_px", "height_px")
+
+    def kind(self) -> Kind:
+        return posters(self.layout)

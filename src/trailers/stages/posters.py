@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +24,11 @@ from trailers.errors import ConfigError, ImageError, StoreError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags
 from trailers.stages import shard
-from trailers.store.embeddings import read_poster, write_poster
+from trailers.stages.stage import Stage, Work
+from trailers.store.embeddings import check_vectors, read_poster, write_poster
 from trailers.store.fingerprint import fingerprint, sha256_of
 from trailers.store.image import read_image
+from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
 from trailers.store.receipt import Receipt, read_receipt, source_of
 
@@ -34,95 +36,6 @@ if TYPE_CHECKING:
     from trailers.backbones.embedder import Embedder
 
 SCHEMA = "poster-embedding/1"
-
-
-@dataclass(frozen=True, eq=False)
-class Posters:
-    """The posters of a shard seen through one backbone."""
-
-    row: Row
-    weights_sha256: str
-    settings: Settings
-    work: shard.ShardRun
-
-    def path(self, trailer: str) -> Path:
-        return self.work.layout.poster(self.row.name, trailer)
-
-    def receipt(self, trailer: str) -> Receipt:
-        path = self.work.layout.poster_receipt(trailer)
-        receipt = read_receipt(path)
-        if receipt.status != OK:
-            raise ImageError(f"{path}: there is no poster: {receipt.error}")
-        return receipt
-
-    def mark(self, receipt: Receipt) -> str:
-        """The fingerprint of a poster's vectors."""
-        shape = {"precision": self.settings.precision, **self.row.identity()}
-        return fingerprint(SCHEMA, shape, self.weights_sha256, receipt.sha256)
-
-    def settled(self, trailer: str) -> LedgerRow | None:
-        """The row of vectors that are there, whole and of this poster."""
-        if not self.path(trailer).exists():
-            return None
-        wanted = self.mark(self.receipt(trailer))
-        _, attributes = read_poster(self.path(trailer))
-        if attributes.get("fingerprint") != wanted or attributes.get("trailer") != trailer:
-            return None
-        return self.ledger_row(trailer, wanted, str(attributes.get("precision")))
-
-    def read(self, trailer: str) -> tuple[Receipt, np.ndarray]:
-        """The receipt, and the poster as the backbone wants it: uint8 (1, 1, height, width, 3).
-
-        Raises:
-            ImageError: there is none, or none that can be read.
-            StoreError: the image is not the one that was downloaded.
-        """
-        from trailers.backbones.transform import resize_and_crop
-
-        receipt = self.receipt(trailer)
-        receipt_path = self.work.layout.poster_receipt(trailer)
-        image = source_of(receipt_path, receipt)
-        if not image.is_file() or sha256_of(image) != receipt.sha256:
-            raise StoreError(f"{image}: is not what its receipt says. Remove {receipt_path} and run snakemake again.")
-        return receipt, resize_and_crop(read_image(image)[None], self.row.transform)[None]
-
-    def write(self, trailer: str, receipt: Receipt, vectors: np.ndarray, precision: str) -> LedgerRow:
-        attributes = {
-            **origin(self.row, self.weights_sha256, self.settings, precision),
-            "trailer": trailer,
-            "source_sha256": receipt.sha256,
-            "fingerprint": self.mark(receipt),
-        }
-        write_poster(self.path(trailer), vectors, attributes)
-        return self.ledger_row(trailer, self.mark(receipt), precision)
-
-    def ledger_row(self, trailer: str, mark: str, precision: str) -> LedgerRow:
-        path = str(self.path(trailer).relative_to(self.work.layout.root))
-        return LedgerRow(trailer, OK, path, mark, {"F": self.row.features, "precision": precision})
-
-
-def embed(posters: Posters, trailers: Sequence[str], embedder: Embedder) -> None:
-    """Make the vectors of ``trailers``, a batch at a time."""
-    waiting: dict[str, tuple[Receipt, np.ndarray]] = {}
-    for trailer in trailers:
-        posters.work.starts(trailer)
-        try:
-            waiting[trailer] = posters.read(trailer)
-        except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
-            posters.work.fail(trailer, problem)
-        if len(waiting) >= embedder.batch_clips:
-            land(posters, waiting, embedder)
-            waiting = {}
-    if waiting:
-        land(posters, waiting, embedder)
-
-
-def land(posters: Posters, batch: dict[str, tuple[Receipt, np.ndarray]], embedder: Embedder) -> None:
-    """Write the vectors of one batch."""
-    vectors = embedder(np.concatenate([pixels for _, pixels in batch.values()]))
-    found = {trailer: (receipt, vectors[n : n + 1]) for n, (trailer, (receipt, _)) in enumerate(batch.items())}
-    for trailer in found:
-        posters.work.attempt(trailer, lambda trailer: posters.write(trailer, *found[trailer], embedder.precision))
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -134,15 +47,123 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
-    row = find_row(arguments.backbone, Path(effort.weights_dir))
-    if row.dimensions != 2:
+    stage = PosterEmbedding(Layout(arguments.results), (arguments.backbone,), settings, effort)
+    if stage.backbone.dimensions != 2:
         raise ConfigError(
-            f"{row.name}: is a {row.dimensions}D backbone and wants clips, a poster is one picture. Choose a 2D one; "
-            "`python -m trailers backbones` lists them."
+            f"is a {stage.backbone.dimensions}D backbone and wants clips, a poster is one picture",
+            where=stage.backbone.name, remedy="Choose a 2D one; `python -m trailers backbones` lists them.",
+        )  # fmt: skip
+    _ = stage.weights_sha256  # weights that are missing concern every trailer
+    shard.run_stage(stage, arguments)
+
+
+Poster = tuple[Receipt, np.ndarray]  # the receipt, and the image as the backbone wants it: uint8 (1, 1, H, W, 3)
+
+
+class PosterEmbedding(Stage):
+    """The vector of each poster, by one backbone."""
+
+    name, folder, schema, axes = "poster embedding", "posters", SCHEMA, ("backbone",)
+    settings: Settings
+    effort: Effort
+
+    @cached_property
+    def backbone(self) -> Row:
+        return find_row(self.variant[0], Path(self.effort.weights_dir))
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        return weights_of(self.backbone, self.settings, self.effort)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return make_embedders([self.backbone], self.settings, self.effort)[self.backbone.name]
+
+    def path(self, trailer: str) -> Path:
+        return self.layout.poster(self.variant[0], trailer)
+
+    def products(self, trailer: str) -> tuple[Path, ...]:
+        return (self.path(trailer),)
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:
+        return (self.layout.poster_receipt(trailer),)
+
+    def receipt(self, trailer: str) -> Receipt:
+        path = self.layout.poster_receipt(trailer)
+        receipt = read_receipt(path)
+        if receipt.status != OK:
+            raise ImageError(f"there is no poster: {receipt.error}", where=path)
+        return receipt
+
+    def fingerprint(self, trailer: str) -> str:
+        shape = {"precision": self.settings.precision, **self.backbone.identity()}
+        return fingerprint(SCHEMA, shape, self.weights_sha256, self.receipt(trailer).sha256)
+
+    def read(self, trailer: str) -> LedgerRow:
+        path = self.path(trailer)
+        vectors, attributes = read_poster(path)
+        if attributes.get("trailer") != trailer:
+            remedy = "Remove it and run the stage posters again."
+            raise StoreError(f"belongs to {attributes.get('trailer')}", where=path, remedy=remedy)
+        facts = {"F": vectors.shape[1], "precision": str(attributes.get("precision"))}
+        return self.row(trailer, str(attributes.get("fingerprint")), facts)
+
+    def check(self, trailer: str) -> None:
+        self.read(trailer)
+        check_vectors(read_poster(self.path(trailer))[0], str(self.path(trailer)))
+
+    def look(self, trailer: str) -> Poster:
+        """The poster of ``trailer``.
+
+        Raises:
+            ImageError: there is none, or none that can be read.
+            StoreError: the image is not the one that was downloaded.
+        """
+        from trailers.backbones.transform import resize_and_crop
+
+        receipt, path = self.receipt(trailer), self.layout.poster_receipt(trailer)
+        image = source_of(path, receipt)
+        if not image.is_file() or sha256_of(image) != receipt.sha256:
+            remedy = f"Remove {path} and run snakemake again."
+            raise StoreError("is not what its receipt says", where=image, remedy=remedy)
+        return receipt, resize_and_crop(read_image(image)[None], self.backbone.transform)[None]
+
+    def make(self, trailer: str) -> LedgerRow:
+        receipt, pixels = self.look(trailer)
+        return self.write(trailer, receipt, self.embedder(pixels))
+
+    def make_all(self, trailers: Sequence[str], work: Work) -> None:
+        """A batch holds the posters of several trailers."""
+        waiting: dict[str, Poster] = {}
+        for trailer in trailers:
+            work.starts(trailer)
+            try:
+                waiting[trailer] = self.look(trailer)
+            except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
+                work.fail(trailer, problem)
+            if len(waiting) >= self.embedder.batch_clips:
+                self.make_batch(waiting, work)
+                waiting = {}
+        if waiting:
+            self.make_batch(waiting, work)
+
+    def make_batch(self, batch: dict[str, Poster], work: Work) -> None:
+        vectors = self.embedder(np.concatenate([pixels for _, pixels in batch.values()]))
+        for number, (trailer, (receipt, _)) in enumerate(batch.items()):
+            work.starts(trailer)
+            try:
+                work.record(self.write(trailer, receipt, vectors[number : number + 1]))
+            except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
+                work.fail(trailer, problem)
+
+    def write(self, trailer: str, receipt: Receipt, vectors: np.ndarray) -> LedgerRow:
+        attributes = {
+            **origin(self.backbone, self.weights_sha256, self.settings, self.embedder.precision),
+            "trailer": trailer,
+            "source_sha256": receipt.sha256,
+            "fingerprint": self.fingerprint(trailer),
+        }
+        write_poster(self.path(trailer), vectors, attributes)
+        return self.row(
+            trailer, attributes["fingerprint"], {"F": self.backbone.features, "precision": self.embedder.precision}
         )
-    work = shard.ShardRun.from_flags("posters", arguments)
-    posters = Posters(row, weights_of(row, settings, effort), settings, work)
-    wanted = work.to_make(posters.settled)
-    if wanted:
-        embed(posters, wanted, make_embedders([row], settings, effort)[row.name])
-    work.finish()

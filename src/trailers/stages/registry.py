@@ -55,6 +55,7 @@ class Entry:
 
 
 STAGES: list[Entry] = [
+    Entry("download", "download", "get the videos as published", "trailers.stages.download:Download"),
     Entry(
         "normalise",
         "normalise",
@@ -63,6 +64,25 @@ STAGES: list[Entry] = [
     ),
     Entry("shots", "shots", "find shots with TransNet V2", "trailers.stages.shots:Shots"),
     Entry("clips", "clips", "cut shots into clips of equal length", "trailers.stages.clips:Clips", axes=("clips",)),
+    Entry(
+        "poster download",
+        "download",
+        "get the videos as published",
+        "trailers.stages.download:PosterDownload",
+        folder="posters",
+        section="download",
+        always=False,
+    ),
+    Entry(
+        "poster embedding",
+        "posters",
+        "turn posters into vectors with 2D backbones",
+        "trailers.stages.posters:PosterEmbedding",
+        folder="posters",
+        axes=("backbone",),
+        section="embed",
+        always=False,
+    ),
 ]
 
 

@@ -218,6 +218,7 @@ class ShardRun:
 def run_stage(stage: Stage, arguments: argparse.Namespace) -> None:
     """Bring the products of one stage up to date on the shard or trailer that ``add_flags`` asked for."""
     work = ShardRun.from_flags(stage.name, arguments)
+    work.skipped = {**{trailer: why for trailer in work.trailers if (why := stage.skips(trailer))}, **work.skipped}
     stage.make_all(work.to_make(stage.existing), work)
     work.finish()
 

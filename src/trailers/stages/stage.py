@@ -79,6 +79,10 @@ class Stage(ABC):
     def inputs(self, trailer: str) -> tuple[Path, ...]:
         """The products of other stages that ``make`` reads."""
 
+    def skips(self, trailer: str) -> str:  # noqa: ARG002  for stages that leave some trailers out
+        """Why there is nothing to make of ``trailer``; empty where there is."""
+        return ""
+
     @abstractmethod
     def fingerprint(self, trailer: str) -> str:
         """What a product must carry to be up to date. Raises TrailerError where an input is missing or damaged."""
@@ -149,6 +153,9 @@ class Stage(ABC):
             except TrailerError as problem:
                 named = tuple(path for path in products if problem.where == str(path))
                 yield Problem((named or products[-1:])[0], problem.what, named or products)
+
+    def forget(self, trailer: str) -> None:  # noqa: B027  few stages remember what is dead
+        """Forget that ``trailer`` is dead, so that the next run tries it again."""
 
     def suffix(self) -> str:
         """What stands after the trailer's id in the name of the product that appears last."""

@@ -38,9 +38,9 @@ def open_image(path: Path) -> Image:
         if isinstance(problem, OSError) and problem.errno is not None:
             raise
         words = str(problem).replace(repr(str(path)), "it").rstrip(".") or type(problem).__name__
-        raise ImageError(f"{path}: {words}. {REMEDY}") from problem
+        raise ImageError(words, where=path, remedy=REMEDY) from problem
     if max(image.size) > LONGEST * min(image.size):
-        raise ImageError(f"{path}: is a strip of {image.width}x{image.height} px. {REMEDY}")
+        raise ImageError(f"is a strip of {image.width}x{image.height} px", where=path, remedy=REMEDY)
     return image
 
 

@@ -64,7 +64,7 @@ class Kind:
 
 @dataclass
 class Collection:
-    """The two functions of a shard run: is a trailer settled, and get it."""
+    """What a stage that downloads asks: is a trailer up to date, and get it."""
 
     kind: Kind
     trailers: Mapping[str, Trailer]
@@ -81,7 +81,7 @@ class Collection:
     def shelf(self) -> Shelf:
         return Shelf(self.kind.folder, self.kind.suffixes)
 
-    def settled(self, trailer: str) -> LedgerRow | None:
+    def existing(self, trailer: str) -> LedgerRow | None:
         path = self.shelf.receipt_path(trailer)
         if not path.exists():
             return None
@@ -103,7 +103,7 @@ class Collection:
         with hold(folder):
             self.shelf.remove_links(trailer)
             try:
-                row = self.settled(trailer)  # another job may have been at it
+                row = self.existing(trailer)  # another job may have been at it
                 known = {} if row is not None else self.remembered(trailer)
             except (StoreError, KeyError, TypeError, ValueError):  # told already; a damaged receipt remembers nothing
                 row, known = None, {}
@@ -238,15 +238,24 @@ class Collection:
         return any(web_link(url) is None and (self.base / url).is_file() for url in missing)
 
     def row(self, receipt: Receipt) -> LedgerRow:
-        if receipt.status == DEAD:
-            facts = {"reason": receipt.facts.get("reason", "")}
-            error = f"{self.kind.stage}: {receipt.error}"
-            return LedgerRow(receipt.trailer, DEAD, "", receipt.fingerprint, facts, error)
-        path = self.kind.folder / (receipt.file or f"{receipt.trailer}.json")
-        facts = {key: receipt.facts[key] for key in self.kind.facts}
-        if receipt.reference:
-            facts["reference"] = receipt.reference
-        return LedgerRow(receipt.trailer, OK, str(path.relative_to(self.root)), receipt.fingerprint, facts)
+        folder = str(self.kind.folder.relative_to(self.root))
+        return ledger_row(receipt, self.kind.stage, folder, self.kind.facts)
+
+
+def ledger_row(receipt: Receipt, stage: str, folder: str, shown: Sequence[str]) -> LedgerRow:
+    """The row of a receipt in ``folder`` of the results; ``shown`` are the facts that a ledger holds.
+
+    Raises:
+        KeyError: the receipt lacks one of them.
+    """
+    if receipt.status == DEAD:
+        facts = {"reason": receipt.facts.get("reason", "")}
+        return LedgerRow(receipt.trailer, DEAD, "", receipt.fingerprint, facts, f"{stage}: {receipt.error}")
+    facts = {key: receipt.facts[key] for key in shown}
+    if receipt.reference:
+        facts["reference"] = receipt.reference
+    path = f"{folder}/{receipt.file or f'{receipt.trailer}.json'}"
+    return LedgerRow(receipt.trailer, OK, path, receipt.fingerprint, facts)
 
 
 def refuse(found: Mapping[str, str]) -> None:
