@@ -450,7 +450,7 @@ def test_a_finished_shard_costs_no_torch(house: House) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, *house.words()], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "1 there, 0 to do" in done.stderr
+    assert "1 up to date, 0 to make" in done.stderr
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +13,10 @@ from trailers.backbones.row import Geometry, Row, clip_frames
 from trailers.domain import Clip, ClipStrategy
 from trailers.embedding.embedders import Settings
 from trailers.errors import StoreError, TrailerError
-from trailers.store.embeddings import read_embedding
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
-from trailers.store.spans import CLIPS_SCHEMA, read_header, read_spans
+from trailers.store.spans import CLIPS_SCHEMA, read_spans
 
 SCHEMA = "embed/1"
 
@@ -45,6 +44,7 @@ class Pair:
     settings: Settings
     work: Work
     todo: frozenset[str] = frozenset()
+    existing: Callable[[str], LedgerRow | None] = lambda _: None  # the row of vectors that are up to date
 
     def path(self, trailer: str) -> Path:
         return self.work.layout.embedding(str(self.strategy), self.row.name, trailer)
@@ -54,26 +54,14 @@ class Pair:
 
     def mark(self, clips_fingerprint: str) -> str:
         """The fingerprint of a trailer's vectors."""
-        shape = {"clips": str(self.strategy), "precision": self.settings.precision, **self.row.identity()}
-        return fingerprint(SCHEMA, shape, self.weights_sha256, clips_fingerprint)
-
-    def settled(self, trailer: str) -> LedgerRow | None:
-        """The row of vectors that are there, whole (every byte is read and checked) and of these clips."""
-        if not self.path(trailer).exists():
-            return None
-        header = read_header(self.clips_path(trailer), schema=CLIPS_SCHEMA)
-        wanted = self.mark(header["fingerprint"])
-        vectors, _, attributes = read_embedding(self.path(trailer))
-        if attributes.get("fingerprint") != wanted or attributes.get("trailer") != trailer:
-            return None
-        return self.ledger_row(trailer, wanted, vectors.shape, str(attributes.get("precision")))
+        return fingerprint_of(self.strategy, self.row, self.weights_sha256, self.settings, clips_fingerprint)
 
     def take_made(self, trailer: str) -> None:
         """Count ``trailer`` as done when another job has made its vectors since this one looked."""
         if trailer not in self.todo or not self.path(trailer).exists():
             return
         try:
-            row = self.settled(trailer)
+            row = self.existing(trailer)
         except TrailerError:
             return  # damaged: made again
         if row is not None:
@@ -83,6 +71,14 @@ class Pair:
     def ledger_row(self, trailer: str, mark: str, shape: Sequence[int], precision: str) -> LedgerRow:
         facts = {"clips": shape[0], "F": shape[1], "precision": precision}
         return LedgerRow(trailer, OK, str(self.path(trailer).relative_to(self.work.layout.root)), mark, facts)
+
+
+def fingerprint_of(
+    strategy: ClipStrategy, row: Row, weights_sha256: str, settings: Settings, clips_fingerprint: str
+) -> str:
+    """What the vectors of clips that carry ``clips_fingerprint`` must carry."""
+    shape = {"clips": str(strategy), "precision": settings.precision, **row.identity()}
+    return fingerprint(SCHEMA, shape, weights_sha256, clips_fingerprint)
 
 
 @dataclass(eq=False)

@@ -12,22 +12,33 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
+from trailers.backbones.row import Row
 from trailers.backbones.rows import find_row
-from trailers.domain import ClipStrategy
+from trailers.domain import Clip, ClipStrategy
 from trailers.embedding import embedders
 from trailers.embedding.embedders import Settings, make_embedders, weights_of
 from trailers.embedding.engine import embed
-from trailers.embedding.pairs import Pair
-from trailers.errors import ConfigError, TrailerError
+from trailers.embedding.pairs import SCHEMA, Pair, fingerprint_of
+from trailers.errors import ConfigError, StoreError, TrailerError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
+from trailers.stages.stage import Stage, Work
+from trailers.store.embeddings import check_vectors, read_embedding, read_embedding_attributes
 from trailers.store.layout import Layout
+from trailers.store.ledger import LedgerRow
+from trailers.store.spans import CLIPS_SCHEMA, read_header, read_spans
 
 log = logging.getLogger(__name__)
+
+REMEDY = "Remove it and run the stage embed again."
 
 Run = tuple[Pair, shard.ShardRun]
 
@@ -58,16 +69,21 @@ def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
     asked = pairs_of(arguments, settings, effort)
     for pair, work in asked:
-        pair.todo = frozenset(work.to_make(pair.settled))
+        pair.todo = frozenset(work.to_make(pair.existing))
     if any(pair.todo for pair, _ in asked):
         besides = pairs_besides(arguments, settings, effort)
         everyone = [pair for pair, _ in asked + besides]
-        made = make_embedders([pair.row for pair in everyone if pair.todo], settings, effort)
-        embed(everyone, made, workers=effort.workers)
+        make_vectors(everyone, settings, effort)
         for _, work in besides:
             work.close()
     for _, work in asked:
         work.finish()
+
+
+def make_vectors(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> None:
+    """Make all that the pairs have to do."""
+    made = make_embedders([pair.row for pair in pairs if pair.todo], settings, effort)
+    embed(pairs, made, workers=effort.workers)
 
 
 def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Run]:
@@ -80,7 +96,7 @@ def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Eff
         try:
             pair, work = make_pair(arguments, ClipStrategy.parse(clips), name, settings, effort)
             work.timeout_s = None  # the job's own pairs are watched, and with them the whole job
-            pair.todo = frozenset(work.to_make(pair.settled))
+            pair.todo = frozenset(work.to_make(pair.existing))
         except TrailerError as problem:
             log.info("embed: %s/%s is left to its own job: %s", clips, name, problem)
             continue
@@ -121,6 +137,81 @@ def make_pair(
     if arguments.trailer is None:
         ledger = layout.ledger("embed", arguments.shard.stem, str(strategy), name)
         options["upstream"] = layout.ledger("clips", arguments.shard.stem, str(strategy))
-    work = shard.ShardRun.from_flags("embed", argparse.Namespace(**options), ledger=ledger)
-    row = find_row(name, Path(effort.weights_dir))
-    return Pair(strategy, row, weights_of(row, settings, effort), settings, work), work
+    stage = Embed(layout, (str(strategy), name), settings, effort)
+    work = shard.ShardRun.from_flags(stage.name, argparse.Namespace(**options), ledger=ledger)
+    return stage.pair(work), work
+
+
+class Embed(Stage):
+    """The vectors of the clips of one strategy, by one backbone."""
+
+    name, folder, schema, axes = "embed", "embed", SCHEMA, ("clips", "backbone")
+    settings: Settings
+    effort: Effort
+
+    @cached_property
+    def strategy(self) -> ClipStrategy:
+        return ClipStrategy.parse(self.variant[0])
+
+    @cached_property
+    def backbone(self) -> Row:
+        return find_row(self.variant[1], Path(self.effort.weights_dir))
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        return weights_of(self.backbone, self.settings, self.effort)
+
+    def pair(self, work: Work) -> Pair:
+        """What the engine works on, over one shard. Raises WeightsError where the weights are missing or damaged."""
+        return Pair(self.strategy, self.backbone, self.weights_sha256, self.settings, work, existing=self.existing)
+
+    def path(self, trailer: str) -> Path:
+        return self.layout.embedding(self.variant[0], self.variant[1], trailer)
+
+    def clips_path(self, trailer: str) -> Path:
+        return self.layout.clips(self.variant[0], trailer)
+
+    def products(self, trailer: str) -> tuple[Path, ...]:
+        return (self.path(trailer),)
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:
+        return self.layout.video(trailer), self.clips_path(trailer)
+
+    def fingerprint(self, trailer: str) -> str:
+        clips = read_header(self.clips_path(trailer), schema=CLIPS_SCHEMA)
+        return fingerprint_of(self.strategy, self.backbone, self.weights_sha256, self.settings, clips["fingerprint"])
+
+    def carried(self, trailer: str) -> str:
+        return str(read_embedding_attributes(self.path(trailer)).get("fingerprint"))
+
+    def read(self, trailer: str) -> LedgerRow:
+        """Reads every vector, whose checksums HDF5 compares."""
+        vectors, _, attributes = read_embedding(self.path(trailer))
+        if attributes.get("trailer") != trailer:
+            raise StoreError(f"belongs to {attributes.get('trailer')}", where=self.path(trailer), remedy=REMEDY)
+        facts = {"clips": len(vectors), "F": vectors.shape[1], "precision": str(attributes.get("precision"))}
+        return self.row(trailer, str(attributes.get("fingerprint")), facts)
+
+    def make(self, trailer: str) -> LedgerRow:
+        work = shard.ShardRun(self.name, [trailer], self.layout)
+        self.make_all([trailer], work)
+        return work.rows[trailer]
+
+    def make_all(self, trailers: Sequence[str], work: Work) -> None:
+        """Batches run across trailers; ``run`` has several pairs share the decoding too."""
+        pair = self.pair(work)
+        pair.todo = frozenset(trailers)
+        make_vectors([pair], self.settings, self.effort)
+
+    def check(self, trailer: str) -> None:
+        self.read(trailer)
+        vectors, spans, _ = read_embedding(self.path(trailer))
+        check_vectors(vectors, str(self.path(trailer)))
+        try:
+            clips, _ = read_spans(self.clips_path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
+        except StoreError:
+            return  # the stage clips says so
+        now = np.array([(clip.shot, clip.start, clip.end, clip.padding) for clip in clips], np.int64).reshape(-1, 4)
+        if not np.array_equal(spans, now):
+            wrong = "was made from other clips than there are now"
+            raise StoreError(wrong, where=self.path(trailer), remedy=REMEDY)

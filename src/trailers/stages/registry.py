@@ -65,6 +65,13 @@ STAGES: list[Entry] = [
     Entry("shots", "shots", "find shots with TransNet V2", "trailers.stages.shots:Shots"),
     Entry("clips", "clips", "cut shots into clips of equal length", "trailers.stages.clips:Clips", axes=("clips",)),
     Entry(
+        "embed",
+        "embed",
+        "turn clips into vectors with 2D and 3D backbones",
+        "trailers.stages.embed:Embed",
+        axes=("clips", "backbone"),
+    ),
+    Entry(
         "poster download",
         "download",
         "get the videos as published",

@@ -36,7 +36,10 @@ class Problem:
 
 
 class Work(Protocol):
-    """What a stage tells the loop over a shard."""
+    """The loop over a shard, as a stage sees it."""
+
+    trailers: list[str]  # all of the shard
+    layout: Layout
 
     def starts(self, trailer: str) -> None:
         """Work on ``trailer`` begins now; if the process hangs or dies, it is this trailer that is recorded."""
