@@ -277,7 +277,7 @@ def test_times_decide_nothing(study, caplog):
     assert lab.planned(study, "--config", SIZE) == {}
     for stage in ("download", "normalise", "shots", "clips"):
         assert main(faults.words_of(stage)) == 0
-        assert f"{stage}: 3 trailers: 3 there, 0 to do" in caplog.text
+        assert f"{stage}: 3 trailers: 3 up to date, 0 to make" in caplog.text
 
 
 def test_ledgers_from_the_future_are_told_of_and_set_right(study, finished_study):

@@ -186,7 +186,7 @@ def test_a_new_version_of_the_package_redoes_nothing(study, tmp_path):
     # Nor does a job that runs all the same.
     before = lab.products(study)
     lab.snakemake(study, *words, "--forcerun", "embed", "--until", "embed")
-    assert all(", 0 to do" in log.read_text() for log in (study / "logs" / "embed").rglob("*.log"))
+    assert all(", 0 to make" in log.read_text() for log in (study / "logs" / "embed").rglob("*.log"))
     assert lab.products(study) == before
 
 
