@@ -88,9 +88,11 @@ def test_a_manifest_chooses_and_orders(results: Path, tmp_path: Path, caplog: py
     )
     words = ["--backbone", "resnet50", "--output", str(tmp_path / "p.h5"), "--manifest", str(tmp_path / "manifest.csv")]
     with caplog.at_level("INFO"):
-        assert main(["import", str(tmp_path / "out.zarr"), *words]) == 0
+        assert main(["import", str(tmp_path / "out.zarr"), *words]) == 1
+        assert not (tmp_path / "p.h5").exists()
+        assert main(["import", str(tmp_path / "out.zarr"), *words, "--partial"]) == 0
     assert open_pack(tmp_path / "p.h5").trailers == ("tt0347149",)
-    assert "1 of 2 trailers" in caplog.text
+    assert f"holds 1 of the 2 trailers of {tmp_path / 'manifest.csv'}; missing are tt9999999" in caplog.text
 
 
 def test_vectors_of_two_makes_are_not_mixed(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

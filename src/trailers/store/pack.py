@@ -14,6 +14,7 @@ have in common (weights, transform). Plain h5py reads it; so does
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,18 +41,28 @@ class Part:
     read: Callable[[], np.ndarray]
 
 
-def write_pack(path: Path, parts: Sequence[Part], *, features: int, attributes: Mapping[str, Any]) -> None:
+def write_pack(
+    path: Path,
+    parts: Sequence[Part],
+    *,
+    features: int,
+    attributes: Mapping[str, Any],
+    fingerprint_of: Callable[[str], str] | None = None,
+) -> None:
     """Write ``parts`` in their order; the same parts give the same bytes. Holds one trailer in memory at a time.
 
     Args:
         features: F.
-        attributes: backbone, clips and fingerprint are among them.
+        attributes: backbone and clips are among them, and fingerprint where that is known.
+        fingerprint_of: gives the fingerprint from the sha256 of all vectors, where they have no fingerprints of
+            their own.
 
     Raises:
         StoreError: a trailer's vectors are not (clips, F) or not finite.
     """
     offsets = np.cumsum([0, *(part.clips for part in parts)], dtype=np.int64)
     checksums = np.zeros(len(parts), np.uint32)
+    digest = hashlib.sha256()
     with create_hdf5(path) as file:
         vectors = file.create_dataset("vectors", (int(offsets[-1]), features), "<f4")
         for number, part in enumerate(parts):
@@ -59,10 +70,14 @@ def write_pack(path: Path, parts: Sequence[Part], *, features: int, attributes: 
             check_part(part, block, features)
             vectors[offsets[number] : offsets[number + 1]] = block
             checksums[number] = zlib.crc32(block.data)
+            if fingerprint_of is not None:
+                digest.update(block.data)
         file.create_dataset("offsets", data=offsets)
         file.create_dataset("trailers", data=np.array([part.trailer for part in parts], "S64"))
         file.create_dataset("checksums", data=checksums)
         described = {**attributes, "schema": SCHEMA, "F": features}
+        if fingerprint_of is not None:
+            described["fingerprint"] = fingerprint_of(digest.hexdigest())
         for key in sorted(described):
             file.attrs[key] = described[key]
 

@@ -4,11 +4,13 @@
     z.attrs["num_features"]    F
     z["tt0133093"]             float32 (clips, F)
 
-A store comes from strangers: only plain numbers are read, under names that are trailer ids.
+A store comes from strangers: only plain numbers are read, under names that are trailer ids, and a
+store that was cut off while it was downloaded is refused.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import shutil
@@ -21,6 +23,10 @@ import numpy as np
 from trailers.domain import is_safe_id
 from trailers.errors import StoreError
 from trailers.store.atomic import TEMPORARY
+from trailers.store.json_file import read_json
+from trailers.store.zarr_array import REMEDY, ZarrArray, read_array
+
+MOST_FEATURES = 1 << 20  # F of a backbone; more would be a damaged number
 
 
 def write_published(
@@ -42,7 +48,9 @@ def write_published(
         # Format 2, which is what the published stores are and what their authors' code reads.
         store = zarr.open_group(temporary, mode="w", zarr_format=2)
         store.attrs.update(
-            {"num_features": int(attributes["F"]), **{key: attributes[key] for key in sorted(attributes)}}
+            # How many arrays there are proves to a reader that none was lost on the way.
+            {"num_features": int(attributes["F"]), "trailers": len(vectors)}
+            | {key: attributes[key] for key in sorted(attributes)}
         )
         for trailer, read in vectors.items():
             block = np.ascontiguousarray(read(), dtype)
@@ -53,29 +61,47 @@ def write_published(
 
 
 class Published:
-    """One store, read-only."""
+    """One store, read-only; whole, or refused."""
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            StoreError: it is not there, or not such a store.
+            StoreError: it is not there, not such a store, or arrays of it are missing.
         """
-        import zarr
-
         self.path = path
         if path.is_file():
-            raise StoreError(f"{path}: is a file, a zarr store is a folder. Unpack it first (tar -xzf).")
-        try:
-            self.store = zarr.open_group(path, mode="r")
-            self.features = int(self.store.attrs["num_features"])
-            self.trailers = sorted(self.store.array_keys())
-        except Exception as problem:  # noqa: BLE001  zarr raises whatever the files make it
-            raise StoreError(f"{path}: cannot be read as a store of embeddings: {problem}. Fetch it again.") from None
-        for trailer in self.trailers:
-            if not is_safe_id(trailer):
-                raise StoreError(f"{path}: '{trailer}' is no trailer id. This is no store of trailers' embeddings.")
-        if not self.trailers or self.features < 1:
-            raise StoreError(f"{path}: holds no embeddings. Fetch it again.")
+            raise StoreError("is a file, a zarr store is a folder", where=path, remedy="Unpack it first (tar -xzf).")
+        if not path.is_dir():
+            raise StoreError("is not there", where=path, remedy="Name the folder of a zarr store.")
+        self.zarr_format, self.attributes, promised = read_group(path)
+        features = self.attributes.get("num_features")
+        if type(features) is not int or not 1 <= features <= MOST_FEATURES:
+            raise self.refused(f"its attribute num_features is {features!r}, expected the F of its embeddings")
+        self.features = features
+        self.trailers = sorted(self.names())
+        count = self.attributes.get("trailers")
+        expected = max(len(promised), count if type(count) is int else 0)
+        missing = sorted(promised - set(self.trailers))
+        if missing or len(self.trailers) < expected:
+            shown = f"; missing are {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}" if missing else ""
+            raise self.refused(f"holds {len(self.trailers):,} of the {expected:,} trailers it should hold{shown}")
+        if not self.trailers:
+            raise self.refused("holds no embeddings")
+
+    def names(self) -> Iterator[str]:
+        """The folders in the store, each one trailer's array."""
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    raise self.refused(f"{entry.name!r} is a link, and links in a store are not followed")
+                if not entry.is_dir(follow_symlinks=False) or entry.name.startswith("."):
+                    continue
+                if not is_safe_id(entry.name):
+                    raise self.refused(f"{entry.name!r} is no trailer id, so this is no store of trailers' embeddings")
+                yield entry.name
+
+    def refused(self, what: str) -> StoreError:
+        return StoreError(what, where=self.path, remedy=REMEDY)
 
     def clips(self, trailer: str) -> int:
         return int(self.array(trailer).shape[0])
@@ -84,23 +110,65 @@ class Published:
         """float32 (clips, F).
 
         Raises:
-            StoreError: the array is damaged, or of another shape or kind.
+            StoreError: chunks of the array are missing or cut short, or it is of another shape or kind.
         """
+        array = self.array(trailer)
         try:
-            return np.asarray(self.array(trailer)[:], np.float32)
-        except StoreError:
-            raise
-        except Exception as problem:  # noqa: BLE001  a codec raises whatever the bytes make it
-            raise StoreError(f"{self.path}: {trailer} is damaged: {problem}. Fetch the store again.") from None
+            values = array.read()
+            if not np.isfinite(values).all():
+                raise ValueError("its vectors hold NaN or infinity")
+        except ValueError as problem:
+            raise self.refused(f"{trailer} is damaged: {problem}") from None
+        return np.asarray(values, np.float32)
 
-    def array(self, trailer: str) -> Any:
-        array = self.store[trailer]
-        if array.ndim != 2 or array.shape[1] != self.features or array.dtype.kind != "f" or not array.shape[0]:
-            raise StoreError(
-                f"{self.path}: {trailer} is {array.dtype} {array.shape}, expected (clips, {self.features}) of floats. "
-                "Fetch the store again."
-            )
+    def array(self, trailer: str) -> ZarrArray:
+        """Raises StoreError when the metadata of the trailer's array do not describe (clips, F) floats."""
+        array = read_array(self.path / trailer, self.zarr_format)
+        if array.dtype.kind != "f" or len(array.shape) != 2 or array.shape[1] != self.features or not array.shape[0]:
+            raise self.refused(f"{trailer} is {array.dtype} {array.shape}, expected (clips, {self.features}) of floats")
         return array
+
+    def check_chunks(self) -> None:
+        """Raises StoreError with how many chunks of the whole store are missing, if any are. Reads folders only."""
+        found, expected, damaged = 0, 0, []
+        for trailer in self.trailers:
+            missing, wanted = self.array(trailer).missing_chunks()
+            found, expected = found + wanted - missing, expected + wanted
+            damaged += [trailer] if missing else []
+        if damaged:
+            shown = ", ".join(damaged[:5]) + (", ..." if len(damaged) > 5 else "")
+            raise self.refused(
+                f"has {found:,} of its {expected:,} chunks; {len(damaged):,} of {len(self.trailers):,} trailers "
+                f"are not whole: {shown}"
+            )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.trailers)
+
+
+def read_group(path: Path) -> tuple[int, dict[str, Any], set[str]]:
+    """The format of a store, its attributes, and the arrays that its index names, if it has one.
+
+    Raises:
+        StoreError: it is no store, or cut off before these could be read.
+    """
+    metadata = functools.partial(read_json, remedy=REMEDY, follow_links=False)
+    try:
+        if (path / ".zgroup").exists():
+            zarr_format = metadata(path / ".zgroup").get("zarr_format")
+            attributes = metadata(path / ".zattrs")
+            index = metadata(path / ".zmetadata") if (path / ".zmetadata").exists() else {}
+            named = [key for key in index.get("metadata", ()) if key.endswith("/.zarray")]
+        else:
+            group = metadata(path / "zarr.json")
+            zarr_format, attributes = group.get("zarr_format"), group.get("attributes", {})
+            members = (group.get("consolidated_metadata") or {}).get("metadata", {})
+            named = [f"{key}/" for key, member in members.items() if member.get("node_type") == "array"]
+    except FileNotFoundError as problem:
+        name = Path(str(problem.filename)).name
+        raise StoreError(f"is not a zarr store, or cut off: it has no {name}", where=path, remedy=REMEDY) from None
+    except (AttributeError, TypeError) as problem:
+        raise StoreError(f"its index is damaged: {problem}", where=path, remedy=REMEDY) from None
+    if zarr_format not in (2, 3) or not isinstance(attributes, dict):
+        raise StoreError(f"is a zarr store of format {zarr_format!r}, not 2 or 3", where=path, remedy=REMEDY)
+    return zarr_format, attributes, {key.rpartition("/")[0] for key in named}

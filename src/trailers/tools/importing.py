@@ -2,6 +2,8 @@
 
 in   STORE.zarr                                   z[trailer] (clips, F), z.attrs["num_features"]
 out  results/pack/study/{clips}/{backbone}.h5     one packed file, what the stage classify takes as --packs
+
+A store that lacks chunks, arrays, or trailers of the manifest is refused, with how much of it is there.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import logging
 from pathlib import Path
 
 from trailers.domain import ClipStrategy, folder_name
-from trailers.errors import StoreError
+from trailers.errors import ConfigError, StoreError
 from trailers.store.fingerprint import fingerprint
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Part, write_pack
@@ -20,40 +22,70 @@ from trailers.store.published import Published
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "import/1"
+SCHEMA = "import/2"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("store", type=Path, help="an unpacked zarr store, such as trailers_ik_swin_fps24_fpc24.zarr")
     parser.add_argument("--clips", type=ClipStrategy.parse, default="shot24", help="how its clips were cut (shot24)")
     parser.add_argument("--backbone", required=True, help="name for the backbone that made it, such as swin3d_t")
-    parser.add_argument("--manifest", type=Path, help="take only its trailers, in its order, and say which are missing")
+    parser.add_argument("--manifest", type=Path, help="take only its trailers, in its order; all of them must be there")
+    parser.add_argument("--partial", action="store_true", help="go on without trailers that the store does not hold")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
     parser.add_argument("--output", type=Path, help="what to write (results/pack/study/{clips}/{backbone}.h5)")
+    parser.add_argument("--force", action="store_true", help="replace a pack that is there")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    published = Published(arguments.store)
-    trailers = published.trailers
-    if arguments.manifest is not None:
-        asked = [trailer.trailer for trailer in read_manifest(arguments.manifest)]
-        trailers = [trailer for trailer in asked if trailer in set(published)]
-        log.info("import: %d of %d trailers of %s are there", len(trailers), len(asked), arguments.manifest)
-        if not trailers:
-            raise StoreError(
-                f"{arguments.store}: has none of the trailers of {arguments.manifest}. Look at the ids of both."
-            )
     clips = str(arguments.clips)
     output = arguments.output or arguments.results / "pack" / "study" / clips / f"{folder_name(arguments.backbone)}.h5"
+    if output.exists() and not arguments.force:
+        raise ConfigError("is there already", where=output, remedy="Give --force to replace it, or another --output.")
+    published = Published(arguments.store)
+    published.check_chunks()
+    trailers = chosen(published, arguments.manifest, partial=arguments.partial)
     parts = [
         Part(trailer, published.clips(trailer), functools.partial(published.read, trailer)) for trailer in trailers
     ]
-    shape = {"store": arguments.store.name, "trailers": trailers, "clips": [part.clips for part in parts]}
+    shape = {"backbone": arguments.backbone, "trailers": trailers, "clips": [part.clips for part in parts]}
     attributes = {
         "backbone": arguments.backbone,
         "clips": clips,
         "weights": f"published embeddings, {arguments.store.name}",
-        "fingerprint": fingerprint(SCHEMA, shape),
     }
-    write_pack(output, parts, features=published.features, attributes=attributes)
-    log.info("import: %s: %d trailers, F = %d", output, len(parts), published.features)
+    write_pack(
+        output, parts, features=published.features, attributes=attributes,
+        fingerprint_of=lambda vectors_sha256: fingerprint(SCHEMA, shape, vectors_sha256),
+    )  # fmt: skip
+    log.info(
+        "import: %s: %d of the store's %d trailers, F = %d", output, len(parts), len(published.trailers),
+        published.features,
+    )  # fmt: skip
+
+
+def chosen(published: Published, manifest: Path | None, *, partial: bool) -> list[str]:
+    """The trailers to take: the store's, or those of the manifest in its order.
+
+    Raises:
+        StoreError: the store lacks some and ``partial`` does not allow that, or it has none.
+    """
+    if manifest is None:
+        log.info(
+            "import: %d trailers are in the store; --manifest would tell how many there should be",
+            len(published.trailers),
+        )
+        return published.trailers
+    asked = [trailer.trailer for trailer in read_manifest(manifest)]
+    held = set(published.trailers)
+    missing = [trailer for trailer in asked if trailer not in held]
+    found = len(asked) - len(missing)
+    what = f"holds {found:,} of the {len(asked):,} trailers of {manifest}"
+    if not found:
+        raise StoreError(what, where=published.path, remedy="Look at the ids of both.")
+    if missing:
+        what += f"; missing are {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}"
+        if not partial:
+            remedy = "Fetch the store again, or give --partial to go on without them."
+            raise StoreError(what, where=published.path, remedy=remedy)
+    log.log(logging.WARNING if missing else logging.INFO, "import: %s: %s", published.path, what)
+    return [trailer for trailer in asked if trailer in held]

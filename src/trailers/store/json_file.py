@@ -1,0 +1,55 @@
+"""Small JSON files: one reader that names the file and what to do, whatever its bytes are."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from trailers.errors import MACHINE, StoreError, TrailerError
+
+LARGEST = 64 << 20  # bytes; a file of this project has some kilobytes, the index of a large store some megabytes
+
+
+def read_json(
+    path: Path, *, remedy: str, error: type[TrailerError] = StoreError, follow_links: bool = True
+) -> dict[str, Any]:
+    """The table that a JSON file holds.
+
+    Args:
+        remedy: what to do about a damaged one, as a sentence.
+        error: what is raised.
+        follow_links: whether ``path`` may be a symbolic link.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TrailerError: of the kind ``error``; it cannot be read, is not JSON, or not a table.
+    """
+    try:
+        values = json.loads(read_small_file(path, follow_links=follow_links))
+    except FileNotFoundError:
+        raise
+    except OSError as problem:
+        if problem.errno in MACHINE:
+            raise
+        raise error(f"cannot be read: {problem.strerror or problem}", where=path, remedy=remedy) from None
+    except (ValueError, RecursionError) as problem:
+        what = f"is not JSON, or cut off: {problem}"
+        raise error(what, where=path, remedy=remedy) from None
+    if not isinstance(values, dict):
+        raise error(f"holds no table but {type(values).__name__}", where=path, remedy=remedy)
+    return values
+
+
+def read_small_file(path: Path, *, follow_links: bool = True, largest: int = LARGEST) -> bytes:
+    """The bytes of a regular file. Raises OSError, also for a pipe, a device, or more than ``largest`` bytes."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is not a file")
+        if status.st_size > largest:
+            raise OSError(f"it has {status.st_size:,} bytes, more than the {largest:,} that such a file has")
+        return file.read(largest + 1)

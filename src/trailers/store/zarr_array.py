@@ -1,0 +1,248 @@
+"""One array of a zarr store, read so that it is whole or refused.
+
+zarr itself gives the fill value in place of a missing chunk, and some codecs give memory that nobody
+wrote in place of a chunk that was cut short. Here the chunks of an array are counted before any is
+read, and each must hold exactly the bytes that its array says. Formats 2 and 3, for tables of floats
+as they are published: no filters but compression, no shards. Symbolic links are not followed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trailers.errors import StoreError
+from trailers.store.json_file import read_json, read_small_file
+
+REMEDY = "Fetch the store again."
+RATIO = 1100  # the most that a codec expands numbers that are no constant; deflate's own limit is 1032
+MOST_CHUNKS = 1_000_000
+MOST_BYTES = 1 << 30  # of one array, which is one trailer's: a film of three hours has a fortieth of it
+CODECS = ("blosc", "zlib", "gzip", "zstd", "lz4")
+NUMBERS = re.compile(r"[<>|][fiub][1248]", re.ASCII)
+NUMBERS_3 = re.compile(r"(float|u?int)(8|16|32|64)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ZarrArray:
+    """What the metadata of one array say."""
+
+    folder: Path
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: np.dtype[Any]
+    order: str  # C or F
+    prefix: str  # of the names of chunks
+    separator: str
+    codec: Mapping[str, Any] | None  # as numcodecs has it
+    checksum: bool = False  # whether four bytes of CRC-32C follow each chunk
+
+    def __post_init__(self) -> None:
+        sides = [*self.shape, *self.chunks]
+        if len(self.shape) != len(self.chunks) or not all(type(n) is int for n in sides):
+            raise ValueError(f"its shape is {self.shape}, that of its chunks {self.chunks}")
+        if min(self.shape, default=0) < 0 or min(self.chunks, default=1) < 1:
+            raise ValueError(f"its shape is {self.shape}, that of its chunks {self.chunks}")
+        if self.order not in ("C", "F") or self.separator not in (".", "/"):
+            raise ValueError(f"its order is {self.order!r}, the separator of its chunks {self.separator!r}")
+        if math.prod(self.shape) * self.dtype.itemsize > MOST_BYTES or self.chunk_bytes > MOST_BYTES:
+            raise ValueError(f"it claims {self.shape} values in chunks of {self.chunks}, which is no trailer's")
+        if self.codec is not None and self.codec.get("id") not in CODECS:
+            raise ValueError(f"it is compressed by {self.codec.get('id')!r}, which is none of {', '.join(CODECS)}")
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        return tuple(-(-n // side) for n, side in zip(self.shape, self.chunks, strict=True))
+
+    @property
+    def chunk_bytes(self) -> int:
+        return math.prod(self.chunks) * self.dtype.itemsize
+
+    def missing_chunks(self) -> tuple[int, int]:
+        """Chunks that are missing, and chunks that there should be; reads folders only."""
+        expected = math.prod(self.grid)
+        if expected > MOST_CHUNKS:
+            return expected, expected
+        names = set(file_names(self.folder))
+        return sum(name not in names for name in self.names()), expected
+
+    def names(self) -> Iterator[str]:
+        for place in itertools.product(*map(range, self.grid)):
+            yield self.name(place)
+
+    def name(self, place: tuple[int, ...]) -> str:
+        return self.prefix + self.separator.join(map(str, place))
+
+    def read(self) -> np.ndarray:
+        """The whole array, of its own type.
+
+        Raises:
+            ValueError: chunks are missing, or do not hold what they should; says which, and how much.
+        """
+        missing, expected = self.missing_chunks()
+        if missing:
+            raise ValueError(f"{expected - missing:,} of its {expected:,} chunks are there")
+        packed = sum((self.folder / name).lstat().st_size + 1024 for name in self.names())
+        if math.prod(self.shape) * self.dtype.itemsize > RATIO * packed:
+            raise ValueError(f"its chunks have {packed:,} bytes, which cannot hold {self.shape} values")
+        values = np.empty(self.shape, self.dtype)
+        for place in itertools.product(*map(range, self.grid)):
+            corner = tuple(i * side for i, side in zip(place, self.chunks, strict=True))
+            part = tuple(slice(start, start + side) for start, side in zip(corner, self.chunks, strict=True))
+            chunk = self.read_chunk(place)
+            values[part] = chunk[tuple(slice(0, n) for n in values[part].shape)]
+        return values
+
+    def read_chunk(self, place: tuple[int, ...]) -> np.ndarray:
+        name = self.name(place)
+        try:
+            packed = read_small_file(self.folder / name, follow_links=False, largest=MOST_BYTES)
+            if self.checksum:
+                packed = without_checksum(packed)
+            content = decode(packed, self.codec, self.chunk_bytes)
+        except Exception as problem:  # noqa: BLE001  a codec raises whatever the bytes make it
+            words = getattr(problem, "strerror", None) or problem
+            raise ValueError(f"its chunk {name} cannot be read: {words}") from None
+        if len(content) != self.chunk_bytes:
+            raise ValueError(f"its chunk {name} holds {len(content):,} of {self.chunk_bytes:,} bytes")
+        values = np.frombuffer(content, self.dtype)
+        return values.reshape(self.chunks, order="F" if self.order == "F" else "C")
+
+
+def file_names(folder: Path, before: str = "") -> Iterator[str]:
+    """Paths of all plain files below ``folder``, without following links."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from file_names(Path(entry.path), f"{before}{entry.name}/")
+            elif entry.is_file(follow_symlinks=False):
+                yield before + entry.name
+
+
+def read_array(folder: Path, zarr_format: int) -> ZarrArray:
+    """What the metadata of the array in ``folder`` say.
+
+    Raises:
+        StoreError: they are missing or damaged, or of a kind that is not read.
+    """
+    path = folder / (".zarray" if zarr_format == 2 else "zarr.json")
+    try:
+        values = read_json(path, remedy=REMEDY, follow_links=False)
+        return from_format_2(folder, values) if zarr_format == 2 else from_format_3(folder, values)
+    except FileNotFoundError:
+        raise StoreError("is not there, so the store is not whole", where=path, remedy=REMEDY) from None
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        words = f"has no {problem}" if isinstance(problem, KeyError) else problem
+        raise StoreError(f"does not describe a table that can be read: {words}", where=path, remedy=REMEDY) from None
+
+
+def from_format_2(folder: Path, values: Mapping[str, Any]) -> ZarrArray:
+    if values.get("filters"):
+        raise ValueError(f"it passes through filters: {values['filters']}")
+    separator = values.get("dimension_separator") or "."
+    return ZarrArray(
+        folder, tuple(values["shape"]), tuple(values["chunks"]), as_numbers(values["dtype"]), values["order"], "",
+        separator, values["compressor"],
+    )  # fmt: skip
+
+
+def from_format_3(folder: Path, values: Mapping[str, Any]) -> ZarrArray:
+    if values["node_type"] != "array" or values["chunk_grid"]["name"] != "regular":
+        raise ValueError("it is not an array of regular chunks")
+    keys = values["chunk_key_encoding"]
+    default = "/" if keys["name"] == "default" else "."
+    separator = keys.get("configuration", {}).get("separator", default)
+    endian, codec, checksum = codecs_of(values["codecs"])
+    if not NUMBERS_3.fullmatch(str(values["data_type"])):
+        raise ValueError(f"its values are {values['data_type']!r}, not numbers")
+    dtype = np.dtype(values["data_type"]).newbyteorder(">" if endian == "big" else "<")
+    return ZarrArray(
+        folder, tuple(values["shape"]), tuple(values["chunk_grid"]["configuration"]["chunk_shape"]), dtype, "C",
+        f"c{separator}" if keys["name"] == "default" else "", separator, codec, checksum,
+    )  # fmt: skip
+
+
+def codecs_of(codecs: list[Mapping[str, Any]]) -> tuple[str, Mapping[str, Any] | None, bool]:
+    """Byte order, compression and whether there is a checksum, of the list of codecs of format 3."""
+    names = [codec["name"] for codec in codecs]
+    packed = [codec for codec in codecs if codec["name"].removeprefix("numcodecs.") in CODECS]
+    plain = ["bytes", *(codec["name"] for codec in packed), *(["crc32c"] if names[-1] == "crc32c" else [])]
+    if names != plain or len(packed) > 1:
+        raise ValueError(f"it passes through the codecs {', '.join(names)}")
+    endian = codecs[0].get("configuration", {}).get("endian", "little")
+    codec = {"id": packed[0]["name"].removeprefix("numcodecs.")} if packed else None
+    return endian, codec, names[-1] == "crc32c"
+
+
+def as_numbers(name: Any) -> np.dtype[Any]:
+    if not isinstance(name, str) or not NUMBERS.fullmatch(name):
+        raise ValueError(f"its values are {name!r}, not numbers")
+    return np.dtype(name)
+
+
+def without_checksum(packed: bytes) -> bytes:
+    import google_crc32c
+
+    content, found = packed[:-4], int.from_bytes(packed[-4:], "little")
+    if len(packed) < 4 or google_crc32c.value(content) != found:
+        raise ValueError("its checksum is wrong")
+    return content
+
+
+def decode(packed: bytes, codec: Mapping[str, Any] | None, expected: int) -> bytes:
+    """The ``expected`` bytes of a chunk; allocates no more than those, whatever the chunk claims.
+
+    Raises:
+        ValueError: it is cut short, or does not hold so many.
+    """
+    if codec is None:
+        return packed
+    if expected > RATIO * (len(packed) + 1024):
+        raise ValueError(f"{len(packed):,} bytes cannot hold {expected:,}")
+    kind = codec["id"]
+    if kind in ("zlib", "gzip"):
+        stream = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        content = stream.decompress(packed, expected + 1)
+        if not stream.eof:
+            raise ValueError("it is cut short")
+        return content
+    import numcodecs
+
+    claimed = {"blosc": blosc_size, "zstd": zstd_size, "lz4": lz4_size}[kind](packed)
+    if claimed != expected:
+        raise ValueError(f"it says that it holds {claimed:,} of {expected:,} bytes")
+    return bytes(numcodecs.get_codec({"id": kind}).decode(packed))
+
+
+def blosc_size(packed: bytes) -> int:
+    """The bytes that a blosc frame says it holds (README_CHUNK_FORMAT). Raises ValueError when it is cut short."""
+    if len(packed) < 16 or int.from_bytes(packed[12:16], "little") != len(packed):
+        raise ValueError(f"it is cut short, or longer than it says: {len(packed):,} bytes")
+    return int.from_bytes(packed[4:8], "little")
+
+
+def lz4_size(packed: bytes) -> int:
+    """numcodecs puts the size before the block."""
+    return int.from_bytes(packed[:4], "little")
+
+
+def zstd_size(packed: bytes) -> int:
+    """The content size that a zstd frame states (RFC 8878, 3.1.1.1). Raises ValueError when it states none."""
+    if len(packed) < 6 or packed[:4] != b"\x28\xb5\x2f\xfd":
+        raise ValueError("it is not a zstd frame")
+    descriptor = packed[4]
+    single = descriptor >> 5 & 1
+    start = 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3]
+    length = ((single, 2, 4, 8)[descriptor >> 6]) if descriptor >> 6 else single
+    if not length:
+        raise ValueError("it does not state how many bytes it holds")
+    return int.from_bytes(packed[start : start + length], "little") + (256 if length == 2 else 0)
