@@ -10,8 +10,8 @@ import pytest
 
 from server import Page, Server
 from trailers.__main__ import main
-from trailers.backbones.rows import find_row
-from trailers.backbones.weights import weights_sha256
+from trailers.backbones.rows import find_row, is_2d
+from trailers.backbones.weights import known_weights, weights_sha256
 from trailers.errors import WeightsError
 from trailers.tools import weights
 
@@ -122,3 +122,70 @@ def test_a_link_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_what_comes_with_the_installation_is_neither_fetched_nor_recorded(tmp_path: Path) -> None:
     assert run(tmp_path, "efficientnet_lite0") == 0
     assert not (tmp_path / "weights").exists()
+
+
+DAMAGED = [
+    b"", b"{", b'{"lock": {"file": "mine.pth"', b"[]", b"null", b"\xff\xfe\x00", b"[" * 100_000,
+    b'{"lock": []}', b'{"lock": {}}',
+    b'{"lock": {"file": 3, "sha256": 3, "bytes": 1, "mtime_ns": 1, "url": ""}}',
+    b'{"lock": {"file": "mine.pth", "sha256": "0123", "bytes": 1, "mtime_ns": 1, "url": ""}}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda content: ascii(content[:24]))
+def test_a_damaged_record_is_named_and_written_again(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Server({"/mine.pth": Page(BYTES)}) as server:
+        name = row_file(tmp_path, server.link("/mine.pth"))
+        assert run(tmp_path, name) == 0
+        (record,) = (tmp_path / "weights").glob("*.json")
+        whole = record.read_bytes()
+        record.write_bytes(content)
+        with pytest.raises(WeightsError) as caught:
+            weights_sha256(find_row(name, tmp_path / "weights"), tmp_path / "weights")
+        assert str(caught.value).startswith(f"{record}: ")
+        assert "Run `snakemake weights`, which writes it again." in str(caught.value)
+        assert run(tmp_path, name, "--check") == 1
+        assert record.read_bytes() == content
+        assert run(tmp_path, name) == 0
+        assert record.read_bytes() == whole
+        assert len(server.asked("/mine.pth")) == 1
+    assert known_weights(tmp_path / "weights", name) == SHA256
+
+
+@pytest.mark.parametrize("content", DAMAGED[:-1], ids=lambda content: ascii(content[:24]))
+def test_planning_names_a_damaged_record(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "resnet50.json").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"resnet50\.json: .*Run `snakemake weights`, which writes it again"):
+        known_weights(tmp_path, "resnet50")
+
+
+def test_weights_that_nobody_recorded_have_no_known_digest(tmp_path: Path) -> None:
+    assert known_weights(tmp_path, "resnet50") == ""
+
+
+def test_a_damaged_record_of_a_librarys_model_is_written_again(tmp_path: Path) -> None:
+    """Such a record also describes the model; whether it takes pictures is known without, so planning goes on."""
+    name = "torchvision:squeezenet1_1"
+    folder = tmp_path / "weights"
+    row = find_row(name, folder)
+    folder.mkdir()
+    (folder / row.weights.file).write_bytes(BYTES)
+    record = folder / "torchvision-squeezenet1_1.json"
+    record.write_text('{"row": {"name": "torch')
+    assert is_2d(name, folder)
+    assert not is_2d("torchvision:swin3d_t", folder)
+    weights.remove_damaged_record(name, folder)
+    assert not record.exists()
+    assert find_row(name, folder) == row
+
+
+def test_a_record_that_is_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("the user's own")
+    (tmp_path / "weights").mkdir()
+    record = tmp_path / "weights" / "resnet50.json"
+    record.symlink_to(tmp_path / "mine")
+    weights.remove_damaged_record("resnet50", tmp_path / "weights")
+    assert not record.is_symlink()
+    assert (tmp_path / "mine").read_text() == "the user's own"

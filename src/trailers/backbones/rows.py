@@ -20,7 +20,7 @@ from typing import Any
 
 from trailers.backbones import efficientnet_lite, own, pytorchvideo, shufflenet3d, timm, torchvision
 from trailers.backbones.row import Row, Transform, Weights
-from trailers.backbones.weights import read_lock_file
+from trailers.backbones.weights import RECORD_AGAIN, read_lock_file
 from trailers.domain import folder_name
 from trailers.errors import ConfigError, WeightsError
 
@@ -79,7 +79,8 @@ def is_2d(name: str, weights_dir: Path) -> bool:
         ConfigError: there is none.
     """
     library, _, model = name.partition(":")
-    if library in LIBRARIES and model and recorded(name, weights_dir) is None:
+    # Not by its record, so that `snakemake weights`, which writes a damaged one again, can be planned.
+    if name not in ROWS and library in LIBRARIES and model:
         return model not in torchvision.VIDEO  # timm has no others
     return find_row(name, weights_dir).dimensions == 2
 
@@ -124,7 +125,7 @@ def recorded(name: str, weights_dir: Path) -> Row | None:
     try:
         return row_from(values["row"], name)
     except (KeyError, TypeError, ValueError) as problem:
-        raise WeightsError(f"{path}: is damaged: {problem}. Remove it and run `snakemake weights` again.") from None
+        raise WeightsError(f"is damaged: {problem}", where=path, remedy=RECORD_AGAIN) from None
 
 
 def row_values(row: Row) -> dict[str, Any]:

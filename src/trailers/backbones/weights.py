@@ -6,7 +6,7 @@ Weights come from strangers: only tensors are read from them, never code.
 from __future__ import annotations
 
 import importlib.util
-import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,11 @@ from trailers.backbones.row import Row
 from trailers.domain import folder_name
 from trailers.errors import WeightsError
 from trailers.store.fingerprint import sha256_of
+from trailers.store.json_file import read_json
 
 MEND = "Run `snakemake weights` where there is a network"
+RECORD_AGAIN = "Run `snakemake weights`, which writes it again."
+SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,14 @@ class Lock:
     bytes: int
     mtime_ns: int
     url: str
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(text, str) for text in (self.file, self.sha256, self.url)):
+            raise ValueError("file, sha256 and url are text")
+        if not SHA256.fullmatch(self.sha256):
+            raise ValueError(f"sha256 has 64 hexadecimal digits, got '{self.sha256}'")
+        if type(self.bytes) is not int or type(self.mtime_ns) is not int:
+            raise ValueError("bytes and mtime_ns are whole numbers")
 
 
 def weights_path(row: Row, folder: Path) -> Path:
@@ -113,23 +124,47 @@ def lock_path(row: Row, folder: Path) -> Path:
 
 
 def read_lock(row: Row, folder: Path) -> Lock | None:
-    values = read_lock_file(lock_path(row, folder))
+    """What was recorded of the row's weights; None when nothing was. Raises WeightsError when that is damaged."""
+    return lock_at(lock_path(row, folder))
+
+
+def known_weights(folder: Path, name: str) -> str:
+    """The sha256 that was recorded when the weights of a backbone were fetched; empty when none was.
+
+    Args:
+        folder: embed.weights_dir.
+        name: the backbone, or the name of its folder.
+
+    Raises:
+        WeightsError: the record is damaged; names the file, which `snakemake weights` writes again.
+    """
+    path = folder / f"{folder_name(name)}.json"
+    values = read_lock_file(path)
+    lock = {"sha256": ""} if values is None else values.get("lock")
+    if not isinstance(lock, dict) or not isinstance(lock.get("sha256"), str):
+        raise WeightsError("is damaged: it has no sha256 of the weights", where=path, remedy=RECORD_AGAIN)
+    return str(lock["sha256"])
+
+
+def lock_at(path: Path) -> Lock | None:
+    values = read_lock_file(path)
     try:
         return None if values is None else Lock(**values["lock"])
-    except (KeyError, TypeError):
-        raise WeightsError(f"{lock_path(row, folder)}: is damaged. {MEND} to fetch it again.") from None
+    except (KeyError, TypeError, ValueError) as problem:
+        words = f"has no {problem}" if isinstance(problem, KeyError) else str(problem)
+        raise WeightsError(f"is damaged: {words}", where=path, remedy=RECORD_AGAIN) from None
 
 
 def read_lock_file(path: Path) -> dict[str, Any] | None:
+    """The record that `snakemake weights` wrote beside weights; None when there is none.
+
+    Raises:
+        WeightsError: it is damaged; names the file.
+    """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, remedy=RECORD_AGAIN, error=WeightsError)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as problem:
-        raise WeightsError(f"{path}: cannot be read: {problem}. {MEND} to fetch it again.") from None
-    if not isinstance(values, dict):
-        raise WeightsError(f"{path}: is damaged. {MEND} to fetch it again.")
-    return values
 
 
 def load_state(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any
 
-from trailers.backbones.weights import read_lock_file
+from trailers.backbones.weights import known_weights
 from trailers.plan.studies import Plan
 from trailers.stages.shard import read_attempts
 
@@ -47,5 +47,4 @@ def weights(plan: Plan, folder: str) -> str:
     Raises:
         WeightsError: the record is damaged.
     """
-    values = read_lock_file(plan.users.weights_dir / f"{folder}.json") or {}
-    return str(values.get("lock", {}).get("sha256", ""))
+    return known_weights(plan.users.weights_dir, folder)

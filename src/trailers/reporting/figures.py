@@ -26,6 +26,7 @@ import numpy as np
 from trailers.domain import FPS, GENRES, SUBSETS, Shot, Trailer
 from trailers.errors import StoreError
 from trailers.store.atomic import atomic, write_text
+from trailers.store.json_file import read_json
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
 from trailers.store.manifest import read_manifest
@@ -136,7 +137,7 @@ def costs(path: Path) -> list[dict[str, Any]]:
     """
     no_row = {"micro": [None]}
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = read_json(path, remedy="Run the stage tables again.")
         tables = [table for table in said["tables"] if any(row["printed_gmacs"] for row in table["rows"])]
         return [
             {
@@ -147,7 +148,7 @@ def costs(path: Path) -> list[dict[str, Any]]:
             for table in tables
             for row in table["rows"]
         ]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as problem:
         raise StoreError(f"{path}: is not a tables.json: {problem!r}. Run the stage tables again.") from None
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from trailers.domain import GENRES, SPLITS, ClipStrategy
 from trailers.errors import ConfigError, StoreError
 from trailers.store.atomic import unfailing, write_text
+from trailers.store.json_file import read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,13 +49,11 @@ def read_metrics(path: Path) -> dict[str, Any]:
         StoreError: the file is missing, damaged, or of another schema.
     """
     try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        metrics = read_json(path, remedy=REMEDY)
     except FileNotFoundError:
-        raise StoreError(f"{path}: is not there. Run the stage classify first.") from None
-    except (OSError, ValueError) as problem:
-        raise StoreError(f"{path}: cannot be read: {problem}. {REMEDY}") from None
-    if not isinstance(metrics, dict) or metrics.get("schema") != SCHEMA:
-        raise StoreError(f"{path}: its schema is not '{SCHEMA}'. {REMEDY}")
+        raise StoreError("is not there", where=path, remedy="Run the stage classify first.") from None
+    if metrics.get("schema") != SCHEMA:
+        raise StoreError(f"its schema is {metrics.get('schema')!r}, not '{SCHEMA}'", where=path, remedy=REMEDY)
     return metrics
 
 

@@ -22,6 +22,7 @@ from trailers.domain import TRAILER_ID
 from trailers.errors import StoreError
 from trailers.store.atomic import write_text
 from trailers.store.fingerprint import sha256_of
+from trailers.store.json_file import read_json
 from trailers.store.ledger import DEAD, OK
 
 SCHEMA = "receipt/1"
@@ -82,12 +83,10 @@ def read_receipt(path: Path) -> Receipt:
     """
     remedy = "Remove it and run the stage download again."
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path, remedy=remedy)
     except FileNotFoundError:
         raise StoreError("is not there", where=path, remedy="Run the stage download first.") from None
-    except (OSError, ValueError) as problem:
-        raise StoreError(f"cannot be read as a receipt: {problem}", where=path, remedy=remedy) from None
-    found = values.pop("schema", None) if isinstance(values, dict) else None
+    found = values.pop("schema", None)
     if found != SCHEMA:
         raise StoreError(f"expected schema {SCHEMA} but found {found}", where=path, remedy=remedy)
     try:

@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from trailers.backbones.row import Row
-from trailers.backbones.rows import ROWS, find_row, row_values
-from trailers.backbones.weights import MEND, check_weights, lock_path, posing_as, read_lock, weights_path
+from trailers.backbones.rows import ROWS, find_row, recorded, row_values
+from trailers.backbones.weights import MEND, check_weights, lock_at, lock_path, posing_as, read_lock, weights_path
 from trailers.config import defaults
+from trailers.domain import folder_name
 from trailers.errors import WeightsError
 from trailers.store.atomic import atomic, write_text
 
@@ -53,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     problems = []
     for name in dict.fromkeys(arguments.backbones):
         try:
+            if not arguments.check:
+                remove_damaged_record(name, arguments.weights_dir)
             row = find_row(name, arguments.weights_dir)
             if arguments.check:
                 log.info("weights: %s: here, sha256 %s", name, check_weights(row, arguments.weights_dir))
@@ -64,6 +67,19 @@ def run(arguments: argparse.Namespace) -> int:
     if problems:
         raise problems[0]
     return 0
+
+
+def remove_damaged_record(name: str, folder: Path) -> None:
+    """What was recorded of a backbone's weights goes if it cannot be read; it is written again from the weights."""
+    path = folder / f"{folder_name(name)}.json"
+    try:
+        lock_at(path)
+        recorded(name, folder)
+    except WeightsError as problem:
+        if path.is_dir() and not path.is_symlink():
+            raise
+        log.warning("weights: %s: %s: it is removed and written again", name, problem.what)
+        path.unlink()
 
 
 def settle(row: Row, folder: Path) -> None:
