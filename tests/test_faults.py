@@ -336,7 +336,7 @@ def failing(monkeypatch, problem, times: int):
     sizes: list[int] = []
     whole = Embedder.start
 
-    def start(self, clips):
+    def start(self, buffer, count):
         if not sizes:
             original = Embedder.vectors_of
 
@@ -347,7 +347,7 @@ def failing(monkeypatch, problem, times: int):
                 return original(self, part)
 
             monkeypatch.setattr(Embedder, "vectors_of", vectors_of)
-        return whole(self, clips)
+        return whole(self, buffer, count)
 
     monkeypatch.setattr(Embedder, "start", start)
     return sizes

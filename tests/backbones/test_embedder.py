@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def test_a_precision_that_changes_vectors_too_much_is_not_taken(monkeypatch: pyt
             return ((1000 + means) - 1000)[:, :3]
 
     row = Row("cancels", "own", "cancels", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
-    monkeypatch.setattr(room, "reduced_precision", lambda device: "bfloat16")
+    monkeypatch.setattr(room, "reduced_precisions", lambda device: ("bfloat16",))
     assert Embedder(row, Cancels()).precision == "float32"
 
     class Means(Cancels):
@@ -122,10 +124,17 @@ def test_a_gpu_gives_the_vectors_of_a_processor(name: str) -> None:
     np.testing.assert_array_equal(exact(clips), exact(clips))
 
     fast = Embedder(row, network, device="cuda", batch_clips=2)
-    flying = [fast.start(clips[:2]), fast.start(clips[2:])]
+    flying = [start(fast, clips[:2]), start(fast, clips[2:])]
     found = np.concatenate([wait() for wait in flying])
     np.testing.assert_array_equal(found, fast(clips))
     assert cosines(wanted, found).min() >= 0.999
+
+
+def start(embedder: Embedder, clips: np.ndarray) -> Callable[[], np.ndarray]:
+    """Begin with ``clips``, at most a batch, as the stage does."""
+    buffer = embedder.buffer(clips.shape[1])
+    buffer.array[: len(clips)] = clips
+    return embedder.start(buffer, len(clips))
 
 
 def test_cosines_are_those_of_pairs() -> None:

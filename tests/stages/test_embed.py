@@ -272,7 +272,7 @@ def test_2d_networks_read_only_their_own_frames(house: House, monkeypatch: pytes
 
 
 def test_long_trailers_are_read_in_blocks_and_lose_no_frame(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trailers.embedding import blocks, readers
+    from trailers.embedding import blocks, decoding
 
     house.add("alpha")
     house.shard("alpha")
@@ -282,7 +282,7 @@ def test_long_trailers_are_read_in_blocks_and_lose_no_frame(house: House, monkey
     batch = VideoFrames.batch
     monkeypatch.setattr(VideoFrames, "batch", lambda self, indices: sizes.append(len(indices)) or batch(self, indices))
     monkeypatch.setattr(blocks, "BLOCK_FRAMES", 10)
-    monkeypatch.setattr(readers, "DECODED_BYTES", 32 * 48 * 3 * 4)
+    monkeypatch.setattr(decoding, "DECODED_BYTES", 32 * 48 * 3 * 4)
     for path in whole:
         (house.layout.root / path).unlink()
     house.embed()

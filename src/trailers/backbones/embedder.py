@@ -11,11 +11,11 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 
-from trailers.backbones.precision import PRECISIONS, TOLERANCE, cosines, reduced_precision, sample_clips
+from trailers.backbones.precision import PRECISIONS, TOLERANCE, cosines, reduced_precisions, sample_clips
 from trailers.backbones.row import Row
 from trailers.errors import ConfigError, SystemicError
 from trailers.machine.gpu import exact_convolutions, gpu_failures
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from trailers.machine.copies import Buffer
+
 log = logging.getLogger(__name__)
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 
 class Embedder:
@@ -38,6 +43,7 @@ class Embedder:
         device: str = "cpu",
         precision: str = "auto",
         batch_clips: int | None = None,
+        real_clips: np.ndarray | None = None,
     ) -> None:
         """
         Args:
@@ -46,7 +52,12 @@ class Embedder:
             device: cpu or cuda.
             precision: auto for the fastest that stays within ``TOLERANCE``, or float32.
             batch_clips: None takes the row's own.
+            real_clips: some of those to come, uint8 (n, frames, height, width, 3); a precision is tried on them too.
         """
+        import torch
+
+        from trailers.machine.copies import Copies
+
         if precision not in PRECISIONS:
             raise ConfigError(
                 f"embed.precision: '{precision}' is none of {', '.join(PRECISIONS)}. Correct it in config.yaml."
@@ -56,11 +67,16 @@ class Embedder:
         self.batch_clips = batch_clips or (row.batch_cuda if device.startswith("cuda") else row.batch_cpu)
         self.precision = "float32"
         self.worst_cosine = 1.0
-        self.copies: torch.cuda.Stream | None = None
+        self.copies = Copies(torch.device(device)) if device.startswith("cuda") else None
+        transform = row.transform
+        # Made once: from values of Python, each would be a copy to the device that the host waits for.
+        self.scale = torch.tensor([1 / (255 * std) for std in transform.std], device=device)
+        self.shift = torch.tensor(
+            [-mean / std for mean, std in zip(transform.mean, transform.std, strict=True)], device=device
+        )
         self.network = self.place(network, "float32")
-        reduced = reduced_precision(device)
         if precision == "auto":
-            self.try_precision(network, reduced)
+            self.choose_precision(network, real_clips)
 
     def place(self, network: nn.Module, precision: str) -> nn.Module:
         import torch
@@ -72,21 +88,19 @@ class Embedder:
                 parameter.data = parameter.data.contiguous(memory_format=layout)
         return placed
 
-    def try_precision(self, network: nn.Module, precision: str) -> None:
-        """Take ``precision``, and faster arithmetic, when some made-up clips keep the vectors they have in float32."""
-        clips = sample_clips(self.row)
-        exact = self(clips)
-        kept, self.network, self.precision = (
-            self.network,
-            faster(self.place(network, precision), self.device),
-            precision,
-        )
-        self.worst_cosine = float(cosines(exact, self(clips)).min())
-        if not self.worst_cosine >= TOLERANCE:
-            log.info(
-                "embed: %s: stays in float32: %s comes to a cosine of %.5f", self.row.name, precision, self.worst_cosine
-            )
-            self.network, self.precision, self.worst_cosine = kept, "float32", 1.0
+    def choose_precision(self, network: nn.Module, real_clips: np.ndarray | None) -> None:
+        """Take the first precision, and faster arithmetic, in which some clips keep the vectors of float32."""
+        tried = clips_to_try(self.row, real_clips)
+        exact = [self(clips) for clips in tried]
+        kept = self.network
+        for precision in reduced_precisions(self.device):
+            self.network, self.precision = faster(self.place(network, precision), self.device), precision
+            worst = min(float(cosines(wanted, self(clips)).min()) for wanted, clips in zip(exact, tried, strict=True))
+            if worst >= TOLERANCE:
+                self.worst_cosine = worst
+                return
+            log.info("embed: %s: %s comes to a cosine of %.5f and is not used", self.row.name, precision, worst)
+            self.network, self.precision = kept, "float32"
 
     def __call__(self, clips: np.ndarray | torch.Tensor) -> np.ndarray:
         """Vectors of any number of clips.
@@ -104,60 +118,55 @@ class Embedder:
         done = 0
         while done < len(pixels):
             part = pixels[done : done + self.batch_clips]
-            try:
-                vectors[done : done + len(part)] = self.batch(part)
-            except torch.OutOfMemoryError:
+            found = unless_full(self.batch, part)
+            if found is None:
                 self.halve()
                 continue
+            vectors[done : done + len(part)] = found
             done += len(part)
         return vectors
 
     @property
     def batches_in_flight(self) -> int:
         """How many batches may wait for their results while the next is started."""
-        return 1 if self.device.startswith("cuda") else 0
+        return 1 if self.copies is not None else 0
 
-    def start(self, clips: np.ndarray) -> Callable[[], np.ndarray]:
-        """Begin with the vectors of one batch; what is given waits for them and gives them.
+    def buffer(self, frames: int) -> Buffer:
+        """Where a batch of clips of so many frames is put together: (batch_clips, frames, height, width, 3).
 
-        On a GPU the batch goes through page-locked memory and a stream of its own, so that it is
-        copied while the batch before is computed.
+        It must be started before the next but one is asked for.
         """
-        if self.device.startswith("cuda") and len(clips) <= self.batch_clips:
-            import torch
-
-            try:
-                with gpu_failures(self.row.name):
-                    return self.launch(clips)
-            except torch.OutOfMemoryError:
-                self.halve()
-        with gpu_failures(self.row.name):
-            vectors = self(clips)
-        return lambda: vectors
-
-    def launch(self, clips: np.ndarray) -> Callable[[], np.ndarray]:
         import torch
 
-        if self.copies is None:
-            self.copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-        locked = torch.from_numpy(clips).pin_memory()
-        with torch.cuda.stream(self.copies):
-            there = locked.to(self.device, non_blocking=True)
-        compute = torch.cuda.current_stream(self.device)
-        compute.wait_stream(self.copies)
-        there.record_stream(compute)  # or its memory could be given away before it is read
-        found = self.vectors_of(there)
-        vectors = torch.empty(found.shape, dtype=torch.float32, pin_memory=True)
-        vectors.copy_(found, non_blocking=True)
-        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        done.record(compute)
+        from trailers.machine.copies import Buffer
 
-        def wait() -> np.ndarray:
+        shape = (self.batch_clips, frames, *self.row.transform.crop, 3)
+        return Buffer(torch.empty(shape, dtype=torch.uint8)) if self.copies is None else self.copies.buffer(shape)
+
+    def start(self, buffer: Buffer, count: int) -> Callable[[], np.ndarray]:
+        """Begin with the vectors of the first ``count`` clips of ``buffer``; what is given waits for them.
+
+        On a GPU the batch is copied while the batch before is computed.
+        """
+        with gpu_failures(self.row.name):
+            if self.copies is not None and count <= self.batch_clips:
+                pending = unless_full(self.launch, buffer, count)
+                if pending is not None:
+                    return pending
+                self.halve()
+            vectors = self(buffer.tensor[:count])
+        return lambda: vectors
+
+    def launch(self, buffer: Buffer, count: int) -> Callable[[], np.ndarray]:
+        """Everything from the host's memory and back is begun, and nothing is waited for."""
+        assert self.copies is not None
+        wait = self.copies.download(self.vectors_of(self.copies.upload(buffer, count)))
+
+        def vectors() -> np.ndarray:
             with gpu_failures(self.row.name):
-                done.synchronize()
-            return np.asarray(vectors.numpy())
+                return wait()
 
-        return wait
+        return vectors
 
     def batch(self, part: torch.Tensor) -> np.ndarray:
         """One batch, there and back."""
@@ -183,12 +192,7 @@ class Embedder:
         """uint8 (N, T, H, W, 3) -> float (N, 3, H, W) or (N, 3, T, H, W), channels last in memory."""
         import torch
 
-        transform = self.row.transform
-        scale = torch.tensor([1 / (255 * std) for std in transform.std], device=pixels.device)
-        shift = torch.tensor(
-            [-mean / std for mean, std in zip(transform.mean, transform.std, strict=True)], device=pixels.device
-        )
-        x = pixels.to(torch.float32).mul_(scale).add_(shift).to(getattr(torch, self.precision))
+        x = pixels.to(torch.float32).mul_(self.scale).add_(self.shift).to(getattr(torch, self.precision))
         return x[:, 0].permute(0, 3, 1, 2) if self.row.dimensions == 2 else x.permute(0, 4, 1, 2, 3)
 
     def halve(self) -> None:
@@ -200,6 +204,8 @@ class Embedder:
                 f"{self.row.name}: not even one clip fits into the memory of {self.device}. Use another device."
             )
         self.batch_clips //= 2
+        if self.copies is not None:
+            self.copies.forget()
         torch.cuda.empty_cache()
         log.warning(
             "embed: %s: out of memory on %s, going on with %d clips a batch",
@@ -207,6 +213,28 @@ class Embedder:
             self.device,
             self.batch_clips,
         )
+
+
+def unless_full(work: Callable[Given, Found], *given: Given.args, **named: Given.kwargs) -> Found | None:
+    """What ``work`` gives; None when the device's memory is full.
+
+    By then the attempt's tensors are gone: the error holds them through its traceback, and is left behind here.
+    """
+    import torch
+
+    try:
+        return work(*given, **named)
+    except torch.OutOfMemoryError:
+        return None
+
+
+def clips_to_try(row: Row, real_clips: np.ndarray | None) -> list[np.ndarray]:
+    """Made-up clips and real ones, together where they are of one length."""
+    made_up = sample_clips(row)
+    if real_clips is None or not len(real_clips):
+        return [made_up]
+    same = made_up.shape[1:] == real_clips.shape[1:]
+    return [np.concatenate([made_up, real_clips])] if same else [made_up, real_clips]
 
 
 def faster(network: nn.Module, device: str) -> nn.Module:

@@ -13,13 +13,14 @@ TOLERANCE = 0.9995  # least cosine between a clip's vectors in reduced precision
 PRECISIONS = ("auto", "float32")
 
 
-def reduced_precision(device: str) -> str:
-    """The faster precision this device has of its own; float32 when it has none."""
+def reduced_precisions(device: str) -> tuple[str, ...]:
+    """What this device computes faster than float32, in the order in which to try; empty when there is nothing."""
     import torch
 
     if device.startswith("cuda"):
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() and has_bfloat16() else "float32"
+        # Both are as fast; float16 is finer, but cannot hold every value that bfloat16 can.
+        return ("bfloat16", "float16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("float16",)
+    return ("bfloat16",) if torch.ops.mkldnn._is_mkldnn_bf16_supported() and has_bfloat16() else ()
 
 
 def has_bfloat16() -> bool:

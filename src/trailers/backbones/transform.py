@@ -7,45 +7,40 @@ torchvision resize without antialiasing, and so does this.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from trailers.backbones.row import Transform
 
-if TYPE_CHECKING:
-    import torch
-
 
 def resize_and_crop(frames: np.ndarray, transform: Transform) -> np.ndarray:
-    """uint8 (n, height, width, 3) -> uint8 (n, crop height, crop width, 3)."""
+    """uint8 (n, height, width, 3) -> uint8 (n, crop height, crop width, 3).
+
+    Frames that already have the size, as those of normalise.short_side often do, cost no torch.
+    """
+    size = transform.resized(frames.shape[1], frames.shape[2])
+    return crop(frames if frames.shape[1:3] == size else resize(frames, transform), transform.crop)
+
+
+def resize(frames: np.ndarray, transform: Transform) -> np.ndarray:
+    """uint8 (n, height, width, 3), resized and not yet cropped. Imports torch."""
     import torch
 
     pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
-    return np.asarray(crop(resize(pixels, transform), transform.crop).permute(0, 2, 3, 1).numpy())
-
-
-def resize(pixels: torch.Tensor, transform: Transform) -> torch.Tensor:
-    """uint8 (n, 3, height, width), resized and not yet cropped."""
-    import torch
-
-    size = transform.resized(pixels.shape[2], pixels.shape[3])
-    if tuple(pixels.shape[2:]) == size:
-        return pixels
-    return torch.nn.functional.interpolate(
+    size = transform.resized(frames.shape[1], frames.shape[2])
+    resized = torch.nn.functional.interpolate(
         pixels, size, mode=transform.interpolation, antialias=transform.antialias, align_corners=False
     )
+    return np.asarray(resized.permute(0, 2, 3, 1).numpy())
 
 
-def crop(pixels: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """The centre of (n, 3, height, width), rounded as torchvision does; black where the crop is larger."""
-    import torch
-
+def crop(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The centre of (n, height, width, 3), rounded as torchvision does; black where the crop is larger."""
     height, width = size
-    missing = [max(0, height - pixels.shape[2]), max(0, width - pixels.shape[3])]
+    missing = [max(0, height - frames.shape[1]), max(0, width - frames.shape[2])]
     if any(missing):
-        top, left = missing[0] // 2, missing[1] // 2
-        pixels = torch.nn.functional.pad(pixels, (left, missing[1] - left, top, missing[0] - top))
-    top = round((pixels.shape[2] - height) / 2)
-    left = round((pixels.shape[3] - width) / 2)
-    return pixels[:, :, top : top + height, left : left + width]
+        before = [lack // 2 for lack in missing]
+        around = [(first, lack - first) for first, lack in zip(before, missing, strict=True)]
+        frames = np.pad(frames, [(0, 0), *around, (0, 0)])
+    top = round((frames.shape[1] - height) / 2)
+    left = round((frames.shape[2] - width) / 2)
+    return frames[:, top : top + height, left : left + width]

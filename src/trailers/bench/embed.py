@@ -32,7 +32,7 @@ import numpy as np
 from trailers.backbones.cost import cost_of
 from trailers.backbones.embedder import Embedder
 from trailers.backbones.network import choose_device, make_network
-from trailers.backbones.precision import cosines, reduced_precision, sample_clips
+from trailers.backbones.precision import cosines, reduced_precisions, sample_clips
 from trailers.backbones.row import Row
 from trailers.backbones.rows import find_row
 from trailers.backbones.weights import weights_sha256
@@ -44,7 +44,7 @@ from trailers.embedding.blocks import blocks_of
 from trailers.embedding.embedders import Settings
 from trailers.embedding.engine import embed
 from trailers.embedding.pairs import Job, Pair
-from trailers.embedding.readers import Readers, read_blocks
+from trailers.embedding.readers import Reading, readers_for
 from trailers.errors import WeightsError
 from trailers.machine.memory import keep_freed_memory
 from trailers.settings import from_section
@@ -122,11 +122,12 @@ class Bench:
 
     def ours(self) -> None:
         keep_freed_memory(self.device == "cpu")
-        embed([self.pair()], {self.row.name: self.embedder}, workers=self.workers)
+        embed([self.pair()], lambda: {self.row.name: self.embedder}, workers=self.workers, apart=self.device != "cpu")
 
     def decoding(self) -> None:
-        with Readers(self.workers, on_gpu=self.device != "cpu") as readers:
-            for _, decoded in read_blocks(blocks_of([self.pair()]), readers):
+        pairs = [self.pair()]
+        with readers_for(pairs, self.workers, apart=self.device != "cpu") as readers:
+            for _, decoded in Reading(blocks_of(pairs), readers):
                 if isinstance(decoded, Exception):
                     raise decoded
 
@@ -142,7 +143,7 @@ class Bench:
         keep_freed_memory(self.device == "cpu")
         waiting: list[Callable[[], np.ndarray]] = []
         for _ in range(network_batches(self.clip_count(), len(clips))):
-            waiting.append(embedder.start(clips))
+            waiting.append(embedder.start(embedder.buffer(clips.shape[1]), len(clips)))
             if len(waiting) > embedder.batches_in_flight:
                 waiting.pop(0)()
         for wait in waiting:
@@ -233,13 +234,14 @@ class Bench:
     def about(self, count: int, per_clip: dict[str, list[float]]) -> dict[str, Any]:
         rate = cost_of(self.row, shown_frames=self.strategy.shown_frames).multiply_adds / np.median(per_clip["network"])
         clips = sample_clips(self.row, shown_frames=self.strategy.shown_frames)
+        fastest = next(iter(reduced_precisions(self.device)), "float32")
         figures = {
             "clips": count,
             "batch": self.embedder.batch_clips,
             "precision": self.embedder.precision,
             "worst_cosine": f"{cosines(self.exact(clips), self.embedder(clips)).min():.6f}",
             "weights": "random" if self.weights_dir is None else "published",
-            "network_to_peak": rate / harness.matrix_rate(self.device, reduced_precision(self.device), seconds=0.3),
+            "network_to_peak": rate / harness.matrix_rate(self.device, fastest, seconds=0.3),
         }
         if self.device != "cpu":
             figures["gpu_busy_share"] = float(np.median(per_clip["network"]) / np.median(per_clip["ours"]))

@@ -16,28 +16,37 @@ from trailers.store.receipt import read_receipt
 
 if TYPE_CHECKING:
     from trailers.backbones.embedder import Embedder
+    from trailers.machine.copies import Buffer
 
 
 class Batches:
     """Clips of one backbone and one length on their way through the network."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, frames: int) -> None:
         self.embedder = embedder
-        self.clips: list[np.ndarray] = []
+        self.frames = frames
+        self.buffer: Buffer | None = None  # of the batch that is being put together
         self.owners: list[tuple[Job, int]] = []
         self.flying: deque[tuple[list[tuple[Job, int]], Callable[[], np.ndarray]]] = deque()
 
-    def add(self, job: Job, number: int, clip: np.ndarray) -> None:
-        self.clips.append(clip)
+    def place(self) -> np.ndarray:
+        """Where the frames of the next clip go: uint8 (frames, height, width, 3)."""
+        if self.buffer is None:
+            self.buffer = self.embedder.buffer(self.frames)
+        place: np.ndarray = self.buffer.array[len(self.owners)]
+        return place
+
+    def add(self, job: Job, number: int) -> None:
+        """Take the clip that lies in ``place()``."""
         self.owners.append((job, number))
-        if len(self.clips) >= self.embedder.batch_clips:
+        if len(self.owners) >= self.embedder.batch_clips:
             self.start()
             self.land(leaving=self.embedder.batches_in_flight)
 
     def start(self) -> None:
-        if self.clips:
-            self.flying.append((self.owners, self.embedder.start(np.stack(self.clips))))
-            self.clips, self.owners = [], []
+        if self.buffer is not None and self.owners:
+            self.flying.append((self.owners, self.embedder.start(self.buffer, len(self.owners))))
+            self.buffer, self.owners = None, []
 
     def flush(self) -> None:
         self.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,8 @@ from trailers.backbones.weights import weights_sha256
 from trailers.settings import setting
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from trailers.backbones.embedder import Embedder
 
 log = logging.getLogger(__name__)
@@ -55,8 +57,20 @@ def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
     return f"random-seed-{RANDOM_SEED}" if settings.random_weights else weights_sha256(row, Path(effort.weights_dir))
 
 
-def make_embedders(rows: Iterable[Row], settings: Settings, effort: Effort) -> dict[str, Embedder]:
-    """An embedder a row, by its name. Imports torch."""
+def make_embedders(
+    rows: Iterable[Row],
+    settings: Settings,
+    effort: Effort,
+    real_clips: Callable[[Row], np.ndarray | None] | None = None,
+) -> dict[str, Embedder]:
+    """An embedder per row, by its name. Imports torch.
+
+    Args:
+        rows: each once or more often.
+        settings: what shapes the vectors.
+        effort: what does not.
+        real_clips: gives some of the clips to come, on which a reduced precision is tried.
+    """
     from trailers.backbones.embedder import Embedder
     from trailers.backbones.network import choose_device, make_network
     from trailers.machine.memory import keep_freed_memory
@@ -67,8 +81,15 @@ def make_embedders(rows: Iterable[Row], settings: Settings, effort: Effort) -> d
     embedders = {}
     for row in {row.name: row for row in rows}.values():
         network = make_network(row, None if settings.random_weights else Path(effort.weights_dir))
-        made = Embedder(row, network, device=device, precision=settings.precision, batch_clips=effort.batch_clips)
-        log.info("embed: %s: %s on %s, %d clips a batch", row.name, made.precision, device, made.batch_clips)
+        made = Embedder(
+            row,
+            network,
+            device=device,
+            precision=settings.precision,
+            batch_clips=effort.batch_clips,
+            real_clips=real_clips(row) if real_clips and settings.precision == "auto" else None,
+        )
+        log.info("embed: %s: %s on %s, %d clips per batch", row.name, made.precision, device, made.batch_clips)
         embedders[row.name] = made
     return embedders
 

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trailers.embedding.batches import Batches, fail
 from trailers.embedding.blocks import blocks_of
 from trailers.embedding.pairs import Pair
-from trailers.embedding.readers import Readers, read_blocks
+from trailers.embedding.readers import Reading, readers_for
 
 if TYPE_CHECKING:
     from trailers.backbones.embedder import Embedder
 
 
-def embed(pairs: Sequence[Pair], embedders: Mapping[str, Embedder], *, workers: int | None) -> None:
-    """Make all that the pairs have to do, trailer after trailer."""
+def embed(
+    pairs: Sequence[Pair], make: Callable[[], Mapping[str, Embedder]], *, workers: int | None, apart: bool
+) -> None:
+    """Make all that the pairs have to do, trailer after trailer.
+
+    Args:
+        pairs: with ``todo``.
+        make: gives the embedders by the names of their rows; called when the workers have begun to decode.
+        workers: decoding workers; None takes what suits the device.
+        apart: whether these are processes of their own, as beside a GPU.
+    """
     batches: dict[tuple[str, int], Batches] = {}
-    with Readers(workers, on_gpu=any(made.device != "cpu" for made in embedders.values())) as readers:
-        for block, decoded in read_blocks(blocks_of(pairs), readers):
+    with readers_for(pairs, workers, apart=apart) as readers:
+        reading = Reading(blocks_of(pairs), readers)
+        embedders = make()
+        for block, decoded in reading:
             for job in block.jobs:
                 if isinstance(decoded, Exception):
                     fail(job, decoded)
                     continue
-                for number, clip in job.fill(block.wanted[job.geometry][1], decoded[job.geometry]):
-                    key = (job.pair.row.name, len(clip))
-                    if key not in batches:
-                        batches[key] = Batches(embedders[job.pair.row.name])
-                    batches[key].add(job, number, clip)
+                key = (job.pair.row.name, job.sources.shape[1])
+                if key not in batches:
+                    batches[key] = Batches(embedders[key[0]], frames=key[1])
+                for number in job.fill(block.wanted[job.geometry][1], decoded[job.geometry], batches[key].place):
+                    batches[key].add(job, number)
     for batch in batches.values():
         batch.flush()

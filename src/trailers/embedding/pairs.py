@@ -114,23 +114,41 @@ class Job:
     def geometry(self) -> Geometry:
         return self.pair.row.transform.geometry
 
-    def fill(self, indices: np.ndarray, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Put frames where clips want them; gives the number and frames of each clip that is whole.
+    def fill(self, indices: np.ndarray, frames: np.ndarray, place: Callable[[], np.ndarray]) -> Iterator[int]:
+        """Put frames where clips want them; gives the number of each clip that is whole and lies in ``place()``.
 
         Args:
             indices: int64 (n,), ascending: every wanted frame of the trailer between the first and the last.
             frames: uint8 (n, height, width, 3), resized and cropped.
+            place: where the next whole clip goes, uint8 (clip frames, height, width, 3).
         """
         if self.failed or not len(indices):
             return
         first, last = indices[0], indices[-1]
         ends = self.sources.max(axis=1)
         inside = (self.sources >= first) & (self.sources <= last)
-        for number in np.nonzero(inside.any(axis=1))[0].tolist():
-            clip = self.open.get(number)
-            if clip is None:
-                clip = self.open[number] = np.zeros((self.sources.shape[1], *frames.shape[1:]), np.uint8)
-            here = inside[number]
-            clip[here] = frames[np.searchsorted(indices, self.sources[number][here])]
-            if ends[number] <= last:
-                yield number, self.open.pop(number)
+        for number in np.flatnonzero(inside.any(axis=1)).tolist():
+            sources, here = self.sources[number], inside[number]
+            is_whole = ends[number] <= last
+            if is_whole and np.array_equal(here, sources >= 0):  # nearly all: copied once, to where they are wanted
+                clip = place()
+                clip[sources < 0] = 0
+            else:
+                clip = self.open.setdefault(number, np.zeros((len(sources), *frames.shape[1:]), np.uint8))
+            copy_frames(clip, np.flatnonzero(here), frames, np.searchsorted(indices, sources[here]))
+            if is_whole:
+                if number in self.open:
+                    place()[...] = self.open.pop(number)
+                yield number
+
+
+def copy_frames(clip: np.ndarray, places: np.ndarray, frames: np.ndarray, rows: np.ndarray) -> None:
+    """``clip[places] = frames[rows]``, in one piece where both are runs."""
+    if is_run(places) and is_run(rows):
+        clip[places[0] : places[0] + len(places)] = frames[rows[0] : rows[0] + len(rows)]
+    else:
+        clip[places] = frames[rows]
+
+
+def is_run(numbers: np.ndarray) -> bool:
+    return bool((np.diff(numbers) == 1).all())

@@ -1,73 +1,85 @@
-"""Workers that decode, resize and crop the frames of blocks."""
+"""Workers that decode: threads beside a CPU's network, processes beside a GPU's.
+
+A network on the CPU leaves no core to a process of its own; a GPU wants more frames than one
+interpreter hands over.
+"""
 
 from __future__ import annotations
 
-import threading
+import functools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
-
-import numpy as np
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from trailers.backbones.row import Geometry
-from trailers.embedding.blocks import Block, Wanted
-from trailers.errors import StoreError, SystemicError
-from trailers.machine.threads import decoding_workers, keep_to_one_thread
-from trailers.video import VideoFrames
+from trailers.embedding import blocks
+from trailers.embedding.blocks import Block
+from trailers.embedding.decoding import Decoded, close_video, decode, room_for
+from trailers.embedding.pairs import Pair
+from trailers.embedding.slots import Slots, slot_bytes
+from trailers.embedding.workers import counts, deaths_told, decode_into, processes
+from trailers.errors import SystemicError
+from trailers.machine.threads import decoding_workers
 
-DECODED_BYTES = 64 * 2**20  # in memory at once before they are resized, for videos that were not made smaller
 BLOCKS_AHEAD = 2  # per decoding worker
 
-Decoded = dict[Geometry, np.ndarray]
 
+@dataclass(frozen=True)
+class Pending:
+    """Frames on their way.
 
-def read_blocks(blocks: Iterable[Block], readers: Readers) -> Iterator[tuple[Block, Decoded | Exception]]:
-    """Each block with its frames, resized and cropped for each geometry; or with what went wrong."""
-    flying: deque[tuple[Block, Callable[[], Decoded]]] = deque()
-    for block in blocks:
-        if all(job.failed for job in block.jobs):
-            continue
-        flying.append((block, readers.start(block.path, block.indices, block.wanted)))
-        if len(flying) > readers.ahead:
-            yield landed(*flying.popleft())
-    while flying:
-        yield landed(*flying.popleft())
+    Args:
+        wait: gives them, or raises what went wrong.
+        release: is called when they are not needed any more; others may then stand in their place.
+    """
 
-
-def landed(block: Block, wait: Callable[[], Decoded]) -> tuple[Block, Decoded | Exception]:
-    try:
-        return block, wait()
-    except BrokenExecutor as problem:
-        raise SystemicError(f"embed: a decoding worker died: {problem}. Use fewer (embed.workers).") from None
-    except Exception as problem:  # noqa: BLE001  recorded for the trailer by the caller
-        return block, problem
+    wait: Callable[[], Decoded]
+    release: Callable[[], None] = lambda: None
 
 
 class Readers:
-    """Workers that decode, resize and crop: threads beside a CPU's network, processes beside a GPU's.
+    """Workers that decode, resize and crop.
 
-    A network on the CPU leaves no core to a process of its own; a GPU wants more frames than one
-    interpreter hands over.
+    Args:
+        workers: how many; 0 decodes when frames are waited for, None takes what suits the device.
+        apart: whether they are processes of their own.
+        geometries: all that blocks will want.
     """
 
-    def __init__(self, workers: int | None, *, on_gpu: bool) -> None:
+    def __init__(self, workers: int | None, *, apart: bool, geometries: Sequence[Geometry] = ()) -> None:
         if workers is None:
-            workers = decoding_workers() if on_gpu else 1
+            workers = decoding_workers() if apart else 1
         self.ahead = workers * BLOCKS_AHEAD
         self.pool: Executor | None = None
-        if workers and on_gpu:
-            # A forked child of a process that uses CUDA cannot; a fresh one has nothing to inherit.
-            self.pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=keep_to_one_thread)
+        self.slots: Slots | None = None
+        if workers and apart:
+            self.slots = Slots(self.ahead + 1, slot_bytes(geometries, blocks.BLOCK_FRAMES))
+            self.pool = processes(workers, self.slots)
         elif workers:
             self.pool = ThreadPoolExecutor(workers)
 
-    def start(self, path: Path, indices: np.ndarray, wanted: Wanted) -> Callable[[], Decoded]:
-        """Begin to read; what is given waits for the frames."""
+    def start(self, block: Block) -> Pending:
+        """Begin to decode ``block``. Raises SystemicError when a worker died."""
+        if self.slots is not None:
+            return self.start_apart(block, self.slots)
+        job = functools.partial(decode, block.path, block.indices, block.wanted)
         if self.pool is None:
-            return lambda: read(path, indices, wanted)
-        return self.pool.submit(read, path, indices, wanted).result
+            return Pending(lambda: job(room_for(block.wanted)))
+        return Pending(self.pool.submit(lambda: job(room_for(block.wanted))).result)
+
+    def start_apart(self, block: Block, slots: Slots) -> Pending:
+        assert self.pool is not None
+        slot = slots.free.popleft()
+        with deaths_told():
+            future = self.pool.submit(decode_into, slot, block.path, block.indices, block.wanted)
+
+        def wait() -> Decoded:
+            with deaths_told():
+                future.result()
+            return slots.frames(slot, counts(block.wanted))
+
+        return Pending(wait, lambda: slots.free.append(slot))
 
     def __enter__(self) -> Readers:
         return self
@@ -75,41 +87,52 @@ class Readers:
     def __exit__(self, *problem: object) -> None:
         if self.pool is not None:
             self.pool.shutdown(cancel_futures=True)
+        if self.slots is not None:
+            self.slots.close()
         close_video()
 
 
-OPEN = threading.local()  # the video that this thread read last
+def readers_for(pairs: Sequence[Pair], workers: int | None, *, apart: bool) -> Readers:
+    """Workers for all that ``pairs`` want."""
+    geometries = dict.fromkeys(pair.row.transform.geometry for pair in pairs)
+    return Readers(workers, apart=apart, geometries=list(geometries))
 
 
-def read(path: Path, indices: np.ndarray, wanted: Wanted) -> Decoded:
-    """uint8 (n, height, width, 3) for each geometry."""
-    from trailers.backbones.transform import resize_and_crop
+class Reading:
+    """Each block with its frames, or with what went wrong. The first blocks are begun at once.
 
-    video = open_video(path)
-    if indices[-1] >= len(video):
-        raise StoreError(f"{path}: has {len(video)} frames, the clips want frame {indices[-1]}. Run clips again.")
-    found: dict[Geometry, list[np.ndarray]] = {key: [np.zeros((0, *key[1], 3), np.uint8)] for key in wanted}
-    step = max(1, DECODED_BYTES // (video.height * video.width * 3))
-    for start in range(0, len(indices), step):
-        some = indices[start : start + step]
-        frames = video.batch(some)
-        for key, (transform, all_indices) in wanted.items():
-            low, high = np.searchsorted(all_indices, (some[0], some[-1] + 1))
-            if low < high:
-                rows = np.searchsorted(some, all_indices[low:high])
-                found[key].append(resize_and_crop(frames if len(rows) == len(frames) else frames[rows], transform))
-    return {key: np.concatenate(parts) for key, parts in found.items()}
+    Frames are to be used before the next block is asked for.
+
+    Raises:
+        SystemicError: a worker died.
+    """
+
+    def __init__(self, wanted: Iterable[Block], readers: Readers) -> None:
+        self.blocks = iter(wanted)
+        self.readers = readers
+        self.flying: deque[tuple[Block, Pending]] = deque()
+        self.begin()
+
+    def begin(self) -> None:
+        """Keep the workers busy."""
+        while len(self.flying) <= self.readers.ahead:
+            block = next((block for block in self.blocks if not all(job.failed for job in block.jobs)), None)
+            if block is None:
+                return
+            self.flying.append((block, self.readers.start(block)))
+
+    def __iter__(self) -> Iterator[tuple[Block, Decoded | Exception]]:
+        while self.flying:
+            block, pending = self.flying.popleft()
+            yield block, landed(pending)
+            pending.release()
+            self.begin()
 
 
-def open_video(path: Path) -> VideoFrames:
-    if getattr(OPEN, "path", None) != path:
-        close_video()
-        OPEN.video, OPEN.path = VideoFrames(path), path
-    video: VideoFrames = OPEN.video
-    return video
-
-
-def close_video() -> None:
-    if getattr(OPEN, "path", None) is not None:
-        OPEN.video.close()
-        OPEN.video = OPEN.path = None
+def landed(pending: Pending) -> Decoded | Exception:
+    try:
+        return pending.wait()
+    except SystemicError:
+        raise
+    except Exception as problem:  # noqa: BLE001  recorded for the trailer by the caller
+        return problem

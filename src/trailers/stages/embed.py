@@ -14,11 +14,13 @@ import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trailers.backbones.network import choose_device
 from trailers.backbones.row import Row
 from trailers.backbones.rows import find_row
 from trailers.domain import Clip, ClipStrategy
@@ -26,6 +28,7 @@ from trailers.embedding import embedders
 from trailers.embedding.embedders import Settings, make_embedders, weights_of
 from trailers.embedding.engine import embed
 from trailers.embedding.pairs import SCHEMA, Pair, fingerprint_of
+from trailers.embedding.samples import real_clips
 from trailers.errors import ConfigError, StoreError, TrailerError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
@@ -35,6 +38,9 @@ from trailers.store.embeddings import check_vectors, read_embedding, read_embedd
 from trailers.store.layout import Layout
 from trailers.store.ledger import LedgerRow
 from trailers.store.spans import CLIPS_SCHEMA, read_header, read_spans
+
+if TYPE_CHECKING:
+    from trailers.backbones.embedder import Embedder
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +88,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 def make_vectors(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> None:
     """Make all that the pairs have to do."""
-    made = make_embedders([pair.row for pair in pairs if pair.todo], settings, effort)
-    embed(pairs, made, workers=effort.workers)
+    make = partial(make_embedders_of, [pair for pair in pairs if pair.todo], settings, effort)
+    embed(pairs, make, workers=effort.workers, apart=choose_device(effort.device) != "cpu")
+
+
+def make_embedders_of(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> dict[str, Embedder]:
+    """An embedder per backbone, in a precision that is tried on clips of its first pair too."""
+    first = {pair.row.name: pair for pair in reversed(pairs)}
+    return make_embedders([pair.row for pair in pairs], settings, effort, lambda row: real_clips(first[row.name]))
 
 
 def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Run]:
