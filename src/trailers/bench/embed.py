@@ -13,6 +13,8 @@ from end to end. Then, in turns:
 Ratio end_to_end_to_limit: ours over the limit, which is min(network, decoding) on a GPU and
 1 / (1/network + 1/decoding) on a CPU, where both share the cores. end_to_end_to_plain: ours over
 plain. On a busy machine look at cpu_ms_a_clip: ours should be the sum of network and decoding.
+main_ms_per_clip is the processor time that the job's own process takes for a clip beside a GPU, where
+other processes decode: 1000 over it is how many clips per second one job can hand to its GPU at most.
 Weights are random where the published ones are not here: speed does not depend on them.
 """
 
@@ -46,6 +48,7 @@ from trailers.embedding.engine import embed
 from trailers.embedding.pairs import Job, Pair
 from trailers.embedding.readers import Reading, readers_for
 from trailers.errors import WeightsError
+from trailers.machine.copies import Buffer
 from trailers.machine.memory import keep_freed_memory
 from trailers.settings import from_section
 from trailers.stages import normalise, shard
@@ -138,6 +141,14 @@ class Bench:
         embedder = copy.copy(self.embedder)
         embedder.network = torch.compile(self.embedder.network)  # type: ignore[assignment]
         return embedder
+
+    def main_ms_per_clip(self) -> float:
+        """Processor time of the job's own process, with decoding processes and without a network."""
+        pair, clips = self.pair(), self.clip_count()
+        without = WithoutNetwork(self.row)
+        started = time.process_time()  # not of children
+        embed([pair], lambda: {self.row.name: without}, workers=self.workers, apart=True)  # type: ignore[dict-item]
+        return (time.process_time() - started) / clips * 1000
 
     def network(self, embedder: Embedder, clips: np.ndarray) -> None:
         keep_freed_memory(self.device == "cpu")
@@ -240,12 +251,35 @@ class Bench:
             "batch": self.embedder.batch_clips,
             "precision": self.embedder.precision,
             "worst_cosine": f"{cosines(self.exact(clips), self.embedder(clips)).min():.6f}",
+            "main_ms_per_clip": self.main_ms_per_clip(),
             "weights": "random" if self.weights_dir is None else "published",
             "network_to_peak": rate / harness.matrix_rate(self.device, fastest, seconds=0.3),
         }
         if self.device != "cpu":
             figures["gpu_busy_share"] = float(np.median(per_clip["network"]) / np.median(per_clip["ours"]))
         return figures
+
+
+class WithoutNetwork:
+    """Takes the place of an ``Embedder`` on a GPU: batches of its size, buffers in turn, any vectors at once."""
+
+    def __init__(self, row: Row) -> None:
+        self.row, self.precision = row, "float32"
+        self.batch_clips, self.batches_in_flight = row.batch_cuda, 1
+        self.buffers: list[Buffer] = []
+        self.vectors = np.random.default_rng(0).standard_normal((row.batch_cuda, row.features), np.float32)
+
+    def buffer(self, frames: int) -> Buffer:
+        import torch
+
+        if len(self.buffers) < 2:
+            shape = (self.batch_clips, frames, *self.row.transform.crop, 3)
+            self.buffers.append(Buffer(torch.empty(shape, dtype=torch.uint8)))
+        self.buffers.reverse()
+        return self.buffers[0]
+
+    def start(self, _: Buffer, count: int) -> Callable[[], np.ndarray]:
+        return lambda: self.vectors[:count]
 
 
 def network_batches(clips: int, batch: int) -> int:
