@@ -30,7 +30,7 @@ def recipe(aggregation, epochs):
     return Recipe(
         aggregation=aggregation, fusion="late", seed=0, epochs=epochs, batch_trailers=32, learning_rate=0.003,
         snippet_clips=CLIPS, optimiser="adamw_amsgrad", weight_decay=0.01, plateau_epochs=10, plateau_factor=0.1,
-        stop_epochs=0, batch_norm=True, short_snippets="zeros",
+        stop_epochs=0, batch_norm=True, short_snippets="zeros", validation_loss="snippets", no_positives="sklearn",
     )  # fmt: skip
 
 
@@ -74,10 +74,14 @@ def learned(signals, aggregation, epochs=15):
     return average_precision(test.labels, predict(training.network, test, training.recipe, CPU))
 
 
-@pytest.mark.parametrize("aggregation", ["transformer", "gru", "conv", "average", "ctt"])
-def test_a_signal_in_single_clips_is_learned_by_every_network(aggregation):
+@pytest.mark.parametrize(
+    ("aggregation", "margin"),
+    # ReLU hides from the average whatever a genre makes smaller.
+    [("transformer", 4), ("gru", 4), ("conv", 4), ("average", 6), ("ctt", 4)],
+)
+def test_a_signal_in_single_clips_is_learned_by_every_network(aggregation, margin):
     assert 80 < oracle("clip") < 99
-    assert learned([signal("clip")], aggregation, epochs=8) > oracle("clip") - 4
+    assert learned([signal("clip")], aggregation, epochs=8) > oracle("clip") - margin
 
 
 @pytest.mark.parametrize(("aggregation", "margin"), [("gru", 4), ("conv", 10)])

@@ -158,3 +158,22 @@ def test_cross_entropy_by_hand_and_at_the_ends():
     assert cross_entropy(np.array([[1.0, 0.0]]), np.array([[0.5, 0.75]])) == pytest.approx((np.log(2) + np.log(4)) / 2)
     assert cross_entropy(np.array([[1.0, 0.0]]), np.array([[1.0, 0.0]])) == 0
     assert cross_entropy(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])) == 100
+
+
+def test_a_genre_without_positives_counts_as_scikit_learn_has_it():
+    from sklearn.metrics import auc, average_precision_score, precision_recall_curve
+
+    labels = np.array([[1, 0, 0], [0, 0, 1], [1, 0, 0]])
+    scores = np.array([[0.9, 0.2, 0.3], [0.6, 0.1, 0.2], [0.4, 0.7, 0.1]])
+    found = scores_of(labels, scores, ("action", "drama", "horror"), no_positives="sklearn")
+    with pytest.warns(UserWarning, match="No positive class"):
+        curves = [precision_recall_curve(labels[:, genre], scores[:, genre]) for genre in range(3)]
+    trapezoids = [auc(recall, precision) for precision, recall, _ in curves]
+    assert trapezoids[1] == 0.5
+    assert found["metrics"]["trapezoid"]["macro"] == pytest.approx(100 * np.mean(trapezoids))
+    with pytest.warns(UserWarning, match="No positive class"):
+        steps = [average_precision_score(labels[:, genre], scores[:, genre]) for genre in range(3)]
+    assert found["metrics"]["step"]["macro"] == pytest.approx(100 * np.mean(steps))
+    assert found["genres"]["drama"] == {"positives": 0, "trapezoid": None, "step": None}
+    left_out = scores_of(labels, scores, ("action", "drama", "horror"))
+    assert left_out["metrics"]["trapezoid"]["macro"] == pytest.approx(100 * (trapezoids[0] + trapezoids[2]) / 2)

@@ -19,6 +19,8 @@ def recipe(aggregation="average", short_snippets="zeros"):
         aggregation=aggregation, fusion="late", seed=0, epochs=1, batch_trailers=4, learning_rate=0.1, snippet_clips=4,
         optimiser="adam", weight_decay=0, plateau_epochs=1, plateau_factor=0.1, stop_epochs=0, batch_norm=False,
         short_snippets=short_snippets,
+        validation_loss="snippets",
+        no_positives="sklearn",
     )  # fmt: skip
 
 

@@ -9,7 +9,16 @@ import pytest
 import torch
 
 from trailers.classifier.snippets import Examples, test_snippets
-from trailers.classifier.training import Recipe, Training, batches, network_for, predict, seeded, train
+from trailers.classifier.training import (
+    Recipe,
+    Training,
+    batches,
+    network_for,
+    predict,
+    seeded,
+    train,
+    validation_loss_of,
+)
 from trailers.errors import ConfigError, SystemicError
 
 CPU = torch.device("cpu")
@@ -29,6 +38,7 @@ def recipe(**changes):
         "aggregation": "average", "fusion": "late", "seed": 0, "epochs": 4, "batch_trailers": 3, "learning_rate": 0.01,
         "snippet_clips": 4, "optimiser": "adamw_amsgrad", "weight_decay": 0.01, "plateau_epochs": 10,
         "plateau_factor": 0.1, "stop_epochs": 20, "batch_norm": True, "short_snippets": "zeros",
+        "validation_loss": "snippets", "no_positives": "sklearn",
     }  # fmt: skip
     return Recipe(**{**usual, **changes})
 
@@ -134,7 +144,7 @@ class Scripted(Training):
     def __init__(self, how, losses, monkeypatch):
         super().__init__(how, (3,), 2, CPU)
         given = iter(losses)
-        monkeypatch.setattr("trailers.classifier.training.cross_entropy", lambda *_: next(given))
+        monkeypatch.setattr("trailers.classifier.training.validation_loss_of", lambda *_: next(given))
 
 
 def test_the_best_epoch_is_the_first_of_the_lowest_validation_loss(monkeypatch):
@@ -198,3 +208,38 @@ def test_the_optimiser_is_the_one_that_is_named(optimiser, kind, amsgrad):
 def test_a_recipe_refuses_nonsense(changes, words):
     with pytest.raises(ConfigError, match=words):
         dataclasses.replace(recipe(), **changes)
+
+
+def linear():
+    """A network that gives every snippet the mean of its clips as its one logit, and what it predicts on."""
+    lengths = np.array([5, 2, 4])
+    vectors = np.linspace(-2, 2, 11, dtype=np.float32)[:, None]
+    labels = np.array([[1], [0], [1]], np.float32)
+    network = torch.nn.Module()
+    network.forward = lambda batch, counts: batch[0].mean(dim=1)
+    return network, Examples((vectors,), (np.array([0, 5, 7]),), lengths, labels)
+
+
+@pytest.mark.parametrize(
+    ("validation_loss", "batch_trailers", "groups"),
+    [
+        # Snippets of four clips: trailer 0 has two, the others one each. Each batch counts the same.
+        ("snippets", 2, [[0, 1, 2], [3]]),
+        ("snippets", 3, [[0, 1, 2, 3]]),
+        ("trailers", 2, None),
+    ],
+)
+def test_the_validation_loss_looks_at_snippets_as_the_authors_do_or_at_trailers(
+    validation_loss, batch_trailers, groups
+):
+    network, trailers = linear()
+    # Means of the clips, the second of trailer 0 and that of trailer 1 filled with zeros.
+    means = [(-2 - 1.6 - 1.2 - 0.8) / 4, -0.4 / 4, (0.0 + 0.4) / 4, (0.8 + 1.2 + 1.6 + 2.0) / 4]
+    p = 1 / (1 + np.exp(-np.array(means)))
+    if groups is None:
+        expected = -np.mean([np.log((p[0] + p[1]) / 2), np.log(1 - p[2]), np.log(p[3])])
+    else:
+        losses = np.array([-np.log(p[0]), -np.log(p[1]), -np.log(1 - p[2]), -np.log(p[3])])
+        expected = np.mean([losses[group].mean() for group in groups])
+    how = recipe(validation_loss=validation_loss, batch_trailers=batch_trailers, snippet_clips=4)
+    assert validation_loss_of(network, trailers, how, CPU) == pytest.approx(expected, abs=1e-7)

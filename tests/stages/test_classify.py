@@ -97,6 +97,7 @@ def test_the_settings_of_the_preset_are_spelled_out(study):
         "aggregation": "transformer", "fusion": "late", "seed": 0, "epochs": 3, "batch_trailers": 32,
         "learning_rate": 0.003, "snippet_clips": 30, "optimiser": "adamw_amsgrad", "weight_decay": 0.01,
         "plateau_epochs": 10, "plateau_factor": 0.1, "stop_epochs": 20, "batch_norm": True, "short_snippets": "zeros",
+        "validation_loss": "snippets", "no_positives": "sklearn",
     }  # fmt: skip
     paper = classify(study, "--preset", "paper", "--weight-decay", "0.5", output="paper")["settings"]
     assert (paper["optimiser"], paper["plateau_epochs"], paper["stop_epochs"]) == ("adam", 20, 0)
@@ -306,13 +307,13 @@ import os, signal, sys
 from trailers.__main__ import main
 from trailers.classifier import training
 
-def predict_or_die(*arguments, predict=training.predict, calls=[]):
+def predict_or_die(*arguments, predict=training.predict_snippets, calls=[]):
     calls.append(1)
     if len(calls) == 40:
         os.kill(os.getpid(), signal.SIGKILL)
     return predict(*arguments)
 
-training.predict = predict_or_die
+training.predict_snippets = predict_or_die
 sys.exit(main(sys.argv[1:]))
 """
 

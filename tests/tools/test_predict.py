@@ -24,6 +24,7 @@ RECIPE = {
     "aggregation": "average", "fusion": "late", "seed": 0, "epochs": 1, "batch_trailers": 2, "learning_rate": 0.1,
     "snippet_clips": 4, "optimiser": "adam", "weight_decay": 0.0, "plateau_epochs": 1, "plateau_factor": 0.1,
     "stop_epochs": 0, "batch_norm": True, "short_snippets": "zeros",
+    "validation_loss": "snippets", "no_positives": "sklearn",
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def trained(folder, **change):
     from trailers.classifier.training import Recipe, network_for
 
     values = {
-        "schema": "classify-weights/1", "fingerprint": "0123456789abcdef", "experiment": "e", "split": 0,
+        "schema": "classify-weights/2", "fingerprint": "0123456789abcdef", "experiment": "e", "split": 0,
         "clips": "shot24", "backbones": ["resnet50"], "features": [3], "packs": [{"backbone": "resnet50"}],
         "genres": list(GENRES), "recipe": RECIPE, "state": network_for(Recipe(**RECIPE), [3], 10).state_dict(),
         "curves": [(1, 0.1, 0.7, 0.6)], "best_epoch": 1,

@@ -220,7 +220,7 @@ def recipe() -> Recipe:
     return Recipe(
         aggregation="transformer", fusion="late", seed=0, epochs=1, batch_trailers=BATCH, learning_rate=1e-4,
         snippet_clips=SNIPPET, optimiser="adamw_amsgrad", weight_decay=0.01, plateau_epochs=10, plateau_factor=0.1,
-        stop_epochs=20, batch_norm=True, short_snippets="zeros",
+        stop_epochs=20, batch_norm=True, short_snippets="zeros", validation_loss="snippets", no_positives="sklearn",
     )  # fmt: skip
 
 

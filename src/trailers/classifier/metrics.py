@@ -18,6 +18,11 @@ import numpy as np
 CONVENTIONS = ("trapezoid", "step")
 METRICS = ("micro", "macro", "weighted", "sample")
 
+# A genre that no trailer has, or a trailer without genres: it is left out of the means; or, as scikit-learn
+# has it, recall is 1 at every threshold, so the trapezoid is one half and average precision is 0.
+LEFT_OUT, AS_SKLEARN = NO_POSITIVES = ("left_out", "sklearn")
+WITHOUT_POSITIVES = {"trapezoid": 0.5, "step": 0.0}
+
 
 def areas(labels: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     """Convention -> area (rows,) under the precision-recall curve of every row, in [0, 1].
@@ -59,20 +64,28 @@ def areas(labels: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def scores_of(labels: np.ndarray, probabilities: np.ndarray, genres: Sequence[str]) -> dict[str, Any]:
+def scores_of(
+    labels: np.ndarray, probabilities: np.ndarray, genres: Sequence[str], *, no_positives: str = LEFT_OUT
+) -> dict[str, Any]:
     """All metrics of a test set, in percent; None where there is nothing to measure.
 
     ``{"metrics": {convention: {metric: value}}, "genres": {genre: {"positives": n, convention: value}}}``.
-    A genre without positives has no area of its own; macro is the mean of those that have one.
-
     Args:
         labels: (trailers, genres), 0 or 1.
         probabilities: (trailers, genres).
+        no_positives: ``left_out``: a genre without positives has no area, and macro is the mean of those that
+            have one; ``sklearn``: it counts with what scikit-learn gives. Likewise a trailer without genres.
     """
     labels = np.asarray(labels)
-    micro = areas(labels.reshape(1, -1), probabilities.reshape(1, -1))
-    genre = areas(labels.T, probabilities.T)
-    sample = areas(labels, probabilities)
+    of_genres = areas(labels.T, probabilities.T)
+    micro, genre, sample = (
+        filled(found, no_positives)
+        for found in (
+            areas(labels.reshape(1, -1), probabilities.reshape(1, -1)),
+            of_genres,
+            areas(labels, probabilities),
+        )
+    )
     positives = labels.sum(axis=0)
     return {
         "metrics": {
@@ -85,24 +98,34 @@ def scores_of(labels: np.ndarray, probabilities: np.ndarray, genres: Sequence[st
             for convention in CONVENTIONS
         },
         "genres": {
-            name: {"positives": int(positives[i])} | {c: percent(genre[c][i : i + 1]) for c in CONVENTIONS}
+            name: {"positives": int(positives[i])} | {c: percent(of_genres[c][i : i + 1]) for c in CONVENTIONS}
             for i, name in enumerate(genres)
         },
     }
 
 
+def filled(found: dict[str, np.ndarray], no_positives: str) -> dict[str, np.ndarray]:
+    """The areas (rows,) of ``areas``, with those that are undefined as ``no_positives`` says."""
+    if no_positives == LEFT_OUT:
+        return found
+    return {name: np.where(np.isnan(rows), WITHOUT_POSITIVES[name], rows) for name, rows in found.items()}
+
+
 def percent(areas: np.ndarray, weights: np.ndarray | None = None) -> float | None:
     """Mean of the areas that are defined, x 100."""
     defined = ~np.isnan(areas)
-    if not defined.any():
+    if not defined.any() or (weights is not None and not weights[defined].sum()):
         return None
     return float(100 * np.average(areas[defined], weights=None if weights is None else weights[defined]))
 
 
-def floor(train_labels: np.ndarray, labels: np.ndarray, genres: Sequence[str]) -> dict[str, Any]:
+def floor(
+    train_labels: np.ndarray, labels: np.ndarray, genres: Sequence[str], *, no_positives: str = LEFT_OUT
+) -> dict[str, Any]:
     """What knowing nothing scores: every trailer gets the genres' shares of the training subset."""
     prior = np.asarray(train_labels, np.float64).mean(axis=0)
-    found: dict[str, Any] = scores_of(labels, np.broadcast_to(prior, labels.shape), genres)["metrics"]
+    guess = np.broadcast_to(prior, labels.shape)
+    found: dict[str, Any] = scores_of(labels, guess, genres, no_positives=no_positives)["metrics"]
     return found
 
 

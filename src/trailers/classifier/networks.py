@@ -165,7 +165,10 @@ class Convolution(nn.Module):
 
 
 class Average(nn.Module):
-    """The mean vector of the snippet and one linear layer: what is there without any modelling of time."""
+    """The mean vector of the snippet, ReLU and one linear layer: what is there without any modelling of time.
+
+    Not in the paper; the authors' code has it.
+    """
 
     def __init__(self, features: int, genres: int, *, batch_norm: bool) -> None:
         super().__init__()
@@ -178,7 +181,7 @@ class Average(nn.Module):
             # The norm is affine, so it may follow the mean, which is thirty times smaller.
             scale, shift = self.norm.affine_for(x, counts)
             mean = mean * scale + shift
-        return self.classify(mean)  # type: ignore[no-any-return]
+        return self.classify(F.relu(mean))  # type: ignore[no-any-return]
 
 
 class ConvolutionThroughTime(nn.Module):

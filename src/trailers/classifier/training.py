@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trailers.classifier.metrics import cross_entropy
+from trailers.classifier.metrics import NO_POSITIVES, cross_entropy
 from trailers.classifier.networks import make_network
 from trailers.classifier.snippets import (
     Examples,
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 TEST_BATCH = {"cpu": 32, "cuda": 1024}  # snippets: on a processor so few that they stay in its cache, measured
 
 ZEROS, MASKED = "zeros", "masked"
+
+OF_SNIPPETS, OF_TRAILERS = "snippets", "trailers"  # whose predictions the validation loss looks at
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Recipe:
     stop_epochs: int  # without a better validation loss before training stops; 0 never
     batch_norm: bool
     short_snippets: str
+    validation_loss: str  # of every snippet's own prediction, or of a trailer's mean probabilities
+    no_positives: str  # what the metrics make of a genre without positives
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
@@ -71,7 +75,7 @@ class Recipe:
             raise refused("learning_rate", "above 0", self.learning_rate)
         if not 0 < self.plateau_factor < 1:
             raise refused("plateau_factor", "between 0 and 1", self.plateau_factor)
-        for name, known in (("optimiser", tuple(OPTIMISERS)), ("short_snippets", (ZEROS, MASKED))):
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise refused(name, f"one of {', '.join(known)}", getattr(self, name))
 
@@ -91,6 +95,14 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw_amsgrad": functools.partial(torch.optim.AdamW, amsgrad=True),
     "adamw": torch.optim.AdamW,
     "adam": torch.optim.Adam,
+}
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "optimiser": tuple(OPTIMISERS),
+    "short_snippets": (ZEROS, MASKED),
+    "validation_loss": (OF_SNIPPETS, OF_TRAILERS),
+    "no_positives": NO_POSITIVES,
 }
 
 
@@ -202,7 +214,7 @@ class Training:
         rate = float(self.optimiser.param_groups[0]["lr"])
         with seeded(self.recipe.seed, number, self.device):
             train_loss = self.learn(train, np.random.default_rng([self.recipe.seed, number]))
-        validation_loss = cross_entropy(validation.labels, predict(self.network, validation, self.recipe, self.device))
+        validation_loss = validation_loss_of(self.network, validation, self.recipe, self.device)
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             raise SystemicError(
                 f"classify: the loss is {train_loss} (train), {validation_loss} (validation) in epoch {number}. "
@@ -254,13 +266,29 @@ def batches(
 
 
 def predict(network: nn.Module, examples: Examples, recipe: Recipe, device: torch.device) -> np.ndarray:
-    """Float64 (trailers, genres): the plain mean, over all snippets of a trailer, of their probabilities.
+    """Float64 (trailers, genres): the plain mean, over all snippets of a trailer, of their probabilities."""
+    return mean_of_snippets(*predict_snippets(network, examples, recipe, device))
+
+
+def mean_of_snippets(probabilities: np.ndarray, snippets: Snippets) -> np.ndarray:
+    """Float64 (trailers, genres) from the probabilities (snippets, genres) of all snippets, trailer by trailer."""
+    if not len(snippets):
+        return probabilities
+    firsts = np.flatnonzero(np.diff(snippets.trailers, prepend=-1))
+    sums: np.ndarray = np.add.reduceat(probabilities, firsts)
+    return sums / np.diff(firsts, append=len(snippets))[:, None]
+
+
+def predict_snippets(
+    network: nn.Module, examples: Examples, recipe: Recipe, device: torch.device
+) -> tuple[np.ndarray, Snippets]:
+    """Float64 (snippets, genres): the probabilities of every snippet of every trailer, and the snippets.
 
     On a processor every batch is one thread's, so the numbers do not depend on how many threads there are.
     """
     snippets = test_snippets(examples.lengths, clips=recipe.snippet_clips)
     if not len(snippets):
-        return np.zeros((0, examples.labels.shape[1]))
+        return np.zeros((0, examples.labels.shape[1])), snippets
     size = TEST_BATCH[device.type]
     network.eval()
 
@@ -268,16 +296,28 @@ def predict(network: nn.Module, examples: Examples, recipe: Recipe, device: torc
         some = snippets[firsts[0] : firsts[-1] + size]
         with torch.inference_mode():
             found = [network(batch, counts) for _, batch, counts in batches(examples, some, recipe, size, device)]
-            return torch.sigmoid(torch.cat(found)).double().cpu()
+            return torch.sigmoid(torch.cat(found).double()).cpu()
 
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     shares = np.array_split(np.arange(0, len(snippets), size), threads)
     with single_threads(threads) as pool:
         found = list(pool.map(probabilities_of, filter(len, shares)))
-    probabilities = torch.cat(found).numpy()
-    firsts = np.flatnonzero(np.diff(snippets.trailers, prepend=-1))
-    sums: np.ndarray = np.add.reduceat(probabilities, firsts)
-    return sums / np.diff(firsts, append=len(snippets))[:, None]
+    return torch.cat(found).numpy(), snippets
+
+
+def validation_loss_of(network: nn.Module, examples: Examples, recipe: Recipe, device: torch.device) -> float:
+    """The loss that decides the best epoch, the learning rate and when training stops.
+
+    ``snippets``, as the authors' code: in every batch of trailers the binary cross entropy of each snippet's
+    own prediction, averaged over the batch's snippets; then the mean over batches, each counting the same.
+    ``trailers``: the binary cross entropy of a trailer's mean probabilities, which is what is tested.
+    """
+    probabilities, snippets = predict_snippets(network, examples, recipe, device)
+    if recipe.validation_loss == OF_TRAILERS:
+        return cross_entropy(examples.labels, mean_of_snippets(probabilities, snippets))
+    labels, batch = examples.labels[snippets.trailers], snippets.trailers // recipe.batch_trailers
+    rows = [batch == number for number in range(int(batch[-1]) + 1)]
+    return float(np.mean([cross_entropy(labels[chosen], probabilities[chosen]) for chosen in rows]))
 
 
 def train(

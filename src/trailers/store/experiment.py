@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = "classify-metrics/1"
-WEIGHTS_SCHEMA = "classify-weights/1"
+WEIGHTS_SCHEMA = "classify-weights/2"
 METRICS, PREDICTIONS, CURVES, LEFT_OUT = "metrics.json", "predictions.csv", "curves.csv", "left_out.csv"
 WEIGHTS, CHECKPOINT = "weights.pt", "checkpoint.pt"
 REMEDY = "Remove it and run the stage classify again."
