@@ -33,7 +33,7 @@ def cost_of(row: Row, *, shown_frames: int = 24) -> Cost:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    network = without_memory(row).eval()
+    network = network_on_meta(row).eval()
     size = row.transform.crop
     shape = (1, 3, *size) if row.dimensions == 2 else (1, 3, row.wanted_frames(shown_frames), *size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -42,13 +42,15 @@ def cost_of(row: Row, *, shown_frames: int = 24) -> Cost:
     return Cost(parameters, counter.get_total_flops() // 2)
 
 
-def without_memory(row: Row) -> nn.Module:
+def network_on_meta(row: Row) -> nn.Module:
     import torch
+
+    from trailers.backbones.meta import without_memory
 
     maker = maker_of(row.library)
     with torch.random.fork_rng(devices=[]):
         try:
-            with torch.device("meta"):
+            with without_memory():
                 made: nn.Module = maker.make(row, None)
         except (
             RuntimeError,

@@ -65,8 +65,12 @@ ROWS = (
 # Its video models, known without importing it.
 VIDEO = ("mc3_18", "mvit_v1_b", "mvit_v2_s", "r2plus1d_18", "r3d_18", "s3d", "swin3d_b", "swin3d_s", "swin3d_t")
 
-# Their published weights were trained behind one more input transform inside the network.
-INSIDE = {"googlenet": {"transform_input": True}, "inception_v3": {"transform_input": True}}
+# What the library itself sets for published weights: one more input transform inside the network, a larger picture.
+INSIDE: dict[str, dict[str, Any]] = {
+    "googlenet": {"transform_input": True},
+    "inception_v3": {"transform_input": True},
+    "vit_h_14": {"image_size": 518},
+}
 
 
 def names() -> list[str]:
@@ -109,9 +113,9 @@ def is_hex(digits: str) -> bool:
 
 def features_of(model: str) -> int:
     """F, read off the last layer of a network that takes no memory."""
-    import torch
+    from trailers.backbones.meta import without_memory
 
-    with torch.device("meta"):
+    with without_memory():
         return behead(whole(model))
 
 
@@ -160,10 +164,26 @@ def keep_pools(network: nn.Module, name: str, head: nn.Sequential) -> None:
 
 def make(row: Row, weights: Path | None) -> nn.Module:
     """The network without its classifying layer."""
-    network = whole(row.model)
-    if weights is not None:
-        from trailers.backbones.weights import load_state
-
-        network.load_state_dict(load_state(weights))
+    network = whole(row.model) if weights is None else published_network(row, weights)
     behead(network)
+    return network
+
+
+def published_network(row: Row, path: Path) -> nn.Module:
+    """The whole network with its published weights, by the library's own loader.
+
+    That renames the keys of old checkpoints (DenseNet), asks for their version (MNASNet), and takes
+    auxiliary classifiers off (GoogLeNet).
+    """
+    from torchvision import models
+
+    from trailers.backbones.weights import load_state
+
+    weights = models.get_model_weights(row.model)[row.weights.name]
+    # The loader asks its weights for their state, which it would download.
+    weights.get_state_dict = lambda **_: load_state(path)
+    try:
+        network: nn.Module = models.get_model(row.model, weights=weights)
+    finally:
+        del weights.get_state_dict
     return network

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,14 @@ def load_state(path: Path) -> dict[str, Any]:
             found = found[key]
     if not isinstance(found, dict) or not found:
         raise WeightsError(f"{path}: holds no table of weights. {MEND} to fetch it again.")
-    return {str(name).removeprefix("module."): value for name, value in found.items()}
+    state = OrderedDict((str(name).removeprefix("module."), value) for name, value in found.items())
+    versions = getattr(found, "_metadata", None)
+    if isinstance(versions, dict):
+        # Some networks read from it how the names of their parameters are to be understood.
+        state._metadata = {  # type: ignore[attr-defined]
+            "" if name == "module" else str(name).removeprefix("module."): version for name, version in versions.items()
+        }
+    return state
 
 
 def read_checkpoint(path: Path) -> Any:
