@@ -218,11 +218,14 @@ def test_the_number_of_features_is_a_number(tmp_path: Path, features: object) ->
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_vectors_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
-    spoilt = SECOND.copy()
-    spoilt[1, 2] = value
-    write_published(tmp_path / "s.zarr", {"tt2": lambda: spoilt}, attributes={"F": 6})
+    store = make_store(tmp_path / "s.zarr", "2, plain")
+    chunk = np.frombuffer(chunks_of(store, "tt2")[0].read_bytes(), "<f4").copy()
+    chunk[7] = value
+    chunks_of(store, "tt2")[0].write_bytes(chunk.tobytes())
     with pytest.raises(StoreError, match="tt2 is damaged: its vectors hold NaN or infinity"):
-        Published(tmp_path / "s.zarr").read("tt2")
+        Published(store).read("tt2")
+    with pytest.raises(StoreError, match="tt2: its embedding holds NaN or infinity"):
+        write_published(tmp_path / "o.zarr", {"tt2": lambda: np.full((2, 6), value, np.float32)}, attributes={"F": 6})
 
 
 def test_a_pipe_in_place_of_a_chunk_is_refused_at_once(tmp_path: Path) -> None:

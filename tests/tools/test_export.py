@@ -10,6 +10,7 @@ import pytest
 
 from trailers.__main__ import main
 from trailers.domain import Clip
+from trailers.errors import StoreError
 from trailers.store.embeddings import write_embedding
 from trailers.store.layout import Layout
 from trailers.store.pack import open_pack
@@ -123,6 +124,91 @@ def test_what_is_there_is_not_overwritten(results: Path, tmp_path: Path, capsys:
     (tmp_path / "out.zarr").mkdir()
     assert export(results, tmp_path / "out.zarr") == 1
     assert "is there already" in capsys.readouterr().err
+
+
+@pytest.fixture
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_manifest(path: Path, *trailers: str) -> Path:
+    path.write_text("".join(["trailer,url\n", *(f"{name},https://example.org/{name}\n" for name in trailers)]))
+    return path
+
+
+@pytest.mark.parametrize("way", ["flag", "config"])
+def test_trailers_that_left_the_manifest_are_left_out_and_told(
+    results: Path, working_folder: Path, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    manifest = write_manifest(working_folder / "mine.csv", "tt9999999", "tt0347149")
+    (working_folder / "config.yaml").write_text(f"manifest: {manifest if way == 'config' else 'none.csv'}\n")
+    flags = ["--manifest", str(manifest)] if way == "flag" else []
+    assert export(results, working_folder / "out.h5", *flags) == 0
+    assert open_pack(working_folder / "out.h5").trailers == ("tt0347149",)
+    assert f"1 of 2 trailers of {manifest} have vectors" in caplog.text
+    assert f"1 trailers in {results / 'embed/shot24/resnet50'} are not in {manifest}: left out" in caplog.text
+    assert export(results, working_folder / "all.h5", *flags, "--all") == 0
+    assert open_pack(working_folder / "all.h5").trailers == ("tt0133093", "tt0347149")
+
+
+def test_the_manifests_order_is_kept(results: Path, working_folder: Path) -> None:
+    manifest = write_manifest(working_folder / "mine.csv", "tt0347149", "tt0133093")
+    assert export(results, working_folder / "out.h5", "--manifest", str(manifest)) == 0
+    assert open_pack(working_folder / "out.h5").trailers == ("tt0347149", "tt0133093")
+
+
+def test_a_manifest_of_other_trailers_is_refused(
+    results: Path, working_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = write_manifest(working_folder / "mine.csv", "tt9999999")
+    assert export(results, working_folder / "out.zarr", "--manifest", str(manifest)) == 1
+    assert f"holds none of the 1 trailers of {manifest}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--clips", "shot24", "--backbone", "resnet50"], ["--pack"]])
+def test_what_was_imported_can_be_exported(results: Path, working_folder: Path, flags: list[str]) -> None:
+    export(results, working_folder / "out.zarr", "--all")
+    new = working_folder / "new"
+    assert main(["import", str(working_folder / "out.zarr"), "--backbone", "resnet50", "--results", str(new)]) == 0
+    flags = [*flags, str(new / "pack/study/shot24/resnet50.h5")] if flags == ["--pack"] else flags
+    for output in ("again.zarr", "again.h5"):
+        assert main(["export", *flags, "--results", str(new), "--output", str(working_folder / output)]) == 0
+    published, pack = Published(working_folder / "again.zarr"), open_pack(working_folder / "again.h5")
+    assert published.attributes["weights"] == "published embeddings, out.zarr"
+    for number, trailer in enumerate(pack.trailers):
+        np.testing.assert_array_equal(published.read(trailer), vectors_of(trailer))
+        np.testing.assert_array_equal(pack.clips_of(number), vectors_of(trailer))
+
+
+@pytest.mark.parametrize(
+    "flags", [[], ["--clips", "shot24"], ["--pack", "a.h5", "--clips", "shot24", "--backbone", "b"]]
+)
+def test_what_is_not_clear_is_asked_for(
+    working_folder: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", *flags, "--output", "out.zarr"]) == 1
+    assert "Give --clips and --backbone, or --pack." in capsys.readouterr().err
+
+
+def test_a_file_under_another_trailers_name_is_refused(
+    results: Path, working_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Layout(results).embedding("shot24", "resnet50", "tt0133093")
+    path.with_name("tt0000001.h5").write_bytes(path.read_bytes())
+    assert export(results, working_folder / "out.zarr") == 1
+    assert "tt0000001.h5: holds the vectors of tt0133093" in capsys.readouterr().err
+
+
+def test_numbers_beyond_half_precision_do_not_become_infinite(
+    working_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(StoreError, match=r"tt1: its embedding holds numbers beyond 65504\. Export without --half"):
+        write_published(
+            working_folder / "s.zarr", {"tt1": lambda: np.full((2, 6), 1e5, np.float32)}, attributes={"F": 6},
+            dtype="<f2",
+        )  # fmt: skip
+    assert list(working_folder.iterdir()) == []
 
 
 def make_store(path: Path, **changes: object) -> None:

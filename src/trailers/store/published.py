@@ -53,11 +53,23 @@ def write_published(
             | {key: attributes[key] for key in sorted(attributes)}
         )
         for trailer, read in vectors.items():
-            block = np.ascontiguousarray(read(), dtype)
+            block = as_stored(read(), dtype, trailer)
             store.create_array(trailer, data=block, chunks=block.shape)
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def as_stored(vectors: np.ndarray, dtype: str, trailer: str) -> np.ndarray:
+    """``vectors`` in ``dtype``. Raises StoreError naming the trailer when they are not finite, or not in ``dtype``."""
+    with np.errstate(over="ignore"):
+        block = np.ascontiguousarray(vectors, dtype)
+    if not np.isfinite(block).all():
+        whole = np.isfinite(vectors).all()
+        what = f"holds numbers beyond {np.finfo(block.dtype).max:g}" if whole else "holds NaN or infinity"
+        remedy = "Export without --half." if whole else "Run the stage embed again, with embed.precision: float32."
+        raise StoreError(f"its embedding {what}", where=trailer, remedy=remedy)
+    return block
 
 
 class Published:

@@ -1,6 +1,7 @@
 """Write the embeddings of one clip strategy and one backbone for others to read.
 
-in   results/embed/{clips}/{backbone}/*.h5     all that are there
+in   results/embed/{clips}/{backbone}/*.h5            those of the manifest, in its order; or, where there are none,
+     results/pack/study/{clips}/{backbone}.h5         an imported pack; or the pack that --pack names
 out  OUTPUT.zarr    the layout of the published Trailers12k embeddings: z[trailer] (clips, F), z.attrs["num_features"]
      OUTPUT.h5      one packed file, as the stage pack writes it for training
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ import numpy as np
 
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError, StoreError
-from trailers.store.embeddings import read_embedding, read_embedding_attributes
+from trailers.plan.studies import plan_here
+from trailers.store.embeddings import read_embedding, read_embedding_shape
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
-from trailers.store.pack import Part, write_pack
+from trailers.store.manifest import read_manifest
+from trailers.store.pack import Pack, Part, open_pack, write_pack
 from trailers.store.published import write_published
 
 log = logging.getLogger(__name__)
@@ -31,10 +35,26 @@ SCHEMA = "export/1"
 SHARED = ("backbone", "F", "weights", "weights_sha256", "transform", "clip_strategy", "fps")
 
 
+@dataclass(frozen=True)
+class Source:
+    """What can be exported: the trailers that are there, what they have in common, and a fingerprint of each."""
+
+    where: Path
+    parts: Mapping[str, Part]
+    marks: Mapping[str, str]
+    attributes: Mapping[str, Any]
+
+
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--clips", type=ClipStrategy.parse, required=True, help="clip strategy, such as shot24")
-    parser.add_argument("--backbone", required=True, help="name of the backbone")
+    parser.add_argument("--clips", type=ClipStrategy.parse, help="clip strategy, such as shot24")
+    parser.add_argument("--backbone", help="name of the backbone")
+    parser.add_argument("--pack", type=Path, metavar="FILE", help="in place of --clips and --backbone: any packed file")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument(
+        "--manifest", type=Path, metavar="CSV",
+        help="export its trailers, in its order (that of config.yaml, if it is there)",
+    )  # fmt: skip
+    parser.add_argument("--all", action="store_true", help="also trailers that no manifest names, by their ids")
     parser.add_argument("--output", type=Path, required=True, help="what to write: a path that ends in .zarr or .h5")
     parser.add_argument(
         "--half", action="store_true", help="float16 instead of float32 in .zarr: half the size, rounded"
@@ -47,41 +67,108 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--output: '{output}' must end in .zarr or, without --half, in .h5. Give it one.")
     if output.exists():
         raise ConfigError(f"--output: {output} is there already. Remove it or choose another.")
-    folder = Layout(arguments.results).embedding(str(arguments.clips), arguments.backbone, "any").parent
-    paths = sorted(path for path in folder.glob("*.h5") if not path.name.startswith("."))
-    if not paths:
-        raise StoreError(f"{folder}: there are no embeddings. Run the stage embed first.")
-    attributes = shared_attributes(paths)
+    if (arguments.pack is None) == (arguments.clips is None or arguments.backbone is None):
+        raise ConfigError("what to export is not clear", remedy="Give --clips and --backbone, or --pack.")
+    source = find_source(arguments)
+    trailers = chosen(source, None if arguments.all else find_manifest(arguments.manifest))
+    features = int(source.attributes["F"])
     if output.suffix == ".h5":
-        write_pack(
-            output, [part(path) for path in paths], features=attributes["F"], attributes=of_pack(attributes, paths)
-        )
+        attributes = of_pack(source, trailers)
+        write_pack(output, [source.parts[trailer] for trailer in trailers], features=features, attributes=attributes)
     else:
-        vectors = {path.stem: vectors_of(path) for path in paths}
-        write_published(output, vectors, attributes=attributes, dtype="<f2" if arguments.half else "<f4")
-    log.info("export: %s: %d trailers, F = %d", output, len(paths), attributes["F"])
+        vectors = {trailer: source.parts[trailer].read for trailer in trailers}
+        write_published(output, vectors, attributes=source.attributes, dtype="<f2" if arguments.half else "<f4")
+    log.info("export: %s: %d trailers, F = %d", output, len(trailers), features)
 
 
-def shared_attributes(paths: Sequence[Path]) -> dict[str, Any]:
-    """Raises StoreError when vectors of different makes lie in one folder."""
-    first = read_embedding_attributes(paths[0])
-    for path in paths[1:]:
-        found = read_embedding_attributes(path)
+def find_source(arguments: argparse.Namespace) -> Source:
+    """Raises StoreError when there is neither an embedding nor a pack."""
+    if arguments.pack is not None:
+        return from_pack(open_pack(arguments.pack))
+    layout, clips = Layout(arguments.results), str(arguments.clips)
+    folder = layout.embedding(clips, arguments.backbone, "any").parent
+    paths = sorted(path for path in folder.glob("*.h5") if not path.name.startswith("."))
+    if paths:
+        return from_embeddings(folder, paths)
+    imported = layout.pack("study", clips, arguments.backbone)
+    if not imported.exists():
+        raise StoreError(
+            "there are no embeddings",
+            where=folder,
+            remedy=f"Run the stage embed first. There is no {imported} either.",
+        )
+    return from_pack(open_pack(imported))
+
+
+def from_embeddings(folder: Path, paths: Sequence[Path]) -> Source:
+    """Raises StoreError when vectors of different makes lie in one folder, or a file is another trailer's."""
+    parts, marks = {}, {}
+    first: dict[str, Any] = {}
+    for path in paths:
+        clips, features, found = read_embedding_shape(path)
+        first = first or found | {"F": features}
         for key in SHARED:
-            if found.get(key) != first.get(key):
+            if (found | {"F": features}).get(key) != first.get(key):
                 raise StoreError(
-                    f"{path}: {key} is {found.get(key)!r}, but {first.get(key)!r} in {paths[0]}. Run embed again."
-                )
-    return {key: first[key] for key in SHARED if key in first}
+                    f"{key} is {found.get(key)!r}, but {first.get(key)!r} in {paths[0]}", where=path,
+                    remedy="Remove the one that is wrong and run the stage embed again.",
+                )  # fmt: skip
+        if found.get("trailer", path.stem) != path.stem:
+            what = f"holds the vectors of {found['trailer']}"
+            raise StoreError(what, where=path, remedy="Remove it and run the stage embed again.")
+        parts[path.stem] = Part(path.stem, clips, vectors_of(path))
+        marks[path.stem] = str(found.get("fingerprint"))
+    return Source(folder, parts, marks, {key: first[key] for key in SHARED if key in first})
 
 
-def of_pack(attributes: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
-    marks = [str(read_embedding_attributes(path)["fingerprint"]) for path in paths]
-    return {**attributes, "clips": attributes["clip_strategy"], "fingerprint": fingerprint(SCHEMA, {}, *marks)}
+def from_pack(pack: Pack) -> Source:
+    def reader(number: int) -> Callable[[], np.ndarray]:
+        return lambda: np.array(pack.clips_of(number))
+
+    lengths = np.diff(pack.offsets).tolist()
+    parts = {
+        trailer: Part(trailer, length, reader(number))
+        for number, (trailer, length) in enumerate(zip(pack.trailers, lengths, strict=True))
+    }
+    known = {**pack.attributes, "F": pack.features, "clip_strategy": pack.clips}
+    marks = dict.fromkeys(pack.trailers, pack.fingerprint)
+    return Source(pack.path, parts, marks, {key: known[key] for key in SHARED if key in known})
 
 
-def part(path: Path) -> Part:
-    return Part(path.stem, len(read_embedding(path)[0]), vectors_of(path))
+def find_manifest(named: Path | None) -> Path | None:
+    """The manifest that was named, else that of config.yaml if it is there."""
+    if named is not None:
+        return named
+    configured = plan_here().users.manifest
+    return configured if configured.is_file() else None
+
+
+def chosen(source: Source, manifest: Path | None) -> list[str]:
+    """The trailers to export; says which of the manifest have no vectors, and which vectors are of no trailer of it.
+
+    Raises:
+        StoreError: none is left.
+    """
+    if manifest is None:
+        return list(source.parts)
+    asked = [trailer.trailer for trailer in read_manifest(manifest)]
+    taken = [trailer for trailer in asked if trailer in source.parts]
+    if not taken:
+        what = f"holds none of the {len(asked):,} trailers of {manifest}"
+        raise StoreError(what, where=source.where, remedy="Name another --manifest, or give --all.")
+    if len(taken) < len(asked):
+        log.warning("export: %d of %d trailers of %s have vectors", len(taken), len(asked), manifest)
+    left = len(source.parts) - len(taken)
+    if left:
+        log.warning("export: %d trailers in %s are not in %s: left out; --all takes them", left, source.where, manifest)
+    return taken
+
+
+def of_pack(source: Source, trailers: Sequence[str]) -> dict[str, Any]:
+    marks = [source.marks[trailer] for trailer in trailers]
+    shape = {} if len(set(marks)) == len(marks) else {"trailers": list(trailers)}
+    attributes = dict(source.attributes)
+    return {**attributes, "clips": attributes["clip_strategy"], "fingerprint": fingerprint(SCHEMA, shape, *marks)}
 
 
 def vectors_of(path: Path) -> Callable[[], np.ndarray]:
