@@ -10,18 +10,9 @@ from collections.abc import Sequence
 
 from trailers import __version__
 from trailers.errors import MACHINE, TrailerError
+from trailers.stages import registry
 
-# Name -> one line of help. A module of that name in one of the rooms below has add_flags and run.
-STAGES = {
-    "download": "get the videos as published",
-    "normalise": "re-encode to constant 24 fps, keep the frames that detection needs",
-    "shots": "find shots with TransNet V2",
-    "clips": "cut shots into clips of equal length",
-    "embed": "turn clips into vectors with 2D and 3D backbones",
-    "posters": "turn posters into vectors with 2D backbones",
-    "pack": "put the embeddings of all trailers into one file for training",
-    "classify": "train and test a genre classifier",
-}
+# Name -> one line of help. A module of that name in the room has add_flags and run; stages are in their registry.
 REPORTING = {
     "report": "tables and figures of a run",
     "tables": "Tables 2 to 6 of the paper with our numbers beside the printed ones",
@@ -45,26 +36,24 @@ TOOLS = {
     "import": "read published embeddings for the classifier",
 }
 
-ROOMS = {"stages": STAGES, "reporting": REPORTING, "tools": TOOLS}
-
 # Where the command's name cannot be a module's.
 MODULES = {"import": "importing"}
 
 
-def module_of(command: str) -> str:
-    """Full name of the module behind a command."""
-    room = next(room for room, commands in ROOMS.items() if command in commands)
-    return f"trailers.{room}.{MODULES.get(command, command)}"
+def all_commands() -> dict[str, tuple[str, str]]:
+    """Command -> its one line of help and the module behind it; stages first, in running order."""
+    rooms = {"reporting": REPORTING, "tools": TOOLS}
+    found = registry.commands()
+    for room, commands in rooms.items():
+        found |= {name: (text, f"trailers.{room}.{MODULES.get(name, name)}") for name, text in commands.items()}
+    return found
 
 
 def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(prog="python -m trailers", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    known = {
-        name: commands.add_parser(name, help=text, add_help=False)
-        for name, text in (STAGES | REPORTING | TOOLS).items()
-    }
+    known = {name: commands.add_parser(name, help=text, add_help=False) for name, (text, _) in all_commands().items()}
     return parser, known
 
 
@@ -73,7 +62,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser, known = make_parser()
     if not words or words[0] not in known:
         parser.parse_args(words)  # prints help or what is wrong, and leaves
-    module = importlib.import_module(module_of(words[0]))
+    module = importlib.import_module(all_commands()[words[0]][1])
     stage = argparse.ArgumentParser(
         prog=f"python -m trailers {words[0]}",
         description=module.__doc__,

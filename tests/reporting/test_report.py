@@ -126,7 +126,7 @@ def test_trailers_are_counted_by_what_became_of_them(study):
 
 def test_a_trailer_goes_through_without_a_poster(study):
     layout = Layout(study.results)
-    rows = [LedgerRow("good", "ok"), LedgerRow("fine", "dead", error="posters: not found: it")]
+    rows = [LedgerRow("good", "ok"), LedgerRow("fine", "dead", error="poster download: not found: it")]
     first, _ = make_shards(TRAILERS, size=2)
     write_ledger(layout.ledger("posters", first), rows)
     write_ledger(layout.ledger("posters", first, BACKBONE), [LedgerRow("good", "ok"), skipped("fine")])

@@ -43,12 +43,13 @@ from trailers.bench.website import DEAD, fates, make_videos, serve
 from trailers.domain import Trailer
 from trailers.errors import ConfigError
 from trailers.project import PROJECT
+from trailers.stages import registry
 from trailers.store import ledger
 from trailers.store.manifest import read_text, split_rows, write_manifest
 
 Figures = dict[str, Any]
 
-STAGES = ("download", "normalise", "shots", "clips", "embed")
+STAGES = tuple(entry.ledgers for entry in registry.STAGES if entry.always)
 MOST_RUNS = 5  # then something is never going to be had
 
 # The rules' `python`: runs what it is asked to and notes stage, threads, begin and end in ns. A lease becomes

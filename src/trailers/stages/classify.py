@@ -27,8 +27,11 @@ from trailers.machine.gpu import exact_convolutions, gpu_failures
 from trailers.machine.memory import keep_freed_memory
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
+from trailers.stages.stage import Problem, own_files
 from trailers.store import experiment
+from trailers.store.experiment_files import check_experiment, files_of
 from trailers.store.fingerprint import fingerprint
+from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Pack, check_finite, open_pack
 
@@ -486,3 +489,19 @@ def write_left_out(path: Path, study: Study) -> None:
         subset = "" if code is None else SUBSETS[code]
         rows.append([left.trailer.trailer, left.reason, left.backbone, subset, ";".join(left.trailer.genres)])
     experiment.write_table(path, ["trailer", "reason", "backbone", "subset", "genres"], rows)
+
+
+def products(layout: Layout) -> list[Path]:
+    """The metrics.json of every finished training on disk."""
+    return own_files(layout.root / "classify", f"*/*/{experiment.METRICS}")
+
+
+def problems(path: Path) -> Iterator[Problem]:
+    """What is wrong with the training whose metrics.json is ``path``; it is made again when that file goes."""
+    for file in files_of(path):
+        try:
+            check_experiment(path.parent, file.name)
+        except StoreError as problem:
+            yield Problem(file, problem.what, (file, path) if file != path else (path,))
+            if file == path:
+                return

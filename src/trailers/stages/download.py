@@ -210,13 +210,9 @@ class Published(Stage):
         return self.collection.existing(trailer)
 
     def read(self, trailer: str) -> LedgerRow:
-        path = self.receipt_path(trailer)
-        receipt = read_receipt(path)
-        try:
-            return ledger_row(receipt, self.name, self.folder, self.facts)
-        except KeyError as problem:
-            remedy = "Remove it and run snakemake again."
-            raise StoreError(f"is damaged: it lacks {problem}", where=path, remedy=remedy) from None
+        receipt = read_receipt(self.receipt_path(trailer))
+        known = [fact for fact in self.facts if fact in receipt.facts]  # earlier versions recorded fewer
+        return ledger_row(receipt, self.name, self.folder, known)
 
     def make(self, trailer: str) -> LedgerRow:
         return self.collection.make(trailer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ import numpy as np
 
 from trailers.domain import ClipStrategy
 from trailers.errors import StoreError
+from trailers.stages.stage import Problem, own_files
 from trailers.store.embeddings import read_embedding, read_embedding_shape
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
 from trailers.store.manifest import read_manifest
-from trailers.store.pack import Part, write_pack
+from trailers.store.pack import Part, check_sums, open_pack, write_pack
 from trailers.store.shards import shard_files
 
 log = logging.getLogger(__name__)
@@ -108,3 +109,16 @@ def plain(value: Any) -> Any:
 
 def reader(path: Path) -> Callable[[], np.ndarray]:
     return lambda: read_embedding(path)[0]
+
+
+def products(layout: Layout) -> list[Path]:
+    """Every pack on disk, whatever study it belongs to."""
+    return own_files(layout.root / "pack", "*/*/*.h5")
+
+
+def problems(path: Path) -> Iterator[Problem]:
+    """What is wrong with the pack at ``path``."""
+    try:
+        check_sums(open_pack(path))
+    except StoreError as problem:
+        yield Problem(path, problem.what, (path,))

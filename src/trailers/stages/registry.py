@@ -7,7 +7,7 @@ knows a stage by name. A stage from outside the package is added with ``register
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -93,6 +93,34 @@ STAGES: list[Entry] = [
 ]
 
 
+@dataclass(frozen=True)
+class StudyEntry:
+    """A stage that makes one thing of many trailers."""
+
+    name: str  # its command and the folder of its products
+    help: str
+
+    @property
+    def module(self) -> ModuleType:
+        """Holds products(layout), and problems(path) of one of them."""
+        return importlib.import_module(f"trailers.stages.{self.name}")
+
+
+STUDY_STAGES = (
+    StudyEntry("pack", "put the embeddings of all trailers into one file for training"),
+    StudyEntry("classify", "train and test a genre classifier"),
+)
+
+
+def commands() -> dict[str, tuple[str, str]]:
+    """Command -> its one line of help and its module."""
+    found = {entry.command: (entry.help, entry.kind.partition(":")[0]) for entry in reversed(STAGES)}
+    return {
+        **{command: found[command] for command in dict.fromkeys(entry.command for entry in STAGES)},
+        **{entry.name: (entry.help, f"trailers.stages.{entry.name}") for entry in STUDY_STAGES},
+    }
+
+
 def register(entry: Entry) -> None:
     """Add a stage; it runs after those that are there.
 
@@ -109,6 +137,24 @@ def find(key: Key) -> Entry | None:
     """The stage whose ledgers or products lie in the folder ``key``; None where no stage's do."""
     found = (entry for entry in STAGES if entry.ledgers == key[0] and len(entry.axes) == len(key) - 1)
     return next(found, None)
+
+
+def asked(pairs: Sequence[tuple[str, str]]) -> Iterator[Key]:
+    """The keys of every stage that a study always has, on the clip strategies and backbones of ``pairs``."""
+    known: dict[tuple[str, ...], Sequence[Key]] = {
+        (): [()],
+        ("clips",): [(clips,) for clips, _ in pairs],
+        ("clips", "backbone"): list(pairs),
+    }
+    for entry in STAGES:
+        if entry.always:
+            yield from ((entry.ledgers, *variant) for variant in dict.fromkeys(known.get(entry.axes, ())))
+
+
+def without_name(key: Key, error: str) -> str:
+    """The words of a ledger's row, without the name of the stage ``key`` that its own errors begin with."""
+    entry = find(key)
+    return error.removeprefix(f"{entry.name}: ") if entry else error
 
 
 def order(key: Key) -> tuple[int, Key]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from trailers.errors import TrailerError
+from trailers.store.atomic import TEMPORARY
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
 
@@ -33,6 +34,11 @@ class Problem:
     remove: tuple[Path, ...] = ()  # files of the project's own that go, so that the next run makes them again
     reruns: bool = True  # whether the trailer's shard has to run again
     touch: tuple[Path, ...] = ()  # files that stay and get the time of now
+
+
+def own_files(folder: Path, pattern: str) -> list[Path]:
+    """The finished files below ``folder`` that match ``pattern``, sorted."""
+    return [path for path in sorted(folder.glob(pattern)) if not path.name.startswith(TEMPORARY)]
 
 
 class Work(Protocol):

@@ -13,14 +13,15 @@ from __future__ import annotations
 import argparse
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from trailers.errors import ConfigError, StoreError
+from trailers.stages import registry
 from trailers.stages.shard import bump
 from trailers.store.atomic import TEMPORARY
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, read_ledger
-from trailers.store.receipt import read_receipt
 
 log = logging.getLogger(__name__)
 
@@ -38,26 +39,25 @@ def ask_again(layout: Layout, *, dead: bool) -> Counter[str]:
             continue
         below = path.relative_to(layout.root / "ledger").with_suffix("")
         rows = [row for row in read_ledger(path).values() if row.status in wanted]
-        for row in rows:
-            counts[f"{row.status} in {' '.join(below.parts[:-1])}"] += 1
-            if row.status == DEAD and below.parts[:-1] == ("download",):
-                bury_no_more(layout.receipt(row.trailer))
-            if row.status == DEAD and below.parts[:-1] == ("posters",):
-                bury_no_more(layout.poster_receipt(row.trailer))
+        key = below.parts[:-1]
+        counts.update(f"{row.status} in {' '.join(key)}" for row in rows)
+        forget(layout, key, [row.trailer for row in rows if row.status == DEAD])
         if rows:
             bump(layout.root / "attempts" / below)
     return counts
 
 
-def bury_no_more(receipt: Path) -> None:
-    """Remove a receipt that says why there is no video or poster; one of what came since stays."""
-    try:
-        is_tombstone = read_receipt(receipt).status == DEAD
-    except StoreError as problem:
-        log.info("retry: %s", problem)
+def forget(layout: Layout, key: registry.Key, trailers: Sequence[str]) -> None:
+    """Let the stage forget that ``trailers`` are dead."""
+    entry = registry.find(key)
+    if entry is None:
         return
-    if is_tombstone:
-        receipt.unlink()
+    stage = entry.on_disk(layout, key[1:])
+    for trailer in trailers:
+        try:
+            stage.forget(trailer)
+        except StoreError as problem:
+            log.info("retry: %s", problem)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

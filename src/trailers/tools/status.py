@@ -25,6 +25,7 @@ from pathlib import Path
 from trailers.domain import folder_name
 from trailers.errors import ConfigError, StoreError
 from trailers.plan.studies import plan_here
+from trailers.stages import registry
 from trailers.store.atomic import TEMPORARY
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger
@@ -32,9 +33,6 @@ from trailers.store.manifest import read_manifest
 
 log = logging.getLogger(__name__)
 
-STAGES = ("download", "normalise", "shots", "clips", "embed", "posters")
-# The file whose appearance says that a trailer is done: the last that the stage writes.
-SUFFIX = {"download": ".json", "normalise": ".frames.h5", "shots": ".csv", "clips": ".csv", "embed": ".h5"}
 WINDOW_S = 600.0  # the rate is that of the last ten minutes
 SHOWN = 5  # commonest reasons
 
@@ -89,14 +87,14 @@ def measure(
 ) -> tuple[Line, dict[str, LedgerRow]]:
     """The line of one stage, and the rows of its ledgers."""
     rows = read_rows(layout, key, set(trailers))
-    files = list_files(layout.root.joinpath(*key), suffix_of(key))
+    files = list_files(layout.root.joinpath(*key), suffix_of(layout, key))
     counts = Counter(row.status for row in rows.values())
     waiting = [trailer for trailer in trailers if trailer not in rows]
     made = sum(trailer in files.done_s for trailer in waiting)
     done = counts[OK] + made
     # What is dead or skipped will have no product; the waiting are taken to go as the others did.
-    settled = counts[OK] + counts[DEAD] + counts[SKIPPED]
-    hoped = counts[OK] + counts[FAILED] + len(waiting) * (counts[OK] / settled if settled else 1)
+    decided = counts[OK] + counts[DEAD] + counts[SKIPPED]
+    hoped = counts[OK] + counts[FAILED] + len(waiting) * (counts[OK] / decided if decided else 1)
     ours = sum(trailer in files.done_s for trailer in trailers)
     size = round(files.size * ours / len(files.done_s)) if files.done_s else 0
     line = Line(
@@ -106,9 +104,10 @@ def measure(
     return line, rows
 
 
-def suffix_of(key: tuple[str, ...]) -> str:
-    """A poster is got, as a video is, then embedded by each backbone."""
-    return SUFFIX.get(key[0]) or SUFFIX["download" if key == ("posters",) else "embed"]
+def suffix_of(layout: Layout, key: tuple[str, ...]) -> str:
+    """How the file is called whose appearance says that a trailer is done."""
+    entry = registry.find(key)
+    return entry.on_disk(layout, key[1:]).suffix() if entry else ""
 
 
 def read_rows(layout: Layout, key: tuple[str, ...], trailers: set[str]) -> dict[str, LedgerRow]:
@@ -138,12 +137,10 @@ def rate(times_s: Sequence[float], now_s: float) -> float:
 
 def keys(layout: Layout, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
     """Stages and variants: all that config.yaml asks for, and what else has ledgers."""
-    asked: list[tuple[str, ...]] = [("download",), ("normalise",), ("shots",)]
-    asked += [("clips", clips) for clips, _ in pairs]
-    asked += [("embed", clips, folder_name(backbone)) for clips, backbone in pairs]
+    asked = list(registry.asked([(clips, folder_name(backbone)) for clips, backbone in pairs]))
     there = [path.parent.relative_to(layout.root / "ledger").parts for path in (layout.root / "ledger").rglob("*.tsv")]
-    known = [key for key in dict.fromkeys([*asked, *sorted(there)]) if key[0] in STAGES]
-    return sorted(known, key=lambda key: STAGES.index(key[0]))
+    known = [key for key in dict.fromkeys([*asked, *sorted(there)]) if registry.find(key)]
+    return sorted(known, key=lambda key: registry.order(key)[0])
 
 
 def table(lines: Sequence[Line]) -> Iterator[str]:
@@ -181,7 +178,7 @@ def reasons(rows: dict[tuple[str, ...], dict[str, LedgerRow]]) -> Iterator[str]:
     for key, of_stage in rows.items():
         for row in of_stage.values():
             if row.status in (DEAD, FAILED):
-                words = str(row.facts.get("reason") or re.split(r"[:(]", row.error.removeprefix(f"{key[0]}: "))[0])
+                words = str(row.facts.get("reason") or re.split(r"[:(]", registry.without_name(key, row.error))[0])
                 found[f"{row.status} in {' '.join(key)}: {words.strip()[:60]}"] += 1
     for words, count in sorted(found.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]:
         yield f"{count:>7,} {words}"

@@ -1,0 +1,109 @@
+"""Check every product on disk; with --repair, remove exactly what is wrong.
+
+in   everything below results/
+out  one line per problem; exit status 1 when there is one
+
+Each stage checks its own products: whether they are whole and checksums are right, whether they were
+made from what the stage before has now. Besides, each must be what its ledger says; killed jobs may
+have left temporary files, and times may lie in the future. A file that crashes the library that
+reads it is a problem like any other: reading happens in a child process.
+
+A product that was removed is made again by the next `snakemake` run: --repair also counts one more
+attempt for its shard, which makes Snakemake look at it. Nothing is removed that this project did not
+make, and links are not followed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from trailers.errors import ConfigError
+from trailers.stages import registry
+from trailers.store.layout import Layout
+from trailers.tools.verify.claims import Claims, Found, keys_on_disk, read_claims
+from trailers.tools.verify.folder import from_the_future, leftovers, others, repair, shard_lists, strangers
+from trailers.tools.verify.products import examine, examine_study
+
+LEFTOVER_S = 600  # a temporary file that nobody wrote to for so long, by a process that is gone, is left over
+SHOWN = 5  # files that are left alone
+UNCHECKED = (
+    "whether products match the settings of config.yaml (`snakemake -n` tells)",
+    "reports, tables, figures and exports, which are made again from the rest",
+    "weights of backbones (`python -m trailers doctor`)",
+)
+
+
+def folders() -> list[str]:
+    """What --stages may name."""
+    return [*dict.fromkeys(entry.ledgers for entry in registry.STAGES), *others()]
+
+
+def find_all(layout: Layout, claims: Claims, wanted: Sequence[str], *, deep: bool, older_s: float) -> Iterator[Found]:
+    for key in keys_on_disk(layout, claims):
+        if key[0] in wanted:
+            yield from examine(layout, claims, key, deep=deep)
+    for entry in registry.STUDY_STAGES:
+        if entry.name in wanted:
+            yield from examine_study(layout, entry)
+    yield from (found for found in shard_lists(layout) if found.folder in wanted)
+    yield from (found for found in from_the_future(layout) if found.folder in wanted)
+    yield from leftovers(layout.root, older_s=older_s)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument(
+        "--stages", nargs="+", choices=folders(), default=folders(), help="only these; all if not given"
+    )
+    parser.add_argument("--deep", action="store_true", help="also read all videos whole and compare their sha256")
+    parser.add_argument(
+        "--repair", action="store_true", help="remove what is wrong, so that the next run makes it again"
+    )
+    parser.add_argument(
+        "--older-s", type=float, default=LEFTOVER_S, metavar="S",
+        help="age of temporary files that count as left over (%(default)s); younger ones may be another host's at work",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    layout = Layout(arguments.results)
+    if not layout.root.is_dir():
+        raise ConfigError("is not a directory", where=layout.root, remedy="Name the results with --results.")
+    claims, damaged = read_claims(layout)
+    found = [item for item in damaged if item.folder in arguments.stages]
+    found += find_all(layout, claims, arguments.stages, deep=arguments.deep, older_s=arguments.older_s)
+    for item in found:
+        print(f"{item.problem.path}: {item.problem.what}")
+    status = conclude(found, layout, claims, is_repaired=arguments.repair)
+    keys = [key for key in keys_on_disk(layout, claims) if key[0] in arguments.stages]
+    for line in not_checked(strangers(layout, claims, keys), deep=arguments.deep):
+        print(line)
+    return status
+
+
+def conclude(found: Sequence[Found], layout: Layout, claims: Claims, *, is_repaired: bool) -> int:
+    """Repair what is asked for, and say what was found; the exit status."""
+    if not found:
+        print("Nothing is wrong.")
+        return 0
+    problems = "1 problem" if len(found) == 1 else f"{len(found):,} problems"
+    if not is_repaired:
+        print(f"{problems}. --repair removes what is damaged; run snakemake again after it.")
+        return 1
+    gone, refused = repair(found, layout, claims)
+    for problem in refused:
+        print(f"not removed: {problem}")
+    files = "1 file is" if len(gone) == 1 else f"{len(gone):,} files are"
+    print(f"{problems}; {files} removed. Run snakemake again to make them anew.")
+    return 1 if refused else 0
+
+
+def not_checked(files: Sequence[Path], *, deep: bool) -> Iterator[str]:
+    """What a user must not take for checked."""
+    if files:
+        shown = ", ".join(map(str, files[:SHOWN])) + (", ..." if len(files) > SHOWN else "")
+        yield f"Left alone, since no product is called so: {shown} ({len(files):,} in all)."
+    digests = () if deep else ("the sha256 of videos (--deep)",)
+    yield f"Not checked: {'; '.join((*digests, *UNCHECKED))}."

@@ -1,0 +1,71 @@
+"""What the ledgers say, and what is found wrong beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trailers.domain import is_safe_id
+from trailers.errors import StoreError
+from trailers.stages import registry
+from trailers.stages.registry import Key
+from trailers.stages.stage import Problem, own_files
+from trailers.store.layout import Layout
+from trailers.store.ledger import OK, LedgerRow, read_ledger
+
+
+@dataclass(frozen=True)
+class Found:
+    """A problem, and whose it is."""
+
+    problem: Problem
+    folder: str  # of the stage
+    key: Key = ()
+    trailer: str = ""  # whose shards have to run again
+
+
+@dataclass
+class Claims:
+    """What the ledgers say: stage and variant -> trailer -> its row and the ledgers that have it."""
+
+    rows: dict[Key, dict[str, LedgerRow]] = field(default_factory=dict)
+    ledgers: dict[Key, dict[str, list[Path]]] = field(default_factory=dict)
+
+    def add(self, key: Key, path: Path) -> None:
+        for trailer, row in read_ledger(path).items():
+            self.rows.setdefault(key, {})[trailer] = row
+            self.ledgers.setdefault(key, {}).setdefault(trailer, []).append(path)
+
+    def ok(self, key: Key, trailer: str) -> LedgerRow | None:
+        row = self.rows.get(key, {}).get(trailer)
+        return row if row is not None and row.status == OK else None
+
+
+def read_claims(layout: Layout) -> tuple[Claims, list[Found]]:
+    """All ledgers, and those that are damaged."""
+    claims, wrong = Claims(), []
+    for path in own_files(layout.root / "ledger", "**/*.tsv"):
+        try:
+            claims.add(path.relative_to(layout.root / "ledger").parts[:-1], path)
+        except StoreError as problem:
+            wrong.append(Found(Problem(path, problem.what, (path,)), "ledger"))
+    return claims, wrong
+
+
+def keys_on_disk(layout: Layout, claims: Claims) -> list[Key]:
+    """Stages and variants that have products or ledgers, in running order."""
+    found = set(claims.rows)
+    for entry in registry.STAGES:
+        folder = layout.root / entry.ledgers
+        places = folder.glob("/".join("*" * len(entry.axes))) if entry.axes else [folder]
+        for path in places:
+            if path.is_dir() and not path.name.startswith("."):
+                found.add((entry.ledgers, *path.relative_to(folder).parts))
+    return sorted((key for key in found if registry.find(key)), key=registry.order)
+
+
+def trailers_of(layout: Layout, key: Key, claims: Claims) -> list[str]:
+    """Those with a file of this stage, or an ok row."""
+    there = {path.name.split(".")[0] for path in layout.root.joinpath(*key).glob("*.*") if path.is_file()}
+    claimed = {trailer for trailer, row in claims.rows.get(key, {}).items() if row.status == OK}
+    return sorted(name for name in there | claimed if is_safe_id(name))

@@ -1,0 +1,115 @@
+"""What lies in the results folder beside products: shard lists, temporary files, files of the user's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from trailers.errors import StoreError
+from trailers.stages import registry
+from trailers.stages.registry import Key
+from trailers.stages.shard import bump
+from trailers.stages.stage import Problem, own_files
+from trailers.store.atomic import TEMPORARY, remove
+from trailers.store.layout import Layout
+from trailers.store.shards import read_shard
+from trailers.tools.verify.claims import Claims, Found, trailers_of
+
+DECLARED = ("ledger", "shards")  # what Snakemake knows beside products
+AHEAD_S = 60  # clocks of several machines differ
+TEMPORARY_NAME = re.compile(re.escape(TEMPORARY) + r"(\d+)-[0-9a-f]{8}-.+", re.DOTALL)
+
+
+def others() -> tuple[str, ...]:
+    """The folders of what Snakemake itself compares."""
+    return (*DECLARED, *(entry.name for entry in registry.STUDY_STAGES))
+
+
+def shard_lists(layout: Layout) -> Iterator[Found]:
+    for path in own_files(layout.root / "shards", "*.txt"):
+        try:
+            read_shard(path)
+        except StoreError as problem:
+            yield Found(Problem(path, problem.what, (path,)), "shards")
+
+
+def from_the_future(layout: Layout) -> Iterator[Found]:
+    """What Snakemake compares the times of, where a clock was ahead: it refuses all that is made from it until then."""
+    now = time.time()
+    for folder in others():
+        for path in own_files(layout.root / folder, "**/*.*"):
+            ahead_s = path.stat().st_mtime - now if path.is_file() and not path.is_symlink() else 0
+            if ahead_s > AHEAD_S:
+                words = f"its time lies {ahead_s / 3600:.1f} h in the future; a clock was wrong"
+                yield Found(Problem(path, words, touch=(path,)), folder)
+
+
+def leftovers(root: Path, *, older_s: float) -> Iterator[Found]:
+    """Temporary files of processes that are gone. One of another host may still be at work, hence ``older_s``."""
+    now = time.time()
+    for path in sorted(root.rglob(f"{TEMPORARY}*")):
+        match = TEMPORARY_NAME.fullmatch(path.name)
+        try:
+            age = now - path.lstat().st_mtime
+        except FileNotFoundError:  # finished while we looked
+            continue
+        if match and age >= older_s and not is_running(int(match[1])):
+            words = f"was left by a process that is gone, {age / 60:.0f} min ago"
+            yield Found(Problem(path, words, (path,)), "leftover")
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def strangers(layout: Layout, claims: Claims, keys: Sequence[Key]) -> list[Path]:
+    """Files in the folders of products that are no product: the user's own, or left by an earlier link."""
+    found = []
+    for key in keys:
+        entry = registry.find(key)
+        assert entry is not None
+        stage = entry.on_disk(layout, key[1:])
+        own = {path for trailer in trailers_of(layout, key, claims) for path in stage.products(trailer)}
+        files = (path for path in layout.root.joinpath(*key).glob("*") if path.is_file() or path.is_symlink())
+        found += [path for path in files if path not in own and not path.name.startswith(".")]
+    return sorted(found)
+
+
+def repair(found: Sequence[Found], layout: Layout, claims: Claims) -> tuple[list[Path], list[StoreError]]:
+    """Remove what is wrong, and a report that hides it; count an attempt for every shard that lost something.
+
+    Returns:
+        What was removed, and why something could not be.
+    """
+    gone: list[Path] = []
+    refused: list[StoreError] = []
+    shards = set()
+    for item in found:
+        try:
+            gone += [path for path in item.problem.remove if remove(path, below=layout.root)]
+        except StoreError as problem:
+            refused.append(problem)
+            continue
+        for path in item.problem.touch:
+            if path not in gone:
+                os.utime(path, follow_symlinks=False)
+        if item.problem.reruns:
+            for ledger in claims.ledgers.get(item.key, {}).get(item.trailer, ()):
+                shards.add(ledger.relative_to(layout.root / "ledger").with_suffix(""))
+    for shard in sorted(shards):
+        bump(layout.root / "attempts" / shard)
+    if any(item.folder in others() and item.problem.remove for item in found):
+        # Snakemake makes nothing anew that stands before a finished report.
+        for path in own_files(layout.root / "report", "**/index.html"):
+            if remove(path, below=layout.root):
+                gone.append(path)
+    return gone, refused
