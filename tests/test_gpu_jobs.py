@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 
 import pytest
 
+import gpu_lab
 import workflow_lab as lab
+from trailers.store.layout import Layout
+from trailers.store.shards import make_shards
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +71,54 @@ def test_threads_of_a_gpu_job_follow_cores_and_gpus_of_the_run(study, words, exp
 def test_only_jobs_that_use_a_gpu_hold_one(study, setting, holding):
     found = jobs(study, "--cores", "8", "--resources", "gpu=2", "--config", setting)
     assert {rule for rule, (_, gpus) in found.items() if gpus} == holding
+
+
+# In place of `python -m trailers shots`: waits until four such jobs run at once, each on its own device.
+MEETS = """
+import os, pathlib, sys, time
+ledger = pathlib.Path(sys.argv[sys.argv.index("--ledger") + 1])
+place = pathlib.Path("devices") / os.environ["CUDA_VISIBLE_DEVICES"]
+place.open("x").write(os.environ["OMP_NUM_THREADS"])
+end = time.monotonic() + 60
+while len(list(place.parent.iterdir())) < 4 and time.monotonic() < end:
+    time.sleep(0.05)
+ledger.write_text("done")
+"""
+
+
+def python_that_meets(folder):
+    """A python whose shots only meet; all else is the real one's."""
+    folder.mkdir()
+    (folder / "meets.py").write_text(MEETS)
+    program = folder / "python"
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in "-m trailers shots"*) exec {sys.executable} {folder / "meets.py"} "$@";; esac\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    program.chmod(0o755)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more", [{}, {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0,1,2,3"}], ids=["one machine", "inside salloc"]
+)
+def test_the_readmes_command_runs_four_jobs_on_four_gpus(tmp_path, more):
+    ids = [f"t{n}" for n in range(4)]
+    lab.write_manifest(tmp_path, [(trailer, f"{trailer}.mp4") for trailer in ids])
+    layout = Layout(tmp_path / "results")
+    shards = make_shards(ids, size=1, letter="s")
+    for shard in shards:
+        for made in (layout.shard(shard), layout.ledger("normalise", shard)):
+            made.parent.mkdir(parents=True, exist_ok=True)
+            made.write_text("made")
+    (tmp_path / "devices").mkdir()
+    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing())
+    environment = gpu_lab.environment(tmp_path / "locks", smi=smi, **more)
+    environment["PATH"] = f"{python_that_meets(tmp_path / 'bin')}{os.pathsep}{environment['PATH']}"
+    words = ["--cores", "16", "--resources", "gpu=4", "--config", "shard_size=1", "--allowed-rules", "shots", "--"]
+    targets = [str(layout.ledger("shots", shard).relative_to(tmp_path)) for shard in shards]
+    lab.snakemake(tmp_path, *words, *targets, env=environment)
+    assert {path.name: path.read_text() for path in (tmp_path / "devices").iterdir()} == dict.fromkeys(
+        gpu_lab.FOUR, "4"
+    )
