@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 
-from trailers.backbones.precision import PRECISIONS, TOLERANCE, cosines, reduced_precisions, sample_clips
+from trailers.backbones.precision import TOLERANCE, cosines, sample_clips
 from trailers.backbones.row import Row
 from trailers.errors import ConfigError, SystemicError
-from trailers.machine.gpu import exact_convolutions, gpu_failures
+from trailers.machine.device import check_precision, reduced_precisions
+from trailers.machine.gpu import exact_float32, gpu_failures
 
 if TYPE_CHECKING:
     import torch
@@ -58,25 +59,23 @@ class Embedder:
 
         from trailers.machine.copies import Copies
 
-        if precision not in PRECISIONS:
-            raise ConfigError(
-                f"embed.precision: '{precision}' is none of {', '.join(PRECISIONS)}. Correct it in config.yaml."
-            )
+        check_precision(precision, setting="embed.precision")
         self.row = row
         self.device = device
         self.batch_clips = batch_clips or (row.batch_cuda if device.startswith("cuda") else row.batch_cpu)
         self.precision = "float32"
         self.worst_cosine = 1.0
-        self.copies = Copies(torch.device(device)) if device.startswith("cuda") else None
-        transform = row.transform
-        # Made once: from values of Python, each would be a copy to the device that the host waits for.
-        self.scale = torch.tensor([1 / (255 * std) for std in transform.std], device=device)
-        self.shift = torch.tensor(
-            [-mean / std for mean, std in zip(transform.mean, transform.std, strict=True)], device=device
-        )
-        self.network = self.place(network, "float32")
-        if precision == "auto":
-            self.choose_precision(network, real_clips)
+        with gpu_failures(row.name, halving=False):
+            self.copies = Copies(torch.device(device)) if device.startswith("cuda") else None
+            transform = row.transform
+            # Made once: from values of Python, each would be a copy to the device that the host waits for.
+            self.scale = torch.tensor([1 / (255 * std) for std in transform.std], device=device)
+            self.shift = torch.tensor(
+                [-mean / std for mean, std in zip(transform.mean, transform.std, strict=True)], device=device
+            )
+            self.network = self.place(network, "float32")
+            if precision == "auto":
+                self.choose_precision(network, real_clips)
 
     def place(self, network: nn.Module, precision: str) -> nn.Module:
         import torch
@@ -141,43 +140,45 @@ class Embedder:
         from trailers.machine.copies import Buffer
 
         shape = (self.batch_clips, frames, *self.row.transform.crop, 3)
-        return Buffer(torch.empty(shape, dtype=torch.uint8)) if self.copies is None else self.copies.buffer(shape)
+        with gpu_failures(self.row.name, halving=False):
+            return Buffer(torch.empty(shape, dtype=torch.uint8)) if self.copies is None else self.copies.buffer(shape)
 
     def start(self, buffer: Buffer, count: int) -> Callable[[], np.ndarray]:
         """Begin with the vectors of the first ``count`` clips of ``buffer``; what is given waits for them.
 
         On a GPU the batch is copied while the batch before is computed.
         """
-        with gpu_failures(self.row.name):
-            if self.copies is not None and count <= self.batch_clips:
-                pending = unless_full(self.launch, buffer, count)
-                if pending is not None:
-                    return pending
-                self.halve()
-            vectors = self(buffer.tensor[:count])
+        if self.copies is not None and count <= self.batch_clips:
+            pending = unless_full(self.launch, buffer, count)
+            if pending is not None:
+                return pending
+            self.halve()
+        vectors = self(buffer.tensor[:count])
         return lambda: vectors
 
     def launch(self, buffer: Buffer, count: int) -> Callable[[], np.ndarray]:
         """Everything from the host's memory and back is begun, and nothing is waited for."""
         assert self.copies is not None
-        wait = self.copies.download(self.vectors_of(self.copies.upload(buffer, count)))
+        with gpu_failures(self.row.name):
+            wait = self.copies.download(self.vectors_of(self.copies.upload(buffer, count)))
 
         def vectors() -> np.ndarray:
-            with gpu_failures(self.row.name):
+            with gpu_failures(self.row.name, halving=False):
                 return wait()
 
         return vectors
 
     def batch(self, part: torch.Tensor) -> np.ndarray:
         """One batch, there and back."""
-        return np.asarray(self.vectors_of(part.to(self.device)).cpu().numpy())
+        with gpu_failures(self.row.name):
+            return np.asarray(self.vectors_of(part.to(self.device)).cpu().numpy())
 
     def vectors_of(self, part: torch.Tensor) -> torch.Tensor:
         """float32 (n, F) of one batch on the device, which is filled up to its fixed size."""
         import torch
 
         count = len(part)
-        with torch.inference_mode(), exact_convolutions():
+        with torch.inference_mode(), exact_float32():
             if count < self.batch_clips:
                 part = torch.cat([part, part.new_zeros((self.batch_clips - count, *part.shape[1:]))])
             found: torch.Tensor = self.network(self.normalise(part))

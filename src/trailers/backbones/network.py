@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from trailers.backbones.row import RANDOM_SEED, Row
 from trailers.backbones.rows import maker_of
 from trailers.backbones.weights import MEND, check_weights, weights_path
-from trailers.errors import ConfigError, WeightsError
+from trailers.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,19 +37,3 @@ def make_network(row: Row, weights_dir: Path | None) -> nn.Module:
             words = " ".join(str(problem).split())[:300]
             raise WeightsError(f"{path}: does not fit {row.name}: {words} {MEND} to fetch it again.") from None
     return network.eval().requires_grad_(False)
-
-
-def choose_device(wanted: str) -> str:
-    """cpu or cuda for ``auto``; what is wanted otherwise.
-
-    Raises:
-        ConfigError: it is not here.
-    """
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    kind = wanted.partition(":")[0]
-    if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):
-        raise ConfigError(f"embed.device: '{wanted}' is not here. Use auto, cpu or, with a GPU, cuda.")
-    return wanted

@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from pathlib import Path
-
 import numpy as np
 
 from trailers.backbones.row import Row
 
 TOLERANCE = 0.9995  # least cosine between a clip's vectors in reduced precision and in float32
-PRECISIONS = ("auto", "float32")
-
-
-def reduced_precisions(device: str) -> tuple[str, ...]:
-    """What this device computes faster than float32, in the order in which to try; empty when there is nothing."""
-    import torch
-
-    if device.startswith("cuda"):
-        # Both are as fast; float16 is finer, but cannot hold every value that bfloat16 can.
-        return ("bfloat16", "float16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("float16",)
-    return ("bfloat16",) if torch.ops.mkldnn._is_mkldnn_bf16_supported() and has_bfloat16() else ()
-
-
-def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16; others only pretend to, slowly."""
-    import torch
-
-    capabilities = torch.backends.cpu.get_cpu_capability()
-    if "AVX512" not in capabilities and "SVE" not in capabilities:
-        return False
-    with contextlib.suppress(OSError):
-        words = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].split()
-        return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words)
-    return False
 
 
 def sample_clips(row: Row, count: int = 4, *, shown_frames: int = 24) -> np.ndarray:

@@ -33,8 +33,8 @@ import numpy as np
 
 from trailers.backbones.cost import cost_of
 from trailers.backbones.embedder import Embedder
-from trailers.backbones.network import choose_device, make_network
-from trailers.backbones.precision import cosines, reduced_precisions, sample_clips
+from trailers.backbones.network import make_network
+from trailers.backbones.precision import cosines, sample_clips
 from trailers.backbones.row import Row
 from trailers.backbones.rows import find_row
 from trailers.backbones.weights import weights_sha256
@@ -49,6 +49,7 @@ from trailers.embedding.pairs import Job, Pair
 from trailers.embedding.readers import Reading, readers_for
 from trailers.errors import WeightsError
 from trailers.machine.copies import Buffer
+from trailers.machine.device import choose_device, reduced_precisions
 from trailers.machine.memory import keep_freed_memory
 from trailers.settings import from_section
 from trailers.stages import normalise, shard
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     logging.basicConfig(level=logging.WARNING)
     section = defaults("embed")
     row = find_row(arguments.backbone, Path(section["weights_dir"]))
-    device = choose_device(arguments.device)
+    device = choose_device(arguments.device, setting="--device")
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Layout(Path(folder)), row, ClipStrategy.parse(str(arguments.clips)), device, arguments)
         for number, video in enumerate(arguments.videos):

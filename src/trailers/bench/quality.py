@@ -45,9 +45,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    from trailers.backbones.network import choose_device
+    from trailers.machine.device import choose_device
 
-    device = choose_device(arguments.device)
+    device = choose_device(arguments.device, setting="--device")
     networks = {name: embedder(name, device) for name in arguments.backbones}
     triples: dict[str, list[np.ndarray]] = {name: [] for name in networks}  # (3, clips, F) a video
     with tempfile.TemporaryDirectory() as folder:

@@ -18,8 +18,9 @@ from trailers.detector.ahead import ahead
 from trailers.detector.network import Network, load_weights
 from trailers.detector.precision import uncertain_windows
 from trailers.detector.windows import Read, kept_rows, read_windows, window_count
-from trailers.errors import ConfigError, SystemicError
-from trailers.machine.gpu import exact_convolutions, gpu_failures
+from trailers.errors import SystemicError
+from trailers.machine.device import check_precision, choose_device, reduced_precisions
+from trailers.machine.gpu import exact_float32, gpu_failures
 from trailers.machine.threads import single_threads
 from trailers.store.scores import Scores
 
@@ -63,21 +64,23 @@ class Detector:
     """
 
     def __init__(self, *, precision: str = "auto", device: str = "auto", batch_windows: int | None = None) -> None:
-        self.device = choose_device(device)
+        self.device = torch.device(choose_device(device, setting="shots.device"))
         self.precision = choose_precision(precision, self.device)
         self.batch_windows = batch_windows or BATCH_WINDOWS.get(self.device.type, 1)
 
     @functools.cached_property
     def fast(self) -> Network:
         """The network in the chosen precision. Raises WeightsError."""
-        if self.precision == "float32":
-            return self.exact
-        return Network(load_weights(), dtype=getattr(torch, self.precision), device=self.device)
+        return self.exact if self.precision == "float32" else self.made(getattr(torch, self.precision))
 
     @functools.cached_property
     def exact(self) -> Network:
         """The network in float32. Raises WeightsError."""
-        return Network(load_weights(), dtype=torch.float32, device=self.device)
+        return self.made(torch.float32)
+
+    def made(self, precision: torch.dtype) -> Network:
+        with gpu_failures("shots", halving=False):
+            return Network(load_weights(), dtype=precision, device=self.device)
 
     @functools.cached_property
     def workers(self) -> ThreadPoolExecutor:
@@ -87,23 +90,29 @@ class Detector:
     def launch(self, network: Forward, windows: np.ndarray) -> Pending:
         """Begin with ``windows`` (N, 100, 27, 48, 3)."""
         if self.device.type == "cuda":
-            with gpu_failures("shots"):
-                probabilities = self.run_on_gpu(network, windows)
+            probabilities = self.run_on_gpu(network, windows)
 
             def wait() -> np.ndarray:
-                with gpu_failures("shots"):
+                with gpu_failures("shots", halving=False):
                     return np.asarray(probabilities.cpu().numpy())
 
             return wait
         # Convolutions that share one window between cores wait for each other after each of the
         # ~70 steps, which costs several times the work when anything else runs on the machine.
-        return self.workers.submit(lambda: network(torch.from_numpy(windows)).sigmoid().numpy()).result
+        return self.workers.submit(self.run_on_cpu, network, windows).result
+
+    def run_on_cpu(self, network: Forward, windows: np.ndarray) -> np.ndarray:
+        with exact_float32():
+            return np.asarray(network(torch.from_numpy(windows)).sigmoid().numpy())
 
     def run_on_gpu(self, network: Forward, windows: np.ndarray) -> torch.Tensor:
         """Probabilities that may still be on their way; with half the batch from here on when memory is full."""
         while True:
             try:
-                return torch.cat([self.batch_on_gpu(network, part) for part in portions(windows, self.batch_windows)])
+                with gpu_failures("shots"):
+                    return torch.cat(
+                        [self.batch_on_gpu(network, part) for part in portions(windows, self.batch_windows)]
+                    )
             except torch.OutOfMemoryError:
                 self.halve()
 
@@ -112,7 +121,7 @@ class Detector:
         if count < self.batch_windows:
             # Always the same shape, so the same kernels: scores do not depend on a batch's other windows.
             windows = np.concatenate([windows, np.zeros((self.batch_windows - count, *windows.shape[1:]), np.uint8)])
-        with exact_convolutions():
+        with exact_float32():
             return network(torch.from_numpy(windows)).sigmoid()[:count]
 
     def halve(self) -> None:
@@ -249,29 +258,8 @@ def portions(items: Sliceable, size: int) -> Iterator[Sliceable]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that ``name`` means here. Raises ConfigError when there is none."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"shots.device: '{name}' is no device. Use auto, cpu or cuda.") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"shots.device: '{name}' is asked for, but torch sees {torch.cuda.device_count()} GPUs. Use auto or cpu."
-        )
-    return device
-
-
-def choose_precision(name: str, device: torch.device) -> str:
+def choose_precision(wanted: str, device: torch.device) -> str:
     """float32, or for auto what ``device`` multiplies faster: float16 on a GPU, bfloat16 on CPUs that have it."""
-    if name not in ("auto", "float32"):
-        raise ConfigError(f"shots.precision: '{name}' is not known. Use auto or float32.")
-    if name == "float32" or device.type not in ("cpu", "cuda"):
-        return "float32"
-    if device.type == "cuda":
-        return "float16"
-    # Without these instructions bfloat16 is emulated, which is slower than float32.
-    able = torch.cpu.get_capabilities()
-    return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
+    check_precision(wanted, setting="shots.precision")
+    found = reduced_precisions(device.type) if wanted == "auto" else ()
+    return "float16" if "float16" in found else next(iter(found), "float32")

@@ -72,10 +72,11 @@ def make_embedders(
         real_clips: gives some of the clips to come, on which a reduced precision is tried.
     """
     from trailers.backbones.embedder import Embedder
-    from trailers.backbones.network import choose_device, make_network
+    from trailers.backbones.network import make_network
+    from trailers.machine.device import choose_device
     from trailers.machine.memory import keep_freed_memory
 
-    device = choose_device(effort.device)
+    device = choose_device(effort.device, setting="embed.device")
     if device == "cpu":
         keep_freed_memory()
     embedders = {}

@@ -23,7 +23,8 @@ import numpy as np
 
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer
 from trailers.errors import ConfigError, StoreError
-from trailers.machine.gpu import exact_convolutions, gpu_failures
+from trailers.machine.device import choose_device
+from trailers.machine.gpu import exact_float32, gpu_failures
 from trailers.machine.memory import keep_freed_memory
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
@@ -262,7 +263,7 @@ def run(arguments: argparse.Namespace) -> None:
     study = make_study(read_manifest(arguments.manifest), packs, arguments.split)
     log_study(study, recipe)
     keep_freed_memory()
-    with prepared_torch(effort.device, arguments.threads) as device, gpu_failures("classify"):
+    with prepared_torch(effort.device, arguments.threads) as device, gpu_failures("classify", halving=False):
         outcome = trained(study, recipe, device, arguments.output, effort.checkpoint_s)
         write_products(arguments.output, arguments.experiment, study, settings, recipe, outcome, device)
 
@@ -276,17 +277,13 @@ def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
 
     from trailers.classifier.products import fastest_products
 
-    if name not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"classify.device is auto, cpu or cuda, not '{name}'. Correct it in config.yaml.")
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise ConfigError("classify.device is cuda, but torch finds no GPU here. Use auto or cpu.")
+    device = torch.device(choose_device(name, setting="classify.device"))
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     try:
         torch.set_num_threads(before[0] if threads is None else max(1, threads))
         torch.use_deterministic_algorithms(True)
-        with fastest_products(), exact_convolutions():
-            yield torch.device("cuda" if there and name != "cpu" else "cpu")
+        with exact_float32(), fastest_products():
+            yield device
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])

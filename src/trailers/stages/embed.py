@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trailers.backbones.network import choose_device
 from trailers.backbones.row import Row
 from trailers.backbones.rows import find_row
 from trailers.domain import Clip, ClipStrategy
@@ -30,6 +29,7 @@ from trailers.embedding.engine import embed
 from trailers.embedding.pairs import SCHEMA, Pair, fingerprint_of
 from trailers.embedding.samples import real_clips
 from trailers.errors import ConfigError, StoreError, TrailerError
+from trailers.machine.device import choose_device
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
 def make_vectors(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> None:
     """Make all that the pairs have to do."""
     make = partial(make_embedders_of, [pair for pair in pairs if pair.todo], settings, effort)
-    embed(pairs, make, workers=effort.workers, apart=choose_device(effort.device) != "cpu")
+    embed(pairs, make, workers=effort.workers, apart=choose_device(effort.device, setting="embed.device") != "cpu")
 
 
 def make_embedders_of(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> dict[str, Embedder]:

@@ -1,0 +1,169 @@
+"""Which device a job computes on, and in which precision: decided here for every stage.
+
+A job that was promised a GPU and cannot use it stops with the cause; the processor never takes its place
+in silence.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import warnings
+from dataclasses import dataclass
+
+from trailers.errors import ConfigError, SystemicError
+from trailers.machine.gpu import first_line, is_exact_float32, use_strict_environment
+from trailers.machine.lease import LEASED, set_aside
+from trailers.machine.nvidia import driver_version
+
+log = logging.getLogger(__name__)
+
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "float32")
+# CUDA's major version -> the oldest driver that runs it (NVIDIA, CUDA Compatibility, Table 1).
+OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
+CPU_REMEDY = "Set it to cpu to compute on the processor."
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why torch cannot use a GPU; ``card`` when it is that card's and another may do, ``lasting`` when it stays so."""
+
+    words: str
+    card: bool = False
+    lasting: bool = False
+
+
+def choose_device(wanted: str, *, setting: str) -> str:
+    """cpu, cuda or cuda:N for what a setting wants; for auto a GPU where there is one. Imports torch.
+
+    Raises:
+        ConfigError: there is no such device.
+        SystemicError: there is a GPU, promised by a lease or asked for, but torch cannot use it.
+    """
+    use_strict_environment()
+    if wanted == "cpu":
+        return wanted
+    if not re.fullmatch(r"auto|cuda(:\d+)?", wanted):
+        raise ConfigError(f"'{wanted}' is not a device", where=setting, remedy=f"Use {', '.join(DEVICES)}.")
+    promised = os.environ.get(LEASED)
+    device = "cuda" if wanted == "auto" else wanted
+    trouble = trouble_with(device)
+    if trouble is None:
+        return device
+    if trouble.card:
+        set_aside(trouble.words, lasting=trouble.lasting)
+    if wanted == "auto" and not promised:
+        if driver_version():
+            log.warning("%s: computing on the processor, since torch cannot use the GPU: %s", setting, trouble.words)
+        return "cpu"
+    if promised:
+        raise SystemicError(
+            f"torch cannot use GPU {promised}, which this job leased: {trouble.words}", where=setting, remedy=CPU_REMEDY
+        )
+    raise ConfigError(f"'{wanted}' is asked for, but {trouble.words}", where=setting, remedy="Use auto or cpu.")
+
+
+def trouble_with(device: str) -> Trouble | None:
+    """Why torch cannot compute on ``device``, cuda or cuda:N; None when it can."""
+    import torch
+
+    if torch.version.cuda is None:
+        return Trouble(f"torch {torch.__version__} was built without CUDA")
+    if not torch.cuda.is_available():
+        return Trouble(why_unavailable())
+    number = int(device.partition(":")[2] or 0)
+    if number >= torch.cuda.device_count():
+        return Trouble(f"torch sees {torch.cuda.device_count()} GPUs")
+    capability = torch.cuda.get_device_capability(number)
+    if not runs_on(torch.cuda.get_arch_list(), capability):
+        return Trouble(
+            f"{torch.cuda.get_device_name(number)} is of compute capability {capability[0]}.{capability[1]}, and "
+            f"torch {torch.__version__} was built for {in_words(torch.cuda.get_arch_list())}",
+            card=True,
+            lasting=True,
+        )
+    return try_out(device)
+
+
+def why_unavailable() -> str:
+    """What torch says when it is asked for a GPU and has none, and what is known of the driver."""
+    import torch
+
+    driver = driver_version()
+    if driver and (older := driver_is_too_old(driver, torch.version.cuda)):
+        return older
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.cuda.init()  # type: ignore[no-untyped-call]
+    except Exception as problem:  # noqa: BLE001  whatever it is, it is the cause that is asked for
+        return f"torch sees none: {first_line(problem)}" + (f" (driver {driver})" if driver else "")
+    return "torch sees none"
+
+
+def driver_is_too_old(driver: str, cuda: str | None) -> str:
+    """In words why torch built with ``cuda`` needs a newer driver than ``driver``; empty when it does not."""
+    oldest = OLDEST_DRIVER.get(int(cuda.partition(".")[0])) if cuda else None
+    if oldest is None or int(driver.partition(".")[0]) >= oldest:
+        return ""
+    return f"driver {driver} is too old for torch's CUDA {cuda}, which needs {oldest} or newer"
+
+
+def runs_on(architectures: list[str], capability: tuple[int, int]) -> bool:
+    """Whether code for ``architectures``, such as sm_90, runs on a card of ``capability``."""
+    for architecture in architectures:
+        found = re.fullmatch(r"(sm|compute)_(\d+)(\d)[a-z]?", architecture)
+        if not found:
+            continue
+        built = int(found[2]), int(found[3])
+        # Code runs on later cards of its generation; what is not compiled yet (compute_) on all later ones.
+        if built <= capability and (found[1] == "compute" or built[0] == capability[0]):
+            return True
+    return False
+
+
+def in_words(architectures: list[str]) -> str:
+    """Such as 7.5, 8.0 and 9.0."""
+    numbers = [re.sub(r"\D*(\d+)(\d)\D*", r"\1.\2", architecture) for architecture in architectures]
+    return " and ".join(filter(None, [", ".join(numbers[:-1]), *numbers[-1:]]))
+
+
+def try_out(device: str) -> Trouble | None:
+    """Compute a little on ``device``: a GPU may be there and broken, or round what it must not."""
+    import torch
+
+    try:
+        exact = is_exact_float32(device)
+    except (RuntimeError, AssertionError, torch.cuda.DeferredCudaCallError) as problem:
+        return Trouble(first_line(problem), card=True)
+    if not exact:
+        return Trouble(f"{device} rounds float32 although it is told not to", card=True)
+    return None
+
+
+def check_precision(wanted: str, *, setting: str) -> None:
+    """Raises ConfigError when ``wanted`` is neither auto nor float32."""
+    if wanted not in PRECISIONS:
+        raise ConfigError(f"'{wanted}' is not a precision", where=setting, remedy=f"Use {' or '.join(PRECISIONS)}.")
+
+
+def reduced_precisions(device: str) -> tuple[str, ...]:
+    """The 16-bit precisions that ``device`` computes faster than float32; on a GPU both are as fast. Imports torch."""
+    import torch
+
+    if device.startswith("cuda"):
+        # Cards before compute capability 8.0 only emulate bfloat16.
+        return ("bfloat16", "float16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("float16",)
+    return ("bfloat16",) if device == "cpu" and has_bfloat16() else ()
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16; others only pretend to, slowly. Imports torch."""
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")) and bool(
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )

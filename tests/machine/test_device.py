@@ -1,0 +1,188 @@
+"""A job computes where it was told to, on a GPU that torch can use, or it stops with the cause."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from trailers.errors import ConfigError, SystemicError
+from trailers.machine import device as room
+from trailers.machine import nvidia
+from trailers.machine.device import choose_device, driver_is_too_old, in_words, reduced_precisions, runs_on
+
+WHEEL = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
+
+
+@pytest.fixture
+def set_aside(monkeypatch):
+    """What devices were set aside for, and whether lasting."""
+    causes = []
+    monkeypatch.setattr(room, "set_aside", lambda cause, lasting=False: causes.append((cause, lasting)))
+    return causes
+
+
+@pytest.fixture
+def card(monkeypatch, set_aside):
+    """A machine with one card, of whatever capability a test gives it, which computes."""
+
+    def make(capability=(8, 0), *, exact=True, count=1, driver="580.65.06"):
+        monkeypatch.delenv("TRAILERS_GPU", raising=False)
+        monkeypatch.setattr(torch.version, "cuda", "13.0")
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number=0: capability)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda number=0: "Some Card")
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: WHEEL)
+        monkeypatch.setattr(room, "is_exact_float32", exact if callable(exact) else lambda device: exact)
+        monkeypatch.setattr(room, "driver_version", lambda: driver)
+
+    return make
+
+
+def fails(words):
+    def compute(device):
+        raise RuntimeError(words)
+
+    return compute
+
+
+def choose(wanted):
+    return choose_device(wanted, setting="shots.device")
+
+
+@pytest.mark.parametrize("wanted", ["auto", "cuda", "cuda:0"])
+def test_a_card_that_computes_is_used(card, wanted):
+    card()
+    assert choose(wanted) == ("cuda" if wanted == "auto" else wanted)
+    assert choose("cpu") == "cpu"
+
+
+def test_without_a_card_auto_is_the_processor(card, caplog):
+    card(count=0, driver="")
+    assert choose("auto") == "cpu"
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("wanted", ["tpu", "", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU", "mps"])
+def test_what_is_no_device_is_refused(wanted):
+    with pytest.raises(ConfigError, match=rf"^shots.device: '{wanted}' is not a device. Use auto, cpu, cuda"):
+        choose(wanted)
+
+
+def test_a_number_that_no_card_has_is_refused(card):
+    card()
+    with pytest.raises(ConfigError, match=r"shots.device: 'cuda:1' is asked for, but torch sees 1 GPUs"):
+        choose("cuda:1")
+
+
+# How the machine is, what torch says of it, and for how long its card is set aside: no, a while or lasting.
+TROUBLES = {
+    "torch sees none": ({"count": 0}, "torch sees none: .*", None),
+    "an old driver": ({"count": 0, "driver": "535.104.05"},
+                      "driver 535.104.05 is too old for torch's CUDA 13.0, which needs 580 or newer", None),
+    "an old card": ({"capability": (7, 0)}, "Some Card is of compute capability 7.0, and torch .* was built for "
+                    "7.5, 8.0, 8.6, 9.0, 10.0 and 12.0", True),
+    "a lost card": ({"exact": fails("CUDA error: unspecified launch failure\nmore")},
+                    "CUDA error: unspecified launch failure", False),
+    "a card in use": ({"exact": fails("CUDA error: CUDA-capable device(s) is/are busy or unavailable")}, "busy",
+                      False),
+    "a card that rounds": ({"exact": False}, "rounds float32", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("machine", "words", "aside"), TROUBLES.values(), ids=TROUBLES.keys())
+@pytest.mark.parametrize("wanted", ["auto", "cuda"])
+def test_a_leased_gpu_that_torch_cannot_use_stops_the_job(card, monkeypatch, set_aside, machine, words, aside, wanted):
+    card(**machine)
+    monkeypatch.setenv("TRAILERS_GPU", "GPU-aaaa0000")
+    with pytest.raises(SystemicError, match=rf"^shots.device: torch cannot use GPU GPU-aaaa0000.*: .*{words}") as found:
+        choose(wanted)
+    assert "cpu" in found.value.remedy
+    assert [lasting for _, lasting in set_aside] == ([] if aside is None else [aside])
+    assert choose("cpu") == "cpu"
+
+
+@pytest.mark.parametrize(("machine", "words", "aside"), TROUBLES.values(), ids=TROUBLES.keys())
+def test_by_hand_the_processor_takes_its_place_with_a_word_and_cuda_is_refused(card, caplog, machine, words, aside):
+    caplog.set_level(logging.WARNING)
+    card(**machine)
+    assert choose("auto") == "cpu"
+    (message,) = caplog.messages
+    assert message.startswith("shots.device: computing on the processor, since torch cannot use the GPU: ")
+    with pytest.raises(ConfigError, match=rf"^shots.device: 'cuda' is asked for, but .*{words}"):
+        choose("cuda")
+
+
+def test_a_torch_without_cuda_is_told_of(card, monkeypatch):
+    card()
+    monkeypatch.setattr(torch.version, "cuda", None)
+    with pytest.raises(ConfigError, match="was built without CUDA"):
+        choose("cuda")
+
+
+@pytest.mark.parametrize(
+    ("capability", "runs"),
+    [((7, 0), False), ((6, 1), False), ((7, 5), True), ((8, 0), True), ((8, 7), True), ((8, 9), True), ((9, 0), True),
+     ((10, 0), True), ((10, 3), True), ((11, 0), False), ((12, 0), True), ((12, 1), True), ((13, 0), False)],
+)  # fmt: skip
+def test_cards_run_code_of_their_own_generation(capability, runs):
+    assert runs_on(WHEEL, capability) is runs
+
+
+@pytest.mark.parametrize(
+    ("architectures", "capability", "runs"),
+    [(["sm_90a"], (9, 0), True), (["sm_80", "compute_80"], (9, 0), True), (["compute_90"], (8, 0), False),
+     (["sm_86"], (8, 0), False), ([], (8, 0), False), (["nonsense"], (8, 0), False)],
+)  # fmt: skip
+def test_code_that_is_not_compiled_yet_runs_on_all_later_cards(architectures, capability, runs):
+    assert runs_on(architectures, capability) is runs
+
+
+def test_architectures_in_words():
+    assert in_words(["sm_75"]) == "7.5"
+    assert in_words(["sm_75", "sm_90a", "sm_120"]) == "7.5, 9.0 and 12.0"
+
+
+@pytest.mark.parametrize(
+    ("driver", "cuda", "old"),
+    [("535.104.05", "13.0", True), ("580.65.06", "13.0", False), ("590.1", "13.2", False),
+     ("535.104.05", "12.8", False),
+     ("470.82.01", "12.1", True), ("470.82.01", "11.8", False), ("300.1", "14.0", False), ("300.1", None, False)],
+)  # fmt: skip
+def test_drivers_run_the_cuda_they_are_new_enough_for(driver, cuda, old):
+    assert bool(driver_is_too_old(driver, cuda)) is old
+
+
+@pytest.mark.parametrize(
+    ("able", "supported", "found"),
+    [
+        ({"avx512_bf16": True}, True, ("bfloat16",)),
+        ({"amx_bf16": True}, True, ("bfloat16",)),
+        ({"bf16": True}, True, ("bfloat16",)),
+        ({"avx512_bf16": True}, False, ()),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, True, ()),
+    ],
+)
+def test_a_processor_computes_bfloat16_where_it_has_units_for_it(monkeypatch, able, supported, found):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    assert reduced_precisions("cpu") == found
+
+
+@pytest.mark.parametrize(("emulated", "found"), [(False, ("bfloat16", "float16")), (True, ("float16",))])
+def test_a_card_that_only_emulates_bfloat16_computes_float16(monkeypatch, emulated, found):
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or not emulated
+    )
+    assert reduced_precisions("cuda") == reduced_precisions("cuda:1") == found
+
+
+def test_what_the_documents_say_of_driver_and_cards_is_true_of_the_pinned_torch():
+    architectures = torch.cuda.get_arch_list()
+    if not architectures:
+        pytest.skip("this torch was built without CUDA")
+    assert architectures == WHEEL
+    assert room.OLDEST_DRIVER[int(torch.version.cuda.partition(".")[0])] == 580
+    assert nvidia.DRIVER.name == "nvidia"
