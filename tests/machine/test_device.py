@@ -67,7 +67,7 @@ def test_without_a_card_auto_is_the_processor(card, caplog):
 
 @pytest.mark.parametrize("wanted", ["tpu", "", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU", "mps"])
 def test_what_is_no_device_is_refused(wanted):
-    with pytest.raises(ConfigError, match=rf"^shots.device: '{wanted}' is not a device. Use auto, cpu, cuda"):
+    with pytest.raises(ConfigError, match=rf"^shots.device: '{wanted}' is not a device. Use auto, cpu or cuda"):
         choose(wanted)
 
 

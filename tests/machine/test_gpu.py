@@ -81,9 +81,9 @@ def test_every_kind_of_failure_is_one_sentence(problem, set_aside):
 def test_a_full_memory_asks_for_less_however_it_is_said(problem, set_aside):
     with pytest.raises(torch.OutOfMemoryError), gpu_failures("resnet50"):
         raise problem
-    with pytest.raises(SystemicError, match=r"^resnet50: the memory of the GPU is full"):
-        with gpu_failures("resnet50", halving=False):
-            raise problem
+    words = r"^resnet50: the memory of the GPU is full"
+    with pytest.raises(SystemicError, match=words), gpu_failures("resnet50", halving=False):
+        raise problem
     assert set_aside == []
 
 

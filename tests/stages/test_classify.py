@@ -222,7 +222,7 @@ def test_two_backbones_of_different_lengths_are_fused(study, fusion, parameters)
         (["--learning-rate", "0"], "classify.learning_rate is above 0, not 0.0"),
         (["--learning-rate", "nan"], "classify.learning_rate is above 0, not nan"),
         (["--optimiser", "sgd"], "classify.optimiser is one of adamw_amsgrad, adamw, adam, not 'sgd'"),
-        (["--device", "tpu"], "classify.device is auto, cpu or cuda, not 'tpu'"),
+        (["--device", "tpu"], "classify.device: 'tpu' is not a device. Use auto, cpu or cuda."),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused(study, capsys, more, words):

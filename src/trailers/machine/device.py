@@ -19,7 +19,6 @@ from trailers.machine.nvidia import driver_version
 
 log = logging.getLogger(__name__)
 
-DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32")
 # CUDA's major version -> the oldest driver that runs it (NVIDIA, CUDA Compatibility, Table 1).
 OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
@@ -46,7 +45,7 @@ def choose_device(wanted: str, *, setting: str) -> str:
     if wanted == "cpu":
         return wanted
     if not re.fullmatch(r"auto|cuda(:\d+)?", wanted):
-        raise ConfigError(f"'{wanted}' is not a device", where=setting, remedy=f"Use {', '.join(DEVICES)}.")
+        raise ConfigError(f"'{wanted}' is not a device", where=setting, remedy="Use auto, cpu or cuda.")
     promised = os.environ.get(LEASED)
     device = "cuda" if wanted == "auto" else wanted
     trouble = trouble_with(device)

@@ -72,7 +72,7 @@ def gpu_failures(who: str, *, halving: bool = True) -> Iterator[None]:
         raise SystemicError(
             f"the GPU failed: {words}",
             where=who,
-            remedy="What is made stays. Look at nvidia-smi and the kernel's log (dmesg, Xid), and run again.",
+            remedy="What is made stays; look at nvidia-smi and run again.",
         ) from problem
 
 
