@@ -14,7 +14,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[1]
 SRC = PROJECT / "src" / "trailers"
 STAGES = ("download", "normalise", "shots", "clips", "embed", "classify")
-SHARED = {"stage", "shard", "registry"}  # what all stages have in common
+SHARED = {"stage", "shard", "registry", "templates", "significance"}  # not commands: what commands of a room share
 ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 
 # A room may import what stands left of it, and itself.

@@ -190,3 +190,74 @@ def test_a_study_that_makes_no_sense_is_refused(folder, capsys, change, words):
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     assert tables(folder) == 1
     assert words in capsys.readouterr().err
+
+
+def predictions(folder, experiment, split, shift=0.0):
+    """Predictions of eight test trailers on two genres; ``shift`` spoils those of the first genre."""
+    lines = ["trailer,subset,action,drama,is_action,is_drama", "v,validation,0.5,0.5,1,0"]
+    for n in range(8):
+        action, drama = n % 2, 1 - n % 2
+        lines.append(
+            f"t{n},test,{0.2 + 0.6 * action + shift * (0.5 - action):.2f},{0.1 + 0.7 * drama:.2f},{action},{drama}"
+        )
+    (folder / "classify" / experiment / f"split{split}" / "predictions.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_numbers_have_an_interval_and_a_paired_difference_from_the_first_row(folder):
+    every = [*complete(), *(metrics("b", split, micro) for split, micro in enumerate((69.0, 70.5, 73.0)))]
+    tables(folder, *every)
+    for experiment, shift in (("a", 0.0), ("b", 1.5)):
+        for split in range(3):
+            predictions(folder, experiment, split, shift)
+    assert tables(folder, *every) == 0
+    first, second = table(folder)[0]["rows"]
+    assert first["difference"] is None
+    # A perfect ranking stays perfect in every draw; the spoilt one is worse in every draw.
+    assert first["interval"]["micro"] == [100.0, 100.0]
+    assert second["interval"]["micro"][1] < 100.0
+    # 69 - 70, 70.5 - 71, 73 - 75: mean -7/6, squares of differences from it (1 + 16 + 25) / 36 over 2.
+    assert second["difference"]["micro"]["mean"] == [pytest.approx(-7 / 6), pytest.approx(math.sqrt(42 / 72))]
+    assert second["difference"]["micro"]["interval"][1] < 0
+    with (folder / "out" / "table6.csv").open() as file:
+        assert [row["micro_diff"] for row in csv.DictReader(file)] == ["", "-1.17", ""]
+    page = (folder / "out" / "tables.html").read_text()
+    assert "<td>95 % interval</td><td>100.00 to 100.00</td>" in page
+    assert "<td>less Conv A</td><td>-1.17 ± 0.76<br>" in page
+
+
+def test_without_predictions_or_draws_there_is_no_interval(folder):
+    tables(folder, *complete())
+    assert table(folder)[0]["rows"][0]["interval"]["micro"] is None
+    for split in range(3):
+        predictions(folder, "a", split)
+    paths = [str(folder / "classify" / "a" / f"split{split}" / "metrics.json") for split in range(3)]
+    words = ["tables", "--study", str(folder / "study.yaml"), "--output", str(folder / "out"), "--metrics", *paths]
+    assert main([*words, "--draws", "0"]) == 0
+    assert table(folder)[0]["rows"][0]["interval"]["micro"] is None
+
+
+def test_damaged_predictions_are_named(folder, capsys):
+    tables(folder, *complete())
+    (folder / "classify" / "a" / "split1" / "predictions.csv").write_text(
+        "trailer,subset,action,is_action\nt,test,x,1\n"
+    )
+    assert tables(folder, *complete()) == 1
+    assert "split1/predictions.csv: cannot be read as predictions" in capsys.readouterr().err
+
+
+def test_every_difference_from_the_printed_setting_is_named(folder):
+    study = {**STUDY, "printed_with": {"trailers": 12000, "epochs": 100, "snippet_clips": 30, "learning_rate": 0.0001}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    settings = {"aggregation": "transformer", "snippet_clips": 30, "epochs": 2, "learning_rate": 0.01}
+    rows = [
+        {**row, "settings": settings, "trailers": {"train": 300, "validation": 40, "test": 60}} for row in complete()
+    ]
+    # b has no printed numbers, and a snippet of its own.
+    of_b = {"aggregation": "gru", "snippet_clips": 10, "epochs": 3, "learning_rate": 0.0001}
+    rows += [{**metrics("b", split, 70.0), "settings": of_b} for split in range(3)]
+    tables(folder, *rows)
+    assert table(folder)[1] == [
+        "a: epochs is 2, but 100 in the printed numbers",
+        "a: learning_rate is 0.01, but 0.0001 in the printed numbers",
+        "a: trailers is 400, but 12,000 in the printed numbers",
+    ]

@@ -27,6 +27,7 @@ from trailers import __version__
 from trailers.classifier.metrics import CONVENTIONS, METRICS, mean_and_deviation
 from trailers.domain import FPS, GENRES, SUBSETS, Shot, Trailer
 from trailers.errors import StoreError
+from trailers.reporting.templates import render
 from trailers.stages import registry
 from trailers.store.atomic import write_text
 from trailers.store.embeddings import read_embedding_attributes
@@ -467,17 +468,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def render(page: Mapping[str, Any]) -> str:
-    """The HTML of ``page``. Titles and errors are strangers' words: all is escaped but our own figure."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(template).render(page) + "\n"
-
-
 def sections(word: str) -> dict[str, dict[str, Any]]:
     """Stage -> key -> value. Raises ArgumentTypeError where ``word`` is something else."""
     found = json.loads(word)
@@ -504,6 +494,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     page = make_page(arguments)
-    write_text(arguments.output, render(page))
+    write_text(arguments.output, render("report.html.j2", page))
     counts = ", ".join(f"{count} {status}" for status, count in sorted(page["outcomes"].items()))
     log.info("report: %s: %d trailers: %s", arguments.output, page["trailers"], counts)

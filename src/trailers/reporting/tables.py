@@ -6,7 +6,8 @@ out  {output}/table2.csv ... table6.csv   a row a row, all numbers
      {output}/tables.json                 everything, and what is incomplete; written last
 
 Our numbers are the mean and standard deviation (ddof = 1) over the splits that are there. Only the
-areas by trapezoid compare with the paper's.
+areas by trapezoid compare with the paper's. From kept predictions come a 95 % bootstrap interval of each
+number, and its difference from the table's first row, paired over splits and draws (significance.py).
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import argparse
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from trailers.classifier.metrics import CONVENTIONS, METRICS, mean_and_deviation
 from trailers.domain import SPLITS
 from trailers.errors import StoreError
+from trailers.reporting.significance import Draws, difference, draws_of, intervals
+from trailers.reporting.templates import render
 from trailers.store.atomic import write_text
 from trailers.store.experiment import read_metrics, write_table
 from trailers.store.study import Study, Table, TableRow, read_study
@@ -33,7 +35,11 @@ SNIPPET_CLIPS = 30  # for which the paper counts multiply-adds (Table 6)
 HEADINGS = {"micro": "μAP", "macro": "mAP", "weighted": "wAP", "sample": "sAP"}
 NOT_REAL = ("synthetic", "random")  # how weights begin that teach nothing about trailers
 
-ENDS = ("", "_std", "_printed", "_printed_std", "_step", "_step_std")  # of a metric's columns in the CSV
+# Of a metric's columns in the CSV: ours, printed, ours by step; bootstrap interval; difference from the first row.
+ENDS = (
+    *("", "_std", "_printed", "_printed_std", "_step", "_step_std"),
+    *("_low", "_high", "_diff", "_diff_low", "_diff_high"),
+)
 
 Metrics = Mapping[str, Any]
 
@@ -42,15 +48,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=Path, required=True, metavar="YAML", help="such as workflow/study.yaml")
     parser.add_argument("--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="what there is so far")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--draws", type=int, default=500, metavar="N", help="draws of the bootstrap, 0 for none (default: 500)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     study = read_study(arguments.study)
-    found = collect(arguments.metrics, study)
-    tables = [make_table(table, study, found) for table in study.tables]
+    files = collect(arguments.metrics, study)
+    found = {name: {split: metrics for split, (_, metrics) in splits.items()} for name, splits in files.items()}
+    draws = {name: draws_of_splits(splits, arguments.draws) for name, splits in files.items()}
+    tables = [make_table(table, study, found, draws) for table in study.tables]
     for table in tables:
         write_table(arguments.output / f"table{table['number']}.csv", *as_csv(table))
-    write_text(arguments.output / "tables.html", "\n".join(as_html(table) for table in tables))
+    write_text(arguments.output / "tables.html", as_html(tables))
     incomplete = sorted({why for table in tables for why in table["incomplete"]})
     whole = {"schema": SCHEMA, "tables": tables, "incomplete": incomplete}
     write_text(arguments.output / "tables.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
@@ -59,13 +70,13 @@ def run(arguments: argparse.Namespace) -> None:
     log.info("tables: %d of %d experiments: %s", len(found), len(study.experiments), arguments.output / "tables.html")
 
 
-def collect(paths: Iterable[Path], study: Study) -> dict[str, dict[int, Metrics]]:
-    """Experiment -> split -> metrics.
+def collect(paths: Iterable[Path], study: Study) -> dict[str, dict[int, tuple[Path, Metrics]]]:
+    """Experiment -> split -> its metrics.json and what that says.
 
     Raises:
         StoreError: metrics that are not of the experiment the study describes.
     """
-    found: dict[str, dict[int, Metrics]] = {}
+    found: dict[str, dict[int, tuple[Path, Metrics]]] = {}
     for path in paths:
         metrics = read_metrics(path)
         wanted = study.experiments.get(metrics["experiment"])
@@ -78,13 +89,26 @@ def collect(paths: Iterable[Path], study: Study) -> dict[str, dict[int, Metrics]
                 raise StoreError(
                     f"{path}: {key} is {said.get(key)!r}, but {value!r} in the study. Run the stage classify again."
                 )
-        found.setdefault(metrics["experiment"], {})[metrics["split"]] = metrics
+        found.setdefault(metrics["experiment"], {})[metrics["split"]] = (path, metrics)
     return found
 
 
-def make_table(table: Table, study: Study, found: Mapping[str, Mapping[int, Metrics]]) -> dict[str, Any]:
+def make_table(
+    table: Table,
+    study: Study,
+    found: Mapping[str, Mapping[int, Metrics]],
+    draws: Mapping[str, Mapping[int, Draws | None]],
+) -> dict[str, Any]:
     """One table as plain values, with the floor over all that is in it and what it lacks."""
-    rows = [make_row(row, study, found.get(row.experiment, {})) for row in table.rows]
+    first = table.rows[0].experiment
+    rows = [
+        make_row(row, study, found.get(row.experiment, {}))
+        | {
+            "interval": intervals(draws.get(row.experiment, {})),
+            "difference": None if row.experiment == first else against(row.experiment, first, found, draws),
+        }
+        for row in table.rows
+    ]
     everything = [metrics for row in table.rows for metrics in found.get(row.experiment, {}).values()]
     by_split = {metrics["split"]: metrics["floor"] for metrics in everything}
     return {
@@ -95,6 +119,22 @@ def make_table(table: Table, study: Study, found: Mapping[str, Mapping[int, Metr
         "floor": over_splits([by_split[split] for split in sorted(by_split)]),
         "incomplete": sorted({why for row in rows for why in row["incomplete"]}),
     }
+
+
+def draws_of_splits(splits: Mapping[int, tuple[Path, Metrics]], draws: int) -> dict[int, Draws | None]:
+    """Split -> bootstrap draws of one experiment; None where there are none."""
+    return {split: draws_of(path, metrics, draws=draws) if draws else None for split, (path, metrics) in splits.items()}
+
+
+def against(
+    experiment: str,
+    first: str,
+    found: Mapping[str, Mapping[int, Metrics]],
+    draws: Mapping[str, Mapping[int, Draws | None]],
+) -> dict[str, Any]:
+    """The difference of ``experiment`` from ``first``."""
+    ours, other = (found.get(name, {}) for name in (experiment, first))
+    return difference(ours, other, draws.get(experiment, {}), draws.get(first, {}))
 
 
 def make_row(row: TableRow, study: Study, splits: Mapping[int, Metrics]) -> dict[str, Any]:
@@ -115,7 +155,7 @@ def make_row(row: TableRow, study: Study, splits: Mapping[int, Metrics]) -> dict
         "gmacs": SNIPPET_CLIPS * sum(cost.gmacs for cost in costs) if known else None,
         "printed_parameters_m": row.printed_parameters_m,
         "printed_gmacs": row.printed_gmacs,
-        "incomplete": lacks(row.experiment, splits),
+        "incomplete": lacks(row.experiment, splits) + (departures(row, study, there) if row.printed else []),
     }
 
 
@@ -134,6 +174,24 @@ def lacks(experiment: str, splits: Mapping[int, Metrics]) -> list[str]:
     return reasons
 
 
+def departures(row: TableRow, study: Study, trained: Sequence[Metrics]) -> list[str]:
+    """Every setting, and the number of trailers, in which a training differs from that of the printed numbers."""
+    own = study.experiments[row.experiment]
+    reasons = []
+    for key, printed in study.printed_with.items():
+        if key == "trailers":
+            found = {sum(metrics["trailers"].values()) for metrics in trained}
+        else:
+            found = {metrics["settings"].get(key) for metrics in trained if key not in own}
+        for value in sorted(found - {printed}, key=str):
+            reasons.append(f"{row.experiment}: {key} is {said(value)}, but {said(printed)} in the printed numbers")
+    return reasons
+
+
+def said(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
 def over_splits(metrics: Sequence[Metrics]) -> dict[str, dict[str, list[float | None]]]:
     """Convention -> metric -> [mean, standard deviation]."""
     return {
@@ -144,16 +202,15 @@ def over_splits(metrics: Sequence[Metrics]) -> dict[str, dict[str, list[float | 
 
 def as_csv(table: Mapping[str, Any]) -> tuple[list[str], list[list[object]]]:
     columns = ["group", "name", "experiment", "splits"]
-    columns += [
-        f"{name}{end}" for name in METRICS for end in ("", "_std", "_printed", "_printed_std", "_step", "_step_std")
-    ]
+    columns += [f"{name}{end}" for name in METRICS for end in ENDS]
     columns += ["parameters_m", "parameters_m_printed", "gmacs", "gmacs_printed"]
     rows = []
     for row in table["rows"]:
         cells: list[object] = [row["group"], row["name"], row["experiment"], len(row["splits"])]
         for name in METRICS:
             printed = row["printed"][name] if row["printed"] else [None, None]
-            cells += [digits(x) for x in (*row["ours"]["trapezoid"][name], *printed, *row["ours"]["step"][name])]
+            ours = (*row["ours"]["trapezoid"][name], *printed, *row["ours"]["step"][name])
+            cells += [digits(x) for x in (*ours, *(row["interval"][name] or [None, None]), *paired_cells(row, name))]
         cells += [digits(row[key]) for key in ("parameters_m", "printed_parameters_m", "gmacs", "printed_gmacs")]
         rows.append(cells)
     floor = [x for name in METRICS for x in floor_cells(table, name)]
@@ -162,48 +219,21 @@ def as_csv(table: Mapping[str, Any]) -> tuple[list[str], list[list[object]]]:
 
 def floor_cells(table: Mapping[str, Any], name: str) -> list[str]:
     trapezoid, step = (table["floor"][convention][name] for convention in CONVENTIONS)
-    return [digits(x) for x in (*trapezoid, None, None, *step)]
+    return [digits(x) for x in (*trapezoid, None, None, *step, *[None] * (len(ENDS) - 6))]
+
+
+def paired_cells(row: Mapping[str, Any], name: str) -> list[float | None]:
+    """The difference of ``row`` from the table's first: its mean, and its interval."""
+    if row["difference"] is None:
+        return [None] * 3
+    found = row["difference"][name]
+    return [found["mean"][0], *(found["interval"] or [None, None])]
 
 
 def digits(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def with_deviation(pair: Sequence[float | None] | None) -> str:
-    if pair is None or pair[0] is None:
-        return "–"
-    return f"{pair[0]:.2f}" + ("" if pair[1] is None else f" ± {pair[1]:.2f}")
-
-
-def as_html(table: Mapping[str, Any]) -> str:
-    """One section: our number, under it the printed one."""
-    cost = any(row["printed_gmacs"] for row in table["rows"])
-    head = "".join(f"<th>{heading}</th>" for heading in HEADINGS.values())
-    head += "<th>parameters (M)</th><th>multiply-adds (G)</th>" if cost else ""
-    lines = [
-        f'<section class="paper-table" id="table{table["number"]}">',
-        f"<h3>Table {table['number']}. {escape(table['title'])} (Sec. {escape(table['section'])})</h3>",
-        f"<table><thead><tr><th></th><th></th>{head}</tr></thead><tbody>",
-    ]
-    for row in table["rows"]:
-        lines.append(html_row(row, "ours", row["ours"]["trapezoid"], cost))
-        if row["printed"]:
-            lines.append(html_row(row, "printed", row["printed"], cost))
-    for convention in CONVENTIONS:
-        cells = "".join(f"<td>{with_deviation(table['floor'][convention][name])}</td>" for name in METRICS)
-        lines.append(f'<tr class="floor"><td>floor: genre shares alone</td><td>{convention}</td>{cells}</tr>')
-    lines.append("</tbody></table>")
-    if table["incomplete"]:
-        reasons = "".join(f"<li>{escape(why)}</li>" for why in table["incomplete"])
-        lines.append(f'<p class="incomplete">This comparison is incomplete:</p><ul>{reasons}</ul>')
-    return "\n".join([*lines, "</section>"])
-
-
-def html_row(row: Mapping[str, Any], kind: str, pairs: Mapping[str, Sequence[float | None]], cost: bool) -> str:
-    name = " ".join(filter(None, (row["group"], row["name"]))) if kind == "ours" else ""
-    cells = "".join(f"<td>{with_deviation(pairs[metric])}</td>" for metric in METRICS)
-    if cost:
-        before = "" if kind == "ours" else "printed_"
-        values = [row[f"{before}{key}"] for key in ("parameters_m", "gmacs")]
-        cells += "".join(f"<td>{'–' if value is None else f'{value:.1f}'}</td>" for value in values)
-    return f'<tr class="{kind}"><td>{escape(name)}</td><td>{kind}</td>{cells}</tr>'
+def as_html(tables: Sequence[Mapping[str, Any]]) -> str:
+    """A section per table: our number, its interval, its difference from the first row, and the printed number."""
+    return render("tables.html.j2", {"tables": tables, "conventions": CONVENTIONS, "headings": HEADINGS})

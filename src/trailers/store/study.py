@@ -52,6 +52,7 @@ class Study:
     experiments: Mapping[str, Mapping[str, Any]]
     tables: tuple[Table, ...]
     backbones: Mapping[str, Cost] = field(default_factory=dict)
+    printed_with: Mapping[str, Any] = field(default_factory=dict)  # settings behind the printed numbers, and trailers
 
 
 def read_study(path: Path) -> Study:
@@ -78,7 +79,7 @@ def read_study(path: Path) -> Study:
             raise ConfigError(f"{path}: experiment '{name}': {problem}") from None
     tables = tuple(make_table(path, table, said["experiments"]) for table in said["tables"])
     backbones = {name: Cost(**cost) for name, cost in said.get("backbones", {}).items()}
-    return Study(said["experiments"], tables, backbones)
+    return Study(said["experiments"], tables, backbones, said.get("printed_with", {}))
 
 
 def make_table(path: Path, said: Mapping[str, Any], experiments: Mapping[str, Any]) -> Table:

@@ -1,0 +1,24 @@
+"""Pages from the templates beside this file. HTML stands in templates only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """The text of ``template``, such as ``report.html.j2``, with ``values``; ends with a line break.
+
+    Titles and errors are strangers' words: everything is escaped unless the template says ``|safe``.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    )
+    return environment.get_template(template).render(values) + "\n"

@@ -1,0 +1,53 @@
+"""The bootstrap gives, for every draw, what the metrics give of the drawn trailers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trailers.classifier.bootstrap import draw, interval, resampled
+from trailers.classifier.metrics import CONVENTIONS, METRICS, scores_of
+
+
+def some(trailers=40, genres=3, ties=False):
+    random = np.random.default_rng(5)
+    labels = (random.random((trailers, genres)) < 0.3).astype(float)
+    labels[:, 0] = np.maximum(labels[:, 0], labels.sum(axis=1) == 0)
+    scores = random.random((trailers, genres))
+    return labels, np.round(scores, 1) if ties else scores
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("no_positives", ["left_out", "sklearn"])
+def test_every_draw_scores_as_the_drawn_trailers_do(ties, no_positives):
+    labels, scores = some(ties=ties)
+    labels[:, 2] = 0
+    labels[3, 2] = 1  # so that some draws have no trailer of this genre
+    weights = draw(40, draws=25, seed=1)
+    found = resampled(labels, scores, weights, no_positives=no_positives)
+    assert {weights[n, 3] for n in range(25)} >= {0.0, 1.0}
+    for number in range(25):
+        drawn = np.repeat(np.arange(40), weights[number].astype(int))
+        expected = scores_of(labels[drawn], scores[drawn], "abc", no_positives=no_positives)["metrics"]
+        for convention in CONVENTIONS:
+            for metric in METRICS:
+                assert found[convention][metric][number] == pytest.approx(expected[convention][metric], abs=1e-9)
+
+
+def test_drawing_everything_once_gives_the_metrics_themselves():
+    labels, scores = some()
+    found = resampled(labels, scores, np.ones((1, 40)))
+    expected = scores_of(labels, scores, "abc")["metrics"]
+    assert found["trapezoid"]["micro"][0] == pytest.approx(expected["trapezoid"]["micro"])
+
+
+def test_draws_are_those_of_their_seed_and_hold_as_many_trailers():
+    assert (draw(10, draws=4, seed=2) == draw(10, draws=4, seed=2)).all()
+    assert (draw(10, draws=4, seed=2) != draw(10, draws=4, seed=3)).any()
+    assert draw(10, draws=4, seed=2).sum(axis=1).tolist() == [10, 10, 10, 10]
+
+
+def test_the_interval_leaves_one_fortieth_on_either_side():
+    assert interval(np.arange(1001.0)) == pytest.approx((25.0, 975.0))
+    assert interval(np.array([1.0, np.nan])) is None
+    assert interval(np.array([])) is None
