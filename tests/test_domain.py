@@ -95,6 +95,38 @@ def test_a_backbone_has_a_name_for_paths(backbone, folder):
     assert folder_name(backbone) == folder
 
 
+# Each pair has lost what tells it apart in the names of other versions' folders.
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("müde.py:net", "möde.py:net"),
+        ("é.py:net", "ü.py:net"),
+        ("net.py:net", "../net.py:net"),
+        ("../a/net.py:net", "../../a/net.py:net"),
+        ("a/net.py:net", "b/net.py:net"),
+        ("~/net.py:net", "net.py:net"),
+        ("my net.py:net", "my-net.py:net"),
+        ("a/net.py:nét", "a/net.py:nüt"),
+        ("模型.py:net", "网络.py:net"),
+    ],
+)
+def test_two_files_never_share_a_folder(one, other):
+    assert folder_name(one) != folder_name(other)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "folder"),
+    [
+        ("mine.py:tiny", "mine.py-tiny"),
+        ("./mine.py:tiny", "mine.py-tiny"),
+        ("my-nets/net.v2.py:tiny", "my-nets-net.v2.py-tiny"),
+        ("/data/nets/net.py:tiny", "data-nets-net.py-tiny"),
+    ],
+)
+def test_plain_names_of_files_keep_the_folder_they_had(backbone, folder):
+    assert folder_name(backbone) == folder
+
+
 @given(st.text(min_size=1))
 def test_no_backbone_climbs_out_of_its_folder(backbone):
     try:

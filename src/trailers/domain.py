@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -133,9 +134,25 @@ class ClipStrategy:
         return f"{self.kind}{self.frames}" + ("" if self.fps == FPS else f"-fps{self.fps}")
 
 
+# A file of the user's own, in folders of its own, whose name loses nothing that could tell it from another.
+PLAIN_FILE = re.compile(r"/?(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.py:[A-Za-z_]\w*", re.ASCII)
+
+
 def folder_name(backbone: str) -> str:
-    """The name a backbone has in paths: timm:vit_base.dino -> timm-vit_base.dino."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", backbone).strip(".-")
+    """The name a backbone has in paths: timm:vit_base.dino -> timm-vit_base.dino.
+
+    Where the path of a user's own file loses letters that could tell it from another, a digest follows.
+
+    Raises:
+        ConfigError: it is no name.
+    """
+    written = re.sub(r"^(?:\./+)+", "", backbone)  # the same file
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", written).strip(".-")
+    if ".py:" in written and not PLAIN_FILE.fullmatch(written):
+        digest = hashlib.sha256(written.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        return f"{name}-{digest}"
     if not name:
-        raise ConfigError(f"'{backbone}' is no name for a backbone. Run `python -m trailers backbones` for the names.")
+        raise ConfigError(
+            f"{backbone!r} is not a name of a backbone", remedy="`python -m trailers backbones` lists the names."
+        )
     return name

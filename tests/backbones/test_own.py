@@ -6,12 +6,14 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import torch
 
 from trailers.backbones.embedder import Embedder
 from trailers.backbones.network import make_network
+from trailers.backbones.own_source import read_source
 from trailers.backbones.precision import sample_clips
-from trailers.backbones.rows import find_row
-from trailers.errors import ConfigError
+from trailers.backbones.rows import Sketch, find_row, sketch
+from trailers.errors import ConfigError, WeightsError
 
 NOWHERE = Path("no-such-folder")
 
@@ -63,8 +65,172 @@ def test_a_file_without_that_row_is_named(own: Path, name: str, words: str) -> N
 
 
 def test_a_missing_or_broken_file_is_named(own: Path) -> None:
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="is not a file"):
         find_row(f"{own.parent / 'other.py'}:robust", NOWHERE)
     own.write_text("1 / 0")
-    with pytest.raises(ConfigError, match="stopped with ZeroDivisionError"):
+    with pytest.raises(
+        ConfigError, match=r"my_backbones\.py, line 1: stopped with ZeroDivisionError: division by zero\. Correct it\."
+    ):
         find_row(f"{own}:robust", NOWHERE)
+
+
+def write(folder: Path, **files: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+
+
+ROW = """
+from trailers.backbones.row import Row, Transform, Weights
+T = Transform((9,), (8, 8), (0.5,) * 3, (0.5,) * 3)
+net = Row("", "own", "net", 2, 6, T, Weights("mine", "net.pth"), make=build)
+"""
+BUILD = """
+def build():
+    import torch
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+"""
+
+
+def test_a_file_imports_what_lies_beside_it(tmp_path: Path) -> None:
+    write(tmp_path / "a", net=f"from helper import build{ROW}", helper=BUILD)
+    row = find_row(f"{tmp_path}/a/net.py:net", NOWHERE)
+    assert make_network(row, None)(torch.zeros(1, 3, 8, 8)).shape == (1, 6)
+
+
+def test_files_of_two_folders_have_helpers_of_one_name(tmp_path: Path) -> None:
+    for folder, features in (("a", 6), ("b", 5)):
+        write(tmp_path / folder, net=f"from helper import build{ROW}", helper=BUILD.replace("6", str(features)))
+    networks = [make_network(find_row(f"{tmp_path}/{folder}/net.py:net", NOWHERE), None) for folder in "ab"]
+    assert [network(torch.zeros(1, 3, 8, 8)).shape[1] for network in networks] == [6, 5]
+
+
+EDITS = {
+    "the file": ("net", "from helper import build", "from helper import build  # again"),
+    "a helper": ("helper", "Conv2d(3, 6, 3)", "Conv2d(3, 6, 5)"),
+    "a helper's helper": ("deeper", "SIDE = 3", "SIDE = 5"),
+    "a module that is imported inside a function": ("late", "NAME = 1", "NAME = 2"),
+    "a package": ("package/__init__", "", "X = 1"),
+    "a module of a package": ("package/part", "Y = 1", "Y = 2"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_every_edit_of_what_a_file_is_made_of_is_seen_without_running_it(tmp_path: Path, edit: str) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/__init__.py").touch()
+    helper = "import deeper, package.part" + BUILD.replace("import torch", "import torch; import late")
+    write(tmp_path, net=f"from helper import build{ROW}", helper=helper, deeper="SIDE = 3", late="NAME = 1")
+    write(tmp_path / "package", part="Y = 1")
+    (tmp_path / "unrelated.py").write_text("1")
+    name = f"{tmp_path}/net.py:net"
+    before = read_source(name).digest
+    (tmp_path / "unrelated.py").write_text("2")
+    assert read_source(name).digest == before
+    file, old, new = EDITS[edit]
+    path = tmp_path / f"{file}.py"
+    path.write_text(path.read_text().replace(old, new, 1))
+    assert read_source(name).digest != before
+
+
+def test_modules_that_import_each_other_are_read_once(tmp_path: Path) -> None:
+    write(tmp_path, net="import helper", helper="import net")
+    assert [path.name for path in read_source(f"{tmp_path}/net.py:net").files] == ["net.py", "helper.py"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ROW,
+        'import trailers.backbones.row as r\nW = r.Weights(name="mine", file="net.pth")\n'
+        "net: r.Row = r.Row(name='', library='own', model='net', weights=W, features=6, dimensions=2, transform=None)",
+    ],
+)
+def test_what_planning_asks_of_a_row_is_read_and_not_run(tmp_path: Path, text: str) -> None:
+    (tmp_path / "net.py").write_text(f"1 / 0{text}" if text is ROW else f"1 / 0\n{text}")
+    assert sketch(f"{tmp_path}/net.py:net") == Sketch(2, 6, "net.pth")
+
+
+def test_a_row_that_is_computed_is_run_for(tmp_path: Path) -> None:
+    write(tmp_path, net=f"{BUILD}{ROW}\nimport dataclasses\nother = dataclasses.replace(net, features=7)")
+    assert sketch(f"{tmp_path}/net.py:other") == Sketch(2, 7, "net.pth")
+
+
+MISTAKES = {
+    "no Python": ("def build(:\n", r"net\.py, line 1: is not valid Python: .*\. Correct it\."),
+    "a helper that is no Python": ("import helper\n", r"helper\.py, line 2: is not valid Python"),
+    "no such module": ("\nimport no_such_module\n", r"net\.py, line 2: stopped with ModuleNotFoundError"),
+    "a wrong row": (
+        f"{BUILD}{ROW.replace('2, 6, T', '4, 6, T')}", r"net\.py, line 8: stopped with ValueError: a row is 2D",
+    ),
+    "it leaves": ("import sys\nsys.exit(3)", r"net\.py, line 2: stopped with SystemExit: 3"),
+    "make stops": (
+        f"{BUILD.replace('torch.nn.Conv2d(3, 6, 3)', 'torch.nn.Conv2d(3)')}{ROW}",
+        r"net\.py, line 4: net: make stopped with TypeError",
+    ),
+    "make gives nothing": (f"def build(): pass{ROW}", r"net\.py: make of 'net' gives a NoneType"),
+    "the network stops": (
+        f"{BUILD.replace('Conv2d(3, 6, 3)', 'Conv2d(4, 6, 3)')}{ROW}",
+        r"net\.py: net: the network stopped on pixels \(16, 3, 8, 8\) with RuntimeError",
+    ),
+}  # fmt: skip
+
+
+def embed_samples(name: str) -> None:
+    row = find_row(name, NOWHERE)
+    Embedder(row, make_network(row, None), precision="float32")(sample_clips(row))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_file_is_one_sentence_with_its_line(tmp_path: Path, mistake: str) -> None:
+    text, words = MISTAKES[mistake]
+    write(tmp_path, net=text, helper="\n1 1")
+    with pytest.raises(ConfigError, match=words) as caught:
+        embed_samples(f"{tmp_path}/net.py:net")
+    assert "\n" not in str(caught.value)
+
+
+CLASSIFIER = """
+def build():
+    import torch
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+            self.fc = torch.nn.Linear(6, 4)
+        def forward(self, x):
+            return self.fc(self.body(x))
+    network = Net()
+    network.fc = torch.nn.Identity()
+    return network
+"""
+
+
+def published(**changes: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    state = {
+        "body.0.weight": torch.ones(6, 3, 3, 3), "body.0.bias": torch.zeros(6),
+        "fc.weight": torch.ones(4, 6), "fc.bias": torch.zeros(4),
+    }  # fmt: skip
+    return {key: value for key, value in (state | changes).items() if value is not None}
+
+
+def test_weights_of_a_layer_that_was_taken_off_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, net=f"{CLASSIFIER}{ROW}")
+    torch.save({"model_state": published()}, tmp_path / "net.pth")
+    network = make_network(find_row(f"{tmp_path}/net.py:net", tmp_path), tmp_path)
+    assert network(torch.ones(1, 3, 8, 8)).tolist() == [[27.0] * 6]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"body.0.bias": None}, r"body\.0\.bias is missing"),
+        ({"tail.weight": torch.ones(1)}, r"the network has no tail\.weight"),
+        ({"body.0.bias": torch.ones(5)}, r"body\.0\.bias is \(5,\), not \(6,\)"),
+    ],
+)
+def test_weights_of_another_network_are_refused(tmp_path: Path, changes: dict, words: str) -> None:
+    write(tmp_path, net=f"{CLASSIFIER}{ROW}")
+    torch.save(published(**changes), tmp_path / "net.pth")
+    with pytest.raises(WeightsError, match=rf"net\.pth: does not fit the network: {words}"):
+        make_network(find_row(f"{tmp_path}/net.py:net", tmp_path), tmp_path)

@@ -82,7 +82,28 @@ def is_2d(name: str, weights_dir: Path) -> bool:
     # Not by its record, so that `snakemake weights`, which writes a damaged one again, can be planned.
     if name not in ROWS and library in LIBRARIES and model:
         return model not in torchvision.VIDEO  # timm has no others
+    if own.is_own(name):
+        return sketch(name).dimensions == 2
     return find_row(name, weights_dir).dimensions == 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Sketch:
+    """What planning asks of a network of the user's own."""
+
+    dimensions: int
+    features: int
+    weights_file: str
+
+
+def sketch(name: str) -> Sketch:
+    """What the file of ``name`` says; it is run only where it does not say so in plain values. Raises ConfigError."""
+    source = own.read_source(name)
+    found = source.field("dimensions"), source.field("features"), source.weights_file()
+    if all(value is not None for value in found):
+        return Sketch(*found)
+    row = own.find(name)
+    return Sketch(row.dimensions, row.features, row.weights.file)
 
 
 def described(library: str, model: str) -> Row:
