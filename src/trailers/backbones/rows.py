@@ -99,9 +99,9 @@ class Sketch:
 def sketch(name: str) -> Sketch:
     """What the file of ``name`` says; it is run only where it does not say so in plain values. Raises ConfigError."""
     source = own.read_source(name)
-    found = source.field("dimensions"), source.field("features"), source.weights_file()
-    if all(value is not None for value in found):
-        return Sketch(*found)
+    dimensions, features, file = source.field("dimensions"), source.field("features"), source.weights_file()
+    if type(dimensions) is int and type(features) is int and file is not None:
+        return Sketch(dimensions, features, file)
     row = own.find(name)
     return Sketch(row.dimensions, row.features, row.weights.file)
 
