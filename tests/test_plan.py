@@ -182,7 +182,7 @@ def test_one_attempt_more_and_other_weights_ask_for_another_run(folder):
     assert reruns.weights(asked, "resnet50") == ""
     (folder / "weights").mkdir()
     (folder / "weights/resnet50.json").write_text('{"lock": {"sha256": "0f"}}')
-    assert reruns.weights(asked, "resnet50") == "0f"
+    assert reruns.weights(plan(), "resnet50") == "0f"
 
 
 def test_flags_that_shape_products_and_flags_that_do_not_are_apart():

@@ -6,11 +6,17 @@ parameter a digest of just those cells that its jobs read.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from trailers.backbones.weights import known_weights
+from trailers.backbones import own
+from trailers.backbones.rows import ROWS, sketch
+from trailers.backbones.weights import known_weights, read_lock_file
+from trailers.plan.digests import remembered_sha256
 from trailers.plan.studies import Plan
 from trailers.stages.shard import read_attempts
 
@@ -41,10 +47,28 @@ def attempts(plan: Plan, stage: str, shard: str, *variant: str) -> int:
     return read_attempts(plan.layout.attempts(stage, shard, *variant))
 
 
+@functools.cache  # asked for every shard
 def weights(plan: Plan, folder: str) -> str:
-    """The sha256 of a backbone's weights as `snakemake weights` recorded it; empty when it did not.
+    """Changes when the weights of a backbone do, or the code of one of the user's own; empty where nothing is known.
 
     Raises:
-        WeightsError: the record is damaged.
+        ConfigError: the user's file is missing or not Python.
+        WeightsError: the record of the weights is damaged.
     """
-    return known_weights(plan.users.weights_dir, folder)
+    name = plan.full_name(folder)
+    if own.is_own(name):
+        bytes_of = "" if plan.has_random_weights else remembered_sha256(plan.weights_dir / sketch(name).weights_file)
+        return digest(own.read_source(name).digest, bytes_of)
+    recorded = known_weights(plan.weights_dir, folder)
+    known = (read_lock_file(plan.weights_dir / f"{folder}.json") or {}).get("lock", {})
+    file = known.get("file") or (ROWS[name].weights.file if name in ROWS else "")
+    path = plan.weights_dir / Path(str(file)).name
+    # A file that was brought by hand, or since `snakemake weights` recorded one.
+    if file and path.is_file() and not is_recorded(path, known):
+        return remembered_sha256(path)
+    return recorded
+
+
+def is_recorded(path: Path, lock: Mapping[str, Any]) -> bool:
+    status = path.stat()
+    return (lock.get("bytes"), lock.get("mtime_ns")) == (status.st_size, status.st_mtime_ns)

@@ -24,7 +24,7 @@ RESULTS = Path("results")
 DEMO_CUTS = str(RESULTS / "demo" / "cuts.csv")  # written when the demo's videos are made
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """The studies of one configuration, and what the rules ask of them."""
 
@@ -38,6 +38,14 @@ class Plan:
     @property
     def studies(self) -> tuple[Study, ...]:
         return self.users, self.paper, self.demo
+
+    @property
+    def weights_dir(self) -> Path:
+        return self.users.weights_dir
+
+    @property
+    def has_random_weights(self) -> bool:
+        return bool(self.config["embed"]["random_weights"])
 
     @cached_property
     def by_experiment(self) -> dict[str, Study]:

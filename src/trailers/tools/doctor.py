@@ -9,7 +9,6 @@ warn is what a run can do without or what may stop it later; bad is what stops i
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import functools
 import importlib.metadata
@@ -23,8 +22,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trailers.domain import ClipStrategy
 from trailers.errors import StoreError, TrailerError
+from trailers.plan.disk import MEAN_S, bytes_per_trailer, nearest_folder
 from trailers.plan.studies import plan_here
 from trailers.store.atomic import TEMPORARY
 from trailers.store.hdf5 import create_hdf5, open_hdf5
@@ -38,14 +37,6 @@ FORMATS = ("mov", "matroska", "mpegts")
 RUNTIMES = {"deno": "deno", "node": "node", "bun": "bun", "quickjs": "qjs"}  # yt-dlp's name, the program's
 OLD_DAYS = 90  # YouTube changes about as often
 
-# For the estimate of disk space: the published set has 12,000 trailers of 407.61 h in all, cut into
-# 1.8 million Shot-24 clips (Sec. 3, 7.1).
-MEAN_S = 122.3
-CLIPS_A_SECOND = 1.23
-# Bytes a second of video, measured with the settings of config.yaml on 435 s of openly licensed
-# trailers and scenes of 272 to 720 lines. A site's 720p may be larger.
-VIDEO_BYTES = {"download": 145_000, "normalise": 156_000, "shots": 460, "clips": 30}
-VECTOR_BYTES = 4
 SPARE = 1.2  # room for trailers that are longer
 
 
@@ -157,17 +148,7 @@ def check_manifest(place: Place) -> Iterator[Finding]:
 
 def bytes_a_trailer(place: Place) -> dict[str, int]:
     """Stage -> bytes on disk for a trailer of the usual length, as configured."""
-    from trailers.backbones.rows import find_row
-
-    needed = {stage: round(rate * MEAN_S) for stage, rate in VIDEO_BYTES.items()}
-    needed["clips"] *= len({clips for clips, _ in place.pairs}) or 1
-    needed["embed"] = 0
-    for clips, backbone in place.pairs:
-        with contextlib.suppress(TrailerError):  # named by check_weights
-            vectors = CLIPS_A_SECOND * 24 / ClipStrategy.parse(clips).frames * MEAN_S
-            # Each vector is stored once a trailer and once in the pack for training.
-            needed["embed"] += round(2 * vectors * VECTOR_BYTES * find_row(backbone, place.weights).features)
-    return needed
+    return bytes_per_trailer(place.pairs, place.weights)
 
 
 def check_disk(place: Place) -> Iterator[Finding]:
@@ -182,12 +163,6 @@ def check_disk(place: Place) -> Iterator[Finding]:
     wanted = sum(trailer.trailer not in done for trailer in read_manifest(place.manifest)) * sum(needed.values())
     level = OK if free > SPARE * wanted else WARN if free > wanted else BAD
     yield Finding(level, "disk", f"{free / 1e9:,.0f} GB free, about {wanted / 1e9:,.1f} GB still wanted: {each}")
-
-
-def nearest_folder(path: Path) -> Path:
-    """``path``, or the nearest above it that is there."""
-    path = path.absolute()
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
 
 
 def check_results(place: Place) -> Iterator[Finding]:

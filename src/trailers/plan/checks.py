@@ -1,0 +1,147 @@
+"""What can be known to be wrong before the first job starts, each in one sentence.
+
+A job that starts after hours on another machine and then finds no weights has cost more than the second
+that it takes to look. Nothing here imports torch, and nothing is read whole but the manifest.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from trailers.backbones import own
+from trailers.backbones.rows import ROWS, find_row, recorded, sketch
+from trailers.backbones.weights import MEND, check_there, weights_path
+from trailers.errors import ConfigError, SystemicError, TrailerError, WeightsError
+from trailers.machine.nvidia import visible_devices
+from trailers.plan import disk
+from trailers.plan.flags import STAGES, section_of
+from trailers.plan.studies import Plan
+from trailers.plan.study import Study
+from trailers.settings import from_section
+from trailers.stages import classify
+
+DEVICES = ("shots", "embed", "classify")  # sections of config.yaml that name one
+
+
+def check_study(plan: Plan, study: Study, *, runs_here: bool) -> list[TrailerError]:
+    """Everything that is wrong with ``study``; the jobs would come to know it one after the other.
+
+    Args:
+        plan: the plan it belongs to.
+        study: what is asked for.
+        runs_here: whether jobs run on this machine now, so that its devices are theirs.
+    """
+    checks: list[Callable[[Plan, Study], Iterator[TrailerError]]] = [check_manifest, check_results, check_settings]
+    if not study.made_elsewhere:
+        checks += [check_backbones]
+    if runs_here:
+        checks += [check_devices]
+    found: list[TrailerError] = []
+    for check in checks:
+        try:
+            found += check(plan, study)
+        except TrailerError as problem:
+            found.append(problem)
+    # Whether there is room is a question only where everything else is right.
+    return found or list(check_disk(plan, study))
+
+
+def check_manifest(_: Plan, study: Study) -> Iterator[TrailerError]:
+    """Raises ManifestError."""
+    if not study.trailers:
+        yield ConfigError("holds no trailer", where=study.manifest, remedy="Add one row per trailer.")
+    if study.made_elsewhere and not study.made_elsewhere.is_dir():
+        yield ConfigError(
+            f"'{study.made_elsewhere}' is not a directory", where="config.yaml, packs",
+            remedy="Name the folder of packs, or null to embed the trailers.",
+        )  # fmt: skip
+
+
+def check_results(plan: Plan, _: Study) -> Iterator[TrailerError]:
+    folder = plan.layout.root
+    if folder.exists() and not folder.is_dir():
+        yield ConfigError("is not a directory", where=folder, remedy="Move it away; the results go there.")
+    elif not os.access(disk.nearest_folder(folder), os.W_OK | os.X_OK):
+        yield ConfigError(
+            "cannot be written", where=disk.nearest_folder(folder), remedy="Change to a folder that can, or its rights."
+        )
+
+
+def check_settings(plan: Plan, study: Study) -> Iterator[TrailerError]:
+    """Values that fit the schema one by one but not together."""
+    for name, module in STAGES.items():
+        for kind in filter(None, (module.Settings, getattr(module, "Effort", None))):
+            try:
+                from_section(kind, plan.config[section_of(name)])
+            except TrailerError as problem:
+                yield problem
+    for name in study.experiments:
+        try:
+            from_section(classify.Settings, plan.experiment(name))
+        except TrailerError as problem:
+            yield ConfigError(f"experiment '{name}': {problem}")
+
+
+def check_backbones(plan: Plan, study: Study) -> Iterator[TrailerError]:
+    """Weights and files of the backbones that some shard has no vectors of yet."""
+    for backbone in dict.fromkeys(backbone for _, backbone in study.pairs):
+        pairs = [pair for pair in study.pairs if pair[1] == backbone]
+        if all(Path(ledger).exists() for pair in pairs for ledger in study.ledgers("embed", *pair)):
+            continue
+        try:
+            check_backbone(backbone, plan)
+        except TrailerError as problem:
+            yield problem
+
+
+def check_backbone(name: str, plan: Plan) -> None:
+    """Raises TrailerError when the job would find no network or no weights of this name."""
+    folder = plan.weights_dir
+    if own.is_own(name):
+        file = sketch(name).weights_file
+        if not plan.has_random_weights and not (folder / file).is_file():
+            raise WeightsError(
+                f"the weights of '{name}' are not there", where=folder / file, remedy="Put the file there."
+            )
+        return
+    if plan.has_random_weights:
+        return
+    library = name.partition(":")[0]
+    if name not in ROWS and recorded(name, folder) is None and importlib.util.find_spec(library) is None:
+        # With environments of conda the library is not where Snakemake is.
+        raise WeightsError(f"the weights of '{name}' are not recorded", where=folder, remedy=f"{MEND}.")
+    row = find_row(name, folder)
+    if not row.weights.package or importlib.util.find_spec(row.weights.package) is not None:
+        check_there(row, weights_path(row, folder))
+
+
+def check_devices(plan: Plan, _: Study) -> Iterator[TrailerError]:
+    """Raises SystemicError when the driver gives no answer, ConfigError when CUDA_VISIBLE_DEVICES makes no sense."""
+    asked = [section for section in DEVICES if str(plan.config[section]["device"]).startswith("cuda")]
+    if asked and not visible_devices():
+        yield ConfigError(
+            f"'{plan.config[asked[0]]['device']}' is asked for, but this machine shows no GPU",
+            where=f"config.yaml, {asked[0]}.device", remedy="Use auto or cpu.",
+        )  # fmt: skip
+
+
+def check_disk(plan: Plan, study: Study) -> Iterator[TrailerError]:
+    """An estimate: config.yaml can say that it is wrong."""
+    if study.made_elsewhere or not plan.config["check_disk"]:
+        return
+    done = disk.finished(plan.layout.root)
+    waiting = sum(trailer.trailer not in done for trailer in study.trailers)
+    needed = waiting * sum(disk.bytes_per_trailer(study.pairs, plan.weights_dir).values())
+    folder = disk.nearest_folder(plan.layout.root)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        yield SystemicError(
+            f"{free / 1e9:,.1f} GB are free, but {waiting:,} trailers of {disk.MEAN_S:.0f} s take about "
+            f"{needed / 1e9:,.1f} GB",
+            where=folder,
+            remedy="Make room, or say check_disk: false in config.yaml where your trailers are much shorter.",
+        )
