@@ -15,7 +15,7 @@ include: "workflow/rules/common.smk"
 rule all:
     default_target: True
     input:
-        lambda wildcards: STUDY.report(),
+        target(STUDY, STUDY.report),
 
 
 include: "workflow/rules/shards.smk"

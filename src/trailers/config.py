@@ -10,6 +10,7 @@ import contextlib
 import copy
 import difflib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from trailers.project import PROJECT, project_file
 
 NAME = "config.yaml"
 SCHEMA = project_file("workflow", "schemas", "config.schema.yaml")
+PATHS = (("", "manifest"), ("", "study"), ("", "packs"), ("embed", "weights_dir"), ("download", "cookies"))
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NULLS = ("null", "none", "~", "")  # how null arrives as text
 
 
@@ -36,7 +39,17 @@ def read_config(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
         merge(config, read_yaml(path))
     merge(config, overrides or {})
     check_config(config)
+    for section, key in PATHS:
+        values = config[section] if section else config
+        values[key] = as_path(values[key])
     return config
+
+
+def as_path(text: str | None) -> str | None:
+    """A path as programs take it: ``~`` is the home, and what begins with a dash is not an option."""
+    if text is None:
+        return None
+    return str(Path(text).expanduser().absolute()) if text.startswith(("~", "-")) else text
 
 
 def config_files() -> Iterator[Path]:
@@ -131,7 +144,16 @@ def make_loader() -> type[Any]:
 
 
 def check_config(config: dict[str, Any], schema: Path = SCHEMA) -> None:
-    """Compare a whole configuration with its JSON schema.
+    """Compare a whole configuration with its JSON schema; see ``fit``. Raises ConfigError."""
+    fit(config, schema, where="config.yaml")
+    for place, value in leaves(config):
+        if isinstance(value, str) and CONTROL.search(value):
+            what = f"{shortened(repr(value))} holds a control character"
+            raise ConfigError(what, where=f"config.yaml: {place}", remedy="Remove it.")
+
+
+def fit(values: dict[str, Any], schema: Path, *, where: object) -> None:
+    """Compare ``values`` of a YAML file with a JSON schema.
 
     A value of another type than the schema wants is read as that in place where it can be: YAML takes 1e-3
     for text, and what ``--config`` gives below the first level, as in 'shots={threshold: 0.9}', is text too.
@@ -143,18 +165,14 @@ def check_config(config: dict[str, Any], schema: Path = SCHEMA) -> None:
     import yaml
 
     rules = yaml.safe_load(schema.read_text(encoding="utf-8"))
-    for name in config:
-        config[name] = as_wanted(config[name], rules["properties"].get(name, {}), rules)
-    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(rules).iter_errors(config))
+    for name in values:
+        values[name] = as_wanted(values[name], rules["properties"].get(name, {}), rules)
+    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(rules).iter_errors(values))
     if problem is not None:
-        raise ConfigError(f"config.yaml: {explain(problem)}")
-    for place, value in leaves(config):
+        raise ConfigError(f"{where}: {explain(problem)}")
+    for place, value in leaves(values):
         if isinstance(value, float) and math.isnan(value):
-            raise ConfigError("is not a number", where=f"config.yaml: {place}", remedy="Give a number.")
-        if isinstance(value, str) and not value.isprintable():
-            raise ConfigError(
-                f"{value!r} holds a control character", where=f"config.yaml: {place}", remedy="Remove it."
-            )
+            raise ConfigError("is not a number", where=f"{where}: {place}", remedy="Give a number.")
 
 
 def as_wanted(value: Any, rule: Mapping[str, Any], rules: Mapping[str, Any]) -> Any:

@@ -42,9 +42,14 @@ def flags(kind: type, section: Mapping[str, Any]) -> str:
     for field in dataclasses.fields(kind):
         if field.name not in section:
             raise ConfigError(f"config.yaml: the key '{field.name}' is missing. Take it over from the project's own.")
-        words.append(flag(field.name))
-        words += as_words(section[field.name])
+        values = as_words(section[field.name])
+        # As one word, so that a value which begins with a dash is not taken for another flag.
+        words += [f"{flag(field.name)}={values[0]}"] if is_like_a_flag(values) else [flag(field.name), *values]
     return shlex.join(words)
+
+
+def is_like_a_flag(words: list[str]) -> bool:
+    return len(words) == 1 and words[0].startswith("-")
 
 
 def as_words(value: Any) -> list[str]:
@@ -112,7 +117,7 @@ def reader(hint: Any) -> Any:
     (plain,) = (option for option in options if option is not type(None))
 
     def read(word: str) -> Any:
-        if optional and word.lower() == NONE:
+        if optional and word.lower() in (NONE, "null"):
             return None
         if plain is bool:
             if word.lower() not in ("true", "false"):

@@ -6,7 +6,7 @@
 
 rule pack:
     input:
-        ledgers=lambda wildcards: in_words(PLAN.of_packs(wildcards.study).ledgers)(
+        ledgers=lambda wildcards: plainly(PLAN.of_packs(wildcards.study).ledgers)(
             "embed", wildcards.clips, wildcards.backbone
         ),
     output:
@@ -25,8 +25,8 @@ rule pack:
             [("embed", wildcards.clips, wildcards.backbone)]
         ),
     shell:
-        "python -m trailers pack --clips {wildcards.clips} --backbone {params.backbone:q}"
-        " --manifest {params.manifest:q} {params.ledgers} --output {output} >{log} 2>&1"
+        "python -m trailers pack --clips {wildcards.clips:q} --backbone {params.backbone:q}"
+        " --manifest {params.manifest:q} {params.ledgers} --output {output:q} >{log:q} 2>&1"
 
 
 rule classify:
@@ -52,9 +52,9 @@ rule classify:
         manifest=lambda wildcards: str(
             PLAN.by_experiment[wildcards.experiment].manifest
         ),
-        labels=lambda wildcards: in_words(reruns.labels)(PLAN, wildcards.experiment),
+        labels=lambda wildcards: plainly(reruns.labels)(PLAN, wildcards.experiment),
         folder=subpath(output[0], parent=True),
     shell:
-        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers classify --manifest {params.manifest:q} --packs {input.packs}"
-        " --experiment {wildcards.experiment} --split {wildcards.split} --output {params.folder}"
-        " {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers classify --manifest {params.manifest:q} --packs {input.packs:q}"
+        " --experiment {wildcards.experiment:q} --split {wildcards.split:q} --output {params.folder:q}"
+        " {params.flags} {resources.how} >{log:q} 2>&1"

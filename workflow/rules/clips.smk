@@ -22,8 +22,8 @@ rule clips:
         flags=shaping_flags(config, "clips"),
         attempts=attempts("clips", "clips"),
     shell:
-        "python -m trailers clips --shard {input.shard} --upstream {input.upstream} --ledger {output}"
-        " --clips {wildcards.clips} {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers clips --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
+        " --clips {wildcards.clips:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule clips_one:
@@ -41,4 +41,4 @@ rule clips_one:
     params:
         flags=shaping_flags(config, "clips"),
     shell:
-        "python -m trailers clips --trailer {wildcards.trailer} --clips {wildcards.clips} {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers clips --trailer {wildcards.trailer:q} --clips {wildcards.clips:q} {params.flags} {resources.how} >{log:q} 2>&1"

@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 
-from snakemake.exceptions import WorkflowError
+from snakemake.utils import available_cpu_count
 
 STARTED = time.time()
 PROJECT = Path(workflow.basedir)
@@ -15,6 +15,7 @@ from trailers.config import read_config
 from trailers.errors import TrailerError
 from trailers.machine.threads import threads_per_gpu
 from trailers.plan import reruns
+from trailers.plan.checks import check_study
 from trailers.plan.flags import effort_flags, gpus, settings_text, shaping_flags
 from trailers.plan.studies import make_plan
 from trailers.settings import flags
@@ -27,44 +28,64 @@ shell.prefix(
 )
 
 
-def in_words(function):
-    """Tell the user's problem in its own sentence instead of a traceback."""
+def plainly(function):
+    """``function``, which ends Snakemake with one sentence where the user has to do something."""
 
     @functools.wraps(function)
     def wrapped(*arguments):
         try:
             return function(*arguments)
         except TrailerError as problem:
-            raise WorkflowError(str(problem)) from None
+            # Not WorkflowError, which adds rule, wildcards and traceback.
+            sys.exit(f"error: {problem}")
 
     return wrapped
 
 
+# Where neither --cores nor --jobs is given, a run takes this machine's cores: `snakemake weights` just works.
+if workflow.resource_settings.cores is workflow.resource_settings.nodes is None:
+    workflow.resource_settings.cores = available_cpu_count()
+    workflow.register_resource("_cores", workflow.resource_settings.cores)
+
 # What --config and --configfile say goes before the files; all of it is checked. Not `configfile:`, which refuses a
 # file of comments and does not say in which line another is wrong.
-config.update(in_words(read_config)(config))
+config.update(plainly(read_config)(config))
 
-PLAN = in_words(make_plan)(config, PROJECT)
+PLAN = plainly(make_plan)(config, PROJECT)
 LAYOUT = PLAN.layout
 STUDY, TABLES, DEMO = PLAN.users, PLAN.paper, PLAN.demo
 
 
+@functools.cache
+def check(study):
+    """End Snakemake when something about ``study`` is known to be wrong before its first job starts."""
+    runs_here = workflow.local_exec and not workflow.dryrun
+    problems = check_study(PLAN, study, runs_here=runs_here)
+    if problems:
+        sys.exit("\n".join(f"error: {problem}" for problem in problems))
+
+
+def target(study, question):
+    """What a target of ``study`` needs, once the study is checked."""
+    return lambda wildcards: (check(study), plainly(question)())[1]
+
+
 def later(question, *known):
     """An input or parameter that is asked for when a job needs it: it may need the manifest."""
-    return lambda wildcards: in_words(question)(*known)
+    return lambda wildcards: plainly(question)(*known)
 
 
 def for_shard(question, *known):
     """As ``later``, of the plan and the job's shard."""
-    return lambda wildcards: in_words(question)(PLAN, *known, wildcards.shard)
+    return lambda wildcards: plainly(question)(PLAN, *known, wildcards.shard)
 
 
 def for_backbone(question):
-    return lambda wildcards: in_words(question)(PLAN, wildcards.backbone)
+    return lambda wildcards: plainly(question)(PLAN, wildcards.backbone)
 
 
 def for_experiment(question):
-    return lambda wildcards: in_words(question)(wildcards.experiment)
+    return lambda wildcards: plainly(question)(wildcards.experiment)
 
 
 def full_name(wildcards):
@@ -77,7 +98,7 @@ def manifest_of_shard(wildcards):
 
 
 def manifest_with_trailer(wildcards):
-    return str(in_words(PLAN.with_trailer)(wildcards.trailer).manifest)
+    return str(plainly(PLAN.with_trailer)(wildcards.trailer).manifest)
 
 
 def attempts(stage, *variant):

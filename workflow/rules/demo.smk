@@ -10,10 +10,10 @@ rule demo_videos:
         "../../envs/media.yaml"
     threads: 2
     shell:
-        "python -m trailers demo --output results/demo >{log} 2>&1"
+        "python -m trailers demo --output results/demo >{log:q} 2>&1"
 
 
 rule demo:
     input:
-        DEMO.report(),
+        target(DEMO, DEMO.report),
     localrule: True

@@ -26,8 +26,8 @@ rule download:
         links=for_shard(reruns.links),
         attempts=attempts("download"),
     shell:
-        "python -m trailers download --shard {input.shard} --ledger {output} --manifest {params.manifest:q}"
-        " {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers download --shard {input.shard:q} --ledger {output:q} --manifest {params.manifest:q}"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule download_one:
@@ -44,5 +44,5 @@ rule download_one:
         flags=shaping_flags(config, "download"),
         manifest=manifest_with_trailer,
     shell:
-        "python -m trailers download --trailer {wildcards.trailer} --manifest {params.manifest:q}"
-        " {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers download --trailer {wildcards.trailer:q} --manifest {params.manifest:q}"
+        " {params.flags} {resources.how} >{log:q} 2>&1"

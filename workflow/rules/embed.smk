@@ -29,8 +29,8 @@ rule embed:
         attempts=attempts("embed", "clips", "backbone"),
         weights=for_backbone(reruns.weights),
     shell:
-        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --shard {input.shard} --ledger {output}"
-        " --clips {wildcards.clips} --backbones {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --shard {input.shard:q} --ledger {output:q}"
+        " --clips {wildcards.clips:q} --backbones {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule embed_one:
@@ -52,8 +52,8 @@ rule embed_one:
         backbone=full_name,
         weights=for_backbone(reruns.weights),
     shell:
-        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --trailer {wildcards.trailer} --clips {wildcards.clips}"
-        " --backbones {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --trailer {wildcards.trailer:q} --clips {wildcards.clips:q}"
+        " --backbones {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 # Where there is a network: fetch all weights asked for. Compute nodes need none then.
@@ -67,4 +67,4 @@ rule weights:
         backbones=shlex.join(dict.fromkeys(name for _, name in STUDY.pairs)),
         weights_dir=config["embed"]["weights_dir"],
     shell:
-        "python -m trailers weights --backbones {params.backbones} --weights-dir {params.weights_dir:q} 2>&1 | tee {log}"
+        "python -m trailers weights --backbones {params.backbones} --weights-dir {params.weights_dir:q} 2>&1 | tee {log:q}"

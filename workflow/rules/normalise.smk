@@ -23,8 +23,8 @@ rule normalise:
         flags=shaping_flags(config, "normalise"),
         attempts=attempts("normalise"),
     shell:
-        "python -m trailers normalise --shard {input.shard} --upstream {input.upstream} --ledger {output}"
-        " {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers normalise --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule normalise_one:
@@ -43,4 +43,4 @@ rule normalise_one:
     params:
         flags=shaping_flags(config, "normalise"),
     shell:
-        "python -m trailers normalise --trailer {wildcards.trailer} {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers normalise --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"

@@ -25,8 +25,8 @@ rule download_posters:
         links=for_shard(reruns.poster_links),
         attempts=attempts("posters"),
     shell:
-        "python -m trailers download --posters --shard {input.shard} --ledger {output} --manifest {params.manifest:q}"
-        " {resources.how} >{log} 2>&1"
+        "python -m trailers download --posters --shard {input.shard:q} --ledger {output:q} --manifest {params.manifest:q}"
+        " {resources.how} >{log:q} 2>&1"
 
 
 rule download_posters_one:
@@ -42,8 +42,8 @@ rule download_posters_one:
     params:
         manifest=manifest_with_trailer,
     shell:
-        "python -m trailers download --posters --trailer {wildcards.trailer} --manifest {params.manifest:q}"
-        " {resources.how} >{log} 2>&1"
+        "python -m trailers download --posters --trailer {wildcards.trailer:q} --manifest {params.manifest:q}"
+        " {resources.how} >{log:q} 2>&1"
 
 
 rule embed_posters:
@@ -58,7 +58,7 @@ rule embed_posters:
         "../../envs/torch.yaml"
     threads: gpu_threads
     resources:
-        gpu=gpus(config, "posters"),
+        gpu=gpus(config, "embed"),
         how=effort("posters"),
         mem_mb=grown(4000),
         runtime=grown(60),
@@ -68,8 +68,8 @@ rule embed_posters:
         attempts=attempts("posters", "backbone"),
         weights=for_backbone(reruns.weights),
     shell:
-        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --shard {input.shard} --upstream {input.upstream}"
-        " --ledger {output} --backbone {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --shard {input.shard:q} --upstream {input.upstream:q}"
+        " --ledger {output:q} --backbone {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule embed_posters_one:
@@ -83,18 +83,18 @@ rule embed_posters_one:
         "../../envs/torch.yaml"
     threads: gpu_threads
     resources:
-        gpu=gpus(config, "posters"),
+        gpu=gpus(config, "embed"),
         how=effort("posters"),
     params:
         flags=shaping_flags(config, "posters"),
         backbone=full_name,
         weights=for_backbone(reruns.weights),
     shell:
-        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --trailer {wildcards.trailer}"
-        " --backbone {params.backbone:q} {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --trailer {wildcards.trailer:q}"
+        " --backbone {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule posters:
     input:
-        later(STUDY.poster_ledgers),
+        target(STUDY, STUDY.poster_ledgers),
     localrule: True

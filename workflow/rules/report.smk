@@ -23,8 +23,8 @@ rule report:
         settings=settings_of(STUDY),
         more="",
     shell:
-        "python -m trailers report --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics}"
-        " --settings {params.settings:q} {params.more} --output {output} >{log} 2>&1"
+        "python -m trailers report --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics:q}"
+        " --settings {params.settings:q} {params.more} --output {output:q} >{log:q} 2>&1"
 
 
 use rule report as report_demo with:

@@ -16,4 +16,4 @@ rule shard_list:
     params:
         members=lambda wildcards: PLAN.of_shard(wildcards.shard).shards[wildcards.shard],
     shell:
-        "printf '%s\\n' {params.members} >{output} 2>{log}"
+        "printf '%s\\n' {params.members:q} >{output:q} 2>{log:q}"

@@ -24,8 +24,8 @@ rule shots:
         flags=shaping_flags(config, "shots"),
         attempts=attempts("shots"),
     shell:
-        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --shard {input.shard} --upstream {input.upstream} --ledger {output}"
-        " {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule shots_one:
@@ -45,4 +45,4 @@ rule shots_one:
     params:
         flags=shaping_flags(config, "shots"),
     shell:
-        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer} {params.flags} {resources.how} >{log} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"

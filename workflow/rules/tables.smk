@@ -15,10 +15,10 @@ rule make_tables:
         "../../envs/torch.yaml"
     params:
         study=str(PLAN.study_file),
-        content=in_words(sha256_of)(PLAN.study_file),
+        content=plainly(sha256_of)(PLAN.study_file),
     shell:
-        "python -m trailers tables --study {params.study:q} --metrics {input.metrics} --output results/tables"
-        " >{log} 2>&1"
+        "python -m trailers tables --study {params.study:q} --metrics {input.metrics:q} --output results/tables"
+        " >{log:q} 2>&1"
 
 
 rule make_figures:
@@ -36,10 +36,10 @@ rule make_figures:
         ledgers=later(TABLES.shot_flags),
     shell:
         "python -m trailers figures --manifest {params.manifest:q} {params.ledgers}"
-        " --tables {input.tables} --output results/figures >{log} 2>&1"
+        " --tables {input.tables:q} --output results/figures >{log:q} 2>&1"
 
 
 rule tables:
     input:
-        TABLES.report(),
+        target(TABLES, TABLES.report),
     localrule: True

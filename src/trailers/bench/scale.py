@@ -89,6 +89,7 @@ tiny = Row(
 """
 
 CONFIG = {
+    "check_disk": False,  # the videos are of 2 s
     # A site of one's own needs no courtesy; two tries, so that some links are left to the next run.
     "download": {"sleep_s": 0, "backoff_s": 0.1, "retries": 1},
     "embed": {"backbones": ["tiny.py:tiny"], "random_weights": True},

@@ -18,11 +18,11 @@ from trailers.backbones.weights import MEND, check_there, weights_path
 from trailers.errors import ConfigError, SystemicError, TrailerError, WeightsError
 from trailers.machine.nvidia import visible_devices
 from trailers.plan import disk
-from trailers.plan.flags import STAGES, section_of
 from trailers.plan.studies import Plan
 from trailers.plan.study import Study
 from trailers.settings import from_section
 from trailers.stages import classify
+from trailers.stages.registry import STAGES
 
 DEVICES = ("shots", "embed", "classify")  # sections of config.yaml that name one
 
@@ -47,7 +47,8 @@ def check_study(plan: Plan, study: Study, *, runs_here: bool) -> list[TrailerErr
         except TrailerError as problem:
             found.append(problem)
     # Whether there is room is a question only where everything else is right.
-    return found or list(check_disk(plan, study))
+    found = found or list(check_disk(plan, study))
+    return list({str(problem): problem for problem in found}.values())
 
 
 def check_manifest(_: Plan, study: Study) -> Iterator[TrailerError]:
@@ -73,10 +74,10 @@ def check_results(plan: Plan, _: Study) -> Iterator[TrailerError]:
 
 def check_settings(plan: Plan, study: Study) -> Iterator[TrailerError]:
     """Values that fit the schema one by one but not together."""
-    for name, module in STAGES.items():
-        for kind in filter(None, (module.Settings, getattr(module, "Effort", None))):
+    for entry in STAGES:
+        for kind in filter(None, (getattr(entry.module, name, None) for name in ("Settings", "Effort"))):
             try:
-                from_section(kind, plan.config[section_of(name)])
+                from_section(kind, plan.config[entry.config])
             except TrailerError as problem:
                 yield problem
     for name in study.experiments:

@@ -7,42 +7,46 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from trailers.errors import ConfigError
 from trailers.settings import flags, from_section
-from trailers.stages import clips, download, embed, normalise, posters, shots
+from trailers.stages.registry import STAGES, Entry
 
-STAGES = {
-    "download": download,
-    "normalise": normalise,
-    "shots": shots,
-    "clips": clips,
-    "embed": embed,
-    "posters": posters,
-}
-SECTION = {"posters": "embed"}  # of config.yaml, where a stage shares another's
+
+def entry_of(command: str) -> Entry:
+    """The stage behind a command; of several, the first. Raises ConfigError."""
+    for entry in STAGES:
+        if entry.command == command:
+            return entry
+    raise ConfigError(f"no stage has the command '{command}'", remedy="Add it to trailers.stages.registry.")
+
+
+def section_of(config: Mapping[str, Any], command: str) -> Mapping[str, Any]:
+    section: Mapping[str, Any] = config[entry_of(command).config]
+    return section
 
 
 def shaping_flags(config: Mapping[str, Any], stage: str) -> str:
     """The flags that shape a stage's products: a parameter, so that a change redoes them."""
-    return flags(STAGES[stage].Settings, config[SECTION.get(stage, stage)])
+    return flags(entry_of(stage).module.Settings, section_of(config, stage))
 
 
 def effort_flags(config: Mapping[str, Any], stage: str) -> str:
     """The flags that change how a stage works but not what it makes: a resource, which redoes nothing."""
     shared = f"--max-failed-fraction {config['max_failed_fraction']} --trailer-timeout-s {config['trailer_timeout_s']}"
-    effort = getattr(STAGES[stage], "Effort", None)
-    return f"{shared} {flags(effort, config[SECTION.get(stage, stage)])}" if effort else shared
+    effort = getattr(entry_of(stage).module, "Effort", None)
+    return f"{shared} {flags(effort, section_of(config, stage))}" if effort else shared
 
 
-def gpus(config: Mapping[str, Any], stage: str) -> int:
-    """GPUs that a job of a stage holds: none where its device is the processor."""
-    return int(config[SECTION.get(stage, stage)]["device"] != "cpu")
+def gpus(config: Mapping[str, Any], section: str) -> int:
+    """GPUs that a job holds whose device a section of config.yaml names: none where it is the processor."""
+    return int(config[section]["device"] != "cpu")
 
 
 def settings_text(config: Mapping[str, Any], stages: Iterable[str]) -> str:
     """What shapes the products of ``stages``, in JSON: the report tells what was asked for, --config and all."""
     return json.dumps(
         {
-            stage: dataclasses.asdict(from_section(STAGES[stage].Settings, config[SECTION.get(stage, stage)]))
+            stage: dataclasses.asdict(from_section(entry_of(stage).module.Settings, section_of(config, stage)))
             for stage in dict.fromkeys(stages)
         }
     )

@@ -5,7 +5,7 @@ All live in one results folder and go through the same rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from trailers.backbones.rows import check_name
 from trailers.config import read_config
-from trailers.domain import folder_name
+from trailers.domain import ClipStrategy, folder_name
 from trailers.errors import ConfigError, ManifestError, TrailerError
 from trailers.plan.study import Pair, Study
 from trailers.project import PROJECT
@@ -104,8 +104,7 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
     Raises:
         ConfigError: the file of the paper's study is damaged, two experiments share a name, or no backbone has a name.
     """
-    # A file of the working folder goes before the project's own.
-    study_file = Path(config["study"]) if Path(config["study"]).exists() else project / config["study"]
+    study_file = find_study(config["study"], project)
     weights_dir = Path(config["embed"]["weights_dir"])
     shared: dict[str, Any] = {
         "layout": Layout(RESULTS), "shard_size": config["shard_size"], "weights_dir": weights_dir,
@@ -128,9 +127,22 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
     for study in (users, demo):
         for name in paper.experiments.keys() & study.experiments.keys():
             raise ConfigError(f"two experiments are called '{name}', in config.yaml and {study_file}. Rename one.")
-    check_backbones(users, "config.yaml")
-    check_backbones(paper, str(study_file))
+    check_names(users, "config.yaml")
+    check_names(demo, "config.yaml")
+    check_names(paper, str(study_file))
+    check_folders(pair[1] for study in (users, paper, demo) for pair in study.pairs)
     return Plan(config, Layout(RESULTS), study_file, users, paper, demo)
+
+
+def find_study(name: str, project: Path) -> Path:
+    """A file of the working folder goes before the project's own. Raises ConfigError."""
+    for path in (Path(name), project / name):
+        if path.is_file():
+            return path
+    raise ConfigError(
+        f"'{name}' is not a file, neither here nor in the project", where="config.yaml, study",
+        remedy="Name a copy of workflow/study.yaml, or leave the key out.",
+    )  # fmt: skip
 
 
 def plan_here() -> Plan:
@@ -138,15 +150,32 @@ def plan_here() -> Plan:
     return make_plan(read_config(), PROJECT)
 
 
-def check_backbones(study: Study, file: str) -> None:
-    """Refuse a name that no backbone has before anything runs; packs made elsewhere may hold any."""
-    if study.made_elsewhere:
-        return
-    named = {f"experiments, {name}": row["backbones"] for name, row in study.experiments.items()}
-    named["embed"] = list(study.backbones)
-    for place, backbones in named.items():
-        for backbone in backbones:
-            try:
+def check_names(study: Study, file: str) -> None:
+    """Refuse a strategy or backbone that does not exist; packs made elsewhere may hold any backbone.
+
+    Raises:
+        ConfigError: names the file, the place in it and the name.
+    """
+    named = {f"experiments, {name}": ([row["clips"]], row["backbones"]) for name, row in study.experiments.items()}
+    named["clips"] = (list(study.strategies), [])
+    named["embed"] = ([], list(study.backbones))
+    for place, (strategies, backbones) in named.items():
+        try:
+            for clips in strategies:
+                ClipStrategy.parse(clips)
+            for backbone in backbones if not study.made_elsewhere else ():
                 check_name(backbone)
-            except TrailerError as problem:
-                raise ConfigError(f"{file}, {place}: {problem}") from None
+        except TrailerError as problem:
+            raise ConfigError(str(problem), where=f"{file}, {place}") from None
+
+
+def check_folders(backbones: Iterable[str]) -> None:
+    """Raises ConfigError where two backbones would put their products into one folder."""
+    seen: dict[str, str] = {}
+    for backbone in backbones:
+        other = seen.setdefault(folder_name(backbone), backbone)
+        if other.removeprefix("./") != backbone.removeprefix("./"):
+            raise ConfigError(
+                f"'{other}' and '{backbone}' would share the folder {folder_name(backbone)}",
+                where="backbones", remedy="Rename or move one of the files.",
+            )  # fmt: skip

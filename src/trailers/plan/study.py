@@ -35,7 +35,7 @@ def pairs_of(
     return tuple(dict.fromkeys(asked + needed))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
     """A manifest and what is wanted of its trailers. The manifest is read when it is first needed."""
 

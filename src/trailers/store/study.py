@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trailers.config import explain
+from trailers.config import fit, read_yaml
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError
 from trailers.project import project_file
@@ -59,19 +59,10 @@ def read_study(path: Path) -> Study:
     """The study at ``path``.
 
     Raises:
-        ConfigError: names the key, or the row that shows an experiment that is not there.
+        ConfigError: names the line or the key, or the row that shows an experiment that is not there.
     """
-    import jsonschema
-    import yaml
-
-    try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-        raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(problem).split())}") from None
-    checker = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
-    mistake = jsonschema.exceptions.best_match(checker.iter_errors(said))
-    if mistake is not None:
-        raise ConfigError(f"{path}: {explain(mistake)}")
+    said = read_yaml(path)
+    fit(said, SCHEMA, where=path)
     for name, row in said["experiments"].items():
         try:
             ClipStrategy.parse(row["clips"])
