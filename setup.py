@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 # Left where they are in a checkout, since Snakemake and its users look for them there (trailers/project.py).
-PROJECT_FILES = ("Snakefile", "config.yaml", "workflow", "envs", "LICENSE", "NOTICE")
+PROJECT_FILES = ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "LICENSE", "NOTICE")
 
 
 class BuildWithProjectFiles(build_py):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -369,6 +370,9 @@ def test_a_backbone_nobody_knows_is_named_before_anything_is_done(tmp_path):
     assert told in done.stdout + done.stderr
 
 
+# A folder as a user may name it, and no shell may read.
+ODD = "my packs; touch X $(touch Y) `touch Z` 'one' \"two\" *é"
+
 STUDY = """
 backbones:
   swin3d_t: {features: 8, parameters_m: 27.850, gmacs: 75.856}
@@ -387,11 +391,14 @@ ROW = "      - {group: Transformer, name: mine, experiment: two, pretraining: [K
 
 def test_the_tables_of_a_study_on_packs_and_a_row_added_to_them(tmp_path):
     (tmp_path / "study.yaml").write_text(STUDY)
+    packs = tmp_path / ODD
     drawn = ["--trailers", "40", "--shortest", "3", "--longest", "9"]
-    words = ["synthetic", "--study", str(tmp_path / "study.yaml"), "--output", str(tmp_path / "packs"), *drawn]
+    words = ["synthetic", "--study", str(tmp_path / "study.yaml"), "--output", str(packs), *drawn]
     assert main(words) == 0
-    config = ["study=study.yaml", "packs=packs", "manifest=packs/manifest.csv", "classify={epochs: 1}"]
+    (tmp_path / "config.yaml").write_text(json.dumps({"packs": ODD, "manifest": f"{ODD}/manifest.csv"}))
+    config = ["study=study.yaml", "classify={epochs: 1}"]
     lab.snakemake(tmp_path, "tables", "--config", *config)
+    assert not {path.name for path in tmp_path.iterdir()} & {"X", "Y", "Z"}
     figures = {name for name in lab.products(tmp_path) if name.startswith("figures/")}
     pictures = {f"figures/{name}.{kind}" for name in ("genres", "labels", "shots", "costs") for kind in ("svg", "png")}
     assert figures == {*pictures, "figures/figures.json"}

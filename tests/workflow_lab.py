@@ -54,7 +54,7 @@ def make_study(folder: Path, count: int) -> Path:
 
 def copy_project(folder: Path) -> Path:
     """The workflow and the package in ``folder``, as in a checkout; gives its Snakefile."""
-    for name in ("src", "workflow", "envs"):
+    for name in ("src", "workflow", "profiles", "envs"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(PROJECT / name, folder / name)

@@ -189,3 +189,8 @@ def test_what_the_working_folder_leaves_out_is_the_projects_own(tmp_path, monkey
     (tmp_path / "config.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
     assert plan_here().users.pairs == pairs
+
+
+def test_random_weights_need_no_file(place):
+    _, backbone = doctor.check_weights(replace(place, pairs=[("shot24", "resnet50")], has_random_weights=True))
+    assert (backbone.level, backbone.words) == (OK, "resnet50: random ones, as embed.random_weights says")

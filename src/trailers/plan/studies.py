@@ -105,6 +105,11 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
         ConfigError: the file of the paper's study is damaged, two experiments share a name, or no backbone has a name.
     """
     study_file = find_study(config["study"], project)
+    if set("{}") & set(config["packs"] or ""):
+        raise ConfigError(
+            f"'{config['packs']}': Snakemake takes what is in braces for a wildcard", where="config.yaml, packs",
+            remedy="Rename the folder.",
+        )  # fmt: skip
     weights_dir = Path(config["embed"]["weights_dir"])
     shared: dict[str, Any] = {
         "layout": Layout(RESULTS), "shard_size": config["shard_size"], "weights_dir": weights_dir,

@@ -1,0 +1,204 @@
+"""Snakemake, before its first job: what is wrong is told in one sentence, and what the project prints can be typed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from snakemake.cli import parse_config
+
+import workflow_lab as lab
+from trailers.__main__ import make_parser, module_of
+from trailers.config import read_config
+from trailers.errors import ConfigError
+from trailers.plan.checks import check_study
+from trailers.plan.studies import make_plan
+from trailers.project import PROJECT
+
+MANIFEST = "trailer,url,genres,split0\na,videos/a.mp4,action,0\n"
+OWN = """
+from trailers.backbones.row import Row, Transform, Weights
+net = Row("", "own", "net", 2, 6, Transform((9,), (8, 8), (0.5,) * 3, (0.5,) * 3), Weights("mine", "net.pth"), make=int)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "manifest.csv").write_text(MANIFEST)
+    (tmp_path / "net.py").write_text(OWN)
+    (tmp_path / "bad.py").write_text("def x(:\n")
+    return tmp_path
+
+
+def told(folder: Path, *words: str) -> list[str]:
+    """What a run says that is refused before its first job, after Snakemake's own head."""
+    done = lab.snakemake(folder, *words, check=False)
+    assert done.returncode != 0, done.stderr
+    text = done.stdout + done.stderr
+    assert "Traceback" not in text
+    assert "Error in" not in text
+    assert not (folder / "results" / "ledger").exists()
+    return re.findall(r"^error: (.*)$", text, re.MULTILINE) or [text]
+
+
+# What is wrong -> how each sentence begins.
+REFUSED = {
+    "manifest=none.csv": ["none.csv: no such manifest. Write one with"],
+    "clips={strategies: [shot24-fps7]}": ["config.yaml, clips: clip strategy 'shot24-fps7': 7 fps must divide 24"],
+    "experiments={a: {clips: shot25-fps12, backbones: [resnet50]}}": ["config.yaml, experiments, a: clip strategy"],
+    "experiments={a b: {clips: shot24, backbones: [resnet50]}}": ["config.yaml: experiments: 'a b' does not match"],
+    "experiments={vgg16: {clips: shot24, backbones: [swin4d]}}": ["config.yaml, experiments, vgg16: no backbone is"],
+    "embed={backbones: [resnet50, swin3d_t]}": [
+        "weights/resnet50-0676ba61.pth: the weights of resnet50 are not there. Run `snakemake weights`",
+        "weights/swin3d_t-7615ae03.pth: the weights of swin3d_t are not there. Run `snakemake weights`",
+    ],
+    "embed={backbones: ['net.py:net']}": ["weights/net.pth: the weights of 'net.py:net' are not there"],
+    "embed={backbones: ['none.py:net']}": ["backbone 'none.py:net': "],
+    "embed={backbones: ['bad.py:net']}": ["bad.py, line 1: is not valid Python"],
+    "embed={backbones: ['a/n.py:x', a-n.py:x]}": [
+        "backbones: 'a/n.py:x' and 'a-n.py:x' would share the folder a-n.py-x"
+    ],
+    "embed={device: cuda}": ["config.yaml, embed.device: 'cuda' is asked for, but this machine shows no GPU"],
+    "packs=no packs; touch X": ["config.yaml, packs: 'no packs; touch X' is not a directory"],
+    "packs=a{b}": ["config.yaml, packs: 'a{b}': Snakemake takes what is in braces for a wildcard"],
+    "study=none.yaml": ["config.yaml, study: 'none.yaml' is not a file"],
+    "download={min_height: 5000}": ["no video can have 5000 to 720 px"],
+}
+
+
+def sentences(*words: str) -> list[str]:
+    """What is wrong with a folder by the plan alone."""
+    try:
+        plan = make_plan(read_config(parse_config(words)), PROJECT)
+    except ConfigError as problem:
+        return [str(problem)]
+    return [str(problem) for problem in check_study(plan, plan.users, runs_here=True)]
+
+
+@pytest.mark.parametrize("config", REFUSED)
+def test_what_can_be_known_is_refused_before_the_first_job(folder, monkeypatch, config):
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    found = sentences(config)
+    assert [one[: len(words)] for one, words in zip(found, REFUSED[config], strict=True)] == REFUSED[config]
+    assert not any("\n" in one for one in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "config", ["manifest=none.csv", "shots={threshold: 2}", "embed={backbones: [resnet50, r3d_18]}"]
+)
+def test_snakemake_tells_it_in_that_sentence_alone(folder, config, monkeypatch):
+    found = told(folder, "--config", config)
+    monkeypatch.chdir(folder)
+    assert found == sentences(config)
+
+
+def test_nothing_is_missing_where_all_vectors_are_made(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    plan = make_plan(read_config({"embed": {"backbones": ["resnet50"]}}), PROJECT)
+    assert len(check_study(plan, plan.users, runs_here=False)) == 1
+    for ledger in plan.users.all_ledgers():
+        Path(ledger).parent.mkdir(parents=True, exist_ok=True)
+        Path(ledger).touch()
+    assert check_study(plan, plan.users, runs_here=False) == []
+
+
+def test_random_weights_need_no_file(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert sentences("embed={backbones: [resnet50, 'net.py:net'], random_weights: true}") == []
+
+
+def test_a_disk_that_is_too_small_is_told_unless_it_is_known_better(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(20_000_000))
+    assert [one.partition(": ")[2] for one in sentences()] == [
+        "0.0 GB are free, but 1 trailers of 122 s take about 0.0 GB. Make room, or say check_disk: false in "
+        "config.yaml where your trailers are much shorter."
+    ]
+    assert sentences("check_disk=false") == []
+    (folder / "results/normalise").mkdir(parents=True)
+    (folder / "results/normalise/a.mp4").touch()
+    assert sentences() == []
+
+
+def test_results_that_are_a_file_are_told(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "results").touch()
+    assert sentences() == ["results: is not a directory. Move it away; the results go there."]
+
+
+@pytest.mark.slow
+def test_dry_runs_of_the_demo_need_no_manifest(tmp_path):
+    assert lab.planned(tmp_path, "demo")["report_demo"] == 1
+
+
+@pytest.mark.slow
+def test_weights_are_fetched_by_the_command_that_is_printed(tmp_path):
+    done = subprocess.run(
+        lab.command(tmp_path, "weights"), capture_output=True, text=True, check=False, env=lab.environment()
+    )
+    assert done.returncode == 0, done.stderr
+    assert "weights: efficientnet_lite0: here, sha256" in (tmp_path / "logs" / "weights.log").read_text()
+
+
+def test_one_failed_shard_does_not_stop_the_others(tmp_path):
+    from snakemake.cli import parse_args
+
+    _, arguments = parse_args(["--snakefile", str(lab.PROJECT / "Snakefile")])
+    assert (arguments.keep_going, arguments.rerun_incomplete) == (True, True)
+
+
+def texts() -> list[tuple[str, str]]:
+    """Name and text of everything that a user reads: pages, comments of the configuration, messages in the code."""
+    paths = [*lab.PROJECT.glob("*.md"), *lab.PROJECT.glob("docs/**/*.md"), lab.PROJECT / "config.yaml"]
+    paths += [*lab.PROJECT.glob("workflow/**/*.yaml"), *lab.PROJECT.glob("src/**/*.py")]
+    return [(str(path.relative_to(lab.PROJECT)), path.read_text()) for path in sorted(paths)]
+
+
+def printed(program: str) -> list[str]:
+    """Every command with ``program`` that is printed, inline or in a block, without prompt, comment or redirection."""
+    found = []
+    for _, text in texts():
+        joined = re.sub(r"\\\n\s*", " ", text)
+        lines = re.findall(rf"`(?:envs/run )?({program} [^`\n]+)`", joined)
+        lines += re.findall(rf"^\s*(?:\$ )?(?:envs/run )?({program} [^`\n]+)$", joined, re.MULTILINE)
+        found += [re.split(r"\s+(?:#|->|>|\|)", line)[0].rstrip(".:, ") for line in lines]
+    return sorted(set(found))
+
+
+PLACEHOLDER = re.compile(r"[A-Z][A-Z_+/0-9-]*|\.\.\.|…")
+
+
+@pytest.mark.parametrize("line", printed("snakemake"))
+def test_every_snakemake_command_that_is_printed_can_be_typed(line, monkeypatch):
+    from snakemake.cli import parse_args
+
+    monkeypatch.chdir(lab.PROJECT)
+    words = [word for word in shlex.split(line)[1:] if not PLACEHOLDER.fullmatch(word)]
+    _, arguments = parse_args(["--snakefile", str(lab.PROJECT / "Snakefile"), *words])
+    rules = re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", "".join(
+        path.read_text() for path in [lab.PROJECT / "Snakefile", *lab.PROJECT.glob("workflow/rules/*.smk")]
+    ), re.MULTILINE)  # fmt: skip
+    assert [word for word in arguments.targets if word not in rules and not word.startswith("results/")] == []
+
+
+@pytest.mark.parametrize("line", printed("python -m trailers"))
+def test_every_command_of_the_project_that_is_printed_can_be_typed(line):
+    words = shlex.split(line)[3:]
+    if not words or PLACEHOLDER.fullmatch(words[0]):
+        return
+    assert words[0] in make_parser()[1], line
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    importlib.import_module(module_of(words[0])).add_flags(parser)
+    # What follows -- is another program's.
+    own = words[1 : words.index("--")] if "--" in words else words[1:]
+    given = {word.partition("=")[0] for word in own if word.startswith("--")}
+    assert given <= set(parser._option_string_actions), line
