@@ -92,9 +92,7 @@ def test_what_can_be_known_is_refused_before_the_first_job(folder, monkeypatch, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "config", ["manifest=none.csv", "shots={threshold: 2}", "embed={backbones: [resnet50, r3d_18]}"]
-)
+@pytest.mark.parametrize("config", ["manifest=none.csv", "shots={threshold: 2}", "embed={backbones: [resnet50]}"])
 def test_snakemake_tells_it_in_that_sentence_alone(folder, config, monkeypatch):
     found = told(folder, "--config", config)
     monkeypatch.chdir(folder)
