@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trailers.domain import GENRES, Trailer
 from trailers.errors import ManifestError
-from trailers.store.manifest import read_manifest, web_link, write_manifest
+from trailers.store.manifest import read_manifest, shared_videos, tell_shared, write_manifest
 
 
 def read(folder, text: str | bytes) -> list[Trailer]:
@@ -91,33 +94,55 @@ def test_safe_ids_are_taken(tmp_path, name):
 
 
 REFUSED = [
-    ("trailer,url\na,x\nb,y\na,z\n", "row 4, column trailer: 'a' stands already in row 2 "),
-    ("trailer,url\nab,x\nAB,y\n", "row 3, column trailer: 'AB' stands already in row 2 (upper and lower case"),
+    ("trailer,url\na,x.mp4\nb,y.mp4\na,z.mp4\n", "row 4, column trailer: 'a' stands already in row 2 "),
+    (
+        "trailer,url\nab,x.mp4\nAB,y.mp4\n",
+        "row 3, column trailer: 'AB' stands already in row 2 (upper and lower case",
+    ),
     ("trailer,url\na,\n", "row 2, column url: is empty. Give a link, a YouTube id or the path"),
     ("trailer,url\na, | \n", "row 2, column url: is empty."),
     ("trailer,url\na, |  | \n", "row 2, column url: is empty."),
-    ("trailer,url,genres\na,x,action;western\n", "row 2, column genres: 'western' is not one of action, adventure,"),
-    ("trailer,url,split0\na,x,3\n", "row 2, column split0: '3' is not 0 (train), 1 (validation), 2 (test) or empty."),
-    ("trailer,url,split2\na,x,1.0\n", "row 2, column split2: '1.0' is not 0 "),
-    ("trailer,url,split1\na,x,٢\n", "row 2, column split1: '٢' is not 0 "),
+    (
+        "trailer,url,genres\na,x.mp4,action;western\n",
+        "row 2, column genres: 'western' is not one of action, adventure,",
+    ),
+    (
+        "trailer,url,split0\na,x.mp4,3\n",
+        "row 2, column split0: '3' is not 0 (train), 1 (validation), 2 (test) or empty.",
+    ),
+    ("trailer,url,split2\na,x.mp4,0.5\n", "row 2, column split2: '0.5' is not 0 "),
+    ("trailer,url,split1\na,x.mp4,٢\n", "row 2, column split1: '٢' is not 0 "),
+    ("trailer,url,Split 1\na,x.mp4,nan\n", "row 2, column Split 1: 'nan' is not 0 "),
     ("trailer,title\na,b\n", "row 1: column url is missing, found trailer, title. Known columns are trailer, title,"),
     ("a,x.mp4\nb,y.mp4\n", "row 1: column trailer, url is missing, found a, x.mp4."),
-    ("trailer;url\na;x\n", "row 1: column trailer, url is missing, found trailer;url. Separate cells by commas."),
-    ("trailer,url,Url\na,x,y\n", "row 1: unknown column Url."),
-    ("trailer,url,url\na,x,y\n", "row 1: column url stands twice."),
-    ("trailer,url\na,x,y\n", "row 2: 3 cells where the header has 2. Quote cells that hold a comma."),
+    ("trailer,url,year\na,x.mp4,1999\n", "row 1: unknown column year. Rename or remove it. Known columns are trailer,"),
+    ("trailer,url,Url\na,x.mp4,y.mp4\n", "row 1: unknown column Url."),
+    ("trailer,url,url\na,x.mp4,y.mp4\n", "row 1: column url stands twice."),
+    ("id,imdb,url\na,b,x.mp4\n", "row 1: column id, imdb could each be the column trailer. Rename or remove all but"),
+    ("trailer,url\na,x.mp4,y\n", "row 2: 3 cells where the header has 2. Quote cells that hold a comma."),
+    ("trailer;url\na;x.mp4;y\n", "row 2: 3 cells where the header has 2. Quote cells that hold a semicolon."),
     ("trailer,url\na\n", "row 2: 1 cells where the header has 2."),
-    ('trailer,url\na,x\nb,"y\nc,z\n', "row 3: unexpected end of data. Quote a cell with one '\"' at either end"),
+    ("trailer,url,\na,x.mp4,y\n", "row 2: column 3 has no name, but here it holds 'y'."),
+    (",trailer,url\nz,a,x.mp4\n", "row 2: column 1 has no name, but here it holds 'z'."),
+    ('trailer,url\na,x.mp4\nb,"y\nc,z\n', "row 3: unexpected end of data. Quote a cell with one '\"' at either end"),
     ('trailer,url\na,"x"y\n', "row 2: ',' expected after '\"'."),
-    ("trailer,url\na,x\x00y\n", "row 2"),
+    ("trailer,url\na,x\x00y.mp4\n", "row 2, column url: holds a control character."),
+    ("trailer,url,title\na,x.mp4,A\x00B\n", "row 2, column title: holds a control character."),
+    ("trailer,url,title\na,x.mp4,A\x1b[2JB\n", "row 2, column title: holds a control character."),
+    (f"trailer,url,title\na,x.mp4,{'A' * 100_000}\n", "row 2, column title: has 100,000 letters, at most 1,000 make"),
+    (f"trailer,url\na,{'A' * 100_000}\n", "row 2, column url: has 100,000 letters."),
+    (f"trailer,url\na,{'A' * 200_000}\n", "row 2: field larger than field limit (131072)."),
     ("", "is empty. Write a header with at least trailer,url"),
+    ("\n\n", "is empty. Write a header with at least trailer,url"),
+    ("# nothing\n", "row 1: column trailer, url is missing, found ."),
     ("trailer,url\n\n", "has a header but no trailer."),
-    (b"trailer,url\na,\xe9.mp4\n", "byte 14 is not UTF-8. Save the file as UTF-8"),
-    ("trailer,url\na,x\n".encode("utf-16"), "byte 0 is not UTF-8."),
-    ('trailer,url\na,"x\ny"\n', "row 2, column url: holds a control character. Remove it."),
-    ("trailer,url\na,file:///etc/passwd\n", "row 2, column url: 'file:///etc/passwd' is no http or https link."),
-    ("trailer,url\na,https://host/x | ftp://host/y\n", "row 2, column url: 'ftp://host/y' is no http or https link."),
-    ("trailer,url,poster\na,x,file:///etc/passwd\n", "row 2, column poster: 'file:///etc/passwd' is no http"),
+    ('trailer,url\na,"x\ny"\n', "row 2, column url: holds a control character. Remove it; several links are joined by"),
+    ("trailer,url\na,file:///etc/passwd\n", "row 2, column url: 'file:///etc/passwd' is not an http or https link."),
+    (
+        "trailer,url\na,https://host/x | ftp://host/y\n",
+        "row 2, column url: 'ftp://host/y' is not an http or https link.",
+    ),
+    ("trailer,url,poster\na,x.mp4,file:///etc/passwd\n", "row 2, column poster: 'file:///etc/passwd' is not an http"),
 ]
 
 
@@ -138,53 +163,210 @@ def test_a_folder_is_no_manifest(tmp_path):
         read_manifest(tmp_path)
 
 
+# What spreadsheets and people write
+
+TWO = [
+    Trailer("t1", ("https://host/a.mp4",), "Amélie", ("comedy", "romance"), (0, None, None)),
+    Trailer("t2", ("https://host/b.mp4",), "Zwölf", ("drama",), (1, None, None)),
+]
+PLAIN = (
+    "trailer,title,url,genres,split0\n"
+    "t1,Amélie,https://host/a.mp4,comedy;romance,0\n"
+    "t2,Zwölf,https://host/b.mp4,drama,1\n"
+)
+SEMICOLONS = PLAIN.replace(";", "+").replace(",", ";").replace("comedy+romance", '"comedy;romance"')
+
+UNDERSTOOD = {
+    "as we write it": PLAIN,
+    "a byte order mark": "\ufeff" + PLAIN,
+    "semicolons": SEMICOLONS,
+    "semicolons after a byte order mark": "\ufeff" + SEMICOLONS,
+    "tabs": PLAIN.replace(",", "\t"),
+    "bars": PLAIN.replace(",", "|"),
+    "a line sep=,": "\ufeffsep=,\n" + PLAIN,
+    "a line sep=; in quotes": '"sep=;"\n' + SEMICOLONS,
+    "lines that end as on Windows": PLAIN.replace("\n", "\r\n"),
+    "lines that end as on an old Macintosh": PLAIN.replace("\n", "\r"),
+    "no end of the last line": PLAIN.rstrip(),
+    "trailing commas": PLAIN.replace("\n", ",,\n"),
+    "trailing commas in the header alone": PLAIN.replace("split0", "split0,,"),
+    "trailing commas in the rows alone": PLAIN.replace(",0\n", ",0,,\n").replace(",1\n", ",1,\n"),
+    "empty rows": PLAIN.replace("\n", "\n\n,,,,\n"),
+    "empty rows at the start": "\n,,,,\n" + PLAIN,
+    "every cell in quotes": "\n".join(",".join(f'"{c}"' for c in row.split(",")) for row in PLAIN.splitlines()),
+    "blanks around cells": PLAIN.replace(",", " , "),
+    "no-break spaces around cells": PLAIN.replace(",", "\u00a0,\u00a0"),
+    "blanks before quotes": PLAIN.replace("Amélie", ' "Amélie"'),
+    "an upper-case header": PLAIN.replace("trailer,title,url,genres,split0", "TRAILER,Title,URL,Genres,Split0"),
+    "a header with blanks": PLAIN.replace("split0", " Split 0 "),
+    "columns that go by other names": PLAIN.replace("trailer,title,url", "imdb_id,Movie Title,YouTube_URL"),
+    "UTF-16 as Excel's Unicode text": ("\ufeff" + PLAIN.replace(",", "\t")).encode("utf-16-le"),
+    "UTF-16 with the other end first": ("\ufeff" + PLAIN).encode("utf-16-be"),
+    "UTF-16 without a mark": PLAIN.encode("utf-16-le"),
+    "UTF-32": ("\ufeff" + PLAIN).encode("utf-32-le"),
+    "Windows-1252": PLAIN.encode("cp1252"),
+    "genres with bars": PLAIN.replace("comedy;romance", "Comedy|Romance"),
+    "genres with commas": PLAIN.replace("comedy;romance", '"Comedy, Romance"'),
+    "genres as Python prints a list": PLAIN.replace("comedy;romance", "\"['Comedy', 'Romance']\""),
+    "splits as floats": PLAIN.replace(",0\n", ",0.0\n").replace(",1\n", ",1.0\n"),
+    "splits as floats of Central Europe": PLAIN.replace(",0\n", ',"0,0"\n').replace(",1\n", ',"1,0"\n'),
+    "splits as words": PLAIN.replace(",0\n", ",Train\n").replace(",1\n", ",validation\n"),
+    "splits as other words": PLAIN.replace(",0\n", ",training\n").replace(",1\n", ",val\n"),
+    "a column split": PLAIN.replace("split0", "split"),
+    "comments": "# made by hand\n" + PLAIN.replace("t2,", "# t9,left out for now\n#\nt2,"),
+    "row numbers of pandas": ",".join(["", *PLAIN.splitlines()[0].split(",")])
+    + "\n"
+    + "\n".join(f"{n},{row}" for n, row in enumerate(PLAIN.splitlines()[1:])),
+    "row numbers of pandas, read and written twice": PLAIN.replace("trailer,", "Unnamed: 0,trailer,")
+    .replace("t1", "7,t1")
+    .replace("t2", "3,t2"),
+    "ids kept as text": PLAIN.replace("t1,", '="t1",'),
+    "a link kept as text": PLAIN.replace("https://host/a.mp4", '="https://host/a.mp4"'),
+    "a link with invisible ends": PLAIN.replace("https://host/a.mp4", "\u200bhttps://host/a.mp4\ufeff"),
+    "a title with a line break": PLAIN.replace("Amélie", '"Amélie\n"'),
+}
+
+
+@pytest.mark.parametrize("text", UNDERSTOOD.values(), ids=UNDERSTOOD)
+def test_what_spreadsheets_write_is_understood(tmp_path, text):
+    assert read(tmp_path, text) == TWO
+
+
+def test_a_line_break_in_a_title_becomes_a_blank(tmp_path):
+    assert read(tmp_path, 'trailer,url,title\na,x.mp4,"The\r\nMatrix"\n')[0].title == "The Matrix"
+
+
+def test_science_fiction_has_several_spellings(tmp_path):
+    for spelling in ("Sci-Fi", "science fiction", "SciFi", "sci fi"):
+        assert read(tmp_path, f"trailer,url,genres\na,x.mp4,{spelling}\n")[0].genres == ("sci-fi",)
+
+
+def test_a_title_may_begin_with_a_number_sign(tmp_path):
+    assert [row.title for row in read(tmp_path, "title,trailer,url\n#Alive,a,x.mp4\n# a comment\n")] == ["#Alive"]
+
+
 @pytest.mark.parametrize(
-    ("url", "expected"),
+    ("text", "expected"),
     [
-        ("vKQi3bBA1y8", "https://www.youtube.com/watch?v=vKQi3bBA1y8"),
-        ("-KQi3bBA1y_", "https://www.youtube.com/watch?v=-KQi3bBA1y_"),
-        ("./vKQi3bBA1y8", None),
-        ("vKQi3bBA1y", None),
-        ("https://host/cat.mp4", "https://host/cat.mp4"),
-        ("HTTP://host:8080/cat?x=a b", "HTTP://host:8080/cat?x=a b"),
-        ("videos/cat.mp4", None),
-        ("/data/cat.mp4", None),
-        ("../cat:1.mp4", None),
-        ("./file:cat.mp4", None),
+        ("trailer,url,title\na,x.mp4,\xe0 bout\n".encode("cp1252"), "row 2, column title: byte 26 is not UTF-8. Save"),
+        (
+            "trailer;title;url\na;ok;x.mp4\nb;Brzęk;y.mp4\n".encode("cp1250"),
+            "row 3, column title: byte 34 is not UTF-8.",
+        ),
+        ("trailer,title,url\na,Матрица,x.mp4\n".encode("cp1251"), "row 2, column title: byte 20 is not UTF-8."),
+        ("trailer,title,url\na,マトリックス,x.mp4\n".encode("cp932"), "row 2, column title: byte 20 is not UTF-8."),
+        ("trailer,title,url\na,Amélie,x.mp4\n".encode("mac_roman"), "row 2, column title: byte 22 is not UTF-8."),
+        (b"trailer,title,url\na,\xc3\xa9 \xe9,x.mp4\n", "row 2, column title: byte 23 is not UTF-8."),
+        (b"\xff\xfet\x00r\x00a", "byte 6 is not UTF-16-LE. Save the file as UTF-8"),
+        (b"PK\x03\x04\x14\x00", "is a spreadsheet or another zip archive, not a text file. Save the file as UTF-8"),
+        (b"\xd0\xcf\x11\xe0\xa1", "is a spreadsheet of old Excel, not a text file."),
+        (b"\x1f\x8b\x08", "is compressed by gzip, not a text file."),
     ],
 )
-def test_what_a_url_stands_for(url, expected):
-    assert web_link(url) == expected
+def test_a_file_of_another_encoding_is_refused_by_its_place(tmp_path, text, expected):
+    assert refusal(tmp_path, text).startswith(f"manifest.csv: {expected}")
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "file:///etc/passwd",
-        "file:cat.mp4",
-        "FILE:///etc/passwd",
-        "ftp://host/cat.mp4",
-        "concat:a.ts|b.ts",
-        "pipe:0",
-        "data:video/mp4;base64,AAAA",
-        "ytsearch:matrix trailer",
-        "rtmp://host/live",
-        "C:\\videos\\cat.mp4",
-        "http:cat.mp4",
-        "https:///cat.mp4",
-        "https://host:99999/cat.mp4",
-        "https://[::1/cat.mp4",
-        "https://host/cat#__youtubedl_smuggle=%7B%7D",
-    ],
-)
-def test_other_schemes_and_broken_links_are_refused(url):
-    with pytest.raises(ValueError, match=r"link|yt-dlp"):
-        web_link(url)
+SPOILT = ["#NAME?", "#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NV", "#¿NOMBRE?", "#ÜBERLAUF!", "Err:502", "#####"]
 
+
+@pytest.mark.parametrize("value", SPOILT)
+@pytest.mark.parametrize("column", ["trailer", "url", "title", "genres", "split0", "poster"])
+def test_errors_of_a_spreadsheet_are_no_values(tmp_path, value, column):
+    cells = {"trailer": "a", "url": "x.mp4", "title": "", "genres": "", "split0": "", "poster": ""} | {column: value}
+    words = refusal(tmp_path, f"{','.join(cells)}\n{','.join(cells.values())}\n")
+    assert words.startswith(f"manifest.csv: row 2, column {column}: '{value}' is an error of a spreadsheet")
+
+
+@pytest.mark.parametrize("value", ["1.5E+10", "1,33093E+05", "15e+7"])
+def test_rounded_numbers_are_no_ids_and_no_links(tmp_path, value):
+    words = refusal(tmp_path, f'trailer,url\n"{value}",x.mp4\n')
+    assert words.startswith(
+        f"manifest.csv: row 2, column trailer: '{value}' is a number that a spreadsheet has rounded"
+    )
+    words = refusal(tmp_path, f'trailer,url\na,"{value}"\n')
+    assert words.startswith(f"manifest.csv: row 2, column url: '{value}' is a number that a spreadsheet has rounded")
+
+
+# Links and paths
+
+NO_SOURCE = [
+    ("matrix", "is neither a link nor an existing file. Give a link with https://, a YouTube id, or a path; one that"),
+    ("The Matrix (1999)", "is neither a link nor an existing file."),
+    ("nan", "is neither a link nor an existing file."),
+    ("videos/matrix", "is neither a link nor an existing file."),
+    ("vKQi3bBA1y8;kYzz0FSgpSU", "is neither a link nor an existing file."),
+    ("Matrix https://youtu.be/vKQi3bBA1y8", "holds more than a link. Give the link alone, or a table with"),
+    ("<https://youtu.be/vKQi3bBA1y8>", "holds more than a link."),
+    (
+        "https://youtu.be/vKQi3bBA1y8 https://youtu.be/kYzz0FSgpSU",
+        "is more than one link. Join several links by ' | '.",
+    ),
+    ("https://host/a;https://host/b", "is more than one link."),
+    ("https://host/a|https://host/b", "is more than one link."),
+    (
+        "host.org/cat.mp4",
+        "can be a link or the path of a file. Write https://host.org/cat.mp4 for the link, ./host.org/",
+    ),
+    ("videos\\cat.mp4", "is not a path here. Write / in place of"),
+    ("C:\\cat.mp4", "is not an http or https link."),
+    ("~/cat.mp4", "is not a path. Write the whole path"),
+    ("//server/cat.mp4", "is neither a link nor an existing file."),
+    ("https://www.youtube.com/watch?v=vKQi3b", "names no YouTube video: an id has 11 letters."),
+    ("https://youtu.be/", "names no YouTube video"),
+]
+
+
+@pytest.mark.parametrize(("url", "expected"), NO_SOURCE, ids=[url for url, _ in NO_SOURCE])
+def test_what_is_neither_link_nor_path_does_not_become_a_path(tmp_path, url, expected):
+    words = refusal(tmp_path, f'trailer,url\na,"{url}"\n')
+    assert words.startswith(f"manifest.csv: row 2, column url: '{url}' {expected}")
+
+
+@pytest.mark.parametrize("url", ["./matrix", "../matrix", "/data/matrix", "cat.mp4", "videos/cat.MKV", "a b.webm"])
+def test_a_path_that_is_asked_for_need_not_exist(tmp_path, url):
+    assert read(tmp_path, f"trailer,url\na,{url}\n")[0].urls == (url,)
+
+
+@pytest.mark.parametrize("name", ["matrix", "videos/matrix", "host.org/cat.mp4", "~cat", "nan"])
+def test_a_file_that_is_there_is_a_path(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    assert read(tmp_path, f"trailer,url\na,{name}\n")[0].urls == (name,)
+
+
+def test_a_bar_in_a_name_is_written_twice(tmp_path):
+    write_manifest(tmp_path / "a.csv", [Trailer("a", ("./x | y.mp4", "./| | z.mp4"))])
+    assert "./x || y.mp4 | ./| || z.mp4" in (tmp_path / "a.csv").read_text()
+    assert read_manifest(tmp_path / "a.csv")[0].urls == ("./x | y.mp4", "./| | z.mp4")
+
+
+def test_trailers_that_share_a_video_are_found_and_told():
+    trailers = [
+        Trailer("a", ("https://youtu.be/vKQi3bBA1y8",), splits=(0, 0, None)),
+        Trailer("b", ("x.mp4", "www.youtube.com/watch?v=vKQi3bBA1y8&t=3"), splits=(2, 0, None)),
+        Trailer("c", ("videos/../x.mp4",), splits=(2, 1, None)),
+        Trailer("d", ("http://Host/cat",)),
+        Trailer("e", ("https://host/cat#t=30",)),
+        Trailer("f", ("https://host/Cat", "https://host/Cat#t=3")),
+    ]
+    groups = shared_videos(trailers, Path("/data"))
+    assert [[trailer.trailer for trailer in group] for group in groups] == [["a", "b"], ["b", "c"], ["d", "e"]]
+    assert [tell_shared(group) for group in groups] == [
+        "a, b: the same video, and of split0 a in train, b in test",
+        "b, c: the same video, and of split1 b in train, c in validation",
+        "d, e: the same video",
+    ]
+
+
+# Properties
 
 words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=20).map(str.strip)
 ids = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{3,63}", fullmatch=True).filter(lambda name: len(name) > 4)
-links = st.lists(words.map(lambda word: f"./{word}x".replace(" | ", "_")), min_size=1, max_size=3).map(tuple)
+paths = words.map(lambda word: f"./{word}x")
+webs = st.builds("https://host.org/{}.mp4".format, st.from_regex(r"[a-z0-9?&=%_.-]{0,20}", fullmatch=True))
+tubes = st.from_regex(r"[A-Za-z0-9_-]{11}", fullmatch=True)
+links = st.lists(paths | webs | tubes, min_size=1, max_size=3).map(tuple)
 codes = st.tuples(*[st.sampled_from([None, 0, 1, 2])] * 3)
 genres = st.sets(st.sampled_from(GENRES)).map(lambda some: tuple(genre for genre in GENRES if genre in some))
 
@@ -198,6 +380,40 @@ def test_what_is_written_is_read_back(tmp_path_factory, trailers):
     path = tmp_path_factory.getbasetemp() / "round.csv"
     write_manifest(path, trailers)
     assert read_manifest(path) == trailers
+
+
+cells = (
+    st.sampled_from(
+        ["", "a", "x.mp4", "https://youtu.be/vKQi3bBA1y8", "0", "2.0", "drama", "#", "#N/A", '"', "sep=;", "=", "|"]
+    )
+    | st.text(max_size=12)
+    | st.text('",;\t|#\n\r\0 =', max_size=6)
+)
+headers = st.sampled_from(["trailer", "url", "title", "genres", "split0", "Link", "id", "year", ""]) | st.text(
+    max_size=5
+)
+tables = st.builds(
+    lambda separator, end, header, rows: end.join(separator.join(row) for row in [header, *rows]),
+    st.sampled_from([",", ";", "\t", "|"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.just(["trailer", "url", "title", "split0"]) | st.lists(headers, max_size=5),
+    st.lists(st.lists(cells, max_size=5), max_size=5),
+)
+encoded = st.builds(
+    lambda text, encoding: text.encode(encoding, "replace"),
+    tables,
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252", "cp932"]),
+)
+
+
+@given(encoded | st.binary(max_size=60))
+def test_any_file_is_read_or_refused_in_a_sentence(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(data)
+    with contextlib.suppress(ManifestError):
+        trailers = read_manifest(path)
+        write_manifest(path, trailers)
+        assert read_manifest(path) == trailers
 
 
 def test_the_same_trailers_give_the_same_bytes(tmp_path):

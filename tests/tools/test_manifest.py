@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trailers.__main__ import main
 from trailers.domain import Trailer, is_safe_id
 from trailers.errors import ManifestError
-from trailers.store.manifest import read_manifest
+from trailers.store.manifest import read_manifest, write_manifest
 from trailers.tools.manifest.ids import id_of_link, make_unique, safe_id
+from trailers.tools.manifest.links import from_links
 from trailers.tools.manifest.trailers12k import read_metadata
 
 HEADER = "mid,action,adventure,comedy,crime,drama,fantasy,horror,romance,sci-fi,thriller,split0,split1,split2\n"
@@ -59,8 +65,8 @@ def test_names_become_safe_and_unique_ids(tmp_path):
         "videos/Amélie (2001).mp4": "Amelie_2001",
         "videos/a:b.mp4": "a_b-2",
         "videos/con.mp4": "con_",
-        "videos/" + "x" * 90 + ".mp4": "x" * 64,
-        "videos/日本.mp4": "trailer",
+        "videos/" + "x" * 90 + ".mp4": "x" * 55 + "-efdfd9ee",
+        "videos/日本.mp4": "trailer-cf2abf0c",
     }
 
 
@@ -70,10 +76,83 @@ def test_a_file_beside_the_manifest_is_no_link(tmp_path):
     assert [row.urls for row in make(tmp_path, "--folder", tmp_path)] == [("./a.mp4",), ("./http:cat.mp4",)]
 
 
-@pytest.mark.parametrize("name", ["a | b.mp4", "a\nb.mp4"])
-def test_a_name_that_a_manifest_cannot_hold_is_refused(tmp_path, capsys, name):
-    write(tmp_path / "videos" / name, "")
-    assert "a manifest cannot name this file" in refusal(tmp_path, capsys, "--folder", tmp_path / "videos")
+NAMES_OF_STRANGERS = [
+    "a | b.mp4",
+    "| a.mp4",
+    "a || b.mp4",
+    "#NAME?.mp4",
+    "#1.mp4",
+    "youtube.com.mp4",
+    "vKQi3bBA1y8.mp4",
+    "=1+1.mp4",
+    "~a.mp4",
+    "a\\b.mp4",
+    "a;b,c.mp4",
+    "https:a.mp4",
+    " a.mp4",
+    "\u200ba.mp4",
+    'a"b.mp4',
+    "Матрица.mp4",
+    "マトリックス.mp4",
+    "👨‍👩‍👧.mp4",
+    "1.5E+10.mp4",
+]
+
+
+def test_any_name_of_a_file_can_stand_in_a_manifest(tmp_path):
+    for name in NAMES_OF_STRANGERS:
+        write(tmp_path / "host.org" / name, "")
+        write(tmp_path / name, "")
+    rows = make(tmp_path, "--folder", tmp_path)
+    assert {(tmp_path / row.urls[0]).relative_to(tmp_path) for row in rows} == {
+        Path(folder, name) for folder in ("", "host.org") for name in NAMES_OF_STRANGERS
+    }
+    assert {row.title for row in rows} >= {"a | b", "#NAME?.mp4", "Матрица", "マトリックス", "1.5E+10"}
+    for path in tmp_path.rglob("*.mp4"):
+        path.unlink()
+    assert read_manifest(tmp_path / "out.csv") == rows  # which files are there does not decide what is a path
+
+
+def test_names_in_other_scripts_keep_ids_of_their_own(tmp_path):
+    names = ["日本", "東京", "日本 2", "Матрица", "Матрица 2", "Straße", "Łódź", "Ærø", "!!!", "???"]
+    for name in names:
+        write(tmp_path / "videos" / f"{name}.mp4", "")
+    rows = {row.title: row.trailer for row in make(tmp_path, "--folder", tmp_path / "videos")}
+    assert rows.keys() == set(names)
+    assert len(set(rows.values())) == len(names)
+    assert rows["日本 2"].startswith("2-")
+    assert (rows["Straße"], rows["Łódź"], rows["Ærø"]) == ("Strasse", "Lodz", "AEro")
+
+
+def test_a_name_has_one_id_however_its_accents_are_stored():
+    assert safe_id(unicodedata.normalize("NFD", "Й")) == safe_id(unicodedata.normalize("NFC", "Й"))
+
+
+def test_a_name_that_a_manifest_cannot_hold_leaves_the_others(tmp_path, caplog):
+    for name in ("a\nb.mp4", "c\x7fd.mp4", os.fsdecode(b"e\xe9.mp4"), "f.mp4"):
+        write(tmp_path / "videos" / name, "")
+    assert [row.trailer for row in make(tmp_path, "--folder", tmp_path / "videos")] == ["f"]
+    left_out = [line for line in caplog.messages if "no manifest can name this file" in line]
+    assert [name for name in ("a\\nb", "c\\x7fd", "e\\udce9") if any(name in line for line in left_out)] == [
+        "a\\nb",
+        "c\\x7fd",
+        "e\\udce9",
+    ]
+
+
+def test_a_folder_of_names_that_a_manifest_cannot_hold_is_refused(tmp_path, capsys):
+    write(tmp_path / "videos" / "a\nb.mp4", "")
+    assert "holds no video that a manifest can name" in refusal(tmp_path, capsys, "--folder", tmp_path / "videos")
+
+
+def test_what_a_folder_holds_beside_videos_is_told(tmp_path, caplog):
+    caplog.set_level("INFO")
+    for name in ("a.mp4", "a.srt", "b.srt", "c.gif", "README"):
+        write(tmp_path / "videos" / name, "")
+    (tmp_path / "videos" / "more").symlink_to(tmp_path)
+    make(tmp_path, "--folder", tmp_path / "videos")
+    assert "4 files are no videos by their suffix and are left out: 2 .srt, 1 .gif, 1 no suffix" in caplog.messages
+    assert f"{tmp_path}/videos/more: is a link to a directory; left out" in caplog.messages
 
 
 def test_a_folder_without_videos_is_refused(tmp_path, capsys):
@@ -81,7 +160,7 @@ def test_a_folder_without_videos_is_refused(tmp_path, capsys):
     assert refusal(tmp_path, capsys, "--folder", tmp_path / "videos").startswith("error: videos: holds no video.")
     assert (
         refusal(tmp_path, capsys, "--folder", tmp_path / "none")
-        == "error: none: is no folder. Name one that holds videos.\n"
+        == "error: none: is not a directory. Name one that holds videos.\n"
     )
 
 
@@ -129,7 +208,140 @@ def test_a_table_of_links_with_ids_titles_and_genres(tmp_path):
     ]
 
 
+def test_forms_of_one_video_in_a_list_are_one_trailer(tmp_path, caplog):
+    text = """
+        https://youtu.be/vKQi3bBA1y8?si=abc
+        ; a comment as in lists of yt-dlp
+        youtube.com/watch?v=vKQi3bBA1y8
+        ] another
+        https://www.youtube.com/attribution_link?a=x&u=/watch%3Fv%3DvKQi3bBA1y8
+        //www.youtube.com/watch?v=-KQi3bBA1y8
+        vKQi3bBA1y8 | https://vimeo.com/76979871
+        https://www.youtube.com/playlist?list=PL0123456789
+    """
+    rows = make(tmp_path, "--links", write(tmp_path / "links.txt", text))
+    assert [(row.trailer, row.urls) for row in rows] == [
+        ("vKQi3bBA1y8", ("https://youtu.be/vKQi3bBA1y8?si=abc", "https://vimeo.com/76979871")),
+        ("yt_-KQi3bBA1y8", ("https://www.youtube.com/watch?v=-KQi3bBA1y8",)),
+        ("PL0123456789", ("https://www.youtube.com/playlist?list=PL0123456789",)),
+    ]
+    told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
+    assert told[:3] == [f"links.txt: line {number}: the same video as line 2" for number in (4, 6, 8)]
+    assert told[3].startswith(
+        "links.txt: line 9: 'https://www.youtube.com/playlist?list=PL0123456789' is a list of videos"
+    )
+
+
+def test_rows_of_a_table_share_a_video_or_an_id(tmp_path, caplog):
+    text = (
+        "id;url;title;split\n"
+        ";youtu.be/vKQi3bBA1y8;;\n"
+        "m1;https://www.youtube.com/watch?v=vKQi3bBA1y8;A;0\n"
+        "m1;vKQi3bBA1y8;A, the teaser;\n"
+        "m1;https://host/a;;train\n"
+        "m2;https://www.youtube.com/embed/vKQi3bBA1y8;B;2\n"
+        ";https://host/c;C;\n"
+    )
+    rows = make(tmp_path, "--links", write(tmp_path / "links.csv", text))
+    assert rows == [
+        Trailer("m1", ("https://www.youtube.com/watch?v=vKQi3bBA1y8", "https://host/a"), "A", (), (0, None, None)),
+        Trailer("m2", ("https://www.youtube.com/embed/vKQi3bBA1y8",), "B", (), (2, None, None)),
+        Trailer("c", ("https://host/c",), "C"),
+    ]
+    told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
+    assert told == [
+        "links.csv: row 4: the same video as row 3",
+        "links.csv: row 2: the same video as row 3",
+        "links.csv: row 4: 'm1' keeps the title 'A'",
+        "m1, m2: the same video, and of split0 m1 in train, m2 in test",
+    ]
+
+
+def test_two_rows_of_one_trailer_with_other_labels_are_refused(tmp_path, capsys):
+    text = "id,url,split0\nm1,https://host/1,0\nm1,https://host/2,2\n"
+    assert refusal(tmp_path, capsys, "--links", write(tmp_path / "links.csv", text)) == (
+        "error: links.csv: row 3: is the trailer of row 2, but with other split0. Give both rows the same, "
+        "or leave it empty in one; or give them different ids.\n"
+    )
+
+
+TABLES_OF_LINKS = {
+    "semicolons": "id;url;title\ntt1;https://youtu.be/vKQi3bBA1y8;Cats\n",
+    "semicolons after a byte order mark": "\ufeffid;url;title\r\ntt1;https://youtu.be/vKQi3bBA1y8;Cats\r\n",
+    "a line sep=": "sep=;\nid;url;title\ntt1;https://youtu.be/vKQi3bBA1y8;Cats\n",
+    "tabs and carriage returns": "id\turl\ttitle\rtt1\thttps://youtu.be/vKQi3bBA1y8\tCats\r",
+    "other names": '"IMDb ID","YouTube URL","Movie Title"\n"tt1","https://youtu.be/vKQi3bBA1y8","Cats"\n',
+    "trailing commas": "id,url,title,,\ntt1,https://youtu.be/vKQi3bBA1y8,Cats,,\n,,,,\n",
+    "comments": "# of us\nid,url,title\n# all\ntt1,https://youtu.be/vKQi3bBA1y8,Cats\n",
+    "columns of others": "id,url,year,title,note\ntt1,https://youtu.be/vKQi3bBA1y8,1999,Cats,#N/A\n",
+    "ids of a table of numbers": "id,url,title\ntt1,https://youtu.be/vKQi3bBA1y8,Cats\n\n",
+}
+
+
+@pytest.mark.parametrize("text", TABLES_OF_LINKS.values(), ids=TABLES_OF_LINKS)
+def test_tables_of_links_that_are_understood(tmp_path, text):
+    assert make(tmp_path, "--links", write(tmp_path / "links.csv", text)) == [
+        Trailer("tt1", ("https://youtu.be/vKQi3bBA1y8",), "Cats")
+    ]
+
+
+NO_LINKS = [
+    (
+        "movie,clip\nA,https://youtu.be/vKQi3bBA1y8\n",
+        "row 1: no column of links is known, found movie, clip. Rename clip",
+    ),
+    ("movie;clip\nA;B\n", "row 1: no column of links is known, found movie, clip. Name the column of links url."),
+    ("tt1,https://youtu.be/vKQi3bBA1y8\n", "row 1: is no header, found tt1, https://youtu.be/vKQi3bBA1y8. Write one"),
+    ("Title\nhttps://youtu.be/vKQi3bBA1y8\n", "row 1: no column of links is known, found Title. Rename Title"),
+    ("id,url\ntt1,#NAME?\n", "row 2, column url: '#NAME?' is an error of a spreadsheet, not a value. Make the column"),
+    ("id,url\ntt2,1.5E+10\n", "row 2, column url: '1.5E+10' is a number that a spreadsheet has rounded."),
+    ("id,url\n#REF!,https://host/1\n", "row 2, column id: '#REF!' is an error of a spreadsheet"),
+    ("id,url\nnan,https://host/1\n", "row 2, column id: 'nan' is no id."),
+    ("ID,Link\na,cat\n", "row 2, column Link: 'cat' is neither a link nor an existing file."),
+    ("id,url\na,cat.mp4\n", "row 2, column url: 'cat.mp4' does not exist. Correct it, or write ./cat.mp4 for a file"),
+    ("id,url,poster\na,https://host/1,a.jpg\n", "row 2, column poster: 'a.jpg' does not exist."),
+    ("#NAME?\nhttps://host/1\n", "line 1: '#NAME?' is neither a link nor an existing file."),
+    ("https://host/1\nThe Matrix\n", "line 2: 'The Matrix' is neither a link nor an existing file."),
+    ("Matrix https://www.youtube.com/watch?v=vKQi3bBA1y8\n", "line 1: 'Matrix https://www.youtube.com/watch?v=vKQi3b"),
+    ("https://host/1\nMatrix,https://host/2\n", "line 2: 'Matrix,https://host/2' holds more than a link."),
+    ("cat.mp4\n", "line 1: 'cat.mp4' does not exist."),
+    ("# nothing\n; at all\n", "has no link. Write one link per line, or a table with a column url."),
+    ("url\n", "has no link."),
+    ("", "has no link."),
+    ("{}\n", "line 1: '{}' is neither a link nor an existing file."),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), NO_LINKS, ids=[text[:30] for text, _ in NO_LINKS])
+def test_a_list_of_what_is_no_link_is_refused(tmp_path, capsys, text, expected):
+    listed = write(tmp_path / "links.csv", text)
+    assert refusal(tmp_path, capsys, "--links", listed).startswith(f"error: links.csv: {expected}")
+
+
+def test_columns_that_are_left_out_are_told(tmp_path, caplog):
+    caplog.set_level("INFO")
+    make(tmp_path, "--links", write(tmp_path / "links.csv", "id,url,year,gernes\na,https://host/1,1999,drama\nb,,,\n"))
+    told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
+    assert told[:2] == [
+        "links.csv: columns that a manifest does not have are left out: year, gernes",
+        "links.csv: row 3: has no link; left out",
+    ]
+
+
+def test_ids_that_were_typed_are_kept(tmp_path):
+    text = "id,url\n_a_,https://host/1\na b,https://host/2\nA_B,https://host/3\n日本,https://host/4\n133093.0,https://host/5\n"
+    rows = make(tmp_path, "--links", write(tmp_path / "links.csv", text))
+    assert [(row.trailer, row.title) for row in rows] == [
+        ("_a_", ""),
+        ("a_b", ""),
+        ("A_B-2", ""),
+        ("trailer-cf2abf0c", "日本"),
+        ("133093", ""),
+    ]
+
+
 def test_paths_in_a_list_are_relative_to_it(tmp_path):
+    write(tmp_path / "lists" / "videos" / "a.mp4", "")
     rows = make(tmp_path, "--links", write(tmp_path / "lists" / "links.txt", "videos/a.mp4\n../b.mp4\n"))
     assert [row.urls[0] for row in rows] == ["lists/videos/a.mp4", "./b.mp4"]
 
@@ -137,7 +349,7 @@ def test_paths_in_a_list_are_relative_to_it(tmp_path):
 def test_a_bad_link_is_named_by_line_or_row(tmp_path, capsys):
     lines = write(tmp_path / "links.txt", "https://host/1\nftp://host/2\n")
     assert refusal(tmp_path, capsys, "--links", lines).startswith(
-        "error: links.txt: line 2, column url: 'ftp://host/2' is no http or https link."
+        "error: links.txt: line 2: 'ftp://host/2' is not an http or https link."
     )
     table = write(tmp_path / "links.csv", "id,url\na,https://host/1\nb,file:///etc/passwd\n")
     assert refusal(tmp_path, capsys, "--links", table).startswith("error: links.csv: row 3, column url: 'file:///etc")
@@ -154,6 +366,11 @@ def test_a_bad_link_is_named_by_line_or_row(tmp_path, capsys):
         ("-KQi3bBA1y8", "yt_-KQi3bBA1y8"),
         ("https://vimeo.com/76979871", "76979871"),
         ("https://host/", "host"),
+        ("_KQi3bBA1y_", "_KQi3bBA1y_"),
+        ("https://www.dailymotion.com/video/x7tgad0_the-cat", "x7tgad0"),
+        ("https://www.youtube.com/playlist?list=PL0123456789", "PL0123456789"),
+        ("https://www.imdb.com/video/vi123/?playlistId=tt1", "vi123"),
+        ("videos/The Cat.mp4", "The_Cat"),
         ("https://host/..%2F..%2Fetc%2Fpasswd", "passwd"),
     ],
 )
@@ -243,7 +460,8 @@ def test_labels_and_a_table_of_links(tmp_path):
 
 
 BROKEN = [
-    ("[1, 2", "metadata.json: is no JSON: "),
+    ("[" * 100_000, "metadata.json: is not JSON: "),
+    ("[1, 2", "metadata.json: is not JSON: "),
     ("[]", "metadata.json: has no mapping or list under 'trailers12k'."),
     ('{"trailers12k": 3}', "metadata.json: has no mapping or list under 'trailers12k'."),
     ('{"trailers12k": {"x": 3}}', "metadata.json: trailers12k, x: has no imdb id."),
@@ -265,12 +483,12 @@ def test_broken_metadata_is_named(tmp_path, text, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a,b\n1,2\n", "mtgc.csv: is not mtgc.csv: its columns are mid, action,"),
+        ("a,b\n1,2\n", "mtgc.csv: is not mtgc.csv. Its columns are mid, action,"),
         (HEADER + "tt1,0,0,1,0,0,1,0,1,0,0,0,0\n", "mtgc.csv: row 2: 13 cells where the header has 14."),
         (HEADER + "x,0,0,1,0,0,1,0,1,0,0,0,0,0\n", "mtgc.csv: row 2, column mid: 'x' is no IMDb id."),
         (HEADER + "tt1,2,0,1,0,0,1,0,1,0,0,0,0,0\n", "mtgc.csv: row 2, column action: '2' is neither 0 nor 1."),
         (HEADER + "tt1,0,0,1,0,0,1,0,1,0,0,0,0,3\n", "mtgc.csv: row 2, column split2: '3' is not 0 (train)"),
-        (LABELS + LABELS.splitlines()[1] + "\n", "'tt0035423' stands in two rows of the labels."),
+        (LABELS + LABELS.splitlines()[1] + "\n", "mtgc.csv: row 4, column mid: 'tt0035423' stands already in row 2."),
         (HEADER + "tt9,0,0,1,0,0,1,0,1,0,0,0,0,0\n", "no title has a link, so there is nothing to write."),
     ],
 )
@@ -288,17 +506,112 @@ def test_a_manifest_that_is_there_is_kept(tmp_path, capsys):
     write(tmp_path / "videos" / "a.mp4", "")
     flags = ["manifest", "--folder", str(tmp_path / "videos"), "--output", str(tmp_path / "out.csv")]
     assert main(flags) == 1
-    assert "out.csv: exists. Name another --output, or write over it with --force." in capsys.readouterr().err
+    assert (
+        "out.csv: exists. Add what is new with --update, name another --output, or write over it with --force, which "
+        "loses what it holds, which is not a manifest.\n"
+    ) in capsys.readouterr().err
     assert (tmp_path / "out.csv").read_text() == "precious"
     assert main([*flags, "--force"]) == 0
     assert read_manifest(tmp_path / "out.csv")[0].trailer == "a"
 
 
+BY_HAND = [
+    Trailer("second", ("videos/b.mp4",), "B by hand", ("drama",), (0, None, None)),
+    Trailer("a", ("./videos/a.mp4",), "A", poster="a.jpg"),
+    Trailer("gone", ("https://host/gone",), "Gone"),
+]
+
+
+def by_hand(folder: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "sub/a.mp4", "c.mp4"):
+        write(folder / "videos" / name, "")
+    write_manifest(folder / "out.csv", BY_HAND)
+
+
+def test_update_keeps_what_is_there_and_appends_what_is_new(tmp_path, caplog):
+    caplog.set_level("INFO")
+    by_hand(tmp_path)
+    rows = make(tmp_path, "--folder", tmp_path / "videos", "--update")
+    assert rows == [
+        *BY_HAND,
+        Trailer("c", ("videos/c.mp4",), "c"),
+        Trailer("a-2", ("videos/sub/a.mp4",), "a"),
+    ]
+    assert "b: skipped, its video is there as second" in caplog.messages
+    assert "3 trailers stay as they are, 2 are added" in caplog.messages
+    assert "1 of those that stay are not in the source: gone" in caplog.messages
+
+
+def test_update_without_news_leaves_the_file_alone(tmp_path):
+    write(tmp_path / "out.csv", "id;url\r\nx;https://youtu.be/vKQi3bBA1y8\r\n# a comment\r\n")
+    before = (tmp_path / "out.csv").stat()
+    make(tmp_path, "--links", write(tmp_path / "links.txt", "vKQi3bBA1y8\n"), "--update")
+    assert (tmp_path / "out.csv").stat() == before
+
+
+def test_update_of_nothing_makes_a_manifest(tmp_path):
+    assert make(tmp_path, "--links", write(tmp_path / "links.txt", "vKQi3bBA1y8\n"), "--update") == [
+        Trailer("vKQi3bBA1y8", ("vKQi3bBA1y8",))
+    ]
+
+
+def test_update_goes_by_the_ids_that_a_list_gives(tmp_path, caplog):
+    write_manifest(
+        tmp_path / "out.csv", [Trailer("m1", ("https://host/1",), "", ("drama",)), Trailer("old", ("x.mp4",))]
+    )
+    table = write(
+        tmp_path / "links.csv",
+        "id,url,genres\nM1,https://host/other,comedy\nm2,https://host/2,\nm3,https://host/1,\n",
+    )
+    rows = make(tmp_path, "--links", table, "--update")
+    assert [(row.trailer, row.urls) for row in rows] == [
+        ("m1", ("https://host/1",)),
+        ("old", ("x.mp4",)),
+        ("m2", ("https://host/2",)),
+    ]
+    assert "m1: keeps its links; not added: https://host/other" in caplog.messages
+    assert "m1: keeps its genres; the source has others" in caplog.messages
+
+
+def test_force_says_what_it_loses_before_and_after(tmp_path, capsys, caplog):
+    by_hand(tmp_path)
+    flags = ["manifest", "--folder", str(tmp_path / "videos"), "--output", str(tmp_path / "out.csv")]
+    assert main(flags) == 1
+    told = "2 trailers: second, gone; the titles of 1: a; the posters of 1: a"
+    assert f"write over it with --force, which loses {told}." in capsys.readouterr().err
+    assert read_manifest(tmp_path / "out.csv") == BY_HAND
+    assert main([*flags, "--force"]) == 0
+    assert f"{tmp_path}/out.csv: written over; lost: {told}" in caplog.messages
+
+
+def test_force_says_which_ids_get_another_video(tmp_path, caplog):
+    for name in ("b/x.mp4", "c/x.mp4"):
+        write(tmp_path / "videos" / name, "")
+    make(tmp_path, "--folder", tmp_path / "videos")
+    write(tmp_path / "videos" / "a" / "x.mp4", "")
+    make(tmp_path, "--folder", tmp_path / "videos", "--force")
+    assert "lost: what 2 ids stand for, since they get other videos: x, x-2" in caplog.text
+
+
+def test_update_and_force_exclude_each_other(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["manifest", "--folder", str(tmp_path), "--update", "--force"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_a_list_is_not_written_over(tmp_path, capsys):
+    listed = write(tmp_path / "out.csv", "id,url\na,https://host/1\n")
+    assert main(["manifest", "--links", str(listed), "--output", str(listed), "--force"]) == 1
+    assert "out.csv: is what the manifest is made from. Name another --output." in capsys.readouterr().err
+    assert main(["manifest", "--links", str(listed), "--output", str(tmp_path), "--force"]) == 1
+    assert "is a directory. Name a file in --output." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ([], "error: give one source: --folder, --links, --trailers12k with --metadata"),
-        (["--folder", "x", "--links", "y"], "got --folder, --links."),
+        ([], "error: got none as the source. Give one: --folder, --links, --trailers12k with --metadata"),
+        (["--folder", "x", "--links", "y"], "got --folder, --links as the source."),
         (["--trailers12k", "mtgc.csv"], "mtgc.csv: holds labels and no links. Add --metadata metadata.json"),
         (["--links", "nowhere.txt"], "nowhere.txt: no such"),
     ],
@@ -317,3 +630,23 @@ def test_the_published_labels(tmp_path, shared_data):
     assert sum("sci-fi" in row.genres for row in rows) == 1535
     assert [sum(row.splits[1] == code for row in rows) for code in (0, 1, 2)] == [8397, 1189, 2414]
     assert round(sum(len(row.genres) for row in rows) / len(rows), 4) == 2.5023
+
+
+lines = st.lists(
+    st.sampled_from(
+        ["id,url", "url;title", "#", "; x", "https://youtu.be/vKQi3bBA1y8", "youtube.com/vKQi3bBA1y8", "a,b", '"']
+    )
+    | st.text(max_size=15)
+).map("\n".join)
+
+
+@given(lines.map(str.encode) | st.binary(max_size=40))
+def test_any_list_makes_a_manifest_that_can_be_read_or_is_refused(tmp_path_factory, data):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "any.txt").write_bytes(data)
+    with contextlib.suppress(ManifestError):
+        source = from_links(folder / "any.txt", folder / "any.csv")
+        linked = [trailer for trailer in source.trailers if trailer.urls]
+        if linked:
+            write_manifest(folder / "any.csv", linked)
+            assert read_manifest(folder / "any.csv") == linked

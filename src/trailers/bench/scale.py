@@ -45,7 +45,9 @@ from trailers.errors import ConfigError
 from trailers.project import PROJECT
 from trailers.stages import registry
 from trailers.store import ledger
-from trailers.store.manifest import read_text, split_rows, write_manifest
+from trailers.store.manifest import write_manifest
+from trailers.store.table import split_rows
+from trailers.store.text import read_text
 
 Figures = dict[str, Any]
 
@@ -133,7 +135,7 @@ def standing_in(size: int) -> str:
 
 
 def read_ids(path: Path, count: int) -> list[str]:
-    ids = [cells[0] for cells in split_rows(path, read_text(path))[1:]]
+    ids = [cells[0] for cells in list(split_rows(path, read_text(path)))[1:]]
     if len(ids) < count:
         raise ConfigError(f"{path}: has {len(ids):,} ids, {count:,} are asked for. Name a longer file.")
     return ids[:count]

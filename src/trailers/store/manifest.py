@@ -3,29 +3,48 @@
 Columns: trailer and url are required; title, genres (joined by ``;``), split0, split1, split2 and
 poster are not. ``url`` is a link, a YouTube id or a path relative to the manifest; several
 alternatives are joined by `` | `` and tried in that order.
+
+Read as spreadsheets write it (``store/table.py``), written in one form only.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Iterable, Sequence
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
-from trailers.domain import GENRES, SPLITS, Trailer, is_safe_id
+from trailers.domain import SPLITS, SUBSETS, Trailer
 from trailers.errors import ManifestError
 from trailers.store.atomic import write_text
+from trailers.store.cells import join_urls, parse_genres, parse_id, parse_poster, parse_split, parse_title, parse_urls
+from trailers.store.table import Header, Table, read_header, read_rows
+from trailers.store.text import read_text, shorten
+from trailers.web.links import identity
 
 REQUIRED = ("trailer", "url")
 COLUMNS = ("trailer", "title", "url", "genres", "split0", "split1", "split2", "poster")
-ALTERNATIVES = " | "
-BETWEEN = re.compile(r"(?<![^ ])\|(?![^ ])")  # what reads ALTERNATIVES, at a cell's ends too
 
-YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}", re.ASCII)
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):", re.ASCII)
+# Column -> the names it goes by, in lower case, without blanks and underscores.
+SPELLINGS: Mapping[str, Sequence[str]] = {
+    "trailer": ("trailer", "trailerid", "id", "mid", "imdb", "imdbid", "tconst", "movieid", "filmid"),
+    "title": (
+        "title", "name", "movie", "movietitle", "moviename", "film", "filmtitle", "originaltitle", "primarytitle",
+    ),
+    "url": (
+        "url", "urls", "link", "links", "youtube", "youtubeid", "youtubeurl", "youtubelink", "youtubevideoid", "ytid",
+        "videoid", "videourl", "videolink", "trailerurl", "trailerlink", "path", "file", "filename", "filepath",
+    ),
+    "genres": ("genres", "genre"),
+    "split0": ("split0", "split"),
+    "split1": ("split1",),
+    "split2": ("split2",),
+    "poster": ("poster", "posterurl", "posterlink", "posterpath"),
+}  # fmt: skip
 
 
 def read_manifest(path: Path) -> list[Trailer]:
@@ -34,171 +53,85 @@ def read_manifest(path: Path) -> list[Trailer]:
     Raises:
         ManifestError: names the row (the header is row 1), the column, the reason and the remedy.
     """
-    rows = split_rows(path, read_text(path))
-    if not rows:
-        raise ManifestError(f"{path}: is empty. Write a header with at least trailer,url and a row a trailer.")
-    header = [name.strip() for name in rows[0]]
+    text = read_text(path, kind="manifest")
+    if not text.strip():
+        raise ManifestError(
+            "is empty", where=path, remedy="Write a header with at least trailer,url and one row per trailer."
+        )
+    header = read_header(path, text, SPELLINGS)
     check_header(path, header)
-    trailers: list[Trailer] = []
-    seen: dict[str, int] = {}
-    for number, cells in enumerate(rows[1:], start=2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            raise ManifestError(
-                f"{path}: row {number}: {len(cells)} cells where the header has {len(header)}. "
-                "Quote cells that hold a comma."
-            )
-        trailer = read_row(f"{path}: row {number}", dict(zip(header, (cell.strip() for cell in cells), strict=True)))
-        key = trailer.trailer.lower()
-        if key in seen:
-            raise ManifestError(
-                f"{path}: row {number}, column trailer: '{trailer.trailer}' stands already in row {seen[key]} "
-                "(upper and lower case name the same file on some systems). Give it another id or remove a row."
-            )
-        seen[key] = number
-        trailers.append(trailer)
-    if not trailers:
-        raise ManifestError(f"{path}: has a header but no trailer. Add a row a trailer.")
+    table = read_rows(path, text, header)
+    if not table.rows:
+        raise ManifestError("has a header but no trailer", where=path, remedy="Add one row per trailer.")
+    parsers = {"trailer": parse_id, **parsers_for(path.parent)}
+    trailers = [as_trailer(read_cells(table, number, cells, parsers)) for number, cells in table.rows]
+    check_ids(table, trailers)
     return trailers
 
 
-def split_rows(path: Path, text: str) -> list[list[str]]:
-    rows: list[list[str]] = []
-    try:
-        for cells in csv.reader(io.StringIO(text, newline=""), strict=True):
-            rows.append(cells)
-    except csv.Error as problem:
-        raise ManifestError(
-            f"{path}: row {len(rows) + 1}: {problem}. Quote a cell with one '\"' at either end, and write a quote "
-            "inside it twice."
-        ) from None
-    return rows
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise ManifestError(
-            f"{path}: no such manifest. Write one with `python -m trailers manifest`, or name yours in config.yaml, "
-            "manifest."
-        ) from None
-    except UnicodeDecodeError as problem:
-        raise ManifestError(
-            f"{path}: byte {problem.start} is not UTF-8. Save the file as UTF-8 (Excel: 'CSV UTF-8')."
-        ) from None
-    except OSError as problem:
-        raise ManifestError(f"{path}: cannot be read: {problem.strerror}. Name a readable CSV file.") from None
-
-
-def check_header(path: Path, header: Sequence[str]) -> None:
-    missing = [name for name in REQUIRED if name not in header]
-    unknown = [name for name in header if name not in COLUMNS]
-    double = sorted({name for name in header if header.count(name) > 1})
+def check_header(path: Path, header: Header) -> None:
+    missing = [name for name in REQUIRED if name not in header.columns]
+    known = f"Known columns are {', '.join(COLUMNS)}; {' and '.join(REQUIRED)} are required."
     if missing:
-        hint = " Separate cells by commas." if len(header) == 1 and re.search(r"[;\t]", header[0]) else ""
+        found = shorten(", ".join(header.written))
         raise ManifestError(
-            f"{path}: row 1: column {', '.join(missing)} is missing, found {', '.join(header)}.{hint} "
-            f"Known columns are {', '.join(COLUMNS)}; {' and '.join(REQUIRED)} are required."
+            f"column {', '.join(missing)} is missing, found {found}", where=f"{path}: row {header.row}", remedy=known
         )
-    if unknown or double:
-        what = f"unknown column {', '.join(unknown)}" if unknown else f"column {', '.join(double)} stands twice"
-        raise ManifestError(f"{path}: row 1: {what}. Known columns are {', '.join(COLUMNS)}; rename or remove it.")
-
-
-def read_row(where: str, cells: dict[str, str]) -> Trailer:
-    trailer = cells["trailer"]
-    if not is_safe_id(trailer):
+    if header.unknown:
         raise ManifestError(
-            f"{where}, column trailer: {shorten(trailer)!r} cannot name a file safely. Use 1 to 64 of the "
-            "ASCII letters, digits, '_' and '-', not starting with '-', and no name a system reserves (such as CON)."
+            f"unknown column {shorten(', '.join(header.unknown))}",
+            where=f"{path}: row {header.row}",
+            remedy=f"Rename or remove it. {known}",
         )
-    return Trailer(
-        trailer=trailer,
-        urls=read_urls(where, cells["url"]),
-        title=cells.get("title", ""),
-        genres=read_genres(where, cells.get("genres", "")),
-        splits=tuple(read_split(where, f"split{n}", cells.get(f"split{n}", "")) for n in SPLITS),  # type: ignore[arg-type]
-        poster=read_poster(where, cells.get("poster", "")),
-    )
 
 
-def read_urls(where: str, cell: str) -> tuple[str, ...]:
-    urls = tuple(url for url in (part.strip() for part in BETWEEN.split(cell)) if url)
-    if not urls:
-        raise ManifestError(f"{where}, column url: is empty. Give a link, a YouTube id or the path of a file.")
-    for url in urls:
-        check_url(f"{where}, column url", url)
-    return urls
+Parsers = Mapping[str, Callable[[str], Any]]
 
 
-def read_poster(where: str, cell: str) -> str:
-    if cell:
-        check_url(f"{where}, column poster", cell)
-    return cell
+def parsers_for(base: Path) -> Parsers:
+    """Column -> what reads its cells, of all columns but the ids; paths are relative to ``base``."""
+    return {
+        "url": partial(parse_urls, base=base),
+        "title": parse_title,
+        "genres": parse_genres,
+        **{f"split{n}": parse_split for n in SPLITS},
+        "poster": partial(parse_poster, base=base),
+    }
 
 
-def check_url(where: str, url: str) -> None:
-    if CONTROL.search(url):
-        raise ManifestError(f"{where}: holds a control character. Remove it.")
-    try:
-        web_link(url)
-    except ValueError as problem:
-        raise ManifestError(f"{where}: {problem}") from None
-
-
-def web_link(url: str) -> str | None:
-    """The http or https link that ``url`` stands for; None when it is the path of a file.
-
-    Eleven letters of YouTube's alphabet are a YouTube id: a file of such a name is ``./name``.
+def read_cells(table: Table, number: int, cells: Mapping[str, str], parsers: Parsers) -> dict[str, Any]:
+    """Column -> value of one row; a column that the table lacks reads as empty.
 
     Raises:
-        ValueError: any other scheme (file:, ftp:, concat: and their like reach what a manifest must not).
+        ManifestError: names the row and the column.
     """
-    if YOUTUBE_ID.fullmatch(url):
-        return f"https://www.youtube.com/watch?v={url}"
-    scheme = SCHEME.match(url)
-    if scheme is None:
-        return None
-    if scheme[1].lower() not in ("http", "https"):
-        raise ValueError(f"'{shorten(url)}' is no http or https link. Give one, or write the path of a file as ./NAME.")
+    found = {}
+    column = ""
     try:
-        parts = urlsplit(url)
-        whole = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        whole = False
-    if not whole:
-        raise ValueError(f"'{shorten(url)}' is a link without a valid host. Correct it.")
-    # yt-dlp takes orders for its extractors from such a fragment.
-    if "__youtubedl_smuggle" in url:
-        raise ValueError(f"'{shorten(url)}' carries orders for yt-dlp. Remove what follows '#'.")
-    return url
+        for column, parse in parsers.items():
+            found[column] = parse(cells.get(column, ""))
+    except ManifestError as problem:
+        raise ManifestError(problem.what, where=table.where(number, column), remedy=problem.remedy) from None
+    return found
 
 
-def shorten(text: str) -> str:
-    return text if len(text) <= 80 else text[:77] + "..."
+def as_trailer(found: Mapping[str, Any]) -> Trailer:
+    splits = (found["split0"], found["split1"], found["split2"])
+    return Trailer(found["trailer"], found["url"], found["title"], found["genres"], splits, found["poster"])
 
 
-def read_genres(where: str, cell: str) -> tuple[str, ...]:
-    genres = [genre.strip().lower() for genre in cell.split(";") if genre.strip()]
-    for genre in genres:
-        if genre not in GENRES:
+def check_ids(table: Table, trailers: Sequence[Trailer]) -> None:
+    seen: dict[str, int] = {}
+    for (number, _), trailer in zip(table.rows, trailers, strict=True):
+        key = trailer.trailer.lower()
+        if key in seen:
             raise ManifestError(
-                f"{where}, column genres: '{genre}' is not one of {', '.join(GENRES)}. Correct or remove it; "
-                "genres are joined by ';'."
+                f"'{trailer.trailer}' stands already in row {seen[key]} "
+                "(upper and lower case name the same file on some systems)",
+                where=table.where(number, "trailer"),
+                remedy="Give it another id or remove a row.",
             )
-    return tuple(genre for genre in GENRES if genre in genres)
-
-
-def read_split(where: str, column: str, cell: str) -> int | None:
-    if not cell:
-        return None
-    if cell not in ("0", "1", "2"):
-        raise ManifestError(
-            f"{where}, column {column}: '{cell}' is not 0 (train), 1 (validation), 2 (test) or empty. Correct it."
-        )
-    return int(cell)
+        seen[key] = number
 
 
 def write_manifest(path: Path, trailers: Iterable[Trailer]) -> None:
@@ -207,6 +140,38 @@ def write_manifest(path: Path, trailers: Iterable[Trailer]) -> None:
     rows.writerow(COLUMNS)
     for trailer in trailers:
         splits = ["" if code is None else code for code in trailer.splits]
-        urls = ALTERNATIVES.join(trailer.urls)
+        urls = join_urls(trailer.urls)
         rows.writerow([trailer.trailer, trailer.title, urls, ";".join(trailer.genres), *splits, trailer.poster])
     write_text(path, text.getvalue())
+
+
+def video_key(url: str, base: Path) -> str:
+    """What all links of one video, and all paths of one file, have in common."""
+    return identity(url) or os.path.normpath(base / url)
+
+
+def shared_videos(trailers: Iterable[Trailer], base: Path) -> list[tuple[Trailer, ...]]:
+    """Groups of trailers that share a video, which is then downloaded twice and can be in train and test.
+
+    Args:
+        trailers: with links, and paths relative to ``base``.
+        base: the manifest's folder.
+    """
+    found: dict[str, dict[str, Trailer]] = defaultdict(dict)
+    for trailer in trailers:
+        for url in trailer.urls:
+            found[video_key(url, base)][trailer.trailer] = trailer
+    groups = (tuple(group.values()) for group in found.values() if len(group) > 1)
+    return list(dict.fromkeys(groups))
+
+
+def tell_shared(group: Sequence[Trailer]) -> str:
+    """One sentence on trailers that share a video."""
+    names = ", ".join(trailer.trailer for trailer in group)
+    mixed = [n for n in SPLITS if len({trailer.splits[n] for trailer in group} - {None}) > 1]
+    if not mixed:
+        return f"{names}: the same video"
+    subsets = ", ".join(
+        f"{trailer.trailer} in {SUBSETS[code]}" for trailer in group if (code := trailer.splits[mixed[0]]) is not None
+    )
+    return f"{names}: the same video, and of split{mixed[0]} {subsets}"

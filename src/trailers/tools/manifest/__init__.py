@@ -1,12 +1,13 @@
 """Write a manifest: from a folder of videos, from a list of links, or from the published Trailers12k files.
 
 in   --folder FOLDER                       videos; ids are their names
-     --links FILE                          one link a line, or a CSV with a column url (or link, youtube)
+     --links FILE                          one link per line, or a table with a column url (or link, youtube, ...)
      --trailers12k mtgc.csv --metadata F   labels and splits, with the record's metadata.json for the links
-     --trailers12k mtgc.csv --links FILE   the same, with a CSV of links: columns trailer (or mid, imdb, id) and url
+     --trailers12k mtgc.csv --links FILE   the same, with a table of links: columns trailer (or imdb, id, ...) and url
 out  --output manifest.csv                 what config.yaml's manifest names
 
-A title without a link is left out, and counted by genre and split.
+A manifest that is there is kept. --update adds what is new behind its rows, which stay as they are; --force
+writes over it, and says what is lost. A title without a link is left out, and counted by genre and split.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from pathlib import Path
 
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer, is_safe_id
 from trailers.errors import ManifestError
-from trailers.store.manifest import write_manifest
+from trailers.store.manifest import read_manifest, shared_videos, tell_shared, write_manifest
 from trailers.tools.manifest.folder import from_folder
 from trailers.tools.manifest.links import from_links
+from trailers.tools.manifest.source import Source
 from trailers.tools.manifest.trailers12k import from_trailers12k, links_of_table, read_metadata
+from trailers.tools.manifest.update import added, losses
 
 log = logging.getLogger(__name__)
 
@@ -50,35 +53,66 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("manifest.csv"), metavar="CSV", help="the manifest to write"
     )
-    parser.add_argument("--force", action="store_true", help="write over a manifest that is there")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--update", action="store_true", help="add what is new to the manifest that is there, and change nothing in it"
+    )
+    existing.add_argument(
+        "--force", action="store_true", help="write over a manifest that is there; what is lost is said"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
-    if output.exists() and not arguments.force:
-        raise ManifestError(f"{output}: exists. Name another --output, or write over it with --force.")
-    trailers = collect(arguments)
-    for line in missing_links(trailers):
+    check_output(output, [arguments.links, arguments.trailers12k, arguments.metadata])
+    source = collect(arguments)
+    for line in missing_links(source.trailers):
         log.info("%s", line)
-    linked = [trailer for trailer in trailers if trailer.urls]
+    linked = [trailer for trailer in source.trailers if trailer.urls]
     if not linked:
-        raise ManifestError("no title has a link, so there is nothing to write. Give links for the titles.")
-    check_ids(linked)
-    write_manifest(output, linked)
-    several = sum(len(trailer.urls) > 1 for trailer in linked)
-    log.info("%s: %s trailers%s", output, f"{len(linked):,}", f", {several:,} with several links" if several else "")
+        raise ManifestError("no title has a link, so there is nothing to write", remedy="Give links for the titles.")
+    assert all(is_safe_id(trailer.trailer) for trailer in linked), linked
+    trailers = beside_existing(output, Source(linked, source.given_ids), arguments)
+    for group in shared_videos(trailers, output.parent):
+        log.warning("%s", tell_shared(group))
+    several = sum(len(trailer.urls) > 1 for trailer in trailers)
+    log.info("%s: %s trailers%s", output, f"{len(trailers):,}", f", {several:,} with several links" if several else "")
 
 
-def check_ids(trailers: Sequence[Trailer]) -> None:
-    seen: set[str] = set()
-    for trailer in trailers:
-        assert is_safe_id(trailer.trailer), trailer
-        if trailer.trailer.lower() in seen:
-            raise ManifestError(f"'{trailer.trailer}' stands in two rows of the labels. Fetch the file again.")
-        seen.add(trailer.trailer.lower())
+def check_output(output: Path, inputs: Sequence[Path | None]) -> None:
+    if output.is_dir():
+        raise ManifestError("is a directory", where=output, remedy="Name a file in --output.")
+    if any(path is not None and path.exists() and output.exists() and path.samefile(output) for path in inputs):
+        raise ManifestError("is what the manifest is made from", where=output, remedy="Name another --output.")
 
 
-def collect(arguments: argparse.Namespace) -> list[Trailer]:
+def beside_existing(output: Path, source: Source, arguments: argparse.Namespace) -> Sequence[Trailer]:
+    """Write the manifest, with or over the one that is there; gives the trailers that it has then.
+
+    Raises:
+        ManifestError: there is one, and neither --update nor --force says what to do with it.
+    """
+    trailers = source.trailers
+    if output.exists() and arguments.update:
+        old = read_manifest(output)
+        trailers = added(old, source, output.parent)
+        if len(trailers) == len(old):
+            return trailers
+    elif output.exists():
+        lost = "; ".join(losses(output, trailers)) or "nothing"
+        if not arguments.force:
+            raise ManifestError(
+                "exists",
+                where=output,
+                remedy="Add what is new with --update, name another --output, or write over it with --force, which "
+                f"loses {lost}.",
+            )
+        log.warning("%s: written over; lost: %s", output, lost)
+    write_manifest(output, trailers)
+    return trailers
+
+
+def collect(arguments: argparse.Namespace) -> Source:
     """The trailers that the flags ask for, those without a link among them."""
     given = {name for name in ("folder", "links", "trailers12k", "metadata") if getattr(arguments, name) is not None}
     if given == {"folder"}:
@@ -91,10 +125,12 @@ def collect(arguments: argparse.Namespace) -> list[Trailer]:
         return from_trailers12k(arguments.trailers12k, *read_metadata(arguments.metadata))
     if given == {"trailers12k"}:
         raise ManifestError(
-            f"{arguments.trailers12k}: holds labels and no links. Add --metadata metadata.json (Zenodo record "
-            "5716410) or --links with a CSV of ids and links."
+            "holds labels and no links",
+            where=arguments.trailers12k,
+            remedy="Add --metadata metadata.json (Zenodo record 5716410) or --links with a table of ids and links.",
         )
+    found = ", ".join(f"--{name}" for name in sorted(given)) or "none"
     raise ManifestError(
-        "give one source: --folder, --links, --trailers12k with --metadata, or --trailers12k with --links; got "
-        f"{', '.join(f'--{name}' for name in sorted(given)) or 'none'}."
+        f"got {found} as the source",
+        remedy="Give one: --folder, --links, --trailers12k with --metadata, or --trailers12k with --links.",
     )

@@ -2,59 +2,72 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trailers.domain import Trailer
 from trailers.errors import ManifestError
-from trailers.store.manifest import ALTERNATIVES
+from trailers.store.table import SPOILT
 from trailers.tools.manifest.ids import make_unique, one_line, safe_id
+from trailers.tools.manifest.source import Source, UnwritableError, local_url
 
+log = logging.getLogger(__name__)
+
+SHOWN = 5  # suffixes in a message
 VIDEOS = frozenset(
     f".{suffix}"
     for suffix in "3gp avi divx flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv ts vob webm wmv".split()  # noqa: SIM905
 )
 
 
-def from_folder(folder: Path, output: Path) -> list[Trailer]:
+def from_folder(folder: Path, output: Path) -> Source:
     """Every video in ``folder`` and below it, hidden ones left out; paths relative to the manifest."""
     if not folder.is_dir():
-        raise ManifestError(f"{folder}: is no folder. Name one that holds videos.")
-    videos = sorted(path for path in walk(folder) if path.suffix.lower() in VIDEOS)
+        raise ManifestError("is not a directory", where=folder, remedy="Name one that holds videos.")
+    files = sorted(walk(folder))
+    videos = [path for path in files if path.suffix.lower() in VIDEOS]
     if not videos:
-        raise ManifestError(f"{folder}: holds no video. Known suffixes are {', '.join(sorted(VIDEOS))}.")
-    ids = make_unique(safe_id(path.stem) for path in videos)
-    return [
-        Trailer(name, (local_url(path, output.parent),), title=one_line(path.stem))
-        for name, path in zip(ids, videos, strict=True)
-    ]
+        raise ManifestError("holds no video", where=folder, remedy=f"Known suffixes are {', '.join(sorted(VIDEOS))}.")
+    tell_others([path for path in files if path.suffix.lower() not in VIDEOS])
+    named = list(with_urls(videos, output.parent))
+    if not named:
+        raise ManifestError("holds no video that a manifest can name", where=folder, remedy="Rename the files.")
+    ids = make_unique(safe_id(path.stem) for path, _ in named)
+    return Source([Trailer(name, (url,), title=title_of(path)) for name, (path, url) in zip(ids, named, strict=True)])
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
+    def tell(problem: OSError) -> None:
+        log.warning("%s: cannot be read: %s; left out", problem.filename, problem.strerror)
+
+    for parent, folders, files in os.walk(folder, onerror=tell):
+        for name in folders:
+            if Path(parent, name).is_symlink():
+                log.warning("%s: is a link to a directory; left out", Path(parent, name))
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(parent, name) for name in files if not name.startswith("."))
 
 
-def local_url(path: Path, base: Path) -> str:
-    """``path`` as a manifest in ``base`` names it."""
-    # The real folders, since `..` of a linked one leads elsewhere; the file's own name, linked or not.
-    url = os.path.relpath(path.parent.resolve() / path.name, base.resolve())
-    if "/" not in url:
-        url = f"./{url}"  # or a name such as a:b.mp4 would read as a link
-    unwritable = ALTERNATIVES in url or url != url.strip() or any(ord(letter) < 32 for letter in url)
-    if unwritable or not is_utf8(url):
-        raise ManifestError(
-            f"{path!s}: a manifest cannot name this file: it has ' | ', a control character, bytes that are not UTF-8, "
-            "or a space at an end. Rename it."
-        )
-    return url
+def tell_others(files: Sequence[Path]) -> None:
+    if files:
+        suffixes = Counter(path.suffix.lower() or "no suffix" for path in files)
+        most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in most)
+        log.info("%s files are no videos by their suffix and are left out: %s", f"{len(files):,}", ascii(kinds)[1:-1])
 
 
-def is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def with_urls(videos: Sequence[Path], base: Path) -> Iterator[tuple[Path, str]]:
+    """Every video with the path that a manifest in ``base`` has for it; those that it cannot name are told."""
+    for path in videos:
+        try:
+            yield path, local_url(path, base)
+        except UnwritableError as problem:
+            log.warning("%s; left out", str(problem).rstrip("."))
+
+
+def title_of(path: Path) -> str:
+    title = one_line(path.stem)
+    return one_line(path.name) if SPOILT.fullmatch(title) else title  # or it would be refused as an error

@@ -2,61 +2,65 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
-from trailers.domain import RESERVED_NAMES
-from trailers.store.manifest import YOUTUBE_ID
+from trailers.domain import RESERVED_NAMES, is_safe_id
+from trailers.web.links import name_of
 
 ID_LENGTH = 64
+DIGEST_LENGTH = 8
+# Letters of the Latin alphabet that are no letter with an accent.
+LATIN = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
+                       "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i"})  # fmt: skip
 
 
 def safe_id(text: str) -> str:
-    """An id that resembles ``text``: accents fall, everything else unsafe becomes an underscore."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_").lstrip("-")[:ID_LENGTH]
-    if plain.lower() in RESERVED_NAMES:
-        plain += "_"
-    return plain or "trailer"
+    """An id that resembles ``text``: accents fall, everything else unsafe becomes an underscore.
+
+    Where letters are lost, since the name is long or in another script, a digest of the whole name keeps it
+    apart from others: "日本" becomes "trailer-" and eight digits.
+    """
+    letters = unicodedata.normalize("NFKD", text.translate(LATIN))
+    plain = letters.encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", plain).strip("_").lstrip("-")
+    if not plain or len(plain) > ID_LENGTH or loses_letters(text):
+        whole = unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")
+        digest = hashlib.sha256(whole).hexdigest()[:DIGEST_LENGTH]
+        return f"{plain[: ID_LENGTH - DIGEST_LENGTH - 1] or 'trailer'}-{digest}"
+    return f"{plain}_" if plain.lower() in RESERVED_NAMES else plain
 
 
-def make_unique(wanted: Iterable[str]) -> Iterator[str]:
-    """The ids in order, with -2, -3 ... where one came before, in whatever case."""
-    taken: set[str] = set()
+def loses_letters(text: str) -> bool:
+    """Whether ``text`` has letters or digits that no id can hold."""
+    letters = unicodedata.normalize("NFKD", text.translate(LATIN))
+    return any(letter.isalnum() and not letter.isascii() for letter in letters)
+
+
+def make_unique(wanted: Iterable[str], taken: Iterable[str] = ()) -> Iterator[str]:
+    """The ids in order, with -2, -3 ... where one came before or is ``taken``, in whatever case."""
+    used = {name.lower() for name in taken}
     for name in wanted:
         number, unique = 1, name
-        while unique.lower() in taken:
+        while unique.lower() in used:
             number += 1
             ending = f"-{number}"
             unique = name[: ID_LENGTH - len(ending)] + ending
-        taken.add(unique.lower())
+        used.add(unique.lower())
         yield unique
 
 
 def id_of_link(url: str) -> str:
     """The YouTube id in ``url``, else the last word of its path, made safe."""
-    if YOUTUBE_ID.fullmatch(url):
-        return youtube_name(url)
-    parts = urlsplit(url)
-    words = [word for word in unquote(parts.path).split("/") if word]
-    host = (parts.hostname or "").removeprefix("www.").removeprefix("m.")
-    if host == "youtu.be" and words:
-        return youtube_name(words[0])
-    if host in ("youtube.com", "youtube-nocookie.com"):
-        named = parse_qs(parts.query).get("v") or words[1:2]
-        if named:
-            return youtube_name(named[0])
-    return safe_id(Path(words[-1]).stem if words else host)
-
-
-def youtube_name(video: str) -> str:
-    # One in 64 begins with '-', which no id may.
-    return f"yt_{video}" if video.startswith("-") else safe_id(video)
+    name = name_of(url)
+    if name.startswith("-"):  # as one in 64 YouTube ids does, which no id may
+        name = f"yt_{name}"
+    return name if is_safe_id(name) else safe_id(name)
 
 
 def one_line(text: str) -> str:
-    """``text`` without line breaks and control characters."""
-    return " ".join("".join(" " if ord(letter) < 32 else letter for letter in text).split())
+    """``text`` without line breaks, control characters and what UTF-8 cannot hold."""
+    whole = text.encode("utf-8", "replace").decode()
+    return " ".join("".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in whole).split())

@@ -1,92 +1,123 @@
-"""Trailers from a list of links: lines, or a CSV."""
+"""Trailers from a list of links: lines, or a table."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from trailers.domain import SPLITS, Trailer
 from trailers.errors import ManifestError
-from trailers.store.manifest import read_genres, read_split, read_text, read_urls, split_rows, web_link
-from trailers.tools.manifest.folder import local_url
-from trailers.tools.manifest.ids import id_of_link, make_unique, one_line, safe_id
+from trailers.store.cells import parse_urls, plain
+from trailers.store.manifest import SPELLINGS, parsers_for, read_cells
+from trailers.store.table import SPOILT, Header, Table, read_header, read_rows, split_rows, without_separator_line
+from trailers.store.text import read_text, shorten
+from trailers.tools.manifest.entries import LABELS, Entry, as_source, placed
+from trailers.tools.manifest.ids import one_line
+from trailers.tools.manifest.source import Source, rebased
+from trailers.web.links import web_link
 
 log = logging.getLogger(__name__)
 
-ID_COLUMNS = ("trailer", "mid", "imdb", "imdb_id", "id")
-LINK_COLUMNS = ("url", "link", "youtube", "youtube_id")
+COMMENT_SIGNS = ("#", ";", "]")  # those of yt-dlp's lists
+NO_IDS = ("nan", "none", "null", "n/a")
 
 
-def from_links(path: Path, output: Path) -> list[Trailer]:
-    """A trailer a link; of a CSV with ids, a trailer an id, whose several rows are alternatives."""
-    table = read_table(path)
-    if table is None:
-        return from_lines(path, output)
-    rows, link, name = table
-    grouped: dict[str, list[tuple[str, dict[str, str], tuple[str, ...]]]] = {}
-    for where, cells in rows:
-        if cells[link]:
-            urls = rebased(read_urls(where, cells[link]), path, output)
-            grouped.setdefault(cells.get(name) or urls[0], []).append((where, cells, urls))
-        else:
-            log.info("%s: has no link, left out", where)
-    ids = make_unique(safe_id(key) if members[0][1].get(name) else id_of_link(key) for key, members in grouped.items())
-    return [make_trailer(unique, members) for unique, members in zip(ids, grouped.values(), strict=True)]
+def from_links(path: Path, output: Path) -> Source:
+    """One trailer per video; in a table with ids one per id, whose several rows are alternatives."""
+    text = read_text(path, kind="list of links")
+    header = read_header(path, text, SPELLINGS)
+    if "url" in header.columns:
+        table = read_rows(path, text, header)
+        tell_ignored(table)
+        entries = list(entries_of_table(table, output))
+    else:
+        check_first_line(path, text, header)
+        entries = list(entries_of_lines(path, text, output))
+    if not entries:
+        raise ManifestError("has no link", where=path, remedy="Write one link per line, or a table with a column url.")
+    return as_source(entries, output.parent)
 
 
-def make_trailer(name: str, members: Sequence[tuple[str, dict[str, str], tuple[str, ...]]]) -> Trailer:
-    where, cells, _ = members[0]
-    return Trailer(
-        name,
-        tuple(dict.fromkeys(url for _, _, urls in members for url in urls)),
-        one_line(cells.get("title", "")),
-        read_genres(where, cells.get("genres", "")),
-        read_splits(where, cells),
-    )
+def entries_of_lines(path: Path, text: str, output: Path) -> Iterator[Entry]:
+    """One link per line; empty lines and comments are left out."""
+    for number, line in enumerate(lines_of(text), start=1):
+        if is_link_line(line):
+            with placed(f"{path}: line {number}"):
+                yield Entry(path, f"line {number}", "", rebased(parse_urls(line, path.parent), path, output))
 
 
-def from_lines(path: Path, output: Path) -> list[Trailer]:
-    """One link a line; empty lines, those that start with # and those that were there before are left out."""
-    links: dict[tuple[str, ...], None] = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        link = line.strip()
-        if link and not link.startswith("#"):
-            links[rebased(read_urls(f"{path}: line {number}", link), path, output)] = None
-    ids = make_unique(id_of_link(urls[0]) for urls in links)
-    return [Trailer(unique, urls) for unique, urls in zip(ids, links, strict=True)]
+def lines_of(text: str) -> list[str]:
+    return [line.strip() for line in re.split(r"\r\n|\r|\n", text)]
 
 
-def rebased(urls: Iterable[str], listed: Path, output: Path) -> tuple[str, ...]:
-    """The urls with paths, which are relative to the list, made relative to the manifest."""
-    return tuple(url if web_link(url) else local_url(listed.parent / url, output.parent) for url in urls)
+def is_link_line(line: str) -> bool:
+    return bool(line) and (not line.startswith(COMMENT_SIGNS) or SPOILT.fullmatch(line) is not None)
 
 
-def read_splits(where: str, cells: Mapping[str, str]) -> tuple[int | None, int | None, int | None]:
-    first, second, third = (read_split(where, f"split{n}", cells.get(f"split{n}", "")) for n in SPLITS)
-    return first, second, third
+def check_first_line(path: Path, text: str, header: Header) -> None:
+    """Refuse a table without a column of links that is known, before its header is taken for a link.
+
+    Raises:
+        ManifestError: names the columns that were found, and what was expected.
+    """
+    first = next(filter(is_link_line, lines_of(text)), "")
+    if not first or (len(header.written) < 2 and not header.columns):
+        return
+    with contextlib.suppress(ManifestError):
+        parse_urls(first, path.parent)
+        return
+    where, found = f"{path}: row {header.row}", shorten(", ".join(header.written))
+    if any(map(is_link, header.written)):
+        raise ManifestError(
+            f"is no header, found {found}",
+            where=where,
+            remedy="Write one such as trailer,url above the rows, or one link per line and nothing else.",
+        )
+    rows = split_rows(path, without_separator_line(text)[1], header.delimiter)
+    below = next((cells for number, cells in enumerate(rows, 1) if number > header.row and any(cells)), [])
+    likely = [name for name, cell in zip(header.written, below, strict=False) if is_link(cell)]
+    hint = f"Rename {likely[0]} to url." if len(likely) == 1 else "Name the column of links url."
+    raise ManifestError(f"no column of links is known, found {found}", where=where, remedy=hint)
 
 
-Rows = list[tuple[str, dict[str, str]]]  # where it stands, and its cells by column
+def is_link(cell: str) -> bool:
+    try:
+        return web_link(cell.strip()) is not None
+    except ManifestError:
+        return False
 
 
-def read_table(path: Path) -> tuple[Rows, str, str] | None:
-    """The rows of a CSV of links, and its columns of links and of ids ("" without); None when it is no such CSV."""
-    text = read_text(path)
-    # The first line alone: what is no CSV may hold anything further down.
-    header = [cell.strip(' "\r').lower() for cell in text.split("\n", 1)[0].split(",")]
-    link = next((column for column in LINK_COLUMNS if column in header), None)
-    if link is None:
-        return None
-    name = next((column for column in ID_COLUMNS if column in header), "")
-    rows = []
-    for number, cells in enumerate(split_rows(path, text)[1:], start=2):
-        if not any(cell.strip() for cell in cells):
+def tell_ignored(table: Table) -> None:
+    if table.header.unknown:
+        log.info("%s: columns that a manifest does not have are left out: %s", table.path,
+                 ", ".join(table.header.unknown))  # fmt: skip
+    if table.comments:
+        log.info("%s: %d comments are left out", table.path, table.comments)
+
+
+def entries_of_table(table: Table, output: Path) -> Iterator[Entry]:
+    parsers = {"trailer": given_id, **parsers_for(table.path.parent)}
+    rebase = partial(rebased, listed=table.path, output=output)
+    for number, cells in table.rows:
+        if not cells["url"]:
+            log.warning("%s: has no link; left out", table.where(number))
             continue
-        where = f"{path}: row {number}"
-        if len(cells) != len(header):
-            raise ManifestError(
-                f"{where}: {len(cells)} cells where the header has {len(header)}. Quote cells with commas."
-            )
-        rows.append((where, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
-    return rows, link, name
+        found = read_cells(table, number, cells, parsers)
+        with placed(table.where(number, "url")):
+            urls = rebase(found["url"])
+        with placed(table.where(number, "poster")):
+            found["poster"] = "".join(rebase((found["poster"],) if found["poster"] else ()))
+        labels = {name: found[name] for name in LABELS if found[name] not in ((), None, "")}
+        yield Entry(table.path, f"row {number}", found["trailer"], urls, one_line(found["title"]), labels)
+
+
+def given_id(cell: str) -> str:
+    """The id in ``cell``, which need not be safe; "" without."""
+    name = plain(cell)
+    if name.lower() in NO_IDS:
+        raise ManifestError(f"'{name}' is no id", remedy="Give one, or leave the cell empty.")
+    number = re.fullmatch(r"(\d+)\.0", name, re.ASCII)
+    return number[1] if number else name

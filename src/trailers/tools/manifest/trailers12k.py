@@ -3,69 +3,106 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trailers.domain import GENRES, SPLITS, Trailer
 from trailers.errors import ManifestError
-from trailers.store.manifest import YOUTUBE_ID, read_text, read_urls, split_rows
+from trailers.store.cells import parse_split, parse_title, parse_urls
+from trailers.store.manifest import SPELLINGS, Parsers, read_cells, video_key
+from trailers.store.table import Table, read_header, read_rows, squash
+from trailers.store.text import read_text, shorten
+from trailers.tools.manifest.entries import placed
 from trailers.tools.manifest.ids import one_line
-from trailers.tools.manifest.links import ID_COLUMNS, LINK_COLUMNS, read_splits, read_table, rebased
+from trailers.tools.manifest.source import Source, rebased
+from trailers.web.links import YOUTUBE_ID
 
-LABEL_COLUMNS = ("mid", *GENRES, *(f"split{n}" for n in SPLITS))
-IMDB_ID = re.compile(r"(?:tt)?(\d{1,9})", re.ASCII)
+log = logging.getLogger(__name__)
+
+SPLIT_COLUMNS = tuple(f"split{n}" for n in SPLITS)
+LABEL_COLUMNS = ("mid", *GENRES, *SPLIT_COLUMNS)
+IMDB_ID = re.compile(r"(?:tt)?(\d{1,9})(?:\.0)?", re.ASCII)  # with .0 where pandas took a column for numbers
 
 
-def from_trailers12k(labels: Path, links: Mapping[str, tuple[str, ...]], titles: Mapping[str, str]) -> list[Trailer]:
+def from_trailers12k(labels: Path, links: Mapping[str, tuple[str, ...]], titles: Mapping[str, str]) -> Source:
     """The published titles, in their order, each with what ``links`` has for it, be it nothing."""
-    rows = split_rows(labels, read_text(labels))
-    if not rows or not set(LABEL_COLUMNS) <= set(rows[0]):
-        raise ManifestError(f"{labels}: is not mtgc.csv: its columns are {', '.join(LABEL_COLUMNS)}.")
+    text = read_text(labels, kind="mtgc.csv")
+    header = read_header(labels, text, {name: (squash(name),) for name in LABEL_COLUMNS})
+    if len(header.columns) < len(LABEL_COLUMNS):
+        raise ManifestError("is not mtgc.csv", where=labels, remedy=f"Its columns are {', '.join(LABEL_COLUMNS)}.")
     trailers = []
-    for number, cells in enumerate(rows[1:], start=2):
-        where = f"{labels}: row {number}"
-        if len(cells) != len(rows[0]):
+    for trailer in read_labels(read_rows(labels, text, header)):
+        name = trailer.trailer
+        trailers.append(replace(trailer, urls=links.get(name, ()), title=titles.get(name, "")))
+    names = frozenset(trailer.trailer for trailer in trailers)
+    if links.keys() - names:
+        log.info("%s titles with links have no labels and are left out", f"{len(links.keys() - names):,}")
+    return Source(trailers, names)
+
+
+def read_labels(table: Table) -> Iterator[Trailer]:
+    """One trailer without links per row of mtgc.csv."""
+    parsers: Parsers = {
+        "mid": imdb_id,
+        **dict.fromkeys(GENRES, parse_flag),
+        **dict.fromkeys(SPLIT_COLUMNS, parse_split),
+    }
+    seen: dict[str, int] = {}
+    for number, cells in table.rows:
+        found = read_cells(table, number, cells, parsers)
+        name = found["mid"]
+        if name in seen:
             raise ManifestError(
-                f"{where}: {len(cells)} cells where the header has {len(rows[0])}. Fetch the file again."
+                f"'{name}' stands already in row {seen[name]}",
+                where=table.where(number, "mid"),
+                remedy="Fetch the file again.",
             )
-        row = dict(zip(rows[0], cells, strict=True))
-        name = imdb_id(row["mid"], f"{where}, column mid")
-        odd = [genre for genre in GENRES if row[genre] not in ("0", "1")]
-        if odd:
-            raise ManifestError(f"{where}, column {odd[0]}: '{row[odd[0]]}' is neither 0 nor 1. Fetch the file again.")
-        genres = tuple(genre for genre in GENRES if row[genre] == "1")
-        splits = read_splits(where, row)
-        trailers.append(Trailer(name, links.get(name, ()), titles.get(name, ""), genres, splits))
-    return trailers
+        seen[name] = number
+        first, second, third = (found[column] for column in SPLIT_COLUMNS)
+        yield Trailer(name, (), "", tuple(genre for genre in GENRES if found[genre]), (first, second, third))
 
 
-def imdb_id(text: object, where: str) -> str:
+def parse_flag(cell: str) -> bool:
+    if cell not in ("0", "1", "0.0", "1.0"):
+        raise ManifestError(f"'{shorten(cell)}' is neither 0 nor 1", remedy="Fetch the file again.")
+    return cell.startswith("1")
+
+
+def imdb_id(text: str) -> str:
     """tt and at least seven digits, from an id with or without either."""
-    match = IMDB_ID.fullmatch(str(text).strip())
+    match = IMDB_ID.fullmatch(text.strip())
     if match is None:
-        raise ManifestError(f"{where}: '{text}' is no IMDb id. Write tt and its digits, as in tt0133093.")
+        raise ManifestError(f"'{shorten(text)}' is no IMDb id", remedy="Write tt and its digits, as in tt0133093.")
     return f"tt{match[1].zfill(7)}"
 
 
 def links_of_table(path: Path, output: Path) -> dict[str, tuple[str, ...]]:
-    """Title -> its links, of a CSV with a column of ids and one of links; several rows are alternatives."""
-    table = read_table(path)
-    if table is None or not table[2]:
+    """Title -> its links, of a table with a column of ids and one of links; several rows are alternatives."""
+    text = read_text(path, kind="list of links")
+    header = read_header(path, text, {"trailer": SPELLINGS["trailer"], "url": SPELLINGS["url"]})
+    if len(header.columns) < 2:
         raise ManifestError(
-            f"{path}: needs a header with a column of ids ({', '.join(ID_COLUMNS)}) and one of links "
-            f"({', '.join(LINK_COLUMNS)})."
+            f"needs a column of ids and one of links, found {shorten(', '.join(header.written))}",
+            where=f"{path}: row {header.row}",
+            remedy="Call them trailer and url.",
         )
-    rows, link, name = table
-    found: dict[str, list[str]] = defaultdict(list)
-    for where, cells in rows:
-        if cells[link]:
-            found[imdb_id(cells[name], f"{where}, column {name}")] += rebased(
-                read_urls(where, cells[link]), path, output
-            )
-    return {title: tuple(dict.fromkeys(urls)) for title, urls in found.items()}
+    table = read_rows(path, text, header)
+    parsers: Parsers = {"trailer": imdb_id, "url": partial(parse_urls, base=path.parent)}
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for number, cells in table.rows:
+        if not cells["url"]:
+            continue
+        row = read_cells(table, number, cells, parsers)
+        with placed(table.where(number, "url")):
+            for url in rebased(row["url"], path, output):
+                found[row["trailer"]].setdefault(video_key(url, output.parent), url)
+    return {title: tuple(urls.values()) for title, urls in found.items()}
 
 
 def read_metadata(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
@@ -75,23 +112,28 @@ def read_metadata(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str
     ids with or without tt, one YouTube trailer or several.
     """
     try:
-        record = json.loads(read_text(path))
-    except ValueError as problem:
-        raise ManifestError(f"{path}: is no JSON: {problem}. Fetch it again.") from None
+        record = json.loads(read_text(path, kind="metadata.json"))
+    except (ValueError, RecursionError) as problem:
+        raise ManifestError(f"is not JSON: {problem}", where=path, remedy="Fetch it again.") from None
     titles = record.get("trailers12k") if isinstance(record, dict) else None
     if not isinstance(titles, dict | list):
-        raise ManifestError(f"{path}: has no mapping or list under 'trailers12k'. Give the record's metadata.json.")
+        raise ManifestError(
+            "has no mapping or list under 'trailers12k'", where=path, remedy="Give the record's metadata.json."
+        )
     links: dict[str, tuple[str, ...]] = {}
     names: dict[str, str] = {}
     for key, entry in titles.items() if isinstance(titles, dict) else enumerate(titles):
         where = f"{path}: trailers12k, {key}"
         imdb = part(entry, "imdb")
         if "id" not in imdb:
-            raise ManifestError(f"{where}: has no imdb id. Fetch the file again.")
-        name = imdb_id(imdb["id"], where)
-        links[name] = youtube_links(part(entry, "youtube").get("trailers"), where)
+            raise ManifestError("has no imdb id", where=where, remedy="Fetch the file again.")
+        with placed(where):
+            name = imdb_id(str(imdb["id"]))
+        found = youtube_links(part(entry, "youtube").get("trailers"), where)
+        links[name] = tuple(dict.fromkeys((*links.get(name, ()), *found)))
         if isinstance(imdb.get("title"), str):
-            names[name] = one_line(imdb["title"])
+            with placed(where):
+                names[name] = parse_title(one_line(imdb["title"]))
     return links, names
 
 
@@ -105,6 +147,6 @@ def youtube_links(trailers: Any, where: str) -> tuple[str, ...]:
     for trailer in trailers if isinstance(trailers, list) else [trailers] if trailers else []:
         video = trailer.get("id") if isinstance(trailer, dict) else trailer
         if not isinstance(video, str) or not YOUTUBE_ID.fullmatch(video):
-            raise ManifestError(f"{where}: {str(video)[:80]!r} is no YouTube id. Correct or remove it.")
+            raise ManifestError(f"{str(video)[:80]!r} is no YouTube id", where=where, remedy="Correct or remove it.")
         found.append(video)
     return tuple(dict.fromkeys(found))

@@ -1,0 +1,189 @@
+"""What the cells of a manifest may hold. Each function takes one cell and gives its value.
+
+Raises:
+    ManifestError: what is wrong and what to do about it; who calls knows the file, row and column.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from trailers.domain import GENRES, is_safe_id
+from trailers.errors import ManifestError
+from trailers.store.text import shorten
+from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from trailers.web.links import EXPLICIT, HOST, web_link
+
+ALTERNATIVES = " | "
+BETWEEN = re.compile(r"(?<![^ ])\|(?![^ ])")  # what reads ALTERNATIVES, at a cell's ends too
+BARS = re.compile(r"(?<![^ ])\|+(?![^ ])")  # in a name: written with one more bar
+
+LONGEST_URL = 8192
+LONGEST_TITLE = 1000  # letters; what is longer is a quote that was never closed
+
+# Containers that ffmpeg knows, those that no site would send among them.
+MEDIA_SUFFIXES = frozenset((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *"asf divx f4v m2ts mxf ogm ogg rm".split()))  # noqa: SIM905
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+LINE_BREAKS = re.compile(r"[\t\n\x0b\x0c\r]+")
+AT_ENDS = " \t\u00a0\u200b\u200e\u200f\u2060\ufeff"  # what is copied along with a link, and not seen
+ROUNDED = re.compile(r"\d+(?:[.,]\d+)?[eE]\+\d+", re.ASCII)
+AS_TEXT = re.compile(r'="(.*)"')  # how a cell is kept from becoming a number
+
+GENRE_BETWEEN = re.compile(r"[;,|/]")
+GENRE_NAMES = {**{genre: genre for genre in GENRES}, "science fiction": "sci-fi", "sci fi": "sci-fi", "scifi": "sci-fi"}
+SPLIT_WORDS = {
+    **{f"{code}{rest}": code for code in (0, 1, 2) for rest in ("", ".0", ",0")},
+    **{word: code for code, words in enumerate(("train training", "validation valid val dev", "test testing"))
+       for word in words.split()},
+}  # fmt: skip
+
+
+def parse_id(cell: str) -> str:
+    text = plain(cell)
+    if not is_safe_id(text):
+        raise ManifestError(
+            f"{shorten(text)!r} cannot name a file safely",
+            remedy="Use 1 to 64 of the ASCII letters, digits, '_' and '-', not starting with '-', and no name a "
+            "system reserves (such as CON).",
+        )
+    return text
+
+
+def plain(cell: str) -> str:
+    """``cell`` without what spreadsheets and copying put around it.
+
+    Raises:
+        ManifestError: it is a number that a spreadsheet has rounded.
+    """
+    text = cell.strip(AT_ENDS)
+    quoted = AS_TEXT.fullmatch(text) if text.startswith("=") else None
+    if quoted:
+        text = quoted[1].strip(AT_ENDS)
+    if "+" in text and ROUNDED.fullmatch(text):
+        raise ManifestError(
+            f"'{text}' is a number that a spreadsheet has rounded",
+            remedy="Make the column one of text there, enter the value again and save.",
+        )
+    return text
+
+
+def parse_urls(cell: str, base: Path) -> tuple[str, ...]:
+    """The links and paths of one trailer, in the order they are tried; paths are relative to ``base``."""
+    whole = plain(cell)
+    parts = [whole]
+    if "|" in whole:
+        parts = [BARS.sub(lambda bars: bars[0][1:], plain(part)) for part in BETWEEN.split(whole)]
+    urls = tuple(url for url in parts if url)
+    if not urls:
+        raise ManifestError("is empty", remedy="Give a link, a YouTube id or the path of a file.")
+    for url in urls:
+        check_url(url, base)
+    return urls
+
+
+def join_urls(urls: Sequence[str]) -> str:
+    """The cell that ``parse_urls`` reads as ``urls``."""
+    return ALTERNATIVES.join(BARS.sub(lambda bars: f"|{bars[0]}", url) for url in urls)
+
+
+def parse_poster(cell: str, base: Path) -> str:
+    text = plain(cell)
+    if text:
+        check_url(text, base)
+    return text
+
+
+def check_url(url: str, base: Path) -> None:
+    """Refuse what is neither a link nor, for certain, the path of a file."""
+    if CONTROL.search(url):
+        raise ManifestError("holds a control character", remedy="Remove it; several links are joined by ' | '.")
+    if len(url) > LONGEST_URL:
+        raise ManifestError(f"has {len(url):,} letters", remedy="Give one link, or several joined by ' | '.")
+    if web_link(url) is None and not is_path(url, base):
+        raise not_understood(url)
+
+
+def is_path(url: str, base: Path) -> bool:
+    """Whether ``url`` was meant to be a path: by its form, or since there is such a file."""
+    return is_path_by_form(url) or is_there(base / url)
+
+
+def is_there(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  Path.exists fails on a name too long to be a file's
+
+
+def is_path_by_form(url: str) -> bool:
+    """Whether ``url`` cannot be anything but a path: it begins as one, or has the suffix of a video or an image."""
+    if url.startswith(EXPLICIT) and not url.startswith("//"):
+        return True
+    suffix = url.rpartition(".")[2].lower()
+    is_doubtful = "://" in url or "\\" in url or url.startswith(("~", "//", "=")) or reads_as_host(url)
+    return suffix in MEDIA_SUFFIXES and not is_doubtful
+
+
+def reads_as_host(url: str) -> bool:
+    host = HOST.match(url)
+    return host is not None and url[host.end() :].startswith("/")
+
+
+def not_understood(url: str) -> ManifestError:
+    quoted = f"'{shorten(url)}'"
+    if "://" in url:
+        return ManifestError(
+            f"{quoted} holds more than a link", remedy="Give the link alone, or a table with columns such as title,url."
+        )
+    if reads_as_host(url):
+        return ManifestError(
+            f"{quoted} can be a link or the path of a file",
+            remedy=f"Write https://{shorten(url)} for the link, ./{shorten(url)} for the path.",
+        )
+    if "\\" in url:
+        return ManifestError(f"{quoted} is not a path here", remedy="Write / in place of \\.")
+    if url.startswith("~"):
+        return ManifestError(f"{quoted} is not a path", remedy="Write the whole path, since ~ is not replaced.")
+    return ManifestError(
+        f"{quoted} is neither a link nor an existing file",
+        remedy="Give a link with https://, a YouTube id, or a path; one that does not exist yet begins with ./ or /.",
+    )
+
+
+def parse_title(cell: str) -> str:
+    title = LINE_BREAKS.sub(" ", cell)
+    if CONTROL.search(title):
+        raise ManifestError("holds a control character", remedy="Remove it.")
+    if len(title) > LONGEST_TITLE:
+        raise ManifestError(
+            f"has {len(title):,} letters, at most {LONGEST_TITLE:,} make a title",
+            remedy="Shorten it; a quote that is opened and never closed takes in what follows.",
+        )
+    return title
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_genres(cell: str) -> tuple[str, ...]:
+    """Genres in the order of ``GENRES``; also as Python and pandas write lists of words."""
+    bare = cell.strip().strip("[]")
+    found = {genre for genre in (part.strip(" '\"").lower() for part in GENRE_BETWEEN.split(bare)) if genre}
+    unknown = sorted(found - GENRE_NAMES.keys())
+    if unknown:
+        raise ManifestError(
+            f"'{shorten(unknown[0])}' is not one of {', '.join(GENRES)}",
+            remedy="Correct or remove it; genres are joined by ';'.",
+        )
+    names = {GENRE_NAMES[genre] for genre in found}
+    return tuple(genre for genre in GENRES if genre in names)
+
+
+def parse_split(cell: str) -> int | None:
+    if not cell:
+        return None
+    code = SPLIT_WORDS.get(cell.lower())
+    if code is None:
+        raise ManifestError(
+            f"'{shorten(cell)}' is not 0 (train), 1 (validation), 2 (test) or empty", remedy="Correct it."
+        )
+    return code

@@ -1,0 +1,105 @@
+"""The text of a file that a person or a spreadsheet wrote, in whatever encoding, where it can be only one."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from pathlib import Path
+
+from trailers.errors import ManifestError
+
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+NO_TEXT = (
+    (b"PK\x03\x04", "a spreadsheet or another zip archive"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet of old Excel"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"%PDF", "a PDF"),
+)
+SAVE_AS = "Save the file as UTF-8 (Excel: 'CSV UTF-8')."
+
+# Letters that Windows reads alike in Western Europe, Central Europe and Turkey. The code pages share no others,
+# so "è" could as well be "č", and what systems without these pages write lies mostly below 0xC0.
+PAGES = ("cp1252", "cp1250", "cp1254")
+SHARED = bytes(
+    byte for byte in range(0xC0, 0x100) if len({bytes([byte]).decode(page, "replace") for page in PAGES}) == 1
+)
+ACCENTED = re.compile(rb"(?<![\x80-\xff])[" + re.escape(SHARED) + rb"](?![\x80-\xff])")
+
+
+def read_text(path: Path, *, kind: str = "file") -> str:
+    """What ``path`` says, without a byte order mark.
+
+    Args:
+        path: of a text file.
+        kind: what it should be, for the message: "manifest", "list of links".
+
+    Raises:
+        ManifestError: it cannot be read, or its encoding is unknown; then with row and column.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        remedy = f"Name the {kind} that you have."
+        if kind == "manifest":
+            remedy = "Write one with `python -m trailers manifest`, or name yours in config.yaml, manifest."
+        raise ManifestError(f"no such {kind}", where=path, remedy=remedy) from None
+    except OSError as problem:
+        raise ManifestError(f"cannot be read: {problem.strerror}", where=path, remedy="Name a readable file.") from None
+    return decode(path, data)
+
+
+def decode(path: Path, data: bytes) -> str:
+    for signature, what in NO_TEXT:
+        if data.startswith(signature):
+            raise ManifestError(f"is {what}, not a text file", where=path, remedy=SAVE_AS)
+    mark, encoding = next((pair for pair in BYTE_ORDER_MARKS if data.startswith(pair[0])), (b"", without_mark(data)))
+    try:
+        return data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as problem:
+        if encoding == "utf-8" and not mark and not ACCENTED.sub(b"", data).strip(bytes(range(128))):
+            return data.decode(PAGES[0])
+        raise ManifestError(
+            f"byte {problem.start + len(mark)} is not {encoding.upper()}",
+            where=place_of(path, data, problem.start, encoding),
+            remedy=SAVE_AS,
+        ) from None
+
+
+def without_mark(data: bytes) -> str:
+    """UTF-16 where every other byte of the beginning is zero, as in text of the Latin alphabet; else UTF-8."""
+    even, odd = data[0:200:2], data[1:200:2]
+    if len(odd) > 1 and not even.count(0) and odd.count(0) > 0.9 * len(odd):
+        return "utf-16-le"
+    if len(odd) > 1 and not odd.count(0) and even.count(0) > 0.9 * len(even):
+        return "utf-16-be"
+    return "utf-8"
+
+
+def place_of(path: Path, data: bytes, offset: int, encoding: str) -> str:
+    """The file, and for what is nearly ASCII the row and column of byte ``offset``."""
+    if encoding != "utf-8":
+        return str(path)
+    before = data[: offset + 1].decode("latin-1")
+    first = before.partition("\n")[0]
+    delimiter = max(",;\t|", key=first.count)
+    try:
+        rows = list(csv.reader(io.StringIO(before, newline=""), delimiter=delimiter))
+    except csv.Error:
+        return str(path)
+    names = rows[0] if len(rows) > 1 else []
+    number = len(rows[-1])
+    name = names[number - 1].strip(" \ufeff") if number <= len(names) else ""
+    return f"{path}: row {len(rows)}, column {name or number}"
+
+
+def shorten(text: str) -> str:
+    """``text`` as a message quotes it."""
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,125 @@
+"""Entries of a list, and the trailers that they make: one per id, and without an id one per video."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trailers.domain import SPLITS, Trailer, is_safe_id
+from trailers.errors import ManifestError
+from trailers.store.manifest import video_key
+from trailers.store.text import shorten
+from trailers.tools.manifest.ids import id_of_link, loses_letters, make_unique, one_line, safe_id
+from trailers.tools.manifest.source import Source
+from trailers.web.links import is_list, name_of
+
+log = logging.getLogger(__name__)
+
+LABELS = ("genres", *(f"split{n}" for n in SPLITS), "poster")  # of which a trailer has one each
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a list."""
+
+    path: Path
+    place: str  # in the list, such as "row 3"
+    given_id: str  # "" without
+    urls: tuple[str, ...]  # as a manifest has them
+    title: str = ""
+    labels: Mapping[str, Any] | None = None  # those that are not empty
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}: {self.place}"
+
+
+@contextlib.contextmanager
+def placed(where: str) -> Iterator[None]:
+    """What is refused inside is refused ``where`` it stands."""
+    try:
+        yield
+    except ManifestError as problem:
+        raise ManifestError(problem.what, where=problem.where or where, remedy=problem.remedy) from None
+
+
+def as_source(entries: Sequence[Entry], base: Path) -> Source:
+    groups = grouped(entries, base)
+    names = list(make_unique(id_of(members[0]) for members in groups))
+    trailers = [merged(name, members, base) for name, members in zip(names, groups, strict=True)]
+    tell_lists(entries)
+    given = frozenset(name for name, members in zip(names, groups, strict=True) if members[0].given_id)
+    return Source(trailers, given)
+
+
+def grouped(entries: Sequence[Entry], base: Path) -> list[list[Entry]]:
+    """The entries of every trailer: of the same id, and without one of the same video."""
+    groups: dict[str, list[Entry]] = {}
+    owners: dict[str, str] = {}  # of a video: its group
+    order = {entry.where: place for place, entry in enumerate(entries)}
+    # Ids first, so that a row without one finds the trailer that has its video.
+    for entry in sorted(entries, key=lambda entry: not entry.given_id):
+        videos = [video_key(url, base) for url in entry.urls]
+        owner = next((owners[video] for video in videos if video in owners), "")
+        if owner and (not entry.given_id or owner == f"id {entry.given_id}"):
+            log.warning("%s: the same video as %s", entry.where, groups[owner][0].place)
+        group = f"id {entry.given_id}" if entry.given_id else owner or entry.where
+        groups.setdefault(group, []).append(entry)
+        for video in videos:
+            owners.setdefault(video, group)
+    return sorted(groups.values(), key=lambda members: order[members[0].where])
+
+
+def id_of(entry: Entry) -> str:
+    if not entry.given_id:
+        return id_of_link(entry.urls[0])
+    return entry.given_id if is_safe_id(entry.given_id) else safe_id(entry.given_id)
+
+
+def merged(name: str, members: Sequence[Entry], base: Path) -> Trailer:
+    """One trailer of all its rows: their links in order, the first title, the labels of whichever has them.
+
+    Raises:
+        ManifestError: two rows have different labels.
+    """
+    labels: dict[str, Any] = {}
+    titles = [entry.title for entry in members if entry.title]
+    for entry in members:
+        for label, value in (entry.labels or {}).items():
+            if labels.setdefault(label, value) != value:
+                raise ManifestError(
+                    f"is the trailer of {members[0].place}, but with other {label}",
+                    where=entry.where,
+                    remedy="Give both rows the same, or leave it empty in one; or give them different ids.",
+                )
+        if entry.title and entry.title != titles[0]:
+            log.warning("%s: '%s' keeps the title '%s'", entry.where, name, shorten(titles[0]))
+    original = members[0].given_id or name_of(members[0].urls[0])
+    title = titles[0] if titles else one_line(original) if loses_letters(original) else ""
+    first, second, third = (labels.get(f"split{n}") for n in SPLITS)
+    return Trailer(
+        name, distinct(members, base), title, labels.get("genres", ()), (first, second, third), labels.get("poster", "")
+    )
+
+
+def distinct(members: Sequence[Entry], base: Path) -> tuple[str, ...]:
+    """The links of all ``members`` in order, one per video."""
+    found: dict[str, str] = {}
+    for entry in members:
+        for url in entry.urls:
+            found.setdefault(video_key(url, base), url)
+    return tuple(found.values())
+
+
+def tell_lists(entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        for url in entry.urls:
+            if is_list(url):
+                log.warning(
+                    "%s: '%s' is a list of videos, of which the first is downloaded, and which that is can change. "
+                    "Give the link of one video.", entry.where, shorten(url),
+                )  # fmt: skip

@@ -1,0 +1,95 @@
+"""What becomes of a manifest that is there: it is added to, or written over, and what that means is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trailers.domain import Trailer
+from trailers.errors import ManifestError
+from trailers.store.manifest import read_manifest, video_key
+from trailers.tools.manifest.ids import make_unique
+from trailers.tools.manifest.source import Source
+
+log = logging.getLogger(__name__)
+
+SHOWN = 5  # ids in a message
+KEPT = (("title", "titles"), ("genres", "genres"), ("splits", "splits"), ("poster", "posters"))
+
+
+def added(old: Sequence[Trailer], source: Source, base: Path) -> list[Trailer]:
+    """``old``, untouched, and behind it what of ``source`` is new; tells what is not taken over.
+
+    A trailer is there already when the manifest has its video, or its id where the source gives ids.
+    """
+    owners = {video_key(url, base): trailer.trailer for trailer in reversed(old) for url in trailer.urls}
+    by_id = {trailer.trailer.lower(): trailer for trailer in old}
+    new, seen = [], set()
+    for trailer in source.trailers:
+        videos = [video_key(url, base) for url in trailer.urls]
+        same_id = trailer.trailer.lower() if trailer.trailer in source.given_ids else ""
+        owner = by_id.get(same_id) or next((by_id[owners[v].lower()] for v in videos if v in owners), None)
+        if owner is None:
+            new.append(trailer)
+            continue
+        seen.add(owner.trailer)
+        tell_known(owner, trailer, [url for url, v in zip(trailer.urls, videos, strict=True) if v not in owners])
+    tell_rest(old, seen, new)
+    ids = make_unique((trailer.trailer for trailer in new), taken=by_id)
+    return [*old, *(replace(trailer, trailer=name) for name, trailer in zip(ids, new, strict=True))]
+
+
+def tell_known(there: Trailer, trailer: Trailer, links: Sequence[str]) -> None:
+    """Say what of ``trailer`` is not taken over, since the manifest has it as ``there``."""
+    if trailer.trailer != there.trailer:
+        log.info("%s: skipped, its video is there as %s", trailer.trailer, there.trailer)
+    if links:
+        log.warning("%s: keeps its links; not added: %s", there.trailer, " | ".join(links))
+    for field, words in KEPT[1:3]:
+        found = getattr(trailer, field)
+        if any(value not in (None, "") for value in found) and found != getattr(there, field):
+            log.warning("%s: keeps its %s; the source has others", there.trailer, words)
+
+
+def tell_rest(old: Sequence[Trailer], seen: set[str], new: Sequence[Trailer]) -> None:
+    gone = [trailer.trailer for trailer in old if trailer.trailer not in seen]
+    log.info("%s trailers stay as they are, %s are added", f"{len(old):,}", f"{len(new):,}")
+    if gone:
+        log.info("%s of those that stay are not in the source: %s", f"{len(gone):,}", some(gone))
+
+
+def losses(path: Path, new: Sequence[Trailer]) -> list[str]:
+    """What is lost when ``new`` is written over the manifest ``path``, one clause each."""
+    try:
+        old = read_manifest(path)
+    except ManifestError:
+        return ["what it holds, which is not a manifest"]
+    return list(differences(old, {trailer.trailer: trailer for trailer in new}, path.parent))
+
+
+def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> Iterator[str]:
+    gone = [trailer.trailer for trailer in old if trailer.trailer not in new]
+    if gone:
+        yield f"{len(gone):,} trailers: {some(gone)}"
+    both = [(trailer, new[trailer.trailer]) for trailer in old if trailer.trailer in new]
+    moved = [
+        before.trailer
+        for before, after in both
+        if not {video_key(url, base) for url in before.urls} & {video_key(url, base) for url in after.urls}
+    ]
+    if moved:
+        yield f"what {len(moved):,} ids stand for, since they get other videos: {some(moved)}"
+    for field, words in KEPT:
+        empty = getattr(Trailer("a", ()), field)
+        lost = [
+            before.trailer for before, after in both if getattr(before, field) not in (empty, getattr(after, field))
+        ]
+        if lost:
+            yield f"the {words} of {len(lost):,}: {some(lost)}"
+
+
+def some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN])
+    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN:,} more"
