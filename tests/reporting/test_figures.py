@@ -28,10 +28,10 @@ def drawn(folder):
 
 def test_counts_of_genres_and_of_genres_together(tmp_path):
     trailers = [
-        Trailer("a", ("x",), genres=("action", "drama"), splits=(0, 0, 0)),
-        Trailer("b", ("x",), genres=("drama",), splits=(2, 0, 0)),
-        Trailer("c", ("x",), genres=("action", "drama", "horror"), splits=(1, 0, 0)),
-        Trailer("d", ("x",)),
+        Trailer("a", ("x.mp4",), genres=("action", "drama"), splits=(0, 0, 0)),
+        Trailer("b", ("x.mp4",), genres=("drama",), splits=(2, 0, 0)),
+        Trailer("c", ("x.mp4",), genres=("action", "drama", "horror"), splits=(1, 0, 0)),
+        Trailer("d", ("x.mp4",)),
     ]
     write_manifest(tmp_path / "m.csv", trailers)
     found = figures(tmp_path / "out", "--manifest", tmp_path / "m.csv")
@@ -47,7 +47,7 @@ def test_counts_of_genres_and_of_genres_together(tmp_path):
 
 
 def test_the_same_manifest_gives_the_same_bytes(tmp_path):
-    write_manifest(tmp_path / "m.csv", [Trailer("a", ("x",), genres=("action", "drama"), splits=(0, 1, 2))])
+    write_manifest(tmp_path / "m.csv", [Trailer("a", ("x.mp4",), genres=("action", "drama"), splits=(0, 1, 2))])
     for name in ("one", "two"):
         figures(tmp_path / name, "--manifest", tmp_path / "m.csv")
     for name in drawn(tmp_path / "one"):
@@ -58,7 +58,7 @@ def test_the_real_labels_have_the_published_counts(tmp_path, shared_data):
     with (shared_data / "trailers12k" / "mtgc.csv").open() as file:
         trailers = [
             Trailer(
-                row["mid"], ("x",), genres=tuple(genre for genre in GENRES if row[genre] == "1"),
+                row["mid"], ("x.mp4",), genres=tuple(genre for genre in GENRES if row[genre] == "1"),
                 splits=tuple(int(row[f"split{n}"]) for n in range(3)),
             )
             for row in csv.DictReader(file)

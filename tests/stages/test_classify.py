@@ -159,9 +159,9 @@ def test_another_seed_gives_another_network(study):
 def test_trailers_that_cannot_take_part_are_left_out_counted_and_named(study, caplog):
     trailers = make_trailers(60)
     trailers += [
-        Trailer("t900", ("x",), splits=(0, 0, 0)),
-        Trailer("t901", ("x",), genres=("action",), splits=(None, 0, 0)),
-        Trailer("t902", ("x",), genres=("action", "drama"), splits=(2, 0, 0)),
+        Trailer("t900", ("x.mp4",), splits=(0, 0, 0)),
+        Trailer("t901", ("x.mp4",), genres=("action",), splits=(None, 0, 0)),
+        Trailer("t902", ("x.mp4",), genres=("action", "drama"), splits=(2, 0, 0)),
     ]
     write_manifest(study / "manifest.csv", trailers)
     with caplog.at_level("WARNING"):

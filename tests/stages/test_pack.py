@@ -77,7 +77,7 @@ def test_a_folder_of_ledgers_is_read_shard_by_shard_in_the_order_of_the_manifest
     names = make_shards([row.trailer for row in rows], size=1)
     for row, name in zip(rows, names, strict=True):
         write_ledger(tmp_path / "ledgers" / f"{name}.tsv", [row])
-    (tmp_path / "manifest.csv").write_text("trailer,url\n" + "".join(f"{row.trailer},x\n" for row in rows))
+    (tmp_path / "manifest.csv").write_text("trailer,url\n" + "".join(f"{row.trailer},x.mp4\n" for row in rows))
     words = ["pack", "--clips", "shot24", "--backbone", "resnet50", "--ledgers", str(tmp_path / "ledgers")]
     words += ["--output", str(tmp_path / "folder.h5"), "--results", str(results.root)]
     assert main([*words, "--manifest", str(tmp_path / "manifest.csv"), "--shards", "s1"]) == 0

@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 
 def test_genres_move_the_vectors_along_their_direction(tmp_path):
     trailers = [
-        Trailer(f"t{i}", ("x",), genres=("drama",) if i % 2 else ("action",), splits=(0, 1, 2)) for i in range(200)
+        Trailer(f"t{i}", ("x.mp4",), genres=("drama",) if i % 2 else ("action",), splits=(0, 1, 2)) for i in range(200)
     ]
     write_manifest(tmp_path / "m.csv", trailers)
     more = ["--manifest", str(tmp_path / "m.csv"), "--strength", "5", "--share", "1"]

@@ -266,7 +266,7 @@ def test_what_is_no_video_is_dead(work, video, tmp_path, kind):
 
 def test_no_local_file_is_reached_over_a_link(work, tmp_path, video):
     (tmp_path / "cat.mp4").write_bytes(video)
-    with pytest.raises(ManifestError, match=r"row 2, column url: 'file:///.*' is no http or https link"):
+    with pytest.raises(ManifestError, match=r"row 2, column url: 'file:///.*' is not an http or https link"):
         work.one(f"file://{tmp_path}/cat.mp4")
 
 

@@ -133,7 +133,7 @@ def make_trailers(count: int, seed: int) -> list[Trailer]:
     codes = zip(*(splits.stratify(labels, seed=seed + n).tolist() for n in SPLITS), strict=True)
     return [
         Trailer(
-            f"syn{number:07d}", ("synthetic",), genres=genres_of(row), splits=(a, b, c), title=f"Synthetic {number}"
+            f"syn{number:07d}", ("synthetic.mp4",), genres=genres_of(row), splits=(a, b, c), title=f"Synthetic {number}"
         )
         for number, (row, (a, b, c)) in enumerate(zip(labels, codes, strict=True))
     ]
