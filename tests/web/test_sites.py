@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from server import Page, Server
-from trailers.web import client, reasons
+from trailers.web import client, collect, reasons
 from web_lab import HTML, formats_of, make_video, said
 
 
@@ -114,6 +114,26 @@ def test_a_youtube_id_and_its_link_are_the_same(work, monkeypatch, tmp_path):
     monkeypatch.setattr(client.Client, "fetch", lambda *_: pytest.fail("asked again"))
     second = work.one("https://www.youtube.com/watch?v=vKQi3bBA1y8")
     assert (second.status, second.error) == (first.status, first.error)
+
+
+@pytest.mark.parametrize("form", ["youtu.be/vKQi3bBA1y8", "//www.youtube.com/watch?v=vKQi3bBA1y8", "vKQi3bBA1y8"])
+def test_every_form_of_a_youtube_video_asks_for_the_same_link(work, monkeypatch, form):
+    monkeypatch.setattr(client.Client, "fetch", lambda self, link, *_: gone(link))
+    assert work.one(form).error == "download: removed: https://www.youtube.com/watch?v=vKQi3bBA1y8"
+
+
+def test_a_link_that_was_taken_for_a_path_is_asked_after_all(work, monkeypatch):
+    """An earlier version looked for a file of this name, and left a tombstone."""
+    url, asked = "www.youtube.com/watch?v=vKQi3bBA1y8", []
+    monkeypatch.setattr(client.Client, "fetch", lambda self, link, *_: asked.append(link) or gone(link))
+    monkeypatch.setattr(collect, "completed", lambda text: text)
+    monkeypatch.setattr(collect, "web_link", lambda text: None)
+    assert work.one(url).error.endswith(f"{url} does not exist")
+    monkeypatch.undo()
+    monkeypatch.setattr(client.Client, "fetch", lambda self, link, *_: asked.append(link) or gone(link))
+    for _ in range(2):
+        assert work.one(url).error == "download: removed: https://www.youtube.com/watch?v=vKQi3bBA1y8"
+    assert asked == ["https://www.youtube.com/watch?v=vKQi3bBA1y8"]
 
 
 def gone(link: str):

@@ -23,7 +23,7 @@ from trailers.store.ledger import DEAD, OK, LedgerRow
 from trailers.store.lock import hold
 from trailers.store.receipt import Receipt, read_receipt, write_receipt
 from trailers.web.client import REFERENCE, Client
-from trailers.web.links import web_link
+from trailers.web.links import completed, known_link, web_link
 from trailers.web.local import find_local, has_changed, is_same_file, reference_to
 from trailers.web.reasons import QUALITY, REASONS, LinkError
 from trailers.web.shelf import Shelf, kept_file
@@ -75,7 +75,7 @@ class Collection:
     blocked: Counter[str] = field(default_factory=Counter)  # host -> links in a row that it refused to answer
 
     def urls(self, trailer: str) -> tuple[str, ...]:
-        return self.kind.urls(self.trailers[trailer])
+        return tuple(completed(url) for url in self.kind.urls(self.trailers[trailer]))
 
     @functools.cached_property
     def shelf(self) -> Shelf:
@@ -223,19 +223,19 @@ class Collection:
         found: dict[str, Got | LinkError] = {}
         for item in () if self.retry_dead else receipt.facts.get("refused", ()):
             if item["reason"] not in QUALITY and REASONS.get(item["reason"]):
-                found[web_link(item["url"]) or ""] = LinkError(item["reason"], item["words"])
+                found[known_link(item["url"])] = LinkError(item["reason"], item["words"])
         facts = dict(receipt.facts.get("kept") or receipt.facts)
         facts.pop("file", None)
         file, sha256 = receipt.file or kept_file(receipt), facts.pop("sha256", receipt.sha256)
         if all(facts.get(key) == value for key, value in self.kind.asked.items()) and self.shelf.is_whole(file, facts):
             plain = {key: value for key, value in facts.items() if key not in ("quality", "refused")}
-            found[web_link(facts["url"]) or ""] = Got(path.with_name(file), sha256, plain)
+            found[known_link(facts["url"])] = Got(path.with_name(file), sha256, plain)
         return found
 
     def any_appeared(self, receipt: Receipt) -> bool:
         """Whether a file that was missing is there now: looking costs nothing."""
         missing = [item["url"] for item in receipt.facts.get("refused", ()) if item["reason"] == "not found"]
-        return any(web_link(url) is None and (self.base / url).is_file() for url in missing)
+        return any(not known_link(url) and (self.base / url).is_file() for url in missing)
 
     def row(self, receipt: Receipt) -> LedgerRow:
         folder = str(self.kind.folder.relative_to(self.root))

@@ -234,5 +234,14 @@ def is_list(text: str) -> bool:
 def completed(text: str) -> str:
     """``text``, and where it is a link without a scheme or copied from HTML, the link that is asked."""
     link = web_link(text)
-    is_whole = link is None or ("&amp;" not in text and (SCHEME.match(text) or YOUTUBE_ID.fullmatch(text)))
-    return text if is_whole or link is None else link
+    if link is None or ("&amp;" not in text and (SCHEME.match(text) or YOUTUBE_ID.fullmatch(text))):
+        return text
+    return link
+
+
+def known_link(text: str) -> str:
+    """The link that an earlier version asked for ``text``; "" for a path, and for what is no longer understood so."""
+    try:
+        return web_link(text) or "" if completed(text) == text else ""
+    except ManifestError:
+        return ""
