@@ -170,7 +170,7 @@ def test_posters_are_counted_of_those_who_have_one(layout, tmp_path):
     write_ledger(layout.ledger("posters", "s0000a", "resnet50"), [LedgerRow("t0", "ok"), LedgerRow("t1", "skipped")])
     layout.poster("resnet50", "t0").parent.mkdir(parents=True)
     layout.poster("resnet50", "t0").write_bytes(bytes(2_000_000))
-    (tmp_path / "m.csv").write_text("trailer,url,poster\nt0,0,a.jpg\nt1,1,\nt2,2,b.jpg\nt5,5,c.jpg\n")
+    (tmp_path / "m.csv").write_text("trailer,url,poster\nt0,0.mp4,a.jpg\nt1,1.mp4,\nt2,2.mp4,b.jpg\nt5,5.mp4,c.jpg\n")
     posters = status.known_posters(tmp_path / "m.csv")
     lines = [line.split() for line in status.describe(layout, TRAILERS, PAIRS, NOW, posters)]
     # ok, dead, failed, skipped, waiting
