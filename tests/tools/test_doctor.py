@@ -15,7 +15,7 @@ import pytest
 from trailers.errors import ConfigError
 from trailers.plan.studies import plan_here
 from trailers.tools import doctor
-from trailers.tools.doctor import BAD, OK, WARN, Finding, Place
+from trailers.tools.doctor import BAD, OK, WARN, Finding, Place, disk
 
 PAIRS = [("shot24", "efficientnet_lite0")]
 Usage = namedtuple("Usage", "total used free")
@@ -69,14 +69,14 @@ def test_an_unknown_backbone_is_bad(place):
 
 def test_the_estimate_adds_up_vectors_once_a_trailer_and_once_in_the_pack(place):
     # 122.3 s, 1.23 clips a second, 1280 numbers of 4 bytes, twice
-    assert doctor.bytes_a_trailer(place)["embed"] == 1_540_393
+    assert disk.bytes_a_trailer(place)["embed"] == 1_540_393
     two = [*PAIRS, ("seq24", "efficientnet_lite0")]
-    assert doctor.bytes_a_trailer(replace(place, pairs=two))["embed"] == 2 * 1_540_393
+    assert disk.bytes_a_trailer(replace(place, pairs=two))["embed"] == 2 * 1_540_393
 
 
 @pytest.mark.parametrize(("free", "level"), [(1.3, OK), (1.1, WARN), (0.9, BAD)])
 def test_disk_space_is_compared_with_what_the_manifest_wants(place, monkeypatch, free, level):
-    wanted = 100 * sum(doctor.bytes_a_trailer(place).values())
+    wanted = 100 * sum(disk.bytes_a_trailer(place).values())
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, int(free * wanted)))
     (found,) = doctor.check_disk(place)
     assert found.level == level
@@ -110,10 +110,10 @@ def test_nothing_is_left_behind(place):
 
 
 def test_hdf5_is_tried_and_told_of(tmp_path):
-    found = doctor.check_hdf5(tmp_path / "x.h5")
+    found = disk.check_hdf5(tmp_path / "x.h5")
     assert (found.level, found.subject) == (OK, "HDF5")
     assert "needs no locks" in found.words
-    found = doctor.check_hdf5(Path("/dev/null/x.h5"))
+    found = disk.check_hdf5(Path("/dev/null/x.h5"))
     assert found.level == BAD
     assert found.words.endswith("Name a folder on another file system, with --results.")
 

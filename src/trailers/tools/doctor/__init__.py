@@ -1,0 +1,62 @@
+"""Look whether this machine has all that a run needs: one line each, ok, warn or bad.
+
+in   config.yaml, its manifest, the weights, the programs and libraries of the environment
+out  lines on the screen; exit status 1 when something is bad
+
+warn is what a run can do without or what may stop it later; bad is what stops it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from trailers.errors import TrailerError
+from trailers.plan.studies import plan_here
+from trailers.tools.doctor.disk import check_disk, check_manifest, check_results
+from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
+from trailers.tools.doctor.gpus import check_gpus
+from trailers.tools.doctor.programs import check_decoder, check_downloader, check_ffmpeg, check_python
+from trailers.tools.doctor.weights import check_weights
+
+CHECKS: tuple[Callable[[Place], Iterator[Finding]], ...] = (
+    check_python, check_ffmpeg, check_decoder, check_weights, check_manifest, check_disk, check_results, check_gpus,
+    check_downloader,
+)  # fmt: skip
+
+
+def examine(place: Place) -> Iterator[Finding]:
+    """All findings; a check that breaks is a finding too."""
+    for check in CHECKS:
+        try:
+            yield from check(place)
+        except TrailerError as problem:
+            yield Finding(BAD, subject_of(check), str(problem))
+        except Exception as problem:  # noqa: BLE001  whatever is broken here is what the user wants to know
+            yield Finding(BAD, subject_of(check), f"{type(problem).__name__}: {problem}")
+
+
+def subject_of(check: Callable[[Place], Iterator[Finding]]) -> str:
+    return check.__name__.removeprefix("check_")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--manifest", type=Path, metavar="CSV", help="trailers to make room for (config.yaml: manifest)"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products will live"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    plan = plan_here()
+    manifest = arguments.manifest or plan.users.manifest
+    place = Place(plan.users.pairs, plan.weights_dir, manifest, arguments.results, plan.has_random_weights)
+    levels = []
+    for finding in examine(place):
+        print(finding, flush=True)
+        levels.append(finding.level)
+    print(f"{levels.count(OK)} ok, {levels.count(WARN)} to note, {levels.count(BAD)} bad")
+    return 1 if BAD in levels else 0

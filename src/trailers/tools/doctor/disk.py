@@ -1,0 +1,79 @@
+"""The manifest, and whether its products have room and a file system that takes them."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from trailers.errors import StoreError
+from trailers.plan.disk import MEAN_S, bytes_per_trailer, nearest_folder
+from trailers.store.atomic import TEMPORARY
+from trailers.store.hdf5 import create_hdf5, open_hdf5
+from trailers.store.manifest import read_manifest
+from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
+
+SPARE = 1.2  # room for trailers that are longer
+
+
+def check_manifest(place: Place) -> Iterator[Finding]:
+    if not place.manifest.exists():
+        yield Finding(WARN, "manifest", f"{place.manifest} is not there. Write one with `python -m trailers manifest`.")
+        return
+    trailers = read_manifest(place.manifest)
+    labelled = sum(bool(trailer.genres) for trailer in trailers)
+    yield Finding(OK, "manifest", f"{place.manifest}: {len(trailers):,} trailers, {labelled:,} of them with genres")
+
+
+def bytes_a_trailer(place: Place) -> dict[str, int]:
+    """Stage -> bytes on disk for a trailer of the usual length, as configured."""
+    return bytes_per_trailer(place.pairs, place.weights)
+
+
+def check_disk(place: Place) -> Iterator[Finding]:
+    free = shutil.disk_usage(nearest_folder(place.results)).free
+    needed = bytes_a_trailer(place)
+    parts = ", ".join(f"{stage} {size / 1e6:.2f}" for stage, size in needed.items())
+    each = f"{sum(needed.values()) / 1e6:.0f} MB a trailer of {MEAN_S:.0f} s ({parts})"
+    if not place.manifest.exists():
+        yield Finding(OK, "disk", f"{free / 1e9:,.0f} GB free; {each}")
+        return
+    done = {path.stem for path in (place.results / "normalise").glob("*.mp4")}
+    wanted = sum(trailer.trailer not in done for trailer in read_manifest(place.manifest)) * sum(needed.values())
+    level = OK if free > SPARE * wanted else WARN if free > wanted else BAD
+    yield Finding(level, "disk", f"{free / 1e9:,.0f} GB free, about {wanted / 1e9:,.1f} GB still wanted: {each}")
+
+
+def check_results(place: Place) -> Iterator[Finding]:
+    folder = nearest_folder(place.results)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}doctor-", dir=folder) as scratch:
+            path = Path(scratch) / "x.h5"
+            path.with_name("x").write_bytes(b"x")
+            path.with_name("x").replace(path)
+            yield Finding(OK, "results", f"{folder} can be written; files are renamed in place")
+            yield check_hdf5(path)
+    except OSError as problem:
+        yield Finding(
+            BAD, "results", f"{folder}: {problem.strerror}. Name a folder that can be written, with --results."
+        )
+
+
+def check_hdf5(path: Path) -> Finding:
+    """Whether HDF5 can write and read ``path`` on this file system; it needs no locks."""
+    import h5py
+
+    try:
+        with create_hdf5(path) as file:
+            file["x"] = 1
+            file.attrs["schema"] = "doctor"
+        probe = functools.partial(open_hdf5, path, schema="doctor", stage="doctor")
+        with probe() as first, probe() as second:
+            first.read("x", int, ()), second.read("x", int, ())
+    except (OSError, StoreError) as problem:
+        return Finding(
+            BAD, "HDF5", f"{str(problem).rstrip('.')}. Name a folder on another file system, with --results."
+        )
+    return Finding(OK, "HDF5", f"h5py {h5py.__version__} writes and reads on this file system, which needs no locks")
