@@ -245,9 +245,18 @@ def test_a_notes_words_are_made_fit_for_a_terminal(locks):
 
 
 def test_a_device_on_which_another_computes_is_told_of(tmp_path, monkeypatch):
-    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing(), computing=f"{A}, {os.getpid()}\n")
+    stranger = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing(), computing=f"{A}, {stranger.pid}\n")
     monkeypatch.setenv("PATH", f"{smi}{os.pathsep}{os.defpath}")
     obstacles = try_lease([A])
     assert obstacles[0].words.startswith("in use by ")
-    assert f"process {os.getpid()}" in obstacles[0].words
+    assert f"process {stranger.pid}" in obstacles[0].words
+    stranger.communicate()
     release(try_lease([A, B]))
+
+
+def test_the_program_that_waits_for_a_job_does_not_keep_it_from_its_device(tmp_path, monkeypatch):
+    computing = f"{A}, {os.getpid()}\n{A}, {os.getppid()}\n"
+    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing(), computing=computing)
+    monkeypatch.setenv("PATH", f"{smi}{os.pathsep}{os.defpath}")
+    release(try_lease([A]))

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import gpu_lab
 from trailers.errors import ConfigError
 from trailers.plan.studies import plan_here
 from trailers.tools import doctor
-from trailers.tools.doctor import BAD, OK, WARN, Finding, Place, disk
+from trailers.tools.doctor import BAD, OK, WARN, Finding, Place, disk, gpus
 
 PAIRS = [("shot24", "efficientnet_lite0")]
 Usage = namedtuple("Usage", "total used free")
@@ -194,3 +195,86 @@ def test_what_the_working_folder_leaves_out_is_the_projects_own(tmp_path, monkey
 def test_random_weights_need_no_file(place):
     _, backbone = doctor.check_weights(replace(place, pairs=[("shot24", "resnet50")], has_random_weights=True))
     assert (backbone.level, backbone.words) == (OK, "resnet50: random ones, as embed.random_weights says")
+
+
+@pytest.fixture
+def card(tmp_path, monkeypatch):
+    """A machine with two cards, as nvidia-smi and torch see them."""
+    import torch
+
+    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing(gpu_lab.FOUR[:2]))
+    for name, value in gpu_lab.environment(tmp_path / "locks", smi=smi).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def make(*, driver="580.65.06", capability=(8, 0), seen=True):
+        properties = argparse.Namespace(
+            name="Some Card", total_memory=40 * 2**30, major=capability[0], minor=capability[1]
+        )
+        monkeypatch.setattr(gpus, "driver_version", lambda: driver)
+        monkeypatch.setattr(torch.version, "cuda", "13.0")
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_90"])
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: properties)
+        return smi
+
+    return make
+
+
+def test_driver_wheel_and_cards_are_compared(place, card):
+    card(capability=(7, 5))
+    driver, first, second, leases = doctor.check_gpus(place)
+    assert (driver.level, driver.subject) == (OK, "GPU driver")
+    assert driver.words.startswith("580.65.06; torch ")
+    assert "CUDA 13.0 needs driver 580 or newer and a card of compute capability 7.5 and 9.0" in driver.words
+    assert first == Finding(OK, "GPU", "0: Some Card, 40 GiB, compute capability 7.5")
+    assert second.words.startswith("1: Some Card")
+    assert leases.words.startswith("2 of 2 devices are free; locks in ")
+
+
+def test_a_driver_older_than_the_wheel_wants_is_bad(place, card):
+    card(driver="535.104.05", seen=False)
+    driver, cards, _ = doctor.check_gpus(place)
+    assert (driver.level, cards.level) == (BAD, BAD)
+    assert driver.words.startswith("driver 535.104.05 is too old for torch's CUDA 13.0, which needs 580 or newer.")
+    assert cards.words.startswith("0: NVIDIA A100-SXM4-40GB, 1: NVIDIA A100-SXM4-40GB, but ")
+
+
+def test_a_card_older_than_the_wheels_architectures_is_bad(place, card):
+    card(capability=(7, 0))
+    _, first, *_ = doctor.check_gpus(place)
+    assert first.level == BAD
+    assert "compute capability 7.0, for which torch was not built (7.5 and 9.0)." in first.words
+
+
+def test_a_driver_that_fails_is_bad(place, card):
+    gpu_lab.stand_in(card(), "", code=9, complaint="couldn't communicate with the NVIDIA driver")
+    (found,) = doctor.check_gpus(place)
+    assert found.level == BAD
+    assert "couldn't communicate with the NVIDIA driver" in found.words
+
+
+def test_devices_that_are_taken_are_to_note_with_who_has_them(place, card):
+    smi = card()
+    (smi / "computing").write_text(f"{gpu_lab.FOUR[1]}, 99999999\n")
+    *_, leases, taken = doctor.check_gpus(place)
+    assert leases.words.startswith("1 of 2 devices are free")
+    words = f"{gpu_lab.FOUR[1]} is in use by process 99999999, which holds no lease"
+    assert taken == Finding(WARN, "GPU leases", words)
+
+
+def test_a_folder_of_leases_that_cannot_be_used_is_bad(place, card, tmp_path):
+    card()
+    (tmp_path / "locks").write_text("")
+    *_, leases = doctor.check_gpus(place)
+    assert leases.level == BAD
+    assert "is not a directory" in leases.words
+
+
+def test_without_a_driver_what_one_would_need_is_told(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(gpus, "list_gpus", lambda: None)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (found,) = doctor.check_gpus(place)
+    assert found.level == WARN
+    assert found.words.startswith("none, no driver: shots and embed run on the processor, slower.")

@@ -110,7 +110,7 @@ def test_a_slurm_job_with_no_more_than_it_asked_for_keeps_it(tmp_path, smi):
 
 
 def test_a_job_can_have_two_devices(tmp_path, smi):
-    (smi / "computing").write_text(f"{A}, 1\n")
+    (smi / "computing").write_text(f"{A}, 99999998\n")
     assert finish(start(tmp_path, SAYS, "--gpus", "2", smi=smi))[0] == f"{B},{C} {B},{C}\n"
     _, words = finish(start(tmp_path, SAYS, "--gpus", "2", smi=smi, CUDA_VISIBLE_DEVICES="1"), code=1)
     assert f"2 GPUs are asked for, but 1 are here: {B}" in words
@@ -123,7 +123,7 @@ def test_a_job_that_uses_no_gpu_sees_none(tmp_path, smi):
 
 
 def test_a_device_on_which_another_computes_is_passed_over(tmp_path, smi):
-    (smi / "computing").write_text(f"{A}, 1\n{B}, 1\n{D}, 99999999\n")
+    (smi / "computing").write_text(f"{A}, 99999998\n{B}, 99999998\n{D}, 99999999\n")
     assert finish(start(tmp_path, SAYS, smi=smi))[0] == f"{C} {C}\n"
 
 

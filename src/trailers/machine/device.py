@@ -102,9 +102,14 @@ def why_unavailable() -> str:
     return "torch sees none"
 
 
+def oldest_driver(cuda: str | None) -> int | None:
+    """The driver that torch built with ``cuda`` needs at least; None where that is not known."""
+    return OLDEST_DRIVER.get(int(cuda.partition(".")[0])) if cuda else None
+
+
 def driver_is_too_old(driver: str, cuda: str | None) -> str:
     """In words why torch built with ``cuda`` needs a newer driver than ``driver``; empty when it does not."""
-    oldest = OLDEST_DRIVER.get(int(cuda.partition(".")[0])) if cuda else None
+    oldest = oldest_driver(cuda)
     if oldest is None or int(driver.partition(".")[0]) >= oldest:
         return ""
     return f"driver {driver} is too old for torch's CUDA {cuda}, which needs {oldest} or newer"

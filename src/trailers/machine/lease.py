@@ -82,7 +82,7 @@ def try_lease(names: Sequence[str], count: int = 1) -> dict[str, int] | list[Obs
             if isinstance(lock, Obstacle):
                 obstacles.append(lock)
                 continue
-            busy = computing() if busy is None else busy
+            busy = others_computing() if busy is None else busy
             if name in busy:
                 os.close(lock)
                 others = ", ".join(map(process_words, busy[name][:3]))
@@ -94,6 +94,18 @@ def try_lease(names: Sequence[str], count: int = 1) -> dict[str, int] | list[Obs
     for lock in got.values():
         os.close(lock)
     return obstacles
+
+
+def others_computing() -> dict[str, list[int]]:
+    """Device -> processes that compute on it, without this one and those that wait for it, such as a notebook."""
+    found = computing()
+    if not found:
+        return {}
+    import psutil
+
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    others = {name: [process for process in processes if process not in own] for name, processes in found.items()}
+    return {name: processes for name, processes in others.items() if processes}
 
 
 def lease(names: Sequence[str], count: int = 1) -> dict[str, int]:
