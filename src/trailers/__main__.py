@@ -33,6 +33,7 @@ TOOLS = {
     "backbones": "list the backbones",
     "weights": "fetch and check weights",
     "export": "write embeddings in the layout of the published ones, or packed",
+    "archives": "fetch the published labels and embeddings of Trailers12k, and check them",
     "import": "read published embeddings for the classifier",
 }
 

@@ -82,7 +82,7 @@ class Published:
         """
         self.path = path
         if path.is_file():
-            raise StoreError("is a file, a zarr store is a folder", where=path, remedy="Unpack it first (tar -xzf).")
+            raise StoreError("is a file, a zarr store is a folder", where=path, remedy="Name a folder, or a .tar.gz.")
         if not path.is_dir():
             raise StoreError("is not there", where=path, remedy="Name the folder of a zarr store.")
         self.zarr_format, self.attributes, promised = read_group(path)

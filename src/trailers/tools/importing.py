@@ -1,8 +1,9 @@
 """Read embeddings as published with Trailers12k (Zenodo 5716410) into the classifier's path.
 
-in   STORE.zarr                                   z[trailer] (clips, F), z.attrs["num_features"]
+in   STORE.zarr or STORE.zarr.tar.gz              z[trailer] (clips, F), z.attrs["num_features"]
 out  results/pack/study/{clips}/{backbone}.h5     one packed file, what the stage classify takes as --packs
 
+The six published archives are known by their names, so that --clips and --backbone may be left out.
 A store that lacks chunks, arrays, or trailers of the manifest is refused, with how much of it is there.
 """
 
@@ -15,10 +16,12 @@ from pathlib import Path
 
 from trailers.domain import ClipStrategy, folder_name
 from trailers.errors import ConfigError, StoreError
+from trailers.store.archive import unpacked
 from trailers.store.fingerprint import fingerprint
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Part, write_pack
 from trailers.store.published import Published
+from trailers.store.published_files import find_store
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +29,13 @@ SCHEMA = "import/2"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("store", type=Path, help="an unpacked zarr store, such as trailers_ik_swin_fps24_fpc24.zarr")
-    parser.add_argument("--clips", type=ClipStrategy.parse, default="shot24", help="how its clips were cut (shot24)")
-    parser.add_argument("--backbone", required=True, help="name for the backbone that made it, such as swin3d_t")
+    parser.add_argument(
+        "store", type=Path, help="a zarr store or its .tar.gz, such as trailers_ik_swin_fps24_fpc24.zarr.tar.gz"
+    )
+    parser.add_argument(
+        "--clips", type=ClipStrategy.parse, help="how its clips were cut (default: the known, or shot24)"
+    )
+    parser.add_argument("--backbone", help="the backbone that made it, such as swin3d_t (default: known)")
     parser.add_argument("--manifest", type=Path, help="take only its trailers, in its order; all of them must be there")
     parser.add_argument("--partial", action="store_true", help="go on without trailers that the store does not hold")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
@@ -37,21 +44,46 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    clips = str(arguments.clips)
-    output = arguments.output or arguments.results / "pack" / "study" / clips / f"{folder_name(arguments.backbone)}.h5"
+    clips, backbone = names_of(arguments)
+    output = arguments.output or arguments.results / "pack" / "study" / clips / f"{folder_name(backbone)}.h5"
     if output.exists() and not arguments.force:
         raise ConfigError("is there already", where=output, remedy="Give --force to replace it, or another --output.")
-    published = Published(arguments.store)
+    if arguments.store.is_file():
+        output.parent.mkdir(parents=True, exist_ok=True)
+        log.info("import: %s: unpacking beside %s", arguments.store, output)
+        with unpacked(arguments.store, into=output.parent) as store:
+            import_store(store, output, clips, backbone, arguments)
+    else:
+        import_store(arguments.store, output, clips, backbone, arguments)
+
+
+def names_of(arguments: argparse.Namespace) -> tuple[str, str]:
+    """Clip strategy and backbone: as given, else those of the published archive of that name.
+
+    Raises:
+        ConfigError: no backbone was given, and the name is not a published one.
+    """
+    known = find_store(arguments.store.name)
+    backbone = arguments.backbone or (known.backbone if known else "")
+    if not backbone:
+        remedy = "Give --backbone: the name of the backbone that made it, such as swin3d_t."
+        raise ConfigError("is not the name of a published archive", where=arguments.store, remedy=remedy)
+    return str(arguments.clips or (known.clips if known else "shot24")), backbone
+
+
+def import_store(store: Path, output: Path, clips: str, backbone: str, arguments: argparse.Namespace) -> None:
+    """Write the pack ``output`` of the zarr store at ``store``."""
+    published = Published(store)
     published.check_chunks()
     trailers = chosen(published, arguments.manifest, partial=arguments.partial)
     parts = [
         Part(trailer, published.clips(trailer), functools.partial(published.read, trailer)) for trailer in trailers
     ]
-    shape = {"backbone": arguments.backbone, "trailers": trailers, "clips": [part.clips for part in parts]}
+    shape = {"backbone": backbone, "trailers": trailers, "clips": [part.clips for part in parts]}
     attributes = {
-        "backbone": arguments.backbone,
+        "backbone": backbone,
         "clips": clips,
-        "weights": f"published embeddings, {arguments.store.name}",
+        "weights": f"published embeddings, {store.name}",
     }
     write_pack(
         output, parts, features=published.features, attributes=attributes,

@@ -1,0 +1,70 @@
+"""Unpacking archives of strangers: plain files and folders below one place, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from trailers.errors import StoreError
+from trailers.store.atomic import TEMPORARY
+
+REMEDY = "Fetch it again."
+MOST_MEMBERS = 5_000_000  # the published stores have some ten thousand files
+
+
+@contextlib.contextmanager
+def unpacked(archive: Path, *, into: Path) -> Iterator[Path]:
+    """The folder that ``archive``, a .tar or .tar.gz of one folder, holds; removed when the block ends.
+
+    Args:
+        archive: a file.
+        into: an existing folder with room for the unpacked files.
+
+    Raises:
+        StoreError: it is damaged or cut off, or a member is a link, a device, or would land outside.
+    """
+    place = into / f"{TEMPORARY}{secrets.token_hex(8)}"
+    place.mkdir()
+    try:
+        extract(archive, place)
+        tops = list(place.iterdir())
+        if len(tops) != 1 or not tops[0].is_dir():
+            raise StoreError(f"holds {len(tops)} folders and files at its top, expected one folder", where=archive)
+        yield tops[0]
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def extract(archive: Path, place: Path) -> None:
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            for number, member in enumerate(tar):
+                check_member(archive, member)
+                if number >= MOST_MEMBERS:
+                    raise StoreError(f"holds more than {MOST_MEMBERS:,} members", where=archive, remedy=REMEDY)
+                if member.isfile() and member.size > shutil.disk_usage(place).free:
+                    what = f"its member {member.name[:100]!r} of {member.size:,} bytes does not fit on the disk"
+                    raise StoreError(what, where=archive, remedy="Free some space.")
+                tar.extract(member, place, filter="data")
+    except (tarfile.TarError, EOFError, zlib.error, UnicodeDecodeError) as problem:
+        raise StoreError(f"is damaged or cut off: {problem}", where=archive, remedy=REMEDY) from None
+    except OSError as problem:
+        if problem.errno is not None:
+            raise
+        raise StoreError(f"is damaged or cut off: {problem}", where=archive, remedy=REMEDY) from None
+
+
+def check_member(archive: Path, member: tarfile.TarInfo) -> None:
+    """Raises StoreError for a member that is no plain file or folder below the archive's own folder."""
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts:
+        what = f"its member {member.name[:100]!r} would land outside of its folder"
+        raise StoreError(what, where=archive, remedy="It is not the published archive. " + REMEDY)
+    if not (member.isfile() or member.isdir()):
+        what = f"its member {member.name[:100]!r} is a link or a device, which are not unpacked"
+        raise StoreError(what, where=archive, remedy="It is not the published archive. " + REMEDY)

@@ -1,0 +1,121 @@
+"""Fetch the published labels and embeddings of Trailers12k (Zenodo record 5716410), each checked by its MD5.
+
+in   the record, or a folder that holds files of it already: those need no network
+out  {folder}/mtgc.csv, {folder}/*.zarr.tar.gz
+
+A fetch that was cut goes on where it stopped. A file that is wrong is named; the others are fetched and kept.
+`trailers manifest --trailers12k` and `trailers import` read what is fetched; `snakemake replicate` does it all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from trailers.errors import ConfigError, StoreError, TrailerError
+from trailers.store.atomic import write_text
+from trailers.store.published_files import LABELS, RECORD, STORES, PublishedFile, PublishedStore, other_digests
+from trailers.web.files import fetch, md5_of, size_of
+
+log = logging.getLogger(__name__)
+
+CLIPS = 1_800_000  # of all published trailers, about
+EVERY_S = 30.0  # between two lines of progress
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    names = ["mtgc", *(store.stem for store in STORES)]
+    parser.add_argument("--folder", type=Path, required=True, help="where the files are, or go")
+    parser.add_argument(
+        "--only", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {', '.join(names)} (default: all)"
+    )
+    parser.add_argument("--record", default=RECORD, metavar="URL", help="address of a file, with {name} in it")
+    parser.add_argument("--md5s", type=Path, metavar="FILE", help="lines of md5sum, for another version of the record")
+    parser.add_argument("--no-fetch", action="store_true", help="check what is in the folder; never ask the network")
+    parser.add_argument("--checked", type=Path, metavar="FILE", help="write name and MD5 of every file here, last")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Every file is tried before the first that failed ends the run with its sentence."""
+    if "{name}" not in arguments.record:
+        raise ConfigError("needs {name} in it, where the name of a file goes", where="--record")
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    files: list[PublishedFile] = [LABELS] if "mtgc" in arguments.only else []
+    files += [store for store in STORES if store.stem in arguments.only]
+    if arguments.md5s:
+        digests = other_digests(arguments.md5s)
+        files = [dataclasses.replace(file, md5=digests.get(file.name, file.md5)) for file in files]
+    absent = [file for file in files if not (arguments.folder / file.name).exists()]
+    say_what_is_needed(files, absent, arguments)
+    problems: list[TrailerError] = []
+    for number, file in enumerate(files, start=1):
+        try:
+            words = settle(file, arguments)
+        except TrailerError as problem:
+            problems.append(problem)
+            words = str(problem)
+        log.info("archives: %d/%d %s: %s", number, len(files), file.name, words)
+    if problems:
+        raise problems[0]
+    if arguments.checked:
+        write_text(arguments.checked, "".join(f"{file.md5}  {file.name}\n" for file in files))
+
+
+def say_what_is_needed(
+    files: Sequence[PublishedFile], absent: Sequence[PublishedFile], arguments: argparse.Namespace
+) -> None:
+    """Bytes to fetch, disk and time; raises StoreError when the disk has less, or nothing may be fetched."""
+    if absent and arguments.no_fetch:
+        what = f"lacks {absent[0].name}" + (f" and {len(absent) - 1} more" if absent[1:] else "")
+        raise StoreError(what, where=arguments.folder, remedy="Bring them, or leave out --no-fetch.")
+    sizes = [size_of(arguments.record.format(name=file.name)) for file in absent]
+    to_fetch = sum(size or 0 for size in sizes)
+    widths = [file.features for file in files if isinstance(file, PublishedStore)]
+    room = 4 * CLIPS * (sum(widths) + max(widths, default=0))
+    log.info(
+        "archives: %d of %d files are in %s; to fetch: %.1f GB%s. Packs and the largest store unpacked take about "
+        "%.0f GB of results/; training Table 6 takes about 3 hours on 2 cores (python -m trailers.bench classify)",
+        len(files) - len(absent), len(files), arguments.folder, to_fetch / 1e9,
+        f", and {sizes.count(None)} files of unknown size" if None in sizes else "", room / 1e9,
+    )  # fmt: skip
+    free = shutil.disk_usage(arguments.folder).free
+    if to_fetch > free:
+        what = f"has {free / 1e9:.1f} GB free, but {to_fetch / 1e9:.1f} GB are to be fetched"
+        raise StoreError(what, where=arguments.folder, remedy="Free some space, or give another --folder.")
+
+
+def settle(file: PublishedFile, arguments: argparse.Namespace) -> str:
+    """Fetch ``file`` unless it is there, and check it; gives what was done, in words."""
+    path = arguments.folder / file.name
+    if path.exists():
+        found = md5_of(path)
+        if found != file.md5:
+            remedy = "Remove it and run this again, or bring the published file."
+            raise StoreError(f"has MD5 {found}, expected {file.md5}", where=path, remedy=remedy)
+        return "is there, MD5 right"
+    fetch(arguments.record.format(name=file.name), path, md5=file.md5, report=Reporter(file.name))
+    return f"fetched, {path.stat().st_size / 1e6:,.1f} MB, MD5 right"
+
+
+class Reporter:
+    """A log line now and then while a file is fetched."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.started = self.said = time.monotonic()
+        self.first: int | None = None  # bytes that were there when this run began
+
+    def __call__(self, done: int, size: int) -> None:
+        now = time.monotonic()
+        self.first = done if self.first is None else self.first
+        if now - self.said < EVERY_S:
+            return
+        self.said = now
+        rate = (done - self.first) / (now - self.started)
+        left = f", {(size - done) / rate:.0f} s left" if size and rate else ""
+        log.info("archives: %s: %.0f of %.0f MB (%.1f MB/s%s)", self.name, done / 1e6, size / 1e6, rate / 1e6, left)

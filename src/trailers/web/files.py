@@ -1,0 +1,100 @@
+"""Fetching one plain file, with resume and a known digest."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import logging
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from trailers.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 60
+TRIES = 5
+WAIT_S = 1.0  # before the second try; doubles
+BLOCK = 1 << 20
+PARTIAL = ".partial"
+
+
+def md5_of(path: Path) -> str:
+    """Hexadecimal MD5 of a file: what the host publishes, good against accidents alone."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def size_of(url: str) -> int | None:
+    """Bytes that ``url`` announces; None where it does not or cannot be reached."""
+    request = urllib.request.Request(checked(url), headers={"User-Agent": "trailers"}, method="HEAD")  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+            return int(answer.headers["Content-Length"])
+    except (OSError, http.client.HTTPException, TypeError, ValueError):
+        return None
+
+
+def checked(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        raise StoreError("is not a web link", where=url, remedy="Give one that starts with https://.")
+    return url
+
+
+def fetch(url: str, path: Path, *, md5: str, report: Callable[[int, int], None]) -> None:
+    """Download ``url`` to ``path``, going on where an earlier try stopped; ``path`` appears only when its MD5 is right.
+
+    Args:
+        url: where it is.
+        path: where it goes. ``{path}.partial`` holds what is there so far.
+        md5: what it must have.
+        report: called with bytes so far and bytes in all, 0 when unknown.
+
+    Raises:
+        StoreError: it cannot be fetched, or is another file than expected.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    for number in range(TRIES):
+        try:
+            receive(url, partial, report)
+            break
+        except (OSError, http.client.HTTPException) as problem:
+            final = isinstance(problem, urllib.error.HTTPError) and problem.code < 500 and problem.code != 429
+            if final or number == TRIES - 1:
+                remedy = f"Run it again to go on, or bring the file to {path}."
+                raise StoreError(f"cannot be fetched: {problem}", where=url, remedy=remedy) from None
+            log.info("%s: %s; trying again", url, problem)
+            time.sleep(WAIT_S * 2**number)
+    found = md5_of(partial)
+    if found != md5:
+        partial.unlink()
+        raise StoreError(f"has MD5 {found}, expected {md5}", where=url, remedy="Fetch it again, or ask its publisher.")
+    partial.rename(path)
+
+
+def receive(url: str, partial: Path, report: Callable[[int, int], None]) -> None:
+    """Append to ``partial`` what is missing of ``url``. Raises OSError or HTTPException."""
+    have = partial.stat().st_size if partial.exists() else 0
+    headers = {"User-Agent": "trailers", **({"Range": f"bytes={have}-"} if have else {})}
+    request = urllib.request.Request(checked(url), headers=headers)  # noqa: S310
+    try:
+        answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
+    except urllib.error.HTTPError as problem:
+        if problem.code == 416 and have:  # nothing is missing, which the digest will tell
+            return
+        raise
+    with answer:
+        # A server that ignores Range sends the whole file. One MD5 at the end tells two versions apart.
+        resumed = answer.status == 206 and have > 0
+        done = have if resumed else 0
+        size = done + int(answer.headers.get("Content-Length") or 0)
+        with partial.open("ab" if resumed else "wb") as file:
+            while block := answer.read(BLOCK):
+                file.write(block)
+                done += len(block)
+                report(done, size)
+        if done < size:
+            raise OSError(f"the connection broke after {done:,} of {size:,} bytes")
