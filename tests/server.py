@@ -90,13 +90,14 @@ class Handler(BaseHTTPRequestHandler):
         page = server.next_page(self.path)
         if page.silent_s and server.stopped.wait(page.silent_s):
             return
-        first = self.first_byte(page)
-        body = page.body[first:]
-        self.send_response(206 if first else page.status)
+        wanted = self.wanted_range(page)
+        first, last = wanted or (0, len(page.body) - 1)
+        body = page.body[first : last + 1]
+        self.send_response(206 if wanted else page.status)
         self.send_header("Content-Type", page.kind)
         self.send_header("Content-Length", str(len(body)))
-        if first:
-            self.send_header("Content-Range", f"bytes {first}-{len(page.body) - 1}/{len(page.body)}")
+        if wanted:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(page.body)}")
         for name, value in page.headers.items():
             self.send_header(name, value.replace("{server}", server.link("")))
         self.end_headers()
@@ -105,9 +106,13 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:  # the client has what it wanted and hung up
             self.close_connection = True
 
-    def first_byte(self, page: Page) -> int:
-        wanted = self.headers.get("Range", "")
-        return int(wanted.removeprefix("bytes=").split("-")[0]) if page.ranges and wanted and page.status == 200 else 0
+    def wanted_range(self, page: Page) -> tuple[int, int] | None:
+        """The first and last byte that Range asks for, where it is honoured."""
+        first, dash, last = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
+        if not (page.ranges and dash and page.status == 200):
+            return None
+        end = len(page.body) - 1
+        return int(first), min(int(last), end) if last else end
 
     def send_body(self, page: Page, body: bytes) -> None:
         if page.trickle_s:

@@ -38,9 +38,11 @@ def other_video(tmp_path_factory) -> bytes:
     return make_video(tmp_path_factory.mktemp("video") / "other.mp4", picture="mandelbrot=size=96x64:rate=24")
 
 
-def make_video(path: Path, *, picture: str = "testsrc2=size=128x72:rate=24", seconds: float = 2) -> bytes:
+def make_video(
+    path: Path, *, picture: str = "testsrc2=size=128x72:rate=24", seconds: float = 2, more: tuple[str, ...] = ()
+) -> bytes:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-t", str(seconds)]
-    subprocess.run([*command, "-pix_fmt", "yuv420p", "-threads", "1", str(path)], check=True, timeout=60)
+    subprocess.run([*command, "-pix_fmt", "yuv420p", "-threads", "1", *more, str(path)], check=True, timeout=60)
     return path.read_bytes()
 
 
@@ -166,3 +168,10 @@ def get_posters(work, cells: dict[str, str]):
     download.add_flags(parser)
     download.run(parser.parse_args([*words, "--posters", "--ledger", str(ledger)]))
     return read_ledger(ledger)
+
+
+def playlist(*lines: str, seconds: float = 2, head: str = "", **more) -> Page:
+    """An HLS playlist: names of fragments, each of ``seconds``, and lines of its own that begin with #."""
+    body = f"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{seconds:g}\n{head}"
+    body += "".join(f"{line}\n" if line.startswith("#") else f"#EXTINF:{seconds:g},\n{line}\n" for line in lines)
+    return Page(f"{body}#EXT-X-ENDLIST\n".encode(), kind="application/vnd.apple.mpegurl", **more)

@@ -153,6 +153,15 @@ def test_a_link_in_place_of_the_folder_of_partial_bytes_is_refused(work, video, 
     )
 
 
+def test_a_link_in_place_of_the_cache_is_refused(work, video, elsewhere):
+    link = work.results / "download" / ".cache"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    with Server({"/cat.mp4": Page(video)}) as server:
+        row = work.one(server.link("/cat.mp4"))
+    assert (row.status, f"{link}: is a symbolic link" in row.error) == ("failed", True)
+
+
 def test_a_link_in_place_of_partial_bytes_is_not_written_through(work, big, elsewhere):
     with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000)]}) as server:
         work.one(server.link("/cat.mp4"), retries="0")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trailers.errors import DownloadError
-from trailers.web import reasons
+from trailers.web import reasons, verdict
+from trailers.web.verdict import Try
 
 MESSAGES = [
     ("Private video. Sign in if you've been granted access to this video", "private"),
@@ -18,8 +19,24 @@ MESSAGES = [
     ("The uploader has not made this video available in your country", "geo"),
     ("Video unavailable. The current session has been rate-limited by YouTube for up to an hour", "rate limited"),
     ("Join this channel to get access to members-only content like this video", "private"),
-    ("Requested format is not available. Use --list-formats", "not a video"),
+    ("Requested format is not available. Use --list-formats", "no format"),
     ("Premieres in 5 hours", "other"),
+    ("The following content is not available on this app.. Watch on the latest version of YouTube.", "client"),
+    ("Please sign in", "client"),
+    ("Please sign in. Use --cookies-from-browser or --cookies for the authentication", "client"),
+    ("YouTube is no longer supported in this application or device", "client"),
+    ("This video is only available for registered users. Use --cookies", "client"),
+    ("The web client only works when logged-in", "client"),
+    ("Your browser is out of date", "client"),
+    ("The page needs to be reloaded", "client"),
+    ("Playback on other websites has been disabled by the video owner", "client"),
+    ("Access denied", "client"),
+    ("This content is blocked for VPN users", "client"),
+    ("This video is private. Log in if you have access", "private"),
+    ("This video contains content from a studio, who has blocked it on copyright grounds", "removed"),
+    ("This video is DRM protected", "no format"),
+    ("No video could be found in this post", "not a video"),
+    ("The requested site is known to use DRM protection", "not a video"),
     ("Unable to extract player response", "other"),
 ]
 
@@ -31,21 +48,68 @@ def test_reasons_behind_the_words_of_a_site(words, expected):
 
     error = ExtractorError(words, expected=True, video_id="rpr3DyXZ46k", ie="youtube")
     told = Told(f"ERROR: {error}", (type(error), error, None))
-    problem = reasons.explain(told, "https://www.youtube.com/watch?v=rpr3DyXZ46k")
+    problem = verdict.explain(told, Try("https://www.youtube.com/watch?v=rpr3DyXZ46k"))
     assert problem.reason == expected
     assert problem.words.startswith("[youtube] rpr3DyXZ46k: " + words[:60].rstrip("."))
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Unable to extract player response", "nsig function not found", "No video formats found!", "config unavailable"],
+)
+def test_what_yt_dlp_did_not_expect_never_kills_a_video(words):
+    from yt_dlp.utils import DownloadError as Told
+    from yt_dlp.utils import ExtractorError
+
+    error = ExtractorError(words, video_id="rpr3DyXZ46k", ie="youtube")
+    problem = verdict.explain(Told(f"ERROR: {error}", (type(error), error, None)), Try("https://host/cat"))
+    assert not problem.dead
+    assert problem.sentence == words
+
+
+def test_the_same_answer_for_two_videos_is_the_same_sentence():
+    from yt_dlp.utils import ExtractorError
+
+    errors = [ExtractorError("Video unavailable", expected=True, video_id=name, ie="youtube") for name in ("a", "b")]
+    problems = [verdict.explain(error, Try("https://host/cat")) for error in errors]
+    assert [problem.words for problem in problems] == [
+        "[youtube] a: Video unavailable",
+        "[youtube] b: Video unavailable",
+    ]
+    assert {problem.sentence for problem in problems} == {"Video unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("status", "is_link", "expected"),
+    [(404, True, "not found"), (404, False, "part refused"), (410, False, "part refused"), (403, False, "part refused"),
+     (451, False, "part refused"), (429, False, "rate limited"), (408, False, "network"), (503, False, "network")],
+)  # fmt: skip
+def test_only_the_answer_to_the_link_itself_speaks_of_the_video(status, is_link, expected):
+    assert verdict.reason_of_status(status, "", is_site=False, is_link=is_link) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("https://www.host/a/", "http://host/a?x=1", True),
+        ("https://host/a", "https://host/a/config.json", False),
+        ("https://host/a", "https://cdn.host/a", False),
+    ],
+)
+def test_which_address_is_the_links_own(one, other, expected):
+    assert verdict.is_same_page(one, other) == expected
 
 
 def test_a_link_does_not_give_itself_a_reason():
     from yt_dlp.utils import DownloadError as Told
 
     link = "https://host/private-video-removed.mp4"
-    assert reasons.explain(Told(f"ERROR: odd answer from {link}"), link).reason == "other"
+    assert verdict.explain(Told(f"ERROR: odd answer from {link}"), Try(link)).reason == "other"
 
 
 def test_a_403_of_a_video_site_is_a_doubt_and_not_an_answer():
-    assert reasons.reason_of_status(403, "HTTP Error 403: Forbidden", is_site=True) == "bot check"
-    assert reasons.reason_of_status(403, "HTTP Error 403: Forbidden", is_site=False) == "private"
+    assert verdict.reason_of_status(403, "HTTP Error 403: Forbidden", is_site=True) == "bot check"
+    assert verdict.reason_of_status(403, "HTTP Error 403: Forbidden", is_site=False) == "private"
 
 
 def test_a_full_disk_is_not_the_trailers_fault(tmp_path):
@@ -53,7 +117,7 @@ def test_a_full_disk_is_not_the_trailers_fault(tmp_path):
 
     full = OSError(28, "No space left on device")
     with pytest.raises(OSError, match="No space left"):
-        reasons.explain(Told("ERROR: unable to write data", (OSError, full, None)), "https://host/cat.mp4")
+        verdict.explain(Told("ERROR: unable to write data", (OSError, full, None)), Try("https://host/cat.mp4"))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +133,7 @@ def test_a_full_disk_is_not_the_trailers_fault(tmp_path):
     ],
 )
 def test_retry_after_is_a_number_or_a_date(header, expected):
-    assert reasons.retry_after_s(header, now=1767607200.0) == expected  # Mon, 05 Jan 2026 10:00:00 GMT
+    assert verdict.retry_after_s(header, now=1767607200.0) == expected  # Mon, 05 Jan 2026 10:00:00 GMT
 
 
 def test_every_reason_can_be_raised():

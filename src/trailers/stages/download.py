@@ -7,8 +7,12 @@ out  results/download/{trailer}.json      the receipt: what was got, or why not
 With --posters the same for the column `poster`: results/posters/{trailer}.json and the image it names.
 
 A trailer that is removed, private or no video is `dead`: its receipt is a tombstone, and nothing is
-asked again until its links change or --retry-dead is given. What may pass (a network, a rate limit)
-is `failed` and tried again by the next run, from the byte where it stopped.
+asked again until its links change or --retry-dead is given. What says nothing about the video (a
+network, a rate limit, a refused client or fragment) is `failed` and tried again by the next run, from
+the byte where it stopped. Five links in a row that a site refuses for what we are stop the job.
+
+What the site, playlist or manifest promised is recorded as `promised_s`; a video that is shorter by
+more than 5 % and 1 s is `incomplete`, which is told as its other shortcomings are.
 """
 
 from __future__ import annotations
@@ -36,7 +40,11 @@ from trailers.store.receipt import read_receipt, source_of
 from trailers.web.client import Client, Effort
 from trailers.web.collect import Collection, Kind, ledger_row, refuse
 from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, lines
-from trailers.web.reasons import LinkError, clean
+from trailers.web.reasons import LinkError
+from trailers.web.verdict import clean
+
+PROMISED_SHARE = 0.95  # of the promised duration: what is shorter is told
+PROMISED_SLACK_S = 1.0  # sites state whole seconds
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,10 @@ class Settings:
 def videos(layout: Layout, settings: Settings) -> Kind:
     def missed(facts: Mapping[str, Any]) -> dict[str, str]:
         height = lines(facts["width_px"], facts["height_px"])
-        return shortcomings(settings, duration_s=facts["duration_s"], height=height)
+        short = shortcomings(settings, duration_s=facts["duration_s"], height=height)
+        # Where time stamps start anew in mid-file, as in joined MPEG-TS, the container's duration is not the video's.
+        is_known = facts.get("parts", 1) == 1 or facts["container"].startswith("mov")
+        return {**missing(facts.get("promised_s"), facts["duration_s"] if is_known else None), **short}
 
     return Kind(
         stage=Download.name,
@@ -105,6 +116,16 @@ def shortcomings(settings: Settings, *, duration_s: float | None, height: int = 
     if height and height < settings.min_height:
         found["too small"] = f"{height}p, at least {settings.min_height}p is asked for"
     return found
+
+
+def missing(promised_s: float | None, duration_s: float | None) -> dict[str, str]:
+    """Reason -> words where a video is shorter than the site, playlist or manifest promised.
+
+    Temporary, since it says nothing about the trailer: a preview for who is not logged in, a body that was cut.
+    """
+    if not promised_s or not duration_s or duration_s >= PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
+        return {}
+    return {"incomplete": f"{duration_s:g} s of the {promised_s:g} s that were promised"}
 
 
 def accept_duration(settings: Settings, duration_s: float) -> None:

@@ -6,6 +6,10 @@
 Where ``download.local_files`` is ``reference``, a video on this machine is not copied: ``reference`` in
 place of ``file`` says where it is.
 
+The facts of a video say, beside what was seen in it, what was promised where that is known: ``promised_s``,
+the duration in s that the site, playlist or manifest stated; ``fragments``; ``parts``, where its time stamps
+may start anew.
+
 A dead receipt is a tombstone: nothing is asked again until its link or the settings change.
 """
 

@@ -9,29 +9,32 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import io
 import logging
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from trailers.errors import ConfigError
 from trailers.settings import setting
-from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, choose_format, safe_suffix
-from trailers.web.reasons import LinkError, explain
+from trailers.store.atomic import refuse_links
+from trailers.web.cookies import read_cookies
+from trailers.web.formats import choose_format, why_none
+from trailers.web.partial import Partial, Version, bytes_in
+from trailers.web.reasons import WAITED_OUT, LinkError
+from trailers.web.stream import prepare
+from trailers.web.verdict import Try, explain, explain_fragment
+from trailers.web.wire import Quiet, Wire, make_downloader
 
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 64 * 1024  # of 16 KiB, each MB costs 10 ms of processor time; of 64 KiB, 3 ms
-KNOWN_SUFFIXES = VIDEO_SUFFIXES + IMAGE_SUFFIXES
 COPY, REFERENCE = "copy", "reference"
-WAITED_OUT = ("network", "rate limited")  # worth another try within this run
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class Fetched:
 
     path: Path
     facts: Mapping[str, Any]
+    unready: LinkError | None = None  # what to raise where they turn out to be none
 
 
 @dataclass
@@ -111,7 +115,7 @@ class Client:
     cache: Path  # what yt-dlp keeps between runs
     last_request: float = -1e9  # on the clock of time.monotonic
     silent_hosts: set[str] = field(default_factory=set)  # have used up all tries; now they get one each
-    heard: Exception | None = None  # the last refusal of this try, which yt-dlp may pass on as words alone
+    wire: Wire = field(default_factory=Wire)  # of the try under way
 
     def fetch(self, link: str, folder: Path, accept: Callable[[float], None]) -> Fetched:
         """What ``link`` leads to, in ``folder``; bytes that are there already are not asked for again.
@@ -126,16 +130,15 @@ class Client:
             OSError: this machine cannot write it.
         """
         host = urlsplit(link).hostname or ""
-        tries = 0
+        tries, most = 0, bytes_in(folder)
         ends = time.monotonic() + self.effort.deadline_s
         with deadline(self.effort.deadline_s):
             while True:
-                before = bytes_in(folder)
                 try:
                     fetched = self.ask(link, folder, accept)
                 except LinkError as problem:
-                    if bytes_in(folder) > before:
-                        tries = 0  # a link that keeps giving is not silent
+                    if bytes_in(folder) > most:
+                        tries, most = 0, bytes_in(folder)  # a link that keeps giving is not silent
                     wait_s = max(problem.wait_s, self.effort.backoff_s * 2**tries)
                     retries = 0 if host in self.silent_hosts else self.effort.retries
                     if problem.reason not in WAITED_OUT:
@@ -156,20 +159,34 @@ class Client:
         from yt_dlp.utils import YoutubeDLError
 
         time.sleep(max(0.0, self.last_request + self.effort.sleep_s - time.monotonic()))
-        is_site, self.heard = False, None
+        tried, self.wire = Try(link), Wire()
         try:
             info = first_entry(self.downloader.extract_info(link, download=False), link)
-            is_site = info.get("extractor_key") != "Generic"
+            tried = Try(link, is_site=info.get("extractor_key") != "Generic", is_for_bytes=True)
             if info.get("duration") is not None:
                 accept(float(info["duration"]))
-            path = folder / partial_name(link, info)
-            # Below the level of post-processors: no merging, no mending, no command is ever run.
-            complete, _ = self.downloader.dl(str(path), info)
-        except YoutubeDLError as problem:
-            raise explain(problem, link, is_site=is_site, heard=self.heard) from problem
+            fetched = self.take(link, folder, info, is_site=tried.is_site)
+        except (YoutubeDLError, LinkError) as problem:
+            is_told = isinstance(problem, LinkError)
+            found = problem if is_told else explain(problem, replace(tried, heard=self.wire.heard))
+            raise (self.wire.unready if found.reason == "not a video" else None) or found from problem
         finally:
             self.last_request = time.monotonic()
-        if not complete or not path.is_file():
+        return fetched
+
+    def take(self, link: str, folder: Path, info: dict[str, Any], *, is_site: bool) -> Fetched:
+        """The bytes of the format that was chosen."""
+        stream = prepare(self.downloader, info)
+        partial = Partial.of(folder, link, info)
+        if stream.version:
+            if stream.promise.is_ranged:  # which version earlier ranges are of is not known
+                partial.drop()
+            partial.keep_only(Version(playlist=stream.version))
+        self.wire.partial, self.wire.address = partial, "" if stream.version else str(info.get("url"))
+        self.wire.is_ranged, self.wire.is_site = stream.promise.is_ranged, is_site
+        # Below the level of post-processors: no merging, no repairing, no command is ever run.
+        complete, _ = self.downloader.dl(str(partial.path), info)
+        if not complete or not partial.path.is_file():
             raise LinkError("network", "the download ended without a file")
         # The address of a site's bytes is good for hours; that of its page stays.
         final = info.get("webpage_url") if is_site else info.get("url")
@@ -177,35 +194,15 @@ class Client:
             "final_url": str(final or link),
             "extractor": str(info.get("extractor") or ""),
             "format": str(info.get("format_id") or ""),
+            **stream.finish(partial.path),
         }
-        return Fetched(path, facts)
+        return Fetched(partial.path, facts, self.wire.unready)
 
     @functools.cached_property
     def downloader(self) -> Any:
-        """yt-dlp; importing it and setting it up takes a second."""
-        import yt_dlp
-        from yt_dlp.networking.exceptions import RequestError
-        from yt_dlp.utils import YoutubeDLError
-
-        client = self
-
-        class Listening(yt_dlp.YoutubeDL):  # type: ignore[misc]
-            def urlopen(self, request: Any) -> Any:
-                try:
-                    return super().urlopen(request)
-                except RequestError as problem:
-                    client.heard = problem
-                    raise
-
-        made = Listening(self.options())
+        refuse_links(self.cache, below=self.cache.parent)
+        made = make_downloader(self.options(), lambda: self.wire)
         made.add_progress_hook(self.guard_size)
-        try:
-            _ = made.cookiejar
-        except YoutubeDLError:
-            raise ConfigError(
-                f"{self.effort.cookies}: is no cookies.txt. Export one in Netscape format and name it in config.yaml, "
-                "download.cookies."
-            ) from None
         return made
 
     def options(self) -> dict[str, Any]:
@@ -227,7 +224,7 @@ class Client:
             "retries": 0,
             "extractor_retries": 0,
             "fragment_retries": effort.retries,
-            "retry_sleep_functions": {"fragment": lambda n: min(effort.backoff_s * 2**n, effort.max_wait_s)},
+            "retry_sleep_functions": {"fragment": self.wait_for_fragment},
             "skip_unavailable_fragments": False,  # the default leaves holes in the video and says nothing
             "socket_timeout": effort.timeout_s,
             "sleep_interval_requests": effort.sleep_s,
@@ -248,8 +245,23 @@ class Client:
 
     def choose(self, offered: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         best = choose_format(offered["formats"], min_height=self.min_height, max_height=self.max_height)
-        if best is not None:
-            yield best
+        if best is None:
+            raise LinkError(*why_none(offered["formats"]))
+        yield best
+
+    def wait_for_fragment(self, n: int) -> float:
+        """How long to wait before a fragment is asked for again, for the ``n``-th time from 0.
+
+        Raises:
+            LinkError: asking again is in vain, or not before the site wishes.
+        """
+        wait_s = min(self.effort.backoff_s * float(2**n), self.effort.max_wait_s)
+        problem = explain_fragment(self.wire.heard, is_site=self.wire.is_site)
+        if problem is None:
+            return wait_s
+        if problem.reason not in WAITED_OUT or problem.wait_s > self.effort.max_wait_s:
+            raise problem
+        return max(problem.wait_s, wait_s)
 
     def guard_size(self, progress: Mapping[str, Any]) -> None:
         known = max(progress.get("downloaded_bytes") or 0, progress.get("total_bytes") or 0)
@@ -257,39 +269,12 @@ class Client:
             raise LinkError("too long", f"more than the {self.effort.max_size_mb} MB of download.max_size_mb")
 
 
-class Quiet:
-    """yt-dlp's logger: what it says is a detail; what it raises is told with its reason."""
-
-    def debug(self, words: str) -> None:
-        log.debug("yt-dlp: %s", words)
-
-    info = warning = error = debug
-
-
-def read_cookies(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(f"{path}: cannot be read: {problem}. Correct config.yaml, download.cookies.") from None
-
-
 def first_entry(info: Any, link: str) -> dict[str, Any]:
     """The video, or the first of a page that has several; live ones have no end to wait for."""
     while isinstance(info, dict) and "entries" in info:
         info = next((entry for entry in info["entries"] if entry), None)
     if not isinstance(info, dict):
-        raise LinkError("not a video", f"{link} names no video")
+        raise LinkError("not a video", f"{link} names no video", sentence="names no video")
     if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
         raise LinkError("other", f"{link} is live or yet to come")
     return info
-
-
-def partial_name(link: str, info: Mapping[str, Any]) -> str:
-    """A name that another link, format or version of the video does not share, or bytes of two would be joined."""
-    version = [link, info.get("format_id"), info.get("ext"), info.get("filesize"), info.get("timestamp")]
-    digest = hashlib.sha256(repr(version).encode()).hexdigest()[:16]
-    return f"{digest}.{safe_suffix(str(info.get('ext')), KNOWN_SUFFIXES)}"
-
-
-def bytes_in(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from trailers.domain import Trailer
-from trailers.errors import StoreError, SystemicError
+from trailers.errors import StoreError
 from trailers.store.atomic import make_folder
 from trailers.store.fingerprint import sha256_of
 from trailers.store.ledger import DEAD, OK, LedgerRow
@@ -27,11 +26,12 @@ from trailers.web.links import completed, known_link, web_link
 from trailers.web.local import find_local, has_changed, is_same_file, reference_to
 from trailers.web.reasons import QUALITY, REASONS, LinkError
 from trailers.web.shelf import Shelf, kept_file
+from trailers.web.uniform import Refusals
 
 log = logging.getLogger(__name__)
 
-BLOCKED = ("bot check", "rate limited")  # the site has had enough of us, whatever the trailer
-BLOCKED_IN_A_ROW = 5  # then the run stops: going on would only prolong the ban
+TOLD = ("reason", "words", "sentence")
+SHOWN_IF_KNOWN = ("promised_s", "parts")  # facts that not every receipt has
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,10 @@ class Collection:
     client: Client
     root: Path  # of the results
     retry_dead: bool = False
-    blocked: Counter[str] = field(default_factory=Counter)  # host -> links in a row that it refused to answer
+
+    @functools.cached_property
+    def refusals(self) -> Refusals:
+        return Refusals(self.kind.stage)
 
     def urls(self, trailer: str) -> tuple[str, ...]:
         return tuple(completed(url) for url in self.kind.urls(self.trailers[trailer]))
@@ -168,7 +171,7 @@ class Collection:
         if kept is not None:
             file = self.shelf.place(trailer, kept.path, is_local=False)
             facts["kept"] = {**kept.facts, "file": file, "sha256": kept.sha256}
-        facts["reason"] = refused[0][1].reason
+        facts["reason"], facts["sentence"] = refused[0][1].reason, refused[0][1].sentence
         error = "; ".join(str(problem) for _, problem, _ in refused)
         return Receipt(trailer, DEAD, "", "", self.kind.mark(self.urls(trailer)), facts, error)
 
@@ -193,21 +196,15 @@ class Collection:
             fetched = self.client.fetch(link, folder, self.kind.accept)
             try:
                 got = self.look_at(fetched.path, {"url": url, **fetched.facts, **self.kind.asked})
-            except LinkError:
+            except LinkError as problem:
                 fetched.path.unlink()  # or another run would find it complete
-                raise
+                raise (fetched.unready or problem) from None
         except LinkError as problem:
             if problem.reason == "not a video":  # as the client says of any page without bytes
-                raise LinkError(self.kind.refusal, problem.words) from problem
-            self.blocked[host] = self.blocked[host] + 1 if problem.reason in BLOCKED else 0
-            if self.blocked[host] >= BLOCKED_IN_A_ROW:
-                raise SystemicError(
-                    f"{self.kind.stage}: {host} refused {self.blocked[host]} links in a row, the last one so: "
-                    f"{problem}. Wait an hour, raise download.sleep_s or set download.cookies, and run again; what is "
-                    "made stays."
-                ) from problem
+                raise LinkError(self.kind.refusal, problem.words, sentence=problem.sentence) from problem
+            self.refusals.refused(host, problem)
             raise
-        self.blocked[host] = 0
+        self.refusals.answered(host)
         return got
 
     def look_at(self, path: Path, facts: Mapping[str, Any], *, is_local: bool = False) -> Got:
@@ -223,7 +220,7 @@ class Collection:
         found: dict[str, Got | LinkError] = {}
         for item in () if self.retry_dead else receipt.facts.get("refused", ()):
             if item["reason"] not in QUALITY and REASONS.get(item["reason"]):
-                found[known_link(item["url"])] = LinkError(item["reason"], item["words"])
+                found[known_link(item["url"])] = LinkError(**{key: item[key] for key in TOLD if key in item})
         facts = dict(receipt.facts.get("kept") or receipt.facts)
         facts.pop("file", None)
         file, sha256 = receipt.file or kept_file(receipt), facts.pop("sha256", receipt.sha256)
@@ -249,9 +246,10 @@ def ledger_row(receipt: Receipt, stage: str, folder: str, shown: Sequence[str]) 
         KeyError: the receipt lacks one of them.
     """
     if receipt.status == DEAD:
-        facts = {"reason": receipt.facts.get("reason", "")}
+        facts = {key: receipt.facts[key] for key in ("reason", "sentence") if key in receipt.facts}
         return LedgerRow(receipt.trailer, DEAD, "", receipt.fingerprint, facts, f"{stage}: {receipt.error}")
     facts = {key: receipt.facts[key] for key in shown}
+    facts |= {key: receipt.facts[key] for key in SHOWN_IF_KNOWN if key in receipt.facts}
     if receipt.reference:
         facts["reference"] = receipt.reference
     path = f"{folder}/{receipt.file or f'{receipt.trailer}.json'}"
@@ -264,4 +262,5 @@ def refuse(found: Mapping[str, str]) -> None:
 
 
 def told(url: str, problem: LinkError) -> dict[str, str]:
-    return {"url": url, "reason": problem.reason, "words": problem.words}
+    plain = {"url": url, "reason": problem.reason, "words": problem.words}
+    return plain if problem.sentence == problem.words else {**plain, "sentence": problem.sentence}

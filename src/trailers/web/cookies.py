@@ -1,0 +1,56 @@
+"""The cookies.txt of a browser, as it is or as an editor left it.
+
+domain  with subdomains  path  secure  expires  name  value        seven columns, one tab between two
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from trailers.errors import ConfigError
+
+REMEDY = "Export it in Netscape format and name it in config.yaml, download.cookies."
+HTTP_ONLY = "#HttpOnly_"  # begins a cookie, not a comment
+COLUMNS = 7
+
+
+def read_cookies(path: Path) -> str:
+    """The text of a cookies file as yt-dlp wants it: UTF-8 without a byte order mark, tabs between columns.
+
+    Raises:
+        ConfigError: it cannot be read, or a line of it is no cookie.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"cannot be read: {problem}", where=path, remedy=REMEDY) from None
+    rows = [cookie(line, f"{path}, line {number}") for number, line in enumerate(text.splitlines(), start=1)]
+    if not any(rows):
+        raise ConfigError("is no cookies.txt: there is no cookie in it", where=path, remedy=REMEDY)
+    return "\n".join(("# Netscape HTTP Cookie File", *filter(None, rows), ""))
+
+
+def cookie(line: str, where: str) -> str:
+    """One line with tabs between its columns; empty for a comment.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if not line.strip() or (line.startswith("#") and not line.startswith(HTTP_ONLY)):
+        return ""
+    columns = line.rstrip("\r\n").split("\t")
+    if len(columns) != COLUMNS:
+        # An editor made blanks of the tabs, or a cookie without a value lost the last of them.
+        columns = re.split(r"\s+", line.strip(), maxsplit=COLUMNS - 1)
+        columns += [""] * (len(columns) == COLUMNS - 1)
+    if len(columns) != COLUMNS:
+        raise ConfigError(f"has {len(columns)} columns, a cookie has {COLUMNS}", where=where, remedy=REMEDY)
+    flags = {columns[1].upper(), columns[3].upper()}
+    if not flags <= {"TRUE", "FALSE"} or not re.fullmatch(r"(-?\d+(\.\d+)?)?", columns[4]):
+        raise ConfigError(
+            "is not a cookie: its columns are domain, TRUE or FALSE, path, TRUE or FALSE, expiry in s, name and value",
+            where=where,
+            remedy=REMEDY,
+        )
+    return "\t".join((columns[0], columns[1].upper(), columns[2], columns[3].upper(), *columns[4:]))

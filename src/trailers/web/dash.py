@@ -1,0 +1,83 @@
+"""DASH manifests of several periods: one video out of them all.
+
+yt-dlp joins the formats of two periods only where nothing differs between them, their address and bit rate
+included; what differs it lists as another video, and a part is taken for the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urljoin
+
+
+def join_periods() -> None:
+    """Have yt-dlp join periods as ``joined`` does; once is enough for a process."""
+    from yt_dlp.extractor.common import InfoExtractor
+
+    plain = InfoExtractor._merge_mpd_periods
+    if getattr(plain, "joins_periods", False):
+        return
+
+    def merge(self: Any, periods: Sequence[Mapping[str, Any]]) -> Any:
+        periods = list(periods)
+        if len(periods) < 2:
+            return plain(self, periods)
+        subtitles = plain(self, [{**period, "formats": []} for period in periods])[1]
+        return joined([period["formats"] for period in periods]), subtitles
+
+    merge.joins_periods = True  # type: ignore[attr-defined]
+    InfoExtractor._merge_mpd_periods = merge
+
+
+def joined(periods: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The formats of the first period, each with the fragments of its nearest kin in every other.
+
+    A format carries ``dash_periods``, how many periods it has of how many, and ``promised_s``, what all last.
+    """
+    promised_s = sum(max((seconds_of(offer) for offer in period), default=0.0) for period in periods)
+    made = []
+    for first in periods[0]:
+        chosen = [first, *(nearest(first, period) for period in periods[1:])]
+        there = [offer for offer in chosen if offer is not None]
+        fragments = [fragment for offer in there for fragment in fragments_of(offer)]
+        made.append(
+            {
+                **first,
+                "protocol": first.get("protocol") if first.get("protocol") == "mhtml" else "http_dash_segments",
+                "fragments": fragments,
+                "filesize": None,
+                "dash_periods": (len(there), len(periods)),
+                "promised_s": promised_s,
+                "has_drm": any(offer.get("has_drm") for offer in there) or None,
+            }
+        )
+    return made
+
+
+def nearest(first: Mapping[str, Any], period: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The format of ``period`` that is most like ``first``: of the same kind and codec, then size, then bit rate."""
+
+    def kind(offer: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(str(offer.get(key) or "").split(".")[0] for key in ("vcodec", "acodec", "ext"))
+
+    def distance(offer: Mapping[str, Any]) -> tuple[float, ...]:
+        return tuple(abs((offer.get(key) or 0) - (first.get(key) or 0)) for key in ("height", "width", "tbr"))
+
+    return min((offer for offer in period if kind(offer) == kind(first)), key=distance, default=None)
+
+
+def fragments_of(offer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The fragments with their whole addresses; a file that is not fragmented is one."""
+    if "fragments" not in offer:
+        return [{"url": offer["url"]}]
+    base = str(offer.get("fragment_base_url") or offer["url"])
+    return [
+        {**fragment, "url": fragment.get("url") or urljoin(base, str(fragment["path"]))}
+        for fragment in offer["fragments"]
+    ]
+
+
+def seconds_of(offer: Mapping[str, Any]) -> float:
+    """How long a format's fragments last together, as the manifest says; 0 where it does not."""
+    return sum(float(fragment.get("duration") or 0) for fragment in offer.get("fragments") or ())

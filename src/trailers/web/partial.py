@@ -1,0 +1,96 @@
+"""The bytes of one link that are there already: of one version, and never of two joined.
+
+.partial/tt0133093/0123456789abcdef.mp4.part       what came so far
+.partial/tt0133093/0123456789abcdef.mp4.version    of which version: what the server said of the file
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trailers.store.atomic import write_text
+from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, safe_suffix
+
+KNOWN_SUFFIXES = VIDEO_SUFFIXES + IMAGE_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Version:
+    """What tells two versions of a file apart; empty or None where the server does not say."""
+
+    etag: str = ""
+    last_modified: str = ""
+    length: int | None = None
+    playlist: str = ""  # digest of the list of fragments
+
+    @classmethod
+    def of(cls, headers: Any) -> Version:
+        """The version that an answer, whole or partial, speaks of."""
+        length = str(headers.get("Content-Range") or "").rpartition("/")[2] or headers.get("Content-Length") or ""
+        known = int(length) if length.isdigit() else None
+        return cls(headers.get("ETag") or "", headers.get("Last-Modified") or "", known)
+
+    @property
+    def is_told(self) -> bool:
+        return self != Version()
+
+    @property
+    def if_range(self) -> str:
+        """What the header If-Range may carry: a weak tag says that bytes may differ."""
+        return self.etag if self.etag and not self.etag.startswith("W/") else self.last_modified
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Where the bytes of one format of one link gather."""
+
+    path: Path  # of the whole file
+
+    @classmethod
+    def of(cls, folder: Path, link: str, info: Mapping[str, Any]) -> Partial:
+        """One name per link and format; bytes of the link's other formats go."""
+        head, tail = digest(link), digest([info.get("format_id"), info.get("ext")])
+        suffix = safe_suffix(str(info.get("ext")), KNOWN_SUFFIXES)
+        made = cls(folder / f"{head}{tail}.{suffix}")
+        for path in list(folder.glob(f"{head}*")):
+            # A fragment begun is a few MB at most, and says nothing of its version.
+            if not path.name.startswith(made.path.name) or "-Frag" in path.name:
+                path.unlink()
+        return made
+
+    @property
+    def version_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".version")
+
+    def version(self) -> Version:
+        try:
+            return Version(**json.loads(self.version_path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return Version()
+
+    def begin(self, version: Version) -> None:
+        """Bytes that come from now on are of ``version``."""
+        write_text(self.version_path, json.dumps(asdict(version)) + "\n")
+
+    def keep_only(self, version: Version) -> None:
+        """Drop bytes of any other version, and begin or go on with this one."""
+        if self.version() != version:
+            self.drop()
+            self.begin(version)
+
+    def drop(self) -> None:
+        for path in list(self.path.parent.glob(f"{self.path.name}*")):
+            path.unlink()
+
+
+def digest(thing: Any) -> str:
+    return hashlib.sha256(repr(thing).encode()).hexdigest()[:8]
+
+
+def bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0

@@ -1,0 +1,148 @@
+"""Fragmented MP4 whose parts each start their clock anew, put on one clock.
+
+An HLS playlist with a discontinuity, or a DASH manifest of several periods, gives fragments whose
+decode times (ISO/IEC 14496-12, tfdt) jump back to 0 in mid-file. Players follow the playlist; a file
+has none, and readers drop what seems to lie in the past. The times are changed in place, nothing else
+but the type of boxes that repeat or contradict them (moov, sidx become free).
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+BACK_S, AHEAD_S = 0.1, 1.0  # a step of the clock that is larger begins a part
+NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mvex", b"moof", b"traf")
+
+
+class Box(NamedTuple):
+    kind: bytes
+    start: int  # of its header
+    body: int
+    end: int
+
+
+class DifferentPartsError(Exception):
+    """Parts that are coded in different ways: one beginning does not serve them all."""
+
+
+def boxes(data: mmap.mmap | bytes, start: int, end: int) -> Iterator[Box]:
+    """The boxes between two offsets; a damaged size ends them."""
+    while start + 8 <= end:
+        size, kind = struct.unpack_from(">I4s", data, start)
+        body = start + 8
+        if size == 1 and start + 16 <= end:
+            (size,) = struct.unpack_from(">Q", data, body)
+            body += 8
+        size = size or end - start
+        if size < body - start or start + size > end:
+            return
+        yield Box(kind, start, body, start + size)
+        start += size
+
+
+def inside(data: mmap.mmap | bytes, box: Box, *kinds: bytes) -> Iterator[Box]:
+    """The boxes at the end of the path ``kinds`` in ``box``."""
+    for child in boxes(data, box.body, box.end):
+        if child.kind == kinds[0]:
+            if len(kinds) == 1:
+                yield child
+            else:
+                yield from inside(data, child, *kinds[1:])
+
+
+@dataclass(frozen=True)
+class Track:
+    scale: int  # units of time per second
+    duration: int  # of a sample, where a fragment does not say
+    coding: bytes  # how samples are coded: the box stsd
+
+
+def tracks_of(data: mmap.mmap | bytes, moov: Box) -> dict[int, Track]:
+    """Track id -> what the beginning of a file says of it."""
+    durations = {}
+    for trex in inside(data, moov, b"mvex", b"trex"):
+        number, _, duration = struct.unpack_from(">III", data, trex.body + 4)
+        durations[number] = duration
+    found = {}
+    for trak in inside(data, moov, b"trak"):
+        (tkhd,) = inside(data, trak, b"tkhd")
+        (mdhd,) = inside(data, trak, b"mdia", b"mdhd")
+        (stsd,) = inside(data, trak, b"mdia", b"minf", b"stbl", b"stsd")
+        number = struct.unpack_from(">I", data, tkhd.body + (20 if data[tkhd.body] else 12))[0]
+        scale = struct.unpack_from(">I", data, mdhd.body + (20 if data[mdhd.body] else 12))[0]
+        found[number] = Track(scale, durations.get(number, 0), bytes(data[stsd.start : stsd.end]))
+    return found
+
+
+@dataclass
+class Clock:
+    """One clock for all parts, in seconds."""
+
+    tracks: dict[int, Track]
+    shift_s: float = 0
+    ends_s: dict[int, float] = field(default_factory=dict)  # of every track, on this clock
+    begins_part: bool = False
+
+    def place(self, data: mmap.mmap, traf: Box) -> None:
+        """Set the decode time of one track's fragment."""
+        (tfhd,) = inside(data, traf, b"tfhd")
+        (tfdt,) = inside(data, traf, b"tfdt")
+        number = struct.unpack_from(">I", data, tfhd.body + 4)[0]
+        track = self.tracks[number]
+        form = ">Q" if data[tfdt.body] else ">I"
+        own_s = struct.unpack_from(form, data, tfdt.body + 4)[0] / track.scale
+        step_s = own_s + self.shift_s - self.ends_s.get(number, own_s + self.shift_s)
+        if self.begins_part or not -BACK_S <= step_s <= AHEAD_S:
+            self.shift_s = max(self.ends_s.values(), default=own_s) - own_s
+            self.begins_part = False
+        struct.pack_into(form, data, tfdt.body + 4, round((own_s + self.shift_s) * track.scale))
+        lasts_s = samples_duration(data, traf, tfhd, track.duration) / track.scale
+        self.ends_s[number] = own_s + self.shift_s + lasts_s
+
+
+def samples_duration(data: mmap.mmap, traf: Box, tfhd: Box, default: int) -> int:
+    """How long the samples of a fragment last, in the track's units."""
+    flags = int.from_bytes(data[tfhd.body + 1 : tfhd.body + 4], "big")
+    if flags & 0x08:
+        at = tfhd.body + 8 + 8 * bool(flags & 0x01) + 4 * bool(flags & 0x02)
+        default = struct.unpack_from(">I", data, at)[0]
+    total = 0
+    for trun in inside(data, traf, b"trun"):
+        flags = int.from_bytes(data[trun.body + 1 : trun.body + 4], "big")
+        (count,) = struct.unpack_from(">I", data, trun.body + 4)
+        if not flags & 0x100:
+            total += count * default
+            continue
+        first = trun.body + 8 + 4 * bool(flags & 0x01) + 4 * bool(flags & 0x04)
+        step = 4 * (flags >> 8 & 0xF).bit_count()
+        total += sum(struct.unpack_from(">I", data, first + n * step)[0] for n in range(count))
+    return total
+
+
+def put_on_one_clock(path: Path) -> None:
+    """Make one video of fragmented MP4 parts that stand behind one another; other files stay as they are.
+
+    Raises:
+        DifferentPartsError: the parts are coded in different ways.
+    """
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        top = list(boxes(data, 0, len(data)))
+        moovs = [box for box in top if box.kind == b"moov"]
+        if not moovs or not any(box.kind == b"moof" for box in top):
+            return
+        tracks = tracks_of(data, moovs[0])
+        if any(tracks_of(data, moov) != tracks for moov in moovs[1:]):
+            raise DifferentPartsError
+        clock = Clock(tracks)
+        for box in top:
+            if box.kind == b"moof":
+                for traf in inside(data, box, b"traf"):
+                    clock.place(data, traf)
+            elif box.kind == b"sidx" or (box.kind == b"moov" and box != moovs[0]):
+                clock.begins_part |= box.kind == b"moov"
+                data[box.start + 4 : box.start + 8] = b"free"

@@ -1,0 +1,96 @@
+"""How the bytes of a chosen format come: as one file, or as fragments that a playlist or manifest names."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trailers.web.parts import DifferentPartsError, put_on_one_clock
+from trailers.web.playlist import Promise, read_playlist, with_one_map
+from trailers.web.reasons import LinkError
+from trailers.web.verdict import shorten
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is promised of a format, and which version of its fragments it is."""
+
+    promise: Promise
+    version: str = ""  # digest of all that names the fragments; empty for one file
+
+    def finish(self, path: Path) -> dict[str, Any]:
+        """Put parts on one clock; gives the facts that a receipt tells of the promise."""
+        facts: dict[str, Any] = {}
+        if self.promise.seconds:
+            facts["promised_s"] = round(self.promise.seconds, 3)
+        if self.promise.fragments:
+            facts["fragments"] = self.promise.fragments
+        if self.promise.parts > 1:
+            facts["parts"] = self.promise.parts
+            try:
+                put_on_one_clock(path)
+            except (DifferentPartsError, ValueError, KeyError, OverflowError) as problem:
+                log.info("download: %s: its parts stay as they are: %r", path, problem)
+        return facts
+
+
+def prepare(downloader: Any, info: dict[str, Any]) -> Stream:
+    """What the format in ``info`` promises; where it is a playlist, ``info`` gets it in a form that yt-dlp reads whole.
+
+    Raises:
+        LinkError: no downloader of yt-dlp's own can take it, or it has no end yet.
+        YoutubeDLError: the playlist cannot be had.
+    """
+    check_downloader(info, downloader.params)
+    said_s = float(info.get("duration") or 0)
+    if info.get("protocol") == "m3u8_native":
+        return playlist(downloader, info, said_s)
+    fragments = info.get("fragments")
+    if not isinstance(fragments, list):
+        return Stream(Promise(said_s, 0))
+    manifest_s = float(info.get("promised_s") or sum(float(one.get("duration") or 0) for one in fragments))
+    periods = (info.get("dash_periods") or (1, 1))[1]
+    promise = Promise(max(said_s, manifest_s), len(fragments), periods)
+    return Stream(promise, digest([(one.get("url") or one.get("path"), one.get("duration")) for one in fragments]))
+
+
+def playlist(downloader: Any, info: dict[str, Any], said_s: float) -> Stream:
+    from yt_dlp.downloader.hls import HlsFD
+    from yt_dlp.networking import Request
+
+    text = info.get("hls_media_playlist_data")
+    marks: tuple[str, ...] = ()
+    if not text:
+        answer = downloader.urlopen(Request(info["url"], headers=info.get("http_headers") or {}))
+        text, info["url"] = answer.read().decode("utf-8", "ignore"), answer.url
+        marks = tuple(answer.headers.get(name) or "" for name in ("ETag", "Last-Modified"))
+    if not HlsFD.can_download(text, info):
+        raise LinkError("no format", "the playlist is encrypted in a way that only a player under DRM can read")
+    found = read_playlist(text)
+    if not found.is_ended:
+        raise LinkError("not ready", f"{shorten(info['url'])}: the playlist has no end yet")
+    info["hls_media_playlist_data"] = with_one_map(text)
+    promise = Promise(max(said_s, found.seconds), found.fragments, found.parts, is_ranged=found.is_ranged)
+    return Stream(promise, digest([text, marks]))
+
+
+def check_downloader(info: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    """Only what yt-dlp downloads by itself: another would hand the address to a program such as ffmpeg."""
+    from yt_dlp.downloader import get_suitable_downloader
+    from yt_dlp.downloader.dash import DashSegmentsFD
+    from yt_dlp.downloader.hls import HlsFD
+    from yt_dlp.downloader.http import HttpFD
+
+    chosen = get_suitable_downloader(dict(info), params)
+    if chosen not in (HttpFD, HlsFD, DashSegmentsFD):
+        raise LinkError("no format", f"yt-dlp would leave the format to {getattr(chosen, '__name__', chosen)}")
+
+
+def digest(thing: Any) -> str:
+    return hashlib.sha256(repr(thing).encode()).hexdigest()[:16]

@@ -1,0 +1,207 @@
+"""From what yt-dlp raises, or a server answers, to a typed reason."""
+
+from __future__ import annotations
+
+import email.utils
+import errno
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from trailers.store.ledger import one_line
+from trailers.web.reasons import REASONS, LinkError
+
+BYTES_FAILED = "[download] Got error"  # a cut or a 5xx on the way of the bytes; yt-dlp passes on words alone
+
+# How a site words what it withholds, first match first; seen in yt-dlp's messages.
+WORDS = (
+    ("network", rf"^{re.escape(BYTES_FAILED)}"),
+    ("bot check", r"not a bot|captcha|anti-bot|unusual traffic"),
+    ("rate limited", r"rate.?limit|too many requests|try again later"),
+    ("age", r"confirm your age|age.?restricted|age.?verif|inappropriate for some users"),
+    ("geo", r"in your country|in your region|from your location|geo.?restrict"),
+    ("private", r"\bprivate|members.only|requires payment|purchase|premium (?:video|content|member)|subscribers"),
+    ("removed", r"removed|deleted|terminated|no longer available|copyright|violat"),
+    (
+        "client",
+        r"(?:this|your|the) (?:\w+ )?(?:app|application|device|browser|client|player|platform|ip|network)\b"
+        r"|unsupported (?:app|browser|client|device)|no longer supported|latest version|(?:out of|up to) date|outdated"
+        r"|(?:sign|log|logged)[ -]?in\b|login|registered users|authenti|credentials|access (?:is )?denied|forbidden"
+        r"|\bblocked|\bvpn\b|\bproxy|be reloaded|playback on other websites|premium",
+    ),
+    ("no format", r"requested format is not available|no video formats|drm protected"),
+    ("not a video", r"unsupported url|no video|known to use drm"),
+    ("not found", r"unavailable|not available|does not exist|not found"),
+    ("network", r"timed out|did not get any data|unable to continue"),
+)
+TEMPORARY_STATUSES = {408: "network", 425: "network", 429: "rate limited"}
+STATUSES = {
+    **TEMPORARY_STATUSES,
+    401: "private",
+    402: "private",
+    403: "private",
+    404: "not found",
+    410: "removed",
+    451: "geo",
+}
+
+WORDS_LENGTH = 300
+ADDRESS_LENGTH = 120
+OWN_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}  # this machine's, not the link's
+
+
+@dataclass(frozen=True)
+class Try:
+    """What was going on when something was raised."""
+
+    link: str
+    is_site: bool = False  # a video site of yt-dlp's is behind the link, and not any web server
+    is_for_bytes: bool = False  # the page had answered, and the bytes were being asked for
+    heard: Exception | None = None  # the last answer that was no success, where yt-dlp passes on but its words
+
+
+def causes(problem: BaseException | None) -> list[BaseException]:
+    """The problem and all that led to it, nearest first; yt-dlp keeps its causes in three places."""
+    found: list[BaseException] = []
+    waiting = [problem]
+    while waiting:
+        error = waiting.pop(0)
+        if isinstance(error, BaseException) and all(error is not other for other in found):
+            found.append(error)
+            kept = getattr(error, "exc_info", None) or ()
+            waiting += [*kept[1:2], getattr(error, "cause", None), error.__cause__, error.__context__]
+    return found
+
+
+def explain(problem: Exception, tried: Try) -> LinkError:
+    """The typed reason for what yt-dlp raised, with its own words.
+
+    Raises:
+        OSError: the cause is this machine's (a full disk), not the link's.
+    """
+    from yt_dlp.networking.exceptions import HTTPError, TransportError
+    from yt_dlp.utils import ContentTooShortError, ExtractorError, GeoRestrictedError, UnsupportedError
+
+    words = clean(str(problem))
+    chain = causes(problem)
+    if tried.is_for_bytes or (words.startswith(BYTES_FAILED) and len(chain) == 1):
+        chain += [error for error in causes(tried.heard) if all(error is not other for other in chain)]
+    for error in chain:
+        if isinstance(error, OSError) and error.errno in OWN_TROUBLE:
+            raise error
+    said = next((error for error in chain if isinstance(error, ExtractorError)), None)
+    sentence = clean(said.orig_msg) if said is not None else words.replace(tried.link, "")
+    if leads_elsewhere(chain):
+        return LinkError("not a video", f"leads to what is neither http nor https: {words}", sentence="leads elsewhere")
+    for error in chain:
+        if isinstance(error, GeoRestrictedError):
+            return LinkError("geo", words, sentence=sentence)
+        if isinstance(error, UnsupportedError):
+            return LinkError("not a video", words, sentence="Unsupported URL")
+        if isinstance(error, ExtractorError) and "HTTP Error" not in error.orig_msg:
+            reason = reason_of_words(sentence, is_expected=error.expected)
+            if reason != "other":
+                return LinkError(reason, words, sentence=sentence)
+        if isinstance(error, HTTPError):
+            return explain_status(error, tried, words, is_site=tried.is_site or is_of_site(chain))
+        if isinstance(error, TransportError | ContentTooShortError):
+            return LinkError("network", words, sentence=sentence)
+    is_expected = said is None or said.expected
+    return LinkError(reason_of_words(sentence, is_expected=is_expected), words, sentence=sentence)
+
+
+def explain_fragment(heard: Any, *, is_site: bool) -> LinkError | None:
+    """What the last answer to a fragment means; None where nothing was answered."""
+    from yt_dlp.networking.exceptions import HTTPError
+
+    if not isinstance(heard, HTTPError):
+        return None
+    return explain_status(heard, Try("", is_for_bytes=True), "", is_site=is_site)
+
+
+def leads_elsewhere(chain: Iterable[BaseException]) -> bool:
+    """Whether a redirect or a playlist leads to a file of this machine, or to another scheme than http and https."""
+    from requests.exceptions import InvalidSchema
+    from yt_dlp.networking.exceptions import UnsupportedRequest
+
+    return any(isinstance(error, InvalidSchema | UnsupportedRequest) for error in chain)
+
+
+def is_of_site(chain: Iterable[BaseException]) -> bool:
+    return any(getattr(error, "ie", None) not in (None, "generic", "Generic") for error in chain)
+
+
+def explain_status(error: Any, tried: Try, words: str, *, is_site: bool) -> LinkError:
+    """What an HTTP status means, depending on what was asked for: the link itself, or a part of what it leads to."""
+    asked = getattr(error, "asked", "") or error.response.url
+    is_link = not tried.is_for_bytes and is_same_page(asked, tried.link)
+    reason = reason_of_status(error.status, words, is_site=is_site, is_link=is_link)
+    sentence = f"HTTP Error {error.status}"
+    if not is_link:
+        words = f"{shorten(asked)}: {clean(str(error))}"
+    wait_s = retry_after_s(error.response.headers.get("Retry-After"))
+    return LinkError(reason, words, wait_s=wait_s, sentence=sentence)
+
+
+def reason_of_status(status: int, words: str, *, is_site: bool, is_link: bool = True) -> str:
+    """The reason behind an HTTP status.
+
+    Args:
+        status: of the answer.
+        words: what yt-dlp says of it.
+        is_site: whether a video site of yt-dlp's answered, whose 403 is a doubt about who asks.
+        is_link: whether the trailer's own link was asked, and not a fragment or the address of a format: only the
+            former says something about the trailer.
+    """
+    if status == 403 and (is_site or "anti-bot" in words):
+        return "bot check"
+    if status >= 500:
+        return "network"
+    if not is_link:
+        return TEMPORARY_STATUSES.get(status, "part refused")
+    return STATUSES.get(status, "other")
+
+
+def reason_of_words(words: str, *, is_expected: bool = True) -> str:
+    """The reason that ``words`` give; what yt-dlp did not expect is a fault of its own, never the video's."""
+    reason = next((reason for reason, pattern in WORDS if re.search(pattern, words, re.IGNORECASE)), "other")
+    return reason if is_expected or not REASONS[reason] else "other"
+
+
+def is_same_page(one: str, other: str) -> bool:
+    """Whether two addresses differ in nothing but scheme, www, query and a last slash."""
+
+    def page(address: str) -> tuple[str, str]:
+        parts = urlsplit(address)
+        return parts.netloc.lower().removeprefix("www."), parts.path.rstrip("/")
+
+    return page(one) == page(other)
+
+
+def shorten(address: str) -> str:
+    """An address without its query, which may hold a kilobyte of signature."""
+    plain = urlsplit(address)._replace(query="", fragment="").geturl()
+    return plain if len(plain) <= ADDRESS_LENGTH else plain[: ADDRESS_LENGTH - 3] + "..."
+
+
+def clean(words: str) -> str:
+    """``words`` of yt-dlp in one line, without colours, memory addresses and requests for bug reports."""
+    words = re.sub(r"\x1b\[[0-9;]*m|\(caused by .*|; please report this issue.*| at 0x[0-9a-f]+", "", one_line(words))
+    words = words.replace("\r", " ").strip().removeprefix("ERROR:").strip(" .")
+    return words if len(words) <= WORDS_LENGTH else words[: WORDS_LENGTH - 3] + "..."
+
+
+def retry_after_s(header: str | None, *, now: float | None = None) -> float:
+    """Seconds that a Retry-After header asks for: a number or a date; 0 when it says nothing."""
+    if not header:
+        return 0
+    if header.strip().isdigit():
+        return float(header.strip())
+    try:
+        date = email.utils.parsedate_to_datetime(header).timestamp()
+    except ValueError:
+        return 0
+    return max(0.0, date - (time.time() if now is None else now))

@@ -1,0 +1,193 @@
+"""Only the video can be dead: what speaks of the client, the site, the tool or a part of the bytes is temporary."""
+
+from __future__ import annotations
+
+import pytest
+
+from server import Page, Server
+from trailers.errors import SystemicError
+from web_lab import HTML, formats_of, get_posters, playlist, said
+
+SENTENCES = (
+    "The following content is not available on this app.. Watch on the latest version of YouTube.",
+    "Please sign in",
+    "Sign in to confirm you're not a bot",
+    "This video is only available for registered users",
+)
+STORYBOARD = {"format_id": "sb0", "ext": "mhtml", "protocol": "mhtml", "vcodec": "none", "acodec": "none", "url": "/sb"}
+SOUND = {"format_id": "a", "url": "/a.m4a", "vcodec": "none", "acodec": "aac", "ext": "m4a"}
+
+
+def formats(*offers, **more):
+    return [{**offer, **more} for offer in offers]
+
+
+NOTHING_TO_TAKE = {
+    "storyboards": (formats(STORYBOARD, STORYBOARD), "the site offers pictures of a storyboard, but no video"),
+    "storyboards and sound": (formats(STORYBOARD, SOUND), "the site offers pictures of a storyboard, but no video"),
+    "DRM": (formats(*formats_of(480), has_drm=True), "This video is DRM protected"),
+    "a protocol of its own": (
+        formats(*formats_of(480), protocol="sabr"),
+        "the site offers no format over http or https, only sabr",
+    ),
+    "none": ([], ""),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_TO_TAKE)
+def test_a_site_that_offers_nothing_to_take_is_asked_again(work, video, site, name):
+    offered, words = NOTHING_TO_TAKE[name]
+    pages = {"/watch/cat": [said(formats=offered), said(formats=formats_of(480))], "/480.mp4": Page(video)}
+    with Server(pages) as server:
+        row = work.one(server.link("/watch/cat"))
+        assert (row.status, row.error.split(": ")[1]) == ("failed", "no format")
+        assert row.error.endswith(words)
+        assert work.one(server.link("/watch/cat")).status == "ok"
+
+
+@pytest.mark.parametrize("words", SENTENCES)
+def test_a_site_that_refuses_the_client_stops_the_run_after_five(work, site, words):
+    with Server({f"/watch/v{n}": said(error=words) for n in range(8)}) as server:
+        rows = {f"t{n}": server.link(f"/watch/v{n}") for n in range(8)}
+        with pytest.raises(SystemicError, match=r"127\.0\.0\.1 refused 5 links in a row, the last one so: ") as problem:
+            work.run(rows)
+        assert len(server.requests) == 5
+    assert problem.value.where == "download"
+    assert list((work.results / "download").glob("*.json")) == []
+
+
+def test_storyboards_alone_stop_the_run_after_five(work, site):
+    with Server({f"/watch/v{n}": said(duration=120, formats=[STORYBOARD]) for n in range(8)}) as server:
+        with pytest.raises(SystemicError, match="refused 5 links in a row"):
+            work.run({f"t{n}": server.link(f"/watch/v{n}") for n in range(8)})
+        assert len(server.requests) == 5
+
+
+def test_a_sentence_that_nobody_knows_stops_the_run_after_five(work, site):
+    with Server({f"/watch/v{n}": said(error="Unable to parse the player") for n in range(8)}) as server:
+        rows = {f"t{n}": server.link(f"/watch/v{n}") for n in range(8)}
+        with pytest.raises(SystemicError, match="refused 5 links in a row"):
+            work.run(rows)
+        assert len(server.requests) == 5
+
+
+@pytest.mark.parametrize("words", SENTENCES)
+@pytest.mark.parametrize("trailers", [1, 4])
+def test_in_a_small_shard_a_refused_client_is_temporary_too(work, site, words, trailers):
+    with Server({f"/watch/v{n}": said(error=words) for n in range(trailers)}) as server:
+        rows = work.run({f"t{n}": server.link(f"/watch/v{n}") for n in range(trailers)})
+    assert {row.status for row in rows.values()} == {"failed"}
+
+
+def test_one_answer_about_a_video_ends_the_row(work, site):
+    answers = [*SENTENCES, "This video has been removed by the uploader", *SENTENCES]
+    with Server({f"/watch/v{n}": said(error=words) for n, words in enumerate(answers)}) as server:
+        rows = work.run({f"t{n}": server.link(f"/watch/v{n}") for n in range(len(answers))})
+    assert [row.status for row in rows.values()] == ["failed"] * 4 + ["dead"] + ["failed"] * 4
+
+
+def test_removed_videos_in_a_row_do_not_stop_the_run(work, site):
+    with Server({f"/watch/v{n}": said(error="This video has been removed") for n in range(8)}) as server:
+        rows = work.run({f"t{n}": server.link(f"/watch/v{n}") for n in range(8)})
+    assert {row.status for row in rows.values()} == {"dead"}
+    assert {row.facts["sentence"] for row in rows.values()} == {"This video has been removed"}
+
+
+# Answers to parts
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 410, 451])
+def test_a_fragment_that_is_refused_is_named_and_kills_nothing(work, video, status):
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts?key=secret"), "/0.ts": Page(video)}
+    with Server({**pages, "/1.ts?key=secret": Page(status=status)}) as server:
+        row = work.one(server.link("/cat.m3u8"))
+        assert len(server.asked("/1.ts?key=secret")) == 1
+    assert row.status == "failed"
+    assert row.error.startswith(f"download: part refused: {server.link('/1.ts')}: HTTP Error {status}")
+
+
+@pytest.mark.parametrize("status", [401, 404, 410, 451])
+def test_bytes_that_a_living_page_refuses_are_named_and_kill_nothing(work, site, status):
+    with Server({"/watch/cat": said(formats=formats_of(480)), "/480.mp4": Page(status=status)}) as server:
+        row = work.one(server.link("/watch/cat"))
+    assert row.status == "failed"
+    assert row.error.startswith(f"download: part refused: {server.link('/480.mp4')}: HTTP Error {status}")
+
+
+def test_a_file_that_goes_between_look_and_download_kills_nothing(work, video):
+    with Server({"/cat.mp4": [Page(video), Page(status=404)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "failed"
+
+
+def test_a_key_that_is_refused_kills_nothing(work, video):
+    pages = {"/cat.m3u8": playlist("0.ts", head='#EXT-X-KEY:METHOD=AES-128,URI="key"\n'), "/0.ts": Page(bytes(160))}
+    with Server({**pages, "/key": Page(status=403)}) as server:
+        row = work.one(server.link("/cat.m3u8"))
+    assert row.error.startswith(f"download: part refused: {server.link('/key')}: HTTP Error 403")
+
+
+def test_a_second_playlist_that_is_refused_kills_nothing(work):
+    master = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=854x480\nlow.m3u8\n"
+    with Server({"/cat.m3u8": Page(master, kind="application/vnd.apple.mpegurl")}) as server:
+        row = work.one(server.link("/cat.m3u8"))
+    assert row.error.startswith(f"download: part refused: {server.link('/low.m3u8')}: HTTP Error 404")
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 207])
+@pytest.mark.parametrize("body", [b'{"status": "processing"}', b"<html>one moment</html>"])
+def test_an_answer_that_is_not_the_thing_yet_is_asked_for_again(work, video, status, body):
+    not_yet = Page(body, status=status, kind="application/json")
+    with Server({"/cat.mp4": not_yet}) as server:
+        row = work.one(server.link("/cat.mp4"), retries="0")
+        assert row.status == "failed"
+        assert row.error.startswith(f"download: not ready: {server.link('/cat.mp4')}: HTTP status {status}: ")
+        server.pages["/cat.mp4"] = [not_yet, Page(video)]
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+
+
+def test_bytes_that_are_not_there_yet_are_asked_for_again(work, video):
+    pages = [Page(video), Page(b'{"status": "processing"}' * 9, status=202, kind="application/json")]
+    with Server({"/cat.mp4": pages}) as server:
+        assert work.one(server.link("/cat.mp4"), retries="0").error.startswith("download: not ready: ")
+        server.pages["/cat.mp4"] = [Page(video)]
+        assert work.one(server.link("/cat.mp4"), retries="0").status == "ok"
+
+
+def test_a_playlist_without_an_end_is_left_for_a_later_run(work, video):
+    endless = playlist("0.ts")
+    endless = Page(endless.body.replace(b"#EXT-X-ENDLIST\n", b""), kind=endless.kind)
+    with Server({"/cat.m3u8": endless, "/0.ts": Page(video)}) as server:
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "failed"
+
+
+# What is permanent
+
+
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:video/mp4,x", "concat:/etc/passwd", "gopher://h/x"]
+)
+def test_a_redirect_to_what_is_no_web_address_is_dead(work, target):
+    with Server({"/cat.mp4": Page(status=302, headers={"Location": target})}) as server:
+        row = work.one(server.link("/cat.mp4"))
+        assert len(server.requests) == 1
+    assert (row.status, row.facts["reason"]) == ("dead", "not a video")
+    assert row.error.startswith("download: not a video: leads to what is neither http nor https: ")
+
+
+def test_a_playlist_that_names_a_file_of_this_machine_is_dead(work):
+    with Server({"/cat.m3u8": playlist("file:///etc/passwd")}) as server:
+        row = work.one(server.link("/cat.m3u8"))
+    assert (row.status, row.facts["reason"]) == ("dead", "not a video")
+
+
+def test_a_page_about_no_video_is_dead(work):
+    with Server({"/cat.html": HTML}) as server:
+        row = work.one(server.link("/cat.html"))
+    assert (row.status, row.facts) == ("dead", {"reason": "not a video", "sentence": "Unsupported URL"})
+
+
+def test_posters_are_judged_alike(work):
+    refused = Page(b"{}", status=202, kind="application/json")
+    with Server({"/a.jpg": refused, "/b.jpg": Page(status=404)}) as server:
+        rows = get_posters(work, {"a": server.link("/a.jpg"), "b": server.link("/b.jpg")})
+    assert [row.status for row in rows.values()] == ["failed", "dead"]
