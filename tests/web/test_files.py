@@ -288,6 +288,6 @@ def test_verify_repairs_a_reference_without_touching_the_users_file(work, video,
     parser = argparse.ArgumentParser()
     verify.add_flags(parser)
     verify.run(parser.parse_args(["--results", str(work.results), "--repair"]))
-    assert "cat.mp4" in capsys.readouterr().out
+    assert "bytes, its receipt says" in capsys.readouterr().out
     assert (tmp_path / "cat.mp4").read_bytes() == other_video
     assert not (work.results / "download" / "a.json").exists()
