@@ -17,6 +17,7 @@ from trailers.machine.threads import threads_per_gpu
 from trailers.plan import reruns
 from trailers.plan.checks import check_study
 from trailers.plan.flags import effort_flags, gpus, settings_text, shaping_flags
+from trailers.plan.replication import PREFIX, pack_path, store_of
 from trailers.plan.studies import make_plan
 from trailers.settings import flags
 from trailers.stages import classify

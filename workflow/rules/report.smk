@@ -45,7 +45,7 @@ use rule report as report_demo with:
 use rule report as report_tables with:
     input:
         ledgers=later(TABLES.all_ledgers),
-        metrics=later(TABLES.metrics),
+        metrics=later(TABLES.possible_metrics),
         tables="results/tables/tables.json",
         figures="results/figures/figures.json",
     output:
@@ -57,6 +57,22 @@ use rule report as report_tables with:
         ledgers=later(TABLES.ledger_flags),
         settings=settings_of(TABLES),
         more="--tables results/tables/tables.html --figures results/figures",
+
+
+use rule report as report_replicate with:
+    input:
+        ledgers=[],
+        metrics=later(PLAN.replication.metrics),
+        tables="results/replicate/tables/tables.json",
+    output:
+        PLAN.replication.report(),
+    log:
+        "logs/report/replicate.log",
+    params:
+        manifest=str(PLAN.replication.manifest),
+        ledgers="",
+        settings="{}",
+        more="--tables results/replicate/tables/tables.html",
 
 
 onsuccess:

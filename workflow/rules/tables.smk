@@ -6,7 +6,7 @@
 
 rule make_tables:
     input:
-        metrics=later(TABLES.metrics),
+        metrics=later(TABLES.possible_metrics),
     output:
         "results/tables/tables.json",
     log:
@@ -16,8 +16,9 @@ rule make_tables:
     params:
         study=str(PLAN.study_file),
         content=plainly(sha256_of)(PLAN.study_file),
+        packs=f"--packs {shlex.quote(config['packs'])}" if config["packs"] else "",
     shell:
-        "python -m trailers tables --study {params.study:q} --metrics {input.metrics:q} --output results/tables"
+        "python -m trailers tables --study {params.study:q} --metrics {input.metrics:q} {params.packs} --output results/tables"
         " >{log:q} 2>&1"
 
 

@@ -19,6 +19,7 @@ from trailers.backbones.weights import known_weights, read_lock_file
 from trailers.plan.digests import remembered_sha256
 from trailers.plan.studies import Plan
 from trailers.stages.shard import read_attempts
+from trailers.store.published_files import LABELS
 
 
 def digest(*parts: Any) -> str:
@@ -39,6 +40,8 @@ def poster_links(plan: Plan, shard: str) -> str:
 
 def labels(plan: Plan, experiment: str) -> str:
     """Changes when genres or splits do, and only then."""
+    if plan.by_experiment[experiment] is plan.replication:
+        return LABELS.md5  # known before its manifest is made
     return digest([[row.trailer, row.genres, row.splits] for row in plan.by_experiment[experiment].trailers])
 
 

@@ -15,6 +15,7 @@ from trailers.backbones.rows import check_name
 from trailers.config import read_config
 from trailers.domain import ClipStrategy, folder_name
 from trailers.errors import ConfigError, ManifestError, TrailerError
+from trailers.plan.replication import make_replication
 from trailers.plan.study import Pair, Study
 from trailers.project import PROJECT
 from trailers.store.layout import Layout
@@ -34,10 +35,11 @@ class Plan:
     users: Study
     paper: Study
     demo: Study
+    replication: Study  # the paper's experiments on the published embeddings
 
     @property
     def studies(self) -> tuple[Study, ...]:
-        return self.users, self.paper, self.demo
+        return self.users, self.paper, self.demo, self.replication
 
     @property
     def weights_dir(self) -> Path:
@@ -129,14 +131,15 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
         "demo", manifest=project / "workflow" / "demo.csv", experiments=config["demo"], letter="d", packs="demo",
         page="demo", prerequisites=(DEMO_CUTS,), **shared,
     )  # fmt: skip
+    replication = make_replication(config, paper.experiments, RESULTS, shared)
     for study in (users, demo):
-        for name in paper.experiments.keys() & study.experiments.keys():
+        for name in (paper.experiments.keys() | replication.experiments.keys()) & study.experiments.keys():
             raise ConfigError(f"two experiments are called '{name}', in config.yaml and {study_file}. Rename one.")
     check_names(users, "config.yaml")
     check_names(demo, "config.yaml")
     check_names(paper, str(study_file))
     check_folders(pair[1] for study in (users, paper, demo) for pair in study.pairs)
-    return Plan(config, Layout(RESULTS), study_file, users, paper, demo)
+    return Plan(config, Layout(RESULTS), study_file, users, paper, demo, replication)
 
 
 def find_study(name: str, project: Path) -> Path:

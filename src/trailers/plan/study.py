@@ -54,10 +54,11 @@ class Study:
     page: str = ""  # its folder below results/report
     has_posters: bool = False  # whether posters are downloaded where the manifest names them
     prerequisites: tuple[str, ...] = field(default=())  # files that are made before anything is downloaded
+    known_splits: tuple[int, ...] | None = None  # where they are known before the manifest is made
 
     @cached_property
     def trailers(self) -> list[Trailer]:
-        return read_manifest(self.manifest)
+        return read_manifest(self.manifest, links=self.made_elsewhere is None)
 
     @cached_property
     def by_id(self) -> dict[str, Trailer]:
@@ -81,6 +82,8 @@ class Study:
     @cached_property
     def splits(self) -> tuple[int, ...]:
         """The splits for which some trailer with genres is in each subset."""
+        if self.known_splits is not None:
+            return self.known_splits
         codes = [{trailer.splits[n] for trailer in self.trailers if trailer.genres} for n in SPLITS]
         return tuple(n for n in SPLITS if codes[n] >= set(range(len(SUBSETS))))
 
@@ -154,7 +157,19 @@ class Study:
         return str(self.made_elsewhere / clips / f"{folder_name(backbone)}.h5")
 
     def metrics(self) -> list[str]:
-        return [str(self.layout.experiment(name, n) / "metrics.json") for name in self.experiments for n in self.splits]
+        return self.metrics_of(self.experiments)
+
+    def metrics_of(self, experiments: Iterable[str]) -> list[str]:
+        return [str(self.layout.experiment(name, n) / "metrics.json") for name in experiments for n in self.splits]
+
+    def possible_metrics(self) -> list[str]:
+        """As ``metrics``, without the experiments that need a pack which a folder made elsewhere does not hold."""
+        return self.metrics_of(name for name in self.experiments if not self.lacks_packs(name))
+
+    def lacks_packs(self, experiment: str) -> bool:
+        row = self.experiments[experiment]
+        packs = (self.pack(row["clips"], backbone) for backbone in row["backbones"])
+        return self.made_elsewhere is not None and not all(Path(pack).exists() for pack in packs)
 
     def report(self) -> str:
         return str(self.layout.report(self.page))

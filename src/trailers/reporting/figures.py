@@ -65,7 +65,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     numbers: dict[str, Any] = {"schema": SCHEMA}
-    manifest = read_manifest(arguments.manifest) if arguments.manifest else []
+    manifest = read_manifest(arguments.manifest, links=False) if arguments.manifest else []
     if arguments.manifest:
         trailers = [trailer for trailer in manifest if trailer.genres]
         numbers["genres"], numbers["labels"] = genre_counts(trailers), label_counts(trailers)

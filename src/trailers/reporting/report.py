@@ -404,7 +404,7 @@ def outcome(trailer: str, stages: Sequence[Stage]) -> tuple[str, str, str]:
 def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything the template names."""
     layout = Layout(arguments.results)
-    trailers = read_manifest(arguments.manifest)
+    trailers = read_manifest(arguments.manifest, links=False)
     ids = [trailer.trailer for trailer in trailers]
     named = shard_files(arguments.ledgers, arguments.shards, ids)
     # A shard without posters has no ledger of them; that of another stage is missed by its trailers, which are absent.

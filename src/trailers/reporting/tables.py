@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trailers.classifier.metrics import CONVENTIONS, METRICS, mean_and_deviation
-from trailers.domain import SPLITS
+from trailers.domain import SPLITS, folder_name
 from trailers.errors import StoreError
 from trailers.reporting.significance import Draws, difference, draws_of, intervals
 from trailers.reporting.templates import render
@@ -48,6 +48,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=Path, required=True, metavar="YAML", help="such as workflow/study.yaml")
     parser.add_argument("--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="what there is so far")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--prefix", default="", help="what the names of experiments begin with, beyond the study's")
+    parser.add_argument(
+        "--packs", type=Path, metavar="FOLDER", help="packs made elsewhere; names those that experiments lack"
+    )
     parser.add_argument(
         "--draws", type=int, default=500, metavar="N", help="draws of the bootstrap, 0 for none (default: 500)"
     )
@@ -55,10 +59,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     study = read_study(arguments.study)
-    files = collect(arguments.metrics, study)
+    files = collect(arguments.metrics, study, arguments.prefix)
     found = {name: {split: metrics for split, (_, metrics) in splits.items()} for name, splits in files.items()}
     draws = {name: draws_of_splits(splits, arguments.draws) for name, splits in files.items()}
     tables = [make_table(table, study, found, draws) for table in study.tables]
+    if arguments.packs:
+        for table in tables:
+            table["incomplete"] += missing_packs(table, study, arguments.packs)
     for table in tables:
         write_table(arguments.output / f"table{table['number']}.csv", *as_csv(table))
     write_text(arguments.output / "tables.html", as_html(tables))
@@ -70,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
     log.info("tables: %d of %d experiments: %s", len(found), len(study.experiments), arguments.output / "tables.html")
 
 
-def collect(paths: Iterable[Path], study: Study) -> dict[str, dict[int, tuple[Path, Metrics]]]:
+def collect(paths: Iterable[Path], study: Study, prefix: str = "") -> dict[str, dict[int, tuple[Path, Metrics]]]:
     """Experiment -> split -> its metrics.json and what that says.
 
     Raises:
@@ -79,7 +86,8 @@ def collect(paths: Iterable[Path], study: Study) -> dict[str, dict[int, tuple[Pa
     found: dict[str, dict[int, tuple[Path, Metrics]]] = {}
     for path in paths:
         metrics = read_metrics(path)
-        wanted = study.experiments.get(metrics["experiment"])
+        name = metrics["experiment"].removeprefix(prefix)
+        wanted = study.experiments.get(name)
         if wanted is None:
             log.info("tables: %s: no experiment of the study, left out", path)
             continue
@@ -89,7 +97,7 @@ def collect(paths: Iterable[Path], study: Study) -> dict[str, dict[int, tuple[Pa
                 raise StoreError(
                     f"{path}: {key} is {said.get(key)!r}, but {value!r} in the study. Run the stage classify again."
                 )
-        found.setdefault(metrics["experiment"], {})[metrics["split"]] = (path, metrics)
+        found.setdefault(name, {})[metrics["split"]] = (path, metrics)
     return found
 
 
@@ -143,20 +151,34 @@ def make_row(row: TableRow, study: Study, splits: Mapping[int, Metrics]) -> dict
     costs = [study.backbones[name] for name in experiment["backbones"] if name in study.backbones]
     known = len(costs) == len(experiment["backbones"])
     head = there[0]["parameters"] / 1e6 if there else None
+    ours = over_splits([metrics["metrics"] for metrics in there])
     return {
         "group": row.group,
         "name": row.name,
         "experiment": row.experiment,
         "pretraining": list(row.pretraining),
         "splits": sorted(splits),
-        "ours": over_splits([metrics["metrics"] for metrics in there]),
-        "printed": dict(zip(METRICS, map(list, row.printed), strict=True)) if row.printed else None,
+        "ours": ours,
+        "printed": as_published(row.printed, ours),
+        "repository": as_published(row.repository, ours),
         "parameters_m": sum(cost.parameters_m for cost in costs) + head if known and head is not None else None,
         "gmacs": SNIPPET_CLIPS * sum(cost.gmacs for cost in costs) if known else None,
         "printed_parameters_m": row.printed_parameters_m,
         "printed_gmacs": row.printed_gmacs,
         "incomplete": lacks(row.experiment, splits) + (departures(row, study, there) if row.printed else []),
     }
+
+
+def missing_packs(table: Mapping[str, Any], study: Study, packs: Path) -> list[str]:
+    """Which packs the untrained experiments of a table need, and the command that makes each from the videos."""
+    untrained = [study.experiments[row["experiment"]] for row in table["rows"] if not row["splits"]]
+    needed = {(row["clips"], backbone) for row in untrained for backbone in row["backbones"]}
+    return [
+        f"{packs} has no {clips}/{folder_name(backbone)}.h5; with the trailers' videos, `snakemake "
+        f"results/pack/study/{clips}/{folder_name(backbone)}.h5` makes it"
+        for clips, backbone in sorted(needed)
+        if not (packs / clips / f"{folder_name(backbone)}.h5").exists()
+    ]
 
 
 def lacks(experiment: str, splits: Mapping[int, Metrics]) -> list[str]:
@@ -172,6 +194,17 @@ def lacks(experiment: str, splits: Mapping[int, Metrics]) -> list[str]:
     if any(name.startswith(NOT_REAL) for name in weights):
         reasons.append(f"{experiment} is on {'; '.join(sorted(weights))}: its numbers say nothing about trailers")
     return reasons
+
+
+def as_published(pairs: Sequence[tuple[float, float]], ours: Metrics) -> dict[str, list[float | None]] | None:
+    """Metric -> [mean, deviation, how many of these deviations ours lies above the mean]."""
+    if not pairs:
+        return None
+    found: dict[str, list[float | None]] = {}
+    for name, (mean, deviation) in zip(METRICS, pairs, strict=True):
+        own = ours["trapezoid"][name][0]
+        found[name] = [mean, deviation, None if own is None or not deviation else (own - mean) / deviation]
+    return found
 
 
 def departures(row: TableRow, study: Study, trained: Sequence[Metrics]) -> list[str]:
@@ -208,7 +241,7 @@ def as_csv(table: Mapping[str, Any]) -> tuple[list[str], list[list[object]]]:
     for row in table["rows"]:
         cells: list[object] = [row["group"], row["name"], row["experiment"], len(row["splits"])]
         for name in METRICS:
-            printed = row["printed"][name] if row["printed"] else [None, None]
+            printed = row["printed"][name][:2] if row["printed"] else [None, None]
             ours = (*row["ours"]["trapezoid"][name], *printed, *row["ours"]["step"][name])
             cells += [digits(x) for x in (*ours, *(row["interval"][name] or [None, None]), *paired_cells(row, name))]
         cells += [digits(row[key]) for key in ("parameters_m", "printed_parameters_m", "gmacs", "printed_gmacs")]

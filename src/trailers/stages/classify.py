@@ -260,7 +260,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
     recipe = recipe_of(settings)
     packs = [open_pack(path) for path in arguments.packs]
-    study = make_study(read_manifest(arguments.manifest), packs, arguments.split)
+    study = make_study(read_manifest(arguments.manifest, links=False), packs, arguments.split)
     log_study(study, recipe)
     keep_freed_memory()
     with prepared_torch(effort.device, arguments.threads) as device, gpu_failures("classify", halving=False):

@@ -49,7 +49,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    ids = [trailer.trailer for trailer in read_manifest(arguments.manifest)] if arguments.manifest else []
+    trailers = read_manifest(arguments.manifest, links=False) if arguments.manifest else []
+    ids = [trailer.trailer for trailer in trailers]
     rows = [
         row for ledger in shard_files(arguments.ledgers, arguments.shards, ids) for row in read_ledger(ledger).values()
     ]

@@ -47,8 +47,12 @@ SPELLINGS: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 
 
-def read_manifest(path: Path) -> list[Trailer]:
+def read_manifest(path: Path, *, links: bool = True) -> list[Trailer]:
     """The trailers in the order of their rows.
+
+    Args:
+        path: a CSV.
+        links: whether every trailer needs a link; training on vectors made elsewhere does not.
 
     Raises:
         ManifestError: names the row (the header is row 1), the column, the reason and the remedy.
@@ -59,18 +63,18 @@ def read_manifest(path: Path) -> list[Trailer]:
             "is empty", where=path, remedy="Write a header with at least trailer,url and one row per trailer."
         )
     header = read_header(path, text, SPELLINGS)
-    check_header(path, header)
+    check_header(path, header, links=links)
     table = read_rows(path, text, header)
     if not table.rows:
         raise ManifestError("has a header but no trailer", where=path, remedy="Add one row per trailer.")
-    parsers = {"trailer": parse_id, **parsers_for(path.parent)}
+    parsers = {"trailer": parse_id, **parsers_for(path.parent, links=links)}
     trailers = [as_trailer(read_cells(table, number, cells, parsers)) for number, cells in table.rows]
     check_ids(table, trailers)
     return trailers
 
 
-def check_header(path: Path, header: Header) -> None:
-    missing = [name for name in REQUIRED if name not in header.columns]
+def check_header(path: Path, header: Header, *, links: bool) -> None:
+    missing = [name for name in REQUIRED if name not in header.columns and (links or name != "url")]
     known = f"Known columns are {', '.join(COLUMNS)}; {' and '.join(REQUIRED)} are required."
     if missing:
         found = shorten(", ".join(header.written))
@@ -88,10 +92,14 @@ def check_header(path: Path, header: Header) -> None:
 Parsers = Mapping[str, Callable[[str], Any]]
 
 
-def parsers_for(base: Path) -> Parsers:
+def parsers_for(base: Path, *, links: bool = True) -> Parsers:
     """Column -> what reads its cells, of all columns but the ids; paths are relative to ``base``."""
+
+    def urls(cell: str) -> tuple[str, ...]:
+        return parse_urls(cell, base=base) if links or cell.strip() else ()
+
     return {
-        "url": partial(parse_urls, base=base),
+        "url": urls,
         "title": parse_title,
         "genres": parse_genres,
         **{f"split{n}": parse_split for n in SPLITS},

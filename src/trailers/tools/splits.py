@@ -38,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    trailers = read_manifest(arguments.manifest)
+    trailers = read_manifest(arguments.manifest, links=False)
     labelled = [trailer for trailer in trailers if trailer.genres]
     if len(labelled) < len(SUBSETS):
         raise ManifestError(

@@ -53,6 +53,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("manifest.csv"), metavar="CSV", help="the manifest to write"
     )
+    parser.add_argument(
+        "--without-links", action="store_true",
+        help="write the titles of --trailers12k that have no link too, to train on published embeddings",
+    )  # fmt: skip
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument(
         "--update", action="store_true", help="add what is new to the manifest that is there, and change nothing in it"
@@ -66,9 +70,10 @@ def run(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
     check_output(output, [arguments.links, arguments.trailers12k, arguments.metadata])
     source = collect(arguments)
-    for line in missing_links(source.trailers):
-        log.info("%s", line)
-    linked = [trailer for trailer in source.trailers if trailer.urls]
+    if not arguments.without_links:
+        for line in missing_links(source.trailers):
+            log.info("%s", line)
+    linked = [trailer for trailer in source.trailers if trailer.urls or arguments.without_links]
     if not linked:
         raise ManifestError("no title has a link, so there is nothing to write", remedy="Give links for the titles.")
     assert all(is_safe_id(trailer.trailer) for trailer in linked), linked
@@ -123,11 +128,14 @@ def collect(arguments: argparse.Namespace) -> Source:
         return from_trailers12k(arguments.trailers12k, links_of_table(arguments.links, arguments.output), {})
     if given == {"trailers12k", "metadata"}:
         return from_trailers12k(arguments.trailers12k, *read_metadata(arguments.metadata))
+    if given == {"trailers12k"} and arguments.without_links:
+        return from_trailers12k(arguments.trailers12k, {}, {})
     if given == {"trailers12k"}:
         raise ManifestError(
             "holds labels and no links",
             where=arguments.trailers12k,
-            remedy="Add --metadata metadata.json (Zenodo record 5716410) or --links with a table of ids and links.",
+            remedy="Add --metadata metadata.json (Zenodo record 5716410) or --links with a table of ids and links; "
+            "--without-links writes a manifest for training on published embeddings.",
         )
     found = ", ".join(f"--{name}" for name in sorted(given)) or "none"
     raise ManifestError(

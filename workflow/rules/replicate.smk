@@ -1,0 +1,88 @@
+# The paper's tables from what its authors publish: labels, splits and embeddings (Zenodo record 5716410).
+#
+# in   {folder}/mtgc.csv, {folder}/*.zarr.tar.gz: fetched, or brought by hand (config.yaml, replicate)
+# out  results/replicate/manifest.csv, results/replicate/packs/{clips}/{backbone}.h5,
+#      results/replicate/tables/, results/report/replicate/index.html
+
+REPLICATION = PLAN.replication
+# With {name} in it: a parameter that is a function, since Snakemake takes braces in text for wildcards.
+ARCHIVES = shlex.join(
+    [
+        "--folder",
+        config["replicate"]["folder"],
+        "--record",
+        config["replicate"]["record"],
+    ]
+    + (["--md5s", config["replicate"]["md5s"]] if config["replicate"]["md5s"] else [])
+)
+
+
+rule replicate_manifest:
+    output:
+        str(REPLICATION.manifest),
+    log:
+        "logs/replicate/manifest.log",
+    localrule: not config["nodes_reach_network"]
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        network=1,
+    params:
+        archives=lambda wildcards: ARCHIVES,
+        labels=str(Path(config["replicate"]["folder"]) / "mtgc.csv"),
+    shell:
+        "(python -m trailers archives {params.archives} --only mtgc &&"
+        " python -m trailers manifest --trailers12k {params.labels:q} --without-links --output {output:q}) >{log:q} 2>&1"
+
+
+# The archive is a side file: Snakemake would remove a declared one, of gigabytes, before it runs the job again.
+rule replicate_pack:
+    input:
+        manifest=str(REPLICATION.manifest),
+    output:
+        pack_path(LAYOUT),
+    log:
+        "logs/replicate/{clips}/{backbone}.log",
+    localrule: not config["nodes_reach_network"]
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        network=1,
+    params:
+        archives=lambda wildcards: ARCHIVES,
+        store=lambda wildcards: store_of(
+            config, wildcards.clips, wildcards.backbone
+        ).stem,
+        archive=lambda wildcards: str(
+            Path(config["replicate"]["folder"])
+            / store_of(config, wildcards.clips, wildcards.backbone).name
+        ),
+    shell:
+        "(python -m trailers archives {params.archives} --only {params.store:q} &&"
+        " python -m trailers import {params.archive:q} --manifest {input.manifest:q} --output {output:q} --force) >{log:q} 2>&1"
+
+
+rule replicate_tables:
+    input:
+        metrics=later(REPLICATION.metrics),
+    output:
+        "results/replicate/tables/tables.json",
+    log:
+        "logs/replicate/tables.log",
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        study=str(PLAN.study_file),
+        content=plainly(sha256_of)(PLAN.study_file),
+        packs=str(REPLICATION.made_elsewhere),
+        prefix=PREFIX,
+        folder=subpath(output[0], parent=True),
+    shell:
+        "python -m trailers tables --study {params.study:q} --metrics {input.metrics:q} --prefix {params.prefix}"
+        " --packs {params.packs:q} --output {params.folder:q} >{log:q} 2>&1"
+
+
+rule replicate:
+    input:
+        REPLICATION.report(),
+    localrule: True
