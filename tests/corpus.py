@@ -124,6 +124,19 @@ def write(name: str, content: bytes) -> Callable[[Path], Path]:
     return make
 
 
+def latin_1(source: Path, target: Path) -> None:
+    """Put bytes that are no UTF-8 into the title that ``TITLED`` gives."""
+    target.write_bytes(source.read_bytes().replace(b"Am?lie", b"Am\xe9lie"))
+
+
+def nominal_60(source: Path, target: Path) -> None:
+    """Say 60 fps in the headers of a Matroska file of 24 fps: its DefaultDuration, in ns."""
+    data, header = source.read_bytes(), b"\x23\xe3\x83\x84"
+    said = header + (41_666_666).to_bytes(4, "big")
+    assert said in data
+    target.write_bytes(data.replace(said, header + (16_666_666).to_bytes(4, "big")))
+
+
 def two_sizes(folder: Path) -> Path:
     """A transport stream whose picture grows half-way, as where broadcasts change over."""
     parts = [Video("a.ts", frames=24)(folder), Video("b.ts", frames=24, width=96, height=80)(folder)]
@@ -236,6 +249,9 @@ CODECS = [
     ("prores.mov", "-c:v prores_ks -profile:v 3", "prores"),
 ]
 
+TITLED = f"{P420} -metadata title=Am?lie -metadata comment=Am?lie"
+ANIMATED = {"frames": 48, "source_frames": 20, "frames_share": 1.0}
+
 GAP = f"-vf setpts='(N+if(gte(N,24),24,0))/(24*TB)' -fps_mode passthrough -enc_time_base 1/24000 {P420}"
 
 CASES = [
@@ -254,8 +270,9 @@ CASES = [
         "variable_rate": True, "longest_gap_s": 1.042,
     }),
     Case("milliseconds", Video("odd.mkv", P420), {**ALL_48, "variable_rate": False}),
-    Case("one frame", Video("odd.mp4", P420, frames=1), {"frames": 1, "source_frames": 1}),
-    Case("one frame of webm", Video("odd.webm", CODECS[6][1], frames=1), {"frames": 1, "source_frames": 1}),
+    Case("one frame", Video("odd.mp4", P420, frames=1), refused="is one still picture and no video"),
+    Case("one frame of webm", Video("odd.webm", CODECS[6][1], frames=1), refused="is one still picture and no video"),
+    Case("two frames", Video("odd.mp4", P420, frames=2), {"frames": 2, "source_frames": 2}),
     Case("no frames", no_frames, refused="is no video that can be read here"),
     # Codecs and containers.
     *(Case(file, Video(file, options), {**ALL_48, "codec": codec}) for file, options, codec in CODECS),
@@ -307,9 +324,9 @@ CASES = [
     # What lies before zero is not shown, by the edit list that says so.
     Case("starts below zero", Video("odd.mp4", f"{P420} -bf 0 -output_ts_offset -0.5 -avoid_negative_ts disabled"),
          {"frames": 36, "source_frames": 36, "frames_share": 1.0}),
-    # Matroska cannot say less than zero: those frames have no time at all, are left out and counted.
+    # Matroska cannot say less than zero: those frames have no time, and follow each other.
     Case("starts below zero, mkv", Video("odd.mkv", f"{P420} -bf 0 -output_ts_offset -0.5 -avoid_negative_ts disabled"),
-         {"frames": 36, "frames_dropped": 12, "source_frames": 48}),
+         ALL_48),
     Case("edit list", then(Video("v.mp4", f"{P420} -g 48 -bf 0"), remux(before="-ss 0.5")),
          {"frames": 36, "source_frames": 36, "frames_share": 1.0}),
     Case("sound goes on", Video("odd.mp4", f"{P420} -c:a aac", inputs=SOUND), ALL_48),
@@ -355,6 +372,22 @@ CASES = [
             ("v.avi", CODECS[12][1], 500, {}, "of its frames could be decoded"),
         ]
     ),
+    # Headers that say another rate, and one harmless error. The last frame lasts 17 ms: it has no place on the grid.
+    Case("60 fps in the headers", then(Video("v.mkv", f"{P420} -g 6", frames=240), nominal_60),
+         {"frames": 239, "frames_share": 1.0, "source_fps": 60.0}),
+    Case("60 fps in the headers, and one byte",
+         then(then(Video("v.mkv", f"{P420} -g 6", frames=240), nominal_60), spoil(20000), ".2.mkv"),
+         {"frames": 239, "frames_share": 0.9958, "frames_corrupt": 1, "source_fps": 60.0}),
+    # Text that is no UTF-8.
+    *(
+        Case(f"a title in Latin-1, {name}", then(Video(f"v.{name}", TITLED), latin_1), ALL_48)
+        for name in ("mp4", "mov", "mkv", "avi", "flv", "nut")
+    ),
+    # Pictures that move.
+    Case("gif", Video("odd.gif", "-c:v gif", frames=20, fps="10"), {**ANIMATED, "codec": "gif"}, tolerance=40),
+    Case("gif, odd size", Video("odd.gif", "-c:v gif", frames=20, fps="10", width=65, height=49), ANIMATED,
+         tolerance=40),
+    Case("apng", Video("odd.png", "-f apng", frames=20, fps="10"), {**ANIMATED, "codec": "apng"}),
     # Disguise.
     Case("a movie named avi", then(Video("v.mp4"), remux(), ".mp4"), ALL_48),
     Case("text named mp4", write("odd.mp4", b"Not the video you look for.\n" * 99), refused="is text and no video"),

@@ -1,6 +1,7 @@
 """A results folder with the stage normalise at work in it, and what its frames show."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from trailers.store.frames import open_frames
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK
 from trailers.store.receipt import Receipt, write_receipt
-from trailers.video import VideoFrames, convert, probe
+from trailers.video import Probe, VideoFrames, convert, probe
+from trailers.video.colours import Colours
+from trailers.video.timeline import Timeline
 
 SETTINGS = Settings(short_side=256, crf=18, gop=24, min_share=0.95, max_hours=4)
 EFFORT = Effort(stall_s=60)
@@ -68,3 +71,15 @@ def to_24(source, target, take=lambda frames: None, **changes):
         "short_side": 256, "crf": 18, "gop": 24, "max_hours": 4, "fingerprint": "0123456789abcdef", "stall_s": 60
     } | changes  # fmt: skip
     return convert(source, target, take, seen=probe(source), **values)
+
+
+TIMES = Timeline(
+    frames=250, frames_hidden=0, first_s=0.0, end_s=10.0, length_s=10.0, step_s=0.04, jump_s=10.0, jumps_s=(),
+    gap_s=0.0, gap_at_s=0.0, frames_in_gaps=0, is_film=False, is_unordered=False, starts_fast=False,
+    frames_crowded=0, aspects=(),
+)  # fmt: skip
+SEEN = Probe(
+    container="matroska,webm", codec="h264", stream=0, video_streams=1, times=TIMES, frames_cut_off=0, fps=25,
+    width=640, height=360, pixel_aspect=Fraction(1), turn=(), pix_fmt="yuv420p", is_interlaced=False, matrix="bt709",
+    range="limited", colours=Colours("bt709", "", "bt2020nc", (), ()),
+)  # fmt: skip

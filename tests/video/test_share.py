@@ -1,44 +1,73 @@
-"""The share of its frames that a video delivered."""
+"""What a video promised against what it delivered."""
 
 from dataclasses import replace
 
 import pytest
 
-from trailers.stages.normalise import share_of_frames
-from trailers.video import Converted, Probe
+from trailers.video import Converted, share_of_frames, warnings
+from video_lab import SEEN, TIMES
 
-SEEN = Probe(
-    container="matroska,webm", codec="h264", stream=0, video_streams=1, duration_s=10, is_duration_own=True, fps=25,
-    first_s=0, width=640, height=360, pixel_aspect=1, turn=(), pix_fmt="yuv420p", is_interlaced=False, matrix="bt709",
-    range="limited", hdr="",
-)  # fmt: skip
 MADE = Converted(
     frames=240, frames_duplicated=0, frames_dropped=10, source_frames=250, decode_errors=0, frames_corrupt=0,
-    complaints=(), is_cut_short=False, is_variable_rate=False, longest_gap_s=0, width=456, height=256,
+    complaints=(), shapes=("640x360 1:1",), is_variable_rate=False, longest_gap_s=0, width=456, height=256,
 )  # fmt: skip
+COMPLAINT = {"complaints": ("something",)}
 
 
 @pytest.mark.parametrize(
-    ("seen", "made", "share"),
+    ("seen", "times", "made", "share"),
     [
-        ({}, {}, 1),
-        ({}, {"source_frames": 200, "decode_errors": 50}, 0.8),
-        ({}, {"frames_corrupt": 25}, 0.9),
-        ({}, {"frames": 119}, 0.5),
-        ({"is_duration_own": False}, {"frames": 119}, 1),
-        ({"duration_s": 0}, {"frames": 119}, 1),
-        ({}, {"source_frames": 125}, 1),
-        ({}, {"source_frames": 125, "complaints": ("something",)}, 0.5),
-        # The sound goes on for as long again, and ffmpeg has something to say.
-        ({"is_duration_own": False, "duration_s": 20}, {"complaints": ("something",)}, 1),
-        (
-            {"is_duration_own": False, "duration_s": 20},
-            {"complaints": ("it ended prematurely",), "is_cut_short": True},
-            0.5,
-        ),
-        ({"fps": 0}, {"source_frames": 125, "complaints": ("something",)}, 1),
-        ({}, {"source_frames": 10, "frames_corrupt": 10}, 0),
+        ({}, {}, {}, 1),
+        ({}, {}, {"source_frames": 200, "decode_errors": 50}, 0.8),
+        ({}, {}, {"frames_corrupt": 25}, 0.9),
+        ({}, {}, {"source_frames": 10, "frames_corrupt": 10}, 0),
+        # The container counts as many again after its last packet.
+        ({"frames_cut_off": 250}, {}, {}, 0.5),
+        ({}, {"frames": 300, "frames_hidden": 50}, {}, 0.8333),
+        # More packets than frames: nothing was lost unless ffmpeg says so.
+        ({}, {}, {"source_frames": 125}, 1),
+        ({}, {}, {"source_frames": 125, **COMPLAINT}, 0.5),
+        ({"is_interlaced": True}, {}, {"source_frames": 125, **COMPLAINT}, 1),
+        # What damage takes away between two packets; without damage it is a gap of the video's own.
+        ({}, {"frames_in_gaps": 250}, {}, 1),
+        ({}, {"frames_in_gaps": 250}, COMPLAINT, 0.5),
+        # The rate that the container states is only a word.
+        ({"fps": 60}, {}, COMPLAINT, 1),
+        ({}, {"length_s": 100.0}, COMPLAINT, 1),
     ],
 )
-def test_the_worst_witness_of_damage_counts(seen, made, share):
-    assert share_of_frames(replace(SEEN, **seen), replace(MADE, **made)) == share
+def test_the_share_counts_promised_frames(seen, times, made, share):
+    video = replace(SEEN, times=replace(TIMES, **times), **seen)
+    assert round(share_of_frames(video, replace(MADE, **made)), 4) == share
+
+
+@pytest.mark.parametrize(
+    ("times", "made", "words"),
+    [
+        ({"jumps_s": (3600.0,)}, {}, "time stamps jump (+3600.000 s); the clock goes on without the jumps"),
+        (
+            {"jumps_s": (1.0, -2.5, 3.0, 4.0, 5.0, 6.0, 7.0)},
+            {},
+            "time stamps jump (+1.000 s, -2.500 s, +3.000 s, +4.000 s, +5.000 s and 2 more); "
+            "the clock goes on without the jumps",
+        ),
+        ({"gap_s": 3.25, "gap_at_s": 2.0}, {}, "no frame for 3.250 s after 2.000 s; the last one is repeated there"),
+        ({"frames_hidden": 48}, {}, "48 frames are hidden by the container: time stamps go back"),
+        (
+            {"is_unordered": True},
+            {},
+            "time stamps do not follow the order of the frames; frames are counted, at 25.000 fps",
+        ),
+        (
+            {},
+            {"shapes": ("72x72 1:1", "128x72 1:1")},
+            "the picture changes its shape (72x72 1:1, 128x72 1:1); all is fitted into the first",
+        ),
+    ],
+)
+def test_what_differs_is_told_in_one_sentence(times, made, words):
+    assert warnings(replace(SEEN, times=replace(TIMES, **times)), replace(MADE, **made)) == [words]
+
+
+def test_of_a_good_video_nothing_is_told():
+    assert warnings(SEEN, MADE) == []

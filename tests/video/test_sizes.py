@@ -1,18 +1,12 @@
 """The size of the 24 fps video."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
-from trailers.video import Probe, size_at
-
-
-def seen_as(width, height, aspect="1"):
-    return Probe(
-        container="", codec="", stream=0, video_streams=1, duration_s=0, is_duration_own=True, fps=24, first_s=0,
-        width=width, height=height, pixel_aspect=Fraction(aspect), turn=(), pix_fmt="", is_interlaced=False, matrix="",
-        range="", hdr="",
-    )  # fmt: skip
+from trailers.video import size_at
+from video_lab import SEEN
 
 
 @pytest.mark.parametrize(
@@ -34,4 +28,5 @@ def seen_as(width, height, aspect="1"):
     ],
 )
 def test_sizes_are_even_square_and_never_larger(width, height, aspect, short_side, size):
-    assert size_at(seen_as(width, height, aspect), short_side) == size
+    seen = replace(SEEN, width=width, height=height, pixel_aspect=Fraction(aspect))
+    assert size_at(seen, short_side) == size

@@ -14,12 +14,11 @@ made from its own pixels, not from the smaller mp4.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trailers.domain import FPS
 from trailers.errors import ConfigError, StoreError, VideoError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
@@ -31,9 +30,20 @@ from trailers.store.frames import BLOCK, open_frames, write_frames
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
 from trailers.store.receipt import check_reference, read_receipt, source_of
-from trailers.video import Converted, Probe, VideoFrames, convert, frame_counts, probe, read_fingerprint
+from trailers.video import (
+    Converted,
+    Probe,
+    VideoFrames,
+    convert,
+    frame_counts,
+    is_telecined,
+    probe,
+    read_fingerprint,
+    share_of_frames,
+    warnings,
+)
 
-SCHEMA = "normalise/1"
+SCHEMA = "normalise/2"
 
 # Attributes of the frames file that say what it is; all others are facts of the ledger.
 IDENTITY = ("schema", "trailer", "fingerprint", "video_bytes", "video_sha256")
@@ -73,28 +83,9 @@ class Effort:
     stall_s: float = setting("seconds without a frame after which a video is given up")
 
 
-def share_of_frames(seen: Probe, made: Converted) -> float:
-    """The share of the frames the video should have that could be decoded whole, 0 to 1.
-
-    The worst of three witnesses: what the decoder could not do, a video that ends before its
-    container says, and, where ffmpeg complained, fewer frames than the frame rate promises.
-    """
-    tried = made.source_frames + made.decode_errors
-    witnesses = [1.0, (made.source_frames - made.frames_corrupt) / tried]
-    shown_s = made.frames / FPS
-    # A duration that is not the video's own may be the sound's; it counts where the file was cut off.
-    promised_s = seen.duration_s if seen.is_duration_own or made.is_cut_short else 0.0
-    if promised_s > 0:
-        witnesses.append((shown_s + 1 / FPS) / promised_s)
-    if made.complaints and seen.fps > 0:
-        # What damage takes away between two frames is filled with copies of the first.
-        witnesses.append(made.source_frames / (max(shown_s, promised_s) * seen.fps))
-    return max(0.0, min(witnesses))
-
-
-def facts_of(seen: Probe, made: Converted, share: float) -> dict[str, Any]:
+def facts_of(seen: Probe, made: Converted, share: float, told: Sequence[str]) -> dict[str, Any]:
     """What the ledger and the frames file tell of one trailer."""
-    return {
+    facts = {
         "frames": made.frames,
         "frames_duplicated": made.frames_duplicated,
         "frames_dropped": made.frames_dropped,
@@ -119,16 +110,20 @@ def facts_of(seen: Probe, made: Converted, share: float) -> dict[str, Any]:
         "container": seen.container,
         "video_streams": seen.video_streams,
     }
+    return {**facts, "warnings": "; ".join(told)} if told else facts
 
 
-def check_share(source: Path, made: Converted, share: float, *, min_share: float) -> None:
+def check_share(source: Path, seen: Probe, made: Converted, share: float, *, min_share: float) -> None:
     """Raises VideoError when the damage took more than the settings allow."""
     if share < min_share:
         words = f'; ffmpeg: "{made.complaints[0]}"' if made.complaints else ""
+        absent = seen.frames_cut_off + seen.times.frames_hidden
         raise VideoError(
-            f"{source}: only {share:.1%} of its frames could be decoded whole ({made.source_frames} decoded, "
-            f"{made.decode_errors} errors, {made.frames_corrupt} corrupt{words}), less than normalise.min_share "
-            f"{min_share:.0%}. Download it again."
+            f"only {share:.1%} of its frames could be decoded whole ({made.source_frames} decoded, "
+            f"{made.decode_errors} errors, {made.frames_corrupt} corrupt, {absent} cut off or hidden{words}), less "
+            f"than normalise.min_share {min_share:.0%}",
+            where=source,
+            remedy="Download it again.",
         )
 
 
@@ -204,17 +199,20 @@ class Normalise(Stage):
             )  # fmt: skip
         check_reference(self.layout.receipt(trailer), read_receipt(self.layout.receipt(trailer)))
         seen = probe(source)
+        telecined = is_telecined(source, seen)
         # The frames file appears last: with it there, both are.
         with write_frames(self.layout.frames(trailer)) as writer, atomic(self.layout.video(trailer)) as target:
             made = convert(
                 source, target, writer.append, seen=seen, short_side=settings.short_side, crf=settings.crf,
                 gop=settings.gop, max_hours=settings.max_hours, fingerprint=mark, stall_s=self.effort.stall_s,
+                is_telecined=telecined,
             )  # fmt: skip
             share = share_of_frames(seen, made)
-            check_share(source, made, share, min_share=settings.min_share)
+            check_share(source, seen, made, share, min_share=settings.min_share)
             check_counts(target, len(writer))
             identity = {"video_bytes": target.stat().st_size, "video_sha256": sha256_of(target)}
-            attributes = {"trailer": trailer, "fingerprint": mark, **identity, **facts_of(seen, made, share)}
+            facts = facts_of(seen, made, share, warnings(seen, made, is_telecined=telecined))
+            attributes = {"trailer": trailer, "fingerprint": mark, **identity, **facts}
             writer.describe(attributes)
         return self.row_of(trailer, attributes)
 

@@ -1,12 +1,11 @@
 """One pass from any video to 24 fps: an mp4 for the backbones, 48x27 frames for detection.
 
-source -> progressive, upright -> 24 fps -> tone mapped -+-> square pixels, short side -> x264 -> mp4
-                                                         +-> 48x27, bicubic, squashed  -> RGB  -> pipe
+source -> one shape, progressive, 24 fps, upright, BT.709 -+-> square pixels, short side -> x264 -> mp4
+                                                           +-> 48x27, bicubic, squashed  -> RGB  -> pipe
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -16,12 +15,11 @@ import numpy as np
 
 from trailers.domain import FPS
 from trailers.errors import VideoError
+from trailers.video.clock import on_grid
+from trailers.video.colours import ZSCALED, Step, tone_mapping
 from trailers.video.process import CONFINED, SMALL, Converted, Log, address, ffmpeg_path, running
 from trailers.video.source import Probe
-
-ZSCALED = re.compile(r"yuvj?4(20|22|44)p(9|10|12)?(le)?")  # the pixel formats that zscale takes as they are
-
-Step = tuple[str, tuple[Any, ...], dict[str, Any]]  # a filter, its arguments, its options
+from trailers.video.telecine import inverse
 
 
 def convert(
@@ -36,6 +34,7 @@ def convert(
     max_hours: float,
     fingerprint: str,
     stall_s: float,
+    is_telecined: bool = False,
 ) -> Converted:
     """Decode ``source`` once: write it to ``target`` at 24 fps, and give ``take`` all its frames at 48x27.
 
@@ -52,25 +51,35 @@ def convert(
         max_hours: longer is refused; a damaged time stamp can ask for years of copies.
         fingerprint: kept in the container, for ``read_fingerprint``.
         stall_s: seconds without a frame after which ffmpeg is given up.
+        is_telecined: whether to take film back out of interlaced video.
 
     Raises:
         VideoError: there is no frame, or there are too many, or ffmpeg failed.
         TrailerError: ffmpeg hung; it may go well another time.
     """
+    refuse_too_long(source, seen.duration_s, max_hours)
     width, height = size_at(seen, short_side)
-    command = conversion(source, target, seen=seen, size=(width, height), crf=crf, gop=gop, fingerprint=fingerprint)
+    command = conversion(
+        source, target, seen=seen, size=(width, height), crf=crf, gop=gop, fingerprint=fingerprint,
+        is_telecined=is_telecined,
+    )  # fmt: skip
     log = Log()
     frames = 0
     with running(command, source, log, stall_s) as portions:
         for portion in portions:
             frames += len(portion)
-            if frames > max_hours * 3600 * FPS:
-                raise VideoError(
-                    f"{source}: gives more than {max_hours:g} h at {FPS} fps: it is that long, or a time stamp is "
-                    "damaged. Raise normalise.max_hours in config.yaml if it is that long."
-                )
+            refuse_too_long(source, frames / FPS, max_hours)
             take(portion)
     return log.converted(source, frames, width, height)
+
+
+def refuse_too_long(source: Path, seconds: float, max_hours: float) -> None:
+    if seconds > max_hours * 3600:
+        raise VideoError(
+            f"gives more than {max_hours:g} h at {FPS} fps: it is that long, or time stamps are damaged",
+            where=source,
+            remedy="Raise normalise.max_hours in config.yaml if it is that long.",
+        )
 
 
 def size_at(seen: Probe, short_side: int | None) -> tuple[int, int]:
@@ -88,16 +97,20 @@ def even(length: Fraction, most: int) -> int:
 
 
 def conversion(
-    source: Path, target: Path, *, seen: Probe, size: tuple[int, int], crf: int, gop: int, fingerprint: str
-) -> list[str]:
+    source: Path, target: Path, *, seen: Probe, size: tuple[int, int], crf: int, gop: int, fingerprint: str,
+    is_telecined: bool = False,
+) -> list[str]:  # fmt: skip
     """The command of ``convert``."""
     import ffmpeg
 
     # reinit_filter=0: when the size changes half-way, the scalers follow and time goes on; a new
     # graph would start at zero again. Display matrices are applied here, after deinterlacing.
-    opened = ffmpeg.input(address(source), **CONFINED, threads=1, noautorotate=None, reinit_filter=0)
+    # copyts: jumps of the clock are left for the filters, which read them alike in every container.
+    opened = ffmpeg.input(
+        address(source), **CONFINED, **edits(seen), threads=1, copyts=None, noautorotate=None, reinit_filter=0
+    )
     at_24 = opened[str(seen.stream)]
-    for name, arguments, options in before_split(seen):
+    for name, arguments, options in before_split(seen, is_telecined=is_telecined):
         at_24 = at_24.filter(name, *arguments, **options)
     both = at_24.filter_multi_output("split")
     name, arguments, options = to_size(seen, size)
@@ -119,45 +132,57 @@ def conversion(
     return command
 
 
-def before_split(seen: Probe) -> list[Step]:
+def edits(seen: Probe) -> dict[str, Any]:
+    """Options of the reader: an edit list made for time stamps in another order would take frames away."""
+    return {"ignore_editlist": 1} if seen.times.is_unordered and "mp4" in seen.container else {}
+
+
+def before_split(seen: Probe, *, is_telecined: bool) -> list[Step]:
     """What both outputs share."""
-    is_sideways = any(word.startswith("transpose") for word in seen.turn)
-    stored = (seen.height, seen.width) if is_sideways else (seen.width, seen.height)
-    steps: list[Step] = [
+    # Only what is flagged as interlaced: material can be mixed, and flags may come late.
+    deinterlaced: list[Step] = [("bwdif", (), {"mode": "send_frame", "deint": "interlaced"})]
+    steps = [
+        *seen.colours.steps,
         ("vfrdet", (), {}),
-        # Does nothing until the size changes half-way; what follows could not follow that.
-        ("scale", stored, {}),
-        # Only what is flagged as interlaced: material can be mixed, and flags may come late.
-        ("bwdif", (), {"mode": "send_frame", "deint": "interlaced"}),
-        # The grid starts at the first frame: at 24 fps in, jitter of the clock then moves no frame.
-        ("setpts", ("PTS-STARTPTS",), {}),
-        ("fps", (FPS,), {}),
+        *fit(seen),
+        *(inverse() if is_telecined else deinterlaced),
+        *on_grid(seen.times, is_telecined=is_telecined),
     ]
     for word in seen.turn:
         name, _, direction = word.partition("=")
         steps.append((name, (direction,) if direction else (), {}))
-    return steps + (tone_mapping(seen) if seen.hdr else [])
+    return steps + (tone_mapping(seen.colours, seen.width, seen.height) if seen.hdr else [])
+
+
+def fit(seen: Probe) -> list[Step]:
+    """Do nothing until the size or the pixel aspect changes; from then on fit the picture into the first shape.
+
+    What follows could not follow such a change.
+    """
+    is_sideways = any(word.startswith("transpose") for word in seen.turn)
+    width, height = (seen.height, seen.width) if is_sideways else (seen.width, seen.height)
+    aspect = 1 / seen.pixel_aspect if is_sideways else seen.pixel_aspect
+    wider = f"(iw*{aspect_at(seen)}*{height}*{aspect.denominator})/(ih*{width}*{aspect.numerator})"
+    scaled = {"w": f"round({width}*min(1,{wider}))", "h": f"round({height}*min(1,1/({wider})))", "eval": "frame"}
+    if seen.is_odd:
+        # Borders come in pairs of pixels: what changes is stretched, and told.
+        return [("scale@fit", (width, height), {})]
+    return [("scale@fit", (), scaled), ("pad", (width, height, "(ow-iw)/2", "(oh-ih)/2"), {"eval": "frame"})]
+
+
+def aspect_at(seen: Probe) -> str:
+    """The pixel aspect of frame ``n``, as it is stored."""
+    expression = "sar"
+    for number, (frame, aspect) in enumerate(seen.times.aspects):
+        value = f"{aspect.numerator}/{aspect.denominator}"
+        expression = f"({value})" if number == 0 else f"if(lt(n,{frame}),{expression},{value})"
+    return expression
 
 
 def to_size(seen: Probe, size: tuple[int, int]) -> Step:
     """Catmull-Rom with antialiasing, as Pillow resizes; full range becomes limited."""
-    is_plain = ZSCALED.fullmatch(seen.pix_fmt) is not None and seen.matrix not in ("gbr", "ycgco")
-    if is_plain and seen.width % 2 == seen.height % 2 == 0:
+    is_plain = ZSCALED.fullmatch(seen.pix_fmt) is not None and seen.colours.matrix != "gbr"
+    if is_plain and not seen.is_odd:
         # A quarter of swscale's time, and nearer to the backbones' own transforms.
         return "zscale", size, {"filter": "bicubic", "param_a": 0, "param_b": 0.5, "r": "limited"}
     return "scale", size, {"flags": "bicubic", "out_range": "tv"}
-
-
-def tone_mapping(seen: Probe) -> list[Step]:
-    """From BT.2020 in PQ or HLG to BT.709, in linear light (Hable's curve)."""
-    # zscale takes no odd sizes, and no guesses where a colour space is not said.
-    size = (seen.width // 2 * 2 or 2, seen.height // 2 * 2 or 2)
-    return [
-        ("scale", size, {"flags": "bicubic"}),
-        ("zscale", (), {"tin": seen.hdr, "pin": "bt2020", "min": "bt2020nc", "t": "linear", "npl": 100}),
-        ("format", ("gbrpf32le",), {}),
-        ("zscale", (), {"p": "bt709"}),
-        ("tonemap", (), {"tonemap": "hable", "desat": 0}),
-        ("zscale", (), {"t": "bt709", "m": "bt709", "r": "limited"}),
-        ("format", ("yuv420p",), {}),
-    ]

@@ -56,7 +56,7 @@ def read_fingerprint(path: Path) -> str | None:
     import av
 
     try:
-        with av.open(str(path.absolute())) as container:
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
             comment: str | None = container.metadata.get("comment")
             return comment
     except (OSError, av.FFmpegError):

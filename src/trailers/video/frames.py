@@ -56,7 +56,7 @@ class VideoFrames:
         self._to_rgb: Any = VideoReformatter()
         try:
             # An absolute path cannot be taken for an address, whatever its name.
-            self._container = av.open(str(path.absolute()), format="mp4")
+            self._container = av.open(str(path.absolute()), format="mp4", metadata_errors="replace")
         except FileNotFoundError:
             raise StoreError(f"{path}: is not there. Run the stage normalise first.") from None
         except (OSError, av.FFmpegError) as problem:

@@ -26,7 +26,7 @@ CLOCK_JITTER_S = Fraction(3, 1000)  # containers that count milliseconds are off
 
 # Containers whose readers open nothing but the file itself. Playlists (hls, dash, concat), image
 # sequences, devices and generators are not among them.
-CONTAINERS = "mov,matroska,mpegts,avi,flv,mpeg,mpegvideo,ogg,asf,mxf,ivf,nut,dv,yuv4mpegpipe"
+CONTAINERS = "mov,matroska,mpegts,avi,flv,mpeg,mpegvideo,ogg,asf,mxf,ivf,nut,dv,yuv4mpegpipe,gif,apng"
 CONFINED = {"protocol_whitelist": "file,pipe", "format_whitelist": CONTAINERS}
 
 
@@ -42,6 +42,28 @@ def address(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
+def environment() -> dict[str, str]:
+    """The environment of ffmpeg: a report file asked for by ours would be written wherever it says."""
+    return {name: value for name, value in os.environ.items() if name not in ("FFREPORT", "AV_LOG_FORCE_COLOR")}
+
+
+def words_about(path: Path, *arguments: str, level: str, timeout_s: float) -> str:
+    """What ffmpeg says while it does ``arguments`` to ``path``; nothing when it takes longer than ``timeout_s``."""
+    confined = [word for key, value in CONFINED.items() for word in (f"-{key}", value)]
+    command = [
+        ffmpeg_path(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", f"level+{level}", *confined,
+        "-threads", "1", "-noautorotate", "-i", address(path), *arguments,
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(),
+            timeout=timeout_s, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stderr.decode(errors="replace")
+
+
 @dataclass(frozen=True)
 class Converted:
     """What one pass over a video gave, by ffmpeg's own counts."""
@@ -53,7 +75,7 @@ class Converted:
     decode_errors: int
     frames_corrupt: int  # decoded, but with parts made up
     complaints: tuple[str, ...]  # the first lines that ffmpeg logged as errors
-    is_cut_short: bool  # whether the file ends before its container says
+    shapes: tuple[str, ...]  # "1280x720 1/1", sizes and pixel aspects of the source, in the order they came
     is_variable_rate: bool
     longest_gap_s: float  # between two source frames; 0 where the rate is constant
     width: int
@@ -65,8 +87,9 @@ class Log:
 
     KEPT = 5
     ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
-    CUT_SHORT = ("ended prematurely", "partial file")
     COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] *(.+)")
+    # The filter that fits pictures of another shape says what it gets whenever that changes.
+    SHAPE = re.compile(r"\[scale@fit\] \[verbose\] w:(\d+) h:(\d+) .*? sar:(\d+)/(\d+) -> ")
     TIME_BASE = re.compile(r"graph 0 input from stream .* tb:(\d+)/(\d+)")
     # Of lines that are written in several strokes only what comes in one: other threads write between them.
     GAPS = re.compile(r"min: (-?\d+) max: (-?\d+) avg: -?\d+")
@@ -76,7 +99,7 @@ class Log:
     def __init__(self) -> None:
         self.complaints: list[str] = []
         self.last = ""
-        self.is_cut_short = False
+        self.shapes: list[str] = []
         self.frames_corrupt = 0
         self.time_base = Fraction(0)
         self.shortest_gap = self.longest_gap = 0
@@ -91,11 +114,12 @@ class Log:
     def take(self, line: str) -> None:
         if match := self.COMPLAINT.search(line):
             self.last = match[1]
-            self.is_cut_short |= any(words in match[1] for words in self.CUT_SHORT)
             if len(self.complaints) < self.KEPT:
                 self.complaints.append(match[1])
         elif "corrupt decoded frame" in line:
             self.frames_corrupt += 1
+        elif match := self.SHAPE.match(line):
+            self.take_shape("{}x{} {}:{}".format(*match.groups()))
         elif match := self.TIME_BASE.search(line):
             self.time_base = Fraction(int(match[1]), int(match[2]))
         elif match := self.GAPS.search(line):
@@ -107,6 +131,12 @@ class Log:
             self.frames_duplicated += int(match[4])
         elif match := self.DECODED.search(line):
             self.source_frames, self.decode_errors = int(match[1]), int(match[2])
+
+    def take_shape(self, shape: str) -> None:
+        # A pixel aspect that is not said is square.
+        shape = shape.replace(" 0:1", " 1:1")
+        if shape not in self.shapes and len(self.shapes) < self.KEPT:
+            self.shapes.append(shape)
 
     def quoted(self) -> str:
         """`` (ffmpeg: "...")``, the first complaint and the last; empty when there is none."""
@@ -138,7 +168,7 @@ class Log:
             decode_errors=self.decode_errors,
             frames_corrupt=self.frames_corrupt,
             complaints=tuple(self.complaints),
-            is_cut_short=self.is_cut_short,
+            shapes=tuple(self.shapes),
             is_variable_rate=is_variable,
             longest_gap_s=round(float(longest), 3) if is_variable else 0.0,
             width=width,
@@ -149,9 +179,7 @@ class Log:
 @contextlib.contextmanager
 def running(command: Sequence[str], source: Path, log: Log, stall_s: float) -> Iterator[Iterator[np.ndarray]]:
     """Run ffmpeg; gives its frames in portions, and on leaving waits for its good end."""
-    # A report file asked for by the environment would be written wherever it says.
-    environment = {name: value for name, value in os.environ.items() if name not in ("FFREPORT", "AV_LOG_FORCE_COLOR")}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         listener = threading.Thread(target=log.read, args=(process.stderr,), daemon=True)

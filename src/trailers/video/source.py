@@ -1,33 +1,26 @@
-"""What a video from outside is, from its headers and first frames."""
+"""What a video from outside is: its packets as its container gives them, its first frames as ffmpeg shows them."""
 
 from __future__ import annotations
 
 import io
-import itertools
-import re
 import struct
-import subprocess
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from trailers.errors import VideoError
-from trailers.video.process import CONFINED, CONTAINERS, Log, address, ffmpeg_path
+from trailers.video.colours import RANGES, Colours, read_colours
+from trailers.video.look import Look, is_steady, look
+from trailers.video.packets import Packets, StreamPackets, read_packets
+from trailers.video.process import CONFINED, CONTAINERS, Log, address, words_about
+from trailers.video.promise import frames_cut_off
+from trailers.video.timeline import Timeline, may_be_unordered, timeline
 
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"[playlist]", b"<smil", b"<asx", b"<ASX", b"v=0")
-LOOKED_AT = 16  # frames a probe decodes
-TRIED = 1000  # packets a probe goes through for them
 MIN_SIDE = 16  # px of a video worth looking at; filters fail below 3
-
-# ITU-T H.273 code points, by ffmpeg's names.
-MATRICES = {
-    0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc",
-    10: "bt2020c",
-}  # fmt: skip
-RANGES = {1: "limited", 2: "full"}
-HDR = {16: "smpte2084", 18: "arib-std-b67"}  # PQ and HLG
+ORDER_LOOKED_AT = 64  # frames among which wrong time stamps show
+SLOWEST_S = 2.0  # seconds a frame: slower, and it is a slide show
 
 # The signs of a display matrix's a, b, c, d -> the filters that turn the picture as it says.
 TURNS = {
@@ -41,6 +34,9 @@ TURNS = {
     (0, 1, 1, 0): ("transpose=cclock_flip",),
 }
 
+# What says of a video stream that it is no video to watch.
+PICTURES = ("attached_pic", "timed_thumbnails")
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -48,51 +44,66 @@ class Probe:
 
     container: str
     codec: str
-    stream: int  # index of the video stream that is taken: no cover, and of several the largest
+    stream: int  # index of the video stream that is taken
     video_streams: int
-    duration_s: float  # of the video stream where it is known, else of the file; 0 when nobody says
-    is_duration_own: bool  # whether duration_s speaks of the video stream alone
+    times: Timeline  # when its frames are shown, by its packets
+    frames_cut_off: int  # that the container promises after the last packet
     fps: float  # the mean, as the container says; 0 when it does not
-    first_s: float  # time stamp of the first frame
-    width: int  # px, turned as the display matrix says, pixels as they are
+    width: int  # px, cropped, turned as the display matrix says, pixels as they are
     height: int
     pixel_aspect: Fraction  # width over height of a pixel, turned
     turn: tuple[str, ...]  # filters that apply the display matrix
     pix_fmt: str
     is_interlaced: bool
-    matrix: str  # of the colours
+    matrix: str  # of the colours, as tagged
     range: str
-    hdr: str  # smpte2084 (PQ), arib-std-b67 (HLG), or empty
+    colours: Colours  # how they are read
+
+    @property
+    def duration_s(self) -> float:
+        """The seconds that are shown, from the first frame to the end of the last."""
+        return self.times.length_s
+
+    @property
+    def first_s(self) -> float:
+        """The time stamp of the first frame."""
+        return self.times.first_s
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether a side has an odd number of pixels."""
+        return self.width % 2 + self.height % 2 > 0
+
+    @property
+    def hdr(self) -> str:
+        """smpte2084 (PQ), arib-std-b67 (HLG), or empty."""
+        return self.colours.hdr
 
 
 def probe(path: Path) -> Probe:
-    """What ``path`` is, from its headers and first frames.
+    """What ``path`` is, from its packets and first frames.
 
     Raises:
-        VideoError: it is not a video that can be read.
+        VideoError: it is not a video that can be read, or a still picture.
     """
     import av
 
     refuse_early(path)
     try:
-        with av.open(address(path), options=dict(CONFINED)) as container:
-            return look(path, container)
+        # Text in a container is anything, and no reason to refuse the video beside it.
+        with av.open(address(path), options=dict(CONFINED), metadata_errors="replace") as container:
+            return inspect(path, container)
     except (OSError, ValueError, av.FFmpegError) as problem:
         raise VideoError(
-            f"{path}: is no video that can be read here: {why_not(path) or problem}. Download it again."
+            f"is no video that can be read here: {why_not(path) or problem}", where=path, remedy="Download it again."
         ) from None
 
 
 def why_not(path: Path) -> str:
     """What ffmpeg's command says first of a file that cannot be opened: more than its library does."""
-    confined = [word for key, value in CONFINED.items() for word in (f"-{key}", value)]
-    command = [ffmpeg_path(), "-nostdin", "-hide_banner", "-loglevel", "level+error", *confined, "-i", address(path)]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=30, check=False)
-    except subprocess.TimeoutExpired:
-        return ""
+    said = words_about(path, level="error", timeout_s=30)
     log = Log()
-    log.read(io.BytesIO(done.stderr))
+    log.read(io.BytesIO(said.encode()))
     words = log.complaints[0] if log.complaints else ""
     return f"its container is none of {CONTAINERS}" if "not on whitelist" in words else words
 
@@ -101,81 +112,129 @@ def refuse_early(path: Path) -> None:
     """Raises VideoError for what needs no decoder to be told."""
     remedy = "Give a video file instead."
     if not path.is_file():
-        raise VideoError(f"{path}: is not a file. {remedy}")
+        raise VideoError("is not a file", where=path, remedy=remedy)
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
-        raise VideoError(f"{path}: is empty. Download it again.")
+        raise VideoError("is empty", where=path, remedy="Download it again.")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(PLAYLISTS) or b"<MPD" in head[:1024]:
-        raise VideoError(f"{path}: is a playlist and no video; nothing it names was opened. {remedy}")
+        raise VideoError("is a playlist and no video; nothing it names was opened", where=path, remedy=remedy)
     if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
-        raise VideoError(f"{path}: is text and no video. {remedy}")
+        raise VideoError("is text and no video", where=path, remedy=remedy)
 
 
-def look(path: Path, container: Any) -> Probe:
-    stream, video_streams = choose_stream(path, container)
-    shown = list(itertools.islice(decodable(container, stream), LOOKED_AT))
-    turn = turn_of(path, shown)
+def inspect(path: Path, container: Any) -> Probe:
+    refuse_without_video(path, container)
+    packets = read_packets(container)
+    chosen, video_streams = choose_stream(path, container, packets)
+    stream = chosen.stream
+    times = times_of(path, container, chosen)
+    cut_off = frames_cut_off(container, chosen, times, packets.end_s)
+    refuse_still(path, times, cut_off)
+    seen = look(path, stream.index) or as_the_container_says(stream)
+    if min(seen.width, seen.height) < MIN_SIDE:
+        raise VideoError(
+            f"is {seen.width}x{seen.height} px and shows nothing", where=path, remedy="Get another format of it."
+        )
+    turn = turn_of(path, chosen.first_frame)
     is_sideways = any(word.startswith("transpose") for word in turn)
-    width, height, aspect = stream.width, stream.height, Fraction(stream.sample_aspect_ratio or 1)
-    duration_s, is_own = duration_of(container, stream)
-    context = stream.codec_context
     return Probe(
         container=container.format.name,
-        codec=context.name,
+        codec=stream.codec_context.name,
         stream=stream.index,
         video_streams=video_streams,
-        duration_s=duration_s,
-        is_duration_own=is_own,
+        times=times,
+        frames_cut_off=cut_off,
         fps=float(stream.average_rate or 0),
-        first_s=float(next((frame.time for frame in shown if frame.time is not None), 0)),
-        width=height if is_sideways else width,
-        height=width if is_sideways else height,
-        pixel_aspect=1 / aspect if is_sideways else aspect,
+        width=seen.height if is_sideways else seen.width,
+        height=seen.width if is_sideways else seen.height,
+        pixel_aspect=1 / seen.pixel_aspect if is_sideways else seen.pixel_aspect,
         turn=turn,
-        pix_fmt=context.pix_fmt or "unknown",
-        is_interlaced=any(frame.interlaced_frame for frame in shown),
-        matrix=MATRICES.get(int(context.colorspace), "unknown"),
-        range=RANGES.get(int(context.color_range), "unknown"),
-        hdr=HDR.get(int(context.color_trc), ""),
-    )
+        pix_fmt=seen.pix_fmt,
+        is_interlaced=seen.is_interlaced,
+        matrix=seen.matrix,
+        range=RANGES.get(seen.range, "unknown"),
+        colours=read_colours(
+            pix_fmt=seen.pix_fmt, matrix=seen.matrix, primaries=seen.primaries, transfer=seen.transfer,
+            width=seen.width, height=seen.height,
+        ),
+    )  # fmt: skip
 
 
-def choose_stream(path: Path, container: Any) -> tuple[Any, int]:
-    """The largest video stream that is no cover picture, the first of equals; and how many there are."""
-    import av
+def times_of(path: Path, container: Any, chosen: StreamPackets) -> Timeline:
+    """The timeline of the stream that is taken; where its packets are suspicious, with a second look at its frames."""
+    is_unordered = False
+    if may_be_unordered(chosen):
+        seen = look(path, chosen.stream.index, frames=ORDER_LOOKED_AT)
+        is_unordered = seen is not None and not is_steady(seen.stamps)
+    return timeline(chosen, container.format.name, is_unordered=is_unordered)
 
-    pictures = [stream for stream in container.streams.video if stream.codec_context is not None]
-    videos = [stream for stream in pictures if not stream.disposition & av.stream.Disposition.attached_pic]
-    if not videos:
+
+def refuse_without_video(path: Path, container: Any) -> None:
+    """Raises VideoError where no stream is a video, or the only ones are pictures."""
+    streams = [stream for stream in container.streams.video if stream.codec_context is not None]
+    if all(is_picture(stream) for stream in streams):
         sound = "sound and no video" if container.streams.audio else "no video stream"
-        raise VideoError(
-            f"{path}: has {'a cover picture and no video' if pictures else sound}. Get another format of it."
-        )
-    stream = max(videos, key=lambda stream: stream.width * stream.height)
-    if not stream.width or not stream.height:
-        raise VideoError(f"{path}: its video stream cannot be decoded, not even its size. Download it again.")
-    if min(stream.width, stream.height) < MIN_SIDE:
-        raise VideoError(f"{path}: is {stream.width}x{stream.height} px and shows nothing. Get another format of it.")
-    return stream, len(videos)
+        what = "a cover picture and no video" if streams else sound
+        raise VideoError(f"has {what}", where=path, remedy="Get another format of it.")
 
 
-def decodable(container: Any, stream: Any) -> Iterator[Any]:
-    """The frames of ``stream`` that decode; steps over damage, and gives up after ``TRIED`` packets."""
+def is_picture(stream: Any) -> bool:
     import av
 
-    stream.thread_type = "NONE"
-    for packet in itertools.islice(container.demux(stream), TRIED):
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            continue
-        yield from frames
+    return any(stream.disposition & getattr(av.stream.Disposition, name) for name in PICTURES)
 
 
-def turn_of(path: Path, frames: Sequence[Any]) -> tuple[str, ...]:
-    """The filters that apply the display matrix of the first of ``frames``."""
-    for data in frames[0].side_data if frames else ():
+def choose_stream(path: Path, container: Any, packets: Packets) -> tuple[StreamPackets, int]:
+    """The packets of the video stream that is taken, and how many there are.
+
+    Of those that move and last at least half as long as the longest, the one that ffmpeg itself
+    would take: its default flag counts as much as five million pixels, the first of equals wins.
+    """
+    import av
+
+    videos = [video for video in packets.streams.values() if not is_picture(video.stream)]
+    filled = [video for video in videos if len(video)]
+    if not filled:
+        raise VideoError("not one frame of it can be found", where=path, remedy="Download it again.")
+    if len(filled) == 1:
+        return filled[0], len(videos)
+    lengths = {id(video): timeline(video, container.format.name) for video in filled}
+    longest = max((times.length_s for times in lengths.values() if times.frames > 1), default=0.0)
+    moving = [video for video in filled if lengths[id(video)].frames > 1 and lengths[id(video)].length_s >= longest / 2]
+
+    def score(video: StreamPackets) -> int:
+        stream = video.stream
+        is_default = bool(stream.disposition & av.stream.Disposition.default)
+        return int(stream.width * stream.height) + 5_000_000 * is_default
+
+    return max(moving or filled, key=score), len(videos)
+
+
+def refuse_still(path: Path, times: Timeline, cut_off: int) -> None:
+    """Raises VideoError where there is nothing to watch: one picture, or hours made of a few."""
+    if times.frames + cut_off == 1:
+        raise VideoError("is one still picture and no video", where=path, remedy="Give another link.")
+    # Two recordings that were joined have many frames for each jump of the clock.
+    is_torn = 1 < times.frames <= len(times.jumps_s) + 1
+    if is_torn or times.length_s > SLOWEST_S * times.frames:
+        seconds = times.length_s + sum(times.jumps_s)
+        raise VideoError(
+            f"shows {times.frames} pictures in {seconds:.0f} s: it is a slide show and no video",
+            where=path,
+            remedy="Give another link.",
+        )
+
+
+def as_the_container_says(stream: Any) -> Look:
+    """What stands in for a look where no frame could be decoded."""
+    context = stream.codec_context
+    return Look(stream.width, stream.height, Fraction(1), context.pix_fmt or "unknown", is_interlaced=False)
+
+
+def turn_of(path: Path, frame: Any) -> tuple[str, ...]:
+    """The filters that apply the display matrix of ``frame``."""
+    for data in frame.side_data if frame is not None else ():
         if data.type.name != "DISPLAYMATRIX":
             continue
         a, b, _, c, d = struct.unpack("<5i", bytes(data)[:20])
@@ -183,20 +242,9 @@ def turn_of(path: Path, frames: Sequence[Any]) -> tuple[str, ...]:
         signs = tuple(round(value / largest) for value in (a, b, c, d))
         if signs not in TURNS or max(abs(x / largest - y) for x, y in zip((a, b, c, d), signs, strict=True)) > 0.01:
             raise VideoError(
-                f"{path}: is to be shown turned by {frames[0].rotation} degrees, and only multiples of 90 leave no "
-                "empty corners. Re-encode it upright."
+                f"is to be shown turned by {frame.rotation} degrees, and only multiples of 90 leave no empty corners",
+                where=path,
+                remedy="Re-encode it upright.",
             )
         return TURNS[signs]
     return ()
-
-
-def duration_of(container: Any, stream: Any) -> tuple[float, bool]:
-    """Seconds, and whether they speak of ``stream`` alone; audio may go on after the video."""
-    if stream.duration:
-        return float(stream.duration * stream.time_base), True
-    # Matroska knows one duration for all; its writers note each stream's own in a tag.
-    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
-    if tag:
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]), True
-    is_alone = not any(other.type in ("video", "audio") for other in container.streams if other.index != stream.index)
-    return (container.duration or 0) / 1_000_000, is_alone

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 SHOWN = 5  # suffixes in a message
 VIDEOS = frozenset(
     f".{suffix}"
-    for suffix in "3gp avi divx flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv ts vob webm wmv".split()  # noqa: SIM905
+    for suffix in "3gp avi divx flv gif m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv ts vob webm wmv".split()  # noqa: SIM905
 )
 
 

@@ -1,0 +1,70 @@
+"""What a video promised against what it delivered, and what is to be told of the difference."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from trailers.video.process import Converted
+from trailers.video.source import Probe
+
+TOLD_GAP_S = 1.0  # a gap that long is told
+TOLD_JUMPS = 5  # and how many there are
+FIELDS = 0.6  # where fewer of the packets are frames, and all is interlaced, each packet is a field
+
+
+def share_of_frames(seen: Probe, made: Converted) -> float:
+    """The share of the frames the video promises that could be decoded whole, 0 to 1.
+
+    Promised are the frames that the decoder tried, those that the container still counts after its
+    last packet or hides, and, where ffmpeg complained, all packets and what is missing between them.
+    """
+    promised = made.source_frames + made.decode_errors + seen.times.frames_hidden
+    if made.complaints:
+        promised = max(promised, packets_as_frames(seen, made)) + seen.times.frames_in_gaps
+    promised += seen.frames_cut_off
+    whole = made.source_frames - made.frames_corrupt - crowded(seen, made)
+    return max(0.0, whole / max(promised, 1))
+
+
+def crowded(seen: Probe, made: Converted) -> int:
+    """Frames lost because their time stamps stand still; a decoder may know better than the packets."""
+    return min(seen.times.frames_crowded, made.frames_dropped)
+
+
+def frames(count: int) -> str:
+    return "1 frame is" if count == 1 else f"{count:,} frames are"
+
+
+def pixels(change: tuple[int, Fraction]) -> str:
+    return f"pixels {change[1].numerator}:{change[1].denominator} from frame {change[0]:,}"
+
+
+def packets_as_frames(seen: Probe, made: Converted) -> int:
+    count = seen.times.frames
+    return (count + 1) // 2 if seen.is_interlaced and made.source_frames < FIELDS * count else count
+
+
+def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False) -> list[str]:
+    """One sentence for everything about the frames that a reader of the ledger must know."""
+    times = seen.times
+    found = []
+    if times.jumps_s:
+        jumps = ", ".join(f"{jump:+.3f} s" for jump in times.jumps_s[:TOLD_JUMPS])
+        more = len(times.jumps_s) - TOLD_JUMPS
+        jumps += f" and {more} more" if more > 0 else ""
+        found.append(f"time stamps jump ({jumps}); the clock goes on without the jumps")
+    if times.gap_s > TOLD_GAP_S:
+        found.append(f"no frame for {times.gap_s:.3f} s after {times.gap_at_s:.3f} s; the last one is repeated there")
+    if times.frames_hidden:
+        found.append(f"{frames(times.frames_hidden)} hidden by the container: time stamps go back")
+    if crowded(seen, made):
+        found.append(f"{frames(crowded(seen, made))} not shown: the time stamp is that of the frame before")
+    if times.is_unordered:
+        found.append(f"time stamps do not follow the order of the frames; frames are counted, at {times.fps:.3f} fps")
+    if is_telecined:
+        found.append("telecined film in interlaced video: its own frames were put together again")
+    if len(made.shapes) > 1 or times.aspects:
+        shapes = ", ".join(made.shapes if len(made.shapes) > 1 else map(pixels, times.aspects))
+        how = "stretched to" if seen.is_odd else "fitted into"
+        found.append(f"the picture changes its shape ({shapes}); all is {how} the first")
+    return [*found, *seen.colours.assumptions]
