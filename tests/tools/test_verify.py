@@ -172,7 +172,7 @@ DAMAGE = {
     ),
     "a receipt is cut": (
         lambda r: cut(r.receipt("one")),
-        "download/one.json: cannot be read as a receipt",
+        "download/one.json: is not JSON, or cut off",
         ["download/one.json"], ["download/s0000"],
     ),
     "a receipt is gone": (
@@ -281,7 +281,7 @@ DAMAGE = {
     ),
     "metrics are cut": (
         lambda r: cut(r.experiment("main", 0) / "metrics.json"),
-        "classify/main/split0/metrics.json: cannot be read",
+        "classify/main/split0/metrics.json: is not JSON, or cut off",
         ["classify/main/split0/metrics.json"], [],
     ),
     "weights are cut": (
