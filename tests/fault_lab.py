@@ -120,7 +120,8 @@ def made(folder: Path, stage: str = "") -> dict[str, str]:
     seen = {
         path: digest
         for path, digest in found.items()
-        if not path.startswith(("attempts/", "hung/")) and not any(part.startswith(".") for part in Path(path).parts)
+        if not path.startswith(("attempts/", "failures/", "hung/"))
+        and not any(part.startswith(".") for part in Path(path).parts)
     }
     if not stage:
         return seen

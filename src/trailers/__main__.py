@@ -10,7 +10,9 @@ from collections.abc import Sequence
 
 from trailers import __version__
 from trailers.errors import MACHINE, TrailerError
+from trailers.machine.terminal import tell
 from trailers.stages import registry
+from trailers.store import failures
 
 # Name -> one line of help. A module of that name in the room has add_flags and run; stages are in their registry.
 REPORTING = {
@@ -71,21 +73,31 @@ def main(words: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    arguments = None
     try:
         module.add_flags(stage)
-        result = module.run(stage.parse_args(words[1:]))
+        arguments = stage.parse_args(words[1:])
+        status = int(module.run(arguments) or 0)
     except TrailerError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 1
+        return fail(arguments, str(problem))
     except OSError as problem:
         if problem.errno not in MACHINE:
             raise
-        print(f"error: {problem}. Mend that and run again; what is made stays.", file=sys.stderr)
-        return 1
+        return fail(arguments, f"{problem}. Fix that and run again; what is made stays.")
     except KeyboardInterrupt:
         print("error: interrupted; what is made stays, run the same command again.", file=sys.stderr)
         return 130
-    return int(result or 0)
+    if status == 0:
+        failures.forget(arguments)
+    return status
+
+
+def fail(arguments: argparse.Namespace | None, sentence: str) -> int:
+    """Say why the command failed, in its log and past it at the terminal, and keep it for `status`; the exit status."""
+    if arguments is not None:
+        failures.note(arguments, sentence)
+    tell(f"error: {sentence}")
+    return 1
 
 
 if __name__ == "__main__":

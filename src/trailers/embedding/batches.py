@@ -10,6 +10,7 @@ import numpy as np
 
 from trailers.embedding.embedders import origin
 from trailers.embedding.pairs import Job
+from trailers.machine.watchdog import alive
 from trailers.store.embeddings import write_embedding
 from trailers.store.layout import Layout
 from trailers.store.receipt import read_receipt
@@ -56,6 +57,7 @@ class Batches:
         """Give vectors to their jobs, and write the jobs that have all."""
         while len(self.flying) > leaving:
             owners, wait = self.flying.popleft()
+            alive()
             for (job, number), vector in zip(owners, wait(), strict=True):
                 job.vectors[number] = vector
                 job.missing -= 1

@@ -9,6 +9,7 @@ from trailers.embedding.batches import Batches, fail
 from trailers.embedding.blocks import blocks_of
 from trailers.embedding.pairs import Pair
 from trailers.embedding.readers import Reading, readers_for
+from trailers.machine.watchdog import alive
 
 if TYPE_CHECKING:
     from trailers.backbones.embedder import Embedder
@@ -30,6 +31,7 @@ def embed(
         reading = Reading(blocks_of(pairs), readers)
         embedders = make()
         for block, decoded in reading:
+            alive()
             for job in block.jobs:
                 if isinstance(decoded, Exception):
                     fail(job, decoded)

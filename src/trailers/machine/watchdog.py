@@ -1,89 +1,209 @@
-"""Ends a worker that hangs on one trailer, with its children, and leaves word which trailer it was.
+"""Ends a job that does nothing any more, with its children, and leaves word which trailer it was.
 
 A thread could not: what hangs is often a library that holds the interpreter. So a small process,
-forked before anything heavy is loaded, listens on a pipe for the name of the trailer in work. When
-none comes for ``timeout_s`` it writes the name down and kills the worker. The next run finds the
-word, records that trailer as failed and goes on with the others.
+forked before anything heavy is loaded, listens on a pipe for signs of life: a trailer is started, a
+frame decoded, a window computed, some bytes received. When none comes for ``timeout_s``, it says so,
+writes the trailer down and ends the job. The next run finds the word, records that trailer as failed
+and goes on with the others. A job that crashes is noted in the same way.
+
+A slow trailer is not one that hangs: as long as it advances, it may take any time.
 """
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import os
+import re
 import select
 import signal
+import threading
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from trailers.machine.terminal import tell
 from trailers.store.atomic import write_text
+
+HUNG = signal.SIGALRM  # ends a hanging job with status 142, which neither a lack of memory nor a person does
+CRASH = re.compile(r"Fatal Python error: (.*)")
+OFTEN_S = 1.0  # signs of life are passed on once per so many seconds
+PATIENCE_S = 5.0  # for a job to end when it is told to
 
 
 class Watchdog:
-    """Watches this process from now until ``close``.
+    """Watches this process from its start until ``close``.
 
     Args:
-        note: where the name of the trailer that hung is written.
-        timeout_s: seconds one trailer may take.
+        stage: its name, for the message.
+        timeout_s: seconds without a sign of life after which the process counts as hanging.
     """
 
-    def __init__(self, note: Path, timeout_s: float) -> None:
+    def __init__(self, stage: str, timeout_s: float) -> None:
         read, self.pipe = os.pipe()
+        self.told_s = time.monotonic()
+        self.notes = 0
         worker = os.getpid()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(HUNG, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {HUNG})
         self.child = os.fork()
         if self.child == 0:
             os.close(self.pipe)
-            watch(read, worker, note, timeout_s)
+            watch(read, Watched(worker, stage, timeout_s))
             os._exit(0)
         os.close(read)
+        self.crashes_before = faulthandler.is_enabled()
+        faulthandler.enable(self.pipe, all_threads=False)
+
+    def add(self, note: Path) -> None:
+        """Have the trailer that hangs or crashes written to ``note`` too."""
+        self.notes += 1
+        self.say(f"note {note}")
 
     def starts(self, trailer: str) -> None:
-        """Say that ``trailer`` is in work from now."""
-        os.write(self.pipe, f"{trailer}\n".encode())
+        """Say that work on ``trailer`` begins now."""
+        self.say(f"starts {trailer}")
+
+    def alive(self) -> None:
+        """Say that work goes on; cheap enough for every frame."""
+        if time.monotonic() - self.told_s >= OFTEN_S:
+            self.say("alive")
+
+    def say(self, words: str) -> None:
+        self.told_s = time.monotonic()
+        with contextlib.suppress(OSError):  # the watching process is gone; the work is not the worse for it
+            os.write(self.pipe, f"{words}\n".encode())
 
     def close(self) -> None:
+        """End the watching, once every note that was added is closed."""
+        self.notes -= 1
+        if self.notes > 0:
+            return
+        faulthandler.disable()
+        if self.crashes_before:
+            faulthandler.enable()
         os.close(self.pipe)
-        os.waitpid(self.child, 0)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.child, 0)
+        WATCHING.clear()
 
 
-def watch(pipe: int, worker: int, note: Path, timeout_s: float) -> None:
-    """The watching process: returns when the worker closes the pipe, or has been killed."""
+WATCHING: list[Watchdog] = []  # the one of this process, if there is one
+
+
+def start(note: Path, stage: str, timeout_s: float) -> Watchdog:
+    """Watch this process; several notes share one watchdog."""
+    if not WATCHING:
+        WATCHING.append(Watchdog(stage, timeout_s))
+    WATCHING[0].add(note)
+    return WATCHING[0]
+
+
+def alive() -> None:
+    """Say that this process advances. Stages call it for every portion of frames, windows, clips or bytes."""
+    for watchdog in WATCHING:
+        watchdog.alive()
+
+
+@dataclass
+class Watched:
+    """What the watching process knows of the job."""
+
+    worker: int
+    stage: str
+    timeout_s: float
+    notes: list[Path] = field(default_factory=list)
+    trailer: str = ""
+    crash: list[str] = field(default_factory=list)  # what the interpreter said when it died
+
+    def hear(self, line: str) -> None:
+        word, _, rest = line.partition(" ")
+        if self.crash or CRASH.search(line):
+            self.crash.append(line)
+        elif word == "note":
+            self.notes.append(Path(rest))
+        elif word == "starts":
+            self.trailer = rest
+
+    def write_down(self, words: str) -> None:
+        for note in self.notes if self.trailer else ():
+            write_text(note, f"{self.trailer}\t{words}\n")
+
+
+def watch(pipe: int, watched: Watched) -> None:
+    """The watching process: returns when the worker closes the pipe, or has been ended."""
     # An interrupt at the terminal goes to both; the worker tidies up, and its end ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    trailer = ""
+    rest = b""
     while True:
-        ready, _, _ = select.select([pipe], [], [], timeout_s if trailer else None)
+        ready, _, _ = select.select([pipe], [], [], watched.timeout_s)
         if not ready:
-            if os.getppid() != worker:
-                return  # it is gone, and its number may be another's by now
-            write_text(note, f"{trailer}\n")
-            kill_tree(worker)
+            if os.getppid() == watched.worker:  # else it is gone, and its number may be another's by now
+                end_hanging(watched)
             return
-        words = os.read(pipe, 65536)
-        if not words:
-            return
-        trailer = words.decode().split()[-1]
+        heard = os.read(pipe, 65536)
+        if not heard:
+            break
+        *lines, rest = (rest + heard).split(b"\n")
+        for line in lines:
+            watched.hear(line.decode(errors="replace"))
+    if watched.crash:
+        note_crash(watched)
 
 
-def kill_tree(worker: int) -> None:
-    """Kill ``worker`` and all that descend from it, but for this process."""
+def end_hanging(watched: Watched) -> None:
+    """Say why, write it down, and end the job with all that it started."""
+    after = f"gave no sign of life for {watched.timeout_s:g} s"
+    watched.write_down(f"{after}. The next run tries it again.")
+    next_run = (
+        "The next run records this trailer as failed and goes on with the others; if this machine is only slow, raise"
+        if watched.trailer
+        else "No trailer had been started: look at the GPU, and at the disk that holds weights and results; or raise"
+    )
+    tell(
+        f"error: {watched.stage}: {watched.trailer or 'the job'} {after}, so the job was ended (exit status "
+        f"{128 + HUNG}). {next_run} trailer_timeout_s in config.yaml."
+    )
+    end_tree(watched.worker)
+
+
+def note_crash(watched: Watched) -> None:
+    """Write down which trailer was in work when the interpreter crashed."""
+    cause = CRASH.search(watched.crash[0])
+    words = f"crashed the job: {(cause[1] if cause else 'unknown').lower()}"
+    watched.write_down(f"{words}. The next run tries it again.")
+    tell(
+        "\n".join(watched.crash) + f"\nerror: {watched.stage}: {watched.trailer or 'the job'} {words}. The next run "
+        "records this trailer as failed and goes on with the others; `python -m trailers verify` finds damaged files."
+    )
+
+
+def end_tree(worker: int) -> None:
+    """End ``worker`` and all that descend from it, but for this process."""
     import psutil
 
     try:
         process = psutil.Process(worker)
-        family = [process, *process.children(recursive=True)]
+        family = process.children(recursive=True)
+        process.send_signal(HUNG)
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(PATIENCE_S)
+        family.append(process)
     except psutil.NoSuchProcess:
         return
     for member in family:
         if member.pid != os.getpid():
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-            except psutil.NoSuchProcess:
-                continue
 
 
-def take_note(note: Path) -> str:
-    """The trailer that hung in the run before, which is forgotten with this; empty when none did."""
+def take_note(note: Path) -> tuple[str, str]:
+    """The trailer that ended the run before, and how; forgotten with this. Two empty words when none did."""
     try:
-        trailer = note.read_text(encoding="utf-8").strip()
+        text = note.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return ""
+        return "", ""
     note.unlink(missing_ok=True)
-    return trailer
+    trailer, _, words = text.strip().partition("\t")
+    return trailer, words or "hung in the run before. The next run tries it again."

@@ -20,6 +20,7 @@ import numpy as np
 
 from trailers.domain import Clip, ClipStrategy, Shot
 from trailers.errors import StoreError
+from trailers.machine.watchdog import alive
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
@@ -85,6 +86,7 @@ def choose_frames(clips: Sequence[Clip], frames: Frames, *, bins: int, step: int
     """The clips with their representative frames, chosen among those the strategy shows."""
     chosen = []
     for clip in clips:
+        alive()
         shown = frames.read(clip.start, clip.end)[::step]
         chosen.append(replace(clip, frame=clip.start + step * representative_frame(shown, bins=bins)))
     return chosen

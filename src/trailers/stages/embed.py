@@ -151,6 +151,7 @@ def make_pair(
         options["upstream"] = layout.ledger("clips", arguments.shard.stem, str(strategy))
     stage = Embed(layout, (str(strategy), name), settings, effort)
     work = shard.ShardRun.from_flags(stage.name, argparse.Namespace(**options), ledger=ledger)
+    work.set_aside(stage)
     return stage.pair(work), work
 
 

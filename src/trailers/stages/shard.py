@@ -17,10 +17,10 @@ from pathlib import Path
 
 from trailers.domain import is_safe_id
 from trailers.errors import MACHINE, ConfigError, StoreError, SystemicError, TrailerError
+from trailers.machine import watchdog
 from trailers.machine.progress import Progress
-from trailers.machine.watchdog import Watchdog, take_note
-from trailers.stages.stage import Stage
-from trailers.store.atomic import write_text
+from trailers.stages.stage import Stage, deadly_files
+from trailers.store.atomic import remove, write_text
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger, write_ledger
 from trailers.store.shards import read_shard
@@ -51,7 +51,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=None,
         metavar="SECONDS",
-        help="a trailer that takes longer hangs: the job is killed, and the next run records it as failed",
+        help="a job without a sign of life (a frame, a window, a batch, some bytes) for so long is ended, and the next "
+        "run records its trailer as failed",
     )
 
 
@@ -68,7 +69,7 @@ class ShardRun:
     timeout_s: float | None = None
     rows: dict[str, LedgerRow] = field(default_factory=dict)
     progress: Progress | None = None
-    watchdog: Watchdog | None = None
+    watchdog: watchdog.Watchdog | None = None
 
     @classmethod
     def from_flags(cls, stage: str, arguments: argparse.Namespace, *, ledger: Path | None = None) -> ShardRun:
@@ -100,6 +101,8 @@ class ShardRun:
         """
         work = []
         for trailer in self.trailers:
+            if trailer in self.rows:
+                continue
             if trailer in self.skipped:
                 self.rows[trailer] = LedgerRow(trailer, SKIPPED, error=self.skipped[trailer])
                 continue
@@ -118,17 +121,31 @@ class ShardRun:
         return self.watched(work)
 
     def watched(self, work: list[str]) -> list[str]:
-        """Start the watchdog over ``work``, without the trailer that hung in the run before."""
+        """Start the watchdog over ``work``, without the trailer that ended the run before."""
         if self.ledger is None or self.timeout_s is None or not work:
             return work
         note = self.beside_ledger("hung")
-        hung = take_note(note)
-        if hung in work:
-            work.remove(hung)
-            self.fail(hung, TrailerError(f"hung for more than {self.timeout_s:g} s. The next run tries it again."))
+        trailer, words = watchdog.take_note(note)
+        if trailer in work:
+            work.remove(trailer)
+            self.fail(trailer, TrailerError(words))
         if work:
-            self.watchdog = Watchdog(note, self.timeout_s)
+            self.watchdog = watchdog.start(note, self.stage, self.timeout_s)
         return work
+
+    def set_aside(self, stage: Stage) -> None:
+        """Find the HDF5 files that would crash or hang this process before it reads them, in one that may die.
+
+        One of the stage's own is removed, so that it is made again; one of another stage fails its trailer.
+        """
+        for trailer, path, died in deadly_files(stage, [name for name in self.trailers if name not in self.skipped]):
+            words = f"is damaged: reading it {died.how}"
+            if path in stage.products(trailer):
+                log.warning("%s: %s: %s %s. It is made again.", self.stage, trailer, path, words)
+                remove(path, below=self.layout.root)
+            elif trailer not in self.rows:
+                remedy = "Remove it with `python -m trailers verify --repair` and run snakemake again."
+                self.fail(trailer, StoreError(words, where=path, remedy=remedy))
 
     def starts(self, trailer: str) -> None:
         """Say that ``trailer`` is in work from now; a stage that does not use ``attempt`` calls it itself."""
@@ -160,7 +177,7 @@ class ShardRun:
             raise problem
         if isinstance(problem, OSError) and problem.errno in MACHINE:
             raise SystemicError(
-                f"{self.stage}: {trailer}: {problem}. Mend that and run again; what is made stays."
+                f"{self.stage}: {trailer}: {problem}. Fix that and run again; what is made stays."
             ) from problem
         if self.ledger is None:
             raise problem
@@ -194,7 +211,7 @@ class ShardRun:
         if len(failed) > allowed:
             raise SystemicError(
                 f"{self.stage}: {len(failed)} of {tried} trailers failed, more than max_failed_fraction "
-                f"{self.max_failed_fraction:g} allows; the first: {failed[0].error} What is made stays; mend the cause "
+                f"{self.max_failed_fraction:g} allows; the first: {failed[0].error} What is made stays; fix the cause "
                 "and run again."
             )
         if failed:
@@ -219,6 +236,7 @@ def run_stage(stage: Stage, arguments: argparse.Namespace) -> None:
     """Bring the products of one stage up to date on the shard or trailer that ``add_flags`` asked for."""
     work = ShardRun.from_flags(stage.name, arguments)
     work.skipped = {**{trailer: why for trailer in work.trailers if (why := stage.skips(trailer))}, **work.skipped}
+    work.set_aside(stage)
     stage.make_all(work.to_make(stage.existing), work)
     work.finish()
 

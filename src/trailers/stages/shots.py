@@ -25,6 +25,7 @@ from trailers.detector.precision import uncertain_windows
 from trailers.detector.shots import HEADS, find_shots
 from trailers.domain import Shot
 from trailers.errors import ConfigError, StoreError, VideoError
+from trailers.machine.watchdog import alive
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
@@ -240,6 +241,7 @@ class Shots(Stage):
             raise VideoError(f"{path}: holds no frames. Look at the video of {trailer}.")
 
         def read(start: int, end: int) -> np.ndarray:
+            alive()
             with open_frames(path) as frames:
                 return frames.read(start, end)
 

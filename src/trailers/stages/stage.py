@@ -14,15 +14,19 @@ writes the ledger, ``registry`` lists the stages, and verify, status and report 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from trailers.errors import TrailerError
+from trailers.machine.survival import Died, survive
 from trailers.store.atomic import TEMPORARY
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
+
+HDF5 = ".h5"
+PATIENCE_S = 60.0  # for the headers of one HDF5 file: damaged ones can make the library search for ever
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,28 @@ class Problem:
 def own_files(folder: Path, pattern: str) -> list[Path]:
     """The finished files below ``folder`` that match ``pattern``, sorted."""
     return [path for path in sorted(folder.glob(pattern)) if not path.name.startswith(TEMPORARY)]
+
+
+def deadly_files(stage: Stage, trailers: Iterable[str]) -> Iterator[tuple[str, Path, Died]]:
+    """The HDF5 files that end or hang the process that opens them, of the stage's products and what it reads.
+
+    They are opened in a child; call it before threads are started.
+    """
+    files = [
+        (trailer, path)
+        for trailer in trailers
+        for path in (*stage.inputs(trailer), *stage.products(trailer))
+        if path.suffix == HDF5 and path.is_file()
+    ]
+    for (trailer, path), answer in survive(walk_hdf5, files, patience_s=PATIENCE_S):
+        if isinstance(answer, Died):
+            yield trailer, path, answer
+
+
+def walk_hdf5(item: tuple[str, Path]) -> None:
+    from trailers.store.hdf5 import walk
+
+    walk(item[1])
 
 
 class Work(Protocol):

@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from trailers.errors import StoreError
+from trailers.machine.watchdog import alive
 from trailers.store.hdf5 import FAILURES, Hdf5, create_hdf5, open_hdf5
 
 SCHEMA = "trailer-frames/2"
@@ -60,6 +61,7 @@ class FramesWriter:
         """Add uint8 (frames, 27, 48, 3)."""
         if frames.shape[1:] != SHAPE or frames.dtype != np.uint8:
             raise ValueError(f"expected uint8 (frames, 27, 48, 3), got {frames.dtype} {frames.shape}")
+        alive()  # a frame that was decoded and encoded
         self.count += len(frames)
         rest = np.concatenate([*self.pending, frames])
         while len(rest) >= BLOCK:

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from trailers.errors import ConfigError
+from trailers.machine.watchdog import alive
 from trailers.settings import setting
 from trailers.store.atomic import refuse_links
 from trailers.web.cookies import read_cookies
@@ -158,6 +159,7 @@ class Client:
         """One try."""
         from yt_dlp.utils import YoutubeDLError
 
+        alive()
         time.sleep(max(0.0, self.last_request + self.effort.sleep_s - time.monotonic()))
         tried, self.wire = Try(link), Wire()
         try:
@@ -264,6 +266,7 @@ class Client:
         return max(problem.wait_s, wait_s)
 
     def guard_size(self, progress: Mapping[str, Any]) -> None:
+        alive()
         known = max(progress.get("downloaded_bytes") or 0, progress.get("total_bytes") or 0)
         if known > self.effort.max_size_mb * 1_000_000:
             raise LinkError("too long", f"more than the {self.effort.max_size_mb} MB of download.max_size_mb")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from functools import partial
@@ -11,8 +12,7 @@ from trailers.machine.progress import Progress
 from trailers.machine.survival import Died, survive
 from trailers.stages import registry
 from trailers.stages.registry import Key, StudyEntry
-from trailers.stages.stage import Problem, Stage
-from trailers.store.hdf5 import walk
+from trailers.stages.stage import Problem, Stage, deadly_files
 from trailers.store.layout import Layout
 from trailers.tools.verify.claims import Claims, Found, trailers_of
 
@@ -40,27 +40,23 @@ def examine(layout: Layout, claims: Claims, key: Key, *, deep: bool) -> Iterator
     entry = registry.find(key)
     assert entry is not None  # keys_on_disk has only those
     stage, trailers = entry.on_disk(layout, key[1:]), trailers_of(layout, key, claims)
+    deadly: dict[str, list[Problem]] = {}
+    for trailer, path, died in deadly_files(stage, trailers):
+        is_own = path in stage.products(trailer)  # else the stage that made it says so
+        deadly.setdefault(trailer, []).extend([died_of(path, died)] if is_own else [])
     progress = Progress(f"verify: {' '.join(key)}", len(trailers))
-    for trailer, answer in survive(partial(look, stage, key, claims, deep), trailers):
-        problems = blame(stage, trailer, answer) if isinstance(answer, Died) else answer
+    others = [trailer for trailer in trailers if trailer not in deadly]
+    answers = survive(partial(look, stage, key, claims, deep), others)
+    for trailer, answer in itertools.chain(deadly.items(), answers):
+        problems = [died_of(stage.products(trailer)[-1], answer)] if isinstance(answer, Died) else answer
         yield from (Found(problem, key[0], key, trailer) for problem in problems)
         progress.advance()
     progress.close()
     log.info("verify: %s: %d trailers checked", " ".join(key), len(trailers))
 
 
-def blame(stage: Stage, trailer: str, died: Died) -> list[Problem]:
-    """What is wrong with a trailer on which the process died: nothing where the stage before made what kills."""
-    inputs = [path for path in stage.inputs(trailer) if path.exists()]
-    if any(isinstance(answer, Died) for _, answer in survive(read_through, inputs)):
-        return []
-    products = tuple(path for path in stage.products(trailer) if path.exists())
-    return [Problem(products[-1], f"is damaged: reading it {died.how}", products)] if products else []
-
-
-def read_through(path: Path) -> None:
-    if path.suffix == ".h5":
-        walk(path)
+def died_of(path: Path, died: Died) -> Problem:
+    return Problem(path, f"is damaged: reading it {died.how}", (path,))
 
 
 def examine_study(layout: Layout, entry: StudyEntry) -> Iterator[Found]:
@@ -71,5 +67,5 @@ def examine_study(layout: Layout, entry: StudyEntry) -> Iterator[Found]:
 
     for path, answer in survive(problems, entry.module.products(layout)):
         if isinstance(answer, Died):
-            answer = [Problem(path, f"is damaged: reading it {answer.how}", (path,))]
+            answer = [died_of(path, answer)]
         yield from (Found(problem, entry.name) for problem in answer)

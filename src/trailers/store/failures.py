@@ -1,0 +1,50 @@
+"""Why a job failed: its own sentence, kept until the job succeeds.
+
+results/failures/{stage}/.../{shard}       for results/ledger/{stage}/.../{shard}.tsv
+results/failures/{path}                    for any other file below results/ that a job makes
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from trailers.store.atomic import TEMPORARY, write_text
+
+FOLDER = "failures"
+
+
+def note(arguments: argparse.Namespace, sentence: str) -> None:
+    """Keep ``sentence`` for every file that the command with ``arguments`` should have made below results/."""
+    for path in notes_of(arguments):
+        with contextlib.suppress(OSError):  # a full disk is told at the terminal
+            write_text(path, f"{' '.join(sentence.split())}\n")
+
+
+def forget(arguments: argparse.Namespace) -> None:
+    """The command with ``arguments`` has succeeded."""
+    for path in notes_of(arguments):
+        path.unlink(missing_ok=True)
+
+
+def notes_of(arguments: argparse.Namespace) -> Iterator[Path]:
+    """Where the failure of a command is noted; nowhere for one that makes nothing below results/."""
+    root = getattr(arguments, "results", None)
+    outputs = [*(getattr(arguments, "ledger", None) or ()), getattr(arguments, "output", None)]
+    for output in outputs:
+        if isinstance(root, Path) and isinstance(output, Path) and output.is_relative_to(root):
+            below = output.relative_to(root)
+            is_ledger = below.parts[:1] == ("ledger",)
+            yield root / FOLDER / (below.relative_to("ledger").with_suffix("") if is_ledger else below)
+
+
+def read_failures(root: Path) -> dict[str, str]:
+    """What failed (a stage, its variant and shard; else a path) -> why; of jobs that have not succeeded since."""
+    folder = root / FOLDER
+    return {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8").strip()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(TEMPORARY)
+    }

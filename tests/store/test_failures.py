@@ -1,0 +1,52 @@
+"""Why a job failed is kept for its output until the job succeeds."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from trailers.__main__ import main
+from trailers.store.failures import forget, note, read_failures
+
+
+def arguments(results, **more):
+    return argparse.Namespace(results=results, **more)
+
+
+@pytest.mark.parametrize(
+    ("output", "named"),
+    [
+        ({"ledger": ["ledger/shots/s0.tsv"]}, ["shots/s0"]),
+        ({"ledger": ["ledger/embed/a/b/s0.tsv", "ledger/embed/a/c/s0.tsv"]}, ["embed/a/b/s0", "embed/a/c/s0"]),
+        ({"ledger": None, "output": "classify/main/split0"}, ["classify/main/split0"]),
+        ({"output": "report/index.html"}, ["report/index.html"]),
+    ],
+)
+def test_a_failure_is_kept_by_what_was_to_be_made_and_forgotten_with_success(tmp_path, output, named):
+    paths = {key: value and ([tmp_path / v for v in value] if isinstance(value, list) else tmp_path / value)
+             for key, value in output.items()}  # fmt: skip
+    note(arguments(tmp_path, **paths), "3 of 4\ntrailers failed.")
+    assert read_failures(tmp_path) == dict.fromkeys(named, "3 of 4 trailers failed.")
+    forget(arguments(tmp_path, **paths))
+    assert read_failures(tmp_path) == {}
+
+
+@pytest.mark.parametrize("made", [{}, {"ledger": None}, {"output": Path("/elsewhere/x")}])
+def test_what_makes_nothing_below_the_results_leaves_no_note(tmp_path, made):
+    note(arguments(tmp_path / "results", **made), "x")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_failing_job_says_its_sentence_last_in_its_log_and_keeps_it(tmp_path, capfd):
+    results = tmp_path / "results"
+    (tmp_path / "s0.txt").write_text("a\nb\n")
+    (tmp_path / "m.csv").write_text("trailer,url\na,no-such-file.mp4\n")
+    words = ["download", "--results", results, "--shard", tmp_path / "s0.txt", "--manifest", tmp_path / "m.csv",
+             "--ledger", results / "ledger" / "download" / "s0.tsv"]  # fmt: skip
+    assert main(list(map(str, words))) == 1
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last == f"error: {tmp_path}/m.csv: has no row for 'b'. Add one, or name another trailer."
+    assert read_failures(results) == {"download/s0": last.removeprefix("error: ")}
+    (tmp_path / "m.csv").write_text("trailer,url\na,no-such-file.mp4\nb,no-such-file.mp4\n")
+    assert main(list(map(str, words))) == 0
+    assert read_failures(results) == {}
