@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -39,10 +40,18 @@ def other_video(tmp_path_factory) -> bytes:
 
 
 def make_video(
-    path: Path, *, picture: str = "testsrc2=size=128x72:rate=24", seconds: float = 2, more: tuple[str, ...] = ()
+    path: Path,
+    *,
+    picture: str = "testsrc2=size=128x72:rate=24",
+    seconds: float = 2,
+    before: Sequence[str] = (),
+    more: Sequence[str] = (),
 ) -> bytes:
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-t", str(seconds)]
-    subprocess.run([*command, "-pix_fmt", "yuv420p", "-threads", "1", *more, str(path)], check=True, timeout=60)
+    """A video of ``picture``; ``before`` are ffmpeg's inputs beside it, ``more`` options of the output."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, *before]
+    subprocess.run(
+        [*command, "-t", str(seconds), "-pix_fmt", "yuv420p", "-threads", "1", *more, str(path)], check=True, timeout=60
+    )
     return path.read_bytes()
 
 

@@ -15,9 +15,13 @@ def join_periods() -> None:
     """Have yt-dlp join periods as ``joined`` does; once is enough for a process."""
     from yt_dlp.extractor.common import InfoExtractor
 
-    plain = InfoExtractor._merge_mpd_periods
+    plain, parse = InfoExtractor._merge_mpd_periods, InfoExtractor._parse_mpd_periods
     if getattr(plain, "joins_periods", False):
         return
+
+    def parse_with_durations(self: Any, mpd_doc: Any, *more: Any, **named: Any) -> Any:
+        give_durations(mpd_doc)
+        return parse(self, mpd_doc, *more, **named)
 
     def merge(self: Any, periods: Sequence[Mapping[str, Any]]) -> Any:
         periods = list(periods)
@@ -27,7 +31,23 @@ def join_periods() -> None:
         return joined([period["formats"] for period in periods]), subtitles
 
     merge.joins_periods = True  # type: ignore[attr-defined]
-    InfoExtractor._merge_mpd_periods = merge
+    InfoExtractor._merge_mpd_periods, InfoExtractor._parse_mpd_periods = merge, parse_with_durations
+
+
+def give_durations(manifest: Any) -> None:
+    """Write the duration of every period that has none, from where the next one starts or the whole ends.
+
+    yt-dlp takes the whole duration for it, and asks for fragments that there are not.
+    """
+    from yt_dlp.utils import parse_duration
+
+    periods = [element for element in manifest if str(element.tag).rpartition("}")[2] == "Period"]
+    end_s = parse_duration(manifest.get("mediaPresentationDuration"))
+    for number, period in reversed(list(enumerate(periods))):
+        start_s = parse_duration(period.get("start")) if period.get("start") else None if number else 0.0
+        if period.get("duration") is None and start_s is not None and end_s is not None and end_s > start_s:
+            period.set("duration", f"PT{end_s - start_s}S")
+        end_s = start_s
 
 
 def joined(periods: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
@@ -71,7 +91,7 @@ def fragments_of(offer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The fragments with their whole addresses; a file that is not fragmented is one."""
     if "fragments" not in offer:
         return [{"url": offer["url"]}]
-    base = str(offer.get("fragment_base_url") or offer["url"])
+    base = str(offer.get("fragment_base_url") or offer.get("url") or "")
     return [
         {**fragment, "url": fragment.get("url") or urljoin(base, str(fragment["path"]))}
         for fragment in offer["fragments"]

@@ -3,7 +3,7 @@
 An HLS playlist with a discontinuity, or a DASH manifest of several periods, gives fragments whose
 decode times (ISO/IEC 14496-12, tfdt) jump back to 0 in mid-file. Players follow the playlist; a file
 has none, and readers drop what seems to lie in the past. The times are changed in place, nothing else
-but the type of boxes that repeat or contradict them (moov, sidx become free).
+but the type of boxes that repeat or contradict them (a second moov, sidx and mfra become free).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +59,7 @@ def inside(data: mmap.mmap | bytes, box: Box, *kinds: bytes) -> Iterator[Box]:
 class Track:
     scale: int  # units of time per second
     duration: int  # of a sample, where a fragment does not say
+    is_video: bool
     coding: bytes  # how samples are coded: the box stsd
 
 
@@ -75,17 +76,19 @@ def tracks_of(data: mmap.mmap | bytes, moov: Box) -> dict[int, Track]:
         (stsd,) = inside(data, trak, b"mdia", b"minf", b"stbl", b"stsd")
         number = struct.unpack_from(">I", data, tkhd.body + (20 if data[tkhd.body] else 12))[0]
         scale = struct.unpack_from(">I", data, mdhd.body + (20 if data[mdhd.body] else 12))[0]
-        found[number] = Track(scale, durations.get(number, 0), bytes(data[stsd.start : stsd.end]))
+        (hdlr,) = inside(data, trak, b"mdia", b"hdlr")
+        is_video = data[hdlr.body + 8 : hdlr.body + 12] == b"vide"
+        found[number] = Track(scale, durations.get(number, 0), is_video, bytes(data[stsd.start : stsd.end]))
     return found
 
 
 @dataclass
 class Clock:
-    """One clock for all parts, in seconds."""
+    """One clock for all parts, in seconds; the pictures lead, the sound follows."""
 
     tracks: dict[int, Track]
     shift_s: float = 0
-    ends_s: dict[int, float] = field(default_factory=dict)  # of every track, on this clock
+    end_s: float | None = None  # of the pictures so far
     begins_part: bool = False
 
     def place(self, data: mmap.mmap, traf: Box) -> None:
@@ -94,15 +97,17 @@ class Clock:
         (tfdt,) = inside(data, traf, b"tfdt")
         number = struct.unpack_from(">I", data, tfhd.body + 4)[0]
         track = self.tracks[number]
+        leads = track.is_video or not any(other.is_video for other in self.tracks.values())
         form = ">Q" if data[tfdt.body] else ">I"
         own_s = struct.unpack_from(form, data, tfdt.body + 4)[0] / track.scale
-        step_s = own_s + self.shift_s - self.ends_s.get(number, own_s + self.shift_s)
-        if self.begins_part or not -BACK_S <= step_s <= AHEAD_S:
-            self.shift_s = max(self.ends_s.values(), default=own_s) - own_s
-            self.begins_part = False
-        struct.pack_into(form, data, tfdt.body + 4, round((own_s + self.shift_s) * track.scale))
-        lasts_s = samples_duration(data, traf, tfhd, track.duration) / track.scale
-        self.ends_s[number] = own_s + self.shift_s + lasts_s
+        if self.end_s is not None:
+            step_s = own_s + self.shift_s - self.end_s
+            if self.begins_part or (leads and not -BACK_S <= step_s <= AHEAD_S):
+                self.shift_s, self.begins_part = self.end_s - own_s, False
+        if self.shift_s:
+            struct.pack_into(form, data, tfdt.body + 4, max(0, round((own_s + self.shift_s) * track.scale)))
+        if leads:
+            self.end_s = own_s + self.shift_s + samples_duration(data, traf, tfhd, track.duration) / track.scale
 
 
 def samples_duration(data: mmap.mmap, traf: Box, tfhd: Box, default: int) -> int:
@@ -140,9 +145,11 @@ def put_on_one_clock(path: Path) -> None:
             raise DifferentPartsError
         clock = Clock(tracks)
         for box in top:
+            clock.begins_part |= box.kind == b"moov" and box != moovs[0]
             if box.kind == b"moof":
                 for traf in inside(data, box, b"traf"):
                     clock.place(data, traf)
-            elif box.kind == b"sidx" or (box.kind == b"moov" and box != moovs[0]):
-                clock.begins_part |= box.kind == b"moov"
-                data[box.start + 4 : box.start + 8] = b"free"
+        if clock.shift_s or len(moovs) > 1:
+            for box in top:
+                if box.kind in (b"sidx", b"mfra") or (box.kind == b"moov" and box != moovs[0]):
+                    data[box.start + 4 : box.start + 8] = b"free"
