@@ -235,6 +235,36 @@ def test_an_attribute_as_large_as_a_table_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
+def test_a_damaged_heap_of_text_is_refused_before_the_library_loops_in_it(tmp_path: Path, format_: str) -> None:
+    write, read, _ = FORMATS[format_]
+    write(tmp_path / "t.h5")
+    content = bytearray((tmp_path / "t.h5").read_bytes())
+    heap = content.index(b"GCOL")
+    entry = heap + 16
+    while content[entry : entry + 2] != b"\0\0":  # up to the free space, whose length HDF5 adds until the end
+        entry += 16 + -(-int.from_bytes(content[entry + 8 : entry + 16], "little") // 8) * 8
+    for length in (0, 1 << 63):
+        content[entry + 8 : entry + 16] = length.to_bytes(8, "little")
+        (tmp_path / "t.h5").write_bytes(content)
+        with pytest.raises(StoreError, match=r"t\.h5: is damaged: a heap of its text is damaged"):
+            read(tmp_path / "t.h5")
+
+
+@pytest.mark.parametrize("kind", [0xFF, 0x0F, 0x19, 0x00])
+def test_a_damaged_type_is_one_sentence_whenever_the_library_notices_it(tmp_path: Path, kind: int) -> None:
+    """In every byte of the message that says float32; h5py makes a type of it only when it is asked for."""
+    make_embedding(tmp_path / "t.h5")
+    content = (tmp_path / "t.h5").read_bytes()
+    message = content.index(bytes([0x11, 0x20, 0x1F, 0x00, 4, 0, 0, 0]))
+    for place in range(20):
+        damaged = bytearray(content)
+        damaged[message + place] = kind
+        (tmp_path / "t.h5").write_bytes(damaged)
+        with contextlib.suppress(StoreError):
+            read_embedding(tmp_path / "t.h5")
+
+
+@pytest.mark.parametrize("format_", FORMATS)
 def test_a_file_that_a_process_would_wait_for_is_refused(tmp_path: Path, format_: str) -> None:
     os.mkfifo(tmp_path / "pipe.h5")
     (tmp_path / "folder.h5").mkdir()

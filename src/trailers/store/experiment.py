@@ -49,7 +49,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
         StoreError: the file is missing, damaged, or of another schema.
     """
     try:
-        metrics = read_json(path, remedy=REMEDY)
+        metrics = read_json(path, kind="metrics", remedy=REMEDY)
     except FileNotFoundError:
         raise StoreError("is not there", where=path, remedy="Run the stage classify first.") from None
     if metrics.get("schema") != SCHEMA:

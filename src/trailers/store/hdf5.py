@@ -29,6 +29,7 @@ from trailers.store.atomic import unfailing
 DEFLATE_RATIO = 1032  # the most that deflate can expand
 HOLES = 32  # times the space on disk: file systems that compress save less on vectors
 SMALL = 64 << 20  # bytes that are read without looking for holes
+MOST_METADATA = 64 << 20  # bytes of a file that belong to no dataset; ours have some kilobytes
 LONGEST_ATTRIBUTE = 64 << 10  # bytes; longer ones would not fit into HDF5's object headers
 
 
@@ -72,10 +73,13 @@ def open_hdf5(path: Path, *, schema: str, stage: str, compressed: bool = False) 
     with file:
         # HDF5 reports a damaged header wherever it first needs it.
         try:
+            trouble, used = check_members(file, size, allocated, compressed)
+            heaps = trouble_with_heaps(path, size, used)
+            if heaps:
+                raise UnexpectedError(trouble or heaps)
             attributes = read_attributes(file)
-            if attributes.get("schema") == schema:
-                for name in file.id:
-                    check_member(file, name, size, allocated, compressed)
+            if attributes.get("schema") == schema and trouble:
+                raise UnexpectedError(trouble)
         except FAILURES as problem:
             raise StoreError(f"is damaged: {problem}", where=path, remedy=remedy) from None
         if attributes.get("schema") != schema:
@@ -130,18 +134,18 @@ class Hdf5:
         Raises:
             StoreError: there is none, or of another type or shape.
         """
+        wanted = f"{np.dtype(dtype)} ({', '.join('any' if side is None else str(side) for side in shape)})"
         try:
             found = self.file.get(name)
-        except FAILURES as problem:
+            if not isinstance(found, h5py.Dataset):
+                raise UnexpectedError(f"it has no dataset '{name}', expected {wanted}")
+            fits = len(found.shape) == len(shape) and all(
+                side in (None, n) for n, side in zip(found.shape, shape, strict=True)
+            )
+            if found.dtype != np.dtype(dtype) or not fits:
+                raise UnexpectedError(f"'{name}' is {found.dtype} {found.shape}, expected {wanted}")
+        except FAILURES as problem:  # h5py makes the type of a damaged dataset only when it is asked for
             raise self.damaged(problem) from None
-        wanted = f"{np.dtype(dtype)} ({', '.join('any' if side is None else str(side) for side in shape)})"
-        if not isinstance(found, h5py.Dataset):
-            raise self.damaged(f"it has no dataset '{name}', expected {wanted}")
-        fits = len(found.shape) == len(shape) and all(
-            side in (None, n) for n, side in zip(found.shape, shape, strict=True)
-        )
-        if found.dtype != np.dtype(dtype) or not fits:
-            raise self.damaged(f"'{name}' is {found.dtype} {found.shape}, expected {wanted}")
         return found
 
     def read(self, name: str, dtype: Any, shape: Sequence[int | None]) -> np.ndarray:
@@ -186,8 +190,23 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
     return values
 
 
-def check_member(file: h5py.File, name: bytes, size: int, allocated: int, compressed: bool) -> None:
-    """Raises UnexpectedError when what the root group calls ``name`` is not a plain dataset that the file holds."""
+def check_members(file: h5py.File, size: int, allocated: int, compressed: bool) -> tuple[str, list[tuple[int, int]]]:
+    """What is wrong with the datasets of the root group, empty when nothing is; and where their values lie."""
+    used: list[tuple[int, int]] = []
+    try:
+        for name in file.id:
+            used += check_member(file, name, size, allocated, compressed)
+    except FAILURES as problem:
+        return str(problem) or repr(problem), used
+    return "", used
+
+
+def check_member(file: h5py.File, name: bytes, size: int, allocated: int, compressed: bool) -> list[tuple[int, int]]:
+    """First byte and length of every piece of the dataset that the root group calls ``name``.
+
+    Raises:
+        UnexpectedError: it is not a plain dataset that the file holds.
+    """
     shown = name.decode("utf-8", "backslashreplace")
     if file.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
         raise UnexpectedError(f"'{shown}' is a link to elsewhere")
@@ -206,12 +225,14 @@ def check_member(file: h5py.File, name: bytes, size: int, allocated: int, compre
     if filters - allowed:
         raise UnexpectedError(f"'{shown}' passes through filters that this project does not use: {sorted(filters)}")
     needed = math.prod(dataset.shape) * dataset.get_type().get_size()
+    pieces: list[tuple[int, int]] = []
     if layout == h5py.h5d.CHUNKED:
-        check_chunks(dataset, shown, size, deflated=h5py.h5z.FILTER_DEFLATE in filters)
+        pieces = check_chunks(dataset, shown, size, deflated=h5py.h5z.FILTER_DEFLATE in filters)
     elif needed:
-        check_contiguous(dataset, shown, needed, size)
+        pieces = check_contiguous(dataset, shown, needed, size)
     if needed > max(SMALL, allocated * (DEFLATE_RATIO if filters - {h5py.h5z.FILTER_FLETCHER32} else HOLES)):
         raise UnexpectedError(f"'{shown}' claims {needed:,} bytes, but the file takes {allocated:,} bytes on disk")
+    return pieces
 
 
 def is_plain(kind: h5py.h5t.TypeID) -> bool:
@@ -221,15 +242,16 @@ def is_plain(kind: h5py.h5t.TypeID) -> bool:
     return kind.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM)
 
 
-def check_contiguous(dataset: h5py.h5d.DatasetID, name: str, needed: int, size: int) -> None:
+def check_contiguous(dataset: h5py.h5d.DatasetID, name: str, needed: int, size: int) -> list[tuple[int, int]]:
     """Raises UnexpectedError when the ``needed`` bytes of a dataset in one piece do not lie in the file."""
     compact = dataset.get_create_plist().get_layout() == h5py.h5d.COMPACT
     start = 0 if compact else dataset.get_offset()
     if start is None or dataset.get_storage_size() != needed or start + needed > size:
         raise UnexpectedError(f"'{name}' claims {needed:,} bytes, but the file has {size:,}")
+    return [] if compact else [(start, needed)]
 
 
-def check_chunks(dataset: h5py.h5d.DatasetID, name: str, size: int, *, deflated: bool) -> None:
+def check_chunks(dataset: h5py.h5d.DatasetID, name: str, size: int, *, deflated: bool) -> list[tuple[int, int]]:
     """Raises UnexpectedError when chunks are missing, lie outside the file, or hold less than they claim.
 
     HDF5 itself gives zeros in place of a missing chunk.
@@ -247,12 +269,48 @@ def check_chunks(dataset: h5py.h5d.DatasetID, name: str, size: int, *, deflated:
         raise UnexpectedError(f"'{name}' has chunks that do not lie in the file")
     if any(length * (DEFLATE_RATIO if deflated else 1) < bytes_each for _, length in stored):
         raise UnexpectedError(f"'{name}' has chunks of {bytes_each:,} bytes that hold less")
+    return stored
+
+
+def trouble_with_heaps(path: Path, size: int, used: Sequence[tuple[int, int]]) -> str:
+    """What is wrong with the heaps of text in a file; empty when nothing is.
+
+    HDF5 never comes back from an entry of no length. Looks at all of the file but what is ``used`` by the
+    values of datasets.
+    """
+    gaps, end = [], 0
+    for start, length in [*sorted(used), (size, 0)]:
+        gaps.append((end, start - end))
+        end = max(end, start + length)
+    if sum(length for _, length in gaps if length > 0) > MOST_METADATA:
+        return "most of its bytes belong to no dataset"
+    with path.open("rb") as file:
+        for start, length in gaps:
+            file.seek(start)
+            if length > 0 and not heaps_are_whole(file.read(length)):
+                return "a heap of its text is damaged"
+    return ""
+
+
+def heaps_are_whole(metadata: bytes) -> bool:
+    """Whether global heaps (HDF5 File Format Specification, III.E) in a piece of a file lead from entry to entry."""
+    place = metadata.find(b"GCOL")
+    while place >= 0:
+        end = place + int.from_bytes(metadata[place + 8 : place + 16], "little")
+        entry = place + 16
+        while entry + 16 <= end <= len(metadata):
+            number, length = metadata[entry : entry + 2], int.from_bytes(metadata[entry + 8 : entry + 16], "little")
+            entry += length if number == b"\0\0" else 16 + -(-length // 8) * 8
+            if length == 0 or entry > end:
+                return False
+        place = metadata.find(b"GCOL", place + 4)
+    return True
 
 
 def walk(path: Path) -> None:
     """Read all of a file but its data. For a process that may die of it: what a library reports is no matter here."""
     size, allocated = size_of(path, "")
     with contextlib.suppress(StoreError, *FAILURES), h5py.File(path, "r", locking=False) as file:
-        read_attributes(file)
-        for name in file.id:
-            check_member(file, name, size, allocated, True)
+        _, used = check_members(file, size, allocated, True)
+        if not trouble_with_heaps(path, size, used):
+            read_attributes(file)

@@ -14,11 +14,12 @@ LARGEST = 64 << 20  # bytes; a file of this project has some kilobytes, the inde
 
 
 def read_json(
-    path: Path, *, remedy: str, error: type[TrailerError] = StoreError, follow_links: bool = True
+    path: Path, *, kind: str = "a table", remedy: str, error: type[TrailerError] = StoreError, follow_links: bool = True
 ) -> dict[str, Any]:
     """The table that a JSON file holds.
 
     Args:
+        kind: what it should be, for the message.
         remedy: what to do about a damaged one, as a sentence.
         error: what is raised.
         follow_links: whether ``path`` may be a symbolic link.
@@ -34,9 +35,9 @@ def read_json(
     except OSError as problem:
         if problem.errno in MACHINE:
             raise
-        raise error(f"cannot be read: {problem.strerror or problem}", where=path, remedy=remedy) from None
+        raise error(f"cannot be read as {kind}: {problem.strerror or problem}", where=path, remedy=remedy) from None
     except (ValueError, RecursionError) as problem:
-        what = f"is not JSON, or cut off: {problem}"
+        what = f"cannot be read as {kind}: it is not JSON, or cut off: {problem}"
         raise error(what, where=path, remedy=remedy) from None
     if not isinstance(values, dict):
         raise error(f"holds no table but {type(values).__name__}", where=path, remedy=remedy)

@@ -87,7 +87,7 @@ def read_receipt(path: Path) -> Receipt:
     """
     remedy = "Remove it and run the stage download again."
     try:
-        values = read_json(path, remedy=remedy)
+        values = read_json(path, kind="a receipt", remedy=remedy)
     except FileNotFoundError:
         raise StoreError("is not there", where=path, remedy="Run the stage download first.") from None
     found = values.pop("schema", None)
