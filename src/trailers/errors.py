@@ -52,13 +52,21 @@ class ManifestError(TrailerError):
 
 
 class DownloadError(TrailerError):
-    """A trailer that could not be had; ``reason`` is one of ``web.reasons.REASONS``."""
+    """A trailer that could not be downloaded.
 
-    def __init__(self, reason: str, words: str, *, dead: bool) -> None:
+    Args:
+        reason: one of ``web.reasons.REASONS``.
+        words: what happened, for this trailer.
+        dead: whether trying again cannot help.
+        sentence: ``words`` without what names this trailer, so that the same answer can be recognised.
+    """
+
+    def __init__(self, reason: str, words: str, *, dead: bool, sentence: str = "") -> None:
         super().__init__(f"{reason}: {words}")
         self.reason = reason
         self.words = words
         self.dead = dead
+        self.sentence = sentence or words
 
 
 class VideoError(TrailerError):

@@ -77,6 +77,7 @@ def test_in_a_small_shard_a_refused_client_is_temporary_too(work, site, words, t
     with Server({f"/watch/v{n}": said(error=words) for n in range(trailers)}) as server:
         rows = work.run({f"t{n}": server.link(f"/watch/v{n}") for n in range(trailers)})
     assert {row.status for row in rows.values()} == {"failed"}
+    assert {row.facts["sentence"] for row in rows.values()} == {words.rstrip(".")}
 
 
 def test_one_answer_about_a_video_ends_the_row(work, site):
@@ -191,3 +192,28 @@ def test_posters_are_judged_alike(work):
     with Server({"/a.jpg": refused, "/b.jpg": Page(status=404)}) as server:
         rows = get_posters(work, {"a": server.link("/a.jpg"), "b": server.link("/b.jpg")})
     assert [row.status for row in rows.values()] == ["failed", "dead"]
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("is_local", [True, False])
+def test_a_still_picture_is_dead_and_called_so(work, tmp_path, name, is_local):
+    from PIL import Image
+
+    path = tmp_path / f"cat.{name.lower()}"
+    Image.new("RGB", (64, 48), "red").save(path, name)
+    with Server({"/cat": Page(path.read_bytes(), kind=f"image/{name.lower()}")}) as server:
+        row = work.one(path.name if is_local else server.link("/cat"))
+    assert (row.status, row.error) == ("dead", f"download: not a video: is a picture ({name}) and not a video")
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+@pytest.mark.parametrize(("frames", "status"), [(20, "ok"), (1, "dead")])
+def test_an_animated_gif_is_a_video_and_a_still_one_is_not(work, tmp_path, is_local, frames, status):
+    from PIL import Image
+
+    pictures = [Image.new("RGB", (64, 48), (12 * n, 0, 0)) for n in range(frames)]
+    pictures[0].save(tmp_path / "cat.gif", save_all=True, append_images=pictures[1:], duration=40)
+    with Server({"/cat.gif": Page((tmp_path / "cat.gif").read_bytes(), kind="image/gif")}) as server:
+        row = work.one("cat.gif" if is_local else server.link("/cat.gif"))
+    assert row.status == status
+    assert row.path == ("download/a.gif" if status == "ok" else "")

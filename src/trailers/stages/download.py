@@ -142,7 +142,7 @@ def look_at_video(path: Path) -> dict[str, Any]:
         seen = probe(path)
     except VideoError as problem:
         # What to do about it is another matter here: the next link.
-        raise LinkError("not a video", clean(str(problem).removeprefix(f"{path}: ").split(". ")[0])) from problem
+        raise LinkError("not a video", picture_words(path) or clean(problem.what)) from problem
     return {
         "container": seen.container,
         "codec": seen.codec,
@@ -151,6 +151,14 @@ def look_at_video(path: Path) -> dict[str, Any]:
         "width_px": seen.width,
         "height_px": seen.height,
     }
+
+
+def picture_words(path: Path) -> str:
+    """What to say of a still picture, or nothing where ``path`` is none."""
+    try:
+        return f"is a picture ({open_image(path).format}) and not a video"
+    except ImageError:
+        return ""
 
 
 def look_at_image(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trailers.domain import is_safe_id
-from trailers.errors import MACHINE, ConfigError, StoreError, SystemicError, TrailerError
+from trailers.errors import MACHINE, ConfigError, DownloadError, StoreError, SystemicError, TrailerError
 from trailers.machine import watchdog
 from trailers.machine.progress import Progress
 from trailers.stages.stage import Stage, deadly_files
@@ -185,7 +185,10 @@ class ShardRun:
             log.error("%s: %s: unexpected", self.stage, trailer, exc_info=problem)
         status = DEAD if isinstance(problem, TrailerError) and problem.dead else FAILED
         words = str(problem) if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}: {problem}"
-        self.record(LedgerRow(trailer, status, error=f"{self.stage}: {words}"))
+        facts = {}
+        if isinstance(problem, DownloadError):
+            facts = {"reason": problem.reason, "sentence": problem.sentence}
+        self.record(LedgerRow(trailer, status, facts=facts, error=f"{self.stage}: {words}"))
 
     def close(self) -> None:
         """End the progress and the watchdog; ``finish`` does it too."""

@@ -21,13 +21,13 @@ def find_local(base: Path, url: str) -> tuple[Path, dict[str, Any]]:
     try:
         found = source.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise LinkError("not found", f"{source} does not exist") from None
+        raise LinkError("not found", f"{source} does not exist", sentence="does not exist") from None
     except OSError as problem:
-        raise LinkError("other", f"{source}: {problem.strerror}") from None
+        raise LinkError("other", f"{source}: {problem.strerror}", sentence=str(problem.strerror)) from None
     if not stat.S_ISREG(found.st_mode):
-        raise LinkError("not found", f"{source} is not a file")
+        raise LinkError("not found", f"{source} is not a file", sentence="is not a file")
     if not os.access(source, os.R_OK):
-        raise LinkError("other", f"{source} may not be read")
+        raise LinkError("other", f"{source} may not be read", sentence="may not be read")
     facts = {"url": url, "final_url": "", "extractor": "file", "format": ""}
     return source, {**facts, "source_bytes": found.st_size, "source_mtime_ns": found.st_mtime_ns}
 

@@ -46,6 +46,5 @@ class LinkError(DownloadError):
     """
 
     def __init__(self, reason: str, words: str, *, wait_s: float = 0, sentence: str = "") -> None:
-        super().__init__(reason, words, dead=REASONS[reason])
+        super().__init__(reason, words, dead=REASONS[reason], sentence=sentence)
         self.wait_s = wait_s
-        self.sentence = sentence or words

@@ -73,10 +73,15 @@ def check_downloader(_: Place) -> Iterator[Finding]:
     age = (datetime.date.today() - datetime.date(year, month, day)).days
     if age > OLD_DAYS:
         yield Finding(
-            WARN, "yt-dlp", f"{number} is {age} days old; sites change. Raise its pin in envs/requirements.txt."
+            WARN,
+            "yt-dlp",
+            f"{number} is {age} days old, and sites change: downloads may be refused. Raise its pin in "
+            "envs/requirements.txt.",
         )
     else:
-        yield Finding(OK, "yt-dlp", f"{number}, {age} days old")
+        yield Finding(
+            OK, "yt-dlp", f"{number}, {age} days old; update it after {OLD_DAYS}, or when downloads end alike"
+        )
     found = [name for name, program in RUNTIMES.items() if shutil.which(program)]
     scripts = importlib.util.find_spec("yt_dlp_ejs") is not None
     if found and scripts:
