@@ -160,7 +160,7 @@ def test_only_what_is_bad_fails(place, monkeypatch, capsys, levels, status):
         yield from (Finding(level, "thing", "words") for level in levels)
 
     monkeypatch.setattr(doctor, "CHECKS", (check_all,))
-    assert doctor.run(argparse.Namespace(manifest=place.manifest, results=place.results)) == status
+    assert doctor.run(argparse.Namespace(manifest=place.manifest, results=place.results, gpu=False)) == status
     assert capsys.readouterr().out.splitlines()[0] == "ok    thing        words"
 
 

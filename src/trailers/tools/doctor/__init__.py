@@ -16,7 +16,7 @@ from trailers.errors import TrailerError
 from trailers.plan.studies import plan_here
 from trailers.tools.doctor.disk import check_disk, check_manifest, check_results
 from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
-from trailers.tools.doctor.gpus import check_gpus
+from trailers.tools.doctor.gpus import check_gpus, try_gpu
 from trailers.tools.doctor.programs import check_decoder, check_downloader, check_ffmpeg, check_python
 from trailers.tools.doctor.weights import check_weights
 
@@ -26,9 +26,9 @@ CHECKS: tuple[Callable[[Place], Iterator[Finding]], ...] = (
 )  # fmt: skip
 
 
-def examine(place: Place) -> Iterator[Finding]:
+def examine(place: Place, *, gpu: bool = False) -> Iterator[Finding]:
     """All findings; a check that breaks is a finding too."""
-    for check in CHECKS:
+    for check in (*CHECKS, try_gpu) if gpu else CHECKS:
         try:
             yield from check(place)
         except TrailerError as problem:
@@ -38,7 +38,7 @@ def examine(place: Place) -> Iterator[Finding]:
 
 
 def subject_of(check: Callable[[Place], Iterator[Finding]]) -> str:
-    return check.__name__.removeprefix("check_")
+    return check.__name__.removeprefix("check_").replace("_", " ")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products will live"
     )
+    parser.add_argument("--gpu", action="store_true", help="compute on the GPU too, about a minute: exactness, leases")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = arguments.manifest or plan.users.manifest
     place = Place(plan.users.pairs, plan.weights_dir, manifest, arguments.results, plan.has_random_weights)
     levels = []
-    for finding in examine(place):
+    for finding in examine(place, gpu=arguments.gpu):
         print(finding, flush=True)
         levels.append(finding.level)
     print(f"{levels.count(OK)} ok, {levels.count(WARN)} to note, {levels.count(BAD)} bad")

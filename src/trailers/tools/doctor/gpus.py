@@ -106,3 +106,13 @@ def taken_device(name: str) -> tuple[str, str] | None:
         return None
     obstacle: Obstacle = got[0]
     return name, obstacle.words
+
+
+def try_gpu(_: Place) -> Iterator[Finding]:
+    """The short trial of the GPU that a job would take: `doctor --gpu`."""
+    from trailers.machine.device import choose_device
+    from trailers.tools.doctor.trial import trials
+
+    device = choose_device("cuda", setting="--gpu")
+    for name, outcome in trials(device):
+        yield Finding(OK if outcome.passed else BAD, f"GPU {name}", outcome.words)
