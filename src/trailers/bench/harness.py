@@ -7,6 +7,7 @@ the rounds' own ratios.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -129,9 +130,15 @@ def alternate(
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and of the children it has waited for."""
+    """CPU time of this process, of the children it has waited for, and of those that are still at work."""
+    import psutil
+
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    total = times.user + times.system + times.children_user + times.children_system
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            total += sum(child.cpu_times()[:4])
+    return total
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> float:

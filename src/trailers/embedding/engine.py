@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trailers.embedding.batches import Batches, fail
 from trailers.embedding.blocks import blocks_of
 from trailers.embedding.pairs import Pair
-from trailers.embedding.readers import Reading, readers_for
+from trailers.embedding.readers import Readers, Reading, readers_for
 from trailers.machine.watchdog import alive
 
 if TYPE_CHECKING:
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def embed(
-    pairs: Sequence[Pair], make: Callable[[], Mapping[str, Embedder]], *, workers: int | None, apart: bool
+    pairs: Sequence[Pair],
+    make: Callable[[], Mapping[str, Embedder]],
+    *,
+    workers: int | None,
+    apart: bool,
+    running: Readers | None = None,
 ) -> None:
     """Make all that the pairs have to do, trailer after trailer.
 
@@ -25,9 +31,10 @@ def embed(
         make: gives the embedders by the names of their rows; called when the workers have begun to decode.
         workers: decoding workers; None takes what suits the device.
         apart: whether these are processes of their own, as beside a GPU.
+        running: workers for these pairs that are there already and stay.
     """
     batches: dict[tuple[str, int], Batches] = {}
-    with readers_for(pairs, workers, apart=apart) as readers:
+    with contextlib.nullcontext(running) if running else readers_for(pairs, workers, apart=apart) as readers:
         reading = Reading(blocks_of(pairs), readers)
         embedders = make()
         for block, decoded in reading:

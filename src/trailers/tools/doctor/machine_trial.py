@@ -61,6 +61,7 @@ def leases(device: str) -> Outcome:
     on_gpu = device != "cpu"
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "TRAILERS_LEASE_DIR": str(Path(folder) / "locks")}
+        environment.pop("SLURM_JOB_ID", None)  # a SLURM job with one device leases none
         environment = environment if on_gpu else four_stand_ins(Path(folder), environment)
         count = min(9, 1 + device_count(environment))
         command = [sys.executable, "-m", "trailers", "lease", "--", sys.executable, "-c", HOLDER.format(on_gpu=on_gpu)]
@@ -105,8 +106,7 @@ def four_stand_ins(folder: Path, environment: Mapping[str, str]) -> dict[str, st
     lines = "".join(f"echo 'GPU {number}: stand-in (UUID: GPU-{number})'\n" for number in range(4))
     program.write_text(f'#!/bin/sh\ncase "$1" in -L) ;; *) exit 0;; esac\n{lines}')
     program.chmod(0o755)
-    ignored = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID")
-    kept = {name: value for name, value in environment.items() if name not in ignored}
+    kept = {name: value for name, value in environment.items() if name != "CUDA_VISIBLE_DEVICES"}
     return {**kept, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -129,7 +129,8 @@ def workers(_: str) -> Outcome:
     """Decoding workers end with a job that is killed, and a worker's death is one sentence."""
     import psutil
 
-    job = subprocess.Popen([sys.executable, "-c", JOB], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    job = subprocess.Popen([sys.executable, "-c", JOB], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
     assert job.stdout is not None
     family = [psutil.Process(int(number)) for number in job.stdout.readline().split()]
     job.send_signal(signal.SIGKILL)

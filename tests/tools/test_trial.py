@@ -1,0 +1,81 @@
+"""Trials of a GPU fail where they should."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trailers.detector.shots import find_shots
+from trailers.errors import SystemicError
+from trailers.tools.doctor import machine_trial, trial
+from trailers.tools.doctor.machine_trial import Outcome, judge_leases
+
+
+@pytest.mark.parametrize(
+    ("told", "passed", "words"),
+    [
+        (
+            [["GPU-a", "0", "1", "a"], ["GPU-b", "0", "1", "GPU-b"], ["GPU-a", "1.1", "2", "a"]],
+            True,
+            "3 jobs had 2 of 2",
+        ),
+        ([["GPU-a", "0", "1"], ["GPU-b", "0", "1"], ["GPU-a", "0.9", "2"]], False, "two jobs held GPU-a at once"),
+        ([["GPU-a", "0", "1"], ["GPU-a", "1", "2"], ["GPU-a", "3", "4"]], False, "3 jobs had 1 of 2 devices"),
+        ([["GPU-a", "0", "1", "b"], ["GPU-b", "0", "1", "b"]], False, "GPU-a was leased, but torch computes on b"),
+        ([["MIG-a", "0", "1", "x"], ["MIG-b", "0", "1", "x"]], True, "2 jobs had 2 of 2 devices"),
+    ],
+)
+def test_leases_are_judged_by_who_held_what_when(told, passed, words):
+    outcome = judge_leases(told, 2)
+    assert outcome.passed is passed
+    assert words in outcome.words
+
+
+def test_a_trial_that_breaks_has_failed_and_the_others_go_on(monkeypatch):
+    def breaks(device):
+        raise SystemicError("no driver")
+
+    def crashes(device):
+        raise ZeroDivisionError("oh")
+
+    passes = lambda device, *_: Outcome(True, "fine")  # noqa: E731
+    for name, way in {
+        "leases": breaks,
+        "flags": passes,
+        "detector": crashes,
+        "memory": passes,
+        "workers": passes,
+    }.items():
+        monkeypatch.setattr(trial, name, way)
+    monkeypatch.setattr(trial, "backbone", lambda name, device: Outcome(name == "a", device))
+    assert list(trial.trials("cpu", ("a", "b"))) == [
+        ("leases", Outcome(False, "no driver")),
+        ("flags", Outcome(True, "fine")),
+        ("detector", Outcome(False, "ZeroDivisionError: oh")),
+        ("a", Outcome(True, "cpu")),
+        ("b", Outcome(False, "cpu")),
+        ("memory", Outcome(True, "fine")),
+        ("workers", Outcome(True, "fine")),
+    ]
+
+
+def test_made_up_frames_have_cuts_to_find():
+    from trailers.detector.detector import Detector, Video
+
+    frames = trial.made_up_frames(scenes=3)
+    assert (frames.shape, frames.dtype) == ((120, 27, 48, 3), np.uint8)
+    scores = Detector(precision="float32", device="cpu").scores(Video(120, lambda start, end: frames[start:end]))
+    shots = find_shots(scores.single, threshold=0.5, head="single", min_frames=1)
+    assert [shot.start for shot in shots][:2] == [0, 40]
+
+
+def test_a_device_that_rounds_is_noticed_in_a_process_of_its_own(monkeypatch):
+    monkeypatch.setattr(machine_trial.subprocess, "run", lambda *given, **named: Done(0, "False\n", ""))
+    assert machine_trial.flags("cuda").passed is False
+    monkeypatch.setattr(machine_trial.subprocess, "run", lambda *given, **named: Done(1, "", "x\nCUDA error: lost\n"))
+    assert machine_trial.flags("cuda").words.endswith("failed: CUDA error: lost")
+
+
+class Done:
+    def __init__(self, returncode, stdout, stderr):
+        self.returncode, self.stdout, self.stderr = returncode, stdout, stderr
