@@ -25,7 +25,7 @@ SRC = PROJECT / "src" / "trailers"
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 EXTRAS = PYPROJECT["optional-dependencies"]
 # Imported where they are wanted only; each import says what to install when it is absent.
-BY_EXTRA = {"snakemake": "workflow", "sklearn": "test", "skvideo": "demo"}
+BY_EXTRA = {"snakemake": "workflow", "sklearn": "test", "skvideo": "demo", "pyarrow": "publish"}
 
 
 def names(requirements: list[str]) -> set[str]:

@@ -19,6 +19,7 @@ REPORTING = {
     "report": "tables and figures of a run",
     "tables": "Tables 2 to 6 of the paper with our numbers beside the printed ones",
     "figures": "Figures 2, 3, 8 and 10 of the paper",
+    "publish": "write results as a data set: Parquet, CSV, Croissant, a data card",
 }
 TOOLS = {
     "manifest": "write a manifest from a folder, a list of links, or the Trailers12k files",

@@ -10,12 +10,12 @@ from typing import Any
 def render(template: str, values: Mapping[str, Any]) -> str:
     """The text of ``template``, such as ``report.html.j2``, with ``values``; ends with a line break.
 
-    Titles and errors are strangers' words: everything is escaped unless the template says ``|safe``.
+    Titles and errors are strangers' words: in HTML everything is escaped unless the template says ``|safe``.
     """
     import jinja2
 
     environment = jinja2.Environment(
-        autoescape=True,
+        autoescape=lambda name: name is None or ".html" in name,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

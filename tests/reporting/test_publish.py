@@ -1,0 +1,193 @@
+"""`trailers publish`: a data set that other programs open, and that says what it lacks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+
+import numpy as np
+import pytest
+
+from trailers.__main__ import main
+from trailers.domain import Clip, Shot
+from trailers.reporting.publish import vectors as vectors_module
+from trailers.store.embeddings import write_embedding
+from trailers.store.layout import Layout
+from trailers.store.ledger import DEAD, OK, SKIPPED, LedgerRow, write_ledger
+from trailers.store.receipt import Receipt, write_receipt
+from trailers.store.shards import make_shards
+from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, write_spans
+
+pq = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow (the extra `publish`)")
+
+PAIR = "shot24/mine"
+CLIPS = [Clip(0, 0, 24, 0, 5), Clip(0, 24, 30, 18, 24), Clip(1, 30, 54, 0, 31)]
+
+
+def vectors_of(trailer):
+    return np.arange(12, dtype=np.float32).reshape(3, 4) + {"a": 0, "b": 100}[trailer]
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two trailers through every stage, and one whose link is dead."""
+    layout = Layout(tmp_path / "results")
+    (tmp_path / "manifest.csv").write_text(
+        "trailer,title,url,genres,split0,split1,split2\n"
+        "a,First,https://site/a,action;drama,0,1,2\n"
+        "b,Second,https://site/b,comedy,2,,\n"
+        "gone,Third,https://site/gone,drama,1,0,0\n"
+    )
+    for trailer in "ab":
+        facts = {"url": f"https://site/{trailer}", "final_url": f"https://cdn/{trailer}", "duration_s": 2.25}
+        write_receipt(layout.receipt(trailer), Receipt(trailer, OK, f"{trailer}.mp4", "0" * 64, "f", facts))
+        header = {"trailer": trailer, "frames": 54, "fingerprint": "f"}
+        write_spans(layout.shots(trailer), [Shot(0, 30), Shot(30, 54)], kind=Shot, header=header, schema=SHOTS_SCHEMA)
+        write_spans(layout.clips("shot24", trailer), CLIPS, kind=Clip, header=header, schema=CLIPS_SCHEMA)
+        attributes = {"trailer": trailer, "fingerprint": "f", "F": 4, "backbone": "mine", "weights": "none"}
+        write_embedding(layout.embedding("shot24", "mine", trailer), vectors_of(trailer), CLIPS, attributes)
+    shard = next(iter(make_shards(["a", "b", "gone"], size=3, letter="s")))
+    error = "download: removed: https://site/gone is gone"
+    for key in (("download",), ("normalise",), ("shots",), ("clips", "shot24"), ("embed", "shot24", "mine")):
+        rows = [LedgerRow(trailer, OK, "x", "f") for trailer in "ab"]
+        rows.append(LedgerRow("gone", DEAD if key == ("download",) else SKIPPED, error=error))
+        write_ledger(layout.ledger(key[0], shard, *key[1:]), rows)
+    return tmp_path
+
+
+def publish(folder, *words, output="out"):
+    flags = ["--results", str(folder / "results"), "--manifest", str(folder / "manifest.csv"), "--pairs", PAIR]
+    return main(["publish", "--output", str(folder / output), *flags, "--date", "2026-01-02", *words])
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_row_per_clip_with_everything_that_is_known_of_it(results):
+    assert publish(results) == 0
+    table = pq.read_table(results / "out" / "data" / "shot24" / "mine" / "00000.parquet").to_pylist()
+    assert len(table) == 6
+    assert table[1] == {
+        "trailer": "a", "title": "First", "genres": ["action", "drama"],
+        "split0": "train", "split1": "validation", "split2": "test",
+        "shot": 0, "start": 24, "end": 30, "start_s": 1.0, "end_s": 1.25, "padding": 18, "frame": 24,
+        "vector": [4.0, 5.0, 6.0, 7.0],
+    }  # fmt: skip
+    assert table[3]["vector"] == [100.0, 101.0, 102.0, 103.0]
+    assert table[3]["split1"] is None
+
+
+def test_the_tables_say_what_was_downloaded_and_what_is_lacking(results):
+    publish(results)
+    first = rows(results / "out" / "trailers.csv")[0]
+    assert (first["trailer"], first["url"], first["final_url"]) == ("a", "https://site/a", "https://cdn/a")
+    assert (first["sha256"], first["duration_s"]) == ("0" * 64, "2.25")
+    assert rows(results / "out" / "shots.csv")[1] == {
+        "trailer": "a", "shot": "1", "start": "30", "end": "54", "start_s": "1.250", "end_s": "2.250",
+    }  # fmt: skip
+    (lacking,) = rows(results / "out" / "failures.csv")
+    assert (lacking["trailer"], lacking["stage"], lacking["status"]) == ("gone", "download", "dead")
+    card = (results / "out" / "README.md").read_text()
+    assert "| download | dead | download: removed | 1 |" in card
+    assert "| drama | 1 |" in card
+    assert "No licence is stated." in card
+
+
+def test_links_and_titles_can_be_left_out_everywhere(results):
+    assert publish(results, "--without-links", "--without-titles") == 0
+    for path in (results / "out").rglob("*"):
+        if path.is_file() and path.suffix != ".parquet":
+            text = path.read_text()
+            assert "https://site" not in text, path
+            assert "https://cdn" not in text, path
+            assert "First" not in text, path
+    table = pq.read_table(results / "out" / "data" / "shot24" / "mine" / "00000.parquet")
+    assert "title" not in table.column_names
+
+
+def test_checksums_are_right_and_the_same_results_give_the_same_bytes(results):
+    publish(results)
+    check = ["sha256sum", "--check", "--quiet", "SHA256SUMS"]
+    assert subprocess.run(check, cwd=results / "out", check=False).returncode == 0
+    publish(results, output="again")
+    assert (results / "again" / "SHA256SUMS").read_bytes() == (results / "out" / "SHA256SUMS").read_bytes()
+
+
+def test_files_and_row_groups_have_a_bounded_size(results, monkeypatch):
+    monkeypatch.setattr(vectors_module, "GROUP_BYTES", 32)  # two rows of four float32
+    monkeypatch.setattr(vectors_module, "FILE_BYTES", 64)
+    publish(results)
+    files = sorted((results / "out" / "data" / "shot24" / "mine").iterdir())
+    assert [path.name for path in files] == ["00000.parquet", "00001.parquet"]
+    groups = [pq.ParquetFile(path).metadata for path in files]
+    assert [[m.row_group(n).num_rows for n in range(m.num_row_groups)] for m in groups] == [[2, 2], [2]]
+    assert pq.read_table(files[1]).column("vector").to_pylist()[-1] == [108.0, 109.0, 110.0, 111.0]
+
+
+def test_an_embedding_that_another_run_replaced_is_refused(results, capsys):
+    layout = Layout(results / "results")
+    attributes = {"trailer": "b", "fingerprint": "other", "F": 4, "backbone": "mine"}
+    write_embedding(layout.embedding("shot24", "mine", "b"), vectors_of("b"), CLIPS, attributes)
+    assert publish(results) == 1
+    assert (
+        "mine/b.h5: is not the one that its ledger speaks of. Run snakemake, then publish." in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--pairs", "shot24"], "--pairs: 'shot24' is not CLIPS/BACKBONE"),
+        (["--pairs", "seq24/mine"], "holds no embedding of mine on seq24"),
+    ],
+)
+def test_what_cannot_be_published_is_named(results, capsys, words, said):
+    assert publish(results, *words) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_that_is_there_is_kept(results, capsys):
+    (results / "out").mkdir()
+    (results / "out" / "mine.txt").write_text("mine")
+    assert publish(results) == 1
+    assert "out: is there already" in capsys.readouterr().err
+    assert [path.name for path in (results / "out").iterdir()] == ["mine.txt"]
+
+
+def test_croissant_is_valid_and_reads_the_rows(results):
+    mlc = pytest.importorskip("mlcroissant")
+    publish(results, "--licence", "CC-BY-4.0")
+    found = mlc.Dataset(jsonld=str(results / "out" / "croissant.json"))
+    assert not found.metadata.issues.errors
+    record = next(iter(found.records("shot24-mine")))
+    assert record["shot24-mine/trailer"] == b"a"
+    assert list(record["shot24-mine/vector"]) == [0, 1, 2, 3]
+    said = json.loads((results / "out" / "croissant.json").read_text())
+    assert said["datePublished"] == "2026-01-02"
+
+
+def with_pandas(files):
+    return len(pytest.importorskip("pandas").read_parquet(files.parent))
+
+
+def with_polars(files):
+    return pytest.importorskip("polars").read_parquet(files).height
+
+
+def with_duckdb(files):
+    return pytest.importorskip("duckdb").sql(f"SELECT count(*) FROM '{files}'").fetchall()[0][0]
+
+
+def with_datasets(files):
+    datasets = pytest.importorskip("datasets")
+    return sum(1 for _ in datasets.load_dataset("parquet", data_files=str(files), split="train", streaming=True))
+
+
+@pytest.mark.parametrize("read", [with_pandas, with_polars, with_duckdb, with_datasets])
+def test_what_people_use_opens_it(results, read, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    publish(results)
+    assert read(results / "out" / "data" / "shot24" / "mine" / "*.parquet") == 6
