@@ -15,7 +15,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        autoescape=lambda name: name is None or ".html" in name,
+        autoescape=lambda name: name is None or ".html" in name,  # noqa: S701  Markdown alone is not escaped
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
