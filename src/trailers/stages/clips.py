@@ -24,7 +24,7 @@ from trailers.machine.watchdog import alive
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
-from trailers.stages.stage import Stage
+from trailers.stages.stage import Stage, check_owner
 from trailers.store.fingerprint import fingerprint
 from trailers.store.frames import Frames, open_frames
 from trailers.store.layout import Layout
@@ -140,6 +140,7 @@ class Clips(Stage):
 
     def read(self, trailer: str) -> LedgerRow:
         clips, header = read_spans(self.path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
+        check_owner(trailer, header, self.path(trailer))
         return self.row_of(trailer, clips, header["fingerprint"])
 
     def row_of(self, trailer: str, clips: Sequence[Clip], fingerprint: str) -> LedgerRow:
@@ -158,6 +159,7 @@ class Clips(Stage):
         return self.row_of(trailer, clips, wanted)
 
     def check(self, trailer: str) -> None:
+        self.read(trailer)
         clips, _ = read_spans(self.path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
         try:
             shots, _ = read_spans(self.layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)

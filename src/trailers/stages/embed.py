@@ -33,7 +33,7 @@ from trailers.machine.device import choose_device
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
-from trailers.stages.stage import Stage, Work
+from trailers.stages.stage import Stage, Work, check_owner
 from trailers.store.embeddings import check_vectors, read_embedding, read_embedding_attributes
 from trailers.store.layout import Layout
 from trailers.store.ledger import LedgerRow
@@ -200,8 +200,7 @@ class Embed(Stage):
     def read(self, trailer: str) -> LedgerRow:
         """Reads every vector, whose checksums HDF5 compares."""
         vectors, _, attributes = read_embedding(self.path(trailer))
-        if attributes.get("trailer") != trailer:
-            raise StoreError(f"belongs to {attributes.get('trailer')}", where=self.path(trailer), remedy=REMEDY)
+        check_owner(trailer, attributes, self.path(trailer))
         facts = {"clips": len(vectors), "F": vectors.shape[1], "precision": str(attributes.get("precision"))}
         return self.row(trailer, str(attributes.get("fingerprint")), facts)
 

@@ -23,7 +23,7 @@ from trailers.errors import ConfigError, StoreError, VideoError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
-from trailers.stages.stage import Stage
+from trailers.stages.stage import Stage, check_owner
 from trailers.store.atomic import atomic
 from trailers.store.fingerprint import fingerprint, sha256_of
 from trailers.store.frames import BLOCK, open_frames, write_frames
@@ -177,8 +177,7 @@ class Normalise(Stage):
         video, path = self.products(trailer)
         with open_frames(path) as frames:
             attributes = frames.attributes
-        if attributes.get("trailer") != trailer:
-            raise StoreError(f"belongs to {attributes.get('trailer')}", where=path, remedy=REMEDY)
+        check_owner(trailer, attributes, path)
         size = video.stat().st_size
         if size != attributes.get("video_bytes"):
             wrong = f"has {size:,} bytes, its frames file says {attributes.get('video_bytes', 0):,}"

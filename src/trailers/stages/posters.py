@@ -24,7 +24,7 @@ from trailers.errors import ConfigError, ImageError, StoreError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags
 from trailers.stages import shard
-from trailers.stages.stage import Stage, Work
+from trailers.stages.stage import Stage, Work, check_owner
 from trailers.store.embeddings import check_vectors, read_poster, write_poster
 from trailers.store.fingerprint import fingerprint, sha256_of
 from trailers.store.image import read_image
@@ -102,9 +102,7 @@ class PosterEmbedding(Stage):
     def read(self, trailer: str) -> LedgerRow:
         path = self.path(trailer)
         vectors, attributes = read_poster(path)
-        if attributes.get("trailer") != trailer:
-            remedy = "Remove it and run the stage posters again."
-            raise StoreError(f"belongs to {attributes.get('trailer')}", where=path, remedy=remedy)
+        check_owner(trailer, attributes, path)
         facts = {"F": vectors.shape[1], "precision": str(attributes.get("precision"))}
         return self.row(trailer, str(attributes.get("fingerprint")), facts)
 

@@ -29,7 +29,7 @@ from trailers.machine.watchdog import alive
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
-from trailers.stages.stage import Stage, Work
+from trailers.stages.stage import Stage, Work, check_owner
 from trailers.store.fingerprint import fingerprint
 from trailers.store.frames import open_frames
 from trailers.store.layout import Layout
@@ -114,8 +114,10 @@ class Shots(Stage):
         return super().existing(trailer)
 
     def read(self, trailer: str) -> LedgerRow:
-        scores, _ = read_scores(self.layout.scores(trailer))
+        scores, attributes = read_scores(self.layout.scores(trailer))
         shots, header = read_spans(self.layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
+        check_owner(trailer, attributes, self.layout.scores(trailer))
+        check_owner(trailer, header, self.layout.shots(trailer))
         return self.row_of(trailer, shots, scores, header["fingerprint"])
 
     def carried(self, trailer: str) -> str:
@@ -140,6 +142,7 @@ class Shots(Stage):
                 work.fail(trailer, problem)
 
     def check(self, trailer: str) -> None:
+        self.read(trailer)
         path = self.layout.shots(trailer)
         scores, _ = read_scores(self.layout.scores(trailer))
         shots, header = read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)

@@ -14,12 +14,12 @@ writes the ledger, ``registry`` lists the stages, and verify, status and report 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from trailers.errors import TrailerError
+from trailers.errors import StoreError, TrailerError
 from trailers.machine.survival import Died, survive
 from trailers.store.atomic import TEMPORARY
 from trailers.store.layout import Layout
@@ -43,6 +43,13 @@ class Problem:
 def own_files(folder: Path, pattern: str) -> list[Path]:
     """The finished files below ``folder`` that match ``pattern``, sorted."""
     return [path for path in sorted(folder.glob(pattern)) if not path.name.startswith(TEMPORARY)]
+
+
+def check_owner(trailer: str, described: Mapping[str, Any], path: Path) -> None:
+    """Raises StoreError unless the product at ``path``, which says ``described`` of itself, is ``trailer``'s."""
+    if described.get("trailer") != trailer:
+        remedy = "Remove it and run snakemake again."
+        raise StoreError(f"belongs to {described.get('trailer')}", where=path, remedy=remedy)
 
 
 def deadly_files(stage: Stage, trailers: Iterable[str]) -> Iterator[tuple[str, Path, Died]]:

@@ -1,0 +1,321 @@
+"""Every stage of the registry keeps the contract of ``stage.py``, whatever it makes.
+
+Two trailers go through all stages once, on tiny inputs; each test changes a copy. A new stage adds one
+line to CASES.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trailers.config import defaults
+from trailers.errors import TrailerError, VideoError
+from trailers.settings import from_section
+from trailers.stages import registry, shard
+from trailers.stages.registry import Entry
+from trailers.stages.stage import Stage
+from trailers.store.layout import Layout
+from trailers.store.layout import folder as folder_of
+from trailers.store.ledger import DEAD, FAILED, OK, LedgerRow, read_ledger
+from trailers.video import encode_frames
+
+TRAILERS = ("one", "two")
+SHARD = "s0000"
+
+BACKBONE = """
+from trailers.backbones.row import Row, Transform, Weights
+
+def build():
+    import torch
+    class Means(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(3))
+        def forward(self, x):
+            return x.mean(dim=(-1, -2)) * self.scale
+    return Means()
+
+transform = Transform((16,), (16, 16), (0.0, 0.0, 0.0), (1 / 255,) * 3)
+flat = Row("", "own", "flat", 2, 3, transform, Weights("made up", "means.pth"), make=build, batch_cpu=2)
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a test has to know of a stage."""
+
+    fails_in: str  # what ``make`` calls; a test has it fail
+    changed: Mapping[str, Any] = field(default_factory=dict)  # settings that outdate the products
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    effort: Mapping[str, Any] = field(default_factory=dict)
+    costly: str = ""  # an attribute of the stage that is made once for all tests
+
+
+RANDOM = {"random_weights": True, "precision": "float32"}
+CPU = {"device": "cpu"}
+CASES = {
+    "download": Case("trailers.web.collect.Collection.obtain", {"min_height": 100}),
+    "normalise": Case("trailers.stages.normalise.convert", {"crf": 40}),
+    "shots": Case("trailers.stages.shots.find_shots", {"threshold": 0.4}, {}, CPU, "detector"),
+    "clips": Case("trailers.stages.clips.choose_frames", {"histogram_bins": 4}),
+    "embed": Case("trailers.embedding.pairs.Job.start", {"precision": "auto"}, RANDOM, CPU),
+    "poster download": Case("trailers.web.collect.Collection.obtain"),
+    "poster embedding": Case("trailers.stages.posters.read_image", {"precision": "auto"}, RANDOM, CPU, "embedder"),
+}
+
+every_stage = pytest.mark.parametrize("entry", registry.STAGES, ids=lambda entry: entry.name)
+
+
+COSTLY: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class House:
+    """A results folder, and the stages at work in it."""
+
+    folder: Path
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.folder / "results")
+
+    def variant(self, entry: Entry) -> tuple[str, ...]:
+        values = {"clips": "shot24", "backbone": f"{self.folder / 'mine.py'}:flat"}
+        return tuple(values[axis] for axis in entry.axes)
+
+    def stage(self, entry: Entry, **changed: Any) -> Stage:
+        case, section, module = CASES[entry.name], defaults(entry.config), entry.module
+        settings = replace(from_section(module.Settings, section), **{**case.settings, **changed})
+        effort = replace(from_section(module.Effort, section), **case.effort) if hasattr(module, "Effort") else None
+        stage = entry.stage(self.layout, self.variant(entry), settings, effort)
+        if case.costly:
+            if entry.name not in COSTLY:
+                COSTLY[entry.name] = getattr(stage, case.costly)
+            stage.__dict__[case.costly] = COSTLY[entry.name]
+        if hasattr(stage, "open"):
+            stage.open(self.folder / "manifest.csv")
+        return stage
+
+    def on_disk(self, entry: Entry) -> Stage:
+        return entry.on_disk(self.layout, self.variant(entry))
+
+    def ledger(self, entry: Entry) -> Path:
+        return self.layout.ledger(entry.ledgers, SHARD, *self.variant(entry))
+
+    def run(self, entry: Entry, stage: Stage | None = None) -> dict[str, LedgerRow]:
+        """What the shard's ledger says after a run."""
+        words = ["--shard", str(self.layout.shard(SHARD)), "--ledger", str(self.ledger(entry))]
+        parser = argparse.ArgumentParser()
+        shard.add_flags(parser)
+        flags = [*words, "--results", str(self.layout.root), "--max-failed-fraction", "1"]
+        shard.run_stage(stage or self.stage(entry), parser.parse_args(flags))
+        return read_ledger(self.ledger(entry))
+
+    def problems(self, entry: Entry, trailer: str) -> list[Path]:
+        return [problem.path for problem in self.on_disk(entry).problems(trailer, deep=True)]
+
+    def bytes_of(self, entry: Entry) -> dict[Path, bytes]:
+        stage = self.on_disk(entry)
+        return {path: path.read_bytes() for trailer in TRAILERS for path in stage.products(trailer)}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both trailers through all stages, each with its ledger."""
+    folder = tmp_path_factory.mktemp("contract") / "house"
+    (folder / "given").mkdir(parents=True)
+    for seed, name in enumerate(TRAILERS):
+        random = np.random.default_rng(seed)
+        pictures = [random.integers(0, 255, (64, 64, 3), np.uint8) for _ in range(2)]
+        frames = [pictures[number // 24] for number in range(48)]
+        encode_frames(folder / "given" / f"{name}.mp4", frames, width_px=64, height_px=64, fps=24, fingerprint="x")
+        Image.fromarray(pictures[0]).save(folder / "given" / f"{name}.png")
+    rows = "".join(f"{name},given/{name}.mp4,given/{name}.png\n" for name in TRAILERS)
+    (folder / "manifest.csv").write_text(f"trailer,url,poster\n{rows}")
+    (folder / "mine.py").write_text(BACKBONE)
+    house = House(folder)
+    house.layout.shard(SHARD).parent.mkdir(parents=True)
+    house.layout.shard(SHARD).write_text("".join(f"{name}\n" for name in TRAILERS))
+    for entry in registry.STAGES:
+        assert {row.status for row in house.run(entry).values()} == {OK}
+    return folder
+
+
+@pytest.fixture
+def house(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    # At the same place, since a backbone of one's own is named by its path.
+    kept = finished.with_name("kept")
+    if not kept.exists():
+        shutil.copytree(finished, kept, copy_function=shutil.copy2)
+    shutil.rmtree(finished)
+    shutil.copytree(kept, finished, copy_function=shutil.copy2)
+    monkeypatch.chdir(tmp_path)
+    return House(finished)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+def test_every_stage_has_its_case():
+    assert {entry.name for entry in registry.STAGES} == set(CASES)
+
+
+@every_stage
+def test_what_the_registry_says_of_a_stage_is_what_it_says_of_itself(entry):
+    stage, module = entry.stage, entry.module
+    assert (entry.name, entry.ledgers, entry.axes) == (stage.name, stage.folder, stage.axes)
+    assert "/" in stage.schema
+    assert callable(module.add_flags)
+    assert callable(module.run)
+
+
+@every_stage
+def test_products_that_are_up_to_date_are_left_alone(house, entry):
+    stage, before, rows = house.stage(entry), house.bytes_of(entry), read_ledger(house.ledger(entry))
+    for trailer in TRAILERS:
+        assert stage.existing(trailer) == rows[trailer] == house.on_disk(entry).read(trailer)
+        assert stage.fingerprint(trailer) == stage.carried(trailer) == rows[trailer].fingerprint
+        assert house.problems(entry, trailer) == []
+    stage.make = unwanted  # type: ignore[method-assign]
+    stage.make_all = lambda trailers, work: [unwanted(trailer) for trailer in trailers]  # type: ignore[assignment]
+    assert house.run(entry, stage) == rows
+    assert house.bytes_of(entry) == before
+
+
+def unwanted(trailer: str) -> LedgerRow:
+    raise AssertionError(f"{trailer} is made again")
+
+
+@every_stage
+@pytest.mark.parametrize("harm", [Path.unlink, cut], ids=["missing", "damaged"])
+def test_a_product_that_is_missing_or_damaged_is_found_and_made_again_with_the_same_bytes(house, entry, harm):
+    before, rows = house.bytes_of(entry), read_ledger(house.ledger(entry))
+    for number, path in enumerate(house.on_disk(entry).products("one")):
+        harm(path)
+        found = house.problems(entry, "one")
+        is_alone = len(house.on_disk(entry).products("one")) == 1
+        assert found == ([] if harm is Path.unlink and is_alone else [path]), f"product {number}"
+        assert house.problems(entry, "two") == []
+        assert existing(house.stage(entry), "one") is None
+        assert house.run(entry) == rows
+        assert house.bytes_of(entry) == before
+
+
+def existing(stage: Stage, trailer: str) -> LedgerRow | None:
+    try:
+        return stage.existing(trailer)
+    except TrailerError:
+        return None  # damaged, which the loop over a shard takes for missing
+
+
+@every_stage
+def test_what_a_repair_removes_is_the_damaged_product_and_nothing_else(house, entry):
+    (*_, last) = house.on_disk(entry).products("one")
+    cut(last)
+    (problem,) = house.on_disk(entry).problems("one", deep=True)
+    assert problem.path == last
+    assert problem.remove == (last,)
+    assert problem.what
+    assert str(last) not in problem.what
+
+
+@every_stage
+def test_another_trailers_product_is_not_taken_for_ones_own(house, entry):
+    ones, twos = (house.on_disk(entry).products(trailer) for trailer in TRAILERS)
+    for one, two in zip(ones, twos, strict=True):
+        kept = one.read_bytes()
+        shutil.copy2(two, one)
+        assert house.problems(entry, "one") == [one]
+        if one.suffix in (".h5", ".csv", ".json"):
+            assert existing(house.stage(entry), "one") is None
+        one.write_bytes(kept)
+
+
+@every_stage
+def test_another_setting_outdates_the_products_and_no_problem_is_seen_in_them(house, entry):
+    changed = CASES[entry.name].changed
+    if not changed:
+        pytest.skip("no setting shapes its products")
+    stage = house.stage(entry, **changed)
+    assert stage.existing("one") is None
+    assert stage.fingerprint("one") != stage.carried("one")
+    assert house.problems(entry, "one") == []
+
+
+@every_stage
+def test_a_kill_between_product_and_ledger_costs_nothing(house, entry, monkeypatch):
+    rows, before = read_ledger(house.ledger(entry)), house.bytes_of(entry)
+    house.ledger(entry).unlink()
+    for path in before:
+        path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(shard, "write_ledger", killed)
+        with pytest.raises(KeyboardInterrupt):
+            house.run(entry)
+    assert not house.ledger(entry).exists()
+    assert house.bytes_of(entry) == before
+    stage = house.stage(entry)
+    stage.make = unwanted  # type: ignore[method-assign]
+    stage.make_all = lambda trailers, work: [unwanted(trailer) for trailer in trailers]  # type: ignore[assignment]
+    assert house.run(entry, stage) == rows
+
+
+def killed(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@every_stage
+@pytest.mark.parametrize(
+    ("kind", "status", "attempts"), [(VideoError, DEAD, 0), (TrailerError, FAILED, 1), (KeyError, FAILED, 1)],
+    ids=["permanent", "temporary", "a mistake of the program"],
+)  # fmt: skip
+def test_a_failure_is_recorded_with_its_stage_and_only_a_temporary_one_is_tried_again(
+    house, entry, monkeypatch, kind, status, attempts
+):
+    for trailer in TRAILERS:
+        for path in house.on_disk(entry).products(trailer):
+            path.unlink()
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise kind("it is so")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CASES[entry.name].fails_in, fail)
+        rows = house.run(entry)
+    assert {row.status for row in rows.values()} == {status}
+    assert all(row.error.startswith(f"{entry.name}: ") for row in rows.values())
+    assert all("it is so" in row.error for row in rows.values())
+    counted = house.layout.attempts(entry.ledgers, SHARD, *house.variant(entry))
+    assert shard.read_attempts(counted) == attempts
+    if status == FAILED:
+        assert {row.status for row in house.run(entry).values()} == {OK}
+
+
+@every_stage
+def test_an_input_that_is_gone_fails_its_own_trailer_only(house, entry):
+    stage = house.stage(entry)
+    if not stage.inputs("one"):
+        pytest.skip("it reads no product of another stage")
+    for path in (*stage.inputs("one"), *stage.products("one")):
+        path.unlink(missing_ok=True)
+    rows = house.run(entry)
+    assert (rows["one"].status, rows["two"].status) == (FAILED, OK)
+
+
+@every_stage
+def test_a_stage_on_disk_needs_no_settings(house, entry):
+    folder = house.layout.root.joinpath(entry.ledgers, *(folder_of(name) for name in house.variant(entry)))
+    stage = entry.on_disk(house.layout, folder.relative_to(house.layout.root).parts[1:])
+    assert stage.read("one").status == OK
+    assert list(stage.problems("one", deep=True)) == []
+    assert stage.products("one")[-1].name == f"one{stage.suffix()}"
