@@ -18,7 +18,7 @@ import workflow_lab as lab
 from trailers.__main__ import make_parser, module_of
 from trailers.config import read_config
 from trailers.errors import ConfigError
-from trailers.plan.checks import check_study
+from trailers.plan.checks import check_study, remarks
 from trailers.plan.studies import make_plan
 from trailers.project import PROJECT
 
@@ -125,6 +125,28 @@ def test_a_disk_that_is_too_small_is_told_unless_it_is_known_better(folder, monk
     (folder / "results/normalise").mkdir(parents=True)
     (folder / "results/normalise/a.mp4").touch()
     assert sentences() == []
+
+
+SHARED = "".join(f"a{n},https://host/{n},,0\nb{n},http://host/{n}#t=3,,2\n" for n in range(7))
+
+
+def test_trailers_of_one_video_are_told_and_stop_nothing(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "manifest.csv").write_text(MANIFEST + SHARED)
+    plan = make_plan(read_config(), PROJECT)
+    assert remarks(plan.users) == [
+        *(f"manifest.csv: a{n}, b{n}: the same video, and of split0 a{n} in train, b{n} in test" for n in range(5)),
+        "manifest.csv: 2 more videos of several trailers",
+    ]
+
+
+@pytest.mark.slow
+def test_snakemake_tells_trailers_of_one_video(folder):
+    (folder / "manifest.csv").write_text(MANIFEST + SHARED)
+    done = lab.snakemake(folder, "-n", "--config", "embed={random_weights: true}")
+    assert (
+        done.stderr.count("warning: manifest.csv: a0, b0: the same video, and of split0 a0 in train, b0 in test") == 1
+    )
 
 
 def test_results_that_are_a_file_are_told(folder, monkeypatch):

@@ -341,3 +341,16 @@ def test_a_training_that_is_killed_in_epoch_40_goes_on_to_the_same_bytes(study):
 def test_metrics_json_is_plain_json_of_its_schema(study):
     classify(study)
     assert json.loads((study / "out" / "metrics.json").read_text())["schema"] == "classify-metrics/1"
+
+
+def test_a_video_in_two_subsets_of_the_split_is_told(tmp_path, caplog):
+    rows = [
+        Trailer("a", ("https://youtu.be/vKQi3bBA1y8",), splits=(0, 0, 0)),
+        Trailer("b", ("vKQi3bBA1y8",), splits=(0, 2, 1)),
+    ]
+    for split in (0, 1, 2):
+        classify.log_shared(rows, tmp_path, split)
+    assert caplog.messages == [
+        "classify: a, b: the same video, and of split1 a in train, b in test",
+        "classify: a, b: the same video, and of split2 a in train, b in validation",
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -341,16 +340,18 @@ def test_a_bar_in_a_name_is_written_twice(tmp_path):
     assert read_manifest(tmp_path / "a.csv")[0].urls == ("./x | y.mp4", "./| | z.mp4")
 
 
-def test_trailers_that_share_a_video_are_found_and_told():
+def test_trailers_that_share_a_video_are_found_and_told(tmp_path):
+    (tmp_path / "x.mp4").touch()
     trailers = [
         Trailer("a", ("https://youtu.be/vKQi3bBA1y8",), splits=(0, 0, None)),
         Trailer("b", ("x.mp4", "www.youtube.com/watch?v=vKQi3bBA1y8&t=3"), splits=(2, 0, None)),
         Trailer("c", ("videos/../x.mp4",), splits=(2, 1, None)),
         Trailer("d", ("http://Host/cat",)),
         Trailer("e", ("https://host/cat#t=30",)),
-        Trailer("f", ("https://host/Cat", "https://host/Cat#t=3")),
+        Trailer("f", ("https://host/Cat", "https://host/Cat#t=3", "none.mp4")),
+        Trailer("g", ("none.mp4",)),  # which no file is
     ]
-    groups = shared_videos(trailers, Path("/data"))
+    groups = shared_videos(trailers, tmp_path)
     assert [[trailer.trailer for trailer in group] for group in groups] == [["a", "b"], ["b", "c"], ["d", "e"]]
     assert [tell_shared(group) for group in groups] == [
         "a, b: the same video, and of split0 a in train, b in test",

@@ -45,3 +45,24 @@ def test_a_manifest_without_genres_is_refused(tmp_path, capsys):
     write_manifest(tmp_path / "m.csv", [Trailer("bare", ("y.mp4",))])
     assert main(["splits", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "n.csv")]) == 1
     assert "0 trailers have genres; three subsets need at least three. Fill in genres." in capsys.readouterr().err
+
+
+def test_trailers_of_one_video_share_their_subsets(tmp_path, capsys):
+    manifest(tmp_path / "m.csv")
+    (tmp_path / "x.mp4").touch()  # which all 40 have
+    links = [Trailer(f"l{i}", (f"https://host/{i // 2}",), genres=GENRES[i % 4]) for i in range(40)]
+    chain = [
+        Trailer("c1", ("vKQi3bBA1y8",), genres=("drama",)),
+        Trailer("c2", ("https://youtu.be/vKQi3bBA1y8", "https://vimeo.com/76979871"), genres=("comedy",)),
+        Trailer("c3", ("https://player.vimeo.com/video/76979871",), genres=("action",)),
+    ]
+    write_manifest(tmp_path / "m.csv", [*read_manifest(tmp_path / "m.csv"), *links, *chain])
+    assert main(["splits", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "n.csv")]) == 0
+    rows = {row.trailer: row.splits for row in read_manifest(tmp_path / "n.csv")}
+    assert len({rows[f"t{i}"] for i in range(40)}) == 1
+    assert all(rows[f"l{i}"] == rows[f"l{i + 1}"] for i in range(0, 40, 2))
+    assert len({rows[f"l{i}"] for i in range(40)}) > 1
+    assert rows["c1"] == rows["c2"] == rows["c3"] != (None, None, None)
+    said = capsys.readouterr().out
+    assert "splits: 83 trailers, 1 without genres in no subset" in said
+    assert "splits: 61 trailers go with another one that has the same video" in said

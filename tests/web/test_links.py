@@ -135,7 +135,7 @@ def test_other_schemes_and_broken_links_are_refused(text):
              "https://www.dailymotion.com/embed/video/x7tgad0?autoplay=1"),
             "dailymotion:x7tgad0",
         ),
-        (("http://Host.org/cat?x=1", "https://host.org/cat?x=1#t=30", "//host.org/cat?x=1"), "//host.org/cat?x=1"),
+        (("http://Host.org/cat?x=1", "https://host.org/cat?x=1#t=30", "//host.org/cat?x=1"), "web://host.org/cat?x=1"),
         (("cat.mp4", "./cat.mp4", "/cat.mp4"), ""),
     ],
 )  # fmt: skip

@@ -15,7 +15,7 @@ from trailers.config import read_config
 from trailers.errors import TrailerError
 from trailers.machine.threads import threads_per_gpu
 from trailers.plan import reruns
-from trailers.plan.checks import check_study
+from trailers.plan.checks import check_study, remarks
 from trailers.plan.flags import effort_flags, gpus, settings_text, shaping_flags
 from trailers.plan.replication import PREFIX, pack_path, store_of
 from trailers.plan.studies import make_plan
@@ -64,6 +64,8 @@ def check(study):
     problems = check_study(PLAN, study, runs_here=runs_here)
     if problems:
         sys.exit("\n".join(f"error: {problem}" for problem in problems))
+    for remark in remarks(study):
+        print(f"warning: {remark}", file=sys.stderr)
 
 
 def target(study, question):

@@ -23,7 +23,9 @@ from trailers.plan.study import Study
 from trailers.settings import from_section
 from trailers.stages import classify
 from trailers.stages.registry import STAGES
+from trailers.store.manifest import shared_videos, tell_shared
 
+MOST_REMARKS = 5  # on one kind of thing
 DEVICES = ("shots", "embed", "classify")  # sections of config.yaml that name one
 
 
@@ -49,6 +51,15 @@ def check_study(plan: Plan, study: Study, *, runs_here: bool) -> list[TrailerErr
     # Whether there is room is a question only where everything else is right.
     found = found or list(check_disk(plan, study))
     return list({str(problem): problem for problem in found}.values())
+
+
+def remarks(study: Study) -> list[str]:
+    """What is worth knowing of ``study`` and stops nothing: trailers that have the same video, the first few."""
+    groups = shared_videos(study.trailers, study.manifest.parent)
+    shown = [f"{study.manifest}: {tell_shared(group)}" for group in groups[:MOST_REMARKS]]
+    if len(groups) > MOST_REMARKS:
+        shown.append(f"{study.manifest}: {len(groups) - MOST_REMARKS:,} more videos of several trailers")
+    return shown
 
 
 def check_manifest(_: Plan, study: Study) -> Iterator[TrailerError]:

@@ -33,7 +33,7 @@ from trailers.store import experiment
 from trailers.store.experiment_files import check_experiment, files_of
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
-from trailers.store.manifest import read_manifest
+from trailers.store.manifest import read_manifest, shared_videos, split_apart, tell_shared
 from trailers.store.pack import Pack, check_finite, open_pack
 
 if TYPE_CHECKING:
@@ -260,8 +260,10 @@ def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
     recipe = recipe_of(settings)
     packs = [open_pack(path) for path in arguments.packs]
-    study = make_study(read_manifest(arguments.manifest, links=False), packs, arguments.split)
+    trailers = read_manifest(arguments.manifest, links=False)
+    study = make_study(trailers, packs, arguments.split)
     log_study(study, recipe)
+    log_shared(trailers, arguments.manifest.parent, arguments.split)
     keep_freed_memory()
     with prepared_torch(effort.device, arguments.threads) as device, gpu_failures("classify", halving=False):
         outcome = trained(study, recipe, device, arguments.output, effort.checkpoint_s)
@@ -294,6 +296,13 @@ def mark_of(study: Study, recipe: Recipe) -> str:
     labels = {subset: [[t.trailer, *t.genres] for t in trailers] for subset, trailers in study.subsets.items()}
     packs = [f"{pack.backbone} {pack.fingerprint}" for pack in study.packs]
     return fingerprint(SCHEMA, {"recipe": dataclasses.asdict(recipe), "labels": labels}, *packs)
+
+
+def log_shared(trailers: Sequence[Trailer], folder: Path, split: int) -> None:
+    """Say which trailers of different subsets have the same video: what is tested was then trained on."""
+    for group in shared_videos(trailers, folder):
+        if split in split_apart(group):
+            log.warning("classify: %s", tell_shared(group, split))
 
 
 def log_study(study: Study, recipe: Recipe) -> None:

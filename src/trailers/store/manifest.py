@@ -21,9 +21,18 @@ from typing import Any
 from trailers.domain import SPLITS, SUBSETS, Trailer
 from trailers.errors import ManifestError
 from trailers.store.atomic import write_text
-from trailers.store.cells import join_urls, parse_genres, parse_id, parse_poster, parse_split, parse_title, parse_urls
+from trailers.store.cells import (
+    is_there,
+    join_urls,
+    parse_genres,
+    parse_id,
+    parse_poster,
+    parse_split,
+    parse_title,
+    parse_urls,
+)
 from trailers.store.table import Header, Table, read_header, read_rows
-from trailers.store.text import read_text, shorten
+from trailers.store.text import read_text, shorten, some
 from trailers.web.links import identity
 
 REQUIRED = ("trailer", "url")
@@ -155,31 +164,38 @@ def write_manifest(path: Path, trailers: Iterable[Trailer]) -> None:
 
 def video_key(url: str, base: Path) -> str:
     """What all links of one video, and all paths of one file, have in common."""
-    return identity(url) or os.path.normpath(base / url)
+    return identity(url) or os.path.abspath(base / url)  # noqa: PTH100  Path.absolute keeps ..
 
 
 def shared_videos(trailers: Iterable[Trailer], base: Path) -> list[tuple[Trailer, ...]]:
     """Groups of trailers that share a video, which is then downloaded twice and can be in train and test.
 
     Args:
-        trailers: with links, and paths relative to ``base``.
+        trailers: with links, and paths relative to ``base``; what does not exist is no video.
         base: the manifest's folder.
     """
     found: dict[str, dict[str, Trailer]] = defaultdict(dict)
     for trailer in trailers:
         for url in trailer.urls:
             found[video_key(url, base)][trailer.trailer] = trailer
-    groups = (tuple(group.values()) for group in found.values() if len(group) > 1)
-    return list(dict.fromkeys(groups))
+    several = {Path(video): tuple(group.values()) for video, group in found.items() if len(group) > 1}
+    return list(dict.fromkeys(group for video, group in several.items() if not video.is_absolute() or is_there(video)))
 
 
-def tell_shared(group: Sequence[Trailer]) -> str:
-    """One sentence on trailers that share a video."""
-    names = ", ".join(trailer.trailer for trailer in group)
-    mixed = [n for n in SPLITS if len({trailer.splits[n] for trailer in group} - {None}) > 1]
-    if not mixed:
+def split_apart(group: Iterable[Trailer]) -> list[int]:
+    """The splits that have trailers of ``group`` in different subsets."""
+    members = list(group)
+    return [n for n in SPLITS if len({trailer.splits[n] for trailer in members} - {None}) > 1]
+
+
+def tell_shared(group: Sequence[Trailer], split: int | None = None) -> str:
+    """One sentence on trailers that share a video, with their subsets of ``split``, or of the first that parts them."""
+    names = some([trailer.trailer for trailer in group])
+    apart = split_apart(group)
+    if not apart:
         return f"{names}: the same video"
-    subsets = ", ".join(
-        f"{trailer.trailer} in {SUBSETS[code]}" for trailer in group if (code := trailer.splits[mixed[0]]) is not None
-    )
-    return f"{names}: the same video, and of split{mixed[0]} {subsets}"
+    shown = apart[0] if split is None else split
+    subsets = [
+        f"{trailer.trailer} in {SUBSETS[code]}" for trailer in group if (code := trailer.splits[shown]) is not None
+    ]
+    return f"{names}: the same video, and of split{shown} {some(subsets)}"

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from trailers.errors import ManifestError
@@ -23,6 +24,7 @@ NO_TEXT = (
     (b"\x1f\x8b", "compressed by gzip"),
     (b"%PDF", "a PDF"),
 )
+SHOWN = 5  # names in a message
 SAVE_AS = "Save the file as UTF-8 (Excel: 'CSV UTF-8')."
 
 # Letters that Windows reads alike in Western Europe, Central Europe and Turkey. The code pages share no others,
@@ -103,3 +105,9 @@ def place_of(path: Path, data: bytes, offset: int, encoding: str) -> str:
 def shorten(text: str) -> str:
     """``text`` as a message quotes it."""
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of ``names``, and how many more there are."""
+    shown = ", ".join(names[:SHOWN])
+    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN:,} more"

@@ -1,7 +1,8 @@
 """Make three splits whose subsets have the genres, and the pairs of genres, of the whole set (Sec. 3).
 
 in   a manifest with genres
-out  the same manifest with split0, split1 and split2: 70 % train, 10 % validation, 20 % test
+out  the same manifest with split0, split1 and split2: 70 % train, 10 % validation, 20 % test; trailers that
+     share a video share their subsets, those without genres are in none
      to the screen, and with --report as JSON: how far the subsets are from the whole set, beside random
      splits and the splits that the manifest had before
 """
@@ -21,7 +22,7 @@ from trailers.classifier import splits
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer
 from trailers.errors import ManifestError
 from trailers.store.atomic import write_text
-from trailers.store.manifest import read_manifest, write_manifest
+from trailers.store.manifest import read_manifest, shared_videos, write_manifest
 
 RANDOM_SPLITS = 10  # compared with, so that luck evens out
 
@@ -39,7 +40,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     trailers = read_manifest(arguments.manifest, links=False)
-    labelled = [trailer for trailer in trailers if trailer.genres]
+    first = first_of_video(trailers, arguments.manifest.parent)
+    labelled = [trailer for trailer in trailers if trailer.genres and first[trailer.trailer] == trailer.trailer]
     if len(labelled) < len(SUBSETS):
         raise ManifestError(
             f"{arguments.manifest}: {len(labelled)} trailers have genres; three subsets need at least three. "
@@ -48,18 +50,43 @@ def run(arguments: argparse.Namespace) -> None:
     labels = np.array([[genre in trailer.genres for genre in GENRES] for trailer in labelled])
     ours = [splits.stratify(labels, seed=arguments.seed + n) for n in SPLITS]
     report = compare(labels, labelled, ours, arguments.seed)
-    write_manifest(arguments.output, with_splits(trailers, ours))
+    codes = {trailer.trailer: tuple(int(split[n]) for split in ours) for n, trailer in enumerate(labelled)}
+    written = with_splits(trailers, first, codes)
+    write_manifest(arguments.output, written)
     if arguments.report:
         write_text(arguments.report, json.dumps(report, indent=1) + "\n")
     print(as_text(report))
-    unlabelled = len(trailers) - len(labelled)
-    print(f"splits: {len(labelled)} trailers, {unlabelled} without genres in no subset: {arguments.output}")
+    counted = sum(bool(trailer.genres) for trailer in trailers)
+    print(f"splits: {counted} trailers, {len(trailers) - counted} without genres in no subset: {arguments.output}")
+    if counted > len(labelled):
+        print(f"splits: {counted - len(labelled)} trailers go with another one that has the same video")
 
 
-def with_splits(trailers: Sequence[Trailer], ours: Sequence[np.ndarray]) -> list[Trailer]:
-    """The trailers with new splits; those without genres are in no subset."""
-    codes = iter(zip(*(split.tolist() for split in ours), strict=True))
-    return [dataclasses.replace(t, splits=next(codes) if t.genres else (None, None, None)) for t in trailers]
+def first_of_video(trailers: Sequence[Trailer], base: Path) -> dict[str, str]:
+    """Trailer id -> that of the first trailer with genres that shares a video with it, its own where none does."""
+    first = {trailer.trailer: trailer.trailer for trailer in trailers}
+    order = {name: place for place, name in enumerate(first)}
+
+    def leader(name: str) -> str:
+        while first[name] != name:
+            name = first[name]
+        return name
+
+    for group in shared_videos((trailer for trailer in trailers if trailer.genres), base):
+        leaders = sorted({leader(trailer.trailer) for trailer in group}, key=order.__getitem__)
+        first |= dict.fromkeys(leaders, leaders[0])
+    return {name: leader(name) for name in first}
+
+
+def with_splits(
+    trailers: Sequence[Trailer], first: Mapping[str, str], codes: Mapping[str, tuple[int, ...]]
+) -> list[Trailer]:
+    """The trailers with the ``codes`` of the first of their video; those without genres are in no subset."""
+    found = [codes[first[trailer.trailer]] if trailer.genres else (None,) * len(SPLITS) for trailer in trailers]
+    return [
+        dataclasses.replace(trailer, splits=(one, two, three))
+        for trailer, (one, two, three) in zip(trailers, found, strict=True)
+    ]
 
 
 def compare(labels: np.ndarray, trailers: Sequence[Trailer], ours: Sequence[np.ndarray], seed: int) -> dict[str, Any]:

@@ -209,7 +209,8 @@ def identity(text: str) -> str:
     parts = split(link)
     # Neither the scheme nor a start in seconds makes another video of it.
     fragment = "" if parts.fragment.startswith("t=") else parts.fragment
-    return site_id(parts) or parts._replace(scheme="", netloc=parts.netloc.lower(), fragment=fragment).geturl()
+    plain = parts._replace(scheme="", netloc=parts.netloc.lower(), fragment=fragment).geturl()
+    return site_id(parts) or f"web:{plain}"
 
 
 def name_of(text: str) -> str:

@@ -10,12 +10,12 @@ from pathlib import Path
 from trailers.domain import Trailer
 from trailers.errors import ManifestError
 from trailers.store.manifest import read_manifest, video_key
+from trailers.store.text import some
 from trailers.tools.manifest.ids import make_unique
 from trailers.tools.manifest.source import Source
 
 log = logging.getLogger(__name__)
 
-SHOWN = 5  # ids in a message
 KEPT = (("title", "titles"), ("genres", "genres"), ("splits", "splits"), ("poster", "posters"))
 
 
@@ -88,8 +88,3 @@ def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> 
         ]
         if lost:
             yield f"the {words} of {len(lost):,}: {some(lost)}"
-
-
-def some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:SHOWN])
-    return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN:,} more"
