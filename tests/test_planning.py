@@ -15,7 +15,7 @@ import pytest
 from snakemake.cli import parse_config
 
 import workflow_lab as lab
-from trailers.__main__ import make_parser, module_of
+from trailers.__main__ import all_commands, make_parser
 from trailers.config import read_config
 from trailers.errors import ConfigError
 from trailers.plan.checks import check_study, remarks
@@ -217,7 +217,7 @@ def test_every_command_of_the_project_that_is_printed_can_be_typed(line):
         return
     assert words[0] in make_parser()[1], line
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    importlib.import_module(module_of(words[0])).add_flags(parser)
+    importlib.import_module(all_commands()[words[0]][1]).add_flags(parser)
     # What follows -- is another program's.
     own = words[1 : words.index("--")] if "--" in words else words[1:]
     given = {word.partition("=")[0] for word in own if word.startswith("--")}

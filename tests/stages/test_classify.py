@@ -15,6 +15,7 @@ import torch
 
 from trailers.__main__ import main
 from trailers.domain import GENRES, Trailer
+from trailers.stages.classify import log_shared
 from trailers.store.experiment import read_metrics, read_weights
 from trailers.store.manifest import write_manifest
 from trailers.store.pack import Part, write_pack
@@ -349,7 +350,7 @@ def test_a_video_in_two_subsets_of_the_split_is_told(tmp_path, caplog):
         Trailer("b", ("vKQi3bBA1y8",), splits=(0, 2, 1)),
     ]
     for split in (0, 1, 2):
-        classify.log_shared(rows, tmp_path, split)
+        log_shared(rows, tmp_path, split)
     assert caplog.messages == [
         "classify: a, b: the same video, and of split1 a in train, b in test",
         "classify: a, b: the same video, and of split2 a in train, b in validation",
