@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from trailers.domain import GENRES, Trailer
 from trailers.errors import ManifestError
-from trailers.store.manifest import read_manifest, shared_videos, tell_shared, write_manifest
+from trailers.store.manifest import read_manifest, write_manifest
+from trailers.store.videos import shared_videos, tell_shared
 
 
 def read(folder, text: str | bytes) -> list[Trailer]:

@@ -66,3 +66,22 @@ def test_trailers_of_one_video_share_their_subsets(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "splits: 83 trailers, 1 without genres in no subset" in said
     assert "splits: 61 trailers go with another one that has the same video" in said
+
+
+def test_paths_lead_to_the_same_files_from_another_folder(tmp_path):
+    manifest(tmp_path / "m.csv")
+    write_manifest(
+        tmp_path / "m.csv",
+        [
+            Trailer("a", ("x.mp4", "https://host/a.mp4", "/data/a.mp4"), poster="a.jpg"),
+            Trailer("b", ("../new/x.mp4",)),
+            Trailer("c", ("vKQi3bBA1y8",), genres=("drama",)),
+            *(Trailer(f"d{i}", (), genres=("drama",)) for i in range(3)),
+        ],
+    )
+    words = ["--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path.parent / "new" / "m.csv")]
+    assert main(["splits", *words]) == 0
+    rows = read_manifest(tmp_path.parent / "new" / "m.csv", links=False)
+    assert rows[0].urls == (f"../{tmp_path.name}/x.mp4", "https://host/a.mp4", "/data/a.mp4")
+    assert rows[0].poster == f"../{tmp_path.name}/a.jpg"
+    assert (rows[1].urls, rows[2].urls, rows[3].urls) == (("./x.mp4",), ("vKQi3bBA1y8",), ())

@@ -23,7 +23,7 @@ from trailers.plan.study import Study
 from trailers.settings import from_section
 from trailers.stages import classify
 from trailers.stages.registry import STAGES
-from trailers.store.manifest import shared_videos, tell_shared
+from trailers.store.videos import shared_videos, tell_shared
 
 MOST_REMARKS = 5  # on one kind of thing
 DEVICES = ("shots", "embed", "classify")  # sections of config.yaml that name one

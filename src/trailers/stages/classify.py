@@ -33,8 +33,9 @@ from trailers.store import experiment
 from trailers.store.experiment_files import check_experiment, files_of
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
-from trailers.store.manifest import read_manifest, shared_videos, split_apart, tell_shared
+from trailers.store.manifest import read_manifest
 from trailers.store.pack import Pack, check_finite, open_pack
+from trailers.store.videos import shared_videos, split_apart, tell_shared
 
 if TYPE_CHECKING:
     import torch

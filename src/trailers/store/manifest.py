@@ -12,17 +12,16 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trailers.domain import SPLITS, SUBSETS, Trailer
+from trailers.domain import SPLITS, Trailer
 from trailers.errors import ManifestError
 from trailers.store.atomic import write_text
 from trailers.store.cells import (
-    is_there,
     join_urls,
     parse_genres,
     parse_id,
@@ -32,8 +31,8 @@ from trailers.store.cells import (
     parse_urls,
 )
 from trailers.store.table import Header, Table, read_header, read_rows
-from trailers.store.text import read_text, shorten, some
-from trailers.web.links import identity
+from trailers.store.text import read_text, shorten
+from trailers.web.links import EXPLICIT, web_link
 
 REQUIRED = ("trailer", "url")
 COLUMNS = ("trailer", "title", "url", "genres", "split0", "split1", "split2", "poster")
@@ -46,7 +45,8 @@ SPELLINGS: Mapping[str, Sequence[str]] = {
     ),
     "url": (
         "url", "urls", "link", "links", "youtube", "youtubeid", "youtubeurl", "youtubelink", "youtubevideoid", "ytid",
-        "videoid", "videourl", "videolink", "trailerurl", "trailerlink", "path", "file", "filename", "filepath",
+        "videoid", "videourl", "videolink", "trailerurl", "trailerlink", "youtubetrailer",
+        "uri", "href", "path", "file", "filename", "filepath",
     ),
     "genres": ("genres", "genre"),
     "split0": ("split0", "split"),
@@ -162,40 +162,17 @@ def write_manifest(path: Path, trailers: Iterable[Trailer]) -> None:
     write_text(path, text.getvalue())
 
 
-def video_key(url: str, base: Path) -> str:
-    """What all links of one video, and all paths of one file, have in common."""
-    return identity(url) or os.path.abspath(base / url)  # noqa: PTH100  Path.absolute keeps ..
+def moved(trailers: Iterable[Trailer], before: Path, after: Path) -> list[Trailer]:
+    """The trailers with their relative paths, which began in the folder ``before``, beginning in ``after``."""
+    if before.resolve() == after.resolve():
+        return list(trailers)
 
+    def rebased(url: str) -> str:
+        if not url or web_link(url) is not None or url.startswith("/"):
+            return url
+        path = os.path.relpath(before.resolve() / url, after.resolve())
+        return path if path.startswith(EXPLICIT) else f"./{path}"
 
-def shared_videos(trailers: Iterable[Trailer], base: Path) -> list[tuple[Trailer, ...]]:
-    """Groups of trailers that share a video, which is then downloaded twice and can be in train and test.
-
-    Args:
-        trailers: with links, and paths relative to ``base``; what does not exist is no video.
-        base: the manifest's folder.
-    """
-    found: dict[str, dict[str, Trailer]] = defaultdict(dict)
-    for trailer in trailers:
-        for url in trailer.urls:
-            found[video_key(url, base)][trailer.trailer] = trailer
-    several = {Path(video): tuple(group.values()) for video, group in found.items() if len(group) > 1}
-    return list(dict.fromkeys(group for video, group in several.items() if not video.is_absolute() or is_there(video)))
-
-
-def split_apart(group: Iterable[Trailer]) -> list[int]:
-    """The splits that have trailers of ``group`` in different subsets."""
-    members = list(group)
-    return [n for n in SPLITS if len({trailer.splits[n] for trailer in members} - {None}) > 1]
-
-
-def tell_shared(group: Sequence[Trailer], split: int | None = None) -> str:
-    """One sentence on trailers that share a video, with their subsets of ``split``, or of the first that parts them."""
-    names = some([trailer.trailer for trailer in group])
-    apart = split_apart(group)
-    if not apart:
-        return f"{names}: the same video"
-    shown = apart[0] if split is None else split
-    subsets = [
-        f"{trailer.trailer} in {SUBSETS[code]}" for trailer in group if (code := trailer.splits[shown]) is not None
+    return [
+        replace(trailer, urls=tuple(map(rebased, trailer.urls)), poster=rebased(trailer.poster)) for trailer in trailers
     ]
-    return f"{names}: the same video, and of split{shown} {some(subsets)}"

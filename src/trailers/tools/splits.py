@@ -22,7 +22,8 @@ from trailers.classifier import splits
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer
 from trailers.errors import ManifestError
 from trailers.store.atomic import write_text
-from trailers.store.manifest import read_manifest, shared_videos, write_manifest
+from trailers.store.manifest import moved, read_manifest, write_manifest
+from trailers.store.videos import shared_videos
 
 RANDOM_SPLITS = 10  # compared with, so that luck evens out
 
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     report = compare(labels, labelled, ours, arguments.seed)
     codes = {trailer.trailer: tuple(int(split[n]) for split in ours) for n, trailer in enumerate(labelled)}
     written = with_splits(trailers, first, codes)
-    write_manifest(arguments.output, written)
+    write_manifest(arguments.output, moved(written, arguments.manifest.parent, arguments.output.parent))
     if arguments.report:
         write_text(arguments.report, json.dumps(report, indent=1) + "\n")
     print(as_text(report))

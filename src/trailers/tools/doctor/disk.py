@@ -13,6 +13,7 @@ from trailers.plan.disk import MEAN_S, bytes_per_trailer, nearest_folder
 from trailers.store.atomic import TEMPORARY
 from trailers.store.hdf5 import create_hdf5, open_hdf5
 from trailers.store.manifest import read_manifest
+from trailers.store.videos import shared_videos, tell_shared
 from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
 
 SPARE = 1.2  # room for trailers that are longer
@@ -25,6 +26,8 @@ def check_manifest(place: Place) -> Iterator[Finding]:
     trailers = read_manifest(place.manifest)
     labelled = sum(bool(trailer.genres) for trailer in trailers)
     yield Finding(OK, "manifest", f"{place.manifest}: {len(trailers):,} trailers, {labelled:,} of them with genres")
+    for group in shared_videos(trailers, place.manifest.parent):
+        yield Finding(WARN, "manifest", f"{tell_shared(group)}.")
 
 
 def bytes_a_trailer(place: Place) -> dict[str, int]:

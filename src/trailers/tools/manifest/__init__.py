@@ -19,7 +19,8 @@ from pathlib import Path
 
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer, is_safe_id
 from trailers.errors import ManifestError
-from trailers.store.manifest import read_manifest, shared_videos, tell_shared, write_manifest
+from trailers.store.manifest import read_manifest, write_manifest
+from trailers.store.videos import shared_videos, tell_shared
 from trailers.tools.manifest.folder import from_folder
 from trailers.tools.manifest.links import from_links
 from trailers.tools.manifest.source import Source

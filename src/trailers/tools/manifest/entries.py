@@ -11,8 +11,8 @@ from typing import Any
 
 from trailers.domain import SPLITS, Trailer, is_safe_id
 from trailers.errors import ManifestError
-from trailers.store.manifest import video_key
 from trailers.store.text import shorten
+from trailers.store.videos import video_key
 from trailers.tools.manifest.ids import id_of_link, loses_letters, make_unique, one_line, safe_id
 from trailers.tools.manifest.source import Source
 from trailers.web.links import is_list, name_of

@@ -15,9 +15,10 @@ from typing import Any
 from trailers.domain import GENRES, SPLITS, Trailer
 from trailers.errors import ManifestError
 from trailers.store.cells import parse_split, parse_title, parse_urls
-from trailers.store.manifest import SPELLINGS, Parsers, read_cells, video_key
+from trailers.store.manifest import SPELLINGS, Parsers, read_cells
 from trailers.store.table import Table, read_header, read_rows, squash
 from trailers.store.text import read_text, shorten
+from trailers.store.videos import video_key
 from trailers.tools.manifest.entries import placed
 from trailers.tools.manifest.ids import one_line
 from trailers.tools.manifest.source import Source, rebased

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from trailers.domain import Trailer
 from trailers.errors import ManifestError
-from trailers.store.manifest import read_manifest, video_key
+from trailers.store.manifest import read_manifest
 from trailers.store.text import some
+from trailers.store.videos import video_key
 from trailers.tools.manifest.ids import make_unique
 from trailers.tools.manifest.source import Source
 

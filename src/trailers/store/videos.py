@@ -1,0 +1,52 @@
+"""Which trailers share a video: it is downloaded twice, and can be trained on and tested."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from trailers.domain import SPLITS, SUBSETS, Trailer
+from trailers.store.cells import is_there
+from trailers.store.text import some
+from trailers.web.links import identity
+
+
+def video_key(url: str, base: Path) -> str:
+    """What all links of one video, and all paths of one file, have in common."""
+    return identity(url) or os.path.abspath(base / url)  # noqa: PTH100  Path.absolute keeps ..
+
+
+def shared_videos(trailers: Iterable[Trailer], base: Path) -> list[tuple[Trailer, ...]]:
+    """Groups of trailers that share a video, which is then downloaded twice and can be in train and test.
+
+    Args:
+        trailers: with links, and paths relative to ``base``; what does not exist is no video.
+        base: the manifest's folder.
+    """
+    found: dict[str, dict[str, Trailer]] = defaultdict(dict)
+    for trailer in trailers:
+        for url in trailer.urls:
+            found[video_key(url, base)][trailer.trailer] = trailer
+    several = {Path(video): tuple(group.values()) for video, group in found.items() if len(group) > 1}
+    return list(dict.fromkeys(group for video, group in several.items() if not video.is_absolute() or is_there(video)))
+
+
+def split_apart(group: Iterable[Trailer]) -> list[int]:
+    """The splits that have trailers of ``group`` in different subsets."""
+    members = list(group)
+    return [n for n in SPLITS if len({trailer.splits[n] for trailer in members} - {None}) > 1]
+
+
+def tell_shared(group: Sequence[Trailer], split: int | None = None) -> str:
+    """One sentence on trailers that share a video, with their subsets of ``split``, or of the first that parts them."""
+    names = some([trailer.trailer for trailer in group])
+    apart = split_apart(group)
+    if not apart:
+        return f"{names}: the same video"
+    shown = apart[0] if split is None else split
+    subsets = [
+        f"{trailer.trailer} in {SUBSETS[code]}" for trailer in group if (code := trailer.splits[shown]) is not None
+    ]
+    return f"{names}: the same video, and of split{shown} {some(subsets)}"
