@@ -147,11 +147,11 @@ def test_a_folder_of_names_that_a_manifest_cannot_hold_is_refused(tmp_path, caps
 
 def test_what_a_folder_holds_beside_videos_is_told(tmp_path, caplog):
     caplog.set_level("INFO")
-    for name in ("a.mp4", "a.srt", "b.srt", "c.gif", "README"):
+    for name in ("a.mp4", "a.srt", "b.srt", "c.jpg", "README"):
         write(tmp_path / "videos" / name, "")
     (tmp_path / "videos" / "more").symlink_to(tmp_path)
     make(tmp_path, "--folder", tmp_path / "videos")
-    assert "4 files are no videos by their suffix and are left out: 2 .srt, 1 .gif, 1 no suffix" in caplog.messages
+    assert "4 files are no videos by their suffix and are left out: 2 .srt, 1 .jpg, 1 no suffix" in caplog.messages
     assert f"{tmp_path}/videos/more: is a link to a directory; left out" in caplog.messages
 
 

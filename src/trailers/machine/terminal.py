@@ -17,7 +17,10 @@ def tell(words: str) -> None:
     """Write ``words`` to standard error, and to the terminal where that is another file."""
     sys.stdout.flush()
     sys.stderr.flush()
-    write(2, words)
+    if is_standard_error():
+        write(2, words)
+    else:
+        print(words, file=sys.stderr, flush=True)
     number = os.environ.get(VARIABLE, "")
     if number.isdecimal() and is_elsewhere(int(number)):
         write(int(number), words)
@@ -25,7 +28,15 @@ def tell(words: str) -> None:
 
 def write(number: int, words: str) -> None:
     with contextlib.suppress(OSError):  # nobody reads any more
-        os.write(number, f"{words}\n".encode())
+        os.write(number, f"{words}\n".encode(errors="backslashreplace"))
+
+
+def is_standard_error() -> bool:
+    """Whether ``sys.stderr`` is the process's own; a notebook or a test may have put another in its place."""
+    try:
+        return sys.stderr.fileno() == 2
+    except (OSError, ValueError):
+        return False
 
 
 def is_elsewhere(number: int) -> bool:
