@@ -156,6 +156,16 @@ def test_only_video_calls_ffmpeg_or_a_decoder():
     assert {name for name in callers if not name.startswith("video/")} <= {"tools/doctor/programs.py"}
 
 
+def test_nothing_unpickles_more_than_tensors():
+    pickles = re.compile(r"^\s*(import|from) (pickle|joblib|dill)\b|allow_pickle=True", re.MULTILINE)
+    for path in FILES:
+        text = path.read_text()
+        for call in re.findall(r"torch\.load\([^)]*\)", text):
+            assert "weights_only=True" in call, f"{path.relative_to(SRC)}: {call}"
+        # What a child of our own answers comes through a pipe.
+        assert not pickles.search(text) or path == SRC / "machine" / "survival.py", path
+
+
 def test_every_hdf5_file_is_read_through_one_function():
     callers = {str(path.relative_to(SRC)) for path in FILES if re.search(r"h5py\.(File|h5f)\b\(", path.read_text())}
     assert callers == {"store/hdf5.py"}
