@@ -11,7 +11,7 @@ from trailers.stages import normalise
 from trailers.store.fingerprint import sha256_of
 from trailers.store.frames import open_frames
 from trailers.store.ledger import DEAD, OK, read_ledger
-from trailers.store.receipt import Receipt, write_receipt
+from trailers.store.receipt import Receipt, read_receipt, write_receipt
 from trailers.video import read_fingerprint
 from video_lab import SETTINGS, Lab
 
@@ -171,3 +171,10 @@ def test_a_video_that_went_missing_can_be_downloaded_again(lab, tmp_path):
     with pytest.raises(TrailerError, match="is not there, though its receipt is") as problem:
         lab.make()
     assert not problem.value.dead
+
+
+def test_a_video_shorter_than_its_site_promised_is_told(lab, tmp_path):
+    lab.put(Video("v.mp4")(tmp_path))
+    path = lab.layout.receipt("t")
+    write_receipt(path, replace(read_receipt(path), facts={"promised_s": 120.0}))
+    assert lab.make().facts["warnings"] == "2.0 s are shown of the 120.0 s that were promised"

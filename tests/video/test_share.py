@@ -69,5 +69,19 @@ def test_what_differs_is_told_in_one_sentence(times, made, words):
     assert warnings(replace(SEEN, times=replace(TIMES, **times)), replace(MADE, **made)) == [words]
 
 
+@pytest.mark.parametrize(
+    ("promised_s", "told"),
+    [
+        (None, []),
+        (10.0, []),
+        (11.5, []),  # 0.95 of it, less a second, is 9.925
+        (12.0, ["10.0 s are shown of the 12.0 s that were promised"]),
+        (120.0, ["10.0 s are shown of the 120.0 s that were promised"]),
+    ],
+)
+def test_what_a_site_promised_is_compared_with_what_is_shown(promised_s, told):
+    assert warnings(SEEN, MADE, promised_s=promised_s) == told
+
+
 def test_of_a_good_video_nothing_is_told():
     assert warnings(SEEN, MADE) == []

@@ -196,7 +196,8 @@ class Normalise(Stage):
                 "is not there, though its receipt is", where=source,
                 remedy=f"Remove {self.layout.receipt(trailer)} and run snakemake again.",
             )  # fmt: skip
-        check_reference(self.layout.receipt(trailer), read_receipt(self.layout.receipt(trailer)))
+        receipt = read_receipt(self.layout.receipt(trailer))
+        check_reference(self.layout.receipt(trailer), receipt)
         seen = probe(source)
         telecined = is_telecined(source, seen)
         # The frames file appears last: with it there, both are.
@@ -210,7 +211,8 @@ class Normalise(Stage):
             check_share(source, seen, made, share, min_share=settings.min_share)
             check_counts(target, len(writer))
             identity = {"video_bytes": target.stat().st_size, "video_sha256": sha256_of(target)}
-            facts = facts_of(seen, made, share, warnings(seen, made, is_telecined=telecined))
+            told = warnings(seen, made, is_telecined=telecined, promised_s=receipt.facts.get("promised_s"))
+            facts = facts_of(seen, made, share, told)
             attributes = {"trailer": trailer, "fingerprint": mark, **identity, **facts}
             writer.describe(attributes)
         return self.row_of(trailer, attributes)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from trailers.domain import FPS
 from trailers.video.process import Converted
 from trailers.video.source import Probe
 
 TOLD_GAP_S = 1.0  # a gap that long is told
 TOLD_JUMPS = 5  # and how many there are
+PROMISED_SHARE, PROMISED_SLACK_S = 0.95, 1.0  # a site counts whole seconds, and the end of the sound
 FIELDS = 0.6  # where fewer of the packets are frames, and all is interlaced, each packet is a field
 
 
@@ -44,8 +46,15 @@ def packets_as_frames(seen: Probe, made: Converted) -> int:
     return (count + 1) // 2 if seen.is_interlaced and made.source_frames < FIELDS * count else count
 
 
-def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False) -> list[str]:
-    """One sentence for everything about the frames that a reader of the ledger must know."""
+def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False, promised_s: float | None = None) -> list[str]:
+    """One sentence for everything about the frames that a reader of the ledger must know.
+
+    Args:
+        seen: the probe of the video as published.
+        made: what its conversion counted.
+        is_telecined: whether film was taken back out of interlaced video.
+        promised_s: the duration that its site promised, where one did.
+    """
     times = seen.times
     found = []
     if times.jumps_s:
@@ -67,4 +76,7 @@ def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False) -> lis
         shapes = ", ".join(made.shapes if len(made.shapes) > 1 else map(pixels, times.aspects))
         how = "stretched to" if seen.is_odd else "fitted into"
         found.append(f"the picture changes its shape ({shapes}); all is {how} the first")
+    shown_s = made.frames / FPS
+    if promised_s and shown_s < PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
+        found.append(f"{shown_s:.1f} s are shown of the {promised_s:.1f} s that were promised")
     return [*found, *seen.colours.assumptions]
