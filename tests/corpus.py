@@ -354,6 +354,7 @@ CASES = [
             ("v.mkv", P420, 0.5, {}, "of its frames could be decoded"),
             ("v.mkv", P420, 0.9, {}, "of its frames could be decoded"),
             ("v.webm", CODECS[6][1], 0.5, {}, "of its frames could be decoded"),
+            ("v.flv", P420, 0.5, {}, "of its frames could be decoded"),
             # What is left of a transport stream is whole: nothing says that there was more.
             ("v.ts", P420, 0.5, {"frames_share": 1.0}, ""),
         ]

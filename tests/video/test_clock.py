@@ -93,6 +93,25 @@ def test_one_wrong_time_stamp_copies_no_frame(lab, tmp_path, name, expression):
     assert shown(lab) == [n % 20 for n in range(48)]
 
 
+@pytest.mark.parametrize("name", ["odd.mp4", "odd.mkv"])
+def test_a_last_frame_that_lasts_for_hours_is_cut(lab, tmp_path, name):
+    hours = ("-bsf:v", "setts=duration=if(eq(N\\,47)\\,10800/TB\\,DURATION)")
+    lab.put(then(Video(f"v.{name[-3:]}", f"{P420} -bf 0"), remux(*hours))(tmp_path))
+    facts = lab.make().facts
+    assert (facts["frames"], facts["frames_share"]) == (48, 1.0)
+    assert "time stamps jump (+10799.9" in facts["warnings"]
+
+
+def test_a_recording_that_begins_between_two_key_frames_is_whole_from_the_first(lab, tmp_path):
+    data = Video("v.ts", f"{P420} -g 24 -bf 0", frames=72)(tmp_path).read_bytes()
+    start = data.index(b"\x47", len(data) // 188 // 8 * 188)
+    (tmp_path / "odd.ts").write_bytes(data[start:])
+    lab.put(tmp_path / "odd.ts")
+    facts = lab.make().facts
+    assert facts["frames_share"] == 1.0
+    assert facts["frames"] >= 48
+
+
 def test_a_gap_of_some_seconds_is_kept_and_told(lab, tmp_path):
     lab.put(Video("odd.mp4", stamped("(N/24+gte(N,24)*3)/TB"))(tmp_path))
     facts = lab.make().facts
@@ -220,7 +239,7 @@ def test_frame_0_is_the_first_frame_where_the_rate_starts_fast(lab, tmp_path):
         ("v.mp4", P420, 1, "24", "is one still picture"),
         ("v.mp4", P420, 1, "1/30", "is one still picture"),
         ("v.gif", "-c:v gif", 1, "24", "is one still picture"),
-        ("v.mp4", P420, 2, "1/30", "shows 2 pictures in 30 s: it is a slide show"),
+        ("v.mp4", P420, 2, "1/30", "shows 2 pictures in 60 s: it is a slide show"),
         ("v.mkv", P420, 5, "1/4", "shows 5 pictures in 20 s: it is a slide show"),
     ],
 )

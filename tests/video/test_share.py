@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from corpus import P420, Video, cut_off, then
 from trailers.video import Converted, share_of_frames, warnings
 from video_lab import SEEN, TIMES
 
 MADE = Converted(
     frames=240, frames_duplicated=0, frames_dropped=10, source_frames=250, decode_errors=0, frames_corrupt=0,
-    complaints=(), shapes=("640x360 1:1",), is_variable_rate=False, longest_gap_s=0, width=456, height=256,
+    complaints=(), is_cut_short=False, shapes=("640x360 1:1",), is_variable_rate=False,
+    longest_gap_s=0, width=456, height=256,
 )  # fmt: skip
 COMPLAINT = {"complaints": ("something",)}
 
@@ -85,3 +87,9 @@ def test_what_a_site_promised_is_compared_with_what_is_shown(promised_s, told):
 
 def test_of_a_good_video_nothing_is_told():
     assert warnings(SEEN, MADE) == []
+
+
+def test_a_file_that_was_cut_off_where_nothing_says_how_much_is_told(lab, tmp_path):
+    options = f"{P420} -g 6 -movflags +frag_keyframe+empty_moov"
+    lab.put(then(Video("v.mp4", options, frames=240), cut_off(0.5))(tmp_path))
+    assert lab.make(min_share=0.9).facts["warnings"].startswith("the file was cut off")

@@ -57,6 +57,8 @@ def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False, promis
     """
     times = seen.times
     found = []
+    if made.is_cut_short:
+        found.append("the file was cut off: it ends within a frame, and nothing says how much more there was")
     if times.jumps_s:
         jumps = ", ".join(f"{jump:+.3f} s" for jump in times.jumps_s[:TOLD_JUMPS])
         more = len(times.jumps_s) - TOLD_JUMPS

@@ -31,6 +31,7 @@ class StreamPackets:
     pts: list[int | None] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)
     discarded: list[bool] = field(default_factory=list)  # the container says: decode, but do not show
+    keys: list[bool] = field(default_factory=list)
     first_frame: Any = None  # the first frame that decodes, for its display matrix
     count: int = 0  # all packets, invisible ones too
     header: bytes = b""  # of the last key frame
@@ -54,6 +55,7 @@ class StreamPackets:
             self.pts.append(packet.pts)
             self.durations.append(packet.duration or 0)
             self.discarded.append(bool(packet.is_discard))
+            self.keys.append(bool(packet.is_keyframe))
 
     def take_header(self, packet: Any) -> None:
         """Note where the pixel aspect changes: ffmpeg's command gives all frames the one that the container states."""

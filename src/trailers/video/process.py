@@ -75,6 +75,7 @@ class Converted:
     decode_errors: int
     frames_corrupt: int  # decoded, but with parts made up
     complaints: tuple[str, ...]  # the first lines that ffmpeg logged as errors
+    is_cut_short: bool  # whether the file ends within a packet or an element
     shapes: tuple[str, ...]  # "1280x720 1/1", sizes and pixel aspects of the source, in the order they came
     is_variable_rate: bool
     longest_gap_s: float  # between two source frames; 0 where the rate is constant
@@ -87,6 +88,7 @@ class Log:
 
     KEPT = 5
     ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+    CUT_SHORT = ("ended prematurely", "partial file")
     COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] *(.+)")
     # The filter that fits pictures of another shape says what it gets whenever that changes.
     SHAPE = re.compile(r"\[scale@fit\] \[verbose\] w:(\d+) h:(\d+) .*? sar:(\d+)/(\d+) -> ")
@@ -99,6 +101,7 @@ class Log:
     def __init__(self) -> None:
         self.complaints: list[str] = []
         self.last = ""
+        self.is_cut_short = False
         self.shapes: list[str] = []
         self.frames_corrupt = 0
         self.time_base = Fraction(0)
@@ -114,6 +117,7 @@ class Log:
     def take(self, line: str) -> None:
         if match := self.COMPLAINT.search(line):
             self.last = match[1]
+            self.is_cut_short |= any(words in match[1] for words in self.CUT_SHORT)
             if len(self.complaints) < self.KEPT:
                 self.complaints.append(match[1])
         elif "corrupt decoded frame" in line:
@@ -168,6 +172,7 @@ class Log:
             decode_errors=self.decode_errors,
             frames_corrupt=self.frames_corrupt,
             complaints=tuple(self.complaints),
+            is_cut_short=self.is_cut_short,
             shapes=tuple(self.shapes),
             is_variable_rate=is_variable,
             longest_gap_s=round(float(longest), 3) if is_variable else 0.0,

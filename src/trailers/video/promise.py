@@ -11,6 +11,9 @@ from trailers.video.timeline import Timeline
 # These count what is there: their durations are no promise.
 MEASURED = {"mpegts", "mpeg", "mpegvideo", "ogg", "gif", "apng", "dv", "ivf", "yuv4mpegpipe"}
 
+# These count the duration of the file from zero, others from the first packet. Matroska's is read below.
+POSITIONS = {"flv", "nut"}
+
 
 def frames_cut_off(container: Any, packets: StreamPackets, times: Timeline, end_s: float) -> int:
     """Frames after the last packet that the headers of ``container`` still count, by what each format writes.
@@ -40,8 +43,8 @@ def seconds_cut_off(container: Any, packets: StreamPackets, times: Timeline, end
         return 0.0
     promised_s = float(container.duration / 1_000_000)
     if "matroska" not in container.format.name:
-        # Whether they count from zero or from the first packet, each format decides for itself.
-        return promised_s - max(end_s, end_s - float(container.start_time or 0) / 1_000_000)
+        start_s = float(container.start_time or 0) / 1_000_000
+        return promised_s - (end_s if container.format.name in POSITIONS else end_s - start_s)
     # Matroska's durations are positions, counted from zero. Its writers note each stream's own in a tag, which
     # outlives many an edit of the file; the duration of the whole does not.
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", packets.stream.metadata.get("DURATION", ""))

@@ -70,6 +70,7 @@ def timeline(packets: StreamPackets, container: str, *, is_unordered: bool = Fal
     pts = np.where(np.abs(pts - dts) > jump_s, dts, pts)
     is_shown, hidden = shown(dts, np.asarray(packets.discarded, bool), is_unordered=is_unordered)
     order = presentation_order(dts, pts, jump_s)
+    is_shown[: first_key(packets)] = False
     order = order[is_shown[order]]
     times, last_s = pts[order], float(durations[order[-1]])
     steps = np.diff(times)
@@ -78,16 +79,18 @@ def timeline(packets: StreamPackets, container: str, *, is_unordered: bool = Fal
     passed = np.where(is_jump, step_s or 1 / FPS, steps)
     clock = np.concatenate([[0.0], np.cumsum(passed)])
     gap_at, gap_s, missing = gaps(passed, step_s)
+    jumps = [*steps[is_jump], *([last_s] if last_s > jump_s else [])]
+    end_s = float(np.max(times)) + last_s
     last_s = step_s if last_s > jump_s or last_s <= 0 else last_s
     return Timeline(
         frames=len(times) + hidden,
         frames_hidden=hidden,
         first_s=float(times[0]),
-        end_s=float(np.max(times) + last_s),
+        end_s=end_s,
         length_s=float(clock[-1] + last_s),
         step_s=step_s,
         jump_s=jump_s,
-        jumps_s=tuple(jump_of(float(step - step_s), container) for step in steps[is_jump]),
+        jumps_s=tuple(jump_of(float(step - step_s), container) for step in jumps),
         gap_s=gap_s,
         gap_at_s=float(clock[gap_at]),
         frames_in_gaps=missing,
@@ -109,6 +112,11 @@ def may_be_unordered(packets: StreamPackets) -> bool:
 def crowded(clock: np.ndarray) -> int:
     """Frames that share their place on the grid with one that is almost at the same time."""
     return int(((np.diff(clock) < CROWDED_S) & (np.diff(np.rint(clock * FPS)) == 0)).sum())
+
+
+def first_key(packets: StreamPackets) -> int:
+    """The first packet that can be decoded: a recording that begins between two key frames never had those before."""
+    return packets.keys.index(True) if True in packets.keys else 0
 
 
 def jump_of(step_s: float, container: str) -> float:
