@@ -459,6 +459,33 @@ def test_labels_and_a_table_of_links(tmp_path):
     ]
 
 
+LABELS_BY_SPREADSHEETS = {
+    "semicolons after a byte order mark": "\ufeff" + LABELS.replace(",", ";"),
+    "upper case and trailing commas": LABELS.replace(HEADER, HEADER.upper()).replace("\n", ",,\n"),
+    "floats": LABELS.replace(",0", ",0.0").replace(",1", ",1.0").replace(",2", ",2.0").replace("tt0035423", "35423.0"),
+    "empty rows and comments": "# labels\n" + LABELS.replace("tt0113026", "\n,,,\ntt0113026"),
+}
+
+
+@pytest.mark.parametrize("text", LABELS_BY_SPREADSHEETS.values(), ids=LABELS_BY_SPREADSHEETS)
+def test_labels_are_read_as_spreadsheets_write_them(tmp_path, caplog, text):
+    caplog.set_level("INFO")
+    labels = write(tmp_path / "mtgc.csv", text)
+    table = write(
+        tmp_path / "links.csv",
+        "IMDb ID;Link\n0113026;youtube.com/watch?v=aaaaaaaaaaa\n113026.0;https://youtu.be/aaaaaaaaaaa\n"
+        "35423;vKQi3bBA1y8\n9;bbbbbbbbbbb\n",
+    )
+    assert [
+        (row.trailer, row.urls, row.genres, row.splits)
+        for row in make(tmp_path, "--trailers12k", labels, "--links", table)
+    ] == [
+        ("tt0035423", ("vKQi3bBA1y8",), FIRST, (0, 0, 2)),
+        ("tt0113026", ("https://www.youtube.com/watch?v=aaaaaaaaaaa",), ("romance",), (0, 2, 1)),
+    ]
+    assert "1 titles with links have no labels and are left out" in caplog.messages
+
+
 BROKEN = [
     ("[" * 100_000, "metadata.json: is not JSON: "),
     ("[1, 2", "metadata.json: is not JSON: "),
