@@ -1,0 +1,178 @@
+"""Choose movie titles from IMDb's published tables (Sec. 3, steps 1 and 3): the start of a data set of one's own.
+
+in   {imdb}/title.basics.tsv.gz, {imdb}/title.ratings.tsv.gz     as IMDb publishes them, packed or not
+out  titles.csv     id,title,original_title,year,rating,votes,genres,runtime_min; best rated first
+
+IMDb offers these files for personal and non-commercial use (https://developer.imdb.com/non-commercial-datasets/);
+what is made from them is bound by the same terms. Both files are read as streams: 11 million rows need little memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import io
+import logging
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from trailers.domain import GENRES
+from trailers.errors import ConfigError, StoreError
+from trailers.store.atomic import write_text
+
+log = logging.getLogger(__name__)
+
+BASICS, RATINGS = "title.basics.tsv.gz", "title.ratings.tsv.gz"
+BASICS_COLUMNS = (
+    *("tconst", "titleType", "primaryTitle", "originalTitle", "isAdult"),
+    *("startYear", "endYear", "runtimeMinutes", "genres"),
+)
+RATINGS_COLUMNS = ("tconst", "averageRating", "numVotes")
+NULL = r"\N"
+DAMAGED_SHARE = 0.001  # more damaged lines than this share mean that the file is not what it should be
+LONGEST_LINE = 1 << 16
+REMEDY = "Fetch it from IMDb again."
+
+
+@dataclass(frozen=True)
+class Title:
+    """One row of titles.csv."""
+
+    id: str
+    title: str
+    original_title: str
+    year: int
+    rating: float
+    votes: int
+    genres: str  # joined by ;
+    runtime_min: int | None
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--imdb", type=Path, required=True, metavar="FOLDER", help="where IMDb's two files are")
+    parser.add_argument("--output", type=Path, default=Path("titles.csv"), metavar="CSV", help="(titles.csv)")
+    parser.add_argument("--types", nargs="+", default=["movie"], metavar="TYPE", help="IMDb's title types (movie)")
+    parser.add_argument("--from-year", type=int, metavar="YEAR", help="first year (default: no limit)")
+    parser.add_argument("--to-year", type=int, metavar="YEAR", help="last year (default: no limit)")
+    parser.add_argument("--min-votes", type=int, default=1000, metavar="N", help="least number of votes (1000)")
+    parser.add_argument("--most", type=int, default=12_000, metavar="N", help="largest number of titles (12000)")
+    parser.add_argument(
+        "--genres",
+        nargs="+",
+        default=list(GENRES),
+        metavar="GENRE",
+        help="titles with none are left out (the paper's ten)",
+    )
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.output.exists() and not arguments.force:
+        raise ConfigError("is there already", where=arguments.output, remedy="Give --force, or another --output.")
+    if arguments.most < 1 or arguments.min_votes < 0:
+        raise ConfigError("--most is at least 1 and --min-votes at least 0")
+    rated = read_ratings(find(arguments.imdb, RATINGS), arguments.min_votes)
+    titles = sorted(
+        wanted(read_basics(find(arguments.imdb, BASICS)), rated, arguments),
+        key=lambda title: (-title.rating, -title.votes, title.id),
+    )[: arguments.most]
+    if not titles:
+        raise ConfigError("no title fits", where=arguments.imdb, remedy="Ask for fewer votes or more years.")
+    write_text(arguments.output, as_csv(titles))
+    counts = Counter(genre for title in titles for genre in title.genres.split(";"))
+    log.info(
+        "titles: %s: %s titles, rated %.1f to %.1f, at least %s votes; %s", arguments.output, f"{len(titles):,}",
+        titles[0].rating, titles[-1].rating, f"{min(title.votes for title in titles):,}",
+        ", ".join(f"{genre} {counts[genre.lower()]:,}" for genre in arguments.genres),
+    )  # fmt: skip
+
+
+def find(folder: Path, name: str) -> Path:
+    """The published file, or its unpacked form."""
+    for path in (folder / name, folder / name.removesuffix(".gz")):
+        if path.is_file():
+            return path
+    raise StoreError(f"lacks {name}", where=folder, remedy="IMDb's non-commercial data sets have it.")
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
+    """The cells of every row after the header. Damaged lines are left out and counted in the log.
+
+    Raises:
+        StoreError: it is another table, cut off, or damaged in many places.
+    """
+    damaged, first, number = 0, 0, 1
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            header = file.readline(LONGEST_LINE).decode("utf-8-sig", "replace").rstrip("\r\n").split("\t")
+            if header != list(columns):
+                what = f"its columns are {', '.join(header)[:200]}, expected {', '.join(columns)}"
+                raise StoreError(what, where=path, remedy=REMEDY)
+            while line := file.readline(LONGEST_LINE):
+                number += 1
+                cells = line.decode("utf-8", "replace").rstrip("\r\n").split("\t")
+                if len(cells) == len(columns):
+                    yield cells
+                    continue
+                damaged, first = damaged + 1, first or number
+    except (EOFError, OSError, zlib.error) as problem:
+        raise StoreError(f"is damaged or cut off after line {number:,}: {problem}", where=path, remedy=REMEDY) from None
+    if damaged > max(1, DAMAGED_SHARE * number):
+        what = f"{damaged:,} of {number:,} lines are damaged, the first is line {first:,}"
+        raise StoreError(what, where=path, remedy=REMEDY)
+    if damaged:
+        log.warning("titles: %s: %d damaged lines are left out, the first is line %d", path, damaged, first)
+
+
+def read_ratings(path: Path, min_votes: int) -> dict[str, tuple[float, int]]:
+    """Id -> rating and votes, of titles with at least ``min_votes``."""
+    rated = {}
+    for name, rating, votes in read_rows(path, RATINGS_COLUMNS):
+        if votes.isdigit() and int(votes) >= min_votes:
+            rated[name] = (number_of(path, name, rating), int(votes))
+    return rated
+
+
+def number_of(path: Path, name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise StoreError(f"{name}: '{text[:40]}' is not a rating", where=path, remedy=REMEDY) from None
+
+
+def read_basics(path: Path) -> Iterator[Mapping[str, str]]:
+    """Column -> cell of every title."""
+    for cells in read_rows(path, BASICS_COLUMNS):
+        yield dict(zip(BASICS_COLUMNS, cells, strict=True))
+
+
+def wanted(
+    rows: Iterable[Mapping[str, str]], rated: Mapping[str, tuple[float, int]], arguments: argparse.Namespace
+) -> Iterator[Title]:
+    """The titles of ``rows`` that the flags ask for."""
+    genres = {genre.lower() for genre in arguments.genres}
+    first, last = arguments.from_year or 0, arguments.to_year or 9999
+    for row in rows:
+        if row["tconst"] not in rated or row["titleType"] not in arguments.types:
+            continue
+        year = row["startYear"]
+        own = [genre for genre in row["genres"].lower().split(",") if genre in genres]
+        if not own or not year.isdigit() or not first <= int(year) <= last:
+            continue
+        runtime = row["runtimeMinutes"]
+        yield Title(
+            row["tconst"], row["primaryTitle"], row["originalTitle"].replace(NULL, ""), int(year),
+            *rated[row["tconst"]], ";".join(sorted(own)), int(runtime) if runtime.isdigit() else None,
+        )  # fmt: skip
+
+
+def as_csv(titles: Iterable[Title]) -> str:
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(field.name for field in fields(Title))
+    table.writerows(["" if value is None else value for value in astuple(title)] for title in titles)
+    return text.getvalue()
