@@ -441,7 +441,7 @@ def break_in_ten_ways(folder: Path, good: Path) -> list[tuple[str, str, str]]:
         ("videos/noise.mp4", "download", "is no video that can be read"),
         ("videos/playlist.mp4", "download", "is a playlist"),
         ("videos/short.mp4", "download", "is no video that can be read"),
-        ("videos/folder.mp4", "download", "is no file"),
+        ("videos/folder.mp4", "download", "is not a file"),
         ("videos/holes.mp4", "normalise", "could be decoded"),
         ("videos/narrow.mp4", "download", "shows nothing"),
         ("videos/sound.m4a", "download", "has sound and no video"),

@@ -140,6 +140,14 @@ def test_a_playlist_with_a_discontinuity_is_one_video(work, parts, name):
     check((work.results / row.path).read_bytes(), 2)
 
 
+def test_parts_of_different_coding_are_told_over_the_network_too(work, parts, another_coding):
+    with Server(
+        {"/cat.m3u8": playlist(*LISTS["two beginnings"], seconds=1), **served([parts[0], another_coding])}
+    ) as server:
+        row = work.one(server.link("/cat.m3u8"))
+    assert (row.status, row.facts["parts"], row.facts["quality"][0]) == ("ok", 2, "incomplete")
+
+
 def manifest(*periods: str) -> Page:
     body = '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2S">'
     return Page(f"{body}{''.join(periods)}</MPD>".encode(), kind="application/dash+xml")
@@ -222,9 +230,9 @@ def test_less_than_the_site_says_is_told(work, site, video):
 
 @pytest.mark.parametrize(("said_s", "is_told"), [(2, False), (3, False), (3.3, True), (60, True), (1, False)])
 def test_what_counts_as_less(said_s, is_told):
-    from trailers.stages.download import missing
+    from trailers.web.stream import missing
 
-    assert bool(missing(said_s, 2.0)) == is_told
+    assert bool(missing({"promised_s": said_s, "duration_s": 2.0, "container": "matroska,webm"})) == is_told
 
 
 def test_less_than_the_playlist_says_is_told(work, video):

@@ -41,10 +41,8 @@ from trailers.web.client import Client, Effort
 from trailers.web.collect import Collection, Kind, ledger_row, refuse
 from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, lines
 from trailers.web.reasons import LinkError
+from trailers.web.stream import missing
 from trailers.web.verdict import clean
-
-PROMISED_SHARE = 0.95  # of the promised duration: what is shorter is told
-PROMISED_SLACK_S = 1.0  # sites state whole seconds
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,7 @@ def videos(layout: Layout, settings: Settings) -> Kind:
     def missed(facts: Mapping[str, Any]) -> dict[str, str]:
         height = lines(facts["width_px"], facts["height_px"])
         short = shortcomings(settings, duration_s=facts["duration_s"], height=height)
-        # Where time stamps start anew in mid-file, as in joined MPEG-TS, the container's duration is not the video's.
-        is_known = facts.get("parts", 1) == 1 or facts["container"].startswith("mov")
-        return {**missing(facts.get("promised_s"), facts["duration_s"] if is_known else None), **short}
+        return {**missing(facts), **short}
 
     return Kind(
         stage=Download.name,
@@ -116,16 +112,6 @@ def shortcomings(settings: Settings, *, duration_s: float | None, height: int = 
     if height and height < settings.min_height:
         found["too small"] = f"{height}p, at least {settings.min_height}p is asked for"
     return found
-
-
-def missing(promised_s: float | None, duration_s: float | None) -> dict[str, str]:
-    """Reason -> words where a video is shorter than the site, playlist or manifest promised.
-
-    Temporary, since it says nothing about the trailer: a preview for who is not logged in, a body that was cut.
-    """
-    if not promised_s or not duration_s or duration_s >= PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
-        return {}
-    return {"incomplete": f"{duration_s:g} s of the {promised_s:g} s that were promised"}
 
 
 def accept_duration(settings: Settings, duration_s: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from trailers.web.reasons import LinkError
 from trailers.web.verdict import shorten
 
 log = logging.getLogger(__name__)
+
+PROMISED_SHARE = 0.95  # of the promised duration: what is shorter is told
+PROMISED_SLACK_S = 1.0  # sites state whole seconds
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class Stream:
             facts["parts"] = self.promise.parts
             try:
                 put_on_one_clock(path)
-            except (DifferentPartsError, ValueError, KeyError, OverflowError) as problem:
+            except (DifferentPartsError, ValueError, KeyError, struct.error) as problem:
                 log.info("download: %s: its parts stay as they are: %r", path, problem)
+                facts["parts_differ"] = True
         return facts
 
 
@@ -78,6 +83,24 @@ def playlist(downloader: Any, info: dict[str, Any], said_s: float) -> Stream:
     info["hls_media_playlist_data"] = with_one_map(text)
     promise = Promise(max(said_s, found.seconds), found.fragments, found.parts, is_ranged=found.is_ranged)
     return Stream(promise, digest([text, marks]))
+
+
+def missing(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Reason -> words where a video is shorter than the site, playlist or manifest promised.
+
+    Temporary, since it says nothing about the trailer: a preview for who is not logged in, a body that was cut.
+
+    Args:
+        facts: of its receipt.
+    """
+    parts, promised_s, duration_s = facts.get("parts", 1), facts.get("promised_s"), facts["duration_s"]
+    if facts.get("parts_differ"):
+        return {"incomplete": f"its {parts} parts are coded in different ways, and readers may take the first for all"}
+    # Where time stamps start anew in mid-file, as in joined MPEG-TS, the container's duration is not the video's.
+    is_told = parts == 1 or facts["container"].startswith("mov")
+    if not (is_told and promised_s and duration_s) or duration_s >= PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
+        return {}
+    return {"incomplete": f"{duration_s:g} s of the {promised_s:g} s that were promised"}
 
 
 def check_downloader(info: Mapping[str, Any], params: Mapping[str, Any]) -> None:
