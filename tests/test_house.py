@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from trailers.stages import registry
+
 PROJECT = Path(__file__).resolve().parents[1]
 SRC = PROJECT / "src" / "trailers"
-STAGES = ("download", "normalise", "shots", "clips", "embed", "classify")
+STAGES = (*(entry.name for entry in registry.STAGES if entry.always), "classify")
 SHARED = {"stage", "shard", "registry", "templates", "significance"}  # not commands: what commands of a room share
 ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from trailers.backbones.rows import is_2d
 from trailers.domain import SPLITS, SUBSETS, Trailer, folder_name
+from trailers.stages import registry
 from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest
 from trailers.store.shards import make_shards
@@ -107,15 +108,7 @@ class Study:
         """Everything that writes ledgers; nothing does where packs were made elsewhere."""
         if self.made_elsewhere:
             return ()
-        strategies = dict.fromkeys(clips for clips, _ in self.pairs)
-        return (
-            ("download",),
-            ("normalise",),
-            ("shots",),
-            *(("clips", clips) for clips in strategies),
-            *(("embed", *pair) for pair in self.pairs),
-            *self.poster_stages,
-        )
+        return (*registry.asked(self.pairs), *self.poster_stages)
 
     def ledgers(self, stage: str, *variant: str) -> list[str]:
         shards = self.poster_shards if stage == "posters" else self.shards
