@@ -14,11 +14,11 @@ from hypothesis import strategies as some
 
 from trailers.domain import GENRES
 from trailers.errors import StoreError
-from trailers.store.experiment import find_weights, load_checkpoint, read_weights, save_state
+from trailers.store.experiment import WEIGHTS_SCHEMA, find_weights, load_checkpoint, read_weights, save_state
 
 MARK = "0123456789abcdef"
 WEIGHTS: dict[str, Any] = {
-    "schema": "classify-weights/1", "fingerprint": MARK, "experiment": "e", "split": 0, "clips": "shot24",
+    "schema": WEIGHTS_SCHEMA, "fingerprint": MARK, "experiment": "e", "split": 0, "clips": "shot24",
     "backbones": ["resnet50"], "features": [3], "packs": [{"backbone": "resnet50"}], "genres": list(GENRES),
     "recipe": {"seed": 0}, "state": {"weight": torch.arange(6.0)}, "curves": [(1, 0.1, 0.7, 0.6)], "best_epoch": 1,
 }  # fmt: skip
@@ -48,7 +48,7 @@ def test_missing_weights_name_the_stage_that_makes_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema": "classify-weights/9"}, "its schema is 'classify-weights/9', not 'classify-weights/1'"),
+        ({"schema": "classify-weights/9"}, "its schema is 'classify-weights/9', not .classify-weights/"),
         ({"state": None}, "is damaged"),
         ({"state": {}}, "it has no weights"),
         ({"state": {"weight": 3}}, "the weights 'weight' are not finite numbers"),
