@@ -86,7 +86,7 @@ def test_probabilities_are_taken_at_the_threshold_and_mistakes_are_listed(tmp_pa
         ("v.json", b'{"v": {"cuts": []}}', "'v': is no list of shots or probabilities"),
         ("v.json", b'{"v": [0.5, 1.5]}', "probabilities are numbers from 0 to 1"),
         ("v.json.gz", b"not gzip", "cannot be read as JSON"),
-        ("v.json.gz", gzip.compress(b'{"v": [[0, 5]]}')[:-9], "cannot be read as JSON"),
+        ("v.json.gz", gzip.compress(b'{"v": [[0, 5]]}', mtime=0)[:-9], "cannot be read as JSON"),
         ("v.pickle", b"", "has the suffix '.pickle', which no format of shots has"),
     ],
 )
