@@ -16,7 +16,8 @@ from trailers.stages import registry
 PROJECT = Path(__file__).resolve().parents[1]
 SRC = PROJECT / "src" / "trailers"
 STAGES = (*(entry.name for entry in registry.STAGES if entry.always), "classify")
-SHARED = {"stage", "shard", "registry", "templates", "significance"}  # not commands: what commands of a room share
+# Not commands: what the commands of a room share.
+SHARED = {"stage", "shard", "registry", "currency", "templates", "significance"}
 ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 
 # A room may import what stands left of it, and itself.

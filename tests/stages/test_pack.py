@@ -93,6 +93,7 @@ def test_packing_twice_gives_the_same_bytes(results, tmp_path):
 def test_the_fingerprint_follows_the_embeddings(results, tmp_path):
     pack(results, tmp_path)
     pack(results, tmp_path, ledgers=["s0.tsv"], output="fewer.h5")
+    embed(results, "t3", VECTORS["t3"], fingerprint="other")
     write_ledger(tmp_path / "s1.tsv", [LedgerRow("t3", OK, fingerprint="other")])
     pack(results, tmp_path, output="other.h5")
     marks = {open_pack(tmp_path / name).fingerprint for name in ("pack.h5", "fewer.h5", "other.h5")}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from trailers.bench.website import BUSY, DEAD, fate_of
 from trailers.stages import shard
+from trailers.stages.currency import read_attempts
 from trailers.store.atomic import write_text
 from trailers.store.ledger import OK, LedgerRow
 from trailers.store.manifest import read_manifest
@@ -48,7 +49,7 @@ class Maker:
     def __init__(self, work: shard.ShardRun, links: Mapping[str, str]) -> None:
         self.work = work
         self.links = links
-        self.is_first_run = work.ledger is None or not shard.read_attempts(work.beside_ledger("attempts"))
+        self.is_first_run = work.ledger is None or not read_attempts(work.beside_ledger("attempts"))
 
     def path(self, trailer: str) -> Path:
         return self.work.layout.root / self.work.stage / f"{trailer}.txt"

@@ -18,7 +18,7 @@ from trailers.backbones.rows import ROWS, sketch
 from trailers.backbones.weights import known_weights, read_lock_file
 from trailers.plan.digests import remembered_sha256
 from trailers.plan.studies import Plan
-from trailers.stages.shard import read_attempts
+from trailers.stages.currency import read_attempts
 from trailers.store.published_files import LABELS
 
 

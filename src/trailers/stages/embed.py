@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 REMEDY = "Remove it and run the stage embed again."
 
-Run = tuple[Pair, shard.ShardRun]
+Run = tuple["Embed", Pair, shard.ShardRun]
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
     asked = pairs_of(arguments, settings, effort)
-    for pair, work in asked:
-        pair.todo = frozenset(work.to_make(pair.existing))
-    if any(pair.todo for pair, _ in asked):
+    for stage, pair, work in asked:
+        pair.todo = frozenset(work.to_make(stage.existing, stage))
+    if any(pair.todo for _, pair, _ in asked):
         besides = pairs_besides(arguments, settings, effort)
-        everyone = [pair for pair, _ in asked + besides]
+        everyone = [pair for _, pair, _ in asked + besides]
         make_vectors(everyone, settings, effort)
-        for _, work in besides:
+        for _, _, work in besides:
             work.close()
-    for _, work in asked:
+    for _, _, work in asked:
         work.finish()
 
 
@@ -106,14 +106,15 @@ def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Eff
     besides = []
     for clips, _, name in (pair.partition("/") for pair in arguments.besides):
         try:
-            pair, work = make_pair(arguments, ClipStrategy.parse(clips), name, settings, effort)
+            stage, pair, work = make_pair(arguments, ClipStrategy.parse(clips), name, settings, effort)
             work.timeout_s = None  # the job's own pairs are watched, and with them the whole job
-            pair.todo = frozenset(work.to_make(pair.existing))
+            pair.todo = frozenset(work.to_make(stage.existing, stage))
         except TrailerError as problem:
             log.info("embed: %s/%s is left to its own job: %s", clips, name, problem)
             continue
-        besides.append((pair, work))
-    return [(pair, work) for pair, work in besides if pair.todo]
+        if pair.todo:
+            besides.append((stage, pair, work))
+    return besides
 
 
 def pairs_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Run]:
@@ -152,7 +153,7 @@ def make_pair(
     stage = Embed(layout, (str(strategy), name), settings, effort)
     work = shard.ShardRun.from_flags(stage.name, argparse.Namespace(**options), ledger=ledger)
     work.set_aside(stage)
-    return stage.pair(work), work
+    return stage, stage.pair(work), work
 
 
 class Embed(Stage):

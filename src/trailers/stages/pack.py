@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy as np
 
 from trailers.domain import ClipStrategy
 from trailers.errors import StoreError
+from trailers.stages import registry
+from trailers.stages.currency import Source, ask_again
 from trailers.stages.stage import Problem, own_files
 from trailers.store.embeddings import read_embedding, read_embedding_shape
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, read_ledger
+from trailers.store.ledger import OK, LedgerRow, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Part, check_sums, open_pack, write_pack
 from trailers.store.shards import shard_files
@@ -51,16 +53,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     trailers = read_manifest(arguments.manifest, links=False) if arguments.manifest else []
     ids = [trailer.trailer for trailer in trailers]
-    rows = [
-        row for ledger in shard_files(arguments.ledgers, arguments.shards, ids) for row in read_ledger(ledger).values()
-    ]
+    layout, clips = Layout(arguments.results), str(arguments.clips)
+    ledgers = {path: read_ledger(path) for path in shard_files(arguments.ledgers, arguments.shards, ids)}
+    rows = [row for ledger in ledgers.values() for row in ledger.values()]
     embedded = {row.trailer: row.fingerprint for row in rows if row.status == OK}
     if not embedded:
         raise StoreError(
             f"pack: none of {len(rows)} trailers has an embedding of {arguments.backbone} on {arguments.clips}; "
             f"the first: {rows[0].error if rows else 'the ledgers are empty'}. Mend that and run snakemake again."
         )
-    layout, clips = Layout(arguments.results), str(arguments.clips)
+    refuse_replaced(layout, (clips, arguments.backbone), ledgers)
     paths = {trailer: layout.embedding(clips, arguments.backbone, trailer) for trailer in embedded}
     parts, shared = survey(paths)
     attributes = {
@@ -76,6 +78,22 @@ def run(arguments: argparse.Namespace) -> None:
         "pack: %s on %s: %d of %d trailers, %s clips, F %d, %.1f MB",
         arguments.backbone, clips, len(parts), len(rows), f"{count:,}", features, count * features * 4 / 1e6,
     )  # fmt: skip
+
+
+def refuse_replaced(layout: Layout, variant: tuple[str, str], ledgers: Mapping[Path, Mapping[str, LedgerRow]]) -> None:
+    """Raises StoreError where an embedding is another than its ledger says; its shard runs again with the next run."""
+    entry = registry.find(("embed", *variant))
+    assert entry is not None
+    stage = entry.on_disk(layout, variant)
+    first: StoreError | None = None
+    for path, rows in ledgers.items():
+        source = Source(stage, path, rows)
+        found = next((problem for trailer in rows if (problem := source.difference(trailer))), None)
+        if found is not None:
+            ask_again(path, layout)
+        first = first or found
+    if first is not None:
+        raise first
 
 
 def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:

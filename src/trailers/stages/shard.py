@@ -19,8 +19,10 @@ from trailers.domain import is_safe_id
 from trailers.errors import MACHINE, ConfigError, DownloadError, StoreError, SystemicError, TrailerError
 from trailers.machine import watchdog
 from trailers.machine.progress import Progress
+from trailers.stages.currency import bump, differences, withdraw
+from trailers.stages.currency import read_attempts as read_attempts
 from trailers.stages.stage import Stage, deadly_files
-from trailers.store.atomic import remove, write_text
+from trailers.store.atomic import remove
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger, write_ledger
 from trailers.store.shards import read_shard
@@ -94,17 +96,25 @@ class ShardRun:
         timeout_s = arguments.trailer_timeout_s
         return cls(stage, trailers, layout, ledger, skipped, arguments.max_failed_fraction, timeout_s)
 
-    def to_make(self, existing: Callable[[str], LedgerRow | None]) -> list[str]:
+    def to_make(self, existing: Callable[[str], LedgerRow | None], stage: Stage | None = None) -> list[str]:
         """The trailers to make; records the rest.
 
-        ``existing`` gives the row of products that are up to date, else None. Damaged ones are made again.
+        Args:
+            existing: gives the row of products that are up to date, else None. Damaged ones are made again.
+            stage: what will make them; ledgers that speak of other products of these trailers are withdrawn, and
+                trailers fail whose inputs are not what the ledgers of this shard say.
         """
         work = []
+        open_ones = [trailer for trailer in self.trailers if trailer not in self.rows and trailer not in self.skipped]
+        differing = differences(stage, self.ledger, open_ones) if stage and self.ledger else {}
         for trailer in self.trailers:
             if trailer in self.rows:
                 continue
             if trailer in self.skipped:
                 self.rows[trailer] = LedgerRow(trailer, SKIPPED, error=self.skipped[trailer])
+                continue
+            if trailer in differing:
+                self.fail(trailer, differing[trailer])
                 continue
             try:
                 row = existing(trailer)
@@ -117,6 +127,8 @@ class ShardRun:
                 self.rows[trailer] = row
         current = sum(row.status == OK for row in self.rows.values())
         log.info("%s: %d trailers: %d up to date, %d to make", self.stage, len(self.trailers), current, len(work))
+        if stage is not None:
+            withdraw(stage, work, self.ledger)
         self.progress = Progress(self.stage, len(work))
         return self.watched(work)
 
@@ -240,17 +252,5 @@ def run_stage(stage: Stage, arguments: argparse.Namespace) -> None:
     work = ShardRun.from_flags(stage.name, arguments)
     work.skipped = {**{trailer: why for trailer in work.trailers if (why := stage.skips(trailer))}, **work.skipped}
     work.set_aside(stage)
-    stage.make_all(work.to_make(stage.existing), work)
+    stage.make_all(work.to_make(stage.existing, stage), work)
     work.finish()
-
-
-def bump(attempts: Path) -> None:
-    """Add one to the count in ``attempts``; a count that differs makes Snakemake run the shard again."""
-    write_text(attempts, f"{read_attempts(attempts) + 1}\n")
-
-
-def read_attempts(attempts: Path) -> int:
-    try:
-        return int(attempts.read_text())
-    except (FileNotFoundError, ValueError):
-        return 0

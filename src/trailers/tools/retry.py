@@ -18,7 +18,7 @@ from pathlib import Path
 
 from trailers.errors import ConfigError, StoreError
 from trailers.stages import registry
-from trailers.stages.shard import bump
+from trailers.stages.currency import bump
 from trailers.store.atomic import TEMPORARY
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, read_ledger

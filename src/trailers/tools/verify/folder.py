@@ -10,8 +10,8 @@ from pathlib import Path
 
 from trailers.errors import StoreError
 from trailers.stages import registry
+from trailers.stages.currency import bump
 from trailers.stages.registry import Key
-from trailers.stages.shard import bump
 from trailers.stages.stage import Problem, own_files
 from trailers.store.atomic import TEMPORARY, remove
 from trailers.store.layout import Layout

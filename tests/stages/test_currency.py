@@ -1,0 +1,292 @@
+"""Ledgers never outlive their products, in whatever order settings, shard sizes and manifests follow each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from trailers.errors import StoreError, SystemicError
+from trailers.stages import registry
+from trailers.stages.currency import read_attempts
+from trailers.stages.registry import Entry
+from trailers.stages.shard import ShardRun, run_stage
+from trailers.stages.stage import Stage
+from trailers.store.fingerprint import fingerprint
+from trailers.store.layout import Layout
+from trailers.store.ledger import FAILED, OK, LedgerRow, read_ledger, write_ledger
+from trailers.store.shards import make_shards
+
+KILLED: set[str] = set()  # trailers on which the process dies, after its product is written
+
+
+class Killed(BaseException):
+    """As kill -9: nothing catches it."""
+
+
+class Text(Stage):
+    """A stage whose product is one line: what it was made from."""
+
+    def path(self, trailer: str) -> Path:
+        return self.layout.root / self.folder / f"{trailer}.txt"
+
+    def products(self, trailer: str) -> tuple[Path, ...]:
+        return (self.path(trailer),)
+
+    def read(self, trailer: str) -> LedgerRow:
+        if not self.path(trailer).exists():
+            raise StoreError("is not there", where=self.path(trailer))
+        return self.row(trailer, self.path(trailer).read_text(), {})
+
+    def make(self, trailer: str) -> LedgerRow:
+        self.path(trailer).parent.mkdir(parents=True, exist_ok=True)
+        self.path(trailer).write_text(self.fingerprint(trailer))
+        if f"{self.name} {trailer}" in KILLED:
+            raise Killed
+        return self.read(trailer)
+
+
+class First(Text):
+    name, folder, schema = "first", "first", "first/1"
+    links: Mapping[str, str]
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:
+        return ()
+
+    def fingerprint(self, trailer: str) -> str:
+        return fingerprint(self.schema, self.settings, self.links[trailer])
+
+
+class Second(Text):
+    name, folder, schema = "second", "second", "second/1"
+
+    def source(self, trailer: str) -> Path:
+        return self.layout.root / "first" / f"{trailer}.txt"
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:
+        return (self.source(trailer),)
+
+    def fingerprint(self, trailer: str) -> str:
+        return fingerprint(self.schema, self.settings, self.source(trailer).read_text())
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What one run of Snakemake asks for."""
+
+    links: tuple[tuple[str, str], ...]
+    size: int = 2
+    first: str = "default"
+    second: str = "default"
+
+    @property
+    def shards(self) -> dict[str, tuple[str, ...]]:
+        return make_shards([trailer for trailer, _ in self.links], size=self.size)
+
+
+@dataclasses.dataclass
+class Folder:
+    """A results folder, and what Snakemake remembers of it: the parameters of each ledger's job, and its input."""
+
+    layout: Layout
+    remembered: dict[Path, tuple[object, ...]] = dataclasses.field(default_factory=dict)
+
+    def run(self, asked: Asked) -> list[str]:
+        """Run every job that Snakemake would; what ran."""
+        ran = []
+        for shard, members in asked.shards.items():
+            path = self.layout.shard(shard)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("\n".join(members) + "\n")
+        # Snakemake looks at all attempts before the first job starts.
+        attempts = {
+            (folder, shard): read_attempts(self.layout.attempts(folder, shard))
+            for folder in ("first", "second") for shard in asked.shards
+        }  # fmt: skip
+        for folder in ("first", "second"):
+            for shard in asked.shards:
+                ledger, upstream = self.layout.ledger(folder, shard), self.layout.ledger("first", shard)
+                settings = (asked.first, asked.links) if folder == "first" else (asked.second,)
+                known = (settings, attempts[folder, shard], folder == "first" or upstream.read_text())
+                if ledger.exists() and self.remembered.get(ledger) == known:
+                    continue
+                ledger.unlink(missing_ok=True)  # as Snakemake does before a job
+                self.job(asked, folder, shard)
+                self.remembered[ledger] = known
+                ran.append(f"{folder} {shard[:5]}")
+        return ran
+
+    def job(self, asked: Asked, folder: str, shard: str) -> None:
+        stage = First(self.layout, (), {"x": asked.first}) if folder == "first" else Second(
+            self.layout, (), {"x": asked.second}
+        )  # fmt: skip
+        if isinstance(stage, First):
+            stage.links = dict(asked.links)
+        work = ShardRun(stage.name, list(asked.shards[shard]), self.layout, self.layout.ledger(folder, shard))
+        stage.make_all(work.to_make(stage.existing, stage), work)
+        work.finish()
+
+    def check(self, asked: Asked) -> None:
+        """Every product is what ``asked`` asks for, and every ledger on disk, whose ever, speaks of what is there."""
+        for trailer, link in asked.links:
+            first = fingerprint("first/1", {"x": asked.first}, link)
+            second = fingerprint("second/1", {"x": asked.second}, first)
+            assert (self.layout.root / "first" / f"{trailer}.txt").read_text() == first
+            assert (self.layout.root / "second" / f"{trailer}.txt").read_text() == second
+        for folder in ("first", "second"):
+            assert all(self.layout.ledger(folder, shard).exists() for shard in asked.shards)
+        self.check_ledgers()
+
+    def check_ledgers(self) -> None:
+        for path in (self.layout.root / "ledger").rglob("*.tsv"):
+            for trailer, row in read_ledger(path).items():
+                assert (self.layout.root / row.path).read_text() == row.fingerprint, (path, trailer)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Folder:
+    monkeypatch.setattr(
+        registry, "STAGES",
+        [Entry("first", "first", "", f"{__name__}:First"), Entry("second", "second", "", f"{__name__}:Second")],
+    )  # fmt: skip
+    KILLED.clear()
+    return Folder(Layout(tmp_path / "results"))
+
+
+PLAIN = tuple((trailer, f"link {trailer}") for trailer in "abcd")
+A = Asked(PLAIN)
+OTHERS = {
+    "settings of the first stage": Asked(PLAIN, first="other"),
+    "settings of the second stage": Asked(PLAIN, second="other"),
+    "shards of one": Asked(PLAIN, size=1),
+    "shards of one and settings": Asked(PLAIN, size=1, first="other"),
+    "larger shards and settings of the second stage": Asked(PLAIN, size=3, second="other"),
+    "a manifest that shares an id": Asked((("a", "another link"), ("x", "link x"))),
+    "a manifest that shares an id, in shards of one": Asked((("x", "link x"), ("d", "another link")), size=1),
+    "another order": Asked(PLAIN[::-1], first="other"),
+    "a manifest that shares an id with its link, and settings": Asked((PLAIN[2], ("x", "link x")), second="other"),
+}
+THIRD = Asked((*PLAIN[1:], ("y", "link y")), size=3, first="third")
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_in_every_order_of_runs_products_and_ledgers_are_those_of_the_last(folder, tmp_path, other):
+    orders = [*itertools.product((A, OTHERS[other]), repeat=4), *itertools.permutations((A, OTHERS[other], THIRD))]
+    for n, order in enumerate(orders):
+        current = Folder(Layout(tmp_path / str(n)))
+        for asked in order:
+            current.run(asked)
+            current.check(asked)
+        # At most one more run, for those that lost their ledger to a run before the last; then nothing is left to do.
+        current.run(order[-1])
+        assert current.run(order[-1]) == []
+
+
+def test_a_run_that_replaces_nothing_withdraws_nothing(folder):
+    folder.run(A)
+    before = {path: path.stat().st_mtime_ns for path in folder.layout.root.rglob("*.*")}
+    folder.run(Asked(PLAIN, size=1))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert folder.run(A) == []
+
+
+def test_only_the_shards_that_lost_a_product_run_again(folder):
+    folder.run(A)
+    folder.run(Asked((("c", "another link"),)))
+    assert folder.run(A) == ["first s0001", "second s0001"]
+
+
+@pytest.mark.parametrize("order", ["AB", "BA"])
+@pytest.mark.parametrize("trailer", "ad")
+@pytest.mark.parametrize("stage", ["first", "second"])
+def test_a_run_that_is_killed_after_a_product_and_before_its_ledger_leaves_no_false_ledger(
+    folder, stage, trailer, order
+):
+    folder.run(A)
+    other = Asked(PLAIN, size=4, first="other")
+    KILLED.add(f"{stage} {trailer}")
+    with pytest.raises(Killed):
+        folder.run(other)
+    folder.check_ledgers()
+    KILLED.clear()
+    for asked in order:
+        folder.run({"A": A, "B": other}[asked])
+        folder.check({"A": A, "B": other}[asked])
+
+
+def test_one_trailer_by_hand_withdraws_the_ledger_that_speaks_of_it(folder):
+    folder.run(A)
+    stage = First(folder.layout, (), {"x": "by hand"})
+    stage.links = dict(PLAIN)
+    work = ShardRun("first", ["b"], folder.layout)
+    stage.make_all(work.to_make(stage.existing, stage), work)
+    folder.check_ledgers()
+    # What follows was made from the product that is made again, so it stays.
+    assert folder.run(A) == ["first s0000"]
+    folder.check(A)
+
+
+def forge(folder: Folder, trailer: str) -> None:
+    """Replace a product of the first stage as something that knows no ledgers would."""
+    (folder.layout.root / "first" / f"{trailer}.txt").write_text("0123456789abcdef")
+
+
+def test_what_is_not_what_its_ledger_says_is_never_read(folder):
+    folder.run(A)
+    forge(folder, "a")
+    shard = next(iter(A.shards))
+    folder.layout.ledger("second", shard).unlink()
+    folder.run(A)
+    row = read_ledger(folder.layout.ledger("second", shard))["a"]
+    assert row.status == FAILED
+    assert "first/a.txt: its fingerprint is 0123456789abcdef, but " in row.error
+    assert "another run replaced it. Run snakemake again, which makes it anew." in row.error
+    # The next run makes it anew by itself, and what follows.
+    assert folder.run(A) == ["first s0000", "second s0000"]
+    folder.check(A)
+
+
+def test_a_shard_of_which_all_was_replaced_fails_as_a_whole_and_the_next_run_repairs_it(folder):
+    folder.run(A)
+    shard = next(iter(A.shards))
+    for trailer in "ab":
+        forge(folder, trailer)
+    folder.layout.ledger("second", shard).unlink()
+    with pytest.raises(SystemicError, match=r"2 of 2 trailers failed.*another run replaced it"):
+        folder.run(A)
+    folder.run(A)
+    folder.check(A)
+
+
+def test_a_damaged_ledger_of_another_shard_does_not_stop_a_run(folder):
+    folder.run(A)
+    path = folder.layout.ledger("first", "s0009-00000000")
+    path.write_text("no ledger\n")
+    folder.run(Asked(PLAIN, size=1, first="other"))
+    assert path.exists()
+
+
+def test_a_ledger_that_says_nothing_of_fingerprints_is_left_alone(folder):
+    write_ledger(folder.layout.ledger("first", "s0000"), [LedgerRow("a", OK, "first/a.txt")])
+    (folder.layout.root / "first").mkdir()
+    forge(folder, "a")
+    folder.run(Asked(PLAIN, first="other"))
+    assert folder.layout.ledger("first", "s0000").exists()
+
+
+def test_run_stage_compares_and_withdraws(folder, tmp_path):
+    """The loop that every stage goes through, from its flags."""
+    import argparse
+
+    from trailers.stages import shard as loop
+
+    folder.run(A)
+    parser = argparse.ArgumentParser()
+    loop.add_flags(parser)
+    stage = Second(folder.layout, (), {"x": "other"})
+    run_stage(stage, parser.parse_args(["--trailer", "a", "--results", str(folder.layout.root)]))
+    assert not folder.layout.ledger("second", next(iter(A.shards))).exists()
+    folder.check_ledgers()
