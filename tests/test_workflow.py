@@ -247,6 +247,20 @@ def test_one_more_backbone_touches_nothing_but_its_own_files(study):
     assert {path.split("/")[0] for path in new} == {"embed", "ledger", "report"}
     assert all("/mine.py-tiny/" in path for path in new if not path.startswith("report/"))
     assert len([path for path in new if path.startswith("embed/shot24/mine.py-tiny/")]) == 3
+    # From here on its own file and its weights decide: an edit of either embeds again, and nothing else.
+    assert lab.planned(study, *words) == {}
+    again = {"embed": 2, "report": 1, "all": 1}
+    saved = (study / "weights" / "tiny.pt").read_bytes()
+    (study / "weights" / "tiny.pt").write_bytes(saved[:-1])
+    assert lab.planned(study, *words) == again
+    (study / "weights" / "tiny.pt").write_bytes(saved)
+    assert lab.planned(study, *words) == {}
+    (study / "mine.py").write_text(f"import helper\n{OWN_BACKBONE}")
+    (study / "helper.py").write_text("")
+    assert lab.planned(study, *words) == again
+    lab.snakemake(study, *words, "--until", "embed")
+    (study / "helper.py").write_text("EDITED = True")
+    assert lab.planned(study, *words)["embed"] == 2
 
 
 def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):
@@ -261,6 +275,25 @@ def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):
     after = lab.times(study)
     same = [path for path in before if path.startswith(("normalise/", "shots/", "clips/", "embed/"))]
     assert {path: after[path] for path in same} == {path: before[path] for path in same}
+
+
+OTHER_SETTINGS = ("--config", "shard_size=1", "normalise={crf: 40}", "--until", "clips")
+OTHER_MANIFEST = ("--config", SIZE, "manifest=other.csv", "--until", "normalise")
+
+
+@pytest.mark.parametrize("between", [OTHER_SETTINGS, OTHER_MANIFEST], ids=["settings and shard size", "manifest"])
+def test_what_another_run_replaced_is_made_again_by_the_next(study, between):
+    rows = (study / "manifest.csv").read_text().replace("t0,videos/t0.mp4", "t0,videos/t1.mp4").splitlines()
+    (study / "other.csv").write_text("\n".join(rows[:2]) + "\n")
+    before = lab.products(study, ".mp4", ".csv", ".h5", ".tsv")
+    lab.snakemake(study, *between)
+    name = "normalise/t0.mp4"
+    assert lab.products(study)[name] != before[name]
+    assert jobs_after(study)["normalise"] >= 1
+    lab.snakemake(study, "--config", SIZE)
+    after = lab.products(study)
+    assert {path: after[path] for path in before} == before
+    assert jobs_after(study) == {}
 
 
 def test_another_threshold_redoes_shots_without_inference(study):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -561,3 +562,18 @@ def test_retry_asks_again_for_a_poster_that_was_not_there(posters, capsys):
     assert attempts(posters) == {"download/s0000", "posters/s0000"}
     assert not posters.poster_receipt("gone").exists()
     assert posters.poster_receipt("one").exists()
+
+
+def test_every_ledger_that_speaks_of_a_product_is_compared_with_it(results, capsys):
+    rows = read_ledger(results.ledger("clips", "s0000", "shot24"))
+    stale = {trailer: replace(row, fingerprint="of other settings") for trailer, row in rows.items()}
+    # Before and after the right one in the order of names: neither hides the other.
+    for shard in ("r0000", "t0000"):
+        write_ledger(results.ledger("clips", shard, "shot24"), stale.values())
+    status, lines = run(results, capsys)
+    assert status == 1
+    assert [line for line in lines if "r0000.tsv" in line]
+    assert [line for line in lines if "t0000.tsv" in line]
+    run(results, capsys, repair=True)
+    assert [path.name for path in results.ledger("clips", "x", "shot24").parent.glob("*.tsv")] == ["s0000.tsv"]
+    assert (results.root / "attempts/clips/shot24/t0000").read_text() == "1\n"

@@ -26,19 +26,21 @@ class Found:
 
 @dataclass
 class Claims:
-    """What the ledgers say: stage and variant -> trailer -> its row and the ledgers that have it."""
+    """What the ledgers say: stage and variant -> trailer -> its row in every ledger that has it."""
 
-    rows: dict[Key, dict[str, LedgerRow]] = field(default_factory=dict)
-    ledgers: dict[Key, dict[str, list[Path]]] = field(default_factory=dict)
+    rows: dict[Key, dict[str, dict[Path, LedgerRow]]] = field(default_factory=dict)
 
     def add(self, key: Key, path: Path) -> None:
         for trailer, row in read_ledger(path).items():
-            self.rows.setdefault(key, {})[trailer] = row
-            self.ledgers.setdefault(key, {}).setdefault(trailer, []).append(path)
+            self.rows.setdefault(key, {}).setdefault(trailer, {})[path] = row
 
-    def ok(self, key: Key, trailer: str) -> LedgerRow | None:
-        row = self.rows.get(key, {}).get(trailer)
-        return row if row is not None and row.status == OK else None
+    def ledgers(self, key: Key, trailer: str) -> list[Path]:
+        return list(self.rows.get(key, {}).get(trailer, ()))
+
+    def ok(self, key: Key, trailer: str) -> dict[Path, LedgerRow]:
+        """The ledgers that call ``trailer`` ok, of this manifest and shard size or of others, and their rows."""
+        rows = self.rows.get(key, {}).get(trailer, {})
+        return {path: row for path, row in rows.items() if row.status == OK}
 
 
 def read_claims(layout: Layout) -> tuple[Claims, list[Found]]:
@@ -67,5 +69,5 @@ def keys_on_disk(layout: Layout, claims: Claims) -> list[Key]:
 def trailers_of(layout: Layout, key: Key, claims: Claims) -> list[str]:
     """Those with a file of this stage, or an ok row."""
     there = {path.name.split(".")[0] for path in layout.root.joinpath(*key).glob("*.*") if path.is_file()}
-    claimed = {trailer for trailer, row in claims.rows.get(key, {}).items() if row.status == OK}
+    claimed = {trailer for trailer in claims.rows.get(key, ()) if claims.ok(key, trailer)}
     return sorted(name for name in there | claimed if is_safe_id(name))

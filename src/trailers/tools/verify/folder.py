@@ -103,7 +103,7 @@ def repair(found: Sequence[Found], layout: Layout, claims: Claims) -> tuple[list
             if path not in gone:
                 os.utime(path, follow_symlinks=False)
         if item.problem.reruns:
-            for ledger in claims.ledgers.get(item.key, {}).get(item.trailer, ()):
+            for ledger in claims.ledgers(item.key, item.trailer):
                 shards.add(ledger.relative_to(layout.root / "ledger").with_suffix(""))
     for shard in sorted(shards):
         bump(layout.root / "attempts" / shard)

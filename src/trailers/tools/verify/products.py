@@ -22,17 +22,23 @@ log = logging.getLogger(__name__)
 def look(stage: Stage, key: Key, claims: Claims, deep: bool, trailer: str) -> list[Problem]:
     """What is wrong with the products of one trailer, by themselves and beside their ledger."""
     found = list(stage.problems(trailer, deep=deep))
-    claim = claims.ok(key, trailer)
-    if found or claim is None:
+    claimed = claims.ok(key, trailer)
+    if found or not claimed:
         return found
     last = stage.products(trailer)[-1]
     if not last.exists():
         return [Problem(last, "is not there, but its ledger says it is")]
     carried = stage.carried(trailer)
-    if carried != claim.fingerprint:
-        words = f"its fingerprint is {carried}, its ledger says {claim.fingerprint}: made by another run"
-        return [Problem(last, words)]
-    return []
+    wrong = {path: row.fingerprint for path, row in claimed.items() if row.fingerprint not in ("", carried)}
+    return [
+        Problem(
+            last,
+            f"its fingerprint is {carried}, its ledger says {said}: made by another run ({path.name})",
+            # Where another ledger is right, this one is of a manifest or of settings that are no longer asked for.
+            (path,) if len(wrong) < len(claimed) else (),
+        )
+        for path, said in wrong.items()
+    ]
 
 
 def examine(layout: Layout, claims: Claims, key: Key, *, deep: bool) -> Iterator[Found]:
