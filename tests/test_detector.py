@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from late_cuda import late_cuda
 from trailers.detector import detector as room
 from trailers.detector.ahead import ahead
 from trailers.detector.detector import Detector, Video
@@ -23,6 +24,7 @@ from trailers.detector.shots import MANY, SINGLE, find_shots
 from trailers.detector.windows import read_windows, window_count
 from trailers.domain import Shot
 from trailers.errors import ConfigError, StoreError, SystemicError, WeightsError
+from trailers.machine.copies import Copies
 from trailers.store.scores import Scores
 
 # --- a plain reading of the reference ------------------------------------------------------------
@@ -571,20 +573,23 @@ def test_reading_ahead_stops_when_nobody_wants_more():
 def on_a_gpu_of(windows):
     """A detector on a GPU that has memory for so many windows a batch; its network gives 0.5 everywhere."""
     detector = Detector(precision="float32", device="cpu", batch_windows=8)
+    detector.copies = Copies(torch.device("cuda"))
 
     def network(batch):
         if len(batch) > windows:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return torch.zeros(len(batch), 50, 2)
+        return torch.zeros(len(batch), 50, 2, device="cuda")
 
-    return lambda count: detector.run_on_gpu(network, np.zeros((count, 100, 27, 48, 3), np.uint8)), detector
+    detector.__dict__["fast"] = network
+    return lambda count: detector.launch(network, np.zeros((count, 100, 27, 48, 3), np.uint8))(), detector
 
 
 def test_a_gpu_whose_memory_is_full_goes_on_with_half_the_batch(caplog):
-    run, detector = on_a_gpu_of(2)
-    assert run(7).shape == (7, 50, 2)
-    assert detector.batch_windows == 2
-    assert "shots: out of memory on cpu, going on with 4 windows a batch" in caplog.text
-    run, _ = on_a_gpu_of(0)
-    with pytest.raises(SystemicError, match="not even one window fits into the memory of cpu"):
-        run(1)
+    with late_cuda():
+        run, detector = on_a_gpu_of(2)
+        assert run(7).shape == (7, 50, 2)
+        assert detector.batch_windows == 2
+        assert "shots: out of memory on cpu, going on with 4 windows a batch" in caplog.text
+        run, _ = on_a_gpu_of(0)
+        with pytest.raises(SystemicError, match="not even one window fits into the memory of cpu"):
+            run(1)

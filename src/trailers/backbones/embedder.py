@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from trailers.backbones.precision import TOLERANCE, cosines, sample_clips
 from trailers.backbones.row import Row
 from trailers.errors import ConfigError, SystemicError
 from trailers.machine.device import check_precision, reduced_precisions
-from trailers.machine.gpu import exact_float32, gpu_failures
+from trailers.machine.gpu import exact_float32, gpu_failures, unless_full
 
 if TYPE_CHECKING:
     import torch
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from trailers.machine.copies import Buffer
 
 log = logging.getLogger(__name__)
-
-Given = ParamSpec("Given")
-Found = TypeVar("Found")
 
 
 class Embedder:
@@ -214,19 +211,6 @@ class Embedder:
             self.device,
             self.batch_clips,
         )
-
-
-def unless_full(work: Callable[Given, Found], *given: Given.args, **named: Given.kwargs) -> Found | None:
-    """What ``work`` gives; None when the device's memory is full.
-
-    By then the attempt's tensors are gone: the error holds them through its traceback, and is left behind here.
-    """
-    import torch
-
-    try:
-        return work(*given, **named)
-    except torch.OutOfMemoryError:
-        return None
 
 
 def clips_to_try(row: Row, real_clips: np.ndarray | None) -> list[np.ndarray]:

@@ -19,8 +19,9 @@ from trailers.detector.network import Network, load_weights
 from trailers.detector.precision import uncertain_windows
 from trailers.detector.windows import Read, kept_rows, read_windows, window_count
 from trailers.errors import SystemicError
+from trailers.machine.copies import Copies
 from trailers.machine.device import check_precision, choose_device, reduced_precisions
-from trailers.machine.gpu import exact_float32, gpu_failures
+from trailers.machine.gpu import exact_float32, gpu_failures, unless_full
 from trailers.machine.threads import single_threads
 from trailers.store.scores import Scores
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 # Windows a batch, measured: on a CPU one window's intermediates stay in the cache, those of two do
 # not; a GPU wants work enough for all its units.
 BATCH_WINDOWS = {"cpu": 1, "cuda": 16}
+REFINED_WINDOWS = 2  # a batch in float32 on a GPU: a trailer has few that are uncertain, and each fills many units
 MOST_WORKERS = 16  # threads on a CPU; each takes up to 0.15 GB
 AHEAD = 3  # batches that are read before they are needed
 READ_WINDOWS = 9  # windows a read: frames come in blocks of 240, and 500 frames touch a block once or twice
@@ -67,6 +69,7 @@ class Detector:
         self.device = torch.device(choose_device(device, setting="shots.device"))
         self.precision = choose_precision(precision, self.device)
         self.batch_windows = batch_windows or BATCH_WINDOWS.get(self.device.type, 1)
+        self.copies = Copies(self.device) if self.device.type == "cuda" else None
 
     @functools.cached_property
     def fast(self) -> Network:
@@ -89,14 +92,8 @@ class Detector:
 
     def launch(self, network: Forward, windows: np.ndarray) -> Pending:
         """Begin with ``windows`` (N, 100, 27, 48, 3)."""
-        if self.device.type == "cuda":
-            probabilities = self.run_on_gpu(network, windows)
-
-            def wait() -> np.ndarray:
-                with gpu_failures("shots", halving=False):
-                    return np.asarray(probabilities.cpu().numpy())
-
-            return wait
+        if self.copies is not None:
+            return self.launch_on_gpu(network, windows, self.copies)
         # Convolutions that share one window between cores wait for each other after each of the
         # ~70 steps, which costs several times the work when anything else runs on the machine.
         return self.workers.submit(self.run_on_cpu, network, windows).result
@@ -105,24 +102,33 @@ class Detector:
         with exact_float32():
             return np.asarray(network(torch.from_numpy(windows)).sigmoid().numpy())
 
-    def run_on_gpu(self, network: Forward, windows: np.ndarray) -> torch.Tensor:
-        """Probabilities that may still be on their way; with half the batch from here on when memory is full."""
+    def launch_on_gpu(self, network: Forward, windows: np.ndarray, copies: Copies) -> Pending:
+        """Begin on the GPU without waiting for it; with half the batch from here on when memory is full."""
         while True:
-            try:
-                with gpu_failures("shots"):
-                    return torch.cat(
-                        [self.batch_on_gpu(network, part) for part in portions(windows, self.batch_windows)]
-                    )
-            except torch.OutOfMemoryError:
-                self.halve()
+            parts = unless_full(self.begin_parts, network, windows, copies)
+            if parts is not None:
+                break
+            self.halve()
 
-    def batch_on_gpu(self, network: Forward, windows: np.ndarray) -> torch.Tensor:
+        def wait() -> np.ndarray:
+            with gpu_failures("shots", halving=False):
+                return np.concatenate([part() for part in parts])
+
+        return wait
+
+    def begin_parts(self, network: Forward, windows: np.ndarray, copies: Copies) -> list[Pending]:
+        # Always the same shape, so the same kernels: scores do not depend on a batch's other windows.
+        size = self.batch_windows if network is self.fast else min(self.batch_windows, REFINED_WINDOWS)
+        with gpu_failures("shots"):
+            return [self.begin_batch(network, part, size, copies) for part in portions(windows, size)]
+
+    def begin_batch(self, network: Forward, windows: np.ndarray, size: int, copies: Copies) -> Pending:
         count = len(windows)
-        if count < self.batch_windows:
-            # Always the same shape, so the same kernels: scores do not depend on a batch's other windows.
-            windows = np.concatenate([windows, np.zeros((self.batch_windows - count, *windows.shape[1:]), np.uint8)])
-        with exact_float32():
-            return network(torch.from_numpy(windows)).sigmoid()[:count]
+        buffer = copies.buffer((size, *windows.shape[1:]))
+        buffer.array[:count] = windows
+        buffer.array[count:] = 0
+        with torch.inference_mode(), exact_float32():
+            return copies.download(network(copies.upload(buffer, size)).sigmoid()[:count])
 
     def halve(self) -> None:
         """Go on with half the batch. Raises SystemicError when it is one window."""
@@ -131,6 +137,8 @@ class Detector:
                 f"shots: not even one window fits into the memory of {self.device}. Use another (shots.device)."
             )
         self.batch_windows //= 2
+        if self.copies is not None:
+            self.copies.forget()
         torch.cuda.empty_cache()
         log.warning("shots: out of memory on %s, going on with %d windows a batch", self.device, self.batch_windows)
 

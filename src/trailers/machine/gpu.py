@@ -6,15 +6,18 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from trailers.errors import SystemicError
 from trailers.machine.lease import set_aside
 
 if TYPE_CHECKING:
     import torch
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 # Read by the libraries when they start: none may round float32, whatever the user's shell says.
 STRICT = {"NVIDIA_TF32_OVERRIDE": "0", "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT"}
@@ -74,6 +77,19 @@ def gpu_failures(who: str, *, halving: bool = True) -> Iterator[None]:
             where=who,
             remedy="What is made stays; look at nvidia-smi and run again.",
         ) from problem
+
+
+def unless_full(work: Callable[Given, Found], *given: Given.args, **named: Given.kwargs) -> Found | None:
+    """What ``work`` gives; None when the device's memory is full.
+
+    By then the attempt's tensors are gone: the error holds them through its traceback, and is left behind here.
+    """
+    import torch
+
+    try:
+        return work(*given, **named)
+    except torch.OutOfMemoryError:
+        return None
 
 
 def is_of_gpu(problem: BaseException) -> bool:
