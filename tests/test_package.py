@@ -112,6 +112,7 @@ def test_the_wheel_holds_everything_that_the_package_reads(installed):
     (wheel,) = installed.parent.glob("*.whl")
     held = set(zipfile.ZipFile(wheel).namelist())
     wanted = ["Snakefile", "config.yaml", "workflow/study.yaml", "workflow/demo.csv", "workflow/rules/common.smk"]
+    wanted += ["profiles/default/config.yaml"]
     wanted += ["workflow/schemas/config.schema.yaml", "workflow/profiles/slurm/config.yaml", "envs/torch.yaml"]
     assert {f"trailers/_project/{name}" for name in wanted} <= held
     assert {"trailers/py.typed", "trailers/reporting/report.html.j2"} <= held
@@ -135,3 +136,12 @@ def test_the_wheel_imports_from_itself(installed, tmp_path):
 def test_the_console_script_is_the_command(installed, tmp_path):
     done = run(installed, tmp_path, str(installed / "bin" / "trailers"), "--version")
     assert done.stdout.strip() == __version__
+
+
+def test_the_wheel_runs_the_pipeline_in_any_folder(installed, tmp_path):
+    words = ["-m", "trailers", "run", "demo", "--cores", "2", "--dry-run", "--quiet", "rules"]
+    done = run(installed, tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    made = run(installed, tmp_path, "-m", "trailers", "run", "results/demo/cuts.csv", "--cores", "1", "--quiet", "all")
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "results" / "demo" / "bigbuckbunny.mp4").is_file()

@@ -22,6 +22,7 @@ REPORTING = {
     "publish": "write results as a data set: Parquet, CSV, Croissant, a data card",
 }
 TOOLS = {
+    "run": "run the pipeline in this folder: snakemake with the project's own Snakefile",
     "titles": "choose movie titles from IMDb's published tables",
     "manifest": "write a manifest from a folder, a list of links, or the Trailers12k files",
     "splits": "make three splits of a manifest by second-order iterative stratification",

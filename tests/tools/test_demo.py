@@ -130,7 +130,7 @@ def test_the_cuts_are_listed(tmp_path):
 
 def test_the_manifest_names_what_is_made_and_one_file_that_nobody_makes(project):
     rows = read_manifest(project / "workflow" / "demo.csv")
-    named = {url.removeprefix("../results/demo/") for row in rows for url in row.urls}
+    named = {url.removeprefix("results/demo/") for row in rows for url in row.urls}
     made = {f"{plan.trailer}.mp4" for plan in demo.PLANS} | {"bigbuckbunny.mp4"}
     assert named - made == {"demo-dead-link.mp4"}
     assert made <= named

@@ -23,9 +23,12 @@ from trailers.settings import flags
 from trailers.stages import classify
 from trailers.store.fingerprint import sha256_of
 
-# PYTHONPATH set outside is dropped for conda environments, so it is set inside the command.
+# PYTHONPATH set outside is dropped for conda environments, so it is set inside the command. An installed package has
+# no src beside its Snakefile, and its python finds it by itself.
+SOURCES = PROJECT / "src"
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(PROJECT / 'src'))}; "
+    "set -euo pipefail; "
+    + (f"export PYTHONPATH={shlex.quote(str(SOURCES))}; " if SOURCES.is_dir() else "")
 )
 
 
@@ -96,12 +99,12 @@ def full_name(wildcards):
     return PLAN.full_name(wildcards.backbone)
 
 
-def manifest_of_shard(wildcards):
-    return str(PLAN.of_shard(wildcards.shard).manifest)
+def links_of_shard(wildcards):
+    return PLAN.of_shard(wildcards.shard).link_flags()
 
 
-def manifest_with_trailer(wildcards):
-    return str(plainly(PLAN.with_trailer)(wildcards.trailer).manifest)
+def links_with_trailer(wildcards):
+    return plainly(PLAN.with_trailer)(wildcards.trailer).link_flags()
 
 
 def attempts(stage, *variant):

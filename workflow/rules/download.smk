@@ -22,11 +22,11 @@ rule download:
         runtime=grown(720),
     params:
         flags=shaping_flags(config, "download"),
-        manifest=manifest_of_shard,
+        links_of=links_of_shard,
         links=for_shard(reruns.links),
         attempts=attempts("download"),
     shell:
-        "python -m trailers download --shard {input.shard:q} --ledger {output:q} --manifest {params.manifest:q}"
+        "python -m trailers download --shard {input.shard:q} --ledger {output:q} {params.links_of}"
         " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
@@ -42,7 +42,7 @@ rule download_one:
         how=effort("download"),
     params:
         flags=shaping_flags(config, "download"),
-        manifest=manifest_with_trailer,
+        links_of=links_with_trailer,
     shell:
-        "python -m trailers download --trailer {wildcards.trailer:q} --manifest {params.manifest:q}"
+        "python -m trailers download --trailer {wildcards.trailer:q} {params.links_of}"
         " {params.flags} {resources.how} >{log:q} 2>&1"

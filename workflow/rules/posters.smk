@@ -21,11 +21,11 @@ rule download_posters:
         mem_mb=grown(1000),
         runtime=grown(240),
     params:
-        manifest=manifest_of_shard,
+        links_of=links_of_shard,
         links=for_shard(reruns.poster_links),
         attempts=attempts("posters"),
     shell:
-        "python -m trailers download --posters --shard {input.shard:q} --ledger {output:q} --manifest {params.manifest:q}"
+        "python -m trailers download --posters --shard {input.shard:q} --ledger {output:q} {params.links_of}"
         " {resources.how} >{log:q} 2>&1"
 
 
@@ -40,9 +40,9 @@ rule download_posters_one:
         network=1,
         how=effort("download"),
     params:
-        manifest=manifest_with_trailer,
+        links_of=links_with_trailer,
     shell:
-        "python -m trailers download --posters --trailer {wildcards.trailer:q} --manifest {params.manifest:q}"
+        "python -m trailers download --posters --trailer {wildcards.trailer:q} {params.links_of}"
         " {resources.how} >{log:q} 2>&1"
 
 

@@ -129,7 +129,7 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
     )  # fmt: skip
     demo = Study(
         "demo", manifest=project / "workflow" / "demo.csv", experiments=config["demo"], letter="d", packs="demo",
-        page="demo", prerequisites=(DEMO_CUTS,), **shared,
+        page="demo", prerequisites=(DEMO_CUTS,), base=Path(), **shared,
     )  # fmt: skip
     replication = make_replication(config, paper.experiments, RESULTS, shared)
     for study in (users, demo):

@@ -55,6 +55,7 @@ class Study:
     page: str = ""  # its folder below results/report
     has_posters: bool = False  # whether posters are downloaded where the manifest names them
     prerequisites: tuple[str, ...] = field(default=())  # files that are made before anything is downloaded
+    base: Path | None = None  # what paths in the manifest are relative to, where that is not its folder
     known_splits: tuple[int, ...] | None = None  # where they are known before the manifest is made
 
     @cached_property
@@ -148,6 +149,11 @@ class Study:
         if self.made_elsewhere is None:
             return str(self.layout.pack(self.packs, clips, backbone))
         return str(self.made_elsewhere / clips / f"{folder_name(backbone)}.h5")
+
+    def link_flags(self) -> str:
+        """Where the stages that download find the links."""
+        base = ["--base", str(self.base)] if self.base is not None else []
+        return shlex.join(["--manifest", str(self.manifest), *base])
 
     def metrics(self) -> list[str]:
         return self.metrics_of(self.experiments)

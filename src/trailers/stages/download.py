@@ -160,6 +160,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     shard.add_flags(parser)
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="where the trailers' links stand")
     parser.add_argument(
+        "--base", type=Path, metavar="FOLDER", help="what paths in it are relative to (default: the manifest's folder)"
+    )
+    parser.add_argument(
         "--retry-dead", action="store_true", help="ask again for what was removed, private, not a video"
     )
     parser.add_argument("--posters", action="store_true", help="get the posters of the column `poster` instead")
@@ -171,7 +174,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
     kind = PosterDownload if arguments.posters else Download
     stage = kind(Layout(arguments.results), (), settings, effort)
-    stage.open(arguments.manifest, retry_dead=arguments.retry_dead)
+    stage.open(arguments.manifest, base=arguments.base, retry_dead=arguments.retry_dead)
     shard.run_stage(stage, arguments)
 
 
@@ -188,13 +191,23 @@ class Published(Stage):
     def kind(self) -> Kind:
         """What is downloaded."""
 
-    def open(self, manifest: Path, *, retry_dead: bool = False) -> None:
-        """Read the links of ``manifest``; without it the stage can only be looked at. Raises ManifestError."""
+    def open(self, manifest: Path, *, base: Path | None = None, retry_dead: bool = False) -> None:
+        """Read the links of ``manifest``; without it the stage can only be looked at.
+
+        Args:
+            manifest: a CSV.
+            base: what its paths are relative to; its own folder unless given.
+            retry_dead: whether dead links are tried again.
+
+        Raises:
+            ManifestError: it cannot be read as a manifest.
+        """
         kind, settings = self.kind(), self.settings
         trailers = {trailer.trailer: trailer for trailer in read_manifest(manifest)}
         client = Client(self.effort, settings.min_height, settings.max_height, kind.folder / ".cache")
         self.manifest = manifest
-        self.collection = Collection(kind, trailers, manifest.parent, client, self.layout.root, retry_dead=retry_dead)
+        base = manifest.parent if base is None else base
+        self.collection = Collection(kind, trailers, base, client, self.layout.root, retry_dead=retry_dead)
 
     def receipt_path(self, trailer: str) -> Path:
         return self.layout.root / self.folder / f"{trailer}.json"
