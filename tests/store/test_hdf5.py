@@ -368,3 +368,11 @@ def test_numbers_of_another_byte_order_are_not_taken_for_ours(tmp_path: Path) ->
         file["vectors"] = VECTORS.astype(">f4")
     with pytest.raises(StoreError, match=r"'vectors' is >f4 \(2, 4\), expected float32"):
         read_embedding(tmp_path / "t.h5")
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 60])
+def test_text_without_a_letter_is_no_damage(tmp_path: Path, count: int) -> None:
+    with create_hdf5(tmp_path / "t.h5") as file:
+        file.attrs.update({"schema": "test/1", **{f"empty{number}": "" for number in range(count)}})
+    with open_hdf5(tmp_path / "t.h5", schema="test/1", stage="test") as file:
+        assert file.attributes["empty0"] == ""

@@ -39,7 +39,7 @@ from trailers.store.layout import Layout
 from trailers.tools.doctor.trial import made_up_frames, trials
 from trailers.video.process import ffmpeg_path
 
-BACKBONES = ("resnet50", "swin_t", "r2plus1d_18", "swin3d_t")
+BACKBONES = ("resnet50", "swin_tiny_patch4_window7_224.ms_in1k", "r2plus1d_18", "swin3d_t")
 DETECTOR_FRAMES = 60_000
 VIDEO_S = 60
 
@@ -54,7 +54,7 @@ class Limit:
 
 LIMITS = {
     "resnet50": (Limit("to_limit", 0.9),),
-    "swin_t": (Limit("to_limit", 0.9),),
+    "swin_tiny_patch4_window7_224.ms_in1k": (Limit("to_limit", 0.9),),
     "r2plus1d_18": (Limit("to_limit", 0.9),),
     "swin3d_t": (Limit("clips_s", 290), Limit("gpu_busy_share", 0.8)),
     "detector": (Limit("frames_s", 20_000),),

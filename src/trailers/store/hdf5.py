@@ -300,8 +300,10 @@ def heaps_are_whole(metadata: bytes) -> bool:
         entry = place + 16
         while entry + 16 <= end <= len(metadata):
             number, length = metadata[entry : entry + 2], int.from_bytes(metadata[entry + 8 : entry + 16], "little")
-            entry += length if number == b"\0\0" else 16 + -(-length // 8) * 8
-            if length == 0 or entry > end:
+            # Free space counts its own head; an empty text is a head alone.
+            step = length if number == b"\0\0" else 16 + -(-length // 8) * 8
+            entry += step
+            if step == 0 or entry > end:
                 return False
         place = metadata.find(b"GCOL", place + 4)
     return True
