@@ -19,10 +19,13 @@ from PIL import Image
 
 from trailers.config import defaults
 from trailers.errors import TrailerError, VideoError
+from trailers.machine.survival import Died, survive
 from trailers.settings import from_section
 from trailers.stages import registry, shard
+from trailers.stages import stage as stage_module
 from trailers.stages.registry import Entry
 from trailers.stages.stage import Stage
+from trailers.store.hdf5 import walk
 from trailers.store.layout import Layout
 from trailers.store.layout import folder as folder_of
 from trailers.store.ledger import DEAD, FAILED, OK, LedgerRow, read_ledger
@@ -310,6 +313,50 @@ def test_an_input_that_is_gone_fails_its_own_trailer_only(house, entry):
         path.unlink(missing_ok=True)
     rows = house.run(entry)
     assert (rows["one"].status, rows["two"].status) == (FAILED, OK)
+
+
+def deadly(whole: Path) -> bytes:
+    """The bytes of an HDF5 file that hangs or crashes the library: one of its header's is changed."""
+    data = whole.read_bytes()
+
+    def look(offset: int) -> None:
+        path = whole.with_name(f"damaged{offset}.h5")
+        path.write_bytes(changed(data, offset))
+        try:
+            walk(path)
+        finally:
+            path.unlink()
+
+    for offset, answer in survive(look, range(1400, 10000), patience_s=0.5):
+        if isinstance(answer, Died):
+            whole.with_name(f"damaged{offset}.h5").unlink()
+            return changed(data, offset)
+    pytest.skip("this version of HDF5 bears every damaged byte")
+
+
+def changed(data: bytes, offset: int) -> bytes:
+    return data[:offset] + bytes([data[offset] ^ 0xFF]) + data[offset + 1 :]
+
+
+def test_a_file_that_hangs_the_library_costs_its_own_trailer_and_is_made_again(house, monkeypatch):
+    monkeypatch.setattr(stage_module, "PATIENCE_S", 0.5)
+    normalise, shots = (entry for entry in registry.STAGES if entry.name in ("normalise", "shots"))
+    rows, before = read_ledger(house.ledger(shots)), house.bytes_of(shots)
+    scores, frames = house.layout.scores("one"), house.layout.frames("one")
+    scores.write_bytes(deadly(scores))
+    assert house.run(shots) == rows
+    assert house.bytes_of(shots) == before
+
+    whole = frames.read_bytes()
+    frames.write_bytes(deadly(frames))
+    house.layout.shots("one").unlink()
+    found = house.run(shots)
+    assert found["two"] == rows["two"]
+    assert found["one"].status == FAILED
+    assert f"{frames}: is damaged: reading it takes more than 0.5 s" in found["one"].error
+    house.run(normalise)
+    assert frames.read_bytes() == whole
+    assert house.run(shots) == rows
 
 
 @every_stage

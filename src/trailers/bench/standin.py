@@ -38,13 +38,13 @@ def main(words: Sequence[str]) -> None:
     work = shard.ShardRun.from_flags(stage, arguments)
     trailers = read_manifest(arguments.manifest) if arguments.manifest else []
     maker = Maker(work, {trailer.trailer: trailer.urls[0] for trailer in trailers})
-    for trailer in work.to_make(maker.settled):
+    for trailer in work.to_make(maker.existing):
         work.attempt(trailer, maker.make)
     work.finish()
 
 
 class Maker:
-    """The two functions of a shard run: is a trailer settled, make it."""
+    """The two functions of a shard run: is a trailer up to date, make it."""
 
     def __init__(self, work: shard.ShardRun, links: Mapping[str, str]) -> None:
         self.work = work
@@ -54,7 +54,7 @@ class Maker:
     def path(self, trailer: str) -> Path:
         return self.work.layout.root / self.work.stage / f"{trailer}.txt"
 
-    def settled(self, trailer: str) -> LedgerRow | None:
+    def existing(self, trailer: str) -> LedgerRow | None:
         return self.row(trailer) if self.path(trailer).exists() else None
 
     def make(self, trailer: str) -> LedgerRow:

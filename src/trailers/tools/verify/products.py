@@ -21,7 +21,12 @@ log = logging.getLogger(__name__)
 
 def look(stage: Stage, key: Key, claims: Claims, deep: bool, trailer: str) -> list[Problem]:
     """What is wrong with the products of one trailer, by themselves and beside their ledger."""
-    found = list(stage.problems(trailer, deep=deep))
+    try:
+        found = list(stage.problems(trailer, deep=deep))
+    except Exception as problem:
+        log.error("verify: %s: %s: unexpected", stage.name, trailer, exc_info=problem)
+        words = f"cannot be checked: unexpected {type(problem).__name__}: {problem}"
+        return [Problem(stage.products(trailer)[-1], words)]
     claimed = claims.ok(key, trailer)
     if found or not claimed:
         return found
