@@ -90,3 +90,9 @@ def test_what_cannot_be_embeddings_is_not_written(tmp_path: Path, vectors: np.nd
 def test_vectors_of_other_clips_are_a_mistake_of_the_program(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected \(2, F\) vectors, got \(3, 4\)"):
         write_embedding(tmp_path / "bad.h5", VECTORS, CLIPS[:2], {})
+
+
+def test_an_attribute_without_a_letter_is_no_damage(tmp_path):
+    path = tmp_path / "t.h5"
+    write_embedding(path, np.eye(2, dtype=np.float32), [Clip(0, 0, 24, 0)] * 2, {"trailer": "t", "source_sha256": ""})
+    assert read_embedding(path)[2]["source_sha256"] == ""

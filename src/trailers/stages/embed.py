@@ -74,16 +74,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
     asked = pairs_of(arguments, settings, effort)
-    for stage, pair, work in asked:
-        pair.todo = frozenset(work.to_make(stage.existing, stage))
-    if any(pair.todo for _, pair, _ in asked):
-        besides = pairs_besides(arguments, settings, effort)
-        everyone = [pair for _, pair, _ in asked + besides]
-        make_vectors(everyone, settings, effort)
-        for _, _, work in besides:
+    try:
+        for stage, pair, work in asked:
+            pair.todo = frozenset(work.to_make(stage.existing, stage))
+        if any(pair.todo for _, pair, _ in asked):
+            besides = pairs_besides(arguments, settings, effort)
+            make_vectors([pair for _, pair, _ in asked + besides], settings, effort)
+            for _, _, work in besides:
+                work.close()
+        for _, _, work in asked:
+            work.finish()
+    finally:
+        for _, _, work in asked:
             work.close()
-    for _, _, work in asked:
-        work.finish()
 
 
 def make_vectors(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> None:

@@ -208,6 +208,7 @@ class ShardRun:
             self.progress.close()
         if self.watchdog is not None:
             self.watchdog.close()
+            self.watchdog = None
 
     def finish(self) -> None:
         """Write the ledger.
@@ -252,5 +253,8 @@ def run_stage(stage: Stage, arguments: argparse.Namespace) -> None:
     work = ShardRun.from_flags(stage.name, arguments)
     work.skipped = {**{trailer: why for trailer in work.trailers if (why := stage.skips(trailer))}, **work.skipped}
     work.set_aside(stage)
-    stage.make_all(work.to_make(stage.existing, stage), work)
-    work.finish()
+    try:
+        stage.make_all(work.to_make(stage.existing, stage), work)
+        work.finish()
+    finally:
+        work.close()
