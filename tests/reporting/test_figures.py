@@ -9,6 +9,8 @@ import pytest
 
 from trailers.__main__ import main
 from trailers.domain import GENRES, Shot, Trailer
+from trailers.errors import StoreError
+from trailers.reporting.figures import shot_counts
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, LedgerRow, write_ledger
 from trailers.store.manifest import write_manifest
@@ -112,3 +114,15 @@ def test_nothing_given_is_nothing_drawn_and_nothing_old_is_left(tmp_path):
     (tmp_path / "out" / "shots.svg").write_text("of another run")
     assert figures(tmp_path / "out") == {"schema": "figures/1"}
     assert drawn(tmp_path / "out") == ["figures.json"]
+
+
+def test_shots_of_another_run_are_refused(tmp_path):
+    layout = Layout(tmp_path)
+    header = {"trailer": "a", "frames": 24, "fingerprint": "f"}
+    write_spans(layout.shots("a"), [Shot(0, 24)], kind=Shot, header=header, schema=SHOTS_SCHEMA)
+    ledger = layout.ledger("shots", "s")
+    write_ledger(ledger, [LedgerRow("a", OK, fingerprint="f")])
+    assert shot_counts([ledger], layout)["shots"] == 1
+    write_ledger(ledger, [LedgerRow("a", OK, fingerprint="another")])
+    with pytest.raises(StoreError, match="its fingerprint is f, but its ledger says another"):
+        shot_counts([ledger], layout)

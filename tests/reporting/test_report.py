@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 
 import numpy as np
@@ -15,7 +16,7 @@ from trailers.reporting import report
 from trailers.store.embeddings import write_embedding
 from trailers.store.experiment import write_metrics
 from trailers.store.layout import Layout
-from trailers.store.ledger import LedgerRow, write_ledger
+from trailers.store.ledger import LedgerRow, read_ledger, write_ledger
 from trailers.store.shards import make_shards
 from trailers.store.spans import SHOTS_SCHEMA, write_spans
 
@@ -325,3 +326,11 @@ def test_settings_that_are_no_sections_are_refused(study, capsys, word):
     with pytest.raises(SystemExit):
         main(words)
     assert "--settings" in capsys.readouterr().err
+
+
+def test_shots_of_another_run_are_not_counted(study):
+    path = next(path for path in study.ledgers if path.parent.name == "shots")
+    rows = read_ledger(path)
+    write_ledger(path, [dataclasses.replace(row, fingerprint="another") for row in rows.values()])
+    text = plain(made(study))
+    assert "The shots of 2 trailers cannot be read, such as good" in text

@@ -28,7 +28,7 @@ from trailers.errors import StoreError
 from trailers.store.atomic import atomic, write_text
 from trailers.store.json_file import read_json
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, read_ledger
+from trailers.store.ledger import OK, check_carried, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.shards import shard_files
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
@@ -114,13 +114,14 @@ def label_counts(trailers: Sequence[Trailer]) -> dict[str, Any]:
 def shot_counts(ledgers: Sequence[Path], layout: Layout) -> dict[str, Any]:
     """Shots by duration in frames."""
     durations: Counter[int] = Counter()
-    trailers = [row.trailer for path in ledgers for row in read_ledger(path).values() if row.status == OK]
-    for trailer in trailers:
-        spans, _ = read_spans(layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
+    rows = [row for path in ledgers for row in read_ledger(path).values() if row.status == OK]
+    for row in rows:
+        spans, header = read_spans(layout.shots(row.trailer), kind=Shot, schema=SHOTS_SCHEMA)
+        check_carried(row, header.get("fingerprint", ""), layout.shots(row.trailer))
         durations.update(len(span) for span in spans)
     every = np.repeat(list(durations), list(durations.values())) if durations else np.zeros(0)
     return {
-        "trailers": len(trailers),
+        "trailers": len(rows),
         "shots": int(every.size),
         "mean": float(every.mean()) if every.size else None,
         "median": float(np.median(every)) if every.size else None,

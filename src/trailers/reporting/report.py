@@ -16,7 +16,7 @@ import logging
 import platform
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from trailers.store.atomic import write_text
 from trailers.store.embeddings import read_embedding_attributes
 from trailers.store.experiment import read_metrics
 from trailers.store.layout import Layout
-from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, STATUSES, LedgerRow, read_ledger
+from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, STATUSES, LedgerRow, check_carried, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.shards import shard_files
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
@@ -140,12 +140,15 @@ class Lengths:
     unreadable: tuple[str, ...]
 
 
-def read_lengths(trailers: Sequence[str], layout: Layout) -> Lengths:
+def read_lengths(rows: Iterable[LedgerRow], layout: Layout) -> Lengths:
+    """Of the shots that are those of their ledger rows."""
     lengths: list[int] = []
     counts, unreadable = {}, []
-    for trailer in trailers:
+    for row in rows:
+        trailer, path = row.trailer, layout.shots(row.trailer)
         try:
-            shots, _ = read_spans(layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
+            shots, header = read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)
+            check_carried(row, header.get("fingerprint", ""), path)
         except StoreError as problem:
             log.warning("report: %s", problem)
             unreadable.append(trailer)
@@ -410,7 +413,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
     # A shard without posters has no ledger of them; that of another stage is missed by its trailers, which are absent.
     stages = read_stages([path for path in named if path in arguments.ledgers or path.exists()], layout)
     shots = next((stage for stage in stages if stage.stage == "shots"), Stage("shots"))
-    lengths = read_lengths([row.trailer for row in shots.rows.values() if row.status == OK], layout)
+    lengths = read_lengths((row for row in shots.rows.values() if row.status == OK), layout)
     backbones = describe_backbones(stages, layout)
     experiments = read_experiments(arguments.metrics)
     rows = trailer_rows(trailers, stages, lengths)

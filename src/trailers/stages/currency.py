@@ -22,7 +22,7 @@ from trailers.stages import registry
 from trailers.stages.stage import Stage
 from trailers.store.atomic import TEMPORARY, remove, write_text
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, LedgerRow, read_ledger
+from trailers.store.ledger import OK, LedgerRow, check_carried, read_ledger
 
 log = logging.getLogger(__name__)
 
@@ -78,19 +78,17 @@ class Source:
     def difference(self, trailer: str) -> StoreError | None:
         """What is wrong where the product is another than the ledger says; None where it is the same, or not there."""
         row = self.rows.get(trailer)
-        if row is None or row.status != OK or not row.fingerprint:
+        if row is None or row.status != OK:
             return None
         try:
             carried = self.stage.carried(trailer)
         except TrailerError:
             return None  # missing or damaged: told where it is read
-        if carried == row.fingerprint:
-            return None
-        return StoreError(
-            f"its fingerprint is {carried}, but {self.ledger} says {row.fingerprint}: another run replaced it",
-            where=self.stage.products(trailer)[-1],
-            remedy="Run snakemake again, which makes it anew.",
-        )
+        try:
+            check_carried(row, carried, self.stage.products(trailer)[-1], self.ledger)
+        except StoreError as problem:
+            return problem
+        return None
 
 
 def sources_of(stage: Stage, shard: str) -> list[Source]:

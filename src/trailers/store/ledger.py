@@ -41,6 +41,21 @@ class LedgerRow:
             raise ValueError(f"a status is one of {', '.join(STATUSES)}, got '{self.status}'")
 
 
+def check_carried(row: LedgerRow, carried: str, path: Path, ledger: object = "its ledger") -> None:
+    """Refuse a product that another run replaced since ``row`` was written; a row without a fingerprint claims none.
+
+    Raises:
+        StoreError: ``carried``, the fingerprint in the product at ``path``, is not that of the row.
+    """
+    if row.fingerprint not in ("", carried):
+        raise StoreError(
+            f"its fingerprint is {carried}, but {ledger} says {row.fingerprint}: another run replaced it",
+            where=path,
+            remedy="Run snakemake again, which makes it anew; where it finds nothing to do, "
+            "`python -m trailers verify --repair` before.",
+        )
+
+
 def one_line(text: str) -> str:
     return " ".join(text.split())
 
