@@ -17,8 +17,10 @@ import pytest
 import workflow_lab as lab
 from trailers.__main__ import main
 from trailers.domain import Clip, Shot
+from trailers.store.failures import read_failures
 from trailers.store.frames import open_frames
 from trailers.store.ledger import read_ledger
+from trailers.store.shards import make_shards
 from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_spans
 
 pytestmark = pytest.mark.slow
@@ -393,6 +395,22 @@ def test_without_a_manifest_it_is_said_how_to_make_one(tmp_path):
     done = lab.snakemake(tmp_path, check=False)
     assert done.returncode != 0
     assert "manifest.csv: no such manifest. Write one with `python -m trailers manifest`" in done.stdout + done.stderr
+
+
+def test_a_failing_job_says_why_in_its_log_at_the_terminal_and_for_status(tmp_path):
+    lab.write_manifest(tmp_path, ((name, f"http://127.0.0.1:9/{name}.mp4") for name in ("a", "b")))
+    download = "download={retries: 0, sleep_s: 0, backoff_s: 0.1}"
+    config = ["--config", download, "max_failed_fraction=0.1", "check_disk=false"]
+    (ledger,) = make_shards(["a", "b"], size=100)
+    target = f"results/ledger/download/{ledger}.tsv"
+    done = lab.snakemake(tmp_path, target, "--cores", "1", "--retries", "0", *config, check=False)
+    assert done.returncode != 0
+    last = (tmp_path / "logs" / "download" / f"{ledger}.log").read_text().splitlines()[-1]
+    assert last.startswith(
+        "error: download: 2 of 2 trailers failed, more than max_failed_fraction 0.1 allows; the first:"
+    )
+    assert last in done.stderr.splitlines()
+    assert read_failures(tmp_path / "results") == {f"download/{ledger}": last.removeprefix("error: ")}
 
 
 def test_a_backbone_nobody_knows_is_named_before_anything_is_done(tmp_path):

@@ -26,8 +26,9 @@ from trailers.store.fingerprint import sha256_of
 # PYTHONPATH set outside is dropped for conda environments, so it is set inside the command. An installed package has
 # no src beside its Snakefile, and its python finds it by itself.
 SOURCES = PROJECT / "src"
+# A job's own sentence goes past its log to the terminal, which stays open as number 3 (trailers.machine.terminal).
 shell.prefix(
-    "set -euo pipefail; "
+    "set -euo pipefail; exec 3>&2; export TRAILERS_TERMINAL=3; "
     + (f"export PYTHONPATH={shlex.quote(str(SOURCES))}; " if SOURCES.is_dir() else "")
 )
 
