@@ -5,7 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trailers.errors import StoreError
-from trailers.store.frames import BLOCK, from_differences, open_frames, to_differences, write_frames
+from trailers.store.frames import (
+    AHEAD_BLOCKS,
+    BLOCK,
+    FramesAhead,
+    from_differences,
+    open_frames,
+    to_differences,
+    write_frames,
+)
 
 
 def noise(frames, seed=0):
@@ -154,3 +162,34 @@ def test_another_schema_is_refused(tmp_path):
         file["frames"] = noise(1)
     with pytest.raises(StoreError, match="schema is 'trailer-frames/1'"), open_frames(tmp_path / "t"):
         pass
+
+
+@pytest.mark.parametrize("step", [50, 240, 700])
+def test_reading_ahead_gives_the_same_frames(tmp_path, step):
+    frames, path = noise(1500), tmp_path / "t.frames.h5"
+    with write_frames(path) as writer:
+        writer.append(frames)
+        writer.describe({})
+    ahead = FramesAhead(path, len(frames))
+    for start in range(0, 1500, step):  # overlapping, as windows are
+        end = min(1500, start + step + 50)
+        assert (ahead.read(start, end) == frames[start:end]).all()
+    for start in (1300, 10, 700):  # and here and there, as windows that are computed again
+        assert (ahead.read(start, start + 100) == frames[start : start + 100]).all()
+    assert len(ahead.blocks) <= 1 + 1 + AHEAD_BLOCKS
+
+
+@pytest.mark.parametrize("place", [10, -3])
+def test_a_block_that_is_damaged_is_named_when_it_is_read(stored, place):
+    frames, path = stored
+    with h5py.File(path, "r") as file:
+        info = file["differences"].id.get_chunk_info(1)
+    content = bytearray(path.read_bytes())
+    content[info.byte_offset + place % info.size] ^= 0xFF
+    path.write_bytes(content)
+    ahead = FramesAhead(path, len(frames))
+    assert (ahead.read(0, 100) == frames[:100]).all()
+    with pytest.raises(StoreError, match="is damaged"):
+        ahead.read(200, 300)
+    with open_frames(path) as whole, pytest.raises(StoreError, match="is damaged"):
+        whole.read(200, 300)

@@ -31,7 +31,7 @@ from trailers.settings import from_flags, setting
 from trailers.stages import shard
 from trailers.stages.stage import Stage, Work, check_owner
 from trailers.store.fingerprint import fingerprint
-from trailers.store.frames import open_frames
+from trailers.store.frames import FramesAhead, open_frames
 from trailers.store.layout import Layout
 from trailers.store.ledger import LedgerRow
 from trailers.store.scores import Scores, read_scores, write_scores
@@ -243,10 +243,11 @@ class Shots(Stage):
         if count == 0:
             raise VideoError(f"{path}: holds no frames. Look at the video of {trailer}.")
 
+        ahead = FramesAhead(path, count)
+
         def read(start: int, end: int) -> np.ndarray:
             alive()
-            with open_frames(path) as frames:
-                return frames.read(start, end)
+            return ahead.read(start, end)
 
         return Video(count, read)
 
