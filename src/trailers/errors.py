@@ -18,12 +18,16 @@ class TrailerError(Exception):
         what: what is wrong, with the values that show it.
         where: the file, setting or trailer it is about.
         remedy: what to do about it, as a sentence of its own.
+        reason: a few words without values, the same for every trailer with this trouble; status and report count by
+            them. Its class has some, where nothing more exact is known.
     """
 
     dead = False
+    reason = "error"
 
-    def __init__(self, what: str, *, where: object = "", remedy: str = "") -> None:
+    def __init__(self, what: str, *, where: object = "", remedy: str = "", reason: str = "") -> None:
         self.what = what
+        self.reason = reason or self.reason
         self.where = str(where)
         self.remedy = remedy
         sentence = f"{where}: {what}" if self.where else what
@@ -46,9 +50,13 @@ def _restored(kind: type[TrailerError], sentence: str, fields: dict[str, object]
 class ConfigError(TrailerError):
     """A setting that does not exist, or a value it cannot have."""
 
+    reason = "setting refused"
+
 
 class ManifestError(TrailerError):
     """A manifest that cannot be read as one."""
+
+    reason = "manifest refused"
 
 
 class DownloadError(TrailerError):
@@ -73,21 +81,29 @@ class VideoError(TrailerError):
     """A video that cannot be decoded as it should. The same bytes will fail again."""
 
     dead = True
+    reason = "video cannot be decoded"
 
 
 class ImageError(TrailerError):
     """A poster that cannot be read as an image. The same bytes will fail again."""
 
     dead = True
+    reason = "image cannot be decoded"
 
 
 class StoreError(TrailerError):
     """A product on disk that is missing, damaged, or of another schema."""
 
+    reason = "product missing or damaged"
+
 
 class WeightsError(TrailerError):
     """Weights that are missing, damaged, or not the ones asked for."""
 
+    reason = "weights missing or damaged"
+
 
 class SystemicError(TrailerError):
     """So much went wrong at once that the cause is not the trailers; the job must fail."""
+
+    reason = "not the trailer's fault"

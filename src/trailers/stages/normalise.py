@@ -124,6 +124,7 @@ def check_share(source: Path, seen: Probe, made: Converted, share: float, *, min
             f"than normalise.min_share {min_share:.0%}",
             where=source,
             remedy="Download it again.",
+            reason="too few frames decoded",
         )
 
 
@@ -134,7 +135,8 @@ def check_counts(path: Path, frames: int) -> None:
     if wrong:
         found = ", ".join(f"{reader} {count}" for reader, count in wrong.items())
         raise VideoError(
-            f"detection got {frames} frames, but in the 24 fps video there are, by {found}. Report this video."
+            f"detection got {frames} frames, but in the 24 fps video there are, by {found}. Report this video.",
+            reason="frame counts differ",
         )
 
 
@@ -166,7 +168,9 @@ class Normalise(Stage):
         """The video as published, and its sha256."""
         receipt = read_receipt(self.layout.receipt(trailer))
         if receipt.status != OK:
-            raise VideoError(f"there is no video: {receipt.error}", where=self.layout.receipt(trailer))
+            raise VideoError(
+                f"there is no video: {receipt.error}", where=self.layout.receipt(trailer), reason="not downloaded"
+            )
         return source_of(self.layout.receipt(trailer), receipt), receipt.sha256
 
     def fingerprint(self, trailer: str) -> str:

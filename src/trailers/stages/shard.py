@@ -140,7 +140,7 @@ class ShardRun:
         trailer, words = watchdog.take_note(note)
         if trailer in work:
             work.remove(trailer)
-            self.fail(trailer, TrailerError(words))
+            self.fail(trailer, TrailerError(words, reason="ended its job"))
         if work:
             self.watchdog = watchdog.start(note, self.stage, self.timeout_s)
         return work
@@ -197,9 +197,11 @@ class ShardRun:
             log.error("%s: %s: unexpected", self.stage, trailer, exc_info=problem)
         status = DEAD if isinstance(problem, TrailerError) and problem.dead else FAILED
         words = str(problem) if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}: {problem}"
-        facts = {}
+        # Not more exact: an unexpected error's words hold paths and numbers.
+        is_known = isinstance(problem, TrailerError)
+        facts = {"reason": problem.reason if is_known else f"unexpected {type(problem).__name__}"}
         if isinstance(problem, DownloadError):
-            facts = {"reason": problem.reason, "sentence": problem.sentence}
+            facts["sentence"] = problem.sentence
         self.record(LedgerRow(trailer, status, facts=facts, error=f"{self.stage}: {words}"))
 
     def close(self) -> None:
@@ -241,7 +243,7 @@ class ShardRun:
         if row.status != OK or not row.path or (self.layout.root / row.path).exists():
             return row
         words = f"{self.stage}: {self.layout.root / row.path}: was removed while the stage ran. Run it again."
-        return LedgerRow(row.trailer, FAILED, error=words)
+        return LedgerRow(row.trailer, FAILED, facts={"reason": "product removed"}, error=words)
 
     def count_attempt(self) -> None:
         """Tell Snakemake, through a parameter of the rule, that this shard wants another run."""

@@ -204,7 +204,8 @@ class Shots(Stage):
         if not shots:
             raise VideoError(
                 f"{trailer}: none of its {len(scores)} frames is in a shot of at least {settings.min_frames} frames. "
-                "Lower shots.min_frames."
+                "Lower shots.min_frames.",
+                reason="no shot",
             )
         return shots
 
@@ -241,7 +242,7 @@ class Shots(Stage):
         with open_frames(path) as frames:
             count = len(frames)
         if count == 0:
-            raise VideoError(f"{path}: holds no frames. Look at the video of {trailer}.")
+            raise VideoError(f"{path}: holds no frames. Look at the video of {trailer}.", reason="no frames")
 
         ahead = FramesAhead(path, count)
 

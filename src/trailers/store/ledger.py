@@ -40,6 +40,18 @@ class LedgerRow:
         if self.status not in STATUSES:
             raise ValueError(f"a status is one of {', '.join(STATUSES)}, got '{self.status}'")
 
+    @property
+    def reason(self) -> str:
+        """A few words that all trailers with the same trouble share; empty where there is none."""
+        if self.status == SKIPPED:
+            return "an earlier stage was not ok"
+        return str(self.facts.get("reason") or "no reason recorded") if self.status in (DEAD, FAILED) else ""
+
+    @property
+    def warnings(self) -> str:
+        """What a trailer that is ok has to be told of, as sentences; empty where there is nothing."""
+        return str(self.facts.get("warnings") or "") if self.status == OK else ""
+
 
 def check_carried(row: LedgerRow, carried: str, path: Path, ledger: object = "its ledger") -> None:
     """Refuse a product that another run replaced since ``row`` was written; a row without a fingerprint claims none.

@@ -79,6 +79,7 @@ def refuse_too_long(source: Path, seconds: float, max_hours: float) -> None:
             f"gives more than {max_hours:g} h at {FPS} fps: it is that long, or time stamps are damaged",
             where=source,
             remedy="Raise normalise.max_hours in config.yaml if it is that long.",
+            reason="too long",
         )
 
 

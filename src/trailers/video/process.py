@@ -160,7 +160,8 @@ class Log:
         if frames != self.frames_out:
             raise VideoError(
                 f"{source}: detection got {frames} frames where ffmpeg made {self.frames_out}{self.quoted()}. "
-                "Report this video."
+                "Report this video.",
+                reason="frame counts differ",
             )
         shortest, longest = self.shortest_gap * self.time_base, self.longest_gap * self.time_base
         is_variable = longest - shortest > CLOCK_JITTER_S
@@ -237,17 +238,27 @@ def check_end(code: int, source: Path, log: Log) -> None:
         if words in log.last:
             raise OSError(number, os.strerror(number), str(source))
     if any("opening output" in words for words in log.complaints):
-        raise TrailerError(f"{source}: ffmpeg found no place to write to{log.quoted()}. Run again.")
+        raise TrailerError(
+            f"{source}: ffmpeg found no place to write to{log.quoted()}. Run again.", reason="no place to write to"
+        )
     if any(words in log.last for words in ("Cannot allocate memory", "Resource temporarily unavailable")):
-        raise TrailerError(f"{source}: ffmpeg ran out of memory or threads{log.quoted()}. Run again with more of them.")
+        raise TrailerError(
+            f"{source}: ffmpeg ran out of memory or threads{log.quoted()}. Run again with more of them.",
+            reason="out of memory",
+        )
     if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
         raise TrailerError(
-            f"{source}: ffmpeg was stopped from outside by signal {-code}; for want of memory? Run again."
+            f"{source}: ffmpeg was stopped from outside by signal {-code}; for want of memory? Run again.",
+            reason="ffmpeg was stopped",
         )
     if not log.frames_out:
         raise nothing_decoded(source, log)
-    raise VideoError(f"{source}: ffmpeg stopped with code {code}{log.quoted()}. Download it again.")
+    raise VideoError(
+        f"{source}: ffmpeg stopped with code {code}{log.quoted()}. Download it again.", reason="ffmpeg stopped"
+    )
 
 
 def nothing_decoded(source: Path, log: Log) -> VideoError:
-    return VideoError(f"{source}: not one frame of it could be decoded{log.quoted()}. Download it again.")
+    return VideoError(
+        f"{source}: not one frame of it could be decoded{log.quoted()}. Download it again.", reason="no frames"
+    )

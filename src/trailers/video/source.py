@@ -95,7 +95,10 @@ def probe(path: Path) -> Probe:
             return inspect(path, container)
     except (OSError, ValueError, av.FFmpegError) as problem:
         raise VideoError(
-            f"is no video that can be read here: {why_not(path) or problem}", where=path, remedy="Download it again."
+            f"is no video that can be read here: {why_not(path) or problem}",
+            where=path,
+            remedy="Download it again.",
+            reason="not a video",
         ) from None
 
 
@@ -112,15 +115,16 @@ def refuse_early(path: Path) -> None:
     """Raises VideoError for what needs no decoder to be told."""
     remedy = "Give a video file instead."
     if not path.is_file():
-        raise VideoError("is not a file", where=path, remedy=remedy)
+        raise VideoError("is not a file", where=path, remedy=remedy, reason="not a file")
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
-        raise VideoError("is empty", where=path, remedy="Download it again.")
+        raise VideoError("is empty", where=path, remedy="Download it again.", reason="not a video")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(PLAYLISTS) or b"<MPD" in head[:1024]:
-        raise VideoError("is a playlist and no video; nothing it names was opened", where=path, remedy=remedy)
+        what = "is a playlist and no video; nothing it names was opened"
+        raise VideoError(what, where=path, remedy=remedy, reason="not a video")
     if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
-        raise VideoError("is text and no video", where=path, remedy=remedy)
+        raise VideoError("is text and no video", where=path, remedy=remedy, reason="not a video")
 
 
 def inspect(path: Path, container: Any) -> Probe:
@@ -134,7 +138,10 @@ def inspect(path: Path, container: Any) -> Probe:
     seen = look(path, stream.index) or as_the_container_says(stream)
     if min(seen.width, seen.height) < MIN_SIDE:
         raise VideoError(
-            f"is {seen.width}x{seen.height} px and shows nothing", where=path, remedy="Get another format of it."
+            f"is {seen.width}x{seen.height} px and shows nothing",
+            where=path,
+            remedy="Get another format of it.",
+            reason="too small",
         )
     turn = turn_of(path, chosen.first_frame)
     is_sideways = any(word.startswith("transpose") for word in turn)
@@ -176,7 +183,7 @@ def refuse_without_video(path: Path, container: Any) -> None:
     if all(is_picture(stream) for stream in streams):
         sound = "sound and no video" if container.streams.audio else "no video stream"
         what = "a cover picture and no video" if streams else sound
-        raise VideoError(f"has {what}", where=path, remedy="Get another format of it.")
+        raise VideoError(f"has {what}", where=path, remedy="Get another format of it.", reason="not a video")
 
 
 def is_picture(stream: Any) -> bool:
@@ -196,7 +203,9 @@ def choose_stream(path: Path, container: Any, packets: Packets) -> tuple[StreamP
     videos = [video for video in packets.streams.values() if not is_picture(video.stream)]
     filled = [video for video in videos if len(video)]
     if not filled:
-        raise VideoError("not one frame of it can be found", where=path, remedy="Download it again.")
+        raise VideoError(
+            "not one frame of it can be found", where=path, remedy="Download it again.", reason="no frames"
+        )
     if len(filled) == 1:
         return filled[0], len(videos)
     lengths = {id(video): timeline(video, container.format.name) for video in filled}
@@ -214,7 +223,9 @@ def choose_stream(path: Path, container: Any, packets: Packets) -> tuple[StreamP
 def refuse_still(path: Path, times: Timeline, cut_off: int) -> None:
     """Raises VideoError where there is nothing to watch: one picture, or hours made of a few."""
     if times.frames + cut_off == 1:
-        raise VideoError("is one still picture and no video", where=path, remedy="Give another link.")
+        raise VideoError(
+            "is one still picture and no video", where=path, remedy="Give another link.", reason="still picture"
+        )
     # Two recordings that were joined have many frames for each jump of the clock.
     is_torn = 1 < times.frames <= len(times.jumps_s) + 1
     if is_torn or times.length_s > SLOWEST_S * times.frames:
@@ -223,6 +234,7 @@ def refuse_still(path: Path, times: Timeline, cut_off: int) -> None:
             f"shows {times.frames} pictures in {seconds:.0f} s: it is a slide show and no video",
             where=path,
             remedy="Give another link.",
+            reason="slide show",
         )
 
 
@@ -245,6 +257,7 @@ def turn_of(path: Path, frame: Any) -> tuple[str, ...]:
                 f"is to be shown turned by {frame.rotation} degrees, and only multiples of 90 leave no empty corners",
                 where=path,
                 remedy="Re-encode it upright.",
+                reason="turned picture",
             )
         return TURNS[signs]
     return ()
