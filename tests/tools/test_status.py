@@ -9,10 +9,12 @@ from collections import namedtuple
 
 import pytest
 
+from trailers.__main__ import main
 from trailers.errors import ConfigError
 from trailers.store.layout import Layout
 from trailers.store.ledger import LedgerRow, write_ledger
 from trailers.tools import status
+from trailers.tools.status import lines, text
 
 NOW = 1_700_000_000.0
 PAIRS = [("shot24", "timm:tiny"), ("seq32", "timm:tiny")]
@@ -30,7 +32,10 @@ def layout(tmp_path):
             rows[4] = LedgerRow("t4", "dead", error="download: removed: by its owner", facts={"reason": "removed"})
         write_ledger(layout.ledger("download", shard), rows)
     rows = [LedgerRow(name, "ok") for name in TRAILERS[:3]]
-    rows += [LedgerRow("t3", "failed", error="normalise: stopped: x"), LedgerRow("t4", "skipped")]
+    rows += [
+        LedgerRow("t3", "failed", error="normalise: /media/disk/t3.mp4: stopped: x", facts={"reason": "ffmpeg stopped"}),
+        LedgerRow("t4", "skipped"),
+    ]
     write_ledger(layout.ledger("normalise", "s0000a"), rows)
     layout.video("t0").parent.mkdir()
     # A product a minute, the last half a minute ago.
@@ -43,7 +48,7 @@ def layout(tmp_path):
 
 
 def line_of(layout, *key):
-    return status.measure(layout, key, TRAILERS, NOW)[0]
+    return lines.measure(layout, key, TRAILERS, NOW)[0]
 
 
 def test_trailers_are_counted_by_status_and_the_rest_waits(layout):
@@ -67,15 +72,15 @@ def test_the_rate_and_what_is_left_follow_from_the_times_of_the_products(layout)
 
 def test_only_the_last_ten_minutes_count_for_the_rate():
     old = [NOW - 5000.0 - second for second in range(1000)]
-    assert status.rate([*old, NOW - 500, NOW - 100], NOW) == pytest.approx(2 / 10)
-    assert status.rate(old, NOW) == 0
-    assert status.rate([NOW - 1], NOW) == 0
+    assert lines.rate([*old, NOW - 500, NOW - 100], NOW) == pytest.approx(2 / 10)
+    assert lines.rate(old, NOW) == 0
+    assert lines.rate([NOW - 1], NOW) == 0
 
 
 def test_without_movement_nobody_knows_what_is_left(layout):
     line = line_of(layout, "shots")
     assert line.left_s is None
-    assert status.duration(line.left_s) == "?"
+    assert text.duration(line.left_s) == "?"
 
 
 def test_what_is_expected_on_disk_counts_those_to_come_as_the_others_went(layout):
@@ -93,7 +98,7 @@ def test_a_trailer_in_two_ledgers_has_the_younger_row(layout):
 
 
 def test_trailers_that_left_the_manifest_are_not_counted(layout):
-    line, rows = status.measure(layout, ("normalise",), ["t0", "t9"], NOW)
+    line, rows = lines.measure(layout, ("normalise",), ["t0", "t9"], NOW)
     assert line.counts == {"ok": 1}
     assert (line.waiting, line.made) == (1, 0)
     assert list(rows) == ["t0"]
@@ -113,8 +118,7 @@ def test_all_that_is_asked_for_has_a_line_and_what_was_made_before_too(layout):
 
 
 def test_the_table_is_aligned_and_says_all_of_it(layout):
-    lines = list(status.table([line_of(layout, "normalise")]))
-    assert lines == [
+    assert list(text.table([line_of(layout, "normalise")])) == [
         "           ok  dead  failed  skipped  waiting  made  a minute   left  on disk  in the end",
         "normalise   3     0       1        1        5     2       0.9  3 min   0.0 MB      0.0 MB",
     ]
@@ -125,11 +129,11 @@ def test_everything_is_shown(layout, monkeypatch):
     (layout.root / "classify" / "main" / "split1").mkdir()
     (layout.root / "classify" / "main" / "split0" / "metrics.json").touch()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 2_000_000_000))
-    lines = list(status.describe(layout, TRAILERS, PAIRS, NOW))
-    assert lines[0] == "10 trailers"
-    assert "classify main: 1 of 2 splits done that have begun" in lines
-    assert "disk: 0.0 MB used, about 0.0 MB in the end, 2.0 GB free" in lines
-    assert lines[-2:] == ["      1 dead in download: removed", "      1 failed in normalise: stopped"]
+    shown = list(status.describe(layout, TRAILERS, PAIRS, NOW))
+    assert shown[0] == "10 trailers"
+    assert "classify main: 1 of 2 splits done that have begun" in shown
+    assert "disk: 0.0 MB used, about 0.0 MB in the end, 2.0 GB free" in shown
+    assert shown[-2:] == ["      1 dead in download: removed", "      1 failed in normalise: ffmpeg stopped"]
 
 
 def test_a_disk_that_will_be_full_is_told(layout, monkeypatch):
@@ -142,7 +146,7 @@ def test_a_disk_that_will_be_full_is_told(layout, monkeypatch):
     [(0, "-"), (100, "2 min"), (3599, "1 h 00 min"), (7500, "2 h 05 min"), (3 * 86400, "3.0 d"), (None, "?")],
 )
 def test_durations_are_in_words(seconds, words):
-    assert status.duration(seconds) == words
+    assert text.duration(seconds) == words
 
 
 def test_without_a_manifest_the_ledgers_say_who_there_is(layout, tmp_path):
@@ -153,14 +157,16 @@ def test_without_a_manifest_the_ledgers_say_who_there_is(layout, tmp_path):
 
 def test_nothing_is_written(layout, tmp_path, capsys):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    status.run(argparse.Namespace(results=layout.root, manifest=tmp_path / "none.csv", every_s=None))
+    status.run(
+        argparse.Namespace(results=layout.root, manifest=tmp_path / "none.csv", every_s=None, list=None, csv=False)
+    )
     assert capsys.readouterr().out.startswith("10 trailers\n")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="there is no such folder"):
-        status.run(argparse.Namespace(results=tmp_path / "none", manifest=None, every_s=None))
+        status.run(argparse.Namespace(results=tmp_path / "none", manifest=None, every_s=None, list=None, csv=False))
 
 
 def test_posters_are_counted_of_those_who_have_one(layout, tmp_path):
@@ -172,9 +178,96 @@ def test_posters_are_counted_of_those_who_have_one(layout, tmp_path):
     layout.poster("resnet50", "t0").write_bytes(bytes(2_000_000))
     (tmp_path / "m.csv").write_text("trailer,url,poster\nt0,0.mp4,a.jpg\nt1,1.mp4,\nt2,2.mp4,b.jpg\nt5,5.mp4,c.jpg\n")
     posters = status.known_posters(tmp_path / "m.csv")
-    lines = [line.split() for line in status.describe(layout, TRAILERS, PAIRS, NOW, posters)]
+    shown = [line.split() for line in status.describe(layout, TRAILERS, PAIRS, NOW, posters)]
     # ok, dead, failed, skipped, waiting
-    assert next(line for line in lines if line[0] == "posters")[1:6] == ["1", "1", "0", "0", "1"]
-    embedded = next(line for line in lines if line[:2] == ["posters", "resnet50"])
+    assert next(line for line in shown if line[0] == "posters")[1:6] == ["1", "1", "0", "0", "1"]
+    embedded = next(line for line in shown if line[:2] == ["posters", "resnet50"])
     assert embedded[2:7] == ["1", "0", "0", "0", "2"]
     assert embedded[-4:-2] == ["2.0", "MB"]
+
+
+ENDS = {
+    "removed": LedgerRow("t0", "dead", error="download: removed: by a, who owns t0", facts={"reason": "removed"}),
+    "again": LedgerRow("t1", "dead", error="download: removed: by b, who owns t1", facts={"reason": "removed"}),
+    "earlier": LedgerRow("t2", "dead", error="download: /a/b.mp4: is empty"),
+}
+
+
+def test_reasons_are_counted_by_their_type_whatever_the_sentences_say(tmp_path):
+    layout = Layout(tmp_path)
+    write_ledger(layout.ledger("download", "s0"), list(ENDS.values()))
+    shown = list(status.describe(layout, ["t0", "t1", "t2", "t3"], [], NOW))
+    assert shown[-2:] == ["      2 dead in download: removed", "      1 dead in download: no reason recorded"]
+
+
+def test_the_trailers_of_a_status_are_listed_as_csv(layout, tmp_path, capsys):
+    words = ["status", "--results", str(layout.root), "--manifest", str(tmp_path / "none.csv"), "--csv", "--list"]
+    assert main([*words, "dead"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "trailer,stage,status,reason,sentence",
+        "t4,download,dead,removed,removed: by its owner",
+    ]
+    assert main([*words, "failed"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "t3,normalise,failed,ffmpeg stopped,/media/disk/t3.mp4: stopped: x"
+    ]
+    assert main([*words, "waiting"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == ["t5,normalise,waiting,,", "t6,normalise,waiting,,"]
+
+
+def test_csv_without_a_status_is_refused(layout, capsys):
+    assert main(["status", "--results", str(layout.root), "--csv"]) == 1
+    assert "--csv: needs --list" in capsys.readouterr().err
+
+
+def test_warnings_and_missed_quality_are_counted(tmp_path):
+    layout = Layout(tmp_path)
+    rows = [LedgerRow(name, "ok", facts={"quality": ["incomplete"]}) for name in ("t0", "t1")]
+    write_ledger(layout.ledger("download", "s0"), rows)
+    told = LedgerRow("t0", "ok", facts={"warnings": "the file was cut off; 5 frames are missing"})
+    write_ledger(layout.ledger("normalise", "s0"), [told, LedgerRow("t1", "ok")])
+    shown = list(status.describe(layout, ["t0", "t1"], [], NOW))
+    assert shown[-2:] == [
+        "      2 with a warning of download: incomplete",
+        "      1 with a warning of normalise: see each trailer",
+    ]
+
+
+@pytest.mark.parametrize("dead", [1, 3, 4])
+def test_where_no_trailer_came_through_a_stage_status_says_so_and_fails(tmp_path, capsys, dead):
+    layout, names = Layout(tmp_path / "results"), ["t0", "t1", "t2", "t3"]
+    gone = {"status": "dead", "error": "download: removed: x", "facts": {"reason": "removed"}}
+    write_ledger(
+        layout.ledger("download", "s0"),
+        [LedgerRow(name, **gone) if n < dead else LedgerRow(name, "ok") for n, name in enumerate(names)],
+    )
+    words = ["status", "--results", str(layout.root), "--manifest", str(tmp_path / "none.csv")]
+    assert main(words) == (dead == 4)
+    told = "error: none of 4 trailers came through download (4 dead: removed)." in capsys.readouterr().err
+    assert told == (dead == 4)
+
+
+def test_many_ends_of_one_kind_are_told_first(tmp_path):
+    layout, names = Layout(tmp_path), [f"t{number}" for number in range(6)]
+    facts = {"reason": "client", "sentence": "please sign in"}
+    write_ledger(layout.ledger("download", "s0"), [LedgerRow(name, "failed", facts=facts) for name in names])
+    shown = list(status.describe(layout, names, [], NOW))
+    assert [line for line in shown if line.startswith("look at this first")] == [
+        "look at this first: download: 6 of 6 trailers are failed for the same reason, 6 of them in a row: client: "
+        '"please sign in". The cause is hardly the trailers.'
+    ]
+
+
+def test_a_job_that_failed_says_why(layout):
+    note = layout.root / "failures" / "shots" / "s0000a"
+    note.parent.mkdir(parents=True)
+    note.write_text("the GPU is gone\n")
+    assert "a job failed: shots/s0000a: the GPU is gone" in list(status.describe(layout, TRAILERS, PAIRS, NOW))
+
+
+def test_the_whole_run_takes_as_long_as_its_slowest_stage(layout):
+    line = line_of(layout, "normalise")
+    # Three of the last five products' trailers wait: 3.4 min at 0.9 per minute; shots has made nothing yet.
+    assert text.time_left([line]) == "about 3 min"
+    assert text.time_left([line, line_of(layout, "shots")]).startswith("at least 3 min, and the time of shots")
+    assert text.time_left([]) == "nothing is waiting"

@@ -197,9 +197,9 @@ class ShardRun:
             log.error("%s: %s: unexpected", self.stage, trailer, exc_info=problem)
         status = DEAD if isinstance(problem, TrailerError) and problem.dead else FAILED
         words = str(problem) if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}: {problem}"
-        # Not more exact: an unexpected error's words hold paths and numbers.
-        is_known = isinstance(problem, TrailerError)
-        facts = {"reason": problem.reason if is_known else f"unexpected {type(problem).__name__}"}
+        # Of an unexpected error the kind alone: its words hold paths and numbers.
+        reason = problem.reason if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}"
+        facts = {"reason": reason}
         if isinstance(problem, DownloadError):
             facts["sentence"] = problem.sentence
         self.record(LedgerRow(trailer, status, facts=facts, error=f"{self.stage}: {words}"))

@@ -80,8 +80,7 @@ def uniform_deaths(rows: Iterable[LedgerRow]) -> list[UniformEnd]:
     longest: Counter[tuple[str, str, str]] = Counter()
     before, length = None, 0
     for row in tried:
-        reason = str(row.facts.get("reason", ""))
-        key = (row.status, reason, str(row.facts.get("sentence") or reason or row.error))
+        key = (row.status, str(row.facts.get("reason", "")), str(row.facts.get("sentence") or row.error))
         length = length + 1 if key == before else 1
         before = key
         if row.status in (DEAD, FAILED):

@@ -1,138 +1,39 @@
 """Tell how far a run is: for each stage what is done, what is not, how fast it goes and how long it will take.
 
 in   the manifest, the ledgers, names, sizes and times of the products; nothing is opened but ledgers
-out  a table on the screen; jobs may run meanwhile
+out  a table on the screen; jobs may run meanwhile. Exit status 1 where a stage is through without one trailer
 
     ok       in a ledger, with its product         waiting  in no ledger yet
     dead     permanent: removed, private, no video made     of those waiting: the product is there, its shard at work
     failed   transient: the next run tries again   a minute products of the last ten minutes
     skipped  the stage before was not ok           left     waiting that is not made, at that rate
+
+Below it: the time left of the whole run, disk, jobs that failed and why, what many trailers share, and every reason
+with its count. `--list dead --csv` names the trailers.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
-import os
-import re
 import shutil
+import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from trailers.domain import folder_name
-from trailers.errors import ConfigError, StoreError
+from trailers.errors import ConfigError
 from trailers.plan.studies import plan_here
 from trailers.stages import registry
-from trailers.store.atomic import TEMPORARY
+from trailers.stages.outcome import Rows, alarms, nothing_usable, troubles, warnings
+from trailers.store.failures import read_failures
 from trailers.store.layout import Layout
-from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger
+from trailers.store.ledger import read_ledger
 from trailers.store.manifest import read_manifest
-
-log = logging.getLogger(__name__)
-
-WINDOW_S = 600.0  # the rate is that of the last ten minutes
-SHOWN = 5  # commonest reasons
-
-
-@dataclass
-class Files:
-    """What lies in one folder of products."""
-
-    done_s: dict[str, float] = field(default_factory=dict)  # trailer -> when its product appeared
-    size: int = 0  # bytes, of all files
-
-
-def list_files(folder: Path, suffix: str) -> Files:
-    found = Files()
-    if not folder.is_dir():
-        return found
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:  # renamed while we looked
-                continue
-            if not entry.is_file(follow_symlinks=False):
-                continue
-            found.size += status.st_size
-            if entry.name.endswith(suffix) and not entry.name.startswith(TEMPORARY):
-                found.done_s[entry.name.removesuffix(suffix)] = status.st_mtime
-    return found
-
-
-@dataclass(frozen=True)
-class Line:
-    """One stage, on one clip strategy and backbone where it has them."""
-
-    key: tuple[str, ...]
-    counts: Counter[str]  # status -> trailers
-    waiting: int
-    made: int  # of the waiting
-    a_minute: float
-    size: int  # bytes on disk
-    expected_size: int  # bytes when all is done
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds until the waiting are made; none when nothing moves."""
-        todo = self.waiting - self.made
-        return 60 * todo / self.a_minute if self.a_minute else (0 if todo == 0 else None)
-
-
-def measure(
-    layout: Layout, key: tuple[str, ...], trailers: Sequence[str], now_s: float
-) -> tuple[Line, dict[str, LedgerRow]]:
-    """The line of one stage, and the rows of its ledgers."""
-    rows = read_rows(layout, key, set(trailers))
-    files = list_files(layout.root.joinpath(*key), suffix_of(layout, key))
-    counts = Counter(row.status for row in rows.values())
-    waiting = [trailer for trailer in trailers if trailer not in rows]
-    made = sum(trailer in files.done_s for trailer in waiting)
-    done = counts[OK] + made
-    # What is dead or skipped will have no product; the waiting are taken to go as the others did.
-    decided = counts[OK] + counts[DEAD] + counts[SKIPPED]
-    hoped = counts[OK] + counts[FAILED] + len(waiting) * (counts[OK] / decided if decided else 1)
-    ours = sum(trailer in files.done_s for trailer in trailers)
-    size = round(files.size * ours / len(files.done_s)) if files.done_s else 0
-    line = Line(
-        key, counts, len(waiting), made,
-        rate(list(files.done_s.values()), now_s), size, round(size * max(1, hoped / done)) if done else 0,
-    )  # fmt: skip
-    return line, rows
-
-
-def suffix_of(layout: Layout, key: tuple[str, ...]) -> str:
-    """How the file is called whose appearance says that a trailer is done."""
-    entry = registry.find(key)
-    return entry.on_disk(layout, key[1:]).suffix() if entry else ""
-
-
-def read_rows(layout: Layout, key: tuple[str, ...], trailers: set[str]) -> dict[str, LedgerRow]:
-    """Trailer -> its row; where shards have changed and two ledgers have it, that of the younger."""
-    rows: dict[str, LedgerRow] = {}
-    ledgers = [
-        path for path in layout.root.joinpath("ledger", *key).glob("*.tsv") if not path.name.startswith(TEMPORARY)
-    ]
-    for path in sorted(ledgers, key=lambda path: (path.stat().st_mtime_ns, path.name)):
-        try:
-            found = read_ledger(path)
-        except StoreError as problem:
-            log.warning("status: %s", problem)
-            continue
-        rows.update({trailer: row for trailer, row in found.items() if trailer in trailers})
-    return rows
-
-
-def rate(times_s: Sequence[float], now_s: float) -> float:
-    """Products a minute over the last ten minutes, or since the first where that is less."""
-    recent = [time_s for time_s in times_s if now_s - WINDOW_S < time_s <= now_s]
-    if len(recent) < 2:
-        return 0.0
-    began_s = now_s - WINDOW_S if len(recent) < sum(time_s <= now_s for time_s in times_s) else min(recent)
-    return 60 * (len(recent) - (began_s == min(recent))) / max(now_s - began_s, 1.0)
+from trailers.tools.status.lines import Line, measure
+from trailers.tools.status.listing import COLUMNS, LISTED, as_csv, as_text, listed
+from trailers.tools.status.text import in_words, table, time_left
 
 
 def keys(layout: Layout, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
@@ -143,45 +44,12 @@ def keys(layout: Layout, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, ..
     return sorted(known, key=lambda key: registry.order(key)[0])
 
 
-def table(lines: Sequence[Line]) -> Iterator[str]:
-    """The lines of the table, columns aligned."""
-    rows = [["", OK, DEAD, FAILED, SKIPPED, "waiting", "made", "a minute", "left", "on disk", "in the end"]]
-    for line in lines:
-        counts = [f"{line.counts[status]:,}" for status in (OK, DEAD, FAILED, SKIPPED)]
-        speed = f"{line.a_minute:.1f}" if line.a_minute and line.waiting else "-"
-        sizes = [in_words(size) for size in (line.size, line.expected_size)]
-        todo = [f"{line.waiting:,}", f"{line.made:,}", speed, duration(line.left_s)]
-        rows.append([" ".join(line.key), *counts, *todo, *sizes])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for first, *others in rows:
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
-        yield "  ".join(cells).rstrip()
-
-
-def in_words(size: float) -> str:
-    """A number of bytes."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB" if size else "-"
-
-
-def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min" if seconds else "-"
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 48 * 60 else f"{minutes / 1440:.1f} d"
-
-
-def reasons(rows: dict[tuple[str, ...], dict[str, LedgerRow]]) -> Iterator[str]:
-    """The commonest reasons, most first."""
-    found: Counter[str] = Counter()
-    for key, of_stage in rows.items():
-        for row in of_stage.values():
-            if row.status in (DEAD, FAILED):
-                words = str(row.facts.get("reason") or re.split(r"[:(]", registry.without_name(key, row.error))[0])
-                found[f"{row.status} in {' '.join(key)}: {words.strip()[:60]}"] += 1
-    for words, count in sorted(found.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]:
-        yield f"{count:>7,} {words}"
+def reasons(rows: Rows) -> Iterator[str]:
+    """Why trailers were lost and what those that are ok are warned of, the commonest first, as counts."""
+    for group in troubles(rows):
+        yield f"{len(group.trailers):>7,} {group.status} in {group.stage}: {group.reason}"
+    for group in warnings(rows):
+        yield f"{len(group.trailers):>7,} with a warning of {group.stage}: {group.reason}"
 
 
 def metrics(layout: Layout) -> Iterator[str]:
@@ -192,6 +60,32 @@ def metrics(layout: Layout) -> Iterator[str]:
         yield f"classify {folder.name}: {len(done)} of {len(begun)} splits done that have begun"
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Everything that was read for one answer."""
+
+    trailers: Sequence[str]
+    lines: tuple[Line, ...]
+    rows: Rows
+
+
+def look(
+    layout: Layout,
+    trailers: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    now_s: float,
+    with_poster: Sequence[str] | None = None,
+) -> Seen:
+    """Measure every stage; without ``with_poster`` every trailer may have a poster."""
+    lines, rows = [], {}
+    for key in keys(layout, pairs):
+        counted = with_poster if key[0] == "posters" and with_poster is not None else trailers
+        line, found = measure(layout, key, counted, now_s)
+        lines.append(line)
+        rows[key] = {trailer: found[trailer] for trailer in counted if trailer in found}
+    return Seen(trailers, tuple(lines), rows)
+
+
 def describe(
     layout: Layout,
     trailers: Sequence[str],
@@ -199,21 +93,27 @@ def describe(
     now_s: float,
     with_poster: Sequence[str] | None = None,
 ) -> Iterator[str]:
-    """Everything that is shown, line by line; without ``with_poster`` every trailer may have a poster."""
-    lines, rows = [], {}
-    for key in keys(layout, pairs):
-        counted = with_poster if key[0] == "posters" and with_poster is not None else trailers
-        line, rows[key] = measure(layout, key, counted, now_s)
-        lines.append(line)
-    yield f"{len(trailers):,} trailers"
+    """Everything that is shown, line by line."""
+    return shown(layout, look(layout, trailers, pairs, now_s, with_poster))
+
+
+def shown(layout: Layout, seen: Seen) -> Iterator[str]:
+    """As ``describe``, of what was read."""
+    lines = seen.lines
+    yield f"{len(seen.trailers):,} trailers"
     yield from table(lines)
     yield from metrics(layout)
+    yield f"left: {time_left(lines)}"
     used, expected = sum(line.size for line in lines), sum(line.expected_size for line in lines)
     free = shutil.disk_usage(layout.root).free
     yield f"disk: {in_words(used)} used, about {in_words(expected)} in the end, {in_words(free)} free"
     if expected - used > free:
         yield "disk: what is still to come does not fit. Make room, or move the results, before it is full."
-    yield from reasons(rows)
+    for job, why in read_failures(layout.root).items():
+        yield f"a job failed: {job}: {why}"
+    for alarm in alarms(seen.rows):
+        yield f"look at this first: {alarm}"
+    yield from reasons(seen.rows)
 
 
 def known_trailers(layout: Layout, manifest: Path) -> list[str]:
@@ -239,21 +139,36 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
     parser.add_argument(
+        "--list", choices=LISTED, metavar="STATUS", help=f"name the trailers instead: {', '.join(LISTED)}"
+    )
+    parser.add_argument("--csv", action="store_true", help=f"with --list: a table of {', '.join(COLUMNS)}")
+    parser.add_argument(
         "--every-s", type=float, metavar="S", help="show it again every so many seconds, until interrupted"
     )
 
 
-def run(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> int:
     layout = Layout(arguments.results)
     if not layout.root.is_dir():
-        raise ConfigError(f"{layout.root}: there is no such folder. Name the results with --results.")
+        raise ConfigError("there is no such folder", where=layout.root, remedy="Name the results with --results.")
+    if arguments.csv and not arguments.list:
+        raise ConfigError("needs --list and a status", where="--csv", remedy="Such as --list dead --csv.")
     asked = plan_here().users
     manifest = arguments.manifest or asked.manifest
     while True:
         trailers, posters = known_trailers(layout, manifest), known_posters(manifest)
-        for line in describe(layout, trailers, asked.pairs, time.time(), posters):
+        seen = look(layout, trailers, asked.pairs, time.time(), posters)
+        if arguments.list:
+            rows = listed(seen.rows, trailers, arguments.list)
+            text = as_csv(rows) if arguments.csv else as_text(rows)
+            print(text, end="\n" if text else "")
+            return 0
+        for line in shown(layout, seen):
             print(line)
+        lost = nothing_usable(seen.rows, trailers)
+        if lost:
+            print(f"error: {lost}. `python -m trailers status --list dead` names them.", file=sys.stderr)
         if arguments.every_s is None:
-            return
+            return 1 if lost else 0
         print(flush=True)
         time.sleep(arguments.every_s)

@@ -1,0 +1,51 @@
+"""The table of stages as text, and how numbers of bytes and seconds read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED
+from trailers.tools.status.lines import Line
+
+
+def table(lines: Sequence[Line]) -> Iterator[str]:
+    """The lines of the table, columns aligned."""
+    rows = [["", OK, DEAD, FAILED, SKIPPED, "waiting", "made", "a minute", "left", "on disk", "in the end"]]
+    for line in lines:
+        counts = [f"{line.counts[status]:,}" for status in (OK, DEAD, FAILED, SKIPPED)]
+        speed = f"{line.a_minute:.1f}" if line.a_minute and line.waiting else "-"
+        sizes = [in_words(size) for size in (line.size, line.expected_size)]
+        todo = [f"{line.waiting:,}", f"{line.made:,}", speed, duration(line.left_s)]
+        rows.append([" ".join(line.key), *counts, *todo, *sizes])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for first, *others in rows:
+        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        yield "  ".join(cells).rstrip()
+
+
+def in_words(size: float) -> str:
+    """A number of bytes."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB" if size else "-"
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min" if seconds else "-"
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 48 * 60 else f"{minutes / 1440:.1f} d"
+
+
+def time_left(lines: Sequence[Line]) -> str:
+    """How long the whole run takes from here. Stages work side by side, so it is the slowest that counts."""
+    moving = [line for line in lines if line.waiting > line.made]
+    if not moving:
+        return "nothing is waiting"
+    known = [line.left_s for line in moving if line.left_s is not None]
+    still = [" ".join(line.key) for line in moving if line.left_s is None]
+    if not known:
+        return f"not known: in the last ten minutes nothing was made by {', '.join(still)}"
+    if still:
+        return f"at least {duration(max(known))}, and the time of {', '.join(still)}, where nothing was made yet"
+    return f"about {duration(max(known))}"
