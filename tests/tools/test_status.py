@@ -33,7 +33,7 @@ def layout(tmp_path):
         write_ledger(layout.ledger("download", shard), rows)
     rows = [LedgerRow(name, "ok") for name in TRAILERS[:3]]
     rows += [
-        LedgerRow("t3", "failed", error="normalise: /media/disk/t3.mp4: stopped: x", facts={"reason": "ffmpeg stopped"}),
+        LedgerRow("t3", "failed", error="normalise: /disk/t3.mp4: stopped: x", facts={"reason": "ffmpeg stopped"}),
         LedgerRow("t4", "skipped"),
     ]
     write_ledger(layout.ledger("normalise", "s0000a"), rows)
@@ -208,9 +208,7 @@ def test_the_trailers_of_a_status_are_listed_as_csv(layout, tmp_path, capsys):
         "t4,download,dead,removed,removed: by its owner",
     ]
     assert main([*words, "failed"]) == 0
-    assert capsys.readouterr().out.splitlines()[1:] == [
-        "t3,normalise,failed,ffmpeg stopped,/media/disk/t3.mp4: stopped: x"
-    ]
+    assert capsys.readouterr().out.splitlines()[1:] == ["t3,normalise,failed,ffmpeg stopped,/disk/t3.mp4: stopped: x"]
     assert main([*words, "waiting"]) == 0
     assert capsys.readouterr().out.splitlines()[1:3] == ["t5,normalise,waiting,,", "t6,normalise,waiting,,"]
 
