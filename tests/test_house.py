@@ -17,7 +17,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 SRC = PROJECT / "src" / "trailers"
 STAGES = (*(entry.name for entry in registry.STAGES if entry.always), "classify")
 # Not commands: what the commands of a room share.
-SHARED = {"stage", "shard", "registry", "currency", "templates", "significance"}
+SHARED = {
+    *("stage", "shard", "registry", "currency", "outcome"),
+    *("templates", "significance", "numbers", "places", "histogram", "point_labels"),
+}
 ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 
 # A room may import what stands left of it, and itself.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import re
 
 import numpy as np
@@ -13,6 +14,10 @@ from trailers.__main__ import main
 from trailers.domain import GENRES, Clip, Shot
 from trailers.errors import StoreError
 from trailers.reporting import report
+from trailers.reporting.histogram import on_page
+from trailers.reporting.places import without_places
+from trailers.reporting.report.experiments import not_real
+from trailers.stages.outcome import troubles
 from trailers.store.embeddings import write_embedding
 from trailers.store.experiment import write_metrics
 from trailers.store.layout import Layout
@@ -38,7 +43,10 @@ def study(tmp_path):
     (tmp_path / "manifest.csv").write_text(MANIFEST)
     layout = Layout(tmp_path / "results")
     skipped = [LedgerRow("gone", "skipped", error="download: removed: <b>taken</b> down")]
-    late = LedgerRow("late", "failed", error="normalise: late: ffmpeg stopped with code 1 after 812 frames: moov atom")
+    late = LedgerRow(
+        "late", "failed", error="normalise: late: ffmpeg stopped with code 1 after 812 frames: moov atom",
+        facts={"reason": "ffmpeg stopped"},
+    )  # fmt: skip
     frames = {"frames": 96, "frames_duplicated": 3, "frames_dropped": 0}
     ledgers = {
         ("download",): [
@@ -127,7 +135,10 @@ def test_trailers_are_counted_by_what_became_of_them(study):
 
 def test_a_trailer_goes_through_without_a_poster(study):
     layout = Layout(study.results)
-    rows = [LedgerRow("good", "ok"), LedgerRow("fine", "dead", error="poster download: not found: it")]
+    rows = [
+        LedgerRow("good", "ok"),
+        LedgerRow("fine", "dead", error="poster download: not found: it", facts={"reason": "not found"}),
+    ]
     first, _ = make_shards(TRAILERS, size=2)
     write_ledger(layout.ledger("posters", first), rows)
     write_ledger(layout.ledger("posters", first, BACKBONE), [LedgerRow("good", "ok"), skipped("fine")])
@@ -136,7 +147,7 @@ def test_a_trailer_goes_through_without_a_poster(study):
     study.shards = "s2"
     text = plain(made(study))
     assert "posters 1 1 0 0 posters timm-tiny 1 0 0 1" in text
-    assert "dead in posters: not found (1) fine not found: it" in text
+    assert "dead in poster download: not found (1) fine not found: it" in text
     assert report.make_page(study)["outcomes"] == {"ok": 2, "dead": 1, "failed": 1}
 
 
@@ -147,18 +158,59 @@ def skipped(trailer):
 def test_reasons_carry_the_original_words(study):
     text = plain(made(study))
     assert "dead in download: removed (1) gone removed: &lt;b&gt;taken&lt;/b&gt; down" in text
-    assert "failed in normalise: ffmpeg stopped with code N after N frames (1) late late: ffmpeg stopped" in text
+    assert "failed in normalise: ffmpeg stopped (1) late late: ffmpeg stopped with code 1 after 812 frames" in text
 
 
-def test_trailers_with_the_same_trouble_count_together():
-    stage = report.Stage("normalise")
-    for name, frames in (("tt1", 812), ("tt2", 7)):
-        stage.rows[name] = LedgerRow(
-            name, "failed", error=f"normalise: results/{name}.mp4: stopped after {frames} frames: x"
+def test_trailers_with_the_same_trouble_count_together_whatever_their_sentences_say():
+    words = {
+        "tt1": "only 34.6% of its frames (18 decoded, 2 errors)",
+        "tt2": "only 81.1% of its frames (90 decoded, 1 errors)",
+    }
+    rows = {
+        name: LedgerRow(
+            name, "dead", error=f"normalise: /disk/a b/{name}.mp4: {said}", facts={"reason": "too few frames"}
         )
-    (reason,) = report.reasons([stage])
-    assert reason.reason == "stopped after N frames"
-    assert [trailer for trailer, _ in reason.trailers] == ["tt1", "tt2"]
+        for name, said in words.items()
+    }
+    rows["tt3"] = LedgerRow("tt3", "dead", error="normalise: /disk/tt3.mp4: is empty", facts={"reason": "not a video"})
+    first, second = troubles({("normalise",): rows})
+    assert (first.stage, first.status, first.reason) == ("normalise", "dead", "too few frames")
+    assert [trailer for trailer, _ in first.trailers] == ["tt1", "tt2"]
+    assert second.reason == "not a video"
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("/disk/me/videos/a.mp4: is empty", "a.mp4: is empty"),
+        ("see file:///disk/me/a.mp4 (at '/tmp/x/y.json')", "see a.mp4 (at 'y.json')"),
+        (
+            "https://example.org/a/b.mp4 and 10/12/2020, Face/Off",
+            "https://example.org/a/b.mp4 and 10/12/2020, Face/Off",
+        ),
+        ({"weights": ["~/weights/a/b.pth", 3]}, {"weights": ["b.pth", 3]}),
+    ],
+)
+def test_no_path_of_a_machine_is_shown(words, shown):
+    assert without_places(words) == shown
+
+
+def test_paths_below_the_working_folder_are_shown_from_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert without_places(f"{tmp_path}/results/a.mp4: is empty") == "results/a.mp4: is empty"
+
+
+def test_a_page_names_no_path_of_a_machine(study):
+    path = Layout(study.results).ledger("download", SHARD)
+    rows = read_ledger(path)
+    error = "download: not a video: /disk/somebody/my videos/gone.mp4: is empty"
+    rows["gone"] = LedgerRow("gone", "dead", error=error, facts={"reason": "not a video"})
+    write_ledger(path, rows.values())
+    study.settings = {"embed": {"weights_dir": "/disk/somebody/weights"}}
+    html = made(study)
+    assert "/disk" not in html
+    assert "somebody" not in html
+    assert "weights_dir weights" in plain(html)
 
 
 def test_strangers_words_are_escaped(study):
@@ -194,7 +246,7 @@ def test_shots_are_measured(study):
 
 
 def test_the_bars_of_the_histogram_are_as_high_as_shots_are_many():
-    drawing = report.histogram(np.array([1, 2, 3, 24, 160, 4000]))
+    drawing = on_page({1: 1, 2: 1, 3: 1, 24: 1, 160: 1, 4000: 1}, bar_frames=4, last=160)
     assert drawing.startswith("<svg")
     assert "≥160" in drawing
     assert "mean 698.3" in drawing
@@ -219,9 +271,114 @@ def test_clips_and_frames_are_added_up(study):
 def test_backbones_are_described_and_random_weights_are_called_so(study):
     text = plain(made(study))
     assert "timm:tiny shot24 2 8 2 in1k.v2" in text
-    assert "Random weights" not in text
-    row = {"backbone": "x", "attributes": {"weights": "random:0"}}
-    assert report.random_backbones([row]) == ["x"]
+    assert "Synthetic or random" not in text
+    row = {"backbone": "x", "attributes": {"weights": "random, seed 0"}}
+    assert not_real([row], []) == ["x (random, seed 0)"]
+
+
+def test_what_belongs_to_one_trailer_is_not_said_of_its_backbone(study):
+    layout = Layout(study.results)
+    own = {"backbone": BACKBONE, "F": 2, "weights": "in1k.v2", "transform": "to 224"}
+    for name in ("good", "fine"):
+        attributes = {"trailer": name, "fingerprint": name, "source_sha256": name, "precision": name, **own}
+        path, clips = layout.embedding(STRATEGY, BACKBONE, name), [Clip(0, 0, 24, 0)] * 2
+        write_embedding(path, np.eye(2, dtype=np.float32), clips, attributes)
+    (row,) = report.make_page(study)["backbones"]
+    assert row["attributes"].keys() >= {"F", "weights", "transform"}
+    assert not row["attributes"].keys() & {"trailer", "fingerprint", "source_sha256", "precision"}
+    layout.embedding(STRATEGY, BACKBONE, "fine").unlink()  # one alone: its own is still its own
+    (row,) = report.make_page(study)["backbones"]
+    assert "source_sha256" not in row["attributes"]
+    assert row["attributes"]["precision"] == "good"
+
+
+def add_warnings(study):
+    path = Layout(study.results).ledger("normalise", SHARD)
+    rows = read_ledger(path)
+    told = "the file was cut off; 5 frames are <missing>"
+    rows["good"] = LedgerRow("good", "ok", facts={"frames": 96, "warnings": told})
+    write_ledger(path, rows.values())
+
+
+def test_what_needs_a_look_names_warnings_with_their_trailers(study):
+    add_warnings(study)
+    text = plain(made(study))
+    look = text[text.index("What needs a look These") :]
+    assert "warning in download: too short (2) good" in look
+    assert "warning in normalise: see each trailer (1) good the file was cut off; 5 frames are &lt;missing&gt;" in look
+
+
+def test_ends_that_many_trailers_share_stand_first(study):
+    names = [f"t{n}" for n in range(6)]
+    study.manifest.write_text("trailer,url\n" + "".join(f"{name},{name}.mp4\n" for name in names))
+    facts = {"reason": "client", "sentence": "please sign in"}
+    rows = [LedgerRow(name, "failed" if n < 5 else "ok", facts=facts if n < 5 else {}) for n, name in enumerate(names)]
+    (shard,) = make_shards(names, size=100)
+    study.ledgers = [Layout(study.results).ledger("download", shard)]
+    write_ledger(study.ledgers[0], rows)
+    text = plain(made(study))
+    said = "download: 5 of 6 trailers are failed for the same reason, 5 of them in a row: client"
+    assert text.index(said) < text.index("went all the way")
+
+
+def test_a_study_of_the_dead_fails_and_its_page_lies_beside(study, tmp_path, capsys):
+    study.manifest.write_text("trailer,url\ngone,gone.mp4\nlate,late.mp4\n")
+    (shard,) = make_shards(("gone", "late"), size=100)
+    ledger = Layout(study.results).ledger("download", shard)
+    dead = {"status": "dead", "error": "download: removed: x", "facts": {"reason": "removed"}}
+    write_ledger(ledger, [LedgerRow("gone", **dead), LedgerRow("late", **dead)])
+    words = ["report", "--manifest", str(study.manifest), "--ledgers", str(ledger), "--results", str(study.results)]
+    assert main([*words, "--output", str(study.output)]) == 1
+    assert "none of 2 trailers came through download (2 dead: removed)." in capsys.readouterr().err
+    assert not study.output.exists()
+    beside = study.output.with_name("nothing-usable.html")
+    assert "Nothing usable: none of 2 trailers" in plain(beside.read_text())
+    write_ledger(ledger, [LedgerRow("gone", **dead), LedgerRow("late", "ok")])  # one alive is enough
+    assert main([*words, "--output", str(study.output)]) == 0
+    assert study.output.exists()
+    assert not beside.exists()
+
+
+def test_packs_made_elsewhere_are_called_so_and_synthetic_ones_first_of_all(study):
+    study.ledgers = []
+    add_metrics(study)
+    path = study.metrics[0]
+    metrics = json.loads(path.read_text())
+    path.write_text(json.dumps({**metrics, "packs": [{"backbone": "resnet50", "weights": "synthetic, signal 0.5"}]}))
+    text = plain(made(study))
+    assert "went all the way" not in text
+    assert "0 shots" not in text
+    assert "The vectors were made elsewhere" in text
+    assert text.index("Synthetic or random vectors: resnet50 (synthetic, signal 0.5)") < text.index(
+        "trailers in the manifest"
+    )
+
+
+def test_every_entry_of_the_contents_leads_to_a_section(study):
+    add_warnings(study)
+    add_metrics(study)
+    html = made(study)
+    entries = re.findall(r'<li><a href="#(\w+)">([^<]*)</a>', html)
+    sections = re.findall(r'<h2 id="(\w+)">([^<]*)</h2>', html)
+    assert entries == sections
+    assert len(entries) == 8
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_every_colour_of_text_has_a_contrast_of_four_and_a_half(study, scheme):
+    html = made(study)
+    colours = dict(re.findall(r"--(\w+): (#\w{6})", re.findall(r":root \{([^}]*)\}", html)[scheme]))
+    assert "opacity" not in html[: html.index("</style>")]  # it would lessen what is measured here
+    for ground in ("paper", "card"):
+        for ink in ("ink", "faint", "accent", "good", "warn", "bad"):
+            bright, dim = sorted((luminance(colours[ground]), luminance(colours[ink])), reverse=True)
+            assert (bright + 0.05) / (dim + 0.05) >= 4.5, (ground, ink)
 
 
 def test_metrics_are_mean_and_deviation_over_splits_by_convention(study):

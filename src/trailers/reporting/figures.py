@@ -1,8 +1,8 @@
 """Figures 2, 3, 8 and 10 of the paper, from our data.
 
 in   the manifest; ledgers of the stage shots and results/shots/{trailer}.csv; tables.json of the stage tables
-out  {output}/genres.{svg,png}    Fig. 2: trailers a genre, in the whole set and in split 0's subsets
-     {output}/labels.{svg,png}    Fig. 3: labels a trailer, and how often two genres occur together
+out  {output}/genres.{svg,png}    Fig. 2: trailers per genre, in the whole set and in split 0's subsets
+     {output}/labels.{svg,png}    Fig. 3: labels per trailer, and how often two genres occur together
      {output}/shots.{svg,png}     Fig. 8: durations of shots
      {output}/costs.{svg,png}     Fig. 10: parameters and multiply-adds against micro AP
      {output}/figures.json        the numbers behind them; written last
@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trailers.domain import FPS, GENRES, SUBSETS, Shot, Trailer
+from trailers.domain import GENRES, SUBSETS, Shot, Trailer
 from trailers.errors import StoreError
+from trailers.reporting.histogram import draw_histogram, whole_counts
+from trailers.reporting.point_labels import label_points
 from trailers.store.atomic import atomic, write_text
 from trailers.store.json_file import read_json
 from trailers.store.layout import Layout
@@ -49,6 +51,13 @@ COLOURS = (
 )  # Paul Tol's bright scheme: distinct to most colour-blind readers
 TICKS = ((5, 10, 100, 1000, 2000), (1, 2, 5, 10, 20, 50))  # of the two halves of Fig. 10
 LAST_BAR = 240  # frames; the last bar holds all longer shots
+BAR = 0.2  # of the distance of two genres
+ABOVE: dict[str, Any] = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1, 1),
+    "frameon": False,
+    "borderaxespad": 0,
+}  # legends hide no data
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -174,20 +183,25 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def draw_genres(counts: Mapping[str, Any]) -> Figure:
-    figure = new_figure(9, 4)
+    figure = new_figure(10, 4.5)
     axes = figure.subplots()
     places = np.arange(len(GENRES))
     for number, (name, row) in enumerate(counts.items()):
         label = f"{name} ({row['trailers']:,})"
-        axes.bar(places + 0.2 * (number - 1.5), shares(row), 0.2, label=label, color=COLOURS[number])
+        axes.bar(places + BAR * (number - 1.5), shares(row), BAR, label=label, color=COLOURS[number])
     whole = counts["whole set"]
     for place, share, count in zip(places, shares(whole), whole["positives"].values(), strict=True):
-        text = f"{share:.1f} %\n{count:,}"
-        axes.annotate(text, (place, share), (0, 12), textcoords="offset points", ha="center", fontsize=7)
+        # Upright over its own bar, which is as wide as a line of text.
+        own = (place - 1.5 * BAR, share)
+        axes.annotate(
+            f"{share:.1f} % ({count:,})", own, (0, 3), textcoords="offset points", ha="center", va="bottom",
+            rotation=90, fontsize=7,
+        )  # fmt: skip
     axes.set_xticks(places, GENRES)
-    axes.margins(y=0.2)
+    axes.set_ylim(0, 1.35 * max([1.0, *(share for row in counts.values() for share in shares(row))]))
     axes.set_ylabel("trailers with the genre (%)")
-    axes.legend(fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, ncols=len(counts), **ABOVE)
     return figure
 
 
@@ -197,58 +211,69 @@ def shares(row: Mapping[str, Any]) -> list[float]:
 
 
 def draw_labels(counts: Mapping[str, Any]) -> Figure:
-    figure = new_figure(10, 4.5)
+    figure = new_figure(11, 5)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
-    bars = left.bar([int(number) for number in counts["trailers"]], list(counts["trailers"].values()), color=COLOURS[0])
-    left.set_xticks([int(number) for number in counts["trailers"]])
+    numbers = [int(number) for number in counts["trailers"]]
+    bars = left.bar(numbers, list(counts["trailers"].values()), color=COLOURS[0])
+    left.set_xticks(numbers)
     left.bar_label(bars, fmt="{:,.0f}", fontsize=8)
-    left.set(xlabel="genres a trailer", ylabel="trailers", title=f"mean {counts['cardinality']:.2f}")
+    left.set(xlabel="genres per trailer", ylabel="trailers", title=f"mean {counts['cardinality']:.2f}")
+    left.spines[["top", "right"]].set_visible(False)
+    whole_counts(left.yaxis)
     together = np.array(counts["together"])
     shown = np.where(np.tri(len(GENRES), k=-1, dtype=bool), together, np.nan)
-    image = right.imshow(shown[1:, :-1], cmap="viridis_r")
-    right.set_xticks(range(len(GENRES) - 1), GENRES[:-1], rotation=45, ha="right")
+    # From zero on: with one value alone the colours would stand for a range around it.
+    largest = max(1, int(np.nan_to_num(shown).max()))
+    image = right.imshow(shown[1:, :-1], cmap="viridis_r", vmin=0, vmax=largest)
+    right.set_xticks(range(len(GENRES) - 1), GENRES[:-1], rotation=45, ha="right", rotation_mode="anchor")
     right.set_yticks(range(len(GENRES) - 1), GENRES[1:])
-    limit = np.nanmax(shown) / 2 if len(together) else 0
+    right.spines[:].set_visible(False)
     for row in range(1, len(GENRES)):
         for column in range(row):
-            colour = "white" if together[row, column] > limit else "black"
-            right.text(column, row - 1, f"{together[row, column]}", ha="center", va="center", fontsize=7, color=colour)
-    figure.colorbar(image, ax=right, label="trailers with both")
+            colour = "white" if together[row, column] > largest / 2 else "black"
+            right.text(
+                column, row - 1, f"{together[row, column]:,}", ha="center", va="center", fontsize=7, color=colour
+            )
+    bar = figure.colorbar(image, ax=right, label="trailers with both")
+    whole_counts(bar.ax.yaxis)
     return figure
 
 
 def draw_shots(counts: Mapping[str, Any]) -> Figure:
     figure = new_figure(8, 3.5)
-    axes = figure.subplots()
-    heights = np.zeros(LAST_BAR + 1)
-    for frames, number in counts["durations"].items():
-        heights[min(int(frames), LAST_BAR)] += number
-    axes.bar(np.arange(LAST_BAR + 1), heights, 1.0, color=COLOURS[0])
-    for name, colour in (("median", COLOURS[1]), ("mean", COLOURS[2])):
-        if counts[name] is not None:
-            axes.axvline(counts[name], color=colour, label=f"{name} {counts[name]:.1f} frames")
-    axes.set(xlabel=f"frames a shot ({FPS} a second; the last bar holds all longer ones)", ylabel="shots")
-    if counts["shots"]:
-        axes.legend()
+    marks = {
+        name: (counts[name], colour)
+        for name, colour in (("median", COLOURS[1]), ("mean", COLOURS[2]))
+        if counts[name] is not None
+    }
+    durations = {int(frames): number for frames, number in counts["durations"].items()}
+    draw_histogram(figure.subplots(), durations, marks, bar_frames=1, last=LAST_BAR, colour=COLOURS[0])
     return figure
 
 
 def draw_costs(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    figure = new_figure(10, 4.5)
-    for axes, column, label in zip(
-        figure.subplots(1, 2, sharey=True), (0, 1), ("multiply-adds for 30 clips (G)", "parameters (M)"), strict=True
-    ):
+    figure = new_figure(12, 5.5)
+    halves = figure.subplots(1, 2, sharey=True)
+    for axes, column, label in zip(halves, (0, 1), ("multiply-adds for 30 clips (G)", "parameters (M)"), strict=True):
+        axes.set_xscale("log")
+        names = []
         for kind, colour, marker in (("printed", COLOURS[1], "o"), ("ours", COLOURS[0], "s")):
             points = [(row["name"], row[kind][column], row[kind][2]) for row in rows if None not in row[kind]]
-            if not points:
-                continue
-            axes.scatter([x for _, x, _ in points], [y for _, _, y in points], c=colour, marker=marker, label=kind)
-            for name, x, y in points:
-                axes.annotate(name, (x, y), (4, 4), textcoords="offset points", fontsize=7, color=colour)
-        axes.set_xscale("log")
-        axes.margins(x=0.2)
-        axes.set_xticks(TICKS[column], [f"{tick:g}" for tick in TICKS[column]])
-        axes.minorticks_off()
+            if points:
+                axes.scatter([x for _, x, _ in points], [y for _, _, y in points], c=colour, marker=marker, label=kind)
+            names += [(name, x, y, colour) for name, x, y in points]
+        axes.margins(x=0.15, y=0.1)
         axes.set(xlabel=label, ylabel="micro AP, trapezoid (%)" if column == 0 else None)
-        axes.legend()
+        axes.spines[["top", "right"]].set_visible(False)
+        if names:
+            axes.set_xticks(TICKS[column], [f"{tick:g}" for tick in TICKS[column]])
+            axes.set_xlim(min(x for _, x, _, _ in names) / 1.6, max(x for _, x, _, _ in names) * 1.6)
+            axes.legend(ncols=2, **ABOVE)
+        axes.minorticks_off()
+    figure.draw_without_rendering()  # places are known only now
+    for axes, column in zip(halves, (0, 1), strict=True):
+        label_points(axes, [
+            (row["name"], row[kind][column], row[kind][2], colour)
+            for kind, colour in (("printed", COLOURS[1]), ("ours", COLOURS[0])) for row in rows if None not in row[kind]
+        ])  # fmt: skip
     return figure

@@ -22,6 +22,8 @@ from typing import Any
 from trailers.classifier.metrics import CONVENTIONS, METRICS, mean_and_deviation
 from trailers.domain import SPLITS, folder_name
 from trailers.errors import StoreError
+from trailers.reporting.numbers import NOT_REAL
+from trailers.reporting.places import shown_path
 from trailers.reporting.significance import Draws, difference, draws_of, intervals
 from trailers.reporting.templates import render
 from trailers.store.atomic import write_text
@@ -33,7 +35,6 @@ log = logging.getLogger(__name__)
 SCHEMA = "tables/1"
 SNIPPET_CLIPS = 30  # for which the paper counts multiply-adds (Table 6)
 HEADINGS = {"micro": "μAP", "macro": "mAP", "weighted": "wAP", "sample": "sAP"}
-NOT_REAL = ("synthetic", "random")  # how weights begin that teach nothing about trailers
 
 # Of a metric's columns in the CSV: ours, printed, ours by step; bootstrap interval; difference from the first row.
 ENDS = (
@@ -174,7 +175,7 @@ def missing_packs(table: Mapping[str, Any], study: Study, packs: Path) -> list[s
     untrained = [study.experiments[row["experiment"]] for row in table["rows"] if not row["splits"]]
     needed = {(row["clips"], backbone) for row in untrained for backbone in row["backbones"]}
     return [
-        f"{packs} has no {clips}/{folder_name(backbone)}.h5; with the trailers' videos, `snakemake "
+        f"{shown_path(packs)} has no {clips}/{folder_name(backbone)}.h5; with the trailers' videos, `snakemake "
         f"results/pack/study/{clips}/{folder_name(backbone)}.h5` makes it"
         for clips, backbone in sorted(needed)
         if not (packs / clips / f"{folder_name(backbone)}.h5").exists()

@@ -14,6 +14,8 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     """
     import jinja2
 
+    from trailers.reporting.numbers import spread
+
     environment = jinja2.Environment(
         autoescape=lambda name: name is None or ".html" in name,  # noqa: S701  Markdown alone is not escaped
         undefined=jinja2.StrictUndefined,
@@ -21,4 +23,5 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
     )
+    environment.filters["spread"] = spread
     return environment.get_template(template).render(values) + "\n"
