@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -63,6 +64,43 @@ def test_out_of_memory_halves_the_batch_and_goes_on(caplog: pytest.LogCaptureFix
     assert embedder.batch_clips == 2
     assert "out of memory on cpu, going on with 4 clips a batch" in caplog.text
     np.testing.assert_array_equal(found, Embedder(row, Greedy(), precision="float32", batch_clips=2)(clips))
+
+
+def test_nothing_of_a_batch_that_did_not_fit_is_held_when_the_next_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or its memory could not be given back, and half the batch would not fit either."""
+    import torch
+
+    tensors: list[weakref.ref[torch.Tensor]] = []
+    alive: list[int] = []
+
+    class Greedy(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            hidden = x * 2
+            tensors.append(weakref.ref(hidden))
+            if len(x) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return hidden.mean(dim=(2, 3))
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: alive.append(sum(one() is not None for one in tensors)))
+    row = Row("greedy", "own", "greedy", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
+    embedder = Embedder(row, Greedy(), precision="float32", batch_clips=8)
+    start(embedder, sample_clips(row, 7))()
+    assert alive == [0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("name", ["resnet50", "r2plus1d_18", "swin3d_t"])
+def test_on_a_gpu_a_clips_bytes_depend_on_the_batch_size_at_most_and_never_on_its_place(name: str) -> None:
+    row = ROWS[name]
+    network, clips = make_network(row, None), sample_clips(row, 4, shown_frames=SHOWN)
+    four = Embedder(row, network, device="cuda", batch_clips=4)
+    wanted = four(clips)
+    np.testing.assert_array_equal(four(clips[::-1].copy())[::-1], wanted)
+    np.testing.assert_array_equal(four(clips[2:3]), wanted[2:3])
+    assert four.computed_on["batch_clips"] == 4  # which is why the file says it
+    two = Embedder(row, network, device="cuda", batch_clips=2)(clips)
+    assert cosines(wanted, two).min() >= 0.9995
 
 
 def test_a_clip_that_does_not_fit_alone_is_the_machines_trouble() -> None:

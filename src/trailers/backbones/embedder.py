@@ -123,6 +123,15 @@ class Embedder:
         return vectors
 
     @property
+    def computed_on(self) -> dict[str, str | int]:
+        """What the last bits depend on beside the precision, for the files; nothing on a processor."""
+        if self.copies is None:
+            return {}
+        import torch
+
+        return {"gpu": torch.cuda.get_device_name(self.device), "batch_clips": self.batch_clips}
+
+    @property
     def batches_in_flight(self) -> int:
         """How many batches may wait for their results while the next is started."""
         return 1 if self.copies is not None else 0

@@ -63,7 +63,7 @@ class Batches:
                 job.missing -= 1
             for job in dict.fromkeys(job for job, _ in owners):
                 if job.missing == 0 and not job.failed:
-                    finish(job, self.embedder.precision)
+                    finish(job, self.embedder)
 
 
 def fail(job: Job, problem: Exception) -> None:
@@ -73,17 +73,18 @@ def fail(job: Job, problem: Exception) -> None:
         job.pair.work.fail(job.trailer, problem)
 
 
-def finish(job: Job, precision: str) -> None:
+def finish(job: Job, embedder: Embedder) -> None:
     try:
-        write(job, precision)
+        write(job, embedder)
     except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
         fail(job, problem)
 
 
-def write(job: Job, precision: str) -> None:
-    pair = job.pair
+def write(job: Job, embedder: Embedder) -> None:
+    pair, precision = job.pair, embedder.precision
     attributes = {
         **origin(pair.row, pair.weights_sha256, pair.settings, precision),
+        **embedder.computed_on,
         "trailer": job.trailer,
         "clip_strategy": str(pair.strategy),
         "frames_a_clip": job.sources.shape[1],
