@@ -11,7 +11,10 @@ batches run across trailers: what a network is given is always a full batch but 
 embedders.py  settings, weights and networks: what clips and posters have in common
 pairs.py      a clip strategy seen through a backbone, and one trailer of it
 blocks.py     which frames to decode together
-readers.py    workers that decode, resize and crop
+decoding.py   frames of a video, decoded, resized and cropped
+readers.py    workers that decode: threads beside a CPU's network, processes (workers.py) beside a GPU's
+slots.py      memory that those processes share with the job
+samples.py    clips on which a precision is tried
 batches.py    clips on their way through a network, vectors on their way to disk
 engine.py     all of them together
 """
