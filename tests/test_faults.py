@@ -359,7 +359,7 @@ def test_a_gpu_that_runs_out_of_memory_goes_on_with_half_the_batch(study, finish
     faults.forget(study, "embed")
     sizes = failing(monkeypatch, torch.OutOfMemoryError("CUDA out of memory"), 2)
     assert main(faults.words_of("embed")) == 0
-    assert "out of memory on cpu, going on with" in caplog.text
+    assert "embed: efficientnet_lite0: out of memory on " in caplog.text
     assert sizes[:3] == [sizes[0], sizes[0] // 2, sizes[0] // 4]
     for n in range(3):
         path = faults.LAYOUT.embedding(faults.CLIPS, faults.BACKBONE, f"t{n}")

@@ -179,3 +179,48 @@ def test_cosines_are_those_of_pairs() -> None:
     left = np.array([[1, 0], [3, 4], [1, 1]], np.float32)
     right = np.array([[2, 0], [4, 3], [-1, -1]], np.float32)
     np.testing.assert_allclose(cosines(left, right), [1, 0.96, -1])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "the GPU failed: cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+        ("GET was unable to find an engine to execute this computation", "the GPU failed: GET was unable to find"),
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", "the GPU failed: CUDA error"),
+    ],
+)
+def test_a_gpu_that_fails_while_a_network_is_made_and_tested_is_told_of_in_one_sentence(words: str, told: str) -> None:
+    import torch
+
+    class Fails(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError(words)
+
+        def to(self, *_: object, **__: object) -> Fails:  # type: ignore[override]
+            raise RuntimeError(words)
+
+    class FailsLater(Fails):
+        to = torch.nn.Module.to  # type: ignore[assignment]
+
+    row = Row("fails", "own", "fails", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
+    for network in (Fails(), FailsLater()):
+        with pytest.raises(SystemicError, match=f"^fails: {told}"):
+            Embedder(row, network)
+
+
+@pytest.mark.parametrize(
+    "words", ["CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `x`", "CUDA error: out of memory"]
+)
+def test_memory_that_is_full_in_a_librarys_own_words_halves_the_batch(words: str) -> None:
+    import torch
+
+    class Greedy(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if len(x) > 2:
+                raise RuntimeError(words)
+            return x.mean(dim=(2, 3))
+
+    row = Row("greedy", "own", "greedy", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
+    embedder = Embedder(row, Greedy(), precision="float32", batch_clips=8)
+    assert embedder(sample_clips(row, 7)).shape == (7, 3)
+    assert embedder.batch_clips == 2

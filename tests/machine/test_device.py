@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from trailers.errors import ConfigError, SystemicError
 from trailers.machine import device as room
 from trailers.machine import nvidia
 from trailers.machine.device import choose_device, driver_is_too_old, in_words, reduced_precisions, runs_on
+from trailers.machine.gpu import STRICT
 
 WHEEL = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
 
@@ -186,3 +188,14 @@ def test_what_the_documents_say_of_driver_and_cards_is_true_of_the_pinned_torch(
     assert architectures == WHEEL
     assert room.OLDEST_DRIVER[int(torch.version.cuda.partition(".")[0])] == 580
     assert nvidia.DRIVER.name == "nvidia"
+
+
+def test_an_environment_that_says_nothing_of_float32_stays_as_it_is(monkeypatch):
+    for name in STRICT:
+        monkeypatch.delenv(name, raising=False)
+    choose_device("cpu", setting="shots.device")
+    assert not any(name in os.environ for name in STRICT)
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    choose_device("cpu", setting="shots.device")
+    assert os.environ["NVIDIA_TF32_OVERRIDE"] == "0"
+    assert "ONEDNN_DEFAULT_FPMATH_MODE" not in os.environ
