@@ -79,7 +79,8 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = None
     try:
         module.add_flags(stage)
-        arguments = stage.parse_args(words[1:])
+        take = getattr(module, "take", list)  # a command whose words are another program's
+        arguments = stage.parse_args(take(words[1:]))
         status = int(module.run(arguments) or 0)
     except TrailerError as problem:
         return fail(arguments, str(problem))

@@ -102,6 +102,14 @@ def test_a_last_frame_that_lasts_for_hours_is_cut(lab, tmp_path, name):
     assert "time stamps jump (+10799.9" in facts["warnings"]
 
 
+def test_one_damaged_presentation_time_in_matroska_promises_nothing(lab, tmp_path):
+    damaged = ("-bsf:v", "setts=pts=if(eq(N\\,20)\\,PTS+864000/TB\\,PTS):dts=DTS")
+    lab.put(then(Video("v.mkv", P420), remux(*damaged))(tmp_path))
+    facts = lab.make().facts
+    assert facts["frames_share"] >= 0.97
+    assert abs(facts["frames"] - 48) <= 1
+
+
 def test_a_recording_that_begins_between_two_key_frames_is_whole_from_the_first(lab, tmp_path):
     data = Video("v.ts", f"{P420} -g 24 -bf 0", frames=72)(tmp_path).read_bytes()
     start = data.index(b"\x47", len(data) // 188 // 8 * 188)

@@ -64,6 +64,25 @@ def test_hdr_with_any_matrix_is_read(lab, tmp_path, transfer, matrix):
     assert (facts["frames"], facts["tone_mapped"] != "no") == (12, True)
 
 
+@pytest.mark.parametrize("tags", [{}, {"matrix_coefficients": 8}, {"colour_primaries": 3}, {"colour_primaries": 255}])
+@pytest.mark.parametrize(("transfer", "name"), [(16, "smpte2084"), (18, "arib-std-b67")])
+def test_hdr_that_does_not_say_its_primaries_is_read(lab, tmp_path, transfer, name, tags):
+    lab.put(tagged_h264(tmp_path, transfer_characteristics=transfer, **tags))
+    facts = lab.make().facts
+    assert (facts["frames"], facts["frames_share"], facts["tone_mapped"]) == (12, 1.0, name)
+    assert "are read as bt2020" in facts["warnings"]
+
+
+def test_hdr_whose_primaries_are_not_said_looks_like_bt2020(lab, tmp_path):
+    hdr = {"transfer_characteristics": 16, "matrix_coefficients": 9}
+    lab.put(tagged_h264(tmp_path, **hdr))
+    lab.make()
+    silent = lab.large()
+    lab.put(tagged_h264(tmp_path, **hdr, colour_primaries=9))
+    lab.make()
+    assert np.array_equal(silent, lab.large())
+
+
 def test_ycgco_is_converted_and_not_guessed(lab, tmp_path):
     # Pixels of YCgCo: Y is green's half and a quarter of red and blue; Cg and Co are differences.
     from corpus import chart, ffmpeg
@@ -93,7 +112,8 @@ def test_ycgco_is_converted_and_not_guessed(lab, tmp_path):
         ({"matrix": "chroma-derived-nc", "primaries": "bt2020"}, "bt2020nc", 1),
         ({"matrix": "chroma-derived-nc", "primaries": "bt709"}, "bt709", 1),
         ({"matrix": "ictcp", "height": 720}, "bt709", 1),
-        ({"matrix": "ictcp", "transfer": "smpte2084"}, "bt2020nc", ()),
+        ({"matrix": "ictcp", "transfer": "smpte2084", "primaries": "bt2020"}, "bt2020nc", ()),
+        ({"matrix": "ictcp", "transfer": "smpte2084"}, "bt2020nc", 1),
         ({"matrix": "gbr", "pix_fmt": "gbrp"}, "gbr", ()),
         ({"matrix": "ycgco", "pix_fmt": "gbrp"}, "gbr", 1),
         ({"matrix": "(null)", "primaries": "(null)", "transfer": "(null)"}, "smpte170m", 3),

@@ -12,6 +12,7 @@ import argparse
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 
 from trailers.errors import ConfigError
 from trailers.project import project_file
@@ -21,8 +22,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="targets and flags of snakemake")
 
 
+def take(words: Sequence[str]) -> list[str]:
+    """``words`` so that argparse leaves Snakemake's flags alone: without a target before them it would read them."""
+    return list(words) if words[:1] in (["-h"], ["--help"]) else ["--", *words]
+
+
 def run(arguments: argparse.Namespace) -> None:
     if importlib.util.find_spec("snakemake") is None:
         raise ConfigError("the pipeline needs the package snakemake", remedy="pip install 'trailers[workflow]'.")
-    words = ["-m", "snakemake", "--snakefile", str(project_file("Snakefile")), *arguments.words]
+    asked = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+    words = ["-m", "snakemake", "--snakefile", str(project_file("Snakefile")), *asked]
     os.execv(sys.executable, [sys.executable, *words])

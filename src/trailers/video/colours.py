@@ -48,8 +48,9 @@ def read_colours(*, pix_fmt: str, matrix: str, primaries: str, transfer: str, wi
     hdr = transfer if transfer in HDR else ""
     is_plain = ZSCALED.fullmatch(pix_fmt) is not None and width % 2 == height % 2 == 0
     tags: dict[str, str] = {}
-    if primaries not in PRIMARIES:
-        tags["color_primaries"] = "unknown"
+    if primaries not in PRIMARIES or (hdr and primaries == "unknown"):
+        # zscale finds no way from unknown primaries to those of BT.709, and tone mapping needs one.
+        tags["color_primaries"] = "bt2020" if hdr else "unknown"
     if transfer not in TRANSFERS:
         tags["color_trc"] = "unknown"
     if matrix == "ycgco" and is_plain and not hdr:
@@ -87,7 +88,7 @@ def retag(tags: dict[str, str]) -> tuple[Step, ...]:
 def told(tags: dict[str, str], primaries: str, transfer: str) -> tuple[str, ...]:
     words = []
     if "color_primaries" in tags:
-        words.append(f"the colour primaries {primaries} are read as unknown")
+        words.append(f"the colour primaries {primaries} are read as {tags['color_primaries']}")
     if "color_trc" in tags:
         words.append(f"the transfer {transfer} is read as unknown, which is shown as BT.709")
     return tuple(words)

@@ -77,6 +77,11 @@ class StreamPackets:
         pts = filled(self.pts, self.dts, durations)
         return dts * base, pts * base, durations * base
 
+    def latest_s(self) -> float:
+        """Where the last packet ends by its own time stamps, damaged ones included."""
+        _, pts, durations = self.seconds()
+        return float(np.max(pts + durations))
+
 
 @dataclass(frozen=True)
 class Packets:

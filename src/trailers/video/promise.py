@@ -50,4 +50,6 @@ def seconds_cut_off(container: Any, packets: StreamPackets, times: Timeline, end
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", packets.stream.metadata.get("DURATION", ""))
     if tag is None:
         return promised_s - end_s
-    return min(promised_s, int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])) - times.end_s
+    promised_s = min(promised_s, int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]))
+    # A writer that met a damaged time stamp counted it: what reaches as far as the tag says was not cut off.
+    return promised_s - max(times.end_s, packets.latest_s())
