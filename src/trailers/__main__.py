@@ -79,8 +79,9 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = None
     try:
         module.add_flags(stage)
-        take = getattr(module, "take", list)  # a command whose words are another program's
-        arguments = stage.parse_args(take(words[1:]))
+        # The words of `run` are another program's.
+        prepared = getattr(module, "snakemake_words", list)(words[1:])
+        arguments = stage.parse_args(prepared)
         status = int(module.run(arguments) or 0)
     except TrailerError as problem:
         return fail(arguments, str(problem))

@@ -22,7 +22,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="targets and flags of snakemake")
 
 
-def take(words: Sequence[str]) -> list[str]:
+def snakemake_words(words: Sequence[str]) -> list[str]:
     """``words`` so that argparse leaves Snakemake's flags alone: without a target before them it would read them."""
     return list(words) if words[:1] in (["-h"], ["--help"]) else ["--", *words]
 
