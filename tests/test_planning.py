@@ -222,3 +222,17 @@ def test_every_command_of_the_project_that_is_printed_can_be_typed(line):
     own = words[1 : words.index("--")] if "--" in words else words[1:]
     given = {word.partition("=")[0] for word in own if word.startswith("--")}
     assert given <= set(parser._option_string_actions), line
+
+
+def test_every_path_and_name_in_a_shell_command_is_quoted():
+    """What is left are flags that ``shlex`` quoted, and numbers."""
+    commands = [
+        command
+        for path in lab.PROJECT.glob("workflow/rules/*.smk")
+        for command in re.findall(r"shell:\n((?:        .*\n)+)", path.read_text())
+    ]
+    fields = {field for command in commands for field in re.findall(r"(?<!\{)\{([a-z][\w.\[\]]*)\}(?!\})", command)}
+    quoted_by_python = {"flags", "ledgers", "more", "backbones", "links_of", "packs", "archives"}
+    plain = {"resources.how", "resources.gpu", "params.prefix"}
+    assert len(commands) > 15
+    assert fields <= plain | {f"params.{name}" for name in quoted_by_python}
