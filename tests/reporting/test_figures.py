@@ -6,11 +6,20 @@ import csv
 import json
 
 import pytest
+from matplotlib.text import Text
 
 from trailers.__main__ import main
 from trailers.domain import GENRES, Shot, Trailer
 from trailers.errors import StoreError
-from trailers.reporting.figures import shot_counts
+from trailers.reporting.figures import (
+    draw_costs,
+    draw_genres,
+    draw_labels,
+    draw_shots,
+    genre_counts,
+    label_counts,
+    shot_counts,
+)
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, LedgerRow, write_ledger
 from trailers.store.manifest import write_manifest
@@ -126,3 +135,54 @@ def test_shots_of_another_run_are_refused(tmp_path):
     write_ledger(ledger, [LedgerRow("a", OK, fingerprint="another")])
     with pytest.raises(StoreError, match="its fingerprint is f, but its ledger says another"):
         shot_counts([ledger], layout)
+
+
+def cost(name, gmacs, parameters, ours, printed):
+    return {"name": name, "ours": [gmacs, parameters, ours], "printed": [gmacs, parameters, printed]}
+
+
+CROWDED = [cost(f"Network-{n}", 100 + 2 * n, 20 + n, 71 + n / 10, 71.05 + n / 10) for n in range(6)]
+
+
+def test_names_of_points_cover_neither_each_other_nor_a_point():
+    figure = draw_costs([*CROWDED, cost("small", 3, 1, 60, 60.2), cost("large", 2000, 60, 75, 75.3)])
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        boxes = {text.get_text(): Text.get_window_extent(text) for text in axes.texts}
+        assert len(boxes) == 8
+        for name, box in boxes.items():
+            assert not [other for other in boxes if other != name and box.overlaps(boxes[other])]
+            assert axes.bbox.x0 <= box.x0
+            assert box.x1 <= axes.bbox.x1
+            points = [axes.transData.transform(place) for dots in axes.collections for place in dots.get_offsets()]
+            assert not [point for point in points if box.contains(*point)]
+
+
+def test_the_share_of_the_whole_set_stands_over_its_own_bar():
+    counts = genre_counts(
+        [Trailer(f"t{n}", ("x.mp4",), genres=(GENRES[n % 2],), splits=(n % 3, 0, 0)) for n in range(9)]
+    )
+    (axes,) = draw_genres(counts).axes
+    whole = axes.containers[0]
+    for bar, text in zip(whole, axes.texts, strict=True):
+        assert text.xy == pytest.approx((bar.get_x() + bar.get_width() / 2, bar.get_height()))
+
+
+@pytest.mark.parametrize("trailers", [1, 2, 3, 40])
+def test_counts_have_no_half_ticks_and_begin_at_zero(trailers):
+    found = label_counts([Trailer(f"t{n}", ("x.mp4",), genres=("action", "drama")) for n in range(trailers)])
+    durations = {"trailers": trailers, "mean": 24.0, "median": 24.0, "durations": {"24": trailers}}
+    bars, _, colours = draw_labels(found).axes
+    (shots,) = draw_shots(durations).axes
+    for axes in (bars, colours, shots):
+        assert all(float(tick).is_integer() for tick in axes.get_yticks())
+        assert axes.get_ylim()[0] == 0
+    assert shots.get_xlim()[0] == 0
+
+
+def test_legends_stand_outside_the_data():
+    durations = {"trailers": 1, "mean": 24.0, "median": 24.0, "durations": {"24": 1}}
+    for figure in (draw_shots(durations), draw_costs(CROWDED), draw_genres(genre_counts([]))):
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            assert axes.get_legend().get_window_extent().y0 >= axes.bbox.y1 - 1

@@ -254,26 +254,31 @@ def draw_shots(counts: Mapping[str, Any]) -> Figure:
 def draw_costs(rows: Sequence[Mapping[str, Any]]) -> Figure:
     figure = new_figure(12, 5.5)
     halves = figure.subplots(1, 2, sharey=True)
-    for axes, column, label in zip(halves, (0, 1), ("multiply-adds for 30 clips (G)", "parameters (M)"), strict=True):
+    labels = ("multiply-adds for 30 clips (G)", "parameters (M)")
+    for axes, column, label in zip(halves, (0, 1), labels, strict=True):
         axes.set_xscale("log")
-        names = []
         for kind, colour, marker in (("printed", COLOURS[1], "o"), ("ours", COLOURS[0], "s")):
-            points = [(row["name"], row[kind][column], row[kind][2]) for row in rows if None not in row[kind]]
-            if points:
-                axes.scatter([x for _, x, _ in points], [y for _, _, y in points], c=colour, marker=marker, label=kind)
-            names += [(name, x, y, colour) for name, x, y in points]
-        axes.margins(x=0.15, y=0.1)
+            places = [place for row in rows for place in cost_places(row, column, (kind,))]
+            if places:
+                axes.scatter(*zip(*places, strict=True), c=colour, marker=marker, label=kind)
         axes.set(xlabel=label, ylabel="micro AP, trapezoid (%)" if column == 0 else None)
+        axes.margins(y=0.1)
         axes.spines[["top", "right"]].set_visible(False)
-        if names:
-            axes.set_xticks(TICKS[column], [f"{tick:g}" for tick in TICKS[column]])
-            axes.set_xlim(min(x for _, x, _, _ in names) / 1.6, max(x for _, x, _, _ in names) * 1.6)
+        known = [x for row in rows for x, _ in cost_places(row, column)]
+        if known:
+            axes.set_xticks(TICKS[column], [f"{tick:,g}" for tick in TICKS[column]])
+            axes.set_xlim(min(known) / 2, max(known) * 2)
             axes.legend(ncols=2, **ABOVE)
         axes.minorticks_off()
-    figure.draw_without_rendering()  # places are known only now
+    figure.draw_without_rendering()  # only now are places known
     for axes, column in zip(halves, (0, 1), strict=True):
-        label_points(axes, [
-            (row["name"], row[kind][column], row[kind][2], colour)
-            for kind, colour in (("printed", COLOURS[1]), ("ours", COLOURS[0])) for row in rows if None not in row[kind]
-        ])  # fmt: skip
+        named = [(row["name"], cost_places(row, column)) for row in rows]
+        label_points(axes, [(name, places) for name, places in named if places])
     return figure
+
+
+def cost_places(
+    row: Mapping[str, Any], column: int, kinds: Sequence[str] = ("printed", "ours")
+) -> list[tuple[float, float]]:
+    """Cost and micro AP of a row of Table 6, of each kind that is known."""
+    return [(row[kind][column], row[kind][2]) for kind in kinds if None not in row[kind]]

@@ -1,4 +1,4 @@
-"""Names beside the points of a scatter plot, so that none covers another name or point."""
+"""Names beside the points of a scatter plot, so that none covers a point or another name."""
 
 from __future__ import annotations
 
@@ -7,53 +7,77 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
-FONT_PT = 7
+FONT_PT = 7.5
 DOT_PT = 4  # half the width of a point
-# Where a name may start, in points of print from its own: near places first.
-PLACES = [
+INK = "#333333"
+# Where a name may stand, in points of print from its own: near places first.
+PLACES = tuple(
     (dx, dy, align)
-    for reach in (0, 9, 18, 27, 38, 50)
+    for reach in (0, 8, 16, 24, 34, 46, 60)
     for dx, dy, align in (
-        (6, -2 + reach, "left"), (-6, -2 + reach, "right"), (6, -2 - reach, "left"), (-6, -2 - reach, "right"),
+        (7, -3 + reach, "left"), (-7, -3 + reach, "right"), (7, -3 - reach, "left"), (-7, -3 - reach, "right"),
+        (0, 4 + reach, "center"), (0, -10 - reach, "center"),
     )
-]  # fmt: skip
+)  # fmt: skip
+EDGE_PX = 8  # the axes may still move a little
+LINED_PT = 10  # a line leads to a name that had to move farther away than this
+
+Place = tuple[float, float]
 
 
-def label_points(axes: Axes, points: Sequence[tuple[str, float, float, str]]) -> None:
-    """Write the name of each point: ``points`` are name, x, y and colour. A line leads to one that had to move away.
+def label_points(axes: Axes, named: Sequence[tuple[str, Sequence[Place]]]) -> None:
+    """Write each name once, beside one of its points; its points are joined by a line.
 
     The limits and the size of ``axes`` must be final.
     """
     from matplotlib.transforms import Bbox
 
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    pixels = figure.dpi / 72
+    pixels = axes.figure.dpi / 72
     taken = []
-    for _, x, y, _ in points:
-        centre = axes.transData.transform((x, y))
-        taken.append(Bbox([centre - DOT_PT * pixels, centre + DOT_PT * pixels]))
-    for name, x, y, colour in points:
-        label = None
-        for dx, dy, align in PLACES:
+    for _, places in named:
+        for place in places:
+            centre = axes.transData.transform(place)
+            taken.append(Bbox([centre - DOT_PT * pixels, centre + DOT_PT * pixels]))
+        if len(places) > 1:
+            axes.plot(*zip(*places, strict=True), color=INK, linewidth=0.5, zorder=0)
+    for name, places in named:
+        taken.append(text_box(place_label(axes, name, places, taken)))
+
+
+def place_label(axes: Axes, name: str, places: Sequence[Place], taken: Sequence[Bbox]) -> Annotation:
+    """The first place where nothing is covered; where there is none, the last."""
+    label = None
+    for dx, dy, align in PLACES:
+        for place in places:
             if label is not None:
                 label.remove()
-            arrow = {"arrowstyle": "-", "color": colour, "lw": 0.5} if abs(dy) > 9 else None
+            line = {"arrowstyle": "-", "color": INK, "lw": 0.5, "shrinkB": DOT_PT} if abs(dy + 3) > LINED_PT else None
             label = axes.annotate(
-                name, (x, y), (dx, dy), textcoords="offset points", fontsize=FONT_PT, color=colour, ha=align,
-                arrowprops=arrow, annotation_clip=False,
+                name, place, (dx, dy), textcoords="offset points", fontsize=FONT_PT, color=INK, ha=align,
+                arrowprops=line, annotation_clip=False,
             )  # fmt: skip
             label.set_in_layout(False)
-            box = text_box(label, figure)
-            if not any(box.overlaps(other) for other in taken):
-                break
-        taken.append(box)
+            if is_free(text_box(label), axes, taken):
+                return label
+    assert label is not None
+    return label
 
 
-def text_box(label: object, figure: object) -> Bbox:
-    """Where a name stands, without its line."""
+def is_free(box: Bbox, axes: Axes, taken: Sequence[Bbox]) -> bool:
+    inside = axes.bbox.padded(-EDGE_PX)
+    is_inside = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
+    return is_inside and not any(box.overlaps(other) for other in taken)
+
+
+def text_box(label: Annotation) -> Bbox:
+    """Where a name stands, in pixels, without the line to it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
-    return Text.get_window_extent(label, figure.canvas.get_renderer())  # type: ignore[arg-type,attr-defined]
+    canvas = label.figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    label.update_positions(canvas.get_renderer())
+    return Text.get_window_extent(label)

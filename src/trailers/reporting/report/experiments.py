@@ -90,7 +90,7 @@ def why_no_metrics(trailers: Sequence[Trailer], stages: Sequence[Stage]) -> str:
             "No split of the manifest has train (0), validation (1) and test (2) trailers with genres. "
             "Fill split0, split1 or split2."
         )
-    if not any(stage.stage == "embed" and stage.count(OK) for stage in stages):
+    if stages and not any(stage.stage == "embed" and stage.count(OK) for stage in stages):
         return "Nothing was embedded, so there was nothing to learn from."
     return "No experiment was asked for. Name one in config.yaml, experiments."
 
