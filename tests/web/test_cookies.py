@@ -66,6 +66,7 @@ def test_a_cookie_is_read_however_an_editor_left_it(work, video, tmp_path, text)
         (HEAD + TABS.replace("FALSE\t/", "maybe\t/"), "cookies.txt, line 2: is not a cookie: its columns are domain"),
         (HEAD + TABS.replace("\t0\t", "\ttomorrow\t"), "cookies.txt, line 2: is not a cookie"),
         ('[{"domain": "host"}]', "cookies.txt, line 1: has 2 columns"),
+        (HEAD + TABS.replace("\t0\t", "\t1000\t"), "cookies.txt: all its cookies have expired"),
         (HEAD, "cookies.txt: is no cookies.txt: there is no cookie in it"),
         ("", "cookies.txt: is no cookies.txt: there is no cookie in it"),
     ],

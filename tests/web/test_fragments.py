@@ -59,6 +59,25 @@ def test_a_fragment_that_fails_for_a_while_is_asked_for_again(work, fragments):
         assert len(server.asked("/0.ts")) == 1
 
 
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json"])
+def test_a_page_in_place_of_a_fragment_is_no_part_of_the_video(work, fragments, kind):
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1), **pages_of(fragments)}
+    with Server({**pages, "/1.ts": Page(b"<html>Please sign in</html>", kind=kind)}) as server:
+        row = work.one(server.link("/cat.m3u8"), retries="0")
+        assert row.status == "failed"
+        assert row.error.startswith(f"download: part refused: {server.link('/1.ts')}: gives ")
+    with Server(pages) as server:
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
+    assert (work.results / "download" / "a.mp4").read_bytes() == b"".join(fragments)
+
+
+def test_a_fragment_that_its_server_calls_a_page_is_taken(work, fragments):
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1), "/0.ts": Page(fragments[0], kind="text/html")}
+    with Server({**pages, "/1.ts": Page(fragments[1], kind="text/html")}) as server:
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
+    assert (work.results / "download" / "a.mp4").read_bytes() == b"".join(fragments)
+
+
 # AES-128
 
 KEY = bytes(range(16))

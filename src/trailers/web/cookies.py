@@ -6,6 +6,7 @@ domain  with subdomains  path  secure  expires  name  value        seven columns
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 from trailers.errors import ConfigError
@@ -28,7 +29,15 @@ def read_cookies(path: Path) -> str:
     rows = [cookie(line, f"{path}, line {number}") for number, line in enumerate(text.splitlines(), start=1)]
     if not any(rows):
         raise ConfigError("is no cookies.txt: there is no cookie in it", where=path, remedy=REMEDY)
+    if all(has_expired(row) for row in filter(None, rows)):
+        raise ConfigError("all its cookies have expired", where=path, remedy=REMEDY)
     return "\n".join(("# Netscape HTTP Cookie File", *filter(None, rows), ""))
+
+
+def has_expired(row: str) -> bool:
+    """Whether a cookie is never sent; those of a session, which expire at 0 or at no time, are."""
+    expires = float(row.split("\t")[4] or 0)
+    return 0 < expires < time.time()
 
 
 def cookie(line: str, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from trailers.web.reasons import LinkError
 from trailers.web.verdict import retry_after_s, shorten
 
 log = logging.getLogger(__name__)
+
+WORDS = {"text/html": "a web page", "application/json": "JSON"}  # what a site says in place of a fragment
+KEY_BYTES, LOOKED_AT = 16, 1000
 
 
 @dataclass
@@ -45,6 +49,7 @@ class Wire:
         self.look_at_status(request, answer)
         if self.partial is None:
             return answer
+        answer = self.without_page(request, answer)
         found = Version.of(answer.headers)
         if self.is_ranged and "Range" in request.headers:
             self.check_range(request, answer, known, found)
@@ -61,6 +66,21 @@ class Wire:
             words = f"{shorten(request.url)}: HTTP status {answer.status}: what is asked for is not there yet"
             wait_s = retry_after_s(answer.headers.get("Retry-After"))
             self.unready = LinkError("not ready", words, wait_s=wait_s, sentence=f"HTTP status {answer.status}")
+
+    def without_page(self, request: Any, answer: Any) -> Any:
+        """``answer``; raises LinkError where a site gives words, and not the fragment that was asked for.
+
+        What a type claims is not enough: some servers call every answer a page, keys of 16 bytes among them.
+        """
+        from yt_dlp.networking import Response
+
+        kind = str(answer.headers.get("Content-Type") or "").split(";")[0].strip().lower()
+        if self.address or kind not in WORDS:
+            return answer
+        body = answer.read()
+        if len(body) > KEY_BYTES and all(byte >= 32 or byte in b"\t\n\r\f" for byte in body[:LOOKED_AT]):
+            raise LinkError("part refused", f"{shorten(request.url)}: gives {WORDS[kind]}, not a part of the video")
+        return Response(io.BytesIO(body), answer.url, answer.headers, answer.status, answer.reason)
 
     def check_range(self, request: Any, answer: Any, known: Version, found: Version) -> None:
         if answer.status != 206:
