@@ -18,7 +18,7 @@ from trailers.store.embeddings import write_embedding
 from trailers.store.experiment import save_state
 from trailers.store.layout import Layout
 from trailers.tools import predict
-from trailers.tools.predict import as_text, as_trailer, find_experiment, most_telling, read_vectors
+from trailers.tools.predict import as_text, as_trailer, check_videos, find_experiment, most_telling, read_vectors
 
 RECIPE = {
     "aggregation": "average", "fusion": "late", "seed": 0, "epochs": 1, "batch_trailers": 2, "learning_rate": 0.1,
@@ -73,6 +73,12 @@ def test_whatever_is_asked_for_gets_a_safe_id(video):
     trailer = as_trailer(video)
     assert is_safe_id(trailer.trailer)
     assert trailer.urls == (video,)
+
+
+@pytest.mark.parametrize("video", ["nosuch.mp4", "a folder/v.mp4", "/no/such.mkv", "x" * 300, "..."])
+def test_what_is_neither_a_file_nor_a_link_is_named_as_it_was_typed(video):
+    with pytest.raises(ConfigError, match=f"^{re.escape(video)}: is neither an existing file nor a link"):
+        check_videos(["https://youtu.be/dQw4w9WgXcQ", "dQw4w9WgXcQ", __file__, video])
 
 
 def test_two_files_of_one_name_stay_two(tmp_path):
@@ -178,7 +184,7 @@ def test_a_file_of_the_users_runs_when_the_user_names_it(working_folder, way, mo
     monkeypatch.setattr(
         predict, "embed", lambda trailers, clips, names, layout: asked.extend(names) or dict.fromkeys(trailers, "no")
     )
-    assert main(["predict", "a.mp4", "--experiment", "e", *words]) == 1
+    assert main(["predict", "dQw4w9WgXcQ", "--experiment", "e", *words]) == 1
     assert asked == ["mine.py:robust"]
 
 

@@ -213,6 +213,15 @@ def test_the_trailers_of_a_status_are_listed_as_csv(layout, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[1:3] == ["t5,normalise,waiting,,", "t6,normalise,waiting,,"]
 
 
+def test_a_listed_trailer_says_its_reason_once(layout, tmp_path, capsys):
+    words = ["status", "--results", str(layout.root), "--manifest", str(tmp_path / "none.csv"), "--list"]
+    assert main([*words, "dead"]) == main([*words, "failed"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "t4: download: dead: removed: by its owner",
+        "t3: normalise: failed: ffmpeg stopped: /disk/t3.mp4: stopped: x",
+    ]
+
+
 def test_csv_without_a_status_is_refused(layout, capsys):
     assert main(["status", "--results", str(layout.root), "--csv"]) == 1
     assert "--csv: needs --list" in capsys.readouterr().err

@@ -34,6 +34,7 @@ from trailers.store.experiment import WEIGHTS, TrainedExperiment, read_weights
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
 from trailers.store.manifest import write_manifest
+from trailers.web.links import web_link
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     trained = read_weights(folder / WEIGHTS)
     check_backbones(trained, folder / WEIGHTS, arguments.own_backbones)
     network, recipe = restore(trained, folder / WEIGHTS)
+    check_videos(arguments.videos)
     trailers = list({trailer.trailer: trailer for trailer in map(as_trailer, arguments.videos)}.values())
     layout = Layout(arguments.results.resolve())
     failed = embed(trailers, trained.clips, trained.backbones, layout)
@@ -80,6 +82,16 @@ def run(arguments: argparse.Namespace) -> int:
     for trailer, why in failed.items():
         print(f"{trailer.urls[0]}\n  {why}")
     return int(bool(failed))
+
+
+def check_videos(videos: Sequence[str]) -> None:
+    """Raises ConfigError for what is neither a file nor a link, in the words that were typed."""
+    for video in videos:
+        if not os.path.isfile(video) and web_link(video) is None:  # noqa: PTH113  as in as_trailer
+            raise ConfigError(
+                "is neither an existing file nor a link", where=video,
+                remedy="Give the path of a video, a link with https://, or a YouTube id.",
+            )  # fmt: skip
 
 
 def find_experiment(name: str | None) -> Path:

@@ -43,4 +43,9 @@ def as_csv(rows: Iterator[tuple[str, ...]]) -> str:
 
 
 def as_text(rows: Iterator[tuple[str, ...]]) -> str:
-    return "\n".join(": ".join(filter(None, (trailer, *others))) for trailer, *others in rows)
+    return "\n".join(": ".join(parts(*row)) for row in rows)
+
+
+def parts(trailer: str, stage: str, status: str, reason: str, said: str) -> Iterator[str]:
+    """What of a row is shown; most sentences begin with their reason."""
+    return filter(None, (trailer, stage, status, "" if said.startswith(reason) else reason, said))
