@@ -155,6 +155,14 @@ def test_results_that_are_a_file_are_told(folder, monkeypatch):
     assert sentences() == ["results: is not a directory. Move it away; the results go there."]
 
 
+def test_results_that_are_a_link_to_what_is_not_there_are_told(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "results").symlink_to("scratch/run")
+    assert sentences() == [
+        "results: is a link to 'scratch/run', which is not there. Mount or make that folder, or remove the link."
+    ]
+
+
 @pytest.mark.slow
 def test_dry_runs_of_the_demo_need_no_manifest(tmp_path):
     assert lab.planned(tmp_path, "demo")["report_demo"] == 1

@@ -163,6 +163,10 @@ MISTAKES = {
     "a wrong row": (
         f"{BUILD}{ROW.replace('2, 6, T', '4, 6, T')}", r"net\.py, line 8: stopped with ValueError: a row is 2D",
     ),
+    "a row without weights": (
+        f"{BUILD}{ROW}".replace('Weights("mine", "net.pth")', "None"),
+        r"net\.py, line 8: stopped with ValueError: a row has a Transform and Weights, got .* and None",
+    ),
     "it leaves": ("import sys\nsys.exit(3)", r"net\.py, line 2: stopped with SystemExit: 3"),
     "make stops": (
         f"{BUILD.replace('torch.nn.Conv2d(3, 6, 3)', 'torch.nn.Conv2d(3)')}{ROW}",

@@ -100,6 +100,8 @@ class Row:
     make: Callable[[], Any] | None = field(default=None, compare=False)  # for a network of the user's own
 
     def __post_init__(self) -> None:
+        if not isinstance(self.transform, Transform) or not isinstance(self.weights, Weights):
+            raise ValueError(f"a row has a Transform and Weights, got {self.transform!r} and {self.weights!r}")
         if self.dimensions not in (2, 3) or self.features < 1 or (self.dimensions == 2) != (self.frames == 1):
             raise ValueError(f"a row is 2D with one frame or 3D with more, and has features, got {self}")
 

@@ -75,7 +75,12 @@ def check_manifest(_: Plan, study: Study) -> Iterator[TrailerError]:
 
 def check_results(plan: Plan, _: Study) -> Iterator[TrailerError]:
     folder = plan.layout.root
-    if folder.exists() and not folder.is_dir():
+    if folder.is_symlink() and not folder.exists():
+        yield ConfigError(
+            f"is a link to '{folder.readlink()}', which is not there", where=folder,
+            remedy="Mount or make that folder, or remove the link.",
+        )  # fmt: skip
+    elif folder.exists() and not folder.is_dir():
         yield ConfigError("is not a directory", where=folder, remedy="Move it away; the results go there.")
     elif not os.access(disk.nearest_folder(folder), os.W_OK | os.X_OK):
         yield ConfigError(
