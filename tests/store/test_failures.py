@@ -50,3 +50,18 @@ def test_a_failing_job_says_its_sentence_last_in_its_log_and_keeps_it(tmp_path, 
     (tmp_path / "m.csv").write_text("trailer,url\na,no-such-file.mp4\nb,no-such-file.mp4\n")
     assert main(list(map(str, words))) == 0
     assert read_failures(results) == {}
+
+
+def test_a_command_whose_output_is_the_results_folder_itself_leaves_no_note(tmp_path):
+    note(arguments(tmp_path, output=tmp_path), "is there already")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_notes_of_a_file_and_of_what_stands_below_it_do_not_stop_a_command_that_succeeded(tmp_path):
+    job, below = arguments(tmp_path, output=tmp_path / "a"), arguments(tmp_path, output=tmp_path / "a" / "b")
+    for first, second in ((job, below), (below, job)):
+        note(first, "x")
+        note(second, "x")
+        forget(second)
+        forget(first)
+        assert read_failures(tmp_path) == {}

@@ -26,7 +26,8 @@ def note(arguments: argparse.Namespace, sentence: str) -> None:
 def forget(arguments: argparse.Namespace) -> None:
     """The command with ``arguments`` has succeeded."""
     for path in notes_of(arguments):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError, IsADirectoryError):  # then it is of another command
+            path.unlink(missing_ok=True)
 
 
 def notes_of(arguments: argparse.Namespace) -> Iterator[Path]:
@@ -36,6 +37,8 @@ def notes_of(arguments: argparse.Namespace) -> Iterator[Path]:
     for output in outputs:
         if isinstance(root, Path) and isinstance(output, Path) and output.is_relative_to(root):
             below = output.relative_to(root)
+            if not below.parts:
+                continue  # the results as a whole, which no job makes
             is_ledger = below.parts[:1] == ("ledger",)
             yield root / FOLDER / (below.relative_to("ledger").with_suffix("") if is_ledger else below)
 
