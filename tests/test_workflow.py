@@ -411,6 +411,25 @@ def test_a_failing_job_says_why_in_its_log_at_the_terminal_and_for_status(tmp_pa
     )
     assert last in done.stderr.splitlines()
     assert read_failures(tmp_path / "results") == {f"download/{ledger}": last.removeprefix("error: ")}
+    assert "message: None" not in done.stderr
+    assert "python -m trailers download" not in done.stderr
+
+
+@pytest.mark.parametrize("dead", [1, 2])
+def test_a_run_that_leaves_no_trailer_fails_and_says_so(tmp_path, dead):
+    (tmp_path / "videos").mkdir()
+    rows = [(f"t{n}", f"videos/t{n}.mp4") for n in range(2)]
+    for _, path in rows[dead:]:
+        lab.make_video(tmp_path / path, 0)
+    lab.write_manifest(tmp_path, rows)
+    random_weights = ["--config", "check_disk=false", "embed={random_weights: true}"]
+    done = lab.snakemake(tmp_path, *random_weights, check=False)
+    assert (done.returncode != 0) == (dead == 2)
+    told = "none of 2 trailers came through download (2 dead: not found)" in done.stderr
+    assert told == (dead == 2)
+    assert ("(100%) done" in done.stderr) == (dead == 1)
+    assert (tmp_path / "results" / "report" / "index.html").exists() == (dead == 1)
+    assert (tmp_path / "results" / "report" / "nothing-usable.html").exists() == (dead == 2)
 
 
 def test_a_backbone_nobody_knows_is_named_before_anything_is_done(tmp_path):

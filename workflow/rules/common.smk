@@ -14,7 +14,7 @@ sys.path.insert(0, str(PROJECT / "src"))
 from trailers.config import read_config
 from trailers.errors import TrailerError
 from trailers.machine.threads import threads_per_gpu
-from trailers.plan import reruns
+from trailers.plan import reruns, terminal
 from trailers.plan.checks import check_study, remarks
 from trailers.plan.flags import effort_flags, gpus, settings_text, shaping_flags
 from trailers.plan.replication import PREFIX, pack_path, store_of
@@ -154,3 +154,8 @@ wildcard_constraints:
     experiment=r"[A-Za-z0-9_.-]+",
     study=r"study|demo",
     split=r"[012]",
+
+
+# The line of each running stage, and what a failed job said.
+onstart:
+    terminal.begin(workflow, PLAN)

@@ -1,25 +1,48 @@
-"""Progress a person can follow: a bar in a terminal, a log line per trailer everywhere else."""
+"""Progress a person can follow: a log line per trailer, a bar in a terminal, and a note for who draws all jobs.
+
+The run that started this job may have named a folder in TRAILERS_PROGRESS (``trailers.machine.live``). Then a file
+there says how far this job is, rewritten at most twice a second.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
 import time
+from pathlib import Path
 
 from tqdm import tqdm
 
+from trailers.machine.terminal import PROGRESS
+
 log = logging.getLogger(__name__)
+
+OFTEN_S = 0.5  # a note is written once per so many seconds
 
 
 class Progress:
-    """Counts trailers of one stage: ``shots: 12/100 tt0133093: 87 shots (1.4/s, 63 s left)``."""
+    """Counts trailers of one stage: ``shots: 12/100 tt0133093: 87 shots (1.4/s, 63 s left)``.
 
-    def __init__(self, stage: str, total: int) -> None:
+    Args:
+        stage: its name, for the log.
+        total: trailers to make.
+        up_to_date: trailers of the shard that need no work.
+        note: name of the file that tells others: stage, variant and shard; None where nobody asks.
+    """
+
+    def __init__(self, stage: str, total: int, *, up_to_date: int = 0, note: tuple[str, ...] | None = None) -> None:
         self.stage = stage
         self.total = total
+        self.up_to_date = up_to_date
         self.done = 0
         self.started = time.monotonic()
         self.bar = tqdm(total=total, desc=stage, unit="trailer") if total and sys.stderr.isatty() else None
+        folder = os.environ.get(PROGRESS, "")
+        self.note = Path(folder) / "+".join(note) if folder and note else None
+        self.noted_s = float("-inf")
+        self.tell()
 
     def step(self, trailer: str, words: str) -> None:
         self.done += 1
@@ -34,7 +57,30 @@ class Progress:
         """Move the bar on by one trailer."""
         if self.bar is not None:
             self.bar.update()
+        if time.monotonic() - self.noted_s >= OFTEN_S:
+            self.tell()
+
+    def tell(self) -> None:
+        """Write how many trailers need no work and how many are made, where somebody draws it."""
+        if self.note is None:
+            return
+        self.noted_s = time.monotonic()
+        temporary = self.note.with_name(f".{self.note.name}")
+        with contextlib.suppress(OSError):  # the run that asked is gone, or its disk is full
+            temporary.write_text(f"{self.up_to_date} {self.done}")
+            temporary.replace(self.note)
 
     def close(self) -> None:
+        self.tell()
         if self.bar is not None:
             self.bar.close()
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them; "?" for what nobody knows."""
+    if seconds is None:
+        return "?"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min" if seconds else "-"
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 48 * 60 else f"{minutes / 1440:.1f} d"

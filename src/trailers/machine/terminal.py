@@ -11,6 +11,8 @@ import os
 import sys
 
 VARIABLE = "TRAILERS_TERMINAL"
+PROGRESS = "TRAILERS_PROGRESS"  # names a folder while lines of progress are drawn (live.py)
+CLEAR = "\r\x1b[J"  # a terminal, from the start of this line to the end of the screen
 
 
 def tell(words: str) -> None:
@@ -23,7 +25,9 @@ def tell(words: str) -> None:
         print(words, file=sys.stderr, flush=True)
     number = os.environ.get(VARIABLE, "")
     if number.isdecimal() and is_elsewhere(int(number)):
-        write(int(number), words)
+        # Lines of progress may be drawn there, with the cursor before them.
+        is_drawn_on = PROGRESS in os.environ and os.isatty(int(number))
+        write(int(number), f"{CLEAR}{words}" if is_drawn_on else words)
 
 
 def write(number: int, words: str) -> None:

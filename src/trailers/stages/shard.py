@@ -129,7 +129,9 @@ class ShardRun:
         log.info("%s: %d trailers: %d up to date, %d to make", self.stage, len(self.trailers), current, len(work))
         if stage is not None:
             withdraw(stage, work, self.ledger)
-        self.progress = Progress(self.stage, len(work))
+        # As its ledger lies: stage, variant, shard.
+        note = self.beside_ledger("").relative_to(self.layout.root).parts if self.ledger else None
+        self.progress = Progress(self.stage, len(work), up_to_date=len(self.trailers) - len(work), note=note)
         return self.watched(work)
 
     def watched(self, work: list[str]) -> list[str]:

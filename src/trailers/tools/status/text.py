@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from trailers.machine.progress import duration
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED
 from trailers.tools.status.lines import Line
 
@@ -26,15 +27,6 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
 def in_words(size: float) -> str:
     """A number of bytes."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB" if size else "-"
-
-
-def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min" if seconds else "-"
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 48 * 60 else f"{minutes / 1440:.1f} d"
 
 
 def time_left(lines: Sequence[Line]) -> str:

@@ -1,0 +1,77 @@
+"""What a run shows at the terminal of failed jobs, and how many trailers its stages have."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from trailers.plan.terminal import ShortErrors, is_news, totals
+from trailers.store.layout import Layout
+
+FLAGS = "python -m trailers download --shard x --retries 5"
+
+
+def failed(**more):
+    record = logging.makeLogRecord({"msg": "Error in rule download, jobid: 2", "levelno": logging.ERROR})
+    vars(record).update({"event": "job_error", "rule_name": "download", "shellcmd": FLAGS, "rule_msg": None, **more})
+    return record
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("failures/download/s0", "failures/report/index.html"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("the proxy is down\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("output", ["ledger/download/s0.tsv", "report/index.html"])
+def test_a_failed_job_is_told_by_its_own_sentence(root, output):
+    errors = ShortErrors(None, root, is_told=False)
+    assert errors.format(failed(output=[str(root / output)], log=["logs/a.log"])) == (
+        f"Error in rule download: {root / output} was not made.\n    the proxy is down\n    log: logs/a.log"
+    )
+
+
+@pytest.mark.parametrize("more", [{"output": ["elsewhere/x"], "log": []}, {"output": None, "log": None}, {}])
+def test_a_job_that_left_no_sentence_is_told_without_its_command(root, more):
+    text = ShortErrors(None, root, is_told=False).format(failed(**more))
+    assert text.startswith("Error in rule download: ")
+    assert FLAGS not in text
+    assert "None" not in text
+
+
+def test_a_sentence_that_stands_at_the_terminal_is_not_repeated(root):
+    text = ShortErrors(None, root, is_told=True).format(failed(output=[str(root / "ledger/download/s0.tsv")], log=[]))
+    assert "proxy" not in text
+
+
+def test_everything_else_is_written_as_snakemake_does(root):
+    record = logging.makeLogRecord({"msg": "Select jobs to execute...", "event": None})
+    assert ShortErrors(logging.Formatter("> %(message)s"), root, is_told=True).format(record) == (
+        "> Select jobs to execute..."
+    )
+
+
+@pytest.mark.parametrize(
+    ("exception", "words", "shown"),
+    [
+        ("RuleException", f"CalledProcessError in file x, line 3: Command '{FLAGS}' returned non-zero", False),
+        ("RuleException", "AttributeError in file x, line 3", True),
+        ("MissingInputException", "Missing input files", True),
+        (None, "Finished jobid: 3", True),
+    ],
+)
+def test_only_the_command_of_a_failed_job_is_left_out(exception, words, shown):
+    more = {"exception": exception} if exception else {}
+    assert is_news(logging.makeLogRecord({"msg": words, **more})) == shown
+
+
+def test_stages_count_the_trailers_of_the_shards_that_will_run(tmp_path):
+    study = SimpleNamespace(shards={"s0000-aaaaaaaa": ("a", "b", "c"), "s0001-bbbbbbbb": ("d",)})
+    plan = SimpleNamespace(layout=Layout(tmp_path), of_shard=lambda _: study)
+    ledgers = [plan.layout.ledger("shots", shard) for shard in study.shards]
+    ledgers += [plan.layout.ledger("embed", "s0001-bbbbbbbb", "shot24", "resnet50"), tmp_path / "report/index.html"]
+    assert totals(plan, map(str, ledgers)) == {"shots": 4, "embed shot24 resnet50": 1}
