@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from trailers.classifier.metrics import scores_of
+from trailers.classifier.recipe import Recipe
 from trailers.classifier.snippets import Examples
 from trailers.classifier.synthetic import make_signal, odds, plant
-from trailers.classifier.training import Recipe, Training, predict, train
+from trailers.classifier.training import Training, predict, train
 
 CPU = torch.device("cpu")
 CLIPS, FEATURES = 10, 8

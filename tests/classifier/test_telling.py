@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from trailers.classifier.networks import make_network
+from trailers.classifier.recipe import Recipe
 from trailers.classifier.snippets import Examples
 from trailers.classifier.telling import telling
-from trailers.classifier.training import Recipe, predict
+from trailers.classifier.training import predict
 
 CPU = torch.device("cpu")
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from trailers.classifier.recipe import Recipe
 from trailers.classifier.snippets import Examples, test_snippets
 from trailers.classifier.training import (
-    Recipe,
     Training,
     batches,
     network_for,

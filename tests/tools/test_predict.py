@@ -32,7 +32,8 @@ def trained(folder, **change):
     """A small trained experiment in ``folder``, as the stage classify writes it, with ``change``."""
     import torch
 
-    from trailers.classifier.training import Recipe, network_for
+    from trailers.classifier.recipe import Recipe
+    from trailers.classifier.training import network_for
 
     values = {
         "schema": "classify-weights/2", "fingerprint": "0123456789abcdef", "experiment": "e", "split": 0,

@@ -29,8 +29,9 @@ from torch.utils.data import DataLoader, Dataset
 from trailers.bench import harness
 from trailers.classifier.networks import DROPOUT, FEED_FORWARD, HEADS, WIDTH
 from trailers.classifier.products import fastest_products
+from trailers.classifier.recipe import Recipe
 from trailers.classifier.snippets import Examples, select
-from trailers.classifier.training import Recipe, Training, predict
+from trailers.classifier.training import Training, predict
 from trailers.domain import GENRES
 from trailers.machine.memory import keep_freed_memory
 from trailers.store.manifest import read_manifest

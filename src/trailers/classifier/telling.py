@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from trailers.classifier.training import MASKED, Recipe
+from trailers.classifier.recipe import MASKED, Recipe
 
 
 def telling(

@@ -40,8 +40,9 @@ from trailers.store.videos import shared_videos, split_apart, tell_shared
 if TYPE_CHECKING:
     import torch
 
+    from trailers.classifier.recipe import Recipe
     from trailers.classifier.snippets import Examples
-    from trailers.classifier.training import Epoch, Outcome, Recipe, Training
+    from trailers.classifier.training import Epoch, Outcome, Training
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ def recipe_of(settings: Settings) -> Recipe:
         ConfigError: a value that a setting cannot have.
     """
     from trailers.classifier.networks import AGGREGATIONS, FUSIONS
-    from trailers.classifier.training import Recipe
+    from trailers.classifier.recipe import Recipe
 
     for name, known in (("preset", PRESETS), ("aggregation", AGGREGATIONS), ("fusion", FUSIONS)):
         if getattr(settings, name) not in known:

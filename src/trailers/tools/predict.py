@@ -39,7 +39,7 @@ from trailers.web.links import web_link
 if TYPE_CHECKING:
     from torch import nn
 
-    from trailers.classifier.training import Recipe
+    from trailers.classifier.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,8 @@ def restore(trained: TrainedExperiment, path: Path) -> tuple[nn.Module, Recipe]:
     """
     import torch
 
-    from trailers.classifier.training import Recipe, check_state, network_for
+    from trailers.classifier.recipe import Recipe
+    from trailers.classifier.training import check_state, network_for
 
     try:
         recipe = Recipe(**trained.recipe)
