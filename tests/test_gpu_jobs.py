@@ -57,7 +57,14 @@ def test_threads_of_a_gpu_job_follow_cores_and_gpus_of_the_run(study, words, exp
     assert {rule: found[rule] for rule in ("shots", "embed", "embed_posters")} == dict.fromkeys(
         ("shots", "embed", "embed_posters"), expected
     )
-    assert found["classify"] == (1, 0)
+    # Three trainings: two threads each where there are cores for them.
+    assert found["classify"] == (1 if "2" in words else 2, 0)
+
+
+@pytest.mark.parametrize(("cores", "splits", "threads"), [("2", (0,), 2), ("2", (0, 1), 1), ("4", (0, 1), 2)])
+def test_trainings_that_are_asked_for_by_name_share_the_cores_of_the_run(study, cores, splits, threads):
+    asked = [f"results/classify/default/split{split}/metrics.json" for split in splits]
+    assert jobs(study, "--cores", cores, *asked)["classify"] == (threads, 0)
 
 
 @pytest.mark.parametrize(

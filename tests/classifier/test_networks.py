@@ -112,21 +112,6 @@ def test_the_transformer_is_the_plain_one_when_tested(pair):
     torch.testing.assert_close(ours(x), plain(x), rtol=1e-4, atol=1e-5)
 
 
-def test_dropout_takes_a_quarter_and_makes_up_for_it():
-    network = make_network((8,), 2, aggregation="transformer", fusion="early", batch_norm=True).network
-    ones = torch.ones(1001, 101)  # not a multiple of the eight bytes that are drawn at once
-    torch.manual_seed(0)
-    first, second = network.dropout(ones), network.dropout(ones)
-    assert first.unique().tolist() == pytest.approx([0, 4 / 3])
-    assert (first == 0).float().mean() == pytest.approx(0.25, abs=0.005)
-    # Independent draws: a quarter of what the first took, the second takes too.
-    assert (second[first == 0] == 0).float().mean() == pytest.approx(0.25, abs=0.01)
-    assert (first[:, 1:][first[:, :-1] == 0] == 0).float().mean() == pytest.approx(0.25, abs=0.01)
-    torch.manual_seed(0)
-    assert torch.equal(network.dropout(ones), first)
-    assert torch.equal(network.eval().dropout(ones), ones)
-
-
 def test_clip_norm_is_torchs_over_all_clips_of_a_batch():
     ours, theirs = ClipNorm(5), nn.BatchNorm1d(5)
     x = 4 * torch.randn(3, 7, 5) - 1

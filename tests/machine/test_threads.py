@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from trailers.machine.threads import decoding_workers, job_cores, single_threads, threads_per_gpu
+from trailers.machine.threads import decoding_workers, job_cores, single_threads, threads_per_gpu, threads_per_training
 
 
 @pytest.fixture
@@ -55,6 +55,15 @@ def test_a_jobs_cores_are_those_snakemake_gave_it(monkeypatch, given, allowed, c
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(allowed)))
     assert job_cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("cores", "trainings", "threads"),
+    # Ninety trainings are best at one thread each; one alone takes the cores it can use.
+    [(2, 90, 1), (2, 3, 1), (2, 1, 2), (16, 3, 2), (16, 1, 2), (1, 1, 1), (None, 1, 1)],
+)
+def test_trainings_take_the_cores_of_a_run_together(cores, trainings, threads):
+    assert threads_per_training(cores, trainings) == threads
 
 
 @pytest.mark.parametrize(("threads", "workers"), [("1", 1), ("2", 1), ("4", 3), ("8", 7), ("64", 7)])

@@ -15,7 +15,7 @@ import torch
 
 from trailers.__main__ import main
 from trailers.domain import GENRES, Trailer
-from trailers.stages.classify import log_shared
+from trailers.stages.classify import log_shared, prepared_torch
 from trailers.store.experiment import read_metrics, read_weights
 from trailers.store.manifest import write_manifest
 from trailers.store.pack import Part, write_pack
@@ -355,3 +355,20 @@ def test_a_video_in_two_subsets_of_the_split_is_told(tmp_path, caplog):
         "classify: a, b: the same video, and of split1 a in train, b in test",
         "classify: a, b: the same video, and of split2 a in train, b in validation",
     ]
+
+
+@pytest.mark.parametrize("aggregation", ["transformer", "gru"])
+def test_the_number_of_threads_changes_no_byte(study, aggregation):
+    for threads in ("1", "2", "3"):
+        classify(study, "--aggregation", aggregation, "--threads", threads, output=threads)
+    for name in FILES[:-1]:
+        (content,) = {(study / threads / name).read_bytes() for threads in ("1", "2", "3")}
+        assert content, name
+
+
+def test_without_threads_it_uses_the_cores_that_the_job_was_given(monkeypatch):
+    monkeypatch.setattr("trailers.stages.classify.job_cores", lambda: 3)
+    with prepared_torch("cpu", None):
+        assert torch.get_num_threads() == 3
+    with prepared_torch("cpu", 1):
+        assert torch.get_num_threads() == 1

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trailers.__main__ import main
-from trailers.domain import GENRES, Clip, is_safe_id
+from trailers.domain import GENRES, Clip, Trailer, is_safe_id
 from trailers.errors import ConfigError
 from trailers.store.embeddings import write_embedding
 from trailers.store.experiment import save_state
@@ -238,3 +238,51 @@ def forget_weights(path):
 
     with h5py.File(path, "r+") as file:
         del file.attrs["weights"]
+
+
+def embedded(backbone, features, layout, **attributes):
+    """One embedded trailer ``t``, as the stage embed writes it."""
+    path = layout.embedding("shot24", backbone, "t")
+    write_embedding(
+        path, np.eye(3, features, dtype=np.float32), [Clip(0, 0, 24, 0), Clip(0, 24, 48, 0), Clip(1, 48, 60, 12)],
+        {"weights": "IMAGENET1K_V2", "weights_sha256": "b" * 64, "transform": "resize 256"} | attributes,
+    )  # fmt: skip
+
+
+PACK = {
+    "backbone": "resnet50", "F": 3, "weights": "published embeddings, trailers_i_resnet_fps24_fpc24.zarr",
+    "weights_sha256": "", "transform": "",
+}  # fmt: skip
+
+
+def test_an_experiment_trained_on_published_embeddings_predicts_and_says_what_is_not_known(
+    working_folder, monkeypatch, capsys, caplog
+):
+    trained(working_folder / "e", packs=[PACK])
+    (working_folder / "a.mp4").touch()
+    layout = Layout((working_folder / "work").resolve())
+    embedded("resnet50", 3, layout)
+    monkeypatch.setattr(predict, "embed", lambda *_: {})
+    monkeypatch.setattr(predict, "as_trailer", lambda video: Trailer("t", (video,)))
+    words = ["predict", "a.mp4", "--experiment", "e", "--results", "work", "--json", "out.json"]
+    with caplog.at_level("WARNING"):
+        assert main(words) == 0
+    assert "trained on published embeddings, trailers_i_resnet_fps24_fpc24.zarr" in caplog.text
+    assert "embedded with the library's resnet50, whose weights may differ from the authors'" in caplog.text
+    (found,) = json.loads((working_folder / "out.json").read_text())
+    assert len(found["genres"]) == 10
+    assert "a.mp4" in capsys.readouterr().out
+
+
+def test_vectors_of_another_length_than_the_published_are_refused(tmp_path):
+    layout = Layout(tmp_path)
+    embedded("resnet50", 4, layout)
+    with pytest.raises(ConfigError, match=r"resnet50: gives vectors of 4, but .* on vectors of 3"):
+        read_vectors("t", "shot24", "resnet50", PACK, layout)
+
+
+def test_weights_that_are_recorded_are_still_compared(tmp_path):
+    layout = Layout(tmp_path)
+    embedded("resnet50", 3, layout)
+    with pytest.raises(ConfigError, match="weights is 'IMAGENET1K_V2', but the experiment was trained on 'V1'"):
+        read_vectors("t", "shot24", "resnet50", PACK | {"weights": "V1"}, layout)

@@ -38,8 +38,8 @@ rule classify:
         "logs/classify/{experiment}/split{split}.log",
     conda:
         "../../envs/torch.yaml"
-    # A training is small: two of one thread each do more than one of two, and on a busy machine far more.
-    threads: 1
+    # Two trainings of one thread each do more than one of two: more threads only where cores would be idle.
+    threads: training_threads
     resources:
         gpu=gpus(config, "classify"),
         how=flags(classify.Effort, config["classify"]),
@@ -57,4 +57,4 @@ rule classify:
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers classify --manifest {params.manifest:q} --packs {input.packs:q}"
         " --experiment {wildcards.experiment:q} --split {wildcards.split:q} --output {params.folder:q}"
-        " {params.flags} {resources.how} >{log:q} 2>&1"
+        " --threads {threads} {params.flags} {resources.how} >{log:q} 2>&1"

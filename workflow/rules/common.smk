@@ -12,8 +12,9 @@ PROJECT = Path(workflow.basedir)
 sys.path.insert(0, str(PROJECT / "src"))
 
 from trailers.config import read_config
+from trailers.domain import SPLITS
 from trailers.errors import TrailerError
-from trailers.machine.threads import threads_per_gpu
+from trailers.machine.threads import threads_per_gpu, threads_per_training
 from trailers.plan import reruns, terminal
 from trailers.plan.checks import check_study, remarks
 from trailers.plan.flags import effort_flags, gpus, settings_text, shaping_flags
@@ -123,6 +124,19 @@ def gpu_threads(wildcards):
     )
     # With nodes to submit to, --cores counts the cores of all of them together.
     return threads_per_gpu(cores if nodes is None else None, gpus)
+
+
+def training_threads(wildcards):
+    """Threads of a training: on one machine the run's cores shared out among the trainings it may have."""
+    cores, nodes = (
+        workflow.global_resources.get(name).value for name in ("_cores", "_nodes")
+    )
+    asked = workflow.dag_settings.targets
+    trainings = [name for name in asked if Path(name).name == "metrics.json"]
+    if not trainings or len(trainings) < len(asked):
+        experiments = PLAN.by_experiment[wildcards.experiment].experiments
+        trainings = [(name, split) for name in experiments for split in SPLITS]
+    return threads_per_training(cores if nodes is None else None, len(trainings))
 
 
 def grown(amount):

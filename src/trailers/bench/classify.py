@@ -4,6 +4,7 @@ ours     batches gathered from the memory-mapped pack, our network, fused AdamW
 plain    what the authors' code does: a Dataset that opens a file an item, a DataLoader with workers, a product
          each for queries, keys and values, batch norm over a transposed batch, AdamW one tensor at a time; tested
          the same way, trailer by trailer
+memory   the same network and optimiser on arrays that are all in memory, by a DataLoader without and with workers
 network  our network alone, on one batch that is ready; plain network: the plain one
 
 All in float32, trailers a second. The set (12,000 trailers of 30 to 300 clips, F = 768, 5 GB) is made in --folder
@@ -22,14 +23,22 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from trailers.bench import harness
-from trailers.classifier.networks import DROPOUT, FEED_FORWARD, HEADS, WIDTH
+from trailers.bench.classify_memory import peak_apart_mb, peak_of_memory, peak_of_ours
+from trailers.bench.plain_classify import (
+    BATCH,
+    SNIPPET,
+    MemoryDataset,
+    PlainDataset,
+    PlainTrailers,
+    PlainTransformer,
+    recipe,
+)
 from trailers.classifier.products import fastest_products
-from trailers.classifier.recipe import Recipe
 from trailers.classifier.snippets import Examples, select
 from trailers.classifier.training import Training, predict
 from trailers.domain import GENRES
@@ -37,7 +46,6 @@ from trailers.machine.memory import keep_freed_memory
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Pack, check_finite, open_pack
 
-BATCH, SNIPPET = 32, 30
 CPU = torch.device("cpu")
 
 # Table 6: the sum of F over its networks, relative to one of F = 768, says what all rows take together.
@@ -79,8 +87,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     figures["Table 6, whole"] = {"estimated_minutes": whole_s / 60}
     figures["memory"] = {"anonymous_mb": anonymous_mb()}
     print(f"Table 6 (9 rows x 3 splits x at most 100 epochs) would take about {whole_s / 3600:.1f} hours here")
+    for name, way in {"train, ours": peak_of_ours, "train, memory": peak_of_memory}.items():
+        figures[name]["peak_mb"] = peak_apart_mb(way, arguments.features)
     pairs = {
         "train_to_plain": ("train, ours", "train, plain"),
+        "train_to_memory": ("train, ours", "train, memory"),
+        "train_to_memory_workers": ("train, ours", "train, memory, workers"),
         "train_to_network": ("train, ours", "network"),
         "network_to_plain": ("network", "network, plain"),
         "test_to_plain": ("test, ours", "test, plain"),
@@ -131,6 +143,7 @@ class Ways:
         self.examples = select(examples, chosen)
         self.tested = select(self.examples, np.arange(min(arguments.tested, len(files))))
         self.files, self.workers = files, arguments.workers
+        self.memory = MemoryDataset(self.examples)
         features = examples.features[0]
         self.training = Training(recipe(), examples.features, len(GENRES), CPU)
         self.plain = PlainTransformer(features, len(GENRES))
@@ -144,6 +157,8 @@ class Ways:
     def all(self) -> dict[str, Callable[[], Any]]:
         return {
             "train, ours": fast(self.train_ours),
+            "train, memory": lambda: self.train_memory(0),
+            "train, memory, workers": lambda: self.train_memory(self.workers),
             "train, plain": self.train_plain,
             "network": fast(self.network_ours),
             "network, plain": self.network_plain,
@@ -165,10 +180,13 @@ class Ways:
         self.training.learn(self.examples, np.random.default_rng(0))
 
     def train_plain(self) -> None:
-        loader = DataLoader(
-            PlainDataset(self.files, self.examples.labels), BATCH, shuffle=True, num_workers=self.workers
-        )
-        for batch, labels in loader:
+        self.steps_plain(PlainDataset(self.files, self.examples.labels), self.workers)
+
+    def train_memory(self, workers: int) -> None:
+        self.steps_plain(self.memory, workers)
+
+    def steps_plain(self, trailers: Dataset[tuple[Tensor, Tensor]], workers: int) -> None:
+        for batch, labels in DataLoader(trailers, BATCH, shuffle=True, num_workers=workers):
             self.step_plain(batch, labels)
 
     def step_plain(self, batch: Tensor, labels: Tensor) -> None:
@@ -215,75 +233,6 @@ def fast(way: Callable[[], Any]) -> Callable[[], Any]:
             keep_freed_memory(False)
 
     return run
-
-
-def recipe() -> Recipe:
-    return Recipe(
-        aggregation="transformer", fusion="late", seed=0, epochs=1, batch_trailers=BATCH, learning_rate=1e-4,
-        snippet_clips=SNIPPET, optimiser="adamw_amsgrad", weight_decay=0.01, plateau_epochs=10, plateau_factor=0.1,
-        stop_epochs=20, batch_norm=True, short_snippets="zeros", validation_loss="snippets", no_positives="sklearn",
-    )  # fmt: skip
-
-
-class PlainDataset(Dataset[tuple[Tensor, Tensor]]):
-    """A file an item, opened when it is asked for."""
-
-    def __init__(self, files: list[Path], labels: np.ndarray) -> None:
-        self.files, self.labels = files, labels
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        with h5py.File(self.files[number]) as file:
-            start = int(torch.randint(0, max(len(file["vectors"]) - SNIPPET, 0) + 1, ()))
-            clips = file["vectors"][start : start + SNIPPET]
-        filled = np.zeros((SNIPPET, clips.shape[1]), np.float32)
-        filled[: len(clips)] = clips
-        return torch.from_numpy(filled), torch.from_numpy(self.labels[number])
-
-
-class PlainTrailers(Dataset[Tensor]):
-    """All snippets of a trailer an item, float32 (snippets, 30, F)."""
-
-    def __init__(self, files: list[Path]) -> None:
-        self.files = files
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, number: int) -> Tensor:
-        with h5py.File(self.files[number]) as file:
-            clips = torch.from_numpy(file["vectors"][:])
-        filled = F.pad(clips, (0, 0, 0, -len(clips) % SNIPPET))
-        return filled.view(-1, SNIPPET, filled.shape[1])
-
-
-class PlainTransformer(nn.Module):
-    """The clip aggregation transformer as one writes it down first."""
-
-    def __init__(self, features: int, genres: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(features)
-        self.reduce = nn.Linear(features, WIDTH)
-        self.queries, self.keys, self.values, self.attended = (nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(4))
-        self.attention_norm, self.feed_forward_norm = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
-        self.feed_forward = nn.Sequential(nn.Linear(WIDTH, FEED_FORWARD), nn.ReLU(), nn.Linear(FEED_FORWARD, WIDTH))
-        self.dropout = nn.Dropout(DROPOUT)
-        self.classify = nn.Linear(WIDTH, genres)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.reduce(self.norm(x.transpose(1, 2)).transpose(1, 2))
-        queries, keys, values = (heads(layer(x)) for layer in (self.queries, self.keys, self.values))
-        weights = (queries @ keys.transpose(2, 3) / (WIDTH // HEADS) ** 0.5).softmax(dim=3)
-        mixed = (weights @ values).transpose(1, 2).flatten(2)
-        x = self.dropout(self.attention_norm(x + self.attended(mixed)))
-        x = self.dropout(self.feed_forward_norm(x + self.feed_forward(x)))
-        return self.classify(x.mean(dim=1))  # type: ignore[no-any-return]
-
-
-def heads(x: Tensor) -> Tensor:
-    return x.view(*x.shape[:2], HEADS, WIDTH // HEADS).transpose(1, 2)
 
 
 def estimate_s(figures: dict[str, dict[str, Any]], features: int) -> float:

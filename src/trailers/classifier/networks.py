@@ -4,31 +4,30 @@ Every network takes a list with the vectors of each backbone, float32 (snippets,
 ``counts``: None, or int64 (snippets,), how many clips of each snippet are real. With None the zeros
 that fill a short snippet count as clips, as in the authors' code; with counts they take no part.
 
-Each begins with batch norm, unless told otherwise, and ends in one linear layer.
+Each begins with batch norm, unless told otherwise, and ends in one linear layer. In training on a processor, what
+dropout drops is drawn from ``random``; on a GPU, or without it, torch draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trailers.classifier.dropout import kept
+from trailers.classifier.moments import Moments, moments_of, real_clips, side_by_side
 from trailers.errors import ConfigError
 
 WIDTH = 128  # d, to which the transformer reduces vectors (Sec. 6)
 HEADS = 4  # (Sec. 6)
 FEED_FORWARD = 768
-DROPOUT = 0.25  # a multiple of 1/256, see Transformer.dropout
+DROPOUT = 0.25  # a multiple of 1/256, see dropout.kept
 GRU_UNITS = 115  # (Sec. 7.4)
 CONV_FILTERS, CONV_CLIPS = 128, 3  # (Sec. 7.4)
 CTT_FILTERS, CTT_CLIPS, CTT_DROPOUT = 256, 5, 0.5  # the baseline's own are not published for these data
-
-
-def real_clips(counts: Tensor, clips: int) -> Tensor:
-    """Bool (snippets, clips): which clips are not filling."""
-    return torch.arange(clips, device=counts.device) < counts[:, None]
 
 
 def mean_over_clips(x: Tensor, counts: Tensor | None) -> Tensor:
@@ -40,6 +39,8 @@ def mean_over_clips(x: Tensor, counts: Tensor | None) -> Tensor:
 
 class ClipNorm(nn.BatchNorm1d):
     """Batch norm of every feature over all clips of a batch; with ``counts``, filling takes no part and stays zero."""
+
+    moments: Moments | None = None  # of the batch that is being learned from, where x is a part of it
 
     def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
         scale, shift = self.affine_for(x, counts)
@@ -55,17 +56,27 @@ class ClipNorm(nn.BatchNorm1d):
         assert self.running_var is not None
         mean, variance = self.running_mean, self.running_var
         if self.training:
-            rows = x.flatten(0, 1) if counts is None else x[real_clips(counts, x.shape[1])]
-            rows = rows.detach()
-            # Two passes: twenty times as fast here as var_mean along the first axis, and as accurate.
-            mean = rows.mean(dim=0)
-            variance = (rows - mean).square_().mean(dim=0)
-            unbiased = variance * (len(rows) / max(len(rows) - 1, 1))
-            with torch.no_grad():
-                self.running_mean.lerp_(mean, self.momentum or 0.0)
-                self.running_var.lerp_(unbiased, self.momentum or 0.0)
+            moments = self.moments
+            if moments is None:
+                moments = moments_of(x, counts)
+                self.remember(moments)
+            mean, variance = moments.mean, moments.variance
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return scale, self.bias - mean * scale
+
+    def see(self, moments: Moments | None) -> None:
+        """What comes next are parts of a batch with these moments, which count once; None: whole batches."""
+        self.moments = moments
+        if moments is not None:
+            self.remember(moments)
+
+    def remember(self, moments: Moments) -> None:
+        """Let the running mean and variance, which testing takes, follow a batch."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        with torch.no_grad():
+            self.running_mean.lerp_(moments.mean, self.momentum or 0.0)
+            self.running_var.lerp_(moments.unbiased, self.momentum or 0.0)
 
 
 class Transformer(nn.Module):
@@ -88,12 +99,14 @@ class Transformer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(WIDTH)
         self.classify = nn.Linear(WIDTH, genres)
 
-    def forward(self, vectors: Tensor, counts: Tensor | None = None) -> Tensor:
+    def forward(
+        self, vectors: Tensor, counts: Tensor | None = None, random: np.random.Generator | None = None
+    ) -> Tensor:
         snippets, clips, _ = vectors.shape
         # One row a clip: a product of three dimensions gives a view, of which ReLU in place must keep a copy.
         x = self.reduced(vectors, counts).flatten(0, 1)
-        x = self.dropout(self.attention_norm(x + self.attend(x.view(snippets, clips, WIDTH), counts)))
-        x = self.dropout(self.feed_forward_norm(x + self.narrow(F.relu_(self.widen(x)))))
+        x = self.dropout(self.attention_norm(x + self.attend(x.view(snippets, clips, WIDTH), counts)), random)
+        x = self.dropout(self.feed_forward_norm(x + self.narrow(F.relu_(self.widen(x)))), random)
         return self.logits(mean_over_clips(x.view(snippets, clips, WIDTH), counts))
 
     def logits(self, x: Tensor) -> Tensor:
@@ -125,14 +138,10 @@ class Transformer(nn.Module):
         mixed = torch.bmm(scores.softmax(dim=-1), values).view(snippets, HEADS, clips, -1)
         return self.attended(mixed.transpose(1, 2).reshape(-1, WIDTH))  # type: ignore[no-any-return]
 
-    def dropout(self, x: Tensor) -> Tensor:
-        if not self.training or x.is_cuda:
-            return F.dropout(x, DROPOUT, self.training)
-        # What F.dropout does, of which drawing its random numbers is the most. A byte is enough for each, and
-        # eight of them are drawn at once.
-        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: x.numel()].view_as(x) >= round(DROPOUT * 256)
-        return x * kept.to(x.dtype).mul_(1 / (1 - DROPOUT))
+    def dropout(self, x: Tensor, random: np.random.Generator | None = None) -> Tensor:
+        if self.training and random is not None:
+            return x * kept(x.shape, DROPOUT, random)
+        return F.dropout(x, DROPOUT, self.training)
 
 
 class Recurrent(nn.Module):
@@ -144,7 +153,7 @@ class Recurrent(nn.Module):
         self.recur = nn.GRU(features, GRU_UNITS, batch_first=True)
         self.classify = nn.Linear(GRU_UNITS, genres)
 
-    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, counts: Tensor | None = None, random: np.random.Generator | None = None) -> Tensor:  # noqa: ARG002
         x = x if self.norm is None else self.norm(x, counts)
         return self.classify(mean_over_clips(F.relu(self.recur(x)[0]), counts))  # type: ignore[no-any-return]
 
@@ -158,7 +167,7 @@ class Convolution(nn.Module):
         self.convolve = nn.Conv1d(features, CONV_FILTERS, CONV_CLIPS, padding=CONV_CLIPS // 2)
         self.classify = nn.Linear(CONV_FILTERS, genres)
 
-    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, counts: Tensor | None = None, random: np.random.Generator | None = None) -> Tensor:  # noqa: ARG002
         x = x if self.norm is None else self.norm(x, counts)
         x = F.relu(self.convolve(x.transpose(1, 2))).transpose(1, 2)
         return self.classify(mean_over_clips(x, counts))  # type: ignore[no-any-return]
@@ -175,7 +184,7 @@ class Average(nn.Module):
         self.norm = ClipNorm(features) if batch_norm else None
         self.classify = nn.Linear(features, genres)
 
-    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, counts: Tensor | None = None, random: np.random.Generator | None = None) -> Tensor:  # noqa: ARG002
         mean = mean_over_clips(x, counts)
         if self.norm is not None:
             # The norm is affine, so it may follow the mean, which is thirty times smaller.
@@ -196,11 +205,14 @@ class ConvolutionThroughTime(nn.Module):
         self.convolve = nn.Conv1d(features, CTT_FILTERS, CTT_CLIPS, padding=CTT_CLIPS // 2)
         self.classify = nn.Linear(CTT_FILTERS, genres)
 
-    def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, counts: Tensor | None = None, random: np.random.Generator | None = None) -> Tensor:
         # ReLU comes first, so zeros in the place of filling never win the maximum.
         x = F.relu(self.convolve(x.transpose(1, 2))).transpose(1, 2)
         x = x if counts is None else x * real_clips(counts, x.shape[1])[..., None]
-        return self.classify(F.dropout(x.amax(dim=1), CTT_DROPOUT, self.training))  # type: ignore[no-any-return]
+        x = x.amax(dim=1)
+        if self.training and random is not None:
+            return self.classify(x * kept(x.shape, CTT_DROPOUT, random))  # type: ignore[no-any-return]
+        return self.classify(F.dropout(x, CTT_DROPOUT, self.training))  # type: ignore[no-any-return]
 
 
 AGGREGATIONS: dict[str, type[Transformer | Recurrent | Convolution | Average | ConvolutionThroughTime]] = {
@@ -222,9 +234,17 @@ class EarlyFusion(nn.Module):
         super().__init__()
         self.network = AGGREGATIONS[aggregation](sum(features), genres, batch_norm=batch_norm)
 
-    def forward(self, inputs: Sequence[Tensor], counts: Tensor | None = None) -> Tensor:
+    def forward(
+        self, inputs: Sequence[Tensor], counts: Tensor | None = None, random: np.random.Generator | None = None
+    ) -> Tensor:
         x = inputs[0] if len(inputs) == 1 else torch.cat(list(inputs), dim=2)
-        return self.network(x, counts)  # type: ignore[no-any-return]
+        return self.network(x, counts, random)  # type: ignore[no-any-return]
+
+    def see(self, moments: Sequence[Moments] | None) -> None:
+        """What comes next are parts of a batch with these moments, one for each backbone; None: whole batches."""
+        norm = getattr(self.network, "norm", None)
+        if norm is not None:
+            norm.see(side_by_side(moments) if moments else None)
 
 
 class LateFusion(nn.Module):
@@ -235,9 +255,18 @@ class LateFusion(nn.Module):
         kind = AGGREGATIONS[aggregation]
         self.networks = nn.ModuleList(kind(width, genres, batch_norm=batch_norm) for width in features)
 
-    def forward(self, inputs: Sequence[Tensor], counts: Tensor | None = None) -> Tensor:
-        logits = [network(x, counts) for network, x in zip(self.networks, inputs, strict=True)]
+    def forward(
+        self, inputs: Sequence[Tensor], counts: Tensor | None = None, random: np.random.Generator | None = None
+    ) -> Tensor:
+        logits = [network(x, counts, random) for network, x in zip(self.networks, inputs, strict=True)]
         return logits[0] if len(logits) == 1 else torch.stack(logits).mean(dim=0)
+
+    def see(self, moments: Sequence[Moments] | None) -> None:
+        """As ``EarlyFusion.see``."""
+        for number, network in enumerate(self.networks):
+            norm = getattr(network, "norm", None)
+            if norm is not None:
+                norm.see(moments[number] if moments else None)
 
 
 FUSIONS: dict[str, type[EarlyFusion | LateFusion]] = {"early": EarlyFusion, "late": LateFusion}

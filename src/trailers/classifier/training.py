@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from trailers.classifier.metrics import cross_entropy
 from trailers.classifier.networks import make_network
+from trailers.classifier.parts import Learner
 from trailers.classifier.recipe import MASKED, OF_TRAILERS, OPTIMISERS, Recipe
 from trailers.classifier.snippets import (
     Examples,
@@ -165,17 +165,8 @@ class Training:
     def learn(self, train: Examples, random: np.random.Generator) -> float:
         """Mean loss of one pass over ``train``: one snippet a trailer."""
         snippets = training_snippets(train.lengths, clips=self.recipe.snippet_clips, random=random)
-        labels = torch.from_numpy(train.labels[snippets.trailers]).to(self.device)
-        losses = torch.zeros((), device=self.device)
-        self.network.train()
-        for first, batch, counts in batches(train, snippets, self.recipe, self.recipe.batch_trailers, self.device):
-            wanted = labels[first : first + len(batch[0])]
-            self.optimiser.zero_grad(set_to_none=True)
-            loss = F.binary_cross_entropy_with_logits(self.network(batch, counts), wanted)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            losses += loss.detach() * len(wanted)
-        return float(losses) / len(train)
+        seed = self.recipe.seed, len(self.curves) + 1
+        return Learner(self.network, self.optimiser, self.recipe, self.device, train, snippets, seed).learn()
 
 
 def batches(

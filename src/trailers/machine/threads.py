@@ -23,6 +23,20 @@ def threads_per_gpu(cores: int | None, gpus: int | None) -> int:
     return max(1, min(MOST_THREADS, cores // max(1, gpus)))
 
 
+MOST_TRAINING_THREADS = 2  # a batch of 32 trailers has two parts (classifier/parts.py); more would help testing only
+
+
+def threads_per_training(cores: int | None, trainings: int) -> int:
+    """Threads of a training, so that all ``trainings`` of a run take its ``cores`` together.
+
+    Several of one thread each do more than one of several threads, so a training gets a second one only where cores
+    would be idle.
+    """
+    if not isinstance(cores, int):
+        return 1
+    return max(1, min(MOST_TRAINING_THREADS, cores // max(1, trainings)))
+
+
 def job_cores() -> int:
     """Processor cores this process should use: the job's threads, which Snakemake gives, but no more than it may."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

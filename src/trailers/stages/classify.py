@@ -26,6 +26,7 @@ from trailers.errors import ConfigError, StoreError
 from trailers.machine.device import choose_device
 from trailers.machine.gpu import exact_float32, gpu_failures
 from trailers.machine.memory import keep_freed_memory
+from trailers.machine.threads import job_cores
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages.stage import Problem, own_files
@@ -252,8 +253,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--experiment", required=True, metavar="NAME", help="recorded in the metrics")
     parser.add_argument("--split", type=int, choices=SPLITS, required=True)
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the five files go")
-    # Sums in another order give other numbers: one thread gives the same wherever it runs.
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor cores to use (1)")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="processor cores to use; the numbers stay the same (the job's)"
+    )
     add_setting_flags(parser, Settings, "classify")
     add_setting_flags(parser, Effort, "classify")
 
@@ -274,7 +276,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
-    """The device ``name`` asks for; inside, the same run gives the same numbers."""
+    """The device ``name`` asks for; inside, the same run gives the same numbers, by ``threads`` or the job's cores."""
     # cuBLAS reads this when it starts; without it, its products differ from run to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
@@ -283,14 +285,19 @@ def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
 
     device = torch.device(choose_device(name, setting="classify.device"))
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    memory: Any = torch.utils.deterministic
+    fills = memory.fill_uninitialized_memory
     try:
-        torch.set_num_threads(before[0] if threads is None else max(1, threads))
+        torch.set_num_threads(job_cores() if threads is None else max(1, threads))
         torch.use_deterministic_algorithms(True)
+        # Every new tensor would be filled first, against code that reads what it has not written.
+        memory.fill_uninitialized_memory = False
         with exact_float32(), fastest_products():
             yield device
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+        memory.fill_uninitialized_memory = fills
 
 
 def mark_of(study: Study, recipe: Recipe) -> str:

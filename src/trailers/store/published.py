@@ -26,6 +26,7 @@ from trailers.store.atomic import TEMPORARY
 from trailers.store.json_file import read_json
 from trailers.store.zarr_array import REMEDY, ZarrArray, read_array
 
+PUBLISHED = "published embeddings"  # how the weights of an imported pack begin: which ones made it nobody recorded
 MOST_FEATURES = 1 << 20  # F of a backbone; more would be a damaged number
 
 

@@ -20,7 +20,7 @@ from trailers.store.archive import unpacked
 from trailers.store.fingerprint import fingerprint
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Part, write_pack
-from trailers.store.published import Published
+from trailers.store.published import PUBLISHED, Published
 from trailers.store.published_files import find_store
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def import_store(store: Path, output: Path, clips: str, backbone: str, arguments
     attributes = {
         "backbone": backbone,
         "clips": clips,
-        "weights": f"published embeddings, {store.name}",
+        "weights": f"{PUBLISHED}, {store.name}",
     }
     write_pack(
         output, parts, features=published.features, attributes=attributes,

@@ -34,6 +34,7 @@ from trailers.store.experiment import WEIGHTS, TrainedExperiment, read_weights
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
 from trailers.store.manifest import write_manifest
+from trailers.store.published import PUBLISHED
 from trailers.web.links import web_link
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_backbones(trained, folder / WEIGHTS, arguments.own_backbones)
     network, recipe = restore(trained, folder / WEIGHTS)
     check_videos(arguments.videos)
+    tell_published(trained)
     trailers = list({trailer.trailer: trailer for trailer in map(as_trailer, arguments.videos)}.values())
     layout = Layout(arguments.results.resolve())
     failed = embed(trailers, trained.clips, trained.backbones, layout)
@@ -130,6 +132,21 @@ def check_backbones(trained: TrainedExperiment, path: Path, own_names: Sequence[
                 f"names the backbone {name!r}, which is not of a library, and files of others are not run", where=path,
                 remedy="If it is your own, name it in config.yaml, embed.backbones, or with --own-backbones.",
             )  # fmt: skip
+
+
+def tell_published(trained: TrainedExperiment) -> None:
+    """Say where the experiment's vectors are the authors' own, whose exact weights are not known."""
+    for backbone, pack in zip(trained.backbones, trained.packs, strict=True):
+        if is_published(pack):
+            log.warning(
+                "predict: the experiment was trained on %s. New trailers are embedded with the library's %s, whose "
+                "weights may differ from the authors': take the probabilities with care.",
+                pack["weights"], backbone,
+            )  # fmt: skip
+
+
+def is_published(pack: Mapping[str, Any]) -> bool:
+    return str(pack.get("weights", "")).startswith(PUBLISHED)
 
 
 def as_trailer(video: str) -> Trailer:
@@ -233,7 +250,12 @@ def read_vectors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Float32 (clips, F) and the clips' spans."""
     table, spans, attributes = read_embedding(layout.embedding(clips, backbone, trailer))
-    for key in SAME:
+    if pack.get("F") and int(pack["F"]) != table.shape[1]:
+        raise ConfigError(
+            f"{backbone}: gives vectors of {table.shape[1]}, but the experiment was trained on vectors of {pack['F']}",
+            remedy="Use the backbone it was trained with, or train it again.",
+        )
+    for key in () if is_published(pack) else SAME:
         if pack.get(key) and pack[key] != str(attributes.get(key, "")):
             raise ConfigError(
                 f"{backbone}: {key} is '{attributes.get(key)}', but the experiment was trained on '{pack[key]}'. "
