@@ -11,7 +11,14 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from trailers.machine.threads import decoding_workers, job_cores, single_threads, threads_per_gpu, threads_per_training
+from trailers.machine.threads import (
+    decoding_workers,
+    job_cores,
+    single_threads,
+    threads_per_gpu,
+    threads_per_shard,
+    threads_per_training,
+)
 
 
 @pytest.fixture
@@ -85,3 +92,20 @@ def test_a_worker_keeps_to_one_thread_whether_torch_is_loaded_or_not(first):
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("cores", "shards", "trailers", "threads"),
+    [
+        (16, 1, 12, 16),  # eight videos at once
+        (16, 1, 3, 6),
+        (64, 1, 12, 24),
+        (16, 3, 100, 5),
+        (16, 120, 100, 2),
+        (2, 1, 12, 2),
+        (1, 1, 12, 2),  # Snakemake gives what there is
+        (None, 1, 12, 2),
+    ],
+)
+def test_few_shards_take_all_cores(cores: int | None, shards: int, trailers: int, threads: int) -> None:
+    assert threads_per_shard(cores, shards, trailers) == threads

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from trailers.machine.watchdog import take_note
+from trailers.machine.watchdog import Watched, take_note
 
 # The words are: the note, what happens, how often there is a sign of life.
 WORKER = """
@@ -126,3 +126,12 @@ def test_the_end_is_told_past_the_log_to_the_terminal(tmp_path):
 def test_a_note_of_an_earlier_version_is_understood(tmp_path, text):
     (tmp_path / "s0").write_text(text)
     assert take_note(tmp_path / "s0") == ("b", "hung in the run before. The next run tries it again.")
+
+
+def test_of_several_in_work_at_once_the_one_that_is_not_done_is_noted():
+    watched = Watched(worker=1, stage="normalise", timeout_s=1)
+    for line in ("starts a", "starts b", "starts c", "ends c", "alive", "ends a", "ends never started"):
+        watched.hear(line)
+    assert watched.trailer == "b"
+    watched.hear("ends b")
+    assert watched.trailer == ""

@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from corpus import CASES, P420, Video
-from trailers.errors import ConfigError, StoreError, TrailerError, VideoError
+from trailers.errors import ConfigError, StoreError, SystemicError, TrailerError, VideoError
 from trailers.stages import normalise
 from trailers.store.fingerprint import sha256_of
 from trailers.store.frames import open_frames
 from trailers.store.ledger import DEAD, OK, read_ledger
 from trailers.store.receipt import Receipt, read_receipt, write_receipt
 from trailers.video import read_fingerprint
-from video_lab import SETTINGS, Lab
+from video_lab import EFFORT, SETTINGS, Lab
 
 
 @pytest.fixture
@@ -178,3 +178,58 @@ def test_a_video_shorter_than_its_site_promised_is_told(lab, tmp_path):
     path = lab.layout.receipt("t")
     write_receipt(path, replace(read_receipt(path), facts={"promised_s": 120.0}))
     assert lab.make().facts["warnings"] == "2.0 s are shown of the 120.0 s that were promised"
+
+
+class Recorded:
+    """The shard loop, as far as a stage sees it; how many trailers were in work at once."""
+
+    def __init__(self):
+        self.rows, self.failed, self.in_work, self.most = {}, {}, set(), 0
+
+    def starts(self, trailer):
+        self.in_work.add(trailer)
+        self.most = max(self.most, len(self.in_work))
+
+    def record(self, row):
+        self.rows[row.trailer] = row
+        self.in_work.discard(row.trailer)
+
+    def fail(self, trailer, problem):
+        self.failed[trailer] = problem
+        self.in_work.discard(trailer)
+
+
+@pytest.mark.parametrize(("cores", "are_several"), [(2, False), (3, False), (6, True)])
+def test_a_job_with_more_cores_makes_several_videos_at_once_and_the_same_bytes(
+    lab, made, tmp_path, monkeypatch, cores, are_several
+):
+    names = ["a", "b", "c", "broken"]
+    for name in names[:3]:
+        lab.put(made.layout.receipt("t").with_name("t.mp4"), trailer=name)
+    (tmp_path / "broken.mp4").write_bytes(b"\0" * 100)
+    lab.put(tmp_path / "broken.mp4", trailer="broken")
+    monkeypatch.setattr(normalise, "job_cores", lambda: cores)
+    work = Recorded()
+    normalise.Normalise(lab.layout, (), SETTINGS, EFFORT).make_all(names, work)
+    assert sorted(work.rows) == ["a", "b", "c"]
+    assert [type(problem) for problem in work.failed.values()] == [VideoError]
+    assert (work.most > 1) == are_several
+    alone = lab.layout.video("t").read_bytes()
+    assert all(lab.layout.video(name).read_bytes() == alone for name in names[:3])
+    assert not [name for name in lab.files() if name.startswith("broken") or name.startswith(".tmp")]
+
+
+def test_what_stops_all_stops_those_that_wait(lab, made, tmp_path, monkeypatch):
+    names = [f"n{number}" for number in range(8)]
+    for name in names:
+        lab.put(made.layout.receipt("t").with_name("t.mp4"), trailer=name)
+    monkeypatch.setattr(normalise, "job_cores", lambda: 4)
+    work = Recorded()
+
+    def stop(*_):
+        raise SystemicError("the disk is full")
+
+    work.record = work.fail = stop
+    with pytest.raises(SystemicError):
+        normalise.Normalise(lab.layout, (), SETTINGS, EFFORT).make_all(names, work)
+    assert len([name for name in lab.files() if name.startswith("n") and name.endswith(".mp4")]) < len(names)

@@ -14,10 +14,11 @@ rule normalise:
         "logs/normalise/{shard}.log",
     conda:
         "../../envs/media.yaml"
-    threads: 2
+    threads: shard_threads
     resources:
         how=effort("normalise"),
-        mem_mb=grown(2000),
+        # What two threads take; on one machine a job may have more of them.
+        mem_mb=lambda wildcards, attempt, threads: 1000 * max(2, threads) * 2 ** (attempt - 1),
         runtime=grown(240),
     params:
         flags=shaping_flags(config, "normalise"),

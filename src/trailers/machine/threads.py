@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 MOST_THREADS = 8  # of a GPU job: seven decoding workers keep the largest GPU busy with most backbones
 
+CORES_PER_VIDEO = 2  # a re-encoding keeps two busy: one decodes, one encodes
+
 
 def threads_per_gpu(cores: int | None, gpus: int | None) -> int:
     """Threads of a job with a GPU, so that as many jobs run at once as there are GPUs.
@@ -35,6 +37,20 @@ def threads_per_training(cores: int | None, trainings: int) -> int:
     if not isinstance(cores, int):
         return 1
     return max(1, min(MOST_TRAINING_THREADS, cores // max(1, trainings)))
+
+
+def threads_per_shard(cores: int | None, shards: int, trailers: int) -> int:
+    """Threads of a job that works on several trailers at once, so that few shards fill a machine too.
+
+    Args:
+        cores: of the whole run; None where they are not known, or belong to several machines.
+        shards: of the study.
+        trailers: of this shard.
+    """
+    if not isinstance(cores, int):
+        return CORES_PER_VIDEO
+    share = cores // max(1, shards)
+    return max(CORES_PER_VIDEO, min(share, CORES_PER_VIDEO * trailers))
 
 
 def job_cores() -> int:

@@ -65,6 +65,10 @@ class Watchdog:
         """Say that work on ``trailer`` begins now."""
         self.say(f"starts {trailer}")
 
+    def ends(self, trailer: str) -> None:
+        """Say that ``trailer`` is done; several may be in work at once."""
+        self.say(f"ends {trailer}")
+
     def alive(self) -> None:
         """Say that work goes on; cheap enough for every frame."""
         if time.monotonic() - self.told_s >= OFTEN_S:
@@ -114,8 +118,13 @@ class Watched:
     stage: str
     timeout_s: float
     notes: list[Path] = field(default_factory=list)
-    trailer: str = ""
+    in_work: list[str] = field(default_factory=list)
     crash: list[str] = field(default_factory=list)  # what the interpreter said when it died
+
+    @property
+    def trailer(self) -> str:
+        """The one that was started last and is not done; empty where there is none."""
+        return self.in_work[-1] if self.in_work else ""
 
     def hear(self, line: str) -> None:
         word, _, rest = line.partition(" ")
@@ -124,7 +133,9 @@ class Watched:
         elif word == "note":
             self.notes.append(Path(rest))
         elif word == "starts":
-            self.trailer = rest
+            self.in_work.append(rest)
+        elif word == "ends" and rest in self.in_work:
+            self.in_work.remove(rest)
 
     def write_down(self, words: str) -> None:
         for note in self.notes if self.trailer else ():

@@ -129,9 +129,7 @@ class ShardRun:
         log.info("%s: %d trailers: %d up to date, %d to make", self.stage, len(self.trailers), current, len(work))
         if stage is not None:
             withdraw(stage, work, self.ledger)
-        # As its ledger lies: stage, variant, shard.
-        note = self.beside_ledger("").relative_to(self.layout.root).parts if self.ledger else None
-        self.progress = Progress(self.stage, len(work), up_to_date=len(self.trailers) - len(work), note=note)
+        self.progress = Progress(self.stage, len(work), up_to_date=len(self.trailers) - len(work), note=self.place())
         return self.watched(work)
 
     def watched(self, work: list[str]) -> list[str]:
@@ -171,6 +169,13 @@ class ShardRun:
         assert self.ledger is not None
         return self.layout.root / folder / self.ledger.with_suffix("").relative_to(self.layout.root / "ledger")
 
+    def place(self) -> tuple[str, ...] | None:
+        """Stage, variant and shard, as the ledger lies; None without one below the results."""
+        folder = self.layout.root / "ledger"
+        if self.ledger is None or not self.ledger.is_relative_to(folder):
+            return None
+        return self.ledger.with_suffix("").relative_to(folder).parts
+
     def attempt(self, trailer: str, make: Callable[[str], LedgerRow]) -> None:
         """Run ``make`` for one trailer and record its row, or why there is none."""
         self.starts(trailer)
@@ -181,6 +186,8 @@ class ShardRun:
 
     def record(self, row: LedgerRow) -> None:
         self.rows[row.trailer] = row
+        if self.watchdog is not None:
+            self.watchdog.ends(row.trailer)
         if self.progress is not None:
             words = row.error or ", ".join(f"{key} {value}" for key, value in row.facts.items())
             self.progress.step(row.trailer, words if row.status == OK else f"{row.status}: {words}")
