@@ -14,7 +14,11 @@ sys.path.insert(0, str(PROJECT / "src"))
 from trailers.config import read_config
 from trailers.domain import SPLITS
 from trailers.errors import TrailerError
-from trailers.machine.threads import threads_per_gpu, threads_per_shard, threads_per_training
+from trailers.machine.threads import (
+    threads_per_gpu,
+    threads_per_shard,
+    threads_per_training,
+)
 from trailers.plan import reruns, terminal
 from trailers.plan.checks import check_study, remarks
 from trailers.plan.flags import effort_flags, gpus, settings_text, shaping_flags
@@ -141,9 +145,13 @@ def training_threads(wildcards):
 
 def shard_threads(wildcards):
     """Threads of a job that works on several trailers at once: with few shards, many."""
-    cores, nodes = (workflow.global_resources.get(name).value for name in ("_cores", "_nodes"))
+    cores, nodes = (
+        workflow.global_resources.get(name).value for name in ("_cores", "_nodes")
+    )
     shards = PLAN.of_shard(wildcards.shard).shards
-    return threads_per_shard(cores if nodes is None else None, len(shards), len(shards[wildcards.shard]))
+    return threads_per_shard(
+        cores if nodes is None else None, len(shards), len(shards[wildcards.shard])
+    )
 
 
 def grown(amount):

@@ -18,7 +18,9 @@ rule normalise:
     resources:
         how=effort("normalise"),
         # What two threads take; on one machine a job may have more of them.
-        mem_mb=lambda wildcards, attempt, threads: 1000 * max(2, threads) * 2 ** (attempt - 1),
+        mem_mb=lambda wildcards, attempt, threads: 1000
+        * max(2, threads)
+        * 2 ** (attempt - 1),
         runtime=grown(240),
     params:
         flags=shaping_flags(config, "normalise"),
