@@ -99,11 +99,13 @@ def test_model_rooms_see_arrays_never_products(room):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_a_module_a_rule_file_a_section_and_a_test_file(stage):
-    assert (SRC / "stages" / f"{stage}.py").is_file()
+    module = next(
+        path for path in (SRC / "stages" / f"{stage}.py", SRC / "stages" / stage / "__init__.py") if path.is_file()
+    )
     assert (PROJECT / "workflow" / "rules" / f"{stage}.smk").is_file()
     assert (PROJECT / "tests" / "stages" / f"test_{stage}.py").is_file()
     assert stage in yaml.safe_load((PROJECT / "config.yaml").read_text())
-    docstring = ast.get_docstring(ast.parse((SRC / "stages" / f"{stage}.py").read_text()))
+    docstring = ast.get_docstring(ast.parse(module.read_text()))
     assert re.search(r"^in ", docstring, re.MULTILINE)
     assert re.search(r"^out ", docstring, re.MULTILINE)
     head = (PROJECT / "workflow" / "rules" / f"{stage}.smk").read_text().split("\n\n")[0]

@@ -15,7 +15,8 @@ import torch
 
 from trailers.__main__ import main
 from trailers.domain import GENRES, Trailer
-from trailers.stages.classify import log_shared, prepared_torch
+from trailers.stages.classify.learning import prepared_torch
+from trailers.stages.classify.study import log_shared
 from trailers.store.experiment import read_metrics, read_weights
 from trailers.store.manifest import write_manifest
 from trailers.store.pack import Part, write_pack
@@ -367,7 +368,7 @@ def test_the_number_of_threads_changes_no_byte(study, aggregation):
 
 
 def test_without_threads_it_uses_the_cores_that_the_job_was_given(monkeypatch):
-    monkeypatch.setattr("trailers.stages.classify.job_cores", lambda: 3)
+    monkeypatch.setattr("trailers.stages.classify.learning.job_cores", lambda: 3)
     with prepared_torch("cpu", None):
         assert torch.get_num_threads() == 3
     with prepared_torch("cpu", 1):

@@ -1,0 +1,115 @@
+"""A training on a study, and what takes it over a restart: its weights and its checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trailers.domain import GENRES
+from trailers.machine.device import choose_device
+from trailers.machine.gpu import exact_float32
+from trailers.machine.threads import job_cores
+from trailers.stages.classify.study import Study
+from trailers.store import experiment
+from trailers.store.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    import torch
+
+    from trailers.classifier.recipe import Recipe
+    from trailers.classifier.training import Outcome, Training
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "classify/3"
+
+
+@contextlib.contextmanager
+def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
+    """The device ``name`` asks for; inside, the same run gives the same numbers, by ``threads`` or the job's cores."""
+    # cuBLAS reads this when it starts; without it, its products differ from run to run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    import torch
+
+    from trailers.classifier.products import fastest_products
+
+    device = torch.device(choose_device(name, setting="classify.device"))
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    memory: Any = torch.utils.deterministic
+    fills = memory.fill_uninitialized_memory
+    try:
+        torch.set_num_threads(job_cores() if threads is None else max(1, threads))
+        torch.use_deterministic_algorithms(True)
+        # Every new tensor would be filled first, against code that reads what it has not written.
+        memory.fill_uninitialized_memory = False
+        with exact_float32(), fastest_products():
+            yield device
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+        memory.fill_uninitialized_memory = fills
+
+
+def mark_of(study: Study, recipe: Recipe) -> str:
+    """The fingerprint of what ``recipe`` makes of ``study``."""
+    labels = {subset: [[t.trailer, *t.genres] for t in trailers] for subset, trailers in study.subsets.items()}
+    packs = [f"{pack.backbone} {pack.fingerprint}" for pack in study.packs]
+    return fingerprint(SCHEMA, {"recipe": dataclasses.asdict(recipe), "labels": labels}, *packs)
+
+
+def trained(study: Study, recipe: Recipe, device: torch.device, folder: Path, checkpoint_s: float) -> Outcome:
+    """The outcome of the training, taken from the files of ``folder`` as far as they go."""
+    from trailers.classifier.training import train
+
+    mark = mark_of(study, recipe)
+    finished = trained_before(recipe, study, folder / experiment.WEIGHTS, mark)
+    if finished is not None:
+        return finished
+    training = started(recipe, study, device, experiment.load_checkpoint(folder / experiment.CHECKPOINT, mark))
+    kept = time.monotonic()
+
+    def keep(training: Training) -> None:
+        nonlocal kept
+        if time.monotonic() - kept >= checkpoint_s and not training.finished:
+            experiment.save_state(folder / experiment.CHECKPOINT, {"fingerprint": mark, **training.state()})
+            kept = time.monotonic()
+
+    return train(training, study.examples("train"), study.examples("validation"), keep=keep)
+
+
+def trained_before(recipe: Recipe, study: Study, path: Path, mark: str) -> Outcome | None:
+    """The outcome that an earlier run left at ``path``; None when there is none that fits."""
+    from trailers.classifier.training import Epoch, Outcome, check_state
+
+    found = experiment.find_weights(path, mark)
+    if found is None:
+        return None
+    try:
+        check_state(recipe, study.features, len(GENRES), found.state)
+    except ValueError as problem:
+        log.warning("%s: does not fit: %s. It is trained again.", path, problem)
+        return None
+    log.info("classify: %s is there: tested again, not trained again", path)
+    return Outcome(dict(found.state), [Epoch(*row) for row in found.curves], found.best_epoch)
+
+
+def started(recipe: Recipe, study: Study, device: torch.device, state: dict[str, Any] | None) -> Training:
+    """A training as the checkpoint ``state`` left it, or from its beginning."""
+    from trailers.classifier.training import Training
+
+    training = Training(recipe, study.features, len(GENRES), device)
+    if state is None:
+        return training
+    try:
+        training.restore(state)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as problem:
+        log.warning("classify: the checkpoint does not fit, so it starts again: %s", problem)
+        return Training(recipe, study.features, len(GENRES), device)
+    log.info("classify: goes on after epoch %d of its checkpoint", len(training.curves))
+    return training

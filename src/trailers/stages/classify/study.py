@@ -1,0 +1,157 @@
+"""Who takes part in a training: the trailers of a split that have genres and embeddings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trailers.domain import GENRES, SUBSETS, Trailer
+from trailers.errors import ConfigError, StoreError
+from trailers.store.pack import Pack, check_finite
+from trailers.store.videos import shared_videos, split_apart, tell_shared
+
+if TYPE_CHECKING:
+    from trailers.classifier.recipe import Recipe
+    from trailers.classifier.snippets import Examples
+
+log = logging.getLogger(__name__)
+
+# Why a trailer takes no part.
+REASONS = NO_GENRES, NO_SPLIT, NO_EMBEDDING = "no_genres", "no_split", "no_embedding"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A trailer of the manifest that takes no part, and why."""
+
+    trailer: Trailer
+    reason: str
+    backbone: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One split of a manifest, with the packs that hold its embeddings."""
+
+    packs: tuple[Pack, ...]
+    split: int
+    subsets: dict[str, list[Trailer]]  # train, validation, test; each in the manifest's order
+    left_out: list[LeftOut]
+
+    def examples(self, subset: str) -> Examples:
+        from trailers.classifier.snippets import Examples
+
+        trailers = self.subsets[subset]
+        tables = tuple(pack.vectors for pack in self.packs)
+        rows = [rows_of(pack, trailers) for pack in self.packs]
+        lengths = np.diff(self.packs[0].offsets)[rows[0]]
+        firsts = tuple(pack.offsets[chosen] for pack, chosen in zip(self.packs, rows, strict=True))
+        return Examples(tables, firsts, lengths, labels_of(trailers))
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        return tuple(pack.features for pack in self.packs)
+
+
+def rows_of(pack: Pack, trailers: Sequence[Trailer]) -> np.ndarray:
+    row = {trailer: number for number, trailer in enumerate(pack.trailers)}
+    return np.array([row[trailer.trailer] for trailer in trailers], np.int64)
+
+
+def labels_of(trailers: Sequence[Trailer]) -> np.ndarray:
+    """Float32 (trailers, 10): 1 where the trailer has the genre."""
+    rows = [[genre in trailer.genres for genre in GENRES] for trailer in trailers]
+    return np.array(rows, np.float32).reshape(-1, len(GENRES))
+
+
+def make_study(trailers: Sequence[Trailer], packs: Sequence[Pack], split: int) -> Study:
+    """Who learns, who validates, who tests, and who is left out.
+
+    Raises:
+        StoreError: the packs do not belong together.
+        ConfigError: a subset has no trailer.
+    """
+    check_packs(packs)
+    held = {pack.backbone: set(pack.trailers) for pack in packs}
+    subsets: dict[str, list[Trailer]] = {subset: [] for subset in SUBSETS}
+    left_out = []
+    for trailer in trailers:
+        code = trailer.splits[split]
+        missing = [backbone for backbone, ids in held.items() if trailer.trailer not in ids]
+        if not trailer.genres:
+            left_out.append(LeftOut(trailer, NO_GENRES))
+        elif code is None:
+            left_out.append(LeftOut(trailer, NO_SPLIT))
+        elif missing:
+            left_out.append(LeftOut(trailer, NO_EMBEDDING, missing[0]))
+        else:
+            subsets[SUBSETS[code]].append(trailer)
+    check_lengths(packs, subsets)
+    for subset, members in subsets.items():
+        if not members:
+            raise ConfigError(
+                f"split {split} has no {subset} trailer with genres and embeddings ({len(left_out)} of {len(trailers)} "
+                f"are left out). Give trailers genres and split{split} in the manifest, or run the stages before."
+            )
+    return Study(tuple(packs), split, subsets, left_out)
+
+
+def check_packs(packs: Sequence[Pack]) -> None:
+    first = packs[0]
+    for pack in packs[1:]:
+        if pack.clips != first.clips:
+            raise StoreError(
+                f"{pack.path}: clips are {pack.clips}, but {first.clips} in {first.path}. "
+                "One experiment has one clip strategy."
+            )
+    names = [pack.backbone for pack in packs]
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise ConfigError(f"--packs: backbone {double[0]} stands twice. Name each pack once.")
+    for pack in packs:
+        check_finite(pack)
+
+
+def check_lengths(packs: Sequence[Pack], subsets: Mapping[str, Sequence[Trailer]]) -> None:
+    trailers = [trailer for members in subsets.values() for trailer in members]
+    first, *others = packs
+    lengths = np.diff(first.offsets)[rows_of(first, trailers)]
+    for pack in others:
+        found = np.diff(pack.offsets)[rows_of(pack, trailers)]
+        for i in np.flatnonzero(found != lengths)[:1]:
+            raise StoreError(
+                f"{pack.path}: {trailers[i].trailer} has {found[i]} clips, but {lengths[i]} in {first.path}. "
+                "Their embeddings come from different clips: run the stages embed and pack again."
+            )
+
+
+def log_shared(trailers: Sequence[Trailer], folder: Path, split: int) -> None:
+    """Say which trailers of different subsets have the same video: what is tested was then trained on."""
+    for group in shared_videos(trailers, folder):
+        if split in split_apart(group):
+            log.warning("classify: %s", tell_shared(group, split))
+
+
+def log_study(study: Study, recipe: Recipe) -> None:
+    """Say before training starts who is there, who is not, and what cannot be measured."""
+    from trailers.classifier.metrics import undefined
+
+    counts = ", ".join(f"{len(trailers)} {subset}" for subset, trailers in study.subsets.items())
+    names = " + ".join(f"{pack.backbone} (F {pack.features})" for pack in study.packs)
+    log.info("classify: split %d: %s trailers", study.split, counts)
+    log.info("classify: %s on %s, %s", recipe.aggregation, names, study.packs[0].clips)
+    for reason in REASONS:
+        named = [left.trailer.trailer for left in study.left_out if left.reason == reason]
+        if named:
+            shown = ", ".join(named[:5]) + (", ..." if len(named) > 5 else "")
+            log.warning("classify: %d trailers are left out, %s: %s (all in left_out.csv)", len(named), reason, shown)
+    for subset, trailers in study.subsets.items():
+        missing = undefined(labels_of(trailers), GENRES)
+        if missing:
+            what = "nothing to learn from" if subset == "train" else "not measured there"
+            log.warning("classify: split %d has no %s trailer of %s: %s", study.split, subset, ", ".join(missing), what)
