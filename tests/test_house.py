@@ -99,9 +99,8 @@ def test_model_rooms_see_arrays_never_products(room):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_a_module_a_rule_file_a_section_and_a_test_file(stage):
-    module = next(
-        path for path in (SRC / "stages" / f"{stage}.py", SRC / "stages" / stage / "__init__.py") if path.is_file()
-    )
+    places = SRC / "stages" / f"{stage}.py", SRC / "stages" / stage / "__init__.py"
+    (module,) = filter(Path.is_file, places)
     assert (PROJECT / "workflow" / "rules" / f"{stage}.smk").is_file()
     assert (PROJECT / "tests" / "stages" / f"test_{stage}.py").is_file()
     assert stage in yaml.safe_load((PROJECT / "config.yaml").read_text())

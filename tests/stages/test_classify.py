@@ -1,54 +1,19 @@
-"""From packs and a manifest to metrics: who takes part, what is written, what a restart gives."""
+"""From packs and a manifest to metrics: who takes part, what is written, what is refused."""
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 
+from classify_lab import FILES, classify, make_pack, make_trailers, rows, words
 from trailers.__main__ import main
 from trailers.domain import GENRES, Trailer
-from trailers.stages.classify.learning import prepared_torch
 from trailers.stages.classify.study import log_shared
-from trailers.store.experiment import read_metrics, read_weights
+from trailers.store.experiment import read_weights
 from trailers.store.manifest import write_manifest
-from trailers.store.pack import Part, write_pack
-
-FEATURES = 16
-FILES = ["curves.csv", "left_out.csv", "metrics.json", "predictions.csv", "weights.pt"]
-
-
-def make_trailers(count, *, genres=("action", "drama", "comedy")):
-    """Trailer i has genre i mod 3, every fourth also the next; of ten, seven learn, one validates, two test."""
-    subsets = [0, 0, 0, 0, 0, 0, 0, 1, 2, 2]
-    trailers = []
-    for i in range(count):
-        own = {genres[i % len(genres)]} | ({genres[(i + 1) % len(genres)]} if i % 4 == 0 else set())
-        codes = (subsets[i % 10], subsets[(i + 3) % 10], subsets[(i + 6) % 10])
-        trailers.append(Trailer(f"t{i:03d}", (f"t{i}.mp4",), genres=tuple(g for g in GENRES if g in own), splits=codes))
-    return trailers
-
-
-def make_pack(path, trailers, *, backbone="resnet50", clips="shot24", features=FEATURES, lengths=(5, 80), seed=0):
-    """Vectors of noise, in which every clip of a trailer leans towards its genres."""
-    random = np.random.default_rng(seed)
-    directions = random.normal(size=(len(GENRES), features))
-    parts = []
-    for trailer in trailers:
-        length = int(np.random.default_rng(int(trailer.trailer[1:])).integers(*lengths))
-        signal = sum(directions[GENRES.index(genre)] for genre in trailer.genres)
-        vectors = (random.normal(size=(length, features)) + 2 * signal).astype(np.float32)
-        parts.append(Part(trailer.trailer, length, lambda vectors=vectors: vectors))
-    attributes = {"backbone": backbone, "clips": clips, "fingerprint": f"mark-{backbone}-{seed}", "weights": "V2"}
-    write_pack(path, parts, features=features, attributes=attributes)
-    return path
 
 
 @pytest.fixture
@@ -57,24 +22,6 @@ def study(tmp_path):
     write_manifest(tmp_path / "manifest.csv", trailers)
     make_pack(tmp_path / "pack.h5", trailers)
     return tmp_path
-
-
-def words(folder, *more, packs=("pack.h5",), split=0, output="out", epochs=3):
-    return [
-        "classify", "--manifest", str(folder / "manifest.csv"), "--packs", *(str(folder / name) for name in packs),
-        "--experiment", "trial", "--split", str(split), "--output", str(folder / output), "--device", "cpu",
-        "--threads", "1", "--epochs", str(epochs), "--learning-rate", "0.003", *more,
-    ]  # fmt: skip
-
-
-def classify(folder, *more, **options):
-    assert main(words(folder, *more, **options)) == 0
-    return read_metrics(folder / options.get("output", "out") / "metrics.json")
-
-
-def rows(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_an_experiment_leaves_five_files(study):
@@ -255,91 +202,6 @@ def test_a_split_without_validation_trailers_is_refused_before_training(study, c
     )
 
 
-def test_a_finished_training_is_not_done_again(study, caplog):
-    classify(study)
-    before = (study / "out" / "metrics.json").read_bytes()
-    (study / "out" / "metrics.json").unlink()
-    with caplog.at_level("INFO"):
-        classify(study)
-    assert "tested again, not trained again" in caplog.text
-    assert "epoch 1/3" not in caplog.text
-    assert (study / "out" / "metrics.json").read_bytes() == before
-
-
-@pytest.mark.parametrize("change", ["seed", "pack", "genres"])
-def test_other_settings_or_data_train_anew(study, caplog, change):
-    classify(study)
-    if change == "pack":
-        make_pack(study / "pack.h5", make_trailers(60), seed=1)
-    if change == "genres":
-        write_manifest(study / "manifest.csv", make_trailers(60, genres=("action", "drama", "horror")))
-    with caplog.at_level("INFO"):
-        classify(study, *(["--seed", "5"] if change == "seed" else []))
-    assert "epoch 3/3" in caplog.text
-
-
-def test_a_damaged_checkpoint_or_weights_file_is_made_again(study):
-    expected = classify(study)
-    for name in ("weights.pt", "checkpoint.pt"):
-        (study / "out" / name).write_bytes(b"PK\x03\x04 not a zip file")
-    assert classify(study) == expected
-
-
-def test_a_checkpoint_that_does_not_fit_starts_again(study, caplog):
-    expected = classify(study)
-    (study / "out" / "weights.pt").unlink()
-    torch.save({"fingerprint": expected["fingerprint"], "network": {}}, study / "out" / "checkpoint.pt")
-    assert classify(study) == expected
-    assert "the checkpoint does not fit, so it starts again" in caplog.text
-
-
-def test_weights_that_would_run_code_are_not_loaded(study, tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "trapped"),)
-
-    expected = classify(study)
-    torch.save({"fingerprint": expected["fingerprint"], "state": Trap()}, study / "out" / "weights.pt")
-    assert classify(study) == expected
-    assert not (tmp_path / "trapped").exists()
-
-
-KILLED_IN_EPOCH_40 = """
-import os, signal, sys
-from trailers.__main__ import main
-from trailers.classifier import training
-
-def predict_or_die(*arguments, predict=training.predict_snippets, calls=[]):
-    calls.append(1)
-    if len(calls) == 40:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return predict(*arguments)
-
-training.predict_snippets = predict_or_die
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-@pytest.mark.slow
-def test_a_training_that_is_killed_in_epoch_40_goes_on_to_the_same_bytes(study):
-    more = ["--checkpoint-s", "0.1", "--stop-epochs", "0"]
-    classify(study, *more, epochs=60)
-    command = words(study, *more, output="killed", epochs=60)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED_IN_EPOCH_40, *command], capture_output=True, text=True, check=False
-    )
-    assert killed.returncode == -signal.SIGKILL
-    assert "epoch 39/60" in killed.stderr
-    assert sorted(path.name for path in (study / "killed").iterdir()) == ["checkpoint.pt"]
-    done = subprocess.run([sys.executable, "-m", "trailers", *command], capture_output=True, text=True, check=True)
-    assert "goes on after epoch" in done.stderr
-    assert "epoch 1/60" not in done.stderr
-    assert "epoch 60/60" in done.stderr
-    for name in FILES[:-1]:
-        assert (study / "out" / name).read_bytes() == (study / "killed" / name).read_bytes(), name
-    assert sorted(path.name for path in (study / "killed").iterdir()) == FILES
-
-
 def test_metrics_json_is_plain_json_of_its_schema(study):
     classify(study)
     assert json.loads((study / "out" / "metrics.json").read_text())["schema"] == "classify-metrics/1"
@@ -356,20 +218,3 @@ def test_a_video_in_two_subsets_of_the_split_is_told(tmp_path, caplog):
         "classify: a, b: the same video, and of split1 a in train, b in test",
         "classify: a, b: the same video, and of split2 a in train, b in validation",
     ]
-
-
-@pytest.mark.parametrize("aggregation", ["transformer", "gru"])
-def test_the_number_of_threads_changes_no_byte(study, aggregation):
-    for threads in ("1", "2", "3"):
-        classify(study, "--aggregation", aggregation, "--threads", threads, output=threads)
-    for name in FILES[:-1]:
-        (content,) = {(study / threads / name).read_bytes() for threads in ("1", "2", "3")}
-        assert content, name
-
-
-def test_without_threads_it_uses_the_cores_that_the_job_was_given(monkeypatch):
-    monkeypatch.setattr("trailers.stages.classify.learning.job_cores", lambda: 3)
-    with prepared_torch("cpu", None):
-        assert torch.get_num_threads() == 3
-    with prepared_torch("cpu", 1):
-        assert torch.get_num_threads() == 1
