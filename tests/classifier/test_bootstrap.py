@@ -8,6 +8,8 @@ import pytest
 from trailers.classifier.bootstrap import draw, interval, resampled
 from trailers.classifier.metrics import CONVENTIONS, METRICS, scores_of
 
+NAMES = tuple(f"t{number}" for number in range(40))
+
 
 def some(trailers=40, genres=3, ties=False):
     random = np.random.default_rng(5)
@@ -23,7 +25,7 @@ def test_every_draw_scores_as_the_drawn_trailers_do(ties, no_positives):
     labels, scores = some(ties=ties)
     labels[:, 2] = 0
     labels[3, 2] = 1  # so that some draws have no trailer of this genre
-    weights = draw(40, draws=25, seed=1)
+    weights = draw(NAMES, draws=25)
     found = resampled(labels, scores, weights, no_positives=no_positives)
     assert {weights[n, 3] for n in range(25)} >= {0.0, 1.0}
     for number in range(25):
@@ -41,13 +43,20 @@ def test_drawing_everything_once_gives_the_metrics_themselves():
     assert found["trapezoid"]["micro"][0] == pytest.approx(expected["trapezoid"]["micro"])
 
 
-def test_draws_are_those_of_their_seed_and_hold_as_many_trailers():
-    assert (draw(10, draws=4, seed=2) == draw(10, draws=4, seed=2)).all()
-    assert (draw(10, draws=4, seed=2) != draw(10, draws=4, seed=3)).any()
-    assert draw(10, draws=4, seed=2).sum(axis=1).tolist() == [10, 10, 10, 10]
+def test_a_trailer_counts_the_same_in_every_test_set_of_a_draw():
+    one, other = draw(("a", "b", "c"), draws=200), draw(("c", "d", "a"), draws=200)
+    assert (one[:, [0, 2]] == other[:, [2, 0]]).all()
+    assert (one[:, 0] != one[:, 1]).any()
+
+
+def test_a_trailer_is_drawn_once_on_average():
+    weights = draw(tuple(f"t{number}" for number in range(400)), draws=500)
+    assert weights.mean() == pytest.approx(1, abs=0.01)
+    assert weights.var() == pytest.approx(1, abs=0.02)
 
 
 def test_the_interval_leaves_one_fortieth_on_either_side():
     assert interval(np.arange(1001.0)) == pytest.approx((25.0, 975.0))
     assert interval(np.array([1.0, np.nan])) is None
+    assert interval(np.append(np.arange(1001.0), np.nan)) == pytest.approx((25.0, 975.0))
     assert interval(np.array([])) is None

@@ -1,24 +1,38 @@
 """How far a metric would move with other test trailers: the bootstrap.
 
-Trailers are drawn with replacement, as many as there are. A draw is a weight per trailer (how often it was
-drawn), so every curve is sorted once and all draws are sums over the same order.
+Trailers are drawn with replacement, about as many as there are (the Poisson bootstrap). A draw is a weight per
+trailer (how often it was drawn), so every curve is sorted once and all draws are sums over the same order.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from typing import Any
 
 import numpy as np
 
 from trailers.classifier.metrics import CONVENTIONS, LEFT_OUT, METRICS, areas, filled
+from trailers.domain import SPLITS
 
+MOST_WITHOUT = 0.05  # share of draws without a value, as many as an interval leaves out
 BLOCK = 1 << 17  # weights looked at together, so few that they stay in a cache: 1 MB
 
 
-def draw(trailers: int, *, draws: int, seed: int) -> np.ndarray:
-    """Float64 (draws, trailers): how often each trailer was drawn. The same seed and number give the same draws."""
-    random = np.random.default_rng(seed)
-    return random.multinomial(trailers, np.full(trailers, 1 / trailers), size=draws).astype(np.float64)
+@functools.lru_cache(maxsize=len(SPLITS))
+def draw(trailers: tuple[str, ...], *, draws: int) -> np.ndarray:
+    """Float64 (draws, trailers): how often each trailer was drawn, Poisson with mean 1. Not to be written to.
+
+    A trailer's numbers come from its id alone, so in one draw it counts the same in every experiment and in every
+    test set that holds it. With draws of its own for each test set, trailers that several of them share would pass
+    for several trailers, and the interval of a mean over splits would be too narrow.
+    """
+    found = np.empty((draws, len(trailers)))
+    for number, trailer in enumerate(trailers):
+        seed = int.from_bytes(hashlib.sha256(trailer.encode()).digest()[:16], "little")
+        found[:, number] = np.random.default_rng(seed).poisson(1.0, draws)
+    found.flags.writeable = False
+    return found
 
 
 def resampled(
@@ -88,8 +102,11 @@ def weighted_areas(
 
 
 def interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float] | None:
-    """The percentile interval of ``values`` (draws,); None where a draw has no value."""
-    if not len(values) or np.isnan(values).any():
+    """The percentile interval of ``values`` (draws,); None where more than MOST_WITHOUT of them are NaN.
+
+    A draw of a small test set may hold no trailer of a genre, or none at all; the others speak for it.
+    """
+    if not len(values) or np.isnan(values).mean() > MOST_WITHOUT:
         return None
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

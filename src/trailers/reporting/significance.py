@@ -1,6 +1,7 @@
 """Whether two experiments of a table differ by more than chance: from the predictions that classify keeps.
 
-Interval: the 95 % bootstrap interval of the mean over splits, over draws of test trailers.
+Interval: the 95 % bootstrap interval of the mean over splits, over draws of test trailers; a trailer that several
+test sets share is drawn for all of them together.
 Difference: that of two experiments on the same split, paired; its mean and deviation over splits, and the
 95 % interval over draws that both experiments share.
 """
@@ -55,7 +56,7 @@ def draws_of(metrics_file: Path, metrics: Mapping[str, Any], *, draws: int) -> D
     if not path.exists():
         return None
     trailers, labels, probabilities = read_test_predictions(path)
-    weights = draw(len(trailers), draws=draws, seed=metrics["split"])
+    weights = draw(trailers, draws=draws)
     counted = metrics["settings"].get("no_positives", "left_out")
     return Draws(trailers, resampled(labels, probabilities, weights, no_positives=counted)["trapezoid"])
 
