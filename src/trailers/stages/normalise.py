@@ -184,6 +184,8 @@ class Normalise(Stage):
         with open_frames(path) as frames:
             attributes = frames.attributes
         check_owner(trailer, attributes, path)
+        if not video.is_file():
+            raise StoreError("is not there, but its frames are", where=video, remedy=REMEDY)
         size = video.stat().st_size
         if size != attributes.get("video_bytes"):
             wrong = f"has {size:,} bytes, its frames file says {attributes.get('video_bytes', 0):,}"
