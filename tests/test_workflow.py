@@ -119,7 +119,10 @@ REDO = {
         {"clips": 2, **EMBED_ON},
     ),
     "a clip strategy added": (("clips={strategies: [shot24, seq24]}",), {"clips": 2, "embed": 2, "report": 1}),
-    "a backbone added": (("embed={backbones: [efficientnet_lite0, resnet50]}",), {"embed": 2, "report": 1}),
+    "a backbone added": (
+        ("embed={backbones: [efficientnet_lite0, resnet50], weights_dir: brought}",),
+        {"embed": 2, "report": 1},
+    ),
     "the classifier's settings": (("classify={epochs: 7}",), {"classify": 1, "report": 1}),
     "another aggregation": ((TINY % "gru",), {"classify": 1, "report": 1}),
     "an experiment added": (
@@ -134,6 +137,9 @@ REDO = {
 @pytest.mark.parametrize("change", REDO)
 def test_a_changed_setting_redoes_what_depends_on_it(finished_study, change):
     settings, expected = REDO[change]
+    weights = finished_study / "brought" / "resnet50-0676ba61.pth"  # planning refuses a backbone without weights
+    weights.parent.mkdir(exist_ok=True)
+    weights.write_bytes(b"weights")
     jobs = lab.planned(finished_study, "--config", SIZE, *settings)
     jobs.pop("all", None)
     assert jobs == expected
