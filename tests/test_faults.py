@@ -402,7 +402,7 @@ def test_a_worker_that_hangs_is_killed_recorded_and_made_good(study, finished_st
     assert second.returncode == 0
     rows = read_ledger(faults.declared("normalise"))
     assert [row.status for row in rows.values()] == ["ok", "failed", "ok"]
-    assert rows["t1"].error == "normalise: hung for more than 60 s. The next run tries it again."
+    assert rows["t1"].error == "normalise: gave no sign of life for 5 s. The next run tries it again."
     assert faults.run(study, "normalise", "--trailer-timeout-s", "60").returncode == 0
     assert faults.made(study) == faults.made(finished_study)
 
