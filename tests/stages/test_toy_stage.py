@@ -11,6 +11,7 @@ import pytest
 from trailers import __main__ as command_line
 from trailers.reporting import report
 from trailers.stages import registry, shard
+from trailers.stages.outcome import troubles
 from trailers.stages.registry import Entry
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
@@ -176,7 +177,7 @@ def test_the_report_shows_it(layout, tmp_path):
     run(layout)
     stages = report.read_stages([layout.ledger("letters", SHARD)], layout)
     assert [(stage.name, stage.count(OK)) for stage in stages] == [("letters", 1)]
-    (reason,) = report.reasons(stages)
+    (reason,) = troubles({stage.key: stage.rows for stage in stages})
     assert (reason.stage, reason.status) == ("letters", "failed")
     assert [trailer for trailer, _ in reason.trailers] == ["one"]
     parser = argparse.ArgumentParser()
