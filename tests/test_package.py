@@ -25,7 +25,19 @@ SRC = PROJECT / "src" / "trailers"
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 EXTRAS = PYPROJECT["optional-dependencies"]
 # Imported where they are wanted only; each import says what to install when it is absent.
-BY_EXTRA = {"snakemake": "workflow", "sklearn": "test", "skvideo": "demo", "pyarrow": "publish"}
+BY_EXTRA = {
+    "huggingface_hub": "huggingface",
+    "open_clip": "open-clip",
+    "pyarrow": "publish",
+    "rapidfuzz": "search",
+    "scenedetect": "detectors",
+    "sklearn": "test",
+    "skvideo": "demo",
+    "snakemake": "workflow",
+    "starlette": "review",
+    "transformers": "huggingface",
+    "uvicorn": "review",
+}
 
 
 def names(requirements: list[str]) -> set[str]:
