@@ -48,6 +48,13 @@ def test_pairs_are_what_is_asked_for_then_what_experiments_need_each_once():
     assert pairs_of({}, [], ["resnet50"]) == ()
 
 
+def test_one_backbone_written_in_two_ways_is_one_pair():
+    experiments = {"default": {"clips": "shot24", "backbones": ["timm:vit?size=224&pool=avg"]}}
+    assert pairs_of(experiments, ["shot24"], ["timm:vit?pool=avg&size=224"]) == (
+        ("shot24", "timm:vit?pool=avg&size=224"),
+    )
+
+
 def test_shards_are_consecutive_rows_named_by_what_they_hold(folder):
     users = plan().users
     assert list(users.shards.values()) == [("a", "b"), ("c", "d")]

@@ -138,14 +138,36 @@ class ClipStrategy:
 PLAIN_FILE = re.compile(r"/?(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.py:[A-Za-z_]\w*", re.ASCII)
 
 
-def folder_name(backbone: str) -> str:
-    """The name a backbone has in paths: timm:vit_base.dino -> timm-vit_base.dino.
+# The name of a library's model: timm:vit_base.dino, transformers:org/repository?pool=avg&size=224.
+LIBRARY_NAME = re.compile(
+    r"(?P<library>[a-z_]+):(?P<model>[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)?)"
+    r"(?:\?(?P<choices>[a-z]+=[A-Za-z0-9_.-]+(?:&[a-z]+=[A-Za-z0-9_.-]+)*))?",
+    re.ASCII,
+)
 
-    Where the path of a user's own file loses letters that could tell it from another, a digest follows.
+
+def canonical_name(backbone: str) -> str:
+    """The same name with its choices sorted: timm:vit?size=224&pool=avg -> timm:vit?pool=avg&size=224."""
+    match = LIBRARY_NAME.fullmatch(backbone)
+    if match is None or match["choices"] is None:
+        return backbone
+    return f"{match['library']}:{match['model']}?{'&'.join(sorted(match['choices'].split('&')))}"
+
+
+def folder_name(backbone: str) -> str:
+    """The name a backbone has in paths: timm:vit_base.dino?size=224 -> timm-vit_base.dino+size-224.
+
+    Names of libraries never share a folder: ``+`` stands in none of their parts and separates them, ``++`` is their
+    slash, and no choice has a ``-`` in its key. Where the path of a user's own file loses letters that could tell it
+    from another, a digest follows.
 
     Raises:
         ConfigError: it is no name.
     """
+    match = LIBRARY_NAME.fullmatch(canonical_name(backbone))
+    if match is not None:
+        choices = (match["choices"] or "").replace("=", "-").replace("&", "+")
+        return f"{match['library']}-{match['model'].replace('/', '++')}" + (f"+{choices}" if choices else "")
     written = re.sub(r"^(?:\./+)+", "", backbone)  # the same file
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", written).strip(".-")
     if ".py:" in written and not PLAIN_FILE.fullmatch(written):

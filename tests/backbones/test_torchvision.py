@@ -16,7 +16,7 @@ from trailers.backbones.cost import network_on_meta
 from trailers.backbones.network import make_network
 from trailers.backbones.row import Row
 from trailers.backbones.rows import find_row
-from trailers.errors import WeightsError
+from trailers.errors import ConfigError, WeightsError
 
 NOWHERE = Path("no-such-folder")
 
@@ -71,6 +71,40 @@ def test_every_model_gives_the_vectors_that_its_row_says(name: str) -> None:
     shape = (1, 3, *((row.wanted_frames(4),) if row.dimensions == 3 else ()), *row.transform.crop)
     with torch.inference_mode():
         assert network_on_meta(row).eval()(torch.empty(shape, device="meta")).shape == (1, FEATURES[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "crop"),
+    [
+        ("torchvision:resnet50.IMAGENET1K_V1", "resnet50-0676ba61.pth", 224),
+        ("torchvision:vit_b_16.IMAGENET1K_SWAG_E2E_V1", "vit_b_16_swag-9ac1b537.pth", 384),
+        ("torchvision:vit_h_14.IMAGENET1K_SWAG_LINEAR_V1", "vit_h_14_lc_swag-c1eb923e.pth", 224),
+        ("torchvision:swin3d_b.KINETICS400_IMAGENET22K_V1", "swin3d_b_22k-7c6ae6fa.pth", 224),
+    ],
+)
+def test_a_tag_names_one_of_several_published_weights(name: str, file: str, crop: int) -> None:
+    row = find_row(name, NOWHERE)
+    assert (row.name, row.weights.file, row.transform.crop) == (name, file, (crop, crop))
+    shape = (1, 3, *((row.wanted_frames(4),) if row.dimensions == 3 else ()), *row.transform.crop)
+    with torch.inference_mode():
+        assert network_on_meta(row).eval()(torch.empty(shape, device="meta")).shape == (1, row.features)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "torchvision:resnet50.IMAGENET1K_V2",
+            "IMAGENET1K_V2 are the default weights of this model. Write torchvision:resnet50.",
+        ),
+        ("torchvision:resnet50.IMAGENET1K_V3", "The nearest are .*torchvision:resnet50.IMAGENET1K_V1"),
+        ("torchvision:vgg16.IMAGENET1K_FEATURES", "no numbers for the layers after the features"),
+        ("torchvision:resnet50.", "has no model 'resnet50.'"),
+    ],
+)
+def test_other_tags_are_refused(name: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        find_row(name, NOWHERE)
 
 
 def any_bytes(name: str) -> Row:
@@ -137,6 +171,14 @@ def test_weights_load_as_the_librarys_own_loader_loads_them(tmp_path: Path, name
     assert loaded
     assert all(torch.equal(value, state[key]) for key, value in loaded.items())
     assert {key.split(".")[0] for key in state.keys() - loaded.keys()} <= {"fc", "classifier", "aux1", "aux2"}
+
+
+def test_weights_of_a_tag_load_into_the_network_of_that_tag(tmp_path: Path) -> None:
+    """SWAG's are for larger pictures, so other places have positions."""
+    row = any_bytes("vit_b_16.IMAGENET1K_SWAG_E2E_V1")
+    torch.save(models.vit_b_16(image_size=384).state_dict(), tmp_path / row.weights.file)
+    loaded = make_network(row, tmp_path).state_dict()
+    assert loaded["encoder.pos_embedding"].shape == (1, 24 * 24 + 1, 768)
 
 
 def test_weights_that_lack_a_layer_are_refused(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ wildcard_constraints:
     trailer=r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}",
     shard=r"[sd]\d{4,6}-[0-9a-f]{8}",
     clips=r"(shot|seq)\d+(-fps\d+)?",
-    backbone=r"[A-Za-z0-9_.-]+",
+    backbone=r"[A-Za-z0-9_.+-]+",
     experiment=r"[A-Za-z0-9_.-]+",
     study=r"study|demo",
     split=r"[012]",

@@ -1,7 +1,7 @@
 """The rows, and how a name of config.yaml becomes one.
 
 resnet50                                  a row of this project
-timm:vit_base_patch14_dinov2.lvd142m      any timm model
+timm:vit_base_patch14_dinov2.lvd142m      any timm model, with choices behind a question mark (``names``)
 torchvision:convnext_tiny                 any torchvision model
 my_backbones.py:robust_resnet             a Row in a file of the user's
 """
@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from trailers.backbones import efficientnet_lite, own, pytorchvideo, shufflenet3d, timm, torchvision
+from trailers.backbones.names import LIBRARIES, PLAIN, Name, parse
 from trailers.backbones.row import Row, Transform, Weights
 from trailers.backbones.weights import RECORD_AGAIN, read_lock_file
-from trailers.domain import folder_name
+from trailers.domain import canonical_name, folder_name
 from trailers.errors import ConfigError, WeightsError
 
 ROWS: dict[str, Row] = {
@@ -35,8 +36,6 @@ ROWS: dict[str, Row] = {
     )
 }
 
-LIBRARIES = ("timm", "torchvision")  # those of which any model can be had by name
-MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", re.ASCII)  # of a library, and a plain file name
 WEB = re.compile(r"https?://|$")  # what a record may name as the link of its weights
 MOST = 1 << 16  # features, frames, pixels of a side, clips of a batch
 
@@ -55,21 +54,23 @@ def find_row(name: str, weights_dir: Path) -> Row:
         return ROWS[name]
     if own.is_own(name):
         return own.find(name)
-    library, _, model = name.partition(":")
-    return recorded(name, weights_dir) or described(library, model)
+    parsed = parse(name)
+    assert parsed is not None
+    return recorded(name, weights_dir) or described(parsed)
 
 
 def check_name(name: str) -> None:
     """Raises ConfigError when nothing can have this name. Imports no library and runs no file of the user's."""
-    library, _, model = name.partition(":")
-    if not (name in ROWS or own.is_own(name) or (library in LIBRARIES and model)):
+    if not (name in ROWS or own.is_own(name) or parse(name) is not None):
         raise ConfigError(f"no backbone is called '{name}'. {nearest(name)}")
 
 
 def is_of_library(name: str) -> bool:
     """Whether a backbone of this name is a network of an installed library, not a file that would be run."""
-    library, _, model = name.partition(":")
-    return name in ROWS or (library in LIBRARIES and MODEL.fullmatch(model) is not None)
+    try:
+        return name in ROWS or parse(name) is not None
+    except ConfigError:
+        return False
 
 
 def is_2d(name: str, weights_dir: Path) -> bool:
@@ -78,12 +79,12 @@ def is_2d(name: str, weights_dir: Path) -> bool:
     Raises:
         ConfigError: there is none.
     """
-    library, _, model = name.partition(":")
-    # Not by its record, so that `snakemake weights`, which writes a damaged one again, can be planned.
-    if name not in ROWS and library in LIBRARIES and model:
-        return model not in torchvision.VIDEO  # timm has no others
     if own.is_own(name):
         return sketch(name).dimensions == 2
+    parsed = None if name in ROWS else parse(name)
+    if parsed is not None:
+        # Not by its record, so that `snakemake weights`, which writes a damaged one again, can be planned.
+        return bool(maker_of(parsed.library).is_2d(parsed.model))
     return find_row(name, weights_dir).dimensions == 2
 
 
@@ -106,21 +107,9 @@ def sketch(name: str) -> Sketch:
     return Sketch(row.dimensions, row.features, row.weights.file)
 
 
-def described(library: str, model: str) -> Row:
-    """The row of any model of ``library``, which is imported for it."""
-    maker = maker_of(library)
-    known = maker.names()
-    if model not in known:
-        close = difflib.get_close_matches(model, known, n=5, cutoff=0.4)
-        raise ConfigError(
-            f"{library} has no model '{model}' with published weights. "
-            + (
-                f"The nearest are {', '.join(f'{library}:{match}' for match in close)}."
-                if close
-                else "Look at its list."
-            )
-        )
-    row: Row = maker.describe(model)
+def described(name: Name) -> Row:
+    """The row of any model of a library, which is imported for it. Raises ConfigError."""
+    row: Row = maker_of(name.library).describe(name.model, name.choices)
     return row
 
 
@@ -128,7 +117,7 @@ def nearest(name: str, names: Iterable[str] = ROWS) -> str:
     close = difflib.get_close_matches(name.lower(), list(names), n=3, cutoff=0.5)
     first = f"The nearest are {', '.join(close)}. " if close else f"There are {', '.join(sorted(names))}. "
     return first + (
-        "Choose one, or write timm:MODEL, torchvision:MODEL or my_file.py:row; "
+        f"Choose one, or write {', '.join(f'{library}:MODEL' for library in LIBRARIES)} or my_file.py:row; "
         "`python -m trailers backbones` lists them."
     )
 
@@ -144,7 +133,7 @@ def recorded(name: str, weights_dir: Path) -> Row | None:
     if values is None or "row" not in values:
         return None
     try:
-        return row_from(values["row"], name)
+        return row_from(values["row"], canonical_name(name))
     except (KeyError, TypeError, ValueError) as problem:
         raise WeightsError(f"is damaged: {problem}", where=path, remedy=RECORD_AGAIN) from None
 
@@ -164,9 +153,10 @@ def row_from(values: dict[str, Any], name: str) -> Row:
         key: tuple(value) if isinstance(value, list) else value for key, value in values["transform"].items()
     }
     row = Row(**{**values, "transform": Transform(**shape), "weights": Weights(**values["weights"])})
-    if row.name != name or row.library not in LIBRARIES or f"{row.library}:{row.model}" != name:
+    parsed = parse(name)
+    if parsed is None or (row.name, row.library, row.model) != (name, parsed.library, parsed.model):
         raise ValueError(f"it describes '{row.name}', {row.model} of {row.library}")
-    if not MODEL.fullmatch(row.model) or not MODEL.fullmatch(row.weights.file) or row.weights.package:
+    if not PLAIN.fullmatch(row.weights.file) or row.weights.package:
         raise ValueError(f"it names the model {row.model!r}, the file {row.weights.file!r}")
     if not WEB.match(row.weights.url):
         raise ValueError(f"it names the link {row.weights.url!r}")

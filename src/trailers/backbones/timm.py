@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from trailers.backbones.names import Choices, Name, unknown_model
 from trailers.backbones.row import Row, Transform, Weights
 from trailers.errors import ConfigError
 
@@ -36,10 +37,18 @@ def names() -> list[str]:
     return list(timm.list_models(pretrained=True))
 
 
-def describe(model: str) -> Row:
-    """The row of any timm model, from the configuration published with its weights."""
+def is_2d(_: str) -> bool:
+    """Whether a model takes single pictures: all do."""
+    return True
+
+
+def describe(model: str, choices: Choices = ()) -> Row:
+    """The row of any timm model, from the configuration published with its weights. Raises ConfigError."""
     import timm
 
+    known = names()
+    if model not in known:
+        raise unknown_model("timm", model, known)
     settings = configuration(model)
     data = timm.data.resolve_data_config(pretrained_cfg=settings)
     _, height, width = data["input_size"]
@@ -47,7 +56,9 @@ def describe(model: str) -> Row:
         resize_of(model, data, (height, width)), (height, width),
         tuple(data["mean"]), tuple(data["std"]), data["interpolation"],
     )  # fmt: skip
-    return Row(f"timm:{model}", "timm", model, 2, features_of(model), transform, source(model, settings))
+    return Row(
+        str(Name("timm", model, choices)), "timm", model, 2, features_of(model), transform, source(model, settings)
+    )
 
 
 def configuration(model: str) -> dict[str, Any]:

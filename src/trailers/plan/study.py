@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trailers.backbones.rows import is_2d
-from trailers.domain import SPLITS, SUBSETS, Trailer, folder_name
+from trailers.domain import SPLITS, SUBSETS, Trailer, canonical_name, folder_name
 from trailers.stages import registry
 from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest
@@ -31,8 +31,8 @@ def pairs_of(
     experiments: Experiments, strategies: Sequence[str] = (), backbones: Sequence[str] = ()
 ) -> tuple[Pair, ...]:
     """Every strategy seen through every backbone, then what the experiments need besides."""
-    asked = [(clips, backbone) for clips in strategies for backbone in backbones]
-    needed = [(row["clips"], backbone) for row in experiments.values() for backbone in row["backbones"]]
+    asked = [(clips, canonical_name(backbone)) for clips in strategies for backbone in backbones]
+    needed = [(row["clips"], canonical_name(backbone)) for row in experiments.values() for backbone in row["backbones"]]
     return tuple(dict.fromkeys(asked + needed))
 
 

@@ -1,0 +1,160 @@
+"""How backbones of libraries are named: LIBRARY:MODEL?CHOICE=VALUE&CHOICE=VALUE. Standard library only.
+
+timm:vit_small_patch14_dinov2.lvd142m                       a model with the weights of a tag
+timm:vit_small_patch14_dinov2.lvd142m?pool=avg&size=224     the same, with choices that change its vectors
+torchvision:resnet50.IMAGENET1K_V1                          a model with one of several published weights
+
+A choice that is not written is the default, and a default that is written is refused where the library says that it is
+one: so two names are two backbones. The order of the choices has no meaning; ``canonical_name`` sorts them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from trailers.domain import canonical_name
+from trailers.errors import ConfigError
+
+PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}", re.ASCII)  # a model of a library, and a plain file name
+TWO_PARTS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}", re.ASCII)
+MOST_PIXELS = 4096  # of a side
+
+Choices = tuple[tuple[str, str], ...]  # sorted pairs of choice and value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a choice is for, and which values it can have at all; a model may offer fewer."""
+
+    meaning: str
+    allows: Callable[[str], bool]
+    example: str
+
+
+def one_of(*values: str) -> Callable[[str], bool]:
+    return lambda value: value in values
+
+
+def is_size(value: str) -> bool:
+    """Whether ``value`` is a number of pixels, written in one way only."""
+    return re.fullmatch(r"[1-9]\d{0,3}", value, re.ASCII) is not None and int(value) <= MOST_PIXELS
+
+
+def is_layer(value: str) -> bool:
+    return re.fullmatch(r"0|[1-9]\d{0,2}", value, re.ASCII) is not None
+
+
+CHOICES = {
+    "pool": Choice(
+        "what becomes of the vectors of all places: token, avg, max or map, as the model has it",
+        one_of("token", "avg", "max", "map"), "pool=avg",
+    ),
+    "size": Choice("the side of the square that the network sees, in pixels", is_size, "size=224"),
+    "head": Choice(
+        "keep: the projection into the space that is shared with text stays on", one_of("keep"), "head=keep"
+    ),
+    "layer": Choice("the number of the layer whose output is taken, from 0", is_layer, "layer=10"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Library:
+    """What names of a library's models look like, and which choices some of its models offer."""
+
+    model: re.Pattern[str]
+    choices: tuple[str, ...]
+    example: str
+
+
+# A library of which any model can be a backbone has a module of the same name in this room, with
+#   describe(model, choices) -> Row    imports the library; refuses what the model does not offer
+#   make(row, weights) -> Module       the network without its classifying layer; parse(row.name) has the choices
+#   is_2d(model) -> bool               imports nothing
+LIBRARIES = {
+    "timm": Library(PLAIN, (), "timm:vit_base_patch14_dinov2.lvd142m"),
+    "torchvision": Library(PLAIN, (), "torchvision:convnext_tiny"),
+}
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name in its parts. ``choices`` are sorted; ``str()`` is the canonical name."""
+
+    library: str
+    model: str
+    choices: Choices = ()
+
+    def choice(self, key: str) -> str:
+        """The value of a choice; empty where the name does not make it."""
+        return dict(self.choices).get(key, "")
+
+    def __str__(self) -> str:
+        written = "&".join(f"{key}={value}" for key, value in self.choices)
+        return f"{self.library}:{self.model}" + (f"?{written}" if written else "")
+
+
+def parse(text: str) -> Name | None:
+    """The parts of a library's name; None when it is none of a library's, such as resnet50 or my.py:net.
+
+    Raises:
+        ConfigError: it begins as a library's name and cannot be one.
+    """
+    library, colon, rest = canonical_name(text).partition(":")
+    if not colon or library not in LIBRARIES:
+        return None
+    form = LIBRARIES[library]
+    model, mark, written = rest.partition("?")
+    if not form.model.fullmatch(model):
+        raise ConfigError(
+            f"'{model}' cannot be a model of {library}", where=text, remedy=f"Write a name such as {form.example}."
+        )
+    choices = tuple(parse_choice(part, library, text) for part in written.split("&")) if mark else ()
+    for (key, _), (following, _) in itertools.pairwise(choices):
+        if key == following:
+            raise ConfigError(f"the choice {key} is made more than once", where=text, remedy="Leave one.")
+    return Name(library, model, choices)
+
+
+def parse_choice(part: str, library: str, text: str) -> tuple[str, str]:
+    """Key and value of ``part``, such as pool=avg. Raises ConfigError."""
+    key, _, value = part.partition("=")
+    offered = LIBRARIES[library].choices
+    if key not in offered:
+        close = difflib.get_close_matches(key, offered, n=1)
+        words = f"Did you mean {close[0]}?" if close else f"Its choices are {', '.join(offered)}."
+        raise ConfigError(
+            f"names of {library} have no choice '{key}'", where=text,
+            remedy=words if offered else "Leave out what follows the question mark.",
+        )  # fmt: skip
+    choice = CHOICES[key]
+    if not choice.allows(value):
+        raise ConfigError(
+            f"{key} cannot be '{value}'", where=text, remedy=f"It is {choice.meaning}; write it as in {choice.example}."
+        )
+    return key, value
+
+
+def unknown_model(library: str, model: str, known: Sequence[str]) -> ConfigError:
+    """What to raise when ``library`` has no such model."""
+    close = difflib.get_close_matches(model, known, n=5, cutoff=0.4)
+    nearest = f"The nearest are {', '.join(f'{library}:{match}' for match in close)}."
+    return ConfigError(
+        f"{library} has no model '{model}' with published weights", remedy=nearest if close else "Look at its list."
+    )
+
+
+def refuse(name: Name, key: str, offered: str) -> ConfigError:
+    """What to raise when the model of ``name`` does not offer the value that ``name`` has for ``key``."""
+    return ConfigError(f"this model does not offer {key}={name.choice(key)}", where=str(name), remedy=offered)
+
+
+def refuse_default(name: Name, key: str) -> ConfigError:
+    """What to raise when ``name`` makes a choice that is the default, so that two names would be one backbone."""
+    shorter = Name(name.library, name.model, tuple(choice for choice in name.choices if choice[0] != key))
+    return ConfigError(
+        f"{key}={name.choice(key)} is what this model does by default", where=str(name), remedy=f"Write {shorter}."
+    )
