@@ -34,19 +34,15 @@ from trailers.store.experiment import WEIGHTS, TrainedExperiment, read_weights
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
 from trailers.store.manifest import write_manifest
-from trailers.store.published import PUBLISHED
 from trailers.web.links import web_link
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from trailers.classifier.recipe import Recipe
+    from trailers.classifier.restored import Restored
 
 log = logging.getLogger(__name__)
 
 EXPERIMENTS = Path("results/classify")
 PROBABLE = 0.5  # from here on a genre is called probable; the first of all is shown in any case
-SAME = ("weights", "weights_sha256", "transform")  # what the experiment's vectors and these must have in common
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -67,16 +63,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from trailers.classifier.restored import restore
+
     folder = find_experiment(arguments.experiment)
     trained = read_weights(folder / WEIGHTS)
     check_backbones(trained, folder / WEIGHTS, arguments.own_backbones)
-    network, recipe = restore(trained, folder / WEIGHTS)
+    restored = restore(trained, folder / WEIGHTS)
     check_videos(arguments.videos)
     tell_published(trained)
     trailers = list({trailer.trailer: trailer for trailer in map(as_trailer, arguments.videos)}.values())
     layout = Layout(arguments.results.resolve())
     failed = embed(trailers, trained.clips, trained.backbones, layout)
-    found = [predict_one(trailer, trained, network, recipe, layout) for trailer in trailers if trailer not in failed]
+    found = [predict_one(trailer, restored, layout) for trailer in trailers if trailer not in failed]
     if arguments.json:
         write_text(arguments.json, json.dumps(found, indent=1) + "\n")
     for prediction in found:
@@ -136,6 +134,8 @@ def check_backbones(trained: TrainedExperiment, path: Path, own_names: Sequence[
 
 def tell_published(trained: TrainedExperiment) -> None:
     """Say where the experiment's vectors are the authors' own, whose exact weights are not known."""
+    from trailers.classifier.restored import is_published
+
     for backbone, pack in zip(trained.backbones, trained.packs, strict=True):
         if is_published(pack):
             log.warning(
@@ -143,10 +143,6 @@ def tell_published(trained: TrainedExperiment) -> None:
                 "weights may differ from the authors': take the probabilities with care.",
                 pack["weights"], backbone,
             )  # fmt: skip
-
-
-def is_published(pack: Mapping[str, Any]) -> bool:
-    return str(pack.get("weights", "")).startswith(PUBLISHED)
 
 
 def as_trailer(video: str) -> Trailer:
@@ -195,72 +191,34 @@ def run_stage(words: Sequence[str]) -> None:
         raise StoreError(f"the stage {words[0]} stopped with code {done.returncode}: {last.removeprefix('error: ')}")
 
 
-def restore(trained: TrainedExperiment, path: Path) -> tuple[nn.Module, Recipe]:
-    """The network of a trained experiment, on the CPU: one trailer is no work for a GPU.
-
-    Raises:
-        StoreError: its weights are not those of the network that it describes.
-    """
-    import torch
-
-    from trailers.classifier.recipe import Recipe
-    from trailers.classifier.training import check_state, network_for
-
-    try:
-        recipe = Recipe(**trained.recipe)
-        check_state(recipe, trained.features, len(trained.genres), trained.state)
-        network = network_for(recipe, trained.features, len(trained.genres))
-        network.load_state_dict(dict(trained.state))
-    except (TypeError, ValueError, RuntimeError, ConfigError) as problem:
-        raise StoreError(
-            f"does not fit this version: {problem}", where=path, remedy="Remove it and run the stage classify again."
-        ) from None
-    torch.set_num_threads(1)
-    return network, recipe
-
-
-def predict_one(
-    trailer: Trailer, trained: TrainedExperiment, network: nn.Module, recipe: Recipe, layout: Layout
-) -> dict[str, Any]:
+def predict_one(trailer: Trailer, restored: Restored, layout: Layout) -> dict[str, Any]:
     """Probabilities and the clips that tell, of one embedded trailer.
 
     Raises:
         ConfigError: its vectors are not of the experiment's kind.
     """
-    import torch
-
-    from trailers.classifier.telling import telling
-
-    vectors = []
+    trained, vectors = restored.trained, []
     for backbone, pack in zip(trained.backbones, trained.packs, strict=True):
         table, spans = read_vectors(trailer.trailer, trained.clips, backbone, pack, layout)
         vectors.append(table)
-    probabilities, raised = telling(network, vectors, recipe, torch.device("cpu"))
-    order = np.argsort(-probabilities, kind="stable")
+    said = restored.explain(vectors)
+    order = np.argsort(-said.probabilities, kind="stable")
     return {
         "video": trailer.urls[0],
         "trailer": trailer.trailer,
-        "genres": {trained.genres[i]: round(float(probabilities[i]), 6) for i in order},
-        "telling": {trained.genres[i]: most_telling(raised[:, i], spans) for i in order},
+        "genres": {trained.genres[i]: round(float(said.probabilities[i]), 6) for i in order},
+        "telling": {trained.genres[i]: most_telling(said.contributions[:, i], spans) for i in order},
     }
 
 
 def read_vectors(
     trailer: str, clips: str, backbone: str, pack: Mapping[str, Any], layout: Layout
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Float32 (clips, F) and the clips' spans."""
+    """Float32 (clips, F) and the clips' spans. Raises ConfigError when they are not of the kind of ``pack``."""
+    from trailers.classifier.restored import check_kind
+
     table, spans, attributes = read_embedding(layout.embedding(clips, backbone, trailer))
-    if pack.get("F") and int(pack["F"]) != table.shape[1]:
-        raise ConfigError(
-            f"{backbone}: gives vectors of {table.shape[1]}, but the experiment was trained on vectors of {pack['F']}",
-            remedy="Use the backbone it was trained with, or train it again.",
-        )
-    for key in () if is_published(pack) else SAME:
-        if pack.get(key) and pack[key] != str(attributes.get(key, "")):
-            raise ConfigError(
-                f"{backbone}: {key} is '{attributes.get(key)}', but the experiment was trained on '{pack[key]}'. "
-                "Use the weights and settings it was trained with, or train it again."
-            )
+    check_kind(backbone, pack, table.shape[1], attributes)
     return np.asarray(table, np.float32), spans
 
 

@@ -1,0 +1,178 @@
+"""What each clip contributes to a genre, and what is said over time."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from trailers.classifier import contribution
+from trailers.classifier.contribution import explain, genres_over_time
+from trailers.classifier.networks import make_network
+from trailers.classifier.recipe import Recipe
+from trailers.classifier.snippets import Examples
+from trailers.classifier.synthetic import make_signal, plant
+from trailers.classifier.training import Training, predict, train
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def recipe(aggregation="average", short_snippets="zeros"):
+    return Recipe(
+        aggregation=aggregation, fusion="late", seed=0, epochs=1, batch_trailers=4, learning_rate=0.1, snippet_clips=4,
+        optimiser="adam", weight_decay=0, plateau_epochs=1, plateau_factor=0.1, stop_epochs=0, batch_norm=False,
+        short_snippets=short_snippets,
+        validation_loss="snippets",
+        no_positives="sklearn",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def network():
+    """Averages clips; the logit of the only genre is four times the first feature."""
+    made = make_network([2], 1, aggregation="average", fusion="late", batch_norm=False)
+    with torch.no_grad():
+        made.networks[0].classify.weight.copy_(torch.tensor([[4.0, 0.0]]))
+        made.networks[0].classify.bias.zero_()
+    return made
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_the_clip_without_which_the_probability_falls_contributes(network):
+    clips = np.array([[0, 5], [1, 5], [0, 5], [0, 5]], np.float32)
+    said = explain(network, [clips], recipe(), CPU)
+    # The mean of the first feature is 1/4; without clip 1 it is 0, without another one 1/3.
+    assert said.probabilities == pytest.approx([sigmoid(1)])
+    assert said.contributions[:, 0] == pytest.approx(
+        [sigmoid(1) - sigmoid(4 / 3), sigmoid(1) - 0.5, *[sigmoid(1) - sigmoid(4 / 3)] * 2]
+    )
+    assert said.logit_contributions[:, 0] == pytest.approx([-1 / 3, 1, -1 / 3, -1 / 3])
+
+
+def test_a_clip_of_one_snippet_of_two_counts_half_in_probability_and_whole_in_its_snippets_logit(network):
+    clips = np.zeros((8, 2), np.float32)
+    clips[5, 0] = 1
+    said = explain(network, [clips], recipe(), CPU)
+    assert said.probabilities == pytest.approx([(0.5 + sigmoid(1)) / 2])
+    assert said.snippets[:, 0] == pytest.approx([0.5, sigmoid(1)])
+    assert (said.starts.tolist(), said.ends.tolist()) == ([0, 4], [4, 8])
+    assert said.contributions[5, 0] == pytest.approx((sigmoid(1) - 0.5) / 2)
+    assert said.logit_contributions[5, 0] == pytest.approx(1)
+    assert said.contributions[:4, 0] == pytest.approx([0, 0, 0, 0])
+
+
+def test_contributions_are_float32_of_each_clip_and_genre(network):
+    said = explain(network, [np.ones((7, 2), np.float32)], recipe(), CPU)
+    assert (said.contributions.shape, said.contributions.dtype) == ((7, 1), np.float32)
+    assert (said.logit_contributions.shape, said.logit_contributions.dtype) == ((7, 1), np.float32)
+
+
+def test_a_single_clip_has_nothing_to_be_compared_with(network):
+    said = explain(network, [np.ones((1, 2), np.float32)], recipe(), CPU)
+    assert said.contributions.tolist() == [[0.0]]
+    assert said.logit_contributions.tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize("counts", [[], [0], [3, 4]])
+def test_trailers_without_clips_or_with_other_clips_by_backbone_are_refused(network, counts):
+    with pytest.raises(ValueError, match="the same clips in each backbone, at least one"):
+        explain(network, [np.ones((count, 2), np.float32) for count in counts], recipe(), CPU)
+
+
+def test_small_batches_give_the_same(network, monkeypatch):
+    clips = np.random.default_rng(0).normal(size=(11, 2)).astype(np.float32)
+    whole = explain(network, [clips], recipe(), CPU)
+    monkeypatch.setattr(contribution, "BATCH_NUMBERS", 17)
+    assert explain(network, [clips], recipe(), CPU).contributions == pytest.approx(whole.contributions, abs=1e-7)
+
+
+def test_over_time_the_snippet_moves_by_a_step_and_ends_with_the_last_clip(network):
+    clips = np.zeros((7, 2), np.float32)
+    clips[6, 0] = 1
+    course = genres_over_time(network, [clips], recipe(), CPU, step_clips=2)
+    assert (course.starts.tolist(), course.ends.tolist()) == ([0, 2, 3], [4, 6, 7])
+    assert course.probabilities[:, 0] == pytest.approx([0.5, 0.5, sigmoid(1)])
+
+
+def test_over_time_a_trailer_shorter_than_a_snippet_is_one(network):
+    course = genres_over_time(network, [np.zeros((3, 2), np.float32)], recipe(), CPU, step_clips=1)
+    assert (course.starts.tolist(), course.ends.tolist()) == ([0], [3])
+
+
+@pytest.mark.parametrize("short_snippets", ["zeros", "masked"])
+def test_steps_of_a_snippet_are_the_snippets_of_the_test(network, short_snippets):
+    clips = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
+    how = recipe(short_snippets=short_snippets)
+    course = genres_over_time(network, [clips], how, CPU, step_clips=4)
+    assert course.probabilities == pytest.approx(explain(network, [clips], how, CPU).snippets)
+
+
+@pytest.mark.parametrize("aggregation", ["transformer", "gru", "conv", "average", "ctt"])
+@pytest.mark.parametrize("short_snippets", ["zeros", "masked"])
+def test_the_probabilities_are_those_of_the_test(aggregation, short_snippets):
+    torch.manual_seed(0)
+    network = make_network([3, 2], 10, aggregation=aggregation, fusion="late", batch_norm=True)
+    random = np.random.default_rng(0)
+    vectors = tuple(random.normal(size=(10, features)).astype(np.float32) for features in (3, 2))
+    one = Examples(vectors, (np.array([0]),) * 2, np.array([10]), np.zeros((1, 10), np.float32))
+    how = recipe(aggregation, short_snippets)
+    expected = predict(network, one, how, CPU)[0]
+    assert explain(network, vectors, how, CPU).probabilities == pytest.approx(expected, abs=1e-6)
+
+
+CLIPS, FEATURES, GENRES = 10, 8, 2
+
+
+def planted_examples(signals, trailers, seed):
+    """Trailers with two genres or none of them, seen by as many backbones as there are signals."""
+    labels = np.random.default_rng(seed).random((trailers, GENRES)) < 0.4
+    tables = []
+    for number, signal in enumerate(signals):
+        random = np.random.default_rng([seed, number])
+        tables.append(np.concatenate([plant(own, CLIPS, signal, random) for own in labels]))
+    firsts = (np.arange(trailers) * CLIPS,) * len(tables)
+    return Examples(tuple(tables), firsts, np.full(trailers, CLIPS), labels.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "fusion", "backbones", "epochs"),
+    [
+        *((aggregation, "late", 1, 5) for aggregation in ("gru", "conv", "ctt")),
+        ("average", "late", 1, 25), ("transformer", "late", 2, 3), ("conv", "early", 2, 5),
+    ],
+)  # fmt: skip
+def test_a_trained_network_names_the_clip_that_was_planted(aggregation, fusion, backbones, epochs):
+    """Learned from trailers of which one or two clips have the genre's signal; asked about one of which one has."""
+    signals = [
+        make_signal("clip", genres=GENRES, features=FEATURES, strength=6, share=0.15, seed=seed)
+        for seed in range(backbones)
+    ]
+    how = dataclasses.replace(
+        recipe(aggregation), fusion=fusion, epochs=epochs, batch_trailers=16, learning_rate=0.005, snippet_clips=CLIPS,
+        batch_norm=True,
+    )  # fmt: skip
+    training = Training(how, [FEATURES] * backbones, GENRES, CPU)
+    training.network.load_state_dict(
+        train(training, planted_examples(signals, 300, 1), planted_examples(signals, 60, 2)).state
+    )
+    for planted, genre in ((3, 0), (17, 1), (9, 1)):
+        vectors = [np.random.default_rng(planted).normal(size=(20, FEATURES)).astype(np.float32) for _ in signals]
+        for table, signal in zip(vectors, signals, strict=True):
+            table[planted] += np.float32(signal.strength) * signal.directions[0, genre]
+        said = explain(training.network, vectors, how, CPU)
+        for found in (said.contributions, said.logit_contributions):
+            assert found[:, genre].argmax() == planted
+            assert found[planted, genre] > found[planted, 1 - genre]
