@@ -29,7 +29,7 @@ ORDER = (
     {"config", "domain"},
     {"settings", "machine", "store", "video", "web"},
     {"detector", "backbones", "classifier"},
-    {"embedding"},
+    {"embedding", "pages"},
     {"stages"},
     {"plan"},
     {"reporting", "tools"},

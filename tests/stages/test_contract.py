@@ -23,6 +23,7 @@ from trailers.machine.survival import Died, survive
 from trailers.settings import from_section
 from trailers.stages import registry, shard
 from trailers.stages import stage as stage_module
+from trailers.stages.pages import Pages, Shown
 from trailers.stages.registry import Entry
 from trailers.stages.stage import Stage
 from trailers.store.hdf5 import walk
@@ -73,6 +74,7 @@ CASES = {
     "embed": Case("trailers.embedding.pairs.Job.start", {"precision": "auto"}, RANDOM, CPU),
     "poster download": Case("trailers.web.collect.Collection.obtain"),
     "poster embedding": Case("trailers.stages.posters.read_image", {"precision": "auto"}, RANDOM, CPU, "embedder"),
+    "pages": Case("trailers.stages.pages.read_pictures", {"picture_px": 64}),
 }
 
 every_stage = pytest.mark.parametrize("entry", registry.STAGES, ids=lambda entry: entry.name)
@@ -106,6 +108,8 @@ class House:
             stage.__dict__[case.costly] = COSTLY[entry.name]
         if hasattr(stage, "open"):
             stage.open(self.folder / "manifest.csv")
+        if isinstance(stage, Pages):
+            stage.show(Shown(("shot24",), 0.5, "single"))
         return stage
 
     def on_disk(self, entry: Entry) -> Stage:

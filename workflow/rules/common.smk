@@ -21,7 +21,13 @@ from trailers.machine.threads import (
 )
 from trailers.plan import reruns, terminal
 from trailers.plan.checks import check_study, remarks
-from trailers.plan.flags import effort_flags, gpus, settings_text, shaping_flags
+from trailers.plan.flags import (
+    effort_flags,
+    gpus,
+    page_flags,
+    settings_text,
+    shaping_flags,
+)
 from trailers.plan.replication import PREFIX, pack_path, store_of
 from trailers.plan.studies import make_plan
 from trailers.settings import flags
@@ -168,6 +174,12 @@ def extra_pairs(wildcards):
         wildcards.shard, (wildcards.clips, PLAN.full_name(wildcards.backbone))
     )
     return shlex.join(f"{clips}/{backbone}" for clips, backbone in pairs)
+
+
+def page_clips(plan, shard):
+    """The ledgers of every clip strategy that a page of this shard shows."""
+    strategies = plan.of_shard(shard).all_strategies
+    return [LAYOUT.ledger("clips", shard, clips) for clips in strategies]
 
 
 def settings_of(study):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trailers.errors import ConfigError
+from trailers.plan.study import Study
 from trailers.settings import flags, from_section
 from trailers.stages.registry import STAGES, Entry
 
@@ -40,6 +42,13 @@ def effort_flags(config: Mapping[str, Any], stage: str) -> str:
 def gpus(config: Mapping[str, Any], section: str) -> int:
     """GPUs that a job holds whose device a section of config.yaml names: none where it is the processor."""
     return int(config[section]["device"] != "cpu")
+
+
+def page_flags(config: Mapping[str, Any], study: Study) -> str:
+    """What the pages of ``study`` show of other stages."""
+    shots = config["shots"]
+    words = ["--threshold", str(shots["threshold"]), "--head", str(shots["head"])]
+    return shlex.join(["--clips", *study.all_strategies, *words])
 
 
 def settings_text(config: Mapping[str, Any], stages: Iterable[str]) -> str:

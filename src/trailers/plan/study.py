@@ -105,6 +105,16 @@ class Study:
         return (("posters",), *(("posters", name) for name in names if is_2d(name, self.weights_dir)))
 
     @property
+    def page_stages(self) -> tuple[Stage, ...]:
+        """The pages; there are none where packs were made elsewhere."""
+        return () if self.made_elsewhere else (("pages",),)
+
+    @cached_property
+    def all_strategies(self) -> tuple[str, ...]:
+        """The clip strategies of all pairs, those that are asked for first."""
+        return tuple(dict.fromkeys(clips for clips, _ in self.pairs))
+
+    @property
     def stages(self) -> tuple[Stage, ...]:
         """Everything that writes ledgers; nothing does where packs were made elsewhere."""
         if self.made_elsewhere:
@@ -123,6 +133,9 @@ class Study:
 
     def poster_ledgers(self) -> list[str]:
         return self.ledgers_of(self.poster_stages)
+
+    def page_ledgers(self) -> list[str]:
+        return self.ledgers_of(self.page_stages)
 
     def shot_ledgers(self) -> list[str]:
         """Those of the shots; packs made elsewhere may bring their own."""

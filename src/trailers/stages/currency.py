@@ -95,13 +95,11 @@ def sources_of(stage: Stage, shard: str) -> list[Source]:
     """The stages whose products ``stage`` reads, with the ledgers of the same shard where they are there."""
     found = []
     for entry in registry.STAGES:
-        if not set(entry.axes) <= set(stage.axes):
-            continue
-        variant = tuple(stage.variant[stage.axes.index(axis)] for axis in entry.axes)
-        source = entry.on_disk(stage.layout, variant)
-        ledger = stage.layout.ledger(entry.ledgers, shard, *variant)
-        if set(source.products("x")) & set(stage.inputs("x")) and ledger.exists():
-            found.append(Source(source, ledger, read_ledger(ledger)))
+        for variant in stage.variants(entry.axes):
+            source = entry.on_disk(stage.layout, variant)
+            ledger = stage.layout.ledger(entry.ledgers, shard, *variant)
+            if set(source.products("x")) & set(stage.inputs("x")) and ledger.exists():
+                found.append(Source(source, ledger, read_ledger(ledger)))
     return found
 
 

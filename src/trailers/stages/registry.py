@@ -90,6 +90,13 @@ STAGES: list[Entry] = [
         section="embed",
         always=False,
     ),
+    Entry(
+        "pages",
+        "pages",
+        "show each trailer in a page: its shots, cuts and clips",
+        "trailers.stages.pages:Pages",
+        always=False,
+    ),
 ]
 
 

@@ -121,6 +121,15 @@ class Stage(ABC):
     def inputs(self, trailer: str) -> tuple[Path, ...]:
         """The products of other stages that ``make`` reads."""
 
+    def variants(self, axes: Sequence[str]) -> list[tuple[str, ...]]:
+        """The variants of a stage with these axes whose products this one may read; none where it has other axes."""
+        own = dict(zip(self.axes, self.variant, strict=True))
+        return [tuple(own[axis] for axis in axes)] if set(axes) <= set(own) else []
+
+    def shared(self) -> tuple[Path, ...]:
+        """Files in the folder of its products that are of no single trailer and made elsewhere."""
+        return ()
+
     def skips(self, trailer: str) -> str:  # noqa: ARG002  for stages that leave some trailers out
         """Why there is nothing to make of ``trailer``; empty where there is."""
         return ""

@@ -69,6 +69,37 @@ class Layout:
     def report(self, study: str = "") -> Path:
         return self.root / "report" / study / "index.html"
 
+    def pages_folder(self) -> Path:
+        return self.root / "pages"
+
+    def page(self, trailer: str) -> Path:
+        """What a browser shows of it; a trailer called "index" leaves that name to the list of all trailers."""
+        name = f"{trailer}.trailer" if trailer.lower() == "index" else trailer
+        return self.root / "pages" / f"{name}.html"
+
+    def shot_pictures(self, trailer: str) -> Path:
+        """One picture per shot, in one image."""
+        return self.root / "pages" / f"{trailer}.jpg"
+
+    def clip_pictures(self, trailer: str) -> Path:
+        """Frames of its clips, in one image."""
+        return self.root / "pages" / f"{trailer}.clips.jpg"
+
+    def thumbnail(self, trailer: str) -> Path:
+        return self.root / "pages" / f"{trailer}.thumb.jpg"
+
+    def page_data(self, trailer: str) -> Path:
+        """What its page shows beyond its own products."""
+        return self.root / "pages" / "data" / f"{trailer}.js"
+
+    def page_assets(self) -> Path:
+        """Style and scripts of all pages."""
+        return self.root / "pages" / "assets"
+
+    def page_index(self, study: str = "") -> Path:
+        """The list of all trailers of a study."""
+        return self.root / "pages" / study / "index.html"
+
     def shard(self, shard: str) -> Path:
         return self.root / "shards" / f"{shard}.txt"
 

@@ -86,8 +86,14 @@ class VideoFrames:
     def __len__(self) -> int:
         return self._length
 
-    def batch(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+    def batch(
+        self, indices: Sequence[int] | np.ndarray, *, width_px: int | None = None, height_px: int | None = None
+    ) -> np.ndarray:
         """uint8 (len(indices), height, width, 3), RGB; any order, the same index as often as wanted.
+
+        Args:
+            width_px: of pictures for people, averaged from larger frames; that of the video unless given.
+            height_px: as ``width_px``.
 
         Raises:
             IndexError: there is no such frame.
@@ -96,7 +102,8 @@ class VideoFrames:
         wanted = np.asarray(indices, dtype=np.int64).ravel()
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self):
             raise IndexError(f"{self.path}: has frames 0 to {len(self) - 1}, not {wanted.min()} to {wanted.max()}")
-        images = np.empty((len(wanted), self.height, self.width, 3), np.uint8)
+        size = (height_px or self.height, width_px or self.width)
+        images = np.empty((len(wanted), *size, 3), np.uint8)
         previous = -1
         for row in np.argsort(wanted, kind="stable"):
             if previous >= 0 and wanted[row] == wanted[previous]:
@@ -112,11 +119,17 @@ class VideoFrames:
 
         try:
             frame = self._decode(index)
-            plane = self._to_rgb.reformat(frame, format="rgb24").planes[0]
+            plane = self._to_rgb.reformat(frame, format="rgb24", **self._scaling(image)).planes[0]
         except (OSError, av.FFmpegError) as problem:
             raise self._damaged(f"frame {index}: {problem}") from None
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         image[...] = rows[:, : image.shape[1] * 3].reshape(image.shape)
+
+    def _scaling(self, image: np.ndarray) -> dict[str, Any]:
+        """How a frame becomes as large as ``image``; nothing where it is, which keeps every byte as it was."""
+        height, width = image.shape[:2]
+        is_whole = (height, width) == (self.height, self.width)
+        return {} if is_whole else {"width": width, "height": height, "interpolation": "AREA"}
 
     def _decode(self, index: int) -> Any:
         key = self._keys[max(0, bisect.bisect_right(self._keys, index) - 1)] if self._keys else 0

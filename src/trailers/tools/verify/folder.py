@@ -79,6 +79,7 @@ def strangers(layout: Layout, claims: Claims, keys: Sequence[Key]) -> list[Path]
         assert entry is not None
         stage = entry.on_disk(layout, key[1:])
         own = {path for trailer in trailers_of(layout, key, claims) for path in stage.products(trailer)}
+        own.update(stage.shared())
         files = (path for path in layout.root.joinpath(*key).glob("*") if path.is_file() or path.is_symlink())
         found += [path for path in files if path not in own and not path.name.startswith(".")]
     return sorted(found)

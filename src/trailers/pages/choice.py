@@ -1,0 +1,56 @@
+"""Which frames a page shows: one of each shot, three of each clip, and the one that stands for the trailer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from trailers.domain import Clip, ClipStrategy, Shot
+from trailers.pages.sheets import spread_out
+
+MOST_SHOTS = 400  # pictures of shots; of a longer video only some have one
+MOST_FRAMES = 1200  # pictures of clips
+GREYS = 32  # steps of brightness that are told apart
+
+
+def frames_of_shots(shots: Iterable[Shot], clips: Mapping[str, Sequence[Clip]]) -> list[int]:
+    """One frame per shot, ascending: the representative one of its middle clip, or its middle.
+
+    Args:
+        shots: in order.
+        clips: by strategy; the first that cuts shots counts.
+    """
+    representative: dict[int, list[int]] = {}
+    strategy = next((name for name in clips if ClipStrategy.parse(name).kind == "shot"), None)
+    for clip in clips[strategy] if strategy else ():
+        representative.setdefault(clip.shot, []).append(clip.frame)
+    chosen = []
+    for number, shot in enumerate(shots):
+        own = representative.get(number) or [(shot.start + shot.end) // 2]
+        chosen.append(own[len(own) // 2])
+    return spread_out(chosen, MOST_SHOTS)
+
+
+def frames_of_clips(clips: Mapping[str, Sequence[Clip]]) -> list[int]:
+    """First, representative and last frame of every clip, ascending; where many, those of the first strategies."""
+    chosen: set[int] = set()
+    for spans in clips.values():
+        own = {frame for clip in spans for frame in (clip.start, clip.frame, clip.end - 1)} - chosen
+        room = MOST_FRAMES - len(chosen)
+        chosen |= set(spread_out(sorted(own), room)) if room > 0 else set()
+    return sorted(chosen)
+
+
+def most_telling(pictures: np.ndarray) -> int:
+    """Index of the picture that uses brightnesses most evenly: neither black nor a card of text.
+
+    Args:
+        pictures: uint8 (pictures, height, width, 3), RGB.
+    """
+    entropies = []
+    for picture in pictures.mean(axis=3).astype(np.uint8) // (256 // GREYS):
+        shares = np.bincount(picture.ravel(), minlength=GREYS) / picture.size
+        used = shares[shares > 0]
+        entropies.append(-(used * np.log(used)).sum())
+    return int(np.argmax(np.round(entropies, 6)))  # rounded, so that equal pictures are equal on every machine

@@ -1,0 +1,115 @@
+"""Many small pictures in one JPEG: a page asks for one file, and a folder of 12,000 trailers stays a folder.
+
+tiles of one size, row after row      0  1  2  3
+                                      4  5  6
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+MCU_PX = 16  # a JPEG's block with halved colour; tiles of multiples of it do not bleed into each other
+WIDEST_PX = 2800  # of a sheet; telephones draw images of 4,096 px at most
+QUALITIES = (82, 74, 66, 58, 50, 42, 34)  # of a JPEG, tried in turn
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One image of many tiles.
+
+    Args:
+        data: the bytes of a JPEG.
+        frames: which frame each tile shows, ascending.
+        columns: tiles per row.
+        width_px: of one tile.
+        height_px: of one tile.
+    """
+
+    data: bytes
+    frames: tuple[int, ...]
+    columns: int
+    width_px: int
+    height_px: int
+
+    def described(self, name: str) -> dict[str, object]:
+        """What a page has to know of it; ``name`` is its file's."""
+        return {
+            "file": name,
+            "bytes": len(self.data),
+            "sha256": hashlib.sha256(self.data).hexdigest(),
+            "columns": self.columns,
+            "tile": [self.width_px, self.height_px],
+            "frames": list(self.frames),
+        }
+
+
+def tile_size(width_px: int, height_px: int, *, tile_px: int) -> tuple[int, int]:
+    """Width and height of a tile for a video of this size; both are multiples of ``MCU_PX``.
+
+    The page shows tiles in the video's own shape again, so that a few pixels of rounding are not seen.
+    """
+    width = round(tile_px * width_px / height_px / MCU_PX) * MCU_PX
+    return max(MCU_PX, min(width, 3 * tile_px)), tile_px
+
+
+def halved(pictures: np.ndarray) -> np.ndarray:
+    """uint8 (pictures, height / 2, width / 2, 3): the mean of every four pixels."""
+    summed = pictures[:, ::2, ::2].astype(np.uint16)
+    for rows, columns in ((0, 1), (1, 0), (1, 1)):
+        summed += pictures[:, rows::2, columns::2]
+    return ((summed + 2) >> 2).astype(np.uint8)
+
+
+def make_sheet(pictures: np.ndarray, frames: Sequence[int], *, most_bytes: int) -> Sheet:
+    """The pictures in one image, in the best quality that fits ``most_bytes``; smaller where none does.
+
+    Args:
+        pictures: uint8 (pictures, height, width, 3), RGB; sides are even.
+        frames: which frame each of them shows.
+        most_bytes: of the image.
+
+    Raises:
+        ValueError: there are no pictures, or not one per frame.
+    """
+    if len(pictures) == 0 or len(pictures) != len(frames):
+        raise ValueError(f"a sheet has one picture per frame, got {len(pictures)} for {len(frames)}")
+    while True:
+        height, width = pictures.shape[1:3]
+        columns = max(1, min(len(pictures), WIDEST_PX // width))
+        image = tiled(pictures, columns)
+        for quality in QUALITIES:
+            data = encoded(image, quality)
+            if len(data) <= most_bytes or (min(height, width) < 2 * MCU_PX and quality == QUALITIES[-1]):
+                return Sheet(data, tuple(int(frame) for frame in frames), columns, width, height)
+        pictures = halved(pictures)
+
+
+def tiled(pictures: np.ndarray, columns: int) -> np.ndarray:
+    """uint8 (rows * height, columns * width, 3): the pictures row after row, black where there is none."""
+    count, height, width, _ = pictures.shape
+    rows = -(-count // columns)
+    room = np.zeros((rows * columns, height, width, 3), np.uint8)
+    room[:count] = pictures
+    return room.reshape(rows, columns, height, width, 3).swapaxes(1, 2).reshape(rows * height, columns * width, 3)
+
+
+def encoded(image: np.ndarray, quality: int) -> bytes:
+    """The bytes of a JPEG of ``image``, uint8 (height, width, 3), RGB."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling="4:2:0", optimize=True)
+    return file.getvalue()
+
+
+def spread_out(values: Sequence[int], most: int) -> list[int]:
+    """At most ``most`` of ``values``, evenly chosen, the first and the last among them."""
+    if len(values) <= most:
+        return list(values)
+    places = np.linspace(0, len(values) - 1, most).round().astype(int)
+    return [values[place] for place in places]

@@ -1,0 +1,269 @@
+"""Show what became of each trailer: a page, one picture per shot, and frames of every clip (Sec. 5, 7.1).
+
+in   results/normalise/{trailer}.mp4, .frames.h5   the 24 fps video and what is known of it
+     results/shots/{trailer}.csv, .scores.h5       start, end; both heads' transition probabilities
+     results/clips/{clips}/{trailer}.csv           shot, start, end, padding, frame
+out  results/pages/{trailer}.jpg                   one picture per shot
+     results/pages/{trailer}.clips.jpg             of each clip its first, its representative and its last frame
+     results/pages/{trailer}.thumb.jpg             one small picture
+     results/pages/{trailer}.html                  the page, and in it a checksum of each picture
+     results/pages/assets/                         style and scripts, which all pages share
+
+A page depends on its own trailer only. What crosses trailers (title, neighbours, predictions) stands in
+results/pages/data/{trailer}.js, which ``browse`` writes with the list of all trailers.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trailers.domain import FPS, Clip, ClipStrategy, Shot
+from trailers.errors import ConfigError, StoreError
+from trailers.machine.watchdog import alive
+from trailers.pages import rendering, timeline, words
+from trailers.pages.choice import frames_of_clips, frames_of_shots, most_telling
+from trailers.pages.sheets import Sheet, halved, make_sheet, tile_size
+from trailers.settings import add_flags as add_setting_flags
+from trailers.settings import from_flags, setting
+from trailers.stages import shard
+from trailers.stages.stage import Stage, check_owner
+from trailers.store.atomic import atomic, refuse_links, write_text
+from trailers.store.fingerprint import fingerprint, sha256_of
+from trailers.store.frames import open_frames
+from trailers.store.layout import Layout
+from trailers.store.ledger import LedgerRow
+from trailers.store.scores import read_scores
+from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_header, read_spans
+from trailers.video import VideoFrames
+
+SCHEMA = "pages/1"
+REMEDY = "Remove it and run the stage pages again."
+THUMBNAIL_BYTES = 6000
+SHARES = (0.42, 0.38)  # of the largest size, for the pictures of shots and of clips; text takes the rest
+BLOCK = 64  # frames that are read between two signs of life
+
+
+@dataclass(frozen=True)
+class Settings:
+    """what shapes pages"""
+
+    picture_px: int = setting("height of a shot's picture in px, a multiple of 32")
+    largest_kb: int = setting("kB that a page and its pictures may have")
+
+    def __post_init__(self) -> None:
+        if self.picture_px < 32 or self.picture_px % 32:
+            raise ConfigError(f"pages.picture_px: {self.picture_px} is not a multiple of 32. 96 is usual.")
+        if self.largest_kb < 50:
+            raise ConfigError(f"pages.largest_kb: {self.largest_kb} is too little for a page. 400 is usual.")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What other sections of config.yaml say and a page shows."""
+
+    strategies: tuple[str, ...]  # of clips, in the order of the page
+    threshold: float  # of transitions
+    head: str  # single or many
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a page is made from, read."""
+
+    facts: Mapping[str, Any]  # of the 24 fps video
+    shots: Sequence[Shot]
+    clips: Mapping[str, Sequence[Clip]]  # by strategy
+    single: np.ndarray  # float32 (frames,), transition probabilities
+    many: np.ndarray
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    shard.add_flags(parser)
+    parser.add_argument(
+        "--clips", nargs="+", type=ClipStrategy.parse, required=True, help="clip strategies, such as shot24"
+    )
+    parser.add_argument("--threshold", type=float, required=True, help="of the stage shots, to draw")
+    parser.add_argument("--head", required=True, help="of the stage shots, to name")
+    add_setting_flags(parser, Settings, "pages")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    layout = Layout(arguments.results)
+    stage = Pages(layout, (), from_flags(Settings, arguments))
+    stage.show(Shown(tuple(map(str, arguments.clips)), arguments.threshold, arguments.head))
+    rendering.write_assets(layout.page_assets(), below=layout.root)
+    shard.run_stage(stage, arguments)
+
+
+class Pages(Stage):
+    """The page of a trailer and its pictures."""
+
+    name, folder, schema = "pages", "pages", SCHEMA
+    settings: Settings
+    shown: Shown | None = None  # there from ``show`` on
+
+    def show(self, shown: Shown) -> None:
+        """Say what to show; without it the stage can only be looked at."""
+        self.shown = shown
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        return self.shown.strategies if self.shown else ()
+
+    def variants(self, axes: Sequence[str]) -> list[tuple[str, ...]]:
+        return [(name,) for name in self.strategies] if tuple(axes) == ("clips",) else super().variants(axes)
+
+    def products(self, trailer: str) -> tuple[Path, ...]:
+        layout = self.layout
+        pictures = layout.shot_pictures(trailer), layout.clip_pictures(trailer), layout.thumbnail(trailer)
+        return *pictures, layout.page(trailer)
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:
+        layout = self.layout
+        clips = (layout.clips(name, trailer) for name in self.strategies)
+        own = layout.video(trailer), layout.frames(trailer), layout.scores(trailer), layout.shots(trailer)
+        return *own, *clips
+
+    def shared(self) -> tuple[Path, ...]:
+        index = self.layout.page_index()
+        return index, index.with_suffix(".js")
+
+    def fingerprint(self, trailer: str) -> str:
+        assert self.shown is not None
+        layout, shown = self.layout, asdict(self.shown)
+        shots = read_header(layout.shots(trailer), schema=SHOTS_SCHEMA)
+        clips = [read_header(layout.clips(name, trailer), schema=CLIPS_SCHEMA) for name in self.strategies]
+        marks = [shots["frames_fingerprint"], *(header["fingerprint"] for header in (shots, *clips))]
+        return fingerprint(SCHEMA, {**asdict(self.settings), "shown": shown}, *marks)
+
+    def carried(self, trailer: str) -> str:
+        return str(rendering.read_page(self.layout.page(trailer)).get("fingerprint"))
+
+    def read(self, trailer: str) -> LedgerRow:
+        path = self.layout.page(trailer)
+        data = rendering.read_page(path)
+        check_owner(trailer, data, path)
+        for file, sheet in zip(self.products(trailer), data["sheets"], strict=False):
+            check_picture(file, sheet)
+        return self.row_of(trailer, data)
+
+    def row_of(self, trailer: str, data: Mapping[str, Any]) -> LedgerRow:
+        pictures = sum(len(sheet["frames"]) for sheet in data["sheets"][:2])
+        facts = {"shots": len(data["shots"]), "pictures": pictures, "thumbnail_frame": data["sheets"][2]["frames"][0]}
+        return self.row(trailer, str(data["fingerprint"]), facts)
+
+    def make(self, trailer: str) -> LedgerRow:
+        wanted, seen = self.fingerprint(trailer), self.look(trailer)
+        sheets, colours = self.make_sheets(trailer, seen)
+        files = self.products(trailer)
+        for file, sheet in zip(files, sheets, strict=False):
+            refuse_links(file, below=self.layout.root)
+            with atomic(file) as temporary:
+                temporary.write_bytes(sheet.data)
+        described = [sheet.described(file.name) for file, sheet in zip(files, sheets, strict=False)]
+        data = {**self.data_of(trailer, seen), "fingerprint": wanted, "sheets": described, "colours": colours}
+        refuse_links(files[-1], below=self.layout.root)
+        write_text(files[-1], rendering.sealed(rendering.render("trailer.html.j2", self.page_of(trailer, seen, data))))
+        return self.row_of(trailer, data)
+
+    def look(self, trailer: str) -> Seen:
+        """Everything but the pictures. Raises StoreError where something is missing, damaged or of another video."""
+        layout = self.layout
+        with open_frames(layout.frames(trailer)) as frames:
+            facts = dict(frames.attributes)
+        shots, header = read_spans(layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
+        scores, _ = read_scores(layout.scores(trailer))
+        clips = {
+            name: read_spans(layout.clips(name, trailer), kind=Clip, schema=CLIPS_SCHEMA)[0] for name in self.strategies
+        }
+        if header.get("frames_fingerprint") != facts.get("fingerprint") or len(scores) != facts.get("frames"):
+            raise StoreError(
+                "was made from other frames than there are now", where=layout.shots(trailer),
+                remedy="Run snakemake again, which makes it anew.",
+            )  # fmt: skip
+        return Seen(facts, shots, clips, scores.single, scores.many)
+
+    def make_sheets(self, trailer: str, seen: Seen) -> tuple[tuple[Sheet, Sheet, Sheet], Mapping[str, Any]]:
+        """Pictures of shots, of clips, the thumbnail; and the colours of the trailer over time."""
+        settings = self.settings
+        of_shots, of_clips = frames_of_shots(seen.shots, seen.clips), frames_of_clips(seen.clips)
+        wanted = np.unique([*of_shots, *of_clips])
+        with VideoFrames(self.layout.video(trailer)) as video:
+            size = tile_size(video.width, video.height, tile_px=settings.picture_px)
+            pictures = read_pictures(video, wanted, size)
+        shots = pictures[np.searchsorted(wanted, of_shots)]
+        small = halved(pictures)
+        clips = small[np.searchsorted(wanted, of_clips)]
+        shots_bytes, clips_bytes = (round(share * settings.largest_kb * 1000) for share in SHARES)
+        best = most_telling(shots)
+        return (
+            make_sheet(shots, of_shots, most_bytes=shots_bytes),
+            make_sheet(clips, of_clips, most_bytes=clips_bytes),
+            make_sheet(shots[best : best + 1], of_shots[best : best + 1], most_bytes=THUMBNAIL_BYTES),
+        ), timeline.colours(small, wanted)
+
+    def data_of(self, trailer: str, seen: Seen) -> dict[str, Any]:
+        """What the script of the page draws."""
+        assert self.shown is not None
+        video = Path("..", *self.layout.video(trailer).relative_to(self.layout.root).parts)
+        return {
+            "schema": SCHEMA,
+            "trailer": trailer,
+            "fps": FPS,
+            "frames": len(seen.single),
+            "size": [int(seen.facts["width_px"]), int(seen.facts["height_px"])],
+            "video": video.as_posix(),
+            "shots": [[shot.start, shot.end] for shot in seen.shots],
+            "clips": {
+                name: [[clip.shot, clip.start, clip.end, clip.padding, clip.frame] for clip in clips]
+                for name, clips in seen.clips.items()
+            },
+            "threshold": self.shown.threshold,
+            "head": self.shown.head,
+            "single": timeline.curve(seen.single),
+            "many": timeline.curve(seen.many),
+        }
+
+    def page_of(self, trailer: str, seen: Seen, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What the template names."""
+        assert self.shown is not None
+        lengths = [len(shot) for shot in seen.shots]
+        clips = [
+            words.told_clips(name, len(clips), sum(clip.padding > 0 for clip in clips))
+            for name, clips in seen.clips.items()
+        ]
+        return {
+            "trailer": trailer,
+            "data": data,
+            "data_file": f"data/{self.layout.page_data(trailer).name}",
+            "stages": {
+                "normalise": words.told_normalise(seen.facts),
+                "shots": words.told_shots(lengths, head=self.shown.head, threshold=self.shown.threshold),
+                "clips": clips,
+            },
+            "warnings": [text for text in str(seen.facts.get("warnings", "")).split("; ") if text],
+        }
+
+
+def check_picture(path: Path, sheet: Mapping[str, Any]) -> None:
+    """Raises StoreError unless the picture at ``path`` is the one that its page describes."""
+    if not path.is_file():
+        raise StoreError("is not there, but its page is", where=path, remedy=REMEDY)
+    if sha256_of(path) != sheet["sha256"]:
+        raise StoreError("its sha256 is not the one in its page", where=path, remedy=REMEDY)
+
+
+def read_pictures(video: VideoFrames, frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """uint8 (frames, height, width, 3): the frames as small as tiles; ``size`` is width and height."""
+    width, height = size
+    parts = []
+    for start in range(0, len(frames), BLOCK):
+        alive()
+        parts.append(video.batch(frames[start : start + BLOCK], width_px=width, height_px=height))
+    return np.concatenate(parts)

@@ -1,0 +1,39 @@
+"""Which frames a page shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trailers.domain import Clip, Shot
+from trailers.pages.choice import MOST_FRAMES, frames_of_clips, frames_of_shots, most_telling
+
+SHOTS = [Shot(0, 30), Shot(30, 40)]
+CLIPS = [Clip(0, 0, 24, 0, 7), Clip(0, 24, 30, 18, 25), Clip(1, 30, 40, 14, 33)]
+
+
+def test_a_shot_is_shown_by_the_representative_frame_of_its_middle_clip():
+    assert frames_of_shots(SHOTS, {"seq24": [Clip(0, 0, 40, 0)], "shot24": CLIPS}) == [25, 33]
+
+
+def test_without_clips_of_shots_a_shot_is_shown_by_its_middle():
+    assert frames_of_shots(SHOTS, {"seq24": [Clip(0, 0, 40, 0)]}) == [15, 35]
+
+
+def test_a_clip_is_shown_by_its_first_its_representative_and_its_last_frame():
+    assert frames_of_clips({"shot24": CLIPS}) == [0, 7, 23, 24, 25, 29, 30, 33, 39]
+
+
+def test_of_too_many_frames_those_of_the_first_strategy_are_kept():
+    first = [Clip(n, 10 * n, 10 * n + 10, 0, 10 * n + 5) for n in range(300)]
+    second = [Clip(0, 7 * n, 7 * n + 7, 0, 7 * n + 3) for n in range(2000)]
+    frames = frames_of_clips({"shot10": first, "seq7": second})
+    assert len(frames) == MOST_FRAMES
+    assert {frame for clip in first for frame in (clip.start, clip.frame, clip.end - 1)} <= set(frames)
+
+
+def test_the_picture_that_tells_most_is_neither_black_nor_a_card_of_text():
+    black = np.zeros((16, 16, 3), np.uint8)
+    card = black.copy()
+    card[6:9, 2:14] = 255
+    scene = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    assert most_telling(np.stack([black, card, scene, black])) == 2

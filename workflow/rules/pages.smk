@@ -1,0 +1,62 @@
+# Show what became of each trailer: a page with its shots, cuts and clips, and pictures (Sec. 5, 7.1).
+#
+# in   results/normalise/{trailer}.mp4, .frames.h5, results/shots/{trailer}.csv, .scores.h5
+#      results/clips/{clips}/{trailer}.csv of every clip strategy of the study
+# out  results/pages/{trailer}.html, .jpg, .clips.jpg, .thumb.jpg
+
+
+rule make_pages:
+    input:
+        upstream=LAYOUT.ledger("shots", "{shard}"),
+        clips=for_shard(page_clips),
+        shard=ancient(LAYOUT.shard("{shard}")),
+    output:
+        LAYOUT.ledger("pages", "{shard}"),
+    log:
+        "logs/pages/{shard}.log",
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        how=effort("pages"),
+        mem_mb=grown(1500),
+        runtime=grown(120),
+    params:
+        flags=shaping_flags(config, "pages"),
+        shown=lambda wildcards: page_flags(config, PLAN.of_shard(wildcards.shard)),
+        attempts=attempts("pages"),
+    shell:
+        "python -m trailers pages --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
+        " {params.shown} {params.flags} {resources.how} >{log:q} 2>&1"
+
+
+rule make_pages_one:
+    input:
+        LAYOUT.video("{trailer}"),
+        LAYOUT.shots("{trailer}"),
+        lambda wildcards: [
+            LAYOUT.clips(clips, wildcards.trailer)
+            for clips in plainly(PLAN.with_trailer)(wildcards.trailer).all_strategies
+        ],
+    output:
+        LAYOUT.page("{trailer}"),
+    log:
+        "logs/pages/{trailer}.log",
+    wildcard_constraints:
+        trailer=r"(?!index\b)[A-Za-z0-9_][A-Za-z0-9_-]{0,63}",
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        how=effort("pages"),
+    params:
+        flags=shaping_flags(config, "pages"),
+        shown=lambda wildcards: page_flags(
+            config, plainly(PLAN.with_trailer)(wildcards.trailer)
+        ),
+    shell:
+        "python -m trailers pages --trailer {wildcards.trailer:q} {params.shown} {params.flags} {resources.how} >{log:q} 2>&1"
+
+
+rule pages:
+    input:
+        target(STUDY, STUDY.page_ledgers),
+    localrule: True
