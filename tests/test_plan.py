@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from trailers.plan.flags import effort_flags, settings_text, shaping_flags
 from trailers.plan.studies import Plan, make_plan
 from trailers.plan.study import pairs_of
 from trailers.project import PROJECT
+from trailers.store.receipt import Receipt, write_receipt
 
 MANIFEST = """trailer,url,genres,split0,split1,poster
 a,videos/a.mp4,action,0,0,a.jpg
@@ -176,6 +179,80 @@ def test_a_changed_cell_changes_the_digest_of_those_who_read_it_and_no_other(fol
     (folder / "manifest.csv").write_text(MANIFEST.replace(old, new))
     after = digests(plan())
     assert [(name, n) for name in before for n, one in enumerate(before[name]) if after[name][n] != one] == [changed]
+
+
+@pytest.fixture
+def videos(folder) -> Path:
+    (folder / "videos").mkdir()
+    for name in ("videos/a.mp4", "videos/b.mp4", "videos/c.mp4", "a.jpg"):
+        (folder / name).write_bytes(b"first")
+    return folder
+
+
+def changed_by(act) -> list[tuple[str, int]]:
+    before = digests(plan())
+    act()
+    after = digests(plan())
+    return [(name, n) for name in before for n, one in enumerate(before[name]) if after[name][n] != one]
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("videos/b.mp4", [("links", 0)]),
+        ("videos/c.mp4", [("links", 1)]),
+        ("videos/d.mp4", [("links", 1)]),  # it was not there before
+        ("a.jpg", [("posters", 0)]),
+        ("videos/e.mp4", []),
+    ],
+)
+def test_a_file_replaced_in_place_changes_the_digest_of_its_shard_alone(videos, name, changed):
+    assert changed_by(lambda: None) == []
+    assert changed_by(lambda: (videos / name).write_bytes(b"a better one")) == changed
+
+
+def test_a_file_of_the_same_size_is_told_by_its_time(videos):
+    assert changed_by(lambda: os.utime(videos / "videos/a.mp4", ns=(1, 1))) == [("links", 0)]
+
+
+def test_a_file_that_went_after_its_download_changes_nothing(videos):
+    for name in "abc":
+        status = (videos / f"videos/{name}.mp4").stat()
+        facts = {"url": f"videos/{name}.mp4", "source_bytes": status.st_size, "source_mtime_ns": status.st_mtime_ns}
+        receipt = Receipt(name, "ok", f"{name}.mp4", "0" * 64, "", {"extractor": "file", **facts})
+        if name == "b":  # one that was refused
+            receipt = Receipt(name, "dead", "", "", "", {"refused": [facts]}, "not a video")
+        write_receipt(videos / f"results/download/{name}.json", receipt)
+    assert changed_by(lambda: shutil.rmtree(videos / "videos")) == []
+
+
+def test_where_all_links_lead_elsewhere_no_file_is_looked_at(videos, monkeypatch):
+    (videos / "manifest.csv").write_text("trailer,url\na,https://a.test/a.mp4\nb,vKQi3bBA1y8\n")
+    monkeypatch.setattr(reruns, "version_of", None)
+    asked = plan()
+    assert len(reruns.links(asked, next(iter(asked.users.shards)))) == 16
+
+
+def test_the_demo_does_not_wait_for_the_videos_that_it_makes(videos):
+    def demos():
+        asked = plan()
+        return [reruns.links(asked, shard) for shard in asked.demo.shards]
+
+    before = demos()
+    for trailer in plan().demo.trailers:
+        for url in trailer.urls:
+            if not url.startswith("http"):
+                (videos / url).parent.mkdir(parents=True, exist_ok=True)
+                (videos / url).write_bytes(b"made")
+    assert demos() == before
+
+
+def test_one_trailer_by_name_is_made_again_as_its_shard_is(videos):
+    before = [reruns.links_of_one(plan(), "a"), reruns.poster_links_of_one(plan(), "a")]
+    (videos / "videos/a.mp4").write_bytes(b"a better one")
+    (videos / "a.jpg").write_bytes(b"a better one")
+    after = [reruns.links_of_one(plan(), "a"), reruns.poster_links_of_one(plan(), "a")]
+    assert [old != new for old, new in zip(before, after, strict=True)] == [True, True]
 
 
 def test_one_attempt_more_and_other_weights_ask_for_another_run(folder):

@@ -154,6 +154,16 @@ def test_a_changed_link_redoes_its_own_shard(study):
     assert jobs_after(study) == ONE_SHARD
 
 
+def test_a_video_replaced_in_place_redoes_its_own_shard(study):
+    shutil.copyfile(study / "videos" / "t2.mp4", study / "videos" / "t1.mp4")
+    assert jobs_after(study) == ONE_SHARD
+
+
+def test_videos_that_went_after_their_download_redo_nothing(study):
+    shutil.rmtree(study / "videos")
+    assert jobs_after(study) == {}
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [("t1,videos/t1.mp4,drama,1", "t1,videos/t1.mp4,drama;crime,1"), ("none.mp4,action,0", "none.mp4,action,1")],

@@ -273,6 +273,24 @@ def test_what_is_no_video_is_dead(work, video, tmp_path, kind):
     assert work.files() == ["download/a.json"]
 
 
+@pytest.mark.parametrize("links", ["cat.mp4", "cat.mp4 | dog.mp4"])
+def test_a_file_that_was_no_video_is_taken_once_it_is_one(work, video, other_video, tmp_path, links):
+    (tmp_path / "cat.mp4").write_bytes(b"Once upon a time there was a cat.\n")
+    if "dog" in links:
+        (tmp_path / "dog.mp4").write_bytes(other_video)
+    assert work.one(links).status == ("ok" if "dog" in links else "dead")
+    (tmp_path / "cat.mp4").write_bytes(video)
+    assert work.one(links).status == "ok"
+    assert work.receipt().sha256 == sha256(video).hexdigest()
+
+
+def test_a_file_that_was_no_video_stays_dead_once_it_is_gone(work, tmp_path):
+    (tmp_path / "cat.mp4").write_bytes(b"Once upon a time there was a cat.\n")
+    row = work.one("cat.mp4")
+    (tmp_path / "cat.mp4").unlink()
+    assert work.one("cat.mp4") == row
+
+
 def test_no_local_file_is_reached_over_a_link(work, tmp_path, video):
     (tmp_path / "cat.mp4").write_bytes(video)
     with pytest.raises(ManifestError, match=r"row 2, column url: 'file:///.*' is not an http or https link"):

@@ -98,6 +98,10 @@ def for_shard(question, *known):
     return lambda wildcards: plainly(question)(PLAN, *known, wildcards.shard)
 
 
+def for_trailer(question):
+    return lambda wildcards: plainly(question)(PLAN, wildcards.trailer)
+
+
 def for_backbone(question):
     return lambda wildcards: plainly(question)(PLAN, wildcards.backbone)
 

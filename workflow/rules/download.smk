@@ -43,6 +43,7 @@ rule download_one:
     params:
         flags=shaping_flags(config, "download"),
         links_of=links_with_trailer,
+        links=for_trailer(reruns.links_of_one),
     shell:
         "python -m trailers download --trailer {wildcards.trailer:q} {params.links_of}"
         " {params.flags} {resources.how} >{log:q} 2>&1"

@@ -41,6 +41,7 @@ rule download_posters_one:
         how=effort("download"),
     params:
         links_of=links_with_trailer,
+        links=for_trailer(reruns.poster_links_of_one),
     shell:
         "python -m trailers download --posters --trailer {wildcards.trailer:q} {params.links_of}"
         " {resources.how} >{log:q} 2>&1"

@@ -9,33 +9,88 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trailers.backbones import own
 from trailers.backbones.rows import ROWS, sketch
 from trailers.backbones.weights import known_weights, read_lock_file
+from trailers.domain import Trailer
+from trailers.errors import StoreError
 from trailers.plan.digests import remembered_sha256
 from trailers.plan.studies import Plan
+from trailers.plan.study import Study
 from trailers.stages.currency import read_attempts
 from trailers.store.published_files import LABELS
+from trailers.store.receipt import read_receipt
+from trailers.web.links import web_link
+from trailers.web.local import recorded_versions, version_of
 
 
 def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
+@functools.cache  # rules ask several times, and the answer is the same for a whole run
 def links(plan: Plan, shard: str) -> str:
-    """Changes when a link of the shard does, and only then."""
+    """Changes when a link of the shard does, or a file on this machine that it names, and only then."""
     study = plan.of_shard(shard)
-    return digest([study.by_id[trailer].urls for trailer in study.shards.get(shard, ())])
+    return video_digest(plan, study, [study.by_id[trailer] for trailer in study.shards.get(shard, ())])
 
 
+def links_of_one(plan: Plan, trailer: str) -> str:
+    """As ``links``, of a trailer that was asked for by name."""
+    study = plan.with_trailer(trailer)
+    return video_digest(plan, study, [study.by_id[trailer]])
+
+
+@functools.cache
 def poster_links(plan: Plan, shard: str) -> str:
     """As ``links``, of the posters."""
     study = plan.of_shard(shard)
-    return digest([study.by_id[trailer].poster for trailer in study.shards.get(shard, ())])
+    return poster_digest(plan, study, [study.by_id[trailer] for trailer in study.shards.get(shard, ())])
+
+
+def poster_links_of_one(plan: Plan, trailer: str) -> str:
+    study = plan.with_trailer(trailer)
+    return poster_digest(plan, study, [study.by_id[trailer]])
+
+
+def video_digest(plan: Plan, study: Study, trailers: Sequence[Trailer]) -> str:
+    named = [(plan.layout.receipt(trailer.trailer), url) for trailer in trailers for url in trailer.urls]
+    return links_digest(study, [trailer.urls for trailer in trailers], named)
+
+
+def poster_digest(plan: Plan, study: Study, trailers: Sequence[Trailer]) -> str:
+    named = [(plan.layout.poster_receipt(row.trailer), row.poster) for row in trailers if row.poster]
+    return links_digest(study, [row.poster for row in trailers], named)
+
+
+def links_digest(study: Study, cells: Sequence[Any], named: Sequence[tuple[Path, str]]) -> str:
+    """Of the manifest's ``cells`` and of the versions of the files among ``named``, where there are any.
+
+    Args:
+        study: whose manifest it is.
+        cells: what stands in it.
+        named: the receipt that speaks of a link or path, and that.
+    """
+    # What a run makes by itself, such as the demo's videos, is its own business.
+    files = [] if study.prerequisites else [each for each in named if web_link(each[1]) is None]
+    return digest(cells, [known_version(study.folder, *each) for each in files]) if files else digest(cells)
+
+
+def known_version(base: Path, receipt: Path, url: str) -> tuple[int, int] | None:
+    """Size and time of the file ``url``; one that is gone has done its part, and its receipt tells what it was."""
+    version = version_of(base, url)
+    return version if version is not None else recorded(receipt).get(url)
+
+
+def recorded(receipt: Path) -> Mapping[str, tuple[int, int]]:
+    try:
+        return recorded_versions(read_receipt(receipt).facts)
+    except (StoreError, KeyError, TypeError):  # the job tells what is damaged
+        return {}
 
 
 def labels(plan: Plan, experiment: str) -> str:

@@ -62,6 +62,11 @@ class Study:
     def trailers(self) -> list[Trailer]:
         return read_manifest(self.manifest, links=self.made_elsewhere is None)
 
+    @property
+    def folder(self) -> Path:
+        """What paths in the manifest are relative to."""
+        return self.manifest.parent if self.base is None else self.base
+
     @cached_property
     def by_id(self) -> dict[str, Trailer]:
         return {trailer.trailer: trailer for trailer in self.trailers}

@@ -23,7 +23,7 @@ from trailers.store.lock import hold
 from trailers.store.receipt import Receipt, read_receipt, write_receipt
 from trailers.web.client import REFERENCE, Client
 from trailers.web.links import completed, known_link, web_link
-from trailers.web.local import find_local, has_changed, is_same_file, reference_to
+from trailers.web.local import find_local, has_changed, is_same_file, reference_to, version_of
 from trailers.web.reasons import QUALITY, REASONS, LinkError
 from trailers.web.shelf import Shelf, kept_file
 from trailers.web.uniform import Refusals
@@ -93,7 +93,7 @@ class Collection:
             return None
         try:
             if receipt.status == DEAD:
-                again = self.retry_dead or self.any_appeared(receipt)
+                again = self.retry_dead or self.any_appeared(receipt) or has_changed(self.base, receipt.facts)
             else:
                 again = not self.is_current(receipt)
             return None if again else self.row(receipt)
@@ -149,7 +149,7 @@ class Collection:
                 if len(urls) > 1:
                     log.info("%s: %s: %s: %s", self.kind.stage, trailer, url, problem)
                 continue
-            facts = {"quality": list(found), "refused": [told(url, problem) for url, problem, _ in refused]}
+            facts = {"quality": list(found), "refused": self.told(refused)}
             return self.receipt(trailer, url, got, {**got.facts, **facts})
         passing = [problem for _, problem, _ in refused if not problem.dead]
         if passing:
@@ -166,7 +166,7 @@ class Collection:
 
     def tombstone(self, trailer: str, refused: Sequence[tuple[str, LinkError, Got | None]]) -> Receipt:
         """All links are dead. Bytes that only miss the limits stay, for the day the limits change."""
-        facts: dict[str, Any] = {"refused": [told(url, problem) for url, problem, _ in refused]}
+        facts: dict[str, Any] = {"refused": self.told(refused)}
         kept = next((got for _, _, got in refused if got is not None and not got.is_local), None)
         if kept is not None:
             file = self.shelf.place(trailer, kept.path, is_local=False)
@@ -174,6 +174,15 @@ class Collection:
         facts["reason"], facts["sentence"] = refused[0][1].reason, refused[0][1].sentence
         error = "; ".join(str(problem) for _, problem, _ in refused)
         return Receipt(trailer, DEAD, "", "", self.kind.mark(self.urls(trailer)), facts, error)
+
+    def told(self, refused: Sequence[tuple[str, LinkError, Got | None]]) -> list[dict[str, Any]]:
+        """What a receipt says of refused links; of a file its version too, so that a better one is noticed."""
+        items = []
+        for url, problem, _ in refused:
+            version = None if web_link(url) else version_of(self.base, url)
+            found = {} if version is None else dict(zip(("source_bytes", "source_mtime_ns"), version, strict=True))
+            items.append({**told(url, problem), **found})
+        return items
 
     def get(self, url: str, remembered: Mapping[str, Got | LinkError], folder: Path) -> Got:
         link = web_link(url)

@@ -32,15 +32,26 @@ def find_local(base: Path, url: str) -> tuple[Path, dict[str, Any]]:
     return source, {**facts, "source_bytes": found.st_size, "source_mtime_ns": found.st_mtime_ns}
 
 
-def has_changed(base: Path, facts: Mapping[str, Any]) -> bool:
-    """Whether the file that was downloaded has another size or time now; one that is gone has done its part."""
-    if facts.get("extractor") != "file":
-        return False
+def version_of(base: Path, url: str) -> tuple[int, int] | None:
+    """Size and time of the file that ``url`` names, which tell that it was replaced; None where it is not there."""
     try:
-        found = (base / facts["url"]).stat()
-    except OSError:
-        return False
-    return (found.st_size, found.st_mtime_ns) != (facts.get("source_bytes"), facts.get("source_mtime_ns"))
+        found = (base / url).stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def recorded_versions(facts: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Path, as the manifest has it -> size and time, of each file that a receipt speaks of, the refused ones too."""
+    kept = [facts] if facts.get("extractor") == "file" else []
+    items = [*kept, *facts.get("refused", ())]
+    return {item["url"]: (item["source_bytes"], item["source_mtime_ns"]) for item in items if "source_mtime_ns" in item}
+
+
+def has_changed(base: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a file that a receipt speaks of has another size or time now; one that is gone has done its part."""
+    recorded = recorded_versions(facts)
+    return any(version_of(base, url) not in (None, version) for url, version in recorded.items())
 
 
 def is_same_file(base: Path, facts: Mapping[str, Any], product: Path) -> bool:
