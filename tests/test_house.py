@@ -32,6 +32,7 @@ ORDER = (
     {"embedding", "pages"},
     {"stages"},
     {"plan"},
+    {"api"},
     {"reporting", "tools"},
     {"__main__"},
 )

@@ -157,3 +157,18 @@ def test_the_wheel_runs_the_pipeline_in_any_folder(installed, tmp_path):
     made = run(installed, tmp_path, "-m", "trailers", "run", "results/demo/cuts.csv", "--cores", "1", "--quiet", "all")
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "results" / "demo" / "bigbuckbunny.mp4").is_file()
+
+
+def test_the_python_api_of_the_wheel_works_in_any_folder(installed, tmp_path):
+    code = (
+        "import numpy, trailers\n"
+        "frames = numpy.zeros((48, 27, 48, 3), numpy.uint8)\n"
+        "shots = trailers.detect_shots(frames, device='cpu')\n"
+        "clips = trailers.cut_into_clips(shots, frames=24)\n"
+        "vectors = trailers.embed(frames, clips, backbone='efficientnet_lite0', device='cpu')\n"
+        "print(shots, vectors.shape, trailers.__file__)"
+    )
+    done = run(installed, tmp_path, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"[Shot(start=0, end=48)] (2, 1280) {installed / 'trailers' / '__init__.py'}\n"
+    assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ out  results/clips/{clips}/{trailer}.csv     shot, start, end, padding, frame
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from trailers.settings import from_flags, setting
 from trailers.stages import shard
 from trailers.stages.stage import Stage, check_owner
 from trailers.store.fingerprint import fingerprint
-from trailers.store.frames import Frames, open_frames
+from trailers.store.frames import open_frames
 from trailers.store.layout import Layout
 from trailers.store.ledger import LedgerRow
 from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_header, read_spans, write_spans
@@ -82,12 +82,19 @@ def colour_histograms(frames: np.ndarray, bins: int) -> np.ndarray:
     return np.bincount(rows.ravel(), minlength=len(frames) * 3 * bins).reshape(len(frames), 3 * bins)
 
 
-def choose_frames(clips: Sequence[Clip], frames: Frames, *, bins: int, step: int) -> list[Clip]:
-    """The clips with their representative frames, chosen among those the strategy shows."""
+def choose_frames(clips: Sequence[Clip], read: Callable[[int, int], np.ndarray], *, bins: int, step: int) -> list[Clip]:
+    """The clips with their representative frames, chosen among those the strategy shows.
+
+    Args:
+        clips: without these.
+        read: gives the frames [start, end) of the trailer, uint8 (end - start, 27, 48, 3).
+        bins: a channel.
+        step: of every so many frames the strategy shows the first.
+    """
     chosen = []
     for clip in clips:
         alive()
-        shown = frames.read(clip.start, clip.end)[::step]
+        shown = read(clip.start, clip.end)[::step]
         chosen.append(replace(clip, frame=clip.start + step * representative_frame(shown, bins=bins)))
     return chosen
 
@@ -153,7 +160,7 @@ class Clips(Stage):
         shots, _ = read_spans(self.layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
         with open_frames(self.layout.frames(trailer)) as frames:
             cut = cut_into_clips(spans_of(strategy, shots, len(frames)), frames=strategy.frames)
-            clips = choose_frames(cut, frames, bins=self.settings.histogram_bins, step=strategy.step)
+            clips = choose_frames(cut, frames.read, bins=self.settings.histogram_bins, step=strategy.step)
             header: dict[str, str | int] = {"trailer": trailer, "frames": len(frames), "fingerprint": wanted}
         write_spans(self.path(trailer), clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
         return self.row_of(trailer, clips, wanted)

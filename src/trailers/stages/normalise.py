@@ -14,11 +14,11 @@ made from its own pixels, not from the smaller mp4.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trailers.errors import ConfigError, StoreError, VideoError
 from trailers.machine.threads import CORES_PER_VIDEO, job_cores
@@ -28,7 +28,7 @@ from trailers.stages import shard
 from trailers.stages.stage import Stage, Work, check_owner
 from trailers.store.atomic import atomic
 from trailers.store.fingerprint import fingerprint, sha256_of
-from trailers.store.frames import BLOCK, open_frames, write_frames
+from trailers.store.frames import BLOCK, FramesWriter, open_frames, write_frames
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
 from trailers.store.receipt import check_reference, read_receipt, source_of
@@ -44,6 +44,9 @@ from trailers.video import (
     share_of_frames,
     warnings,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SCHEMA = "normalise/2"
 
@@ -211,7 +214,7 @@ class Normalise(Stage):
         # The frames file appears last: with it there, both are.
         with write_frames(self.layout.frames(trailer)) as writer, atomic(self.layout.video(trailer)) as target:
             made = convert(
-                source, target, writer.append, seen=seen, short_side=settings.short_side, crf=settings.crf,
+                source, target, self.taker(writer), seen=seen, short_side=settings.short_side, crf=settings.crf,
                 gop=settings.gop, max_hours=settings.max_hours, fingerprint=mark, stall_s=self.effort.stall_s,
                 is_telecined=telecined,
             )  # fmt: skip
@@ -224,6 +227,10 @@ class Normalise(Stage):
             attributes = {"trailer": trailer, "fingerprint": mark, **identity, **facts}
             writer.describe(attributes)
         return self.row_of(trailer, attributes)
+
+    def taker(self, writer: FramesWriter) -> Callable[[np.ndarray], None]:
+        """What gets the frames for detection, in order and in portions."""
+        return writer.append
 
     def make_all(self, trailers: Sequence[str], work: Work) -> None:
         """Several videos at once where the job has the cores: one keeps two busy, and its bytes depend on no other."""

@@ -16,6 +16,7 @@ nothing else, with no protocol but the file system's.
     process     ffmpeg at work: its frames, its words, its end
     frames      the frames of a 24 fps video, by index
     encoding    videos made from arrays
+    small       frames of arrays, made as small as detection sees them
 """
 
 from trailers.video.account import share_of_frames, warnings
@@ -23,6 +24,7 @@ from trailers.video.conversion import convert, size_at
 from trailers.video.encoding import encode_frames, read_fingerprint
 from trailers.video.frames import VideoFrames, frame_counts
 from trailers.video.process import CONTAINERS, SMALL, Converted, Log, address, ffmpeg_path, running
+from trailers.video.small import shrink
 from trailers.video.source import Probe, probe
 from trailers.video.telecine import is_telecined
 
@@ -43,6 +45,7 @@ __all__ = [
     "read_fingerprint",
     "running",
     "share_of_frames",
+    "shrink",
     "size_at",
     "warnings",
 ]

@@ -1,0 +1,68 @@
+"""Shots cut into clips, and the frame that stands for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from trailers.api.options import settings_of
+from trailers.api.video import Source, Video, opened
+from trailers.domain import FPS, Clip, ClipStrategy, Shot
+from trailers.errors import ConfigError
+from trailers.stages import clips as stage
+
+
+def cut_into_clips(shots: Iterable[Shot | tuple[int, int]], frames: int = 24) -> list[Clip]:
+    """All clips of all shots, in order; the last of each shot is padded with black up to ``frames`` (Sec. 5, step 2).
+
+    ``[Shot(0, len(video))]`` gives the clips of Seq-f. Which frame stands for a clip is not known from the shots:
+    ``embed`` chooses it, and ``choose_frames`` tells it.
+
+    Args:
+        shots: of a video; also pairs of start and end.
+        frames: of a clip, at 24 fps.
+    """
+    plain = [shot if isinstance(shot, Shot) else Shot(*shot) for shot in shots]
+    return stage.cut_into_clips(plain, frames=frames)
+
+
+def choose_frames(video: Source, clips: Sequence[Clip], *, fps: int = FPS, progress: bool | None = None) -> list[Clip]:
+    """The clips with the frame that stands for each in 2D backbones (Sec. 7.1).
+
+    Args:
+        video: as ``open_video`` takes it.
+        clips: of one length.
+        fps: as for ``embed``.
+        progress: as for ``open_video``.
+
+    Raises:
+        ConfigError: the clips are not of one length, or not of this video.
+    """
+    strategy = strategy_of(clips, fps)
+    with opened(video, progress) as frames:
+        return chosen(frames, clips, strategy)
+
+
+def chosen(video: Video, clips: Sequence[Clip], strategy: ClipStrategy) -> list[Clip]:
+    check_ends(clips, len(video))
+    settings, _ = settings_of("clips", (stage.Settings, stage.Settings), {})
+    return stage.choose_frames(clips, video.small, bins=settings.histogram_bins, step=strategy.step)
+
+
+def strategy_of(clips: Sequence[Clip], fps: int) -> ClipStrategy:
+    """What the clips have in common.
+
+    Raises:
+        ConfigError: they are not of one length, or ``fps`` does not divide it.
+    """
+    lengths = sorted({len(clip) for clip in clips})
+    if len(lengths) != 1:
+        what = f"clips must be of one length, padding included; got {', '.join(map(str, lengths)) or 'no clips'}"
+        raise ConfigError(what, remedy="Cut all of them with the same number of frames.")
+    return ClipStrategy.parse(f"shot{lengths[0]}" + ("" if fps == FPS else f"-fps{fps}"))
+
+
+def check_ends(clips: Sequence[Clip], frames: int) -> None:
+    """Raises ConfigError for a clip beyond the end of a video of ``frames`` frames."""
+    number, end = max(enumerate(clip.end for clip in clips), key=lambda pair: pair[1])
+    if end > frames:
+        raise ConfigError(f"clip {number} ends at frame {end}, but the video has {frames} frames at {FPS} fps")

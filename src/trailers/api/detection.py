@@ -1,0 +1,45 @@
+"""The shots of a video."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trailers.api.options import bar, settings_of
+from trailers.api.video import Source, opened
+from trailers.detector.shots import find_shots
+from trailers.domain import Shot
+from trailers.stages import shots as stage
+
+
+def detect_shots(video: Source, *, progress: bool | None = None, **settings: Any) -> list[Shot]:
+    """The shots of ``video`` by TransNet V2, as the stage shots finds them; there may be none.
+
+    Args:
+        video: as ``open_video`` takes it: a file, or frames at 24 fps, uint8 (frames, height, width, 3), RGB. Frames
+            of 27x48 px are seen as they are, others made so small.
+        progress: whether to draw a bar; by default in a terminal and in a notebook.
+        settings: any of config.yaml's section ``shots``: threshold, head, min_frames, precision, device, batch_windows.
+
+    Raises:
+        VideoError: it is no video, or cannot be decoded.
+        ConfigError: a setting that does not exist, or a value it cannot have.
+    """
+    from trailers.detector import detector
+
+    chosen, effort = settings_of("shots", (stage.Settings, stage.Effort), settings)
+    with opened(video, progress) as frames, bar("shots", total=len(frames), unit="frame", shown=progress) as shown:
+
+        def read(start: int, end: int) -> np.ndarray:
+            shown.update(max(0, end - shown.n))
+            return frames.small(start, end)
+
+        seen = detector.Video(len(frames), read)
+        network = detector.Detector(
+            precision=effort.precision, device=effort.device, batch_windows=effort.batch_windows
+        )
+        scores = network.scores(seen)
+        scores = network.refine(scores, seen, head=chosen.head, threshold=chosen.threshold)
+    probabilities = scores.head(chosen.head)
+    return find_shots(probabilities, threshold=chosen.threshold, head=chosen.head, min_frames=chosen.min_frames)
