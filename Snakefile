@@ -19,6 +19,7 @@ rule all:
 
 
 include: "workflow/rules/shards.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/download.smk"
 include: "workflow/rules/normalise.smk"
 include: "workflow/rules/shots.smk"

@@ -15,7 +15,7 @@ from trailers.stages import registry
 
 PROJECT = Path(__file__).resolve().parents[1]
 SRC = PROJECT / "src" / "trailers"
-STAGES = (*(entry.name for entry in registry.STAGES if entry.always), "classify")
+STAGES = ("search", *(entry.name for entry in registry.STAGES if entry.always), "classify")
 # Not commands: what the commands of a room share.
 SHARED = {
     *("stage", "shard", "registry", "currency", "outcome"),
@@ -142,7 +142,7 @@ def test_every_section_of_the_config_has_the_fields_of_its_stage():
         module = importlib.import_module(f"trailers.stages.{stage}")
         kinds = [getattr(module, name) for name in ("Settings", "Effort") if hasattr(module, name)]
         fields = {field.name for kind in kinds for field in dataclasses.fields(kind)}
-        extra = {"clips": {"strategies"}, "embed": {"backbones"}}.get(stage, set())
+        extra = {"search": {"titles"}, "clips": {"strategies"}, "embed": {"backbones"}}.get(stage, set())
         assert set(config[stage]) == fields | extra, stage
         assert set(schema["properties"][stage]["properties"]) == fields | extra, stage
 

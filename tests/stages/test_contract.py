@@ -67,6 +67,7 @@ class Case:
 RANDOM = {"random_weights": True, "precision": "float32"}
 CPU = {"device": "cpu"}
 CASES = {
+    "search": Case("trailers.web.search.Searcher.search", {"shortest_s": 20.0}),
     "download": Case("trailers.web.collect.Collection.obtain", {"min_height": 100}),
     "normalise": Case("trailers.stages.normalise.convert", {"crf": 40}),
     "shots": Case("trailers.stages.shots.find_shots", {"threshold": 0.4}, {}, CPU, "detector"),
@@ -101,6 +102,8 @@ class House:
         case, section, module = CASES[entry.name], defaults(entry.config), entry.module
         settings = replace(from_section(module.Settings, section), **{**case.settings, **changed})
         effort = replace(from_section(module.Effort, section), **case.effort) if hasattr(module, "Effort") else None
+        if entry.name == "search":  # as patient as download
+            effort = from_section(module.Patience, defaults("download"))
         stage = entry.stage(self.layout, self.variant(entry), settings, effort)
         if case.costly:
             if entry.name not in COSTLY:
@@ -135,6 +138,16 @@ class House:
         return {path: path.read_bytes() for trailer in TRAILERS for path in stage.products(trailer)}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def recorded_search():
+    """The answers of a video site, without a network."""
+    listed = [{"url": f"https://example.com/{n}", "title": f"Trailer {n}", "duration": 90} for n in range(3)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trailers.web.search.Searcher.listed", lambda self, asked: listed)
+        patch.setattr("trailers.web.search.Searcher.page", lambda self, link: {"upload_date": "20100510"})
+        yield
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both trailers through all stages, each with its ledger."""
@@ -146,8 +159,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         frames = [pictures[number // 24] for number in range(48)]
         encode_frames(folder / "given" / f"{name}.mp4", frames, width_px=64, height_px=64, fps=24, fingerprint="x")
         Image.fromarray(pictures[0]).save(folder / "given" / f"{name}.png")
-    rows = "".join(f"{name},given/{name}.mp4,given/{name}.png\n" for name in TRAILERS)
-    (folder / "manifest.csv").write_text(f"trailer,url,poster\n{rows}")
+    rows = "".join(f"{name},{name},given/{name}.mp4,given/{name}.png\n" for name in TRAILERS)
+    (folder / "manifest.csv").write_text(f"trailer,title,url,poster\n{rows}")
     (folder / "mine.py").write_text(BACKBONE)
     house = House(folder)
     house.layout.shard(SHARD).parent.mkdir(parents=True)

@@ -193,7 +193,7 @@ def settings_of(study):
 # Wildcards match slashes. Without these, embed/{backbone} also matches what lies below it.
 wildcard_constraints:
     trailer=r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}",
-    shard=r"[sd]\d{4,6}-[0-9a-f]{8}",
+    shard=r"[sdt]\d{4,6}-[0-9a-f]{8}",
     clips=r"(shot|seq)\d+(-fps\d+)?",
     backbone=r"[A-Za-z0-9_.+-]+",
     experiment=r"[A-Za-z0-9_.-]+",

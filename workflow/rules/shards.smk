@@ -14,6 +14,6 @@ rule shard_list:
     conda:
         "../../envs/media.yaml"
     params:
-        members=lambda wildcards: PLAN.of_shard(wildcards.shard).shards[wildcards.shard],
+        members=lambda wildcards: PLAN.members(wildcards.shard),
     shell:
         "printf '%s\\n' {params.members:q} >{output:q} 2>{log:q}"

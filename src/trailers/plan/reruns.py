@@ -93,6 +93,12 @@ def recorded(receipt: Path) -> Mapping[str, tuple[int, int]]:
         return {}
 
 
+def titles(plan: Plan, shard: str) -> str:
+    """Changes when what is searched for of the shard's titles does, and only then."""
+    rows = (plan.titles.by_id[title] for title in plan.titles.shards.get(shard, ()))
+    return digest([[row.title, row.original_title, row.year] for row in rows])
+
+
 def labels(plan: Plan, experiment: str) -> str:
     """Changes when genres or splits do, and only then."""
     if plan.by_experiment[experiment] is plan.replication:

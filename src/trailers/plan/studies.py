@@ -17,6 +17,7 @@ from trailers.domain import ClipStrategy, folder_name
 from trailers.errors import ConfigError, ManifestError, TrailerError
 from trailers.plan.replication import make_replication
 from trailers.plan.study import Pair, Study
+from trailers.plan.titles import LETTER, TitleList, make_titles
 from trailers.project import PROJECT
 from trailers.store.layout import Layout
 from trailers.store.study import read_study
@@ -36,6 +37,7 @@ class Plan:
     paper: Study
     demo: Study
     replication: Study  # the paper's experiments on the published embeddings
+    titles: TitleList  # what trailers are searched for
 
     @property
     def studies(self) -> tuple[Study, ...]:
@@ -69,6 +71,10 @@ class Plan:
     def of_shard(self, shard: str) -> Study:
         """The study a shard belongs to; the paper's tables share the user's shards."""
         return self.demo if shard.startswith(self.demo.letter) else self.users
+
+    def members(self, shard: str) -> tuple[str, ...]:
+        """The trailers of a shard, or the titles that stand before there are any."""
+        return (self.titles if shard.startswith(LETTER) else self.of_shard(shard)).shards[shard]
 
     def of_packs(self, folder: str) -> Study:
         """The study whose packs lie in ``folder``; the paper's tables share the user's."""
@@ -139,7 +145,8 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
     check_names(demo, "config.yaml")
     check_names(paper, str(study_file))
     check_folders(pair[1] for study in (users, paper, demo) for pair in study.pairs)
-    return Plan(config, Layout(RESULTS), study_file, users, paper, demo, replication)
+    titles = make_titles(config, Layout(RESULTS))
+    return Plan(config, Layout(RESULTS), study_file, users, paper, demo, replication, titles)
 
 
 def find_study(name: str, project: Path) -> Path:

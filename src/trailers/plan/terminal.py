@@ -41,7 +41,7 @@ def totals(plan: Plan, outputs: Iterable[str]) -> dict[str, int]:
     folder = plan.layout.root / "ledger"
     for path in map(Path, outputs):
         if path.is_relative_to(folder):
-            found[" ".join(path.relative_to(folder).parts[:-1])] += len(plan.of_shard(path.stem).shards[path.stem])
+            found[" ".join(path.relative_to(folder).parts[:-1])] += len(plan.members(path.stem))
     return dict(found)
 
 

@@ -55,6 +55,13 @@ class Entry:
 
 
 STAGES: list[Entry] = [
+    Entry(
+        "search",
+        "search",
+        "search a video site for the trailers of titles",
+        "trailers.stages.search:Search",
+        always=False,
+    ),
     Entry("download", "download", "get the videos as published", "trailers.stages.download:Download"),
     Entry(
         "normalise",

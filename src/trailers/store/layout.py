@@ -20,6 +20,13 @@ class Layout:
 
     root: Path
 
+    def candidates(self, title: str) -> Path:
+        """What a search gave for one title."""
+        return self.root / "search" / f"{title}.json"
+
+    def search_folder(self) -> Path:
+        return self.root / "search"
+
     def receipt(self, trailer: str) -> Path:
         """What download got, or why not; names the video beside it."""
         return self.root / "download" / f"{trailer}.json"

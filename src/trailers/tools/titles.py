@@ -10,19 +10,17 @@ what is made from them is bound by the same terms. Both files are read as stream
 from __future__ import annotations
 
 import argparse
-import csv
 import gzip
-import io
 import logging
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from trailers.domain import GENRES
 from trailers.errors import ConfigError, StoreError
 from trailers.store.atomic import write_text
+from trailers.store.titles import Title, as_csv
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +34,6 @@ NULL = r"\N"
 DAMAGED_SHARE = 0.001  # more damaged lines than this share mean that the file is not what it should be
 LONGEST_LINE = 1 << 16
 REMEDY = "Fetch it from IMDb again."
-
-
-@dataclass(frozen=True)
-class Title:
-    """One row of titles.csv."""
-
-    id: str
-    title: str
-    original_title: str
-    year: int
-    rating: float
-    votes: int
-    genres: str  # joined by ;
-    runtime_min: int | None
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     rated = read_ratings(find(arguments.imdb, RATINGS), arguments.min_votes)
     titles = sorted(
         wanted(read_basics(find(arguments.imdb, BASICS)), rated, arguments),
-        key=lambda title: (-title.rating, -title.votes, title.id),
+        key=lambda title: (-(title.rating or 0), -(title.votes or 0), title.id),
     )[: arguments.most]
     if not titles:
         raise ConfigError("no title fits", where=arguments.imdb, remedy="Ask for fewer votes or more years.")
@@ -86,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     counts = Counter(genre for title in titles for genre in title.genres.split(";"))
     log.info(
         "titles: %s: %s titles, rated %.1f to %.1f, at least %s votes; %s", arguments.output, f"{len(titles):,}",
-        titles[0].rating, titles[-1].rating, f"{min(title.votes for title in titles):,}",
+        titles[0].rating, titles[-1].rating, f"{min(title.votes or 0 for title in titles):,}",
         ", ".join(f"{genre} {counts[genre.lower()]:,}" for genre in arguments.genres),
     )  # fmt: skip
 
@@ -168,11 +152,3 @@ def wanted(
             row["tconst"], row["primaryTitle"], row["originalTitle"].replace(NULL, ""), int(year),
             *rated[row["tconst"]], ";".join(sorted(own)), int(runtime) if runtime.isdigit() else None,
         )  # fmt: skip
-
-
-def as_csv(titles: Iterable[Title]) -> str:
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(field.name for field in fields(Title))
-    table.writerows(["" if value is None else value for value in astuple(title)] for title in titles)
-    return text.getvalue()

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from trailers.errors import ConfigError
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 64 * 1024  # of 16 KiB, each MB costs 10 ms of processor time; of 64 KiB, 3 ms
 COPY, REFERENCE = "copy", "reference"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -130,16 +132,29 @@ class Client:
             LinkError: with the reason.
             OSError: this machine cannot write it.
         """
+        return self.persist(link, lambda: self.ask(link, folder, accept), lambda: bytes_in(folder))
+
+    def persist(self, link: str, ask: Callable[[], T], gained: Callable[[], int] = int) -> T:
+        """What ``ask`` gives, asked again as often and for as long as ``effort`` allows.
+
+        Args:
+            link: what is asked, for the log; hosts that stay silent are asked once from then on.
+            ask: one try; raises LinkError.
+            gained: how many bytes are there; a link that keeps giving has all its tries again.
+
+        Raises:
+            LinkError: with the reason.
+        """
         host = urlsplit(link).hostname or ""
-        tries, most = 0, bytes_in(folder)
+        tries, most = 0, gained()
         ends = time.monotonic() + self.effort.deadline_s
         with deadline(self.effort.deadline_s):
             while True:
                 try:
-                    fetched = self.ask(link, folder, accept)
+                    answer = ask()
                 except LinkError as problem:
-                    if bytes_in(folder) > most:
-                        tries, most = 0, bytes_in(folder)  # a link that keeps giving is not silent
+                    if gained() > most:
+                        tries, most = 0, gained()  # a link that keeps giving is not silent
                     wait_s = max(problem.wait_s, self.effort.backoff_s * 2**tries)
                     retries = 0 if host in self.silent_hosts else self.effort.retries
                     if problem.reason not in WAITED_OUT:
@@ -153,15 +168,20 @@ class Client:
                     time.sleep(wait_s)
                 else:
                     self.silent_hosts.discard(host)
-                    return fetched
+                    return answer
+
+    def begin_try(self) -> None:
+        """Wait until the next request is due, and forget what the one before heard."""
+        alive()
+        time.sleep(max(0.0, self.last_request + self.effort.sleep_s - time.monotonic()))
+        self.wire = Wire()
 
     def ask(self, link: str, folder: Path, accept: Callable[[float], None]) -> Fetched:
         """One try."""
         from yt_dlp.utils import YoutubeDLError
 
-        alive()
-        time.sleep(max(0.0, self.last_request + self.effort.sleep_s - time.monotonic()))
-        tried, self.wire = Try(link), Wire()
+        self.begin_try()
+        tried = Try(link)
         try:
             info = first_entry(self.downloader.extract_info(link, download=False), link)
             tried = Try(link, is_site=info.get("extractor_key") != "Generic", is_for_bytes=True)

@@ -75,11 +75,13 @@ def look(
     pairs: Sequence[tuple[str, str]],
     now_s: float,
     with_poster: Sequence[str] | None = None,
+    titles: Sequence[str] = (),
 ) -> Seen:
-    """Measure every stage; without ``with_poster`` every trailer may have a poster."""
+    """Measure every stage; without ``with_poster`` every trailer may have a poster. ``titles`` are searched for."""
     lines, rows = [], {}
+    others = {"search": titles, "posters": trailers if with_poster is None else with_poster}
     for key in keys(layout, pairs):
-        counted = with_poster if key[0] == "posters" and with_poster is not None else trailers
+        counted = others.get(key[0], trailers)
         line, found = measure(layout, key, counted, now_s)
         lines.append(line)
         rows[key] = {trailer: found[trailer] for trailer in counted if trailer in found}
@@ -153,11 +155,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("there is no such folder", where=layout.root, remedy="Name the results with --results.")
     if arguments.csv and not arguments.list:
         raise ConfigError("needs --list and a status", where="--csv", remedy="Such as --list dead --csv.")
-    asked = plan_here().users
+    plan = plan_here()
+    asked = plan.users
     manifest = arguments.manifest or asked.manifest
     while True:
         trailers, posters = known_trailers(layout, manifest), known_posters(manifest)
-        seen = look(layout, trailers, asked.pairs, time.time(), posters)
+        titles = [title.id for title in plan.titles.titles] if plan.titles.path.exists() else []
+        seen = look(layout, trailers, asked.pairs, time.time(), posters, titles)
         if arguments.list:
             rows = listed(seen.rows, trailers, arguments.list)
             text = as_csv(rows) if arguments.csv else as_text(rows)

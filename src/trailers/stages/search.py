@@ -1,0 +1,146 @@
+"""Search a video site for the trailers of titles (Sec. 3, step 2).
+
+in   titles.csv: rows of movies (`trailers titles`)
+out  results/search/{trailer}.json     every candidate with its score and why; the best first
+
+A title's id becomes its trailer's. What a candidate is worth is computed in ``web/scoring.py``. A title for which
+the site has no video is `dead`; what says nothing about the title (a network, a rate limit, a refused client) is
+`failed` and tried again by the next run. The patience, cookies and proxy are those of download.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trailers.errors import ConfigError, ManifestError, StoreError
+from trailers.settings import add_flags as add_setting_flags
+from trailers.settings import from_flags, setting
+from trailers.stages import shard
+from trailers.stages.stage import Stage
+from trailers.store.atomic import make_folder, remove
+from trailers.store.candidates import Found, read_found, write_found
+from trailers.store.fingerprint import fingerprint
+from trailers.store.layout import Layout
+from trailers.store.ledger import DEAD, LedgerRow
+from trailers.store.titles import Title, read_titles
+from trailers.web.client import Client
+from trailers.web.client import Effort as Patience
+from trailers.web.scoring import Taste
+from trailers.web.search import Searcher, query_of
+from trailers.web.uniform import Refusals
+
+NOTHING = "not found"  # the reason of a title without a candidate
+SENTENCE = "the search gave no video"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """what shapes the candidates"""
+
+    site: str = setting("what yt-dlp calls the search")
+    template: str = setting("what is searched for; {title}, {original_title} and {year} are filled in")
+    candidates: int = setting("candidates per title")
+    pages: int = setting("pages of the best candidates per title that are asked for date and size, at most")
+    shortest_s: float = setting("s; a shorter video is hardly a trailer")
+    longest_s: float = setting("s; a longer video is hardly a trailer")
+    official_channels: tuple[str, ...] = setting("names or ids of channels whose videos are preferred")
+
+    def __post_init__(self) -> None:
+        query_of(self.template, Title("a", "a"))
+        _ = self.taste
+
+    @property
+    def taste(self) -> Taste:
+        """Raises ConfigError for durations that exclude each other."""
+        return Taste(self.shortest_s, self.longest_s, self.official_channels)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    shard.add_flags(parser)
+    parser.add_argument("--titles", type=Path, required=True, metavar="CSV", help="where the titles stand")
+    add_setting_flags(parser, Settings, "search")
+    add_setting_flags(parser, Patience, "download")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    check_extra()
+    settings, patience = from_flags(Settings, arguments), from_flags(Patience, arguments)
+    stage = Search(Layout(arguments.results), (), settings, patience)
+    stage.open(arguments.titles)
+    shard.run_stage(stage, arguments)
+
+
+def check_extra() -> None:
+    """Raises ConfigError where the package that compares titles is not installed."""
+    if importlib.util.find_spec("rapidfuzz") is None:
+        raise ConfigError(
+            "needs the package rapidfuzz, which is not installed", where="search",
+            remedy='Install it: pip install "trailers[search]".',
+        )  # fmt: skip
+
+
+class Search(Stage):
+    """Candidates, from the titles of titles.csv."""
+
+    name, folder, schema = "search", "search", "search/1"
+    settings: Settings
+    effort: Patience
+    path: Path
+    titles: Mapping[str, Title]  # there from ``open`` on
+    searcher: Searcher
+
+    def open(self, path: Path) -> None:
+        """Read the titles of ``path``; without it the stage can only be looked at. Raises ManifestError."""
+        self.path, self.titles = path, {title.id: title for title in read_titles(path)}
+        client = Client(self.effort, 0, 0, self.layout.search_folder() / ".cache")
+        settings = self.settings
+        self.searcher = Searcher(client, Refusals(self.name), settings.site, settings.candidates, settings.pages)
+
+    def products(self, trailer: str) -> tuple[Path, ...]:
+        return (self.layout.candidates(trailer),)
+
+    def inputs(self, trailer: str) -> tuple[Path, ...]:  # noqa: ARG002  a title is not a product
+        return ()
+
+    def skips(self, trailer: str) -> str:
+        if trailer not in self.titles:
+            remedy = "Add one, or name another title."
+            raise ManifestError(f"has no row for '{trailer}'", where=self.path, remedy=remedy)
+        return ""
+
+    def fingerprint(self, trailer: str) -> str:
+        title = self.titles[trailer]
+        return fingerprint(self.schema, self.settings, title.title, title.original_title, str(title.year or ""))
+
+    def read(self, trailer: str) -> LedgerRow:
+        found = read_found(self.layout.candidates(trailer))
+        if not found.candidates:
+            reason = {"reason": NOTHING, "sentence": SENTENCE}
+            error = f"{self.name}: {NOTHING}: the search '{found.query}' gave no video"
+            return LedgerRow(trailer, DEAD, "", found.fingerprint, reason, error)
+        best = found.candidates[0]
+        facts = {"candidates": len(found.candidates), "score": best.score, "url": best.url}
+        return self.row(trailer, found.fingerprint, facts)
+
+    def make(self, trailer: str) -> LedgerRow:
+        title = self.titles[trailer]
+        query = query_of(self.settings.template, title)
+        candidates = tuple(self.searcher.search(title, query, self.settings.taste))
+        path = self.layout.candidates(trailer)
+        make_folder(path.parent, below=self.layout.root)
+        write_found(path, Found(trailer, self.fingerprint(trailer), query, candidates))
+        return self.read(trailer)
+
+    def forget(self, trailer: str) -> None:
+        """Remove the answer to a search that gave nothing; one with candidates stays."""
+        path = self.layout.candidates(trailer)
+        try:
+            is_empty = not read_found(path).candidates
+        except StoreError:
+            return
+        if is_empty:
+            remove(path, below=self.layout.root)

@@ -1,0 +1,171 @@
+"""Which of several videos is the trailer of a movie, and why."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trailers.errors import ConfigError
+from trailers.store.candidates import Candidate
+from trailers.store.titles import Title
+from trailers.web.scoring import Taste, numbers_in, parts_of, plain, ranked, similarity, with_score
+
+pytest.importorskip("rapidfuzz", reason="the extra search is not installed")
+
+TASTE = Taste(30, 210, ("Warner Bros. Pictures", "UC123"))
+WATCH = "https://www.youtube.com/watch?v=aaaaaaaaaaa"
+MATRIX = Title("tt0133093", "The Matrix", year=1999)
+
+
+def video(title: str, **more) -> Candidate:
+    return Candidate(**{"url": WATCH, "title": title, "duration_s": 120.0, **more})
+
+
+def score(title: Title, candidate: Candidate) -> float:
+    return with_score(title, candidate, TASTE).score
+
+
+def test_the_official_trailer_has_all_points():
+    found = with_score(MATRIX, video("The Matrix (1999) Official Trailer", channel="Warner Bros. Pictures"), TASTE)
+    assert found.score == 100
+    assert found.parts == {
+        "title": 50, "year": 10, "duration": 15, "trailer words": 15, "official channel": 10,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "alike"),
+    [
+        ("The Matrix", 1),
+        ("MATRIX - Official Trailer #2 [HD]", 1),
+        ("Matrix (1999) Trailer | Sci-Fi Movie", 1),
+        ("Matrix Trailer | Keanu Reeves, Laurence Fishburne", 0.9),
+    ],
+)
+def test_words_that_say_what_a_video_is_do_not_count_in_its_title(text, alike):
+    assert similarity(MATRIX, text) == pytest.approx(alike)
+
+
+@pytest.mark.parametrize("text", ["The Matrix Reloaded", "Metropolis Trailer", "Cats being cats"])
+def test_another_title_is_told_apart(text):
+    assert similarity(MATRIX, text) < 0.6
+
+
+def test_a_studio_before_the_title_costs_little_and_the_channels_own_name_nothing():
+    assert similarity(MATRIX, "Warner | The Matrix | Trailer") == pytest.approx(0.9)
+    assert similarity(MATRIX, "Warner | The Matrix | Trailer", channel="Warner") == 1
+
+
+def test_the_original_title_counts_as_the_title():
+    spirited = Title("tt0245429", "Spirited Away", "Sen to Chihiro no kamikakushi", 2001)
+    assert similarity(spirited, "Sen to Chihiro no Kamikakushi Trailer") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("Amélie", "AMELIE Official Trailer"), ("WALL·E", "Wall E Trailer"), ("Ocean's Eleven", "Oceans Eleven Trailer"),
+     ("Her", "HER - Trailer"), ("Blade Runner 2049", "Blade Runner 2049 trailer"), ("Final Cut", "Final Cut Trailer"),
+     ("Fast & Furious", "Fast and Furious Trailer"), ("!!!", "!!! trailer")],
+)  # fmt: skip
+def test_accents_signs_and_titles_of_common_words_do_not_matter(name, text):
+    assert similarity(Title("a", name), text) >= 0.75
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("The Matrix 2 Trailer", "sequel"),
+        ("The Matrix II Trailer", "sequel"),
+        ("The Matrix (2003) Trailer", "another year"),
+        ("The Matrix fan made trailer", "fan-made"),
+        ("The Matrix Concept Trailer", "fan-made"),
+        ("The Matrix Trailer REACTION", "reaction"),
+        ("The Matrix Trailer Review", "review"),
+        ("The Matrix Full Movie", "full movie"),
+        ("The Matrix Movie Clip", "other kind"),
+        ("The Matrix Teaser", "teaser"),
+        ("The Matrix Trailer #shorts", "short"),
+    ],
+)
+def test_what_speaks_against_a_video_is_subtracted_under_its_name(text, part):
+    found = parts_of(MATRIX, video(text), TASTE)
+    assert found[part] < 0
+    assert score(MATRIX, video(text)) < score(MATRIX, video("The Matrix Trailer"))
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        ({"url": "https://www.youtube.com/shorts/aaaaaaaaaaa"}, "short"),
+        ({"width_px": 406, "height_px": 720}, "vertical"),
+        ({"is_live": True}, "live"),
+        ({"unavailable": "removed"}, "unavailable"),
+        ({"upload_date": "1990-01-01"}, "too early"),
+        ({"duration_s": 7200.0}, "duration"),
+    ],
+)
+def test_what_a_video_is_counts_whatever_its_title_says(more, part):
+    assert parts_of(MATRIX, video("The Matrix Trailer", **more), TASTE)[part] < 0
+
+
+@pytest.mark.parametrize(
+    "name", ["The Review", "Chain Reaction", "Scenes from a Marriage", "The Lego Movie", "Rocky II"]
+)
+def test_words_of_the_movies_own_title_are_not_held_against_it(name):
+    found = parts_of(Title("a", name), video(f"{name} Official Trailer"), TASTE)
+    assert found == {"title": 50, "duration": 15, "trailer words": 15}
+
+
+def test_a_year_apart_is_the_same_movie_and_two_are_not():
+    points = [parts_of(MATRIX, video(f"The Matrix ({year}) Trailer"), TASTE) for year in (1999, 2000, 2001)]
+    assert [found.get("year") for found in points] == [10, 5, None]
+    assert points[2]["another year"] == -20
+
+
+def test_a_second_trailer_is_no_second_movie():
+    assert numbers_in("Rocky Trailer 2") == numbers_in("Rocky Official Trailer #2") == set()
+    assert numbers_in("Rocky II") == numbers_in("Rocky 2 (1979)") == {"2"}
+
+
+@pytest.mark.parametrize(("duration_s", "points"), [(29.0, -15), (30.0, 15), (210.0, 15), (211.0, -15), (631.0, -30)])
+def test_a_trailer_lasts_30_to_210_s(duration_s, points):
+    assert parts_of(MATRIX, video("The Matrix", duration_s=duration_s), TASTE)["duration"] == points
+
+
+def test_what_is_not_known_counts_neither_way():
+    found = parts_of(Title("a", "Up"), Candidate(WATCH, "Up trailer"), TASTE)
+    assert found == {"title": 50, "trailer words": 10}
+
+
+def test_a_channel_is_official_by_name_or_id():
+    for more in ({"channel": "warner bros pictures"}, {"channel_id": "UC123"}):
+        assert parts_of(MATRIX, video("The Matrix", **more), TASTE)["official channel"] == 10
+
+
+def test_the_best_comes_first_and_equals_keep_the_sites_order():
+    urls = [f"https://example.com/{n}" for n in range(3)]
+    texts = ("The Matrix clip", "The Matrix Trailer", "The Matrix Trailer")
+    given_ones = [video(text, url=url) for text, url in zip(texts, urls, strict=True)]
+    assert [found.url for found in ranked(MATRIX, given_ones, TASTE)] == [urls[1], urls[2], urls[0]]
+
+
+def test_durations_that_exclude_each_other_are_refused():
+    with pytest.raises(ConfigError, match="no trailer lasts 60 to 30 s"):
+        Taste(60, 30, ())
+
+
+TEXT = st.text(max_size=60)
+
+
+@given(TEXT.filter(str.strip), TEXT, TEXT, st.none() | st.integers(1900, 2030), st.none() | st.floats(0, 1e5))
+def test_any_title_has_a_score_between_0_and_100_that_its_parts_explain(name, text, channel, year, duration_s):
+    found = with_score(Title("a", name, year=year), video(text, channel=channel, duration_s=duration_s), TASTE)
+    assert 0 <= found.score <= 100
+    assert found.score == pytest.approx(min(100, max(0, sum(found.parts.values()))), abs=0.05)
+    assert 0 not in found.parts.values()
+
+
+@given(TEXT)
+def test_plain_text_stays_as_it_is(text):
+    assert plain(plain(text)) == plain(text)

@@ -1,0 +1,80 @@
+# Search a video site for the trailers of titles (Sec. 3, step 2). Needs titles.csv and no manifest.
+#
+# in   rows of titles.csv
+# out  results/search/{trailer}.json: every candidate with its score; results/candidates.csv: all of them
+
+from trailers.plan.titles import check_titles
+
+
+@functools.cache
+def check_search():
+    """End Snakemake when something about the search is known to be wrong before its first job starts."""
+    problems = check_titles(PLAN.titles, config)
+    if problems:
+        sys.exit("\n".join(f"error: {problem}" for problem in problems))
+
+
+rule search_shard:
+    input:
+        shard=ancient(LAYOUT.shard("{shard}")),
+    output:
+        LAYOUT.ledger("search", "{shard}"),
+    log:
+        "logs/search/{shard}.log",
+    localrule: not config["nodes_reach_network"]
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        network=1,
+        how=effort("download"),
+        mem_mb=grown(1000),
+        runtime=grown(720),
+    params:
+        # A function, since the template has braces, which Snakemake takes for wildcards in text.
+        flags=lambda wildcards: shaping_flags(config, "search"),
+        titles=config["search"]["titles"],
+        rows=for_shard(reruns.titles),
+        attempts=attempts("search"),
+    shell:
+        "python -m trailers search --shard {input.shard:q} --ledger {output:q} --titles {params.titles:q}"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
+
+
+rule search_one:
+    output:
+        LAYOUT.candidates("{trailer}"),
+    log:
+        "logs/search/{trailer}.log",
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        network=1,
+        how=effort("download"),
+    params:
+        flags=lambda wildcards: shaping_flags(config, "search"),
+        titles=config["search"]["titles"],
+    shell:
+        "python -m trailers search --trailer {wildcards.trailer:q} --titles {params.titles:q}"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
+
+
+rule search_table:
+    input:
+        ledgers=later(PLAN.titles.ledgers),
+    output:
+        PLAN.titles.table(),
+    log:
+        "logs/search/table.log",
+    localrule: True
+    conda:
+        "../../envs/media.yaml"
+    params:
+        titles=config["search"]["titles"],
+    shell:
+        "python -m trailers candidates --titles {params.titles:q} --output {output:q} >{log:q} 2>&1"
+
+
+rule search:
+    input:
+        lambda wildcards: (check_search(), PLAN.titles.table())[1],
+    localrule: True
