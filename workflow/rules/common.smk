@@ -30,6 +30,7 @@ from trailers.plan.flags import (
 )
 from trailers.plan.replication import PREFIX, pack_path, store_of
 from trailers.plan.studies import make_plan
+from trailers.plan.titles import check_titles
 from trailers.settings import flags
 from trailers.stages import classify
 from trailers.store.fingerprint import sha256_of
@@ -81,6 +82,14 @@ def check(study):
         sys.exit("\n".join(f"error: {problem}" for problem in problems))
     for remark in remarks(study):
         print(f"warning: {remark}", file=sys.stderr)
+
+
+@functools.cache
+def check_search():
+    """As ``check``, of what titles are searched for."""
+    problems = check_titles(PLAN.titles, config)
+    if problems:
+        sys.exit("\n".join(f"error: {problem}" for problem in problems))
 
 
 def target(study, question):

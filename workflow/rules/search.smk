@@ -3,16 +3,6 @@
 # in   rows of titles.csv
 # out  results/search/{trailer}.json: every candidate with its score; results/candidates.csv: all of them
 
-from trailers.plan.titles import check_titles
-
-
-@functools.cache
-def check_search():
-    """End Snakemake when something about the search is known to be wrong before its first job starts."""
-    problems = check_titles(PLAN.titles, config)
-    if problems:
-        sys.exit("\n".join(f"error: {problem}" for problem in problems))
-
 
 rule search_shard:
     input:
