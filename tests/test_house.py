@@ -15,7 +15,7 @@ from trailers.stages import registry
 
 PROJECT = Path(__file__).resolve().parents[1]
 SRC = PROJECT / "src" / "trailers"
-STAGES = ("search", *(entry.name for entry in registry.STAGES if entry.always), "classify")
+STAGES = ("search", *(entry.name for entry in registry.STAGES if entry.always), "quality", "classify")
 # Not commands: what the commands of a room share.
 SHARED = {
     *("stage", "shard", "registry", "currency", "outcome"),
@@ -28,7 +28,7 @@ ORDER = (
     {"errors", "project"},
     {"config", "domain"},
     {"settings", "machine", "store", "video", "web"},
-    {"detector", "backbones", "classifier"},
+    {"detector", "backbones", "classifier", "quality"},
     {"embedding", "pages"},
     {"stages"},
     {"plan"},
@@ -90,7 +90,7 @@ def test_nothing_imports_the_benchmarks():
     assert not [path for path in FILES if any(name.startswith("trailers.bench") for name in imports_of(path))]
 
 
-@pytest.mark.parametrize("room", ["detector", "backbones", "classifier"])
+@pytest.mark.parametrize("room", ["detector", "backbones", "classifier", "quality"])
 def test_model_rooms_see_arrays_never_products(room):
     for path in (SRC / room).rglob("*.py"):
         assert not any(
@@ -142,7 +142,8 @@ def test_every_section_of_the_config_has_the_fields_of_its_stage():
         module = importlib.import_module(f"trailers.stages.{stage}")
         kinds = [getattr(module, name) for name in ("Settings", "Effort") if hasattr(module, name)]
         fields = {field.name for kind in kinds for field in dataclasses.fields(kind)}
-        extra = {"search": {"titles"}, "clips": {"strategies"}, "embed": {"backbones"}}.get(stage, set())
+        own_keys = {"search": {"titles"}, "clips": {"strategies"}, "embed": {"backbones"}, "quality": {"exclude"}}
+        extra = own_keys.get(stage, set())
         assert set(config[stage]) == fields | extra, stage
         assert set(schema["properties"][stage]["properties"]) == fields | extra, stage
 

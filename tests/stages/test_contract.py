@@ -71,6 +71,7 @@ CASES = {
     "download": Case("trailers.web.collect.Collection.obtain", {"min_height": 100}),
     "normalise": Case("trailers.stages.normalise.convert", {"crf": 40}),
     "shots": Case("trailers.stages.shots.find_shots", {"threshold": 0.4}, {}, CPU, "detector"),
+    "quality": Case("trailers.stages.quality.read_spans", {"min_shots": 1}),
     "clips": Case("trailers.stages.clips.choose_frames", {"histogram_bins": 4}),
     "embed": Case("trailers.embedding.pairs.Job.start", {"precision": "auto"}, RANDOM, CPU),
     "poster download": Case("trailers.web.collect.Collection.obtain"),

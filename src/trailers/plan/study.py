@@ -142,6 +142,9 @@ class Study:
     def page_ledgers(self) -> list[str]:
         return self.ledgers_of(self.page_stages)
 
+    def quality_ledgers(self) -> list[str]:
+        return self.ledgers("quality")
+
     def shot_ledgers(self) -> list[str]:
         """Those of the shots; packs made elsewhere may bring their own."""
         if self.made_elsewhere is None:

@@ -70,6 +70,13 @@ STAGES: list[Entry] = [
         "trailers.stages.normalise:Normalise",
     ),
     Entry("shots", "shots", "find shots with TransNet V2", "trailers.stages.shots:Shots"),
+    Entry(
+        "quality",
+        "quality",
+        "flag bars, black and still parts, cards; fingerprint pictures",
+        "trailers.stages.quality:Quality",
+        always=False,
+    ),
     Entry("clips", "clips", "cut shots into clips of equal length", "trailers.stages.clips:Clips", axes=("clips",)),
     Entry(
         "embed",

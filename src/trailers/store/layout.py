@@ -49,6 +49,10 @@ class Layout:
         """Both heads' transition probabilities."""
         return self.root / "shots" / f"{trailer}.scores.h5"
 
+    def quality(self, trailer: str) -> Path:
+        """Flags, the active picture, and fingerprints of pictures."""
+        return self.root / "quality" / f"{trailer}.json"
+
     def clips(self, strategy: str, trailer: str) -> Path:
         return self.root / "clips" / strategy / f"{trailer}.csv"
 

@@ -1,0 +1,51 @@
+# Flag bars, black and still parts, cards and copies, before anything is trained on them (Sec. 3).
+#
+# in   results/normalise/{trailer}.frames.h5 and .mp4, results/shots/{trailer}.csv
+# out  results/quality/{trailer}.json: flags with reasons and times, the active picture, fingerprints of pictures
+
+
+rule quality_of_shard:
+    input:
+        upstream=LAYOUT.ledger("shots", "{shard}"),
+        shard=ancient(LAYOUT.shard("{shard}")),
+    output:
+        LAYOUT.ledger("quality", "{shard}"),
+    log:
+        "logs/quality/{shard}.log",
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        how=effort("quality"),
+        mem_mb=grown(2000),
+        runtime=grown(120),
+    params:
+        flags=shaping_flags(config, "quality"),
+        attempts=attempts("quality"),
+    shell:
+        "python -m trailers quality --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
+
+
+rule quality_one:
+    input:
+        LAYOUT.shots("{trailer}"),
+        LAYOUT.frames("{trailer}"),
+        LAYOUT.video("{trailer}"),
+    output:
+        LAYOUT.quality("{trailer}"),
+    log:
+        "logs/quality/{trailer}.log",
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        how=effort("quality"),
+    params:
+        flags=shaping_flags(config, "quality"),
+    shell:
+        "python -m trailers quality --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"
+
+
+rule quality:
+    input:
+        target(STUDY, STUDY.quality_ledgers),
+    localrule: True
