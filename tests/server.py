@@ -40,7 +40,8 @@ class Request:
 
 
 class Server:
-    def __init__(self, pages: dict[str, Page | list[Page]]) -> None:
+    def __init__(self, pages: dict[str, Page | list[Page]], *, heads: bool = False) -> None:
+        self.heads = heads  # whether HEAD is answered, by the page that comes next
         self.pages = {path: page if isinstance(page, list) else [page] for path, page in pages.items()}
         self.requests: list[Request] = []
         self.stopped = threading.Event()
@@ -82,6 +83,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *words: object) -> None:
         """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        if not self.owner.heads:
+            self.send_error(501)
+            return
+        page = (self.owner.pages.get(self.path) or [Page(status=404)])[0]
+        self.send_response(page.status)
+        self.send_header("Content-Length", str(len(page.body)))
+        for name, value in page.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def do_GET(self) -> None:
         server = self.owner

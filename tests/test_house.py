@@ -36,7 +36,7 @@ ORDER = (
     {"reporting", "tools"},
     {"__main__"},
 )
-HEAVY = ("torch", "torchvision", "timm", "pytorchvideo", "decord", "av", "matplotlib", "yt_dlp", "zarr")
+HEAVY = ("torch", "torchvision", "timm", "pytorchvideo", "transformers", "decord", "av", "matplotlib", "yt_dlp", "zarr")
 
 
 def rank(room: str) -> int:

@@ -68,16 +68,23 @@ class Library:
     model: re.Pattern[str]
     choices: tuple[str, ...]
     example: str
+    has_repositories: bool = False  # of a model everything is fetched: configuration, transform and weights
 
 
 # A library of which any model can be a backbone has a module of the same name in this room, with
 #   describe(model, choices) -> Row    imports the library; refuses what the model does not offer
 #   make(row, weights) -> Module       the network without its classifying layer; parse(row.name) has the choices
 #   is_2d(model) -> bool               imports nothing
+# One with repositories has describe(name, folder) and is_2d(folder) instead: what it knows of a model is in the folder.
 LIBRARIES = {
     "timm": Library(PLAIN, (), "timm:vit_base_patch14_dinov2.lvd142m"),
     "torchvision": Library(PLAIN, (), "torchvision:convnext_tiny"),
+    "transformers": Library(TWO_PARTS, ("pool",), "transformers:facebook/vjepa2-vitl-fpc64-256", has_repositories=True),
 }
+
+
+def has_repositories(library: str) -> bool:
+    return library in LIBRARIES and LIBRARIES[library].has_repositories
 
 
 @dataclass(frozen=True)

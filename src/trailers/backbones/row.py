@@ -17,7 +17,8 @@ from trailers.domain import ClipStrategy
 
 RANDOM_SEED = 0  # of weights that are not published ones but drawn (embed.random_weights)
 
-Geometry = tuple[tuple[int, ...], tuple[int, int], str, bool]  # of a transform: resize, crop, interpolation, antialias
+# Of a transform: resize, crop, interpolation, antialias, rounding of the crop.
+Geometry = tuple[tuple[int, ...], tuple[int, int], str, bool, str]
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,11 @@ class Transform:
     std: tuple[float, float, float]
     interpolation: str = "bilinear"
     antialias: bool = True
+    crop_rounding: str = "nearest"  # of the first row and column; torchvision's, where transformers rounds "down"
 
     def __post_init__(self) -> None:
+        if self.crop_rounding not in ("nearest", "down"):
+            raise ValueError(f"a crop is rounded to the nearest pixel or down, got '{self.crop_rounding}'")
         if len(self.resize) not in (1, 2) or min(*self.resize, *self.crop) < 1:
             raise ValueError(
                 f"a transform resizes to a short side or to height and width, got {self.resize} and {self.crop}"
@@ -45,7 +49,7 @@ class Transform:
     @property
     def geometry(self) -> Geometry:
         """What rows must have in common to share resized frames."""
-        return (self.resize, self.crop, self.interpolation, self.antialias)
+        return (self.resize, self.crop, self.interpolation, self.antialias, self.crop_rounding)
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """Height and width after the resize, as torchvision rounds them: the long side is cut down."""
@@ -56,10 +60,18 @@ class Transform:
             return side, int(side * width / height)
         return int(side * height / width), side
 
+    def identity(self) -> dict[str, Any]:
+        """Plain values for a fingerprint. The rounding that all transforms once had is left out, as it was then."""
+        values = asdict(self)
+        if self.crop_rounding == "nearest":
+            del values["crop_rounding"]
+        return values
+
     def __str__(self) -> str:
         size = f"short side {self.resize[0]}" if len(self.resize) == 1 else f"{self.resize[0]}x{self.resize[1]}"
         how = self.interpolation + (", antialias" if self.antialias else "")
-        return f"resize {size} ({how}), centre crop {self.crop[0]}x{self.crop[1]}, (x / 255 - {self.mean}) / {self.std}"
+        crop = f"centre crop {self.crop[0]}x{self.crop[1]}" + (" (down)" if self.crop_rounding == "down" else "")
+        return f"resize {size} ({how}), {crop}, (x / 255 - {self.mean}) / {self.std}"
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,7 @@ class Row:
     # Clips a batch, by measurement: on a CPU more of them leave the cache, on a GPU fewer leave it idle.
     batch_cpu: int = 16
     batch_cuda: int = 128
+    config: str = ""  # of a repository's network: its config.json without names of classes
     make: Callable[[], Any] | None = field(default=None, compare=False)  # for a network of the user's own
 
     def __post_init__(self) -> None:
@@ -104,6 +117,11 @@ class Row:
             raise ValueError(f"a row has a Transform and Weights, got {self.transform!r} and {self.weights!r}")
         if self.dimensions not in (2, 3) or self.features < 1 or (self.dimensions == 2) != (self.frames == 1):
             raise ValueError(f"a row is 2D with one frame or 3D with more, and has features, got {self}")
+
+    @property
+    def is_repository(self) -> bool:
+        """Whether its weights are a folder: configuration, processor and weights of one network."""
+        return bool(self.config)
 
     def wanted_frames(self, shown: int) -> int:
         """How many frames the network takes of a clip that shows ``shown``."""
@@ -123,15 +141,16 @@ class Row:
 
     def identity(self) -> dict[str, Any]:
         """What shapes the vectors beside the weights' bytes; plain values for a fingerprint."""
-        return {
+        values = {
             # Of the user's own file not the path, which may change, but the name in it; its bytes are digested below.
             "backbone": self.model if self.library == "own" else self.name,
             "model": f"{self.library}:{self.model}",
-            "transform": asdict(self.transform),
+            "transform": self.transform.identity(),
             "frames": [self.frames, self.least_frames],
             "features": self.features,
             "code": self.code_sha256,
         }
+        return values | ({"config": self.config} if self.config else {})
 
 
 def clip_frames(row: Row, strategy: ClipStrategy, *, start: int, valid: int, frame: int) -> list[int]:

@@ -3,6 +3,7 @@
 resnet50                                  a row of this project
 timm:vit_base_patch14_dinov2.lvd142m      any timm model, with choices behind a question mark (``names``)
 torchvision:convnext_tiny                 any torchvision model
+transformers:facebook/dinov2-base         an encoder of transformers, once its repository has been fetched
 my_backbones.py:robust_resnet             a Row in a file of the user's
 """
 
@@ -20,8 +21,9 @@ from typing import Any
 
 from trailers.backbones import efficientnet_lite, own, pytorchvideo, shufflenet3d, timm, torchvision
 from trailers.backbones.names import LIBRARIES, PLAIN, Name, parse
+from trailers.backbones.repository import check_folder
 from trailers.backbones.row import Row, Transform, Weights
-from trailers.backbones.weights import RECORD_AGAIN, read_lock_file
+from trailers.backbones.weights import MEND, RECORD_AGAIN, read_lock_file
 from trailers.domain import canonical_name, folder_name
 from trailers.errors import ConfigError, WeightsError
 
@@ -56,7 +58,7 @@ def find_row(name: str, weights_dir: Path) -> Row:
         return own.find(name)
     parsed = parse(name)
     assert parsed is not None
-    return recorded(name, weights_dir) or described(parsed)
+    return recorded(name, weights_dir) or described(parsed, weights_dir)
 
 
 def check_name(name: str) -> None:
@@ -84,7 +86,9 @@ def is_2d(name: str, weights_dir: Path) -> bool:
     parsed = None if name in ROWS else parse(name)
     if parsed is not None:
         # Not by its record, so that `snakemake weights`, which writes a damaged one again, can be planned.
-        return bool(maker_of(parsed.library).is_2d(parsed.model))
+        has_repositories = LIBRARIES[parsed.library].has_repositories
+        known_by = weights_dir / repository_folder(parsed) if has_repositories else parsed.model
+        return bool(maker_of(parsed.library).is_2d(known_by))
     return find_row(name, weights_dir).dimensions == 2
 
 
@@ -107,10 +111,29 @@ def sketch(name: str) -> Sketch:
     return Sketch(row.dimensions, row.features, row.weights.file)
 
 
-def described(name: Name) -> Row:
-    """The row of any model of a library, which is imported for it. Raises ConfigError."""
-    row: Row = maker_of(name.library).describe(name.model, name.choices)
+def described(name: Name, weights_dir: Path) -> Row:
+    """The row of any model of a library, which is imported for it.
+
+    Raises:
+        ConfigError: there is no such model, or it cannot be a backbone.
+        WeightsError: it is a repository that has not been fetched.
+    """
+    maker = maker_of(name.library)
+    row: Row
+    if not LIBRARIES[name.library].has_repositories:
+        row = maker.describe(name.model, name.choices)
+        return row
+    folder = weights_dir / repository_folder(name)
+    if not folder.is_dir():
+        raise WeightsError(f"the repository of {name} is not there", where=folder, remedy=f"{MEND}.")
+    check_folder(folder)
+    row = maker.describe(name, folder)
     return row
+
+
+def repository_folder(name: Name) -> str:
+    """The folder of a repository among the weights, the same for all choices."""
+    return folder_name(f"{name.library}:{name.model}")
 
 
 def nearest(name: str, names: Iterable[str] = ROWS) -> str:
@@ -156,7 +179,9 @@ def row_from(values: dict[str, Any], name: str) -> Row:
     parsed = parse(name)
     if parsed is None or (row.name, row.library, row.model) != (name, parsed.library, parsed.model):
         raise ValueError(f"it describes '{row.name}', {row.model} of {row.library}")
-    if not PLAIN.fullmatch(row.weights.file) or row.weights.package:
+    is_file = PLAIN.fullmatch(row.weights.file) is not None
+    is_right = row.weights.file == repository_folder(parsed) if LIBRARIES[parsed.library].has_repositories else is_file
+    if not is_right or row.weights.package:
         raise ValueError(f"it names the model {row.model!r}, the file {row.weights.file!r}")
     if not WEB.match(row.weights.url):
         raise ValueError(f"it names the link {row.weights.url!r}")

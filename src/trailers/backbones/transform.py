@@ -18,7 +18,7 @@ def resize_and_crop(frames: np.ndarray, transform: Transform) -> np.ndarray:
     Frames that already have the size, as those of normalise.short_side often do, cost no torch.
     """
     size = transform.resized(frames.shape[1], frames.shape[2])
-    return crop(frames if frames.shape[1:3] == size else resize(frames, transform), transform.crop)
+    return crop(frames if frames.shape[1:3] == size else resize(frames, transform), transform)
 
 
 def resize(frames: np.ndarray, transform: Transform) -> np.ndarray:
@@ -33,14 +33,15 @@ def resize(frames: np.ndarray, transform: Transform) -> np.ndarray:
     return np.asarray(resized.permute(0, 2, 3, 1).numpy())
 
 
-def crop(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The centre of (n, height, width, 3), rounded as torchvision does; black where the crop is larger."""
-    height, width = size
+def crop(frames: np.ndarray, transform: Transform) -> np.ndarray:
+    """The centre of (n, height, width, 3); black where the crop is larger."""
+    height, width = transform.crop
+    rounded = round if transform.crop_rounding == "nearest" else int
     missing = [max(0, height - frames.shape[1]), max(0, width - frames.shape[2])]
     if any(missing):
         before = [lack // 2 for lack in missing]
         around = [(first, lack - first) for first, lack in zip(before, missing, strict=True)]
         frames = np.pad(frames, [(0, 0), *around, (0, 0)])
-    top = round((frames.shape[1] - height) / 2)
-    left = round((frames.shape[2] - width) / 2)
+    top = rounded((frames.shape[1] - height) / 2)
+    left = rounded((frames.shape[2] - width) / 2)
     return frames[:, top : top + height, left : left + width]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trailers.backbones.repository import LockedFile, check_folder, digest_of, shapes_of, wanted
 from trailers.backbones.row import Row
 from trailers.domain import folder_name
 from trailers.errors import WeightsError
@@ -32,8 +34,12 @@ class Lock:
     bytes: int
     mtime_ns: int
     url: str
+    revision: str = ""  # of a repository: its commit, and each of its files
+    files: Mapping[str, LockedFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        files = {name: LockedFile(**values) for name, values in dict(self.files).items()}  # type: ignore[arg-type]
+        object.__setattr__(self, "files", files)
         if not all(isinstance(text, str) for text in (self.file, self.sha256, self.url)):
             raise ValueError("file, sha256 and url are text")
         if not SHA256.fullmatch(self.sha256):
@@ -61,8 +67,7 @@ def weights_sha256(row: Row, folder: Path) -> str:
     path = weights_path(row, folder)
     check_there(row, path)
     lock = read_lock(row, folder)
-    status = path.stat()
-    if lock is not None and (lock.file, lock.bytes, lock.mtime_ns) == (path.name, status.st_size, status.st_mtime_ns):
+    if lock is not None and lock.file == path.name and is_untouched(path, lock):
         check_digits(row, path, lock.sha256)
         return lock.sha256
     return check_weights(row, folder)
@@ -76,7 +81,7 @@ def check_weights(row: Row, folder: Path) -> str:
     """
     path = weights_path(row, folder)
     check_there(row, path)
-    found = sha256_of(path)
+    found = digest_of(shapes_of(path)) if path.is_dir() else sha256_of(path)
     check_digits(row, path, found)
     lock = read_lock(row, folder)
     if lock is not None and lock.file == path.name and lock.sha256 != found:
@@ -87,7 +92,23 @@ def check_weights(row: Row, folder: Path) -> str:
     return found
 
 
+def is_untouched(path: Path, lock: Lock) -> bool:
+    """Whether a file, or every file of a repository, has the size and time that were recorded."""
+    if not path.is_dir():
+        status = path.stat()
+        return (lock.bytes, lock.mtime_ns) == (status.st_size, status.st_mtime_ns)
+    names = wanted(file.name for file in path.iterdir())
+    return set(names) == set(lock.files) and all(lock.files[name].is_untouched(path / name) for name in names)
+
+
 def check_there(row: Row, path: Path) -> None:
+    """Raises WeightsError when the weights are not there, or what is there is plainly something else."""
+    if row.is_repository and path.is_dir():
+        check_folder(path)
+        for file in sorted(path.glob("*.safetensors")):
+            if posing_as(file):
+                raise WeightsError(f"{file}: is {posing_as(file)}, not weights. {MEND} to fetch it again.")
+        return
     if not path.is_file():
         how = (
             f"{MEND}, or put it there by hand." if row.weights.url else f"{row.weights.note or 'Put it there by hand.'}"

@@ -26,9 +26,13 @@ log = logging.getLogger(__name__)
 PACKAGES = ("torch", "torchvision", "timm", "pytorchvideo", "av", "numpy")
 
 
-def versions() -> dict[str, str]:
-    """Version of this project and of every package that computes the vectors."""
-    return {"trailers": __version__, **{name: version(name) for name in PACKAGES}}
+OPTIONAL_PACKAGES = {"transformers": ("transformers",)}  # of the backbones of one library
+
+
+def versions(library: str = "") -> dict[str, str]:
+    """Version of this project and of every package that computes the vectors of a backbone of ``library``."""
+    names = (*PACKAGES, *OPTIONAL_PACKAGES.get(library, ()))
+    return {"trailers": __version__, **{name: version(name) for name in names}}
 
 
 @dataclass(frozen=True)
@@ -104,5 +108,5 @@ def origin(row: Row, weights_sha256: str, settings: Settings, precision: str) ->
         "weights_sha256": weights_sha256,
         "transform": str(row.transform),
         "precision": precision,
-        "versions": json.dumps(versions(), sort_keys=True),
+        "versions": json.dumps(versions(row.library), sort_keys=True),
     }

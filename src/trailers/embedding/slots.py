@@ -59,4 +59,4 @@ def attach(count: int, slot_bytes: int, fd: Any) -> Slots:
 
 def slot_bytes(geometries: Sequence[Geometry], frames: int) -> int:
     """What a block of ``frames`` frames takes in all ``geometries``."""
-    return sum(frames * height * width * 3 for _, (height, width), _, _ in geometries)
+    return sum(frames * height * width * 3 for _, (height, width), *_ in geometries)

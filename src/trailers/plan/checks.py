@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trailers.backbones import own
+from trailers.backbones.names import has_repositories
 from trailers.backbones.rows import ROWS, find_row, recorded, sketch
 from trailers.backbones.weights import MEND, check_there, weights_path
 from trailers.errors import ConfigError, SystemicError, TrailerError, WeightsError
@@ -128,8 +129,9 @@ def check_backbone(name: str, plan: Plan) -> None:
     if plan.has_random_weights:
         return
     library = name.partition(":")[0]
-    if name not in ROWS and recorded(name, folder) is None and importlib.util.find_spec(library) is None:
-        # With environments of conda the library is not where Snakemake is.
+    is_unknown = name not in ROWS and recorded(name, folder) is None
+    if is_unknown and (has_repositories(library) or importlib.util.find_spec(library) is None):
+        # With environments of conda the library is not where Snakemake is; a repository is described by its library.
         raise WeightsError(f"the weights of '{name}' are not recorded", where=folder, remedy=f"{MEND}.")
     row = find_row(name, folder)
     if not row.weights.package or importlib.util.find_spec(row.weights.package) is not None:

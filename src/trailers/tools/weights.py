@@ -1,7 +1,7 @@
 """Fetch and check weights, once, where there is a network; compute nodes then need none.
 
 in   the rows' links
-out  {weights_dir}/{file}              as published
+out  {weights_dir}/{file}              as published, or the folder of a repository
      {weights_dir}/{backbone}.json     its sha256, size and link, and the row of a library's model
 
 What is there and right is left alone; what is damaged is fetched again; what has no link is said
@@ -19,9 +19,13 @@ import re
 import time
 import urllib.error
 import urllib.request
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from trailers.backbones.names import parse
+from trailers.backbones.repository import lock_files
+from trailers.backbones.repository_fetch import fetch_repository, has_repository
 from trailers.backbones.row import Row
 from trailers.backbones.rows import ROWS, find_row, recorded, row_values
 from trailers.backbones.weights import MEND, check_weights, lock_at, lock_path, posing_as, read_lock, weights_path
@@ -56,6 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             if not arguments.check:
                 remove_damaged_record(name, arguments.weights_dir)
+            if not arguments.check and has_repository(name):
+                settle_repository(name, arguments.weights_dir)
+                continue
             row = find_row(name, arguments.weights_dir)
             if arguments.check:
                 log.info("weights: %s: here, sha256 %s", name, check_weights(row, arguments.weights_dir))
@@ -99,16 +106,31 @@ def settle(row: Row, folder: Path) -> None:
         write_lock(row, folder, found)
 
 
-def write_lock(row: Row, folder: Path, sha256: str) -> None:
+def settle_repository(text: str, folder: Path) -> None:
+    """Leave a right repository alone, fetch a missing or damaged one, and record it."""
+    name = parse(text)
+    assert name is not None
+    row, revision, is_new = fetch_repository(name, folder)
+    found = check_weights(row, folder)
+    if not is_new:
+        log.info("weights: %s: here, sha256 %s", row.name, found)
+    write_lock(row, folder, found, revision)
+
+
+def write_lock(row: Row, folder: Path, sha256: str, revision: str = "") -> None:
     path = weights_path(row, folder)
     status = path.stat()
-    lock = {
+    lock: dict[str, Any] = {
         "file": path.name,
         "sha256": sha256,
         "bytes": status.st_size,
         "mtime_ns": status.st_mtime_ns,
         "url": row.weights.url,
     }
+    if row.is_repository:
+        files = lock_files(path)
+        lock |= {"revision": revision, "files": {name: asdict(file) for name, file in files.items()}}
+        lock |= {"bytes": sum(file.bytes for file in files.values())}
     values: dict[str, Any] = {"lock": lock}
     if row.name not in ROWS and row.make is None:
         values["row"] = row_values(row)

@@ -1,0 +1,151 @@
+"""The encoders of transformers that can be backbones, and how each makes one vector of a clip or a picture.
+
+A network is taken apart by its kind (``model_type`` of its configuration): which class of the library loads it, which
+of its parts sees pictures, and what becomes of the vectors of all places. The first way of pooling is the default, the
+one of the publisher's own evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Read = Callable[[Any], "torch.Tensor"]  # the library's output -> float (N, F)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One ``model_type``.
+
+    Args:
+        dimensions: 2 for pictures, 3 for clips.
+        network: the class of transformers that holds the encoder.
+        pools: names of choices, the default first; ``space`` is the projection that is shared with text.
+        first_place: how many vectors stand before those of the places: the class token, registers.
+        frames: the field of the configuration that holds the number of frames.
+        any_frames: whether the network takes other numbers of frames too, multiples of ``tubelet_size``.
+        classifier: the class whose classifying layer is taken off where the weights were published for it.
+        has_text: whether a network of text with the same space is beside it.
+    """
+
+    dimensions: int
+    network: str
+    pools: tuple[str, ...]
+    first_place: int = 0
+    frames: str = ""
+    any_frames: bool = False
+    classifier: str = ""
+    has_text: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    "clip": Kind(2, "CLIPModel", ("space", "token"), has_text=True),
+    "siglip": Kind(2, "SiglipModel", ("map", "avg"), has_text=True),
+    "dinov2": Kind(2, "Dinov2Model", ("token", "avg"), 1),
+    "dinov2_with_registers": Kind(2, "Dinov2WithRegistersModel", ("token", "avg"), 1),
+    "dinov3_vit": Kind(2, "DINOv3ViTModel", ("token", "avg"), 1),
+    "dinov3_convnext": Kind(2, "DINOv3ConvNextModel", ("avg",), 1),
+    "vit": Kind(2, "ViTModel", ("token", "avg"), 1),
+    "ijepa": Kind(2, "IJepaModel", ("avg",)),
+    "vjepa2": Kind(
+        3, "VJEPA2Model", ("avg",), frames="frames_per_clip", any_frames=True, classifier="VJEPA2ForVideoClassification"
+    ),
+    "videomae": Kind(3, "VideoMAEModel", ("avg",), frames="num_frames", classifier="VideoMAEForVideoClassification"),
+    "timesformer": Kind(3, "TimesformerModel", ("token", "avg"), 1, frames="num_frames"),
+    "vivit": Kind(3, "VivitModel", ("token", "avg"), 1, frames="num_frames"),
+}
+
+
+def kind_of(config: Mapping[str, Any]) -> Kind | None:
+    """The kind of a network by its configuration; None where it is none of those that can be backbones."""
+    return KINDS.get(str(config.get("model_type")))
+
+
+def is_classifier(config: Mapping[str, Any]) -> bool:
+    """Whether the weights were published with a classifying layer, and with what stands before it."""
+    kind = kind_of(config)
+    return kind is not None and bool(kind.classifier) and kind.classifier in (config.get("architectures") or ())
+
+
+def pools_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ways of pooling that this network has, the default first."""
+    kind = kind_of(config)
+    if kind is None:
+        return ()
+    # A trained pooling by attention comes with V-JEPA 2 only where it was trained to classify.
+    return ("map", *kind.pools) if is_classifier(config) and kind.network == "VJEPA2Model" else kind.pools
+
+
+def network_class(config: Mapping[str, Any], pool: str) -> str:
+    """The class of transformers that the weights are loaded into."""
+    kind = kind_of(config)
+    assert kind is not None
+    return kind.classifier if is_classifier(config) and pool == pools_of(config)[0] else kind.network
+
+
+def encoder_of(network: nn.Module, config: Mapping[str, Any], pool: str) -> nn.Module:
+    """The part of ``network`` that sees pictures, and gives float (N, F) for (N, 3, H, W) or (N, 3, T, H, W)."""
+    from torch import nn
+
+    kind = kind_of(config)
+    assert kind is not None
+    inner: Any = network
+    if type(network).__name__ == kind.classifier:
+        inner.classifier = nn.Identity()
+        return wrapped([inner], lambda output: output.logits, is_video=True)
+    if kind.network == "VJEPA2Model":
+        return wrapped([inner.encoder], average(0), is_video=True)
+    if kind.network == "CLIPModel":
+        parts = [inner.vision_model] + ([inner.visual_projection] if pool == "space" else [])
+        return wrapped(parts, lambda output: output.pooler_output, is_video=False)
+    if kind.has_text:
+        read = average(0) if pool == "avg" else lambda output: output.pooler_output
+        return wrapped([inner.vision_model], read, is_video=False)
+    if hasattr(inner, "pooler"):
+        inner.pooler = None  # a layer of classifiers, which these weights often lack
+    registers = int(config.get("num_register_tokens") or 0) if kind.first_place else 0
+    if kind.network == "DINOv3ConvNextModel":
+        read = first  # the mean over the places, with the last norm
+    else:
+        read = first if pool == "token" else average(kind.first_place + registers)
+    return wrapped([inner], read, is_video=kind.dimensions == 3)
+
+
+def first(output: Any) -> torch.Tensor:
+    """The vector of the class token."""
+    vector: torch.Tensor = output.last_hidden_state[:, 0]
+    return vector
+
+
+def average(start: int) -> Read:
+    """The mean of the vectors of all places, which begin at ``start``."""
+
+    def read(output: Any) -> torch.Tensor:
+        vector: torch.Tensor = output.last_hidden_state[:, start:].mean(dim=1)
+        return vector
+
+    return read
+
+
+def wrapped(parts: list[nn.Module], read: Read, *, is_video: bool) -> nn.Module:
+    """The first of ``parts``, what is read of its output, then the others."""
+    from torch import nn
+
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = nn.ModuleList(parts)
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            # The library has frames before channels.
+            x = read(self.parts[0](pixels.transpose(1, 2) if is_video else pixels))
+            for part in list(self.parts)[1:]:
+                x = part(x)
+            return x
+
+    return Encoder()

@@ -1,0 +1,113 @@
+"""A published repository on disk: configuration, processor, weights and tokenizer of one network, in one folder.
+
+    {weights_dir}/transformers-ORG++REPOSITORY/config.json, preprocessor_config.json, model.safetensors, ...
+
+Its sha256 is that of the lines ``sha256  name`` of the files that shape vectors, sorted by name, as ``sha256sum``
+writes them. A tokenizer shapes no vector of a clip, so one that is added later makes nothing anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trailers.errors import WeightsError
+from trailers.store.fingerprint import sha256_of
+
+CONFIG = "config.json"
+INDEX = "model.safetensors.index.json"
+PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json")
+TOKENIZERS = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.json", "vocab.txt", "merges.txt", "spiece.model", "tokenizer.model"),
+)
+WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors", re.ASCII)
+
+Shapes = Mapping[str, str]  # sha256 by the name of the file
+
+
+@dataclass(frozen=True)
+class LockedFile:
+    """A file as it was when it was last read whole."""
+
+    sha256: str
+    bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def at(cls, path: Path) -> LockedFile:
+        status = path.stat()
+        return cls(sha256_of(path), status.st_size, status.st_mtime_ns)
+
+    def is_untouched(self, path: Path) -> bool:
+        status = path.stat()
+        return (self.bytes, self.mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+
+def wanted(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the files of a repository that are used, sorted: never code, never weights in another format."""
+    return tuple(sorted(name for name in names if is_shaping(name) or name in TOKENIZERS))
+
+
+def is_shaping(name: str) -> bool:
+    """Whether vectors depend on a file of this name."""
+    return name in (CONFIG, INDEX, *PROCESSORS) or WEIGHTS.fullmatch(name) is not None
+
+
+def digest_of(files: Shapes) -> str:
+    """One sha256 for all files that shape vectors."""
+    lines = [f"{files[name]}  {name}\n" for name in sorted(files) if is_shaping(name)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def lock_files(folder: Path) -> dict[str, LockedFile]:
+    """Every used file of ``folder``, read whole."""
+    return {name: LockedFile.at(folder / name) for name in wanted(path.name for path in folder.iterdir())}
+
+
+def shapes_of(folder: Path) -> dict[str, str]:
+    """sha256 of each file that shapes vectors, read whole."""
+    return {path.name: sha256_of(path) for path in folder.iterdir() if is_shaping(path.name)}
+
+
+def check_complete(names: Iterable[str], where: object, *, index: Mapping[str, object] | None = None) -> None:
+    """Raises WeightsError when a network cannot be made of files of these names; says what is missing."""
+    there = set(names)
+    remedy = "Choose another repository, or one that has been converted."
+    if CONFIG not in there:
+        raise WeightsError("has no config.json, so it is no network of transformers", where=where, remedy=remedy)
+    if not there & set(PROCESSORS):
+        what = "has no preprocessor_config.json, which says how frames are prepared"
+        raise WeightsError(what, where=where, remedy=remedy)
+    if not any(WEIGHTS.fullmatch(name) for name in there):
+        what = "has no weights in the format safetensors, the only one that is read"
+        raise WeightsError(what, where=where, remedy=remedy)
+    missing = sorted(shards_of(index or {}) - there)
+    if missing:
+        raise WeightsError(f"lacks {', '.join(missing[:3])}", where=where, remedy="Run `snakemake weights` again.")
+
+
+def shards_of(index: Mapping[str, object]) -> set[str]:
+    """The files that the index of divided weights names. Raises WeightsError when it names another kind of file."""
+    table = index.get("weight_map", {})
+    names = {str(name) for name in table.values()} if isinstance(table, dict) else set()
+    strange = sorted(name for name in names if not WEIGHTS.fullmatch(name))
+    if strange:
+        raise WeightsError(f"names {strange[0]!r} as a part of the weights", where=INDEX)
+    return names
+
+
+def check_folder(folder: Path) -> None:
+    """Raises WeightsError when ``folder`` does not hold a whole repository."""
+    names = [path.name for path in folder.iterdir()]
+    index = None
+    if INDEX in names:
+        try:
+            index = json.loads((folder / INDEX).read_bytes())
+        except ValueError as problem:
+            raise WeightsError(f"is not JSON: {problem}", where=folder / INDEX) from None
+    check_complete(names, folder, index=index if isinstance(index, dict) else None)

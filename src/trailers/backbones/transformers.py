@@ -1,0 +1,203 @@
+"""transformers:ORG/REPOSITORY: image and video encoders of Hugging Face, from a repository on disk.
+
+Only configuration, processor and safetensors are read, and only with classes of the library: code that a repository
+brings is never run. `snakemake weights` fetches the repository (``tools.weights``); nothing here needs a network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trailers.backbones.encoders import KINDS, Kind, encoder_of, kind_of, network_class, pools_of
+from trailers.backbones.names import Name, parse, refuse, refuse_default
+from trailers.backbones.repository import CONFIG
+from trailers.backbones.row import Row, Weights
+from trailers.errors import ConfigError, WeightsError
+from trailers.store.json_file import read_json
+
+if TYPE_CHECKING:
+    from torch import nn
+
+EXTRA = "pip install 'trailers[huggingface]'."
+NAMES_OF_CLASSES = ("id2label", "label2id")  # long, and without influence on vectors
+
+
+def require(name: str) -> None:
+    """Raises ConfigError where the library is not installed."""
+    try:
+        import transformers  # noqa: F401
+    except ImportError:
+        raise ConfigError("needs the package transformers", where=name, remedy=EXTRA) from None
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a network, without the names of its classes. Raises WeightsError."""
+    try:
+        values = read_json(folder / CONFIG, remedy="Run `snakemake weights` again.", error=WeightsError)
+    except FileNotFoundError:
+        raise WeightsError("is not there", where=folder / CONFIG, remedy="Run `snakemake weights`.") from None
+    return {key: value for key, value in values.items() if key not in NAMES_OF_CLASSES}
+
+
+def is_2d(folder: Path) -> bool:
+    """Whether the network in ``folder`` takes single pictures; not, where it is not known yet. Imports nothing."""
+    with contextlib.suppress(WeightsError):
+        kind = kind_of(read_config(folder))
+        return kind is not None and kind.dimensions == 2
+    return False
+
+
+def describe(name: Name, folder: Path, *, revision: str = "", licence: str = "not stated", url: str = "") -> Row:
+    """The row of a repository on disk.
+
+    Raises:
+        ConfigError: it cannot be a backbone, or does not offer a choice of ``name``.
+        WeightsError: its configuration is damaged.
+    """
+    require(str(name))
+    from trailers.backbones.processor import read_processor, transform_of
+
+    config, kind = check_config(name, folder)
+    with quiet():
+        processor = read_processor(folder, is_video=kind.dimensions == 3)
+        transform = transform_of(processor, name)
+    frames = frames_of(config, processor)
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    weights = Weights(revision[:12] or "by hand", folder.name, url, licence=licence)
+    on_cpu, on_cuda = (16, 128) if frames == 1 else (2, 16)
+    row = Row(
+        str(name), "transformers", name.model, kind.dimensions, 1, transform, weights, frames,
+        batch_cpu=on_cpu, batch_cuda=on_cuda, config=text,
+    )  # fmt: skip
+    return replaced_features(row)
+
+
+def check_config(name: Name, folder: Path) -> tuple[dict[str, Any], Kind]:
+    """The configuration in ``folder`` and its kind. Raises ConfigError when it cannot be what ``name`` asks for."""
+    config = read_config(folder)
+    kind = kind_of(config)
+    if kind is None:
+        what = f"is a network of the kind '{config.get('model_type')}', which is none of {', '.join(KINDS)}"
+        raise ConfigError(what, where=str(name), remedy="Choose another repository, or a file of your own.")
+    check_pool(name, config)
+    return config, kind
+
+
+def check_pool(name: Name, config: Mapping[str, Any]) -> None:
+    """Raises ConfigError when the network does not have the pooling that ``name`` asks for, or has it anyway."""
+    default, *others = pools_of(config)
+    pool = name.choice("pool")
+    if pool == default:
+        raise refuse_default(name, "pool")
+    if pool and pool not in others:
+        offered = f"By default it gives '{default}'" + (f"; it also offers {', '.join(others)}." if others else ".")
+        raise refuse(name, "pool", offered)
+
+
+def frames_of(config: Mapping[str, Any], processor: Any) -> int:
+    """How many frames of a clip the network takes."""
+    kind = kind_of(config)
+    assert kind is not None
+    if not kind.frames:
+        return 1
+    published = getattr(processor, "num_frames", None) or made_config(config).to_dict()[kind.frames]
+    return int(published)
+
+
+def replaced_features(row: Row) -> Row:
+    """``row`` with its F, found by a network that takes no memory. Raises ConfigError where frames do not fit it."""
+    import dataclasses
+
+    import torch
+
+    with torch.device("meta"), torch.no_grad():
+        shape = (1, 3, *row.transform.crop) if row.dimensions == 2 else (1, 3, row.frames or 1, *row.transform.crop)
+        try:
+            found = make(row, None).eval()(torch.empty(shape))
+        except (RuntimeError, ValueError, TypeError, AttributeError) as problem:
+            words = " ".join(str(problem).split())[:200]
+            what = f"its network does not take pixels {shape[1:]}, as its processor prepares them: {words}"
+            raise ConfigError(what, where=row.name, remedy="Choose another repository.") from None
+    return dataclasses.replace(row, features=int(found.shape[1]))
+
+
+def make(row: Row, weights: Path | None) -> nn.Module:
+    """The encoder, with the weights of the folder ``weights`` or drawn ones.
+
+    Raises:
+        ConfigError: the library is not installed.
+        WeightsError: the weights lack something that the encoder needs.
+    """
+    require(row.name)
+    import transformers
+
+    config = json.loads(row.config)
+    pool = pool_of(row)
+    kind = getattr(transformers, network_class(config, pool))
+    if weights is None:
+        made = made_config(config)
+        made.dtype = "float32"
+        with quiet():
+            return encoder_of(kind(made), config, pool)
+    return loaded(kind, row, config, weights)
+
+
+def loaded(kind: Any, row: Row, config: Mapping[str, Any], folder: Path) -> nn.Module:
+    """The encoder with the weights of ``folder``; what the library would draw for it is missing."""
+    import torch
+
+    with quiet():
+        network, notes = kind.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
+            output_loading_info=True,
+        )  # fmt: skip
+    names = {id(value): key for key, value in network.named_parameters()}
+    encoder = encoder_of(network, config, pool_of(row))
+    used = {names[id(value)] for value in encoder.parameters() if id(value) in names}
+    wrong = sorted(used & {str(key).split(" ")[0] for key in (*notes["missing_keys"], *notes["mismatched_keys"])})
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise WeightsError(
+            f"lacks {wrong[0]}{more}, which {row.name} needs", where=folder,
+            remedy="Choose another repository; these weights are of another network.",
+        )  # fmt: skip
+    return encoder
+
+
+def pool_of(row: Row) -> str:
+    """The way of pooling that a row's name asks for, or the default of its network."""
+    name = parse(row.name)
+    assert name is not None
+    return name.choice("pool") or pools_of(json.loads(row.config))[0]
+
+
+def made_config(config: Mapping[str, Any]) -> Any:
+    """The library's own configuration of these values, with its defaults. Raises ConfigError."""
+    import transformers
+
+    values = {key: value for key, value in config.items() if key not in ("model_type", "auto_map", "architectures")}
+    try:
+        return transformers.AutoConfig.for_model(config["model_type"], **values)
+    except (TypeError, ValueError, KeyError) as problem:
+        words = " ".join(str(problem).split())[:200]
+        raise ConfigError(f"its config.json cannot be read: {words}", remedy="Choose another repository.") from None
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, the library neither reports nor draws bars; what matters is raised."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

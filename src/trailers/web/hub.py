@@ -1,0 +1,148 @@
+"""Repositories of Hugging Face, by its own client: it goes on after a cut, and reads HF_TOKEN, HF_ENDPOINT, HF_HOME.
+
+Files that another program has already put into the client's cache are copied from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from trailers.errors import WeightsError
+
+log = logging.getLogger(__name__)
+
+STATE = ".cache"  # what the client keeps in the folder while files are on their way
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file of a repository at one revision. ``sha256`` is that of a large file; small ones have a ``blob`` of git."""
+
+    name: str
+    size: int
+    sha256: str = ""
+    blob: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a repository holds: ``revision`` is the commit, ``licence`` what its card states."""
+
+    repository: str
+    revision: str
+    licence: str
+    files: tuple[HubFile, ...]
+
+
+def endpoint() -> str:
+    """The address that repositories are fetched from."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+
+
+def list_repository(repository: str, revision: str = "") -> Listing:
+    """The files of ``repository`` at a commit, or as it is now.
+
+    Raises:
+        WeightsError: it is not there, closed to this user, or the network fails.
+    """
+    from huggingface_hub import HfApi
+
+    with told(repository):
+        found = HfApi(endpoint=endpoint()).model_info(repository, revision=revision or None, files_metadata=True)
+    files = tuple(
+        HubFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "", file.blob_id or "")
+        for file in found.siblings or ()
+    )
+    licence = found.card_data.get("license") if found.card_data else ""
+    return Listing(repository, str(found.sha), str(licence or "not stated"), files)
+
+
+def fetch_file(listing: Listing, file: HubFile, folder: Path) -> None:
+    """Put one file of a repository into ``folder``; what is there of it from an earlier try is used.
+
+    Raises:
+        WeightsError: it cannot be fetched, or is not what the repository announces.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    path = folder / file.name
+    if path.is_file() and is_announced(path, file):
+        return
+    log.info("weights: %s: fetching %s, %.1f MB", listing.repository, file.name, file.size / 1e6)
+    with told(listing.repository):
+        hf_hub_download(
+            listing.repository, file.name, revision=listing.revision, local_dir=folder, endpoint=endpoint(),
+            force_download=path.exists(),
+        )  # fmt: skip
+    if not is_announced(path, file):
+        path.unlink(missing_ok=True)
+        raise WeightsError(
+            f"{file.name} of {listing.repository} is not what the repository announces",
+            where=endpoint(), remedy="Nothing was kept of it; run `snakemake weights` again.",
+        )  # fmt: skip
+
+
+def is_announced(path: Path, file: HubFile) -> bool:
+    """Whether the file at ``path`` has the digest that the repository announces for it."""
+    if file.sha256:
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+    if not file.blob:
+        return path.stat().st_size == file.size
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)  # git's own name for content
+    with path.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest() == file.blob
+
+
+def forget_state(folder: Path) -> None:
+    """Remove what the client kept for going on after a cut, once everything is there."""
+    shutil.rmtree(folder / STATE, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def told(repository: str) -> Iterator[None]:
+    """Inside, what the client raises becomes one sentence. Raises WeightsError."""
+    from huggingface_hub import errors
+
+    where = f"{endpoint()}/{repository}"
+    network_error: type[Exception] = errors.HfHubHTTPError.__mro__[1]  # of whichever library it speaks HTTP with
+    try:
+        yield
+    except errors.GatedRepoError:
+        raise WeightsError(
+            "its authors ask for an agreement first", where=where,
+            remedy="Agree on that page, then set HF_TOKEN to a token of your account.",
+        ) from None  # fmt: skip
+    except errors.RepositoryNotFoundError:
+        raise WeightsError(
+            "there is no such repository, or it is private", where=where,
+            remedy="Correct the name, or set HF_TOKEN to a token that may read it.",
+        ) from None  # fmt: skip
+    except (errors.HFValidationError, errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError) as problem:
+        raise WeightsError(first_line(problem), where=where, remedy="Correct the name.") from None
+    except (OSError, network_error) as problem:
+        if getattr(getattr(problem, "response", None), "status_code", 0) in (401, 403):
+            raise WeightsError(
+                "is not shown without a token that is valid for it", where=where, remedy="Correct HF_TOKEN, or set it."
+            ) from None
+        raise WeightsError(
+            f"cannot be fetched: {first_line(problem.__cause__ or problem)}", where=where,
+            remedy="Run `snakemake weights` again where there is a network; what has arrived is kept.",
+        ) from None  # fmt: skip
+
+
+def first_line(problem: BaseException) -> str:
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    return (lines[0][:200] if lines else type(problem).__name__).rstrip(".")

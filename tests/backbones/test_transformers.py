@@ -1,0 +1,236 @@
+"""Encoders of transformers, on tiny repositories with drawn weights made here: what they learned is not tested."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from repository_lab import RECIPES, make_repository
+from trailers.backbones.cost import cost_of
+from trailers.backbones.embedder import Embedder
+from trailers.backbones.network import make_network
+from trailers.backbones.precision import cosines, sample_clips
+from trailers.backbones.processor import made_up_frames
+from trailers.backbones.row import Row, Transform, clip_frames
+from trailers.backbones.rows import ROWS, find_row, row_from, row_values
+from trailers.backbones.transform import resize_and_crop
+from trailers.domain import ClipStrategy
+from trailers.errors import ConfigError, WeightsError
+
+pytest.importorskip("transformers", reason="needs the extra huggingface")
+
+SHOWN = ClipStrategy.parse("shot24")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of weights with every tiny repository in it, as if brought by hand."""
+    folder = tmp_path_factory.mktemp("weights")
+    for recipe in RECIPES:
+        make_repository(recipe, folder / f"transformers-lab++{recipe}")
+    return folder
+
+
+def shown_clip() -> np.ndarray:
+    """24 different frames of an odd size: uint8 (24, 75, 133, 3)."""
+    frames = made_up_frames(75, 133)[0].astype(int)
+    return np.stack([np.roll(frames, 5 * number, axis=1) + number for number in range(24)]).astype(np.uint8)
+
+
+def our_vector(row: Row, weights: Path) -> np.ndarray:
+    """As the pipeline does: choose frames, resize, crop, embed."""
+    chosen = clip_frames(row, SHOWN, start=0, valid=24, frame=11)
+    clip = resize_and_crop(shown_clip()[chosen], row.transform)
+    return Embedder(row, make_network(row, weights), precision="float32", batch_clips=1)(clip[None])
+
+
+# The library's own way, as its model cards show it: processor, then model; by hand, not by our tables.
+def library_vector(recipe: str, folder: Path, frames: list[int], pool: str) -> np.ndarray:
+    import torch
+    import transformers
+
+    is_video = "num_frames" in RECIPES[recipe][2] or recipe.startswith("vjepa2")
+    kind = transformers.AutoVideoProcessor if is_video else transformers.AutoImageProcessor
+    inputs = kind.from_pretrained(folder)(list(shown_clip()[frames]), return_tensors="pt")
+    with torch.no_grad():
+        return np.asarray(LIBRARY[f"{recipe}{pool}"](folder, inputs).float().numpy())
+
+
+def loaded(name: str, folder: Path, **flags: Any) -> Any:
+    import transformers
+
+    return getattr(transformers, name).from_pretrained(folder, **flags).eval()
+
+
+def hidden(name: str, folder: Path, inputs: Any) -> Any:
+    return loaded(name, folder)(**inputs).last_hidden_state
+
+
+def vjepa2_attentive(folder: Path, inputs: Any) -> Any:
+    network = loaded("VJEPA2ForVideoClassification", folder)
+    return network.pooler(network.vjepa2.get_vision_features(inputs["pixel_values_videos"]))
+
+
+def videomae_classifier(folder: Path, inputs: Any) -> Any:
+    network = loaded("VideoMAEForVideoClassification", folder)
+    return network.fc_norm(network.videomae(**inputs).last_hidden_state.mean(1))
+
+
+LIBRARY = {
+    "vjepa2": lambda f, x: loaded("VJEPA2Model", f).get_vision_features(x["pixel_values_videos"]).mean(1),
+    "vjepa2-classifier": vjepa2_attentive,
+    "vjepa2-classifier?pool=avg": lambda f, x: (
+        loaded("VJEPA2Model", f).get_vision_features(x["pixel_values_videos"]).mean(1)
+    ),
+    "videomae": lambda f, x: hidden("VideoMAEModel", f, x).mean(1),
+    "videomae-classifier": videomae_classifier,
+    "timesformer": lambda f, x: hidden("TimesformerModel", f, x)[:, 0],
+    "timesformer?pool=avg": lambda f, x: hidden("TimesformerModel", f, x)[:, 1:].mean(1),
+    "vivit": lambda f, x: hidden("VivitModel", f, x)[:, 0],
+    "dinov2": lambda f, x: loaded("Dinov2Model", f)(**x).pooler_output,
+    "dinov2?pool=avg": lambda f, x: hidden("Dinov2Model", f, x)[:, 1:].mean(1),
+    "dinov2-registers": lambda f, x: loaded("Dinov2WithRegistersModel", f)(**x).pooler_output,
+    "dinov2-registers?pool=avg": lambda f, x: hidden("Dinov2WithRegistersModel", f, x)[:, 3:].mean(1),
+    "dinov3": lambda f, x: loaded("DINOv3ViTModel", f)(**x).pooler_output,
+    "dinov3-convnext": lambda f, x: loaded("DINOv3ConvNextModel", f)(**x).pooler_output,
+    "vit": lambda f, x: hidden("ViTModel", f, x)[:, 0],
+    "ijepa": lambda f, x: hidden("IJepaModel", f, x).mean(1),
+    "clip": lambda f, x: loaded("CLIPVisionModelWithProjection", f, config=clip_vision(f))(**x).image_embeds,
+    "clip?pool=token": lambda f, x: loaded("CLIPModel", f).vision_model(**x).pooler_output,
+    "siglip": lambda f, x: loaded("SiglipVisionModel", f)(**x).pooler_output,
+    "siglip?pool=avg": lambda f, x: hidden("SiglipVisionModel", f, x).mean(1),
+}
+
+
+def clip_vision(folder: Path) -> Any:
+    import transformers
+
+    config = transformers.CLIPConfig.from_pretrained(folder)
+    config.vision_config.projection_dim = config.projection_dim
+    return config.vision_config
+
+
+# What the documentation states: frames spread evenly from the first shown to the last.
+FRAMES = {6: [0, 4, 9, 13, 18, 23], 4: [0, 7, 15, 23], 1: [11]}
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_vectors_are_those_of_the_librarys_processor_and_model_on_the_same_frames(name: str, weights: Path) -> None:
+    recipe, _, choice = name.partition("?")
+    row = find_row(f"transformers:lab/{name}", weights)
+    frames = FRAMES[row.frames or 0]
+    assert clip_frames(row, SHOWN, start=0, valid=24, frame=11) == frames
+    wanted = library_vector(recipe, weights / row.weights.file, frames, f"?{choice}" if choice else "")
+    found = our_vector(row, weights)
+    assert found.shape == wanted.shape == (1, row.features)
+    assert float(cosines(found, wanted)[0]) > 0.9999
+    # The test could fail: half a pixel's or half a clip's difference shows.
+    others = library_vector(
+        recipe, weights / row.weights.file, [frame // 2 for frame in frames], choice and f"?{choice}"
+    )
+    assert float(cosines(found, others)[0]) < 0.9999
+
+
+def test_a_crop_begins_at_the_pixel_that_the_library_rounds_down_to() -> None:
+    transform = Transform((36,), (32, 32), (0.0,) * 3, (1.0,) * 3, crop_rounding="down")
+    frames = np.arange(67, dtype=np.uint8)[None, None, :, None].repeat(36, axis=1).repeat(3, axis=3)
+    assert resize_and_crop(frames, transform)[0, 0, [0, -1], 0].tolist() == [17, 48]
+    nearest = dataclasses.replace(transform, crop_rounding="nearest")
+    assert resize_and_crop(frames, nearest)[0, 0, [0, -1], 0].tolist() == [18, 49]
+
+
+def test_the_fingerprint_of_transforms_that_were_there_before_has_not_changed() -> None:
+    assert "crop_rounding" not in ROWS["resnet50"].identity()["transform"]
+    assert "config" not in ROWS["resnet50"].identity()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_drawn_weights_make_the_same_network_and_a_record_needs_no_library(recipe: str, weights: Path) -> None:
+    row = find_row(f"transformers:lab/{recipe}", weights)
+    assert row_from(json.loads(json.dumps(row_values(row))), row.name) == row
+    clips = sample_clips(row, 3)
+    vectors = Embedder(row, make_network(row, None), precision="float32", batch_clips=3)(clips)
+    again = Embedder(row, make_network(row, None), precision="float32", batch_clips=3)(clips)
+    np.testing.assert_array_equal(vectors, again)
+    assert vectors.shape == (3, row.features)
+    assert cost_of(row).parameters > 0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_encoder_keeps_the_contract(recipe: str, weights: Path) -> None:
+    row = find_row(f"transformers:lab/{recipe}", weights)
+    network = make_network(row, weights)
+    assert not any(module.training for module in network.modules())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    three = Embedder(row, network, precision="float32", batch_clips=3)
+    one = Embedder(row, network, precision="float32", batch_clips=1)
+    clips = sample_clips(row, 3)
+    vectors = three(clips)
+    assert np.isfinite(vectors).all()
+    assert len(np.unique(vectors, axis=0)) == 3
+    np.testing.assert_array_equal(three(clips[::-1].copy())[::-1], vectors)
+    singly = np.concatenate([one(clip[None]) for clip in clips])
+    np.testing.assert_allclose(singly, vectors, rtol=0, atol=1e-4 * float(np.abs(vectors).max()))
+
+
+def test_a_choice_that_the_network_does_not_have_is_refused(weights: Path) -> None:
+    with pytest.raises(ConfigError, match=r"does not offer pool=max\. By default it gives 'token'; it also offers avg"):
+        find_row("transformers:lab/dinov2?pool=max", weights)
+    with pytest.raises(ConfigError, match=r"pool=token is what .* by default.*Write transformers:lab/dinov2\."):
+        find_row("transformers:lab/dinov2?pool=token", weights)
+
+
+def test_what_cannot_be_a_backbone_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    folder = make_repository("vit", tmp_path / "transformers-lab++vit")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
+    with pytest.raises(ConfigError, match="is a network of the kind 'bert', which is none of clip, siglip"):
+        find_row("transformers:lab/vit", tmp_path)
+    (folder / "config.json").write_text(json.dumps(config | {"image_size": 64}))
+    with pytest.raises(ConfigError, match=r"does not take pixels \(3, 32, 32\), as its processor prepares them"):
+        find_row("transformers:lab/vit", tmp_path)
+
+
+def test_a_processor_that_does_more_than_it_can_say_is_refused(tmp_path: Path) -> None:
+    folder = make_repository("dinov2", tmp_path / "transformers-lab++dinov2")
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"do_resize": False}))
+    with pytest.raises(ConfigError, match="no words for: frames would keep sizes of their own"):
+        find_row("transformers:lab/dinov2", tmp_path)
+
+
+def test_code_that_a_repository_brings_is_never_run(tmp_path: Path) -> None:
+    folder = make_repository("vit", tmp_path / "transformers-lab++vit")
+    (folder / "own.py").write_text("import pathlib; pathlib.Path('spied').touch()")
+    for file, auto in (("config.json", "AutoConfig"), ("preprocessor_config.json", "AutoImageProcessor")):
+        values = json.loads((folder / file).read_text())
+        (folder / file).write_text(json.dumps(values | {"auto_map": {auto: "own.Own", "AutoModel": "own.Own"}}))
+    row = find_row("transformers:lab/vit", tmp_path)
+    make_network(row, tmp_path)
+    assert not Path("spied").exists()
+
+
+def test_weights_that_lack_a_layer_are_refused_where_the_library_would_draw_it(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = make_repository("dinov2", tmp_path / "transformers-lab++dinov2")
+    row = find_row("transformers:lab/dinov2", tmp_path)
+    state = load_file(folder / "model.safetensors")
+    del state["layernorm.bias"]
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(WeightsError, match=r"lacks layernorm\.bias, which transformers:lab/dinov2 needs"):
+        make_network(row, tmp_path)
+
+
+def test_without_the_package_one_sentence_says_how_to_install_it(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(ConfigError, match=r"needs the package transformers\. pip install 'trailers\[huggingface\]'\."):
+        find_row("transformers:lab/vit", weights)
