@@ -19,7 +19,7 @@ STAGES = ("search", *(entry.name for entry in registry.STAGES if entry.always), 
 # Not commands: what the commands of a room share.
 SHARED = {
     *("stage", "shard", "registry", "currency", "outcome"),
-    *("templates", "significance", "numbers", "places", "histogram", "point_labels"),
+    *("templates", "significance", "numbers", "places", "drawing", "statistics"),
 }
 ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 

@@ -18,7 +18,7 @@ from trailers.store import failures
 REPORTING = {
     "report": "tables and figures of a run",
     "tables": "Tables 2 to 6 of the paper with our numbers beside the printed ones",
-    "figures": "Figures 2, 3, 8 and 10 of the paper",
+    "figures": "Figures 2, 3, 4, 8, 9 and 10 of the paper",
     "publish": "write results as a data set: Parquet, CSV, Croissant, a data card",
 }
 TOOLS = {

@@ -21,8 +21,8 @@ from trailers.project import PROJECT, project_file
 NAME = "config.yaml"
 SCHEMA = project_file("workflow", "schemas", "config.schema.yaml")
 PATHS = (
-    *(("", "manifest"), ("", "study"), ("", "packs"), ("embed", "weights_dir"), ("download", "cookies")),
-    ("search", "titles"),
+    *(("", name) for name in ("manifest", "study", "packs", "metadata")),
+    *(("embed", "weights_dir"), ("download", "cookies"), ("search", "titles")),
 )
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NULLS = ("null", "none", "~", "")  # how null arrives as text

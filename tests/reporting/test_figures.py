@@ -11,15 +11,12 @@ from matplotlib.text import Text
 from trailers.__main__ import main
 from trailers.domain import GENRES, Shot, Trailer
 from trailers.errors import StoreError
-from trailers.reporting.figures import (
-    draw_costs,
-    draw_genres,
-    draw_labels,
-    draw_shots,
-    genre_counts,
-    label_counts,
-    shot_counts,
-)
+from trailers.reporting.drawing.costs import draw_costs
+from trailers.reporting.drawing.genres import draw_genres
+from trailers.reporting.drawing.histogram import draw_shots
+from trailers.reporting.drawing.labels import draw_labels
+from trailers.reporting.figures.numbers import read_shots
+from trailers.reporting.statistics import genre_counts, label_counts
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, LedgerRow, write_ledger
 from trailers.store.manifest import write_manifest
@@ -33,8 +30,13 @@ def figures(folder, *more):
 
 def drawn(folder):
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in folder.glob("*.png"))
+    assert all(path.read_bytes()[:5] == b"%PDF-" for path in folder.glob("*.pdf"))
     assert all(b"<svg" in path.read_bytes()[:1000] for path in folder.glob("*.svg"))
     return sorted(path.name for path in folder.iterdir())
+
+
+def kinds(name):
+    return [f"{name}.pdf", f"{name}.png", f"{name}.svg"]
 
 
 def test_counts_of_genres_and_of_genres_together(tmp_path):
@@ -46,7 +48,7 @@ def test_counts_of_genres_and_of_genres_together(tmp_path):
     ]
     write_manifest(tmp_path / "m.csv", trailers)
     found = figures(tmp_path / "out", "--manifest", tmp_path / "m.csv")
-    assert drawn(tmp_path / "out") == ["figures.json", "genres.png", "genres.svg", "labels.png", "labels.svg"]
+    assert drawn(tmp_path / "out") == ["figures.json", *kinds("genres"), *kinds("labels")]
     assert found["genres"]["whole set"]["trailers"] == 3
     assert found["genres"]["whole set"]["positives"]["drama"] == 3
     assert found["genres"]["validation"]["positives"] == {genre: int(genre in trailers[2].genres) for genre in GENRES}
@@ -96,7 +98,7 @@ def test_shots_are_counted_by_duration(tmp_path):
     found = figures(tmp_path / "out", "--ledgers", tmp_path / "s0.tsv", "--results", layout.root)["shots"]
     assert found["durations"] == {"10": 2, "20": 1, "300": 1}
     assert (found["trailers"], found["shots"], found["mean"], found["median"], found["commonest"]) == (2, 4, 85, 15, 10)
-    assert drawn(tmp_path / "out") == ["figures.json", "shots.png", "shots.svg"]
+    assert drawn(tmp_path / "out") == ["figures.json", *kinds("shots"), *kinds("titles")]
 
 
 def test_costs_are_those_of_the_tables(tmp_path):
@@ -109,7 +111,7 @@ def test_costs_are_those_of_the_tables(tmp_path):
     found = figures(tmp_path / "out", "--tables", tmp_path / "tables.json")["costs"]
     assert found[0] == {"name": "ResNet", "ours": [122.6, 24.0, 70.5], "printed": [122.7, 23.9, 71.42]}
     assert found[1] == {"name": "mine", "ours": [122.6, 24.0, 70.5], "printed": [None, None, None]}
-    assert drawn(tmp_path / "out") == ["costs.png", "costs.svg", "figures.json"]
+    assert drawn(tmp_path / "out") == [*kinds("costs"), "figures.json"]
 
 
 def test_a_file_that_is_no_tables_json_is_refused(tmp_path, capsys):
@@ -131,10 +133,10 @@ def test_shots_of_another_run_are_refused(tmp_path):
     write_spans(layout.shots("a"), [Shot(0, 24)], kind=Shot, header=header, schema=SHOTS_SCHEMA)
     ledger = layout.ledger("shots", "s")
     write_ledger(ledger, [LedgerRow("a", OK, fingerprint="f")])
-    assert shot_counts([ledger], layout)["shots"] == 1
+    assert read_shots([ledger], layout).counts["shots"] == 1
     write_ledger(ledger, [LedgerRow("a", OK, fingerprint="another")])
     with pytest.raises(StoreError, match="its fingerprint is f, but its ledger says another"):
-        shot_counts([ledger], layout)
+        read_shots([ledger], layout)
 
 
 def cost(name, gmacs, parameters, ours, printed):

@@ -14,7 +14,6 @@ from trailers.__main__ import main
 from trailers.domain import GENRES, Clip, Shot
 from trailers.errors import StoreError
 from trailers.reporting import report
-from trailers.reporting.histogram import on_page
 from trailers.reporting.places import without_places
 from trailers.reporting.report.experiments import not_real
 from trailers.stages.outcome import troubles
@@ -246,7 +245,7 @@ def test_shots_are_measured(study):
 
 
 def test_the_bars_of_the_histogram_are_as_high_as_shots_are_many():
-    drawing = on_page({1: 1, 2: 1, 3: 1, 24: 1, 160: 1, 4000: 1}, bar_frames=4, last=160)
+    drawing = report.histogram({1: 1, 2: 1, 3: 1, 24: 1, 160: 1, 4000: 1})
     assert drawing.startswith("<svg")
     assert "≥160" in drawing
     assert "mean 698.3" in drawing

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 from trailers.backbones.weights import known_weights
 from trailers.errors import StoreError, TrailerError, WeightsError
-from trailers.reporting.figures import costs
+from trailers.reporting.figures.numbers import costs
 from trailers.store.experiment import read_metrics
 from trailers.store.json_file import read_json
 from trailers.store.receipt import read_receipt

@@ -195,6 +195,12 @@ def page_clips(plan, shard):
     return [LAYOUT.ledger("clips", shard, clips) for clips in strategies]
 
 
+def metadata_flags():
+    """Of what config.yaml knows of the titles beyond the manifest."""
+    path = config["metadata"]
+    return f"--metadata {shlex.quote(path)}" if path else ""
+
+
 def settings_of(study):
     return later(lambda: settings_text(config, (stage for stage, *_ in study.stages)))
 

@@ -1,4 +1,4 @@
-# The paper's study: Tables 2 to 6 with our numbers beside the printed ones, Figures 2, 3, 8 and 10.
+# The paper's study: Tables 2 to 6 with our numbers beside the printed ones, Figures 2, 3, 4, 8, 9 and 10.
 #
 # in   workflow/study.yaml, metrics.json of its experiments
 # out  results/tables/, results/figures/, results/report/tables/index.html
@@ -25,6 +25,7 @@ rule make_tables:
 rule make_figures:
     input:
         ledgers=later(TABLES.shot_ledgers),
+        metadata=config["metadata"] or [],
         tables="results/tables/tables.json",
     output:
         "results/figures/figures.json",
@@ -35,8 +36,9 @@ rule make_figures:
     params:
         manifest=str(TABLES.manifest),
         ledgers=later(TABLES.shot_flags),
+        metadata=metadata_flags(),
     shell:
-        "python -m trailers figures --manifest {params.manifest:q} {params.ledgers}"
+        "python -m trailers figures --manifest {params.manifest:q} {params.ledgers} {params.metadata}"
         " --tables {input.tables:q} --output results/figures >{log:q} 2>&1"
 
 

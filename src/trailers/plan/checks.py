@@ -24,6 +24,7 @@ from trailers.plan.study import Study
 from trailers.settings import from_section
 from trailers.stages import classify
 from trailers.stages.registry import STAGES
+from trailers.store.metadata import read_metadata
 from trailers.store.videos import shared_videos, tell_shared
 
 MOST_REMARKS = 5  # on one kind of thing
@@ -63,8 +64,10 @@ def remarks(study: Study) -> list[str]:
     return shown
 
 
-def check_manifest(_: Plan, study: Study) -> Iterator[TrailerError]:
+def check_manifest(plan: Plan, study: Study) -> Iterator[TrailerError]:
     """Raises ManifestError."""
+    if plan.config["metadata"]:
+        read_metadata([Path(plan.config["metadata"])])
     if not study.trailers:
         yield ConfigError("holds no trailer", where=study.manifest, remedy="Add one row per trailer.")
     if study.made_elsewhere and not study.made_elsewhere.is_dir():

@@ -14,7 +14,7 @@ import json
 import logging
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from trailers import __version__
 from trailers.classifier.metrics import CONVENTIONS, METRICS
 from trailers.domain import GENRES
 from trailers.errors import SystemicError
-from trailers.reporting.histogram import on_page
+from trailers.reporting.drawing.histogram import draw_shots_on_page
+from trailers.reporting.drawing.style import on_page
 from trailers.reporting.places import shown_path, without_places
 from trailers.reporting.report.counts import clip_statistics, describe_backbones, frame_statistics
 from trailers.reporting.report.experiments import not_real, read_experiments, why_no_metrics
@@ -46,7 +47,9 @@ PACKAGES = (
 FIGURES = {
     "genres": "Fig. 2: trailers of each genre, in the whole set and in the subsets of split 0.",
     "labels": "Fig. 3: genres per trailer, and trailers that have both of two genres.",
+    "titles": "Fig. 4: countries, languages, years of release and durations, as far as they are known.",
     "shots": "Fig. 8: durations of shots.",
+    "clips": "Fig. 9: Seq-24 and Shot-24. A cell is a frame, empty in a transition; black with lines is padding.",
     "costs": "Fig. 10: multiply-adds and parameters against micro AP, ours and the printed ones.",
 }
 BAR_FRAMES = 4  # frames per bar of the histogram
@@ -81,7 +84,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "frames": frame_statistics(stages),
         "shots": shot_statistics(lengths.durations),
         "unreadable": lengths.unreadable,
-        "figure": on_page(lengths.durations, bar_frames=BAR_FRAMES, last=LAST_BAR) if lengths.durations else "",
+        "figure": histogram(lengths.durations) if lengths.durations else "",
         "clips": clip_statistics(stages),
         "backbones": without_places(backbones),
         "not_real": not_real(backbones, experiments),
@@ -108,6 +111,10 @@ def what_needs_a_look(stages: Sequence[Stage], trailers: Sequence[str]) -> dict[
         "reasons": [shown_group(group) for group in troubles(rows)],
         "warnings": [shown_group(group) for group in warnings(rows)],
     }
+
+
+def histogram(durations: Mapping[int, int]) -> str:
+    return on_page(lambda: draw_shots_on_page(durations, bar_frames=BAR_FRAMES, last=LAST_BAR))
 
 
 def shown_group(group: Group) -> Group:

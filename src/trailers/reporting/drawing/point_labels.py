@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
-FONT_PT = 7.5
-DOT_PT = 4  # half the width of a point
+FONT_PT = 6.5
+DOT_PT = 2.6  # half the width of a point
 INK = "#333333"
 # Where a name may stand, in points of print from its own: near places first.
 PLACES = tuple(

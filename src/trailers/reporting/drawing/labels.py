@@ -1,0 +1,57 @@
+"""Fig. 3: labels per trailer, and how often two genres occur together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trailers.domain import GENRES
+from trailers.reporting.drawing.style import COLOURS, WIDTH, new_figure, open_sides, whole_counts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def draw_labels(counts: Mapping[str, Any], genres: Sequence[str] = GENRES) -> Figure:
+    """Fig. 3, of ``statistics.label_counts``; ``genres`` are those of its table ``together``."""
+    figure = new_figure(WIDTH, 3)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
+    draw_numbers(left, counts)
+    draw_pairs(right, np.array(counts["together"]), genres)
+    return figure
+
+
+def draw_numbers(axes: Axes, counts: Mapping[str, Any]) -> None:
+    numbers = [int(number) for number in counts["trailers"]]
+    bars = axes.bar(numbers, list(counts["trailers"].values()), color=COLOURS[0])
+    axes.set_xticks(numbers)
+    axes.bar_label(bars, fmt="{:,.0f}", fontsize=6, padding=1)
+    said = f"(a) mean {counts['cardinality']:.2f} genres, density {counts['density']:.3f}"
+    axes.set(xlabel="genres per trailer", ylabel="trailers")
+    axes.set_title(said, loc="left")
+    open_sides(axes)
+    whole_counts(axes.yaxis)
+
+
+def draw_pairs(axes: Axes, together: np.ndarray, genres: Sequence[str]) -> None:
+    """A triangle: each pair of genres once."""
+    shown = np.where(np.tri(len(genres), k=-1, dtype=bool), together, np.nan)
+    # From zero on: with one value alone the colours would stand for a range around it.
+    largest = max(1, int(np.nan_to_num(shown).max()))
+    image = axes.imshow(shown[1:, :-1], cmap="viridis_r", vmin=0, vmax=largest, aspect="auto")
+    axes.set_xticks(range(len(genres) - 1), genres[:-1], rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(genres) - 1), genres[1:])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title("(b) trailers with both genres", loc="left")
+    for row in range(1, len(genres)):
+        for column in range(row):
+            colour = "white" if together[row, column] > largest / 2 else "black"
+            words = f"{together[row, column]:,}"
+            axes.text(column, row - 1, words, ha="center", va="center", fontsize=6.5, color=colour)
+    bar = axes.figure.colorbar(image, ax=axes, pad=0.02, fraction=0.05)
+    bar.outline.set_visible(False)
+    whole_counts(bar.ax.yaxis)

@@ -1,0 +1,130 @@
+"""What is known of titles beyond the manifest: year, countries and languages, for Fig. 4.
+
+Two forms are read:
+
+* a CSV with a column of ids and at least one of ``year``, ``countries``, ``languages``, read as spreadsheets write it;
+  several values in a cell are joined by ``;`` or ``,``; other columns are left alone
+* the published record's ``metadata.json``: the same under ``imdb`` of each title
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trailers.errors import ManifestError
+from trailers.store.manifest import SPELLINGS
+from trailers.store.table import read_header, read_rows
+from trailers.store.text import read_text, shorten
+
+IMDB_NUMBER = re.compile(r"(?:tt)?(\d{1,9})", re.ASCII)
+YEARS = range(1870, 2200)  # of a film
+COLUMNS = {
+    "trailer": SPELLINGS["trailer"],
+    "year": ("year", "startyear", "releaseyear", "released"),
+    "countries": ("countries", "country", "countriesoforigin", "countrycodes"),
+    "languages": ("languages", "language", "languagecodes", "spokenlanguages"),
+}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """``year`` is None and the others are empty where nothing is known."""
+
+    year: int | None = None
+    countries: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+    def filled(self, other: Metadata) -> Metadata:
+        """This title, with what ``other`` knows where it knows nothing."""
+        return Metadata(self.year or other.year, self.countries or other.countries, self.languages or other.languages)
+
+
+def read_metadata(paths: Sequence[Path]) -> dict[str, Metadata]:
+    """Id -> title, of several files; what the first ones know stands.
+
+    Raises:
+        ManifestError: names the file, row and column, the reason and the remedy.
+    """
+    found: dict[str, Metadata] = {}
+    for path in paths:
+        read = read_record if path.suffix.lower() == ".json" else read_table
+        for name, title in read(path).items():
+            found[name] = found.get(name, Metadata()).filled(title)
+    return found
+
+
+def read_table(path: Path) -> dict[str, Metadata]:
+    text = read_text(path, kind="table of titles")
+    header = read_header(path, text, COLUMNS)
+    if "trailer" not in header.columns or len(header.columns) < 2:
+        raise ManifestError(
+            f"needs a column of ids and year, countries or languages, found {shorten(', '.join(header.written))}",
+            where=f"{path}: row {header.row}",
+            remedy="Call them trailer, year, countries and languages.",
+        )
+    table = read_rows(path, text, header)
+    found = {}
+    for number, cells in table.rows:
+        try:
+            year = parse_year(cells.get("year", ""))
+        except ManifestError as problem:
+            raise ManifestError(problem.what, where=table.where(number, "year"), remedy=problem.remedy) from None
+        found[cells["trailer"].strip()] = Metadata(
+            year, parse_names(cells.get("countries", "")), parse_names(cells.get("languages", ""))
+        )
+    return found
+
+
+def parse_year(cell: str) -> int | None:
+    r"""The year of ``1999``, ``1999.0`` or ``1999-03-31``; None of an empty cell and of IMDb's ``\N``."""
+    if cell.strip() in ("", r"\N"):
+        return None
+    match = re.fullmatch(r"(\d{4})(?:\.0|-\d\d(?:-\d\d)?)?", cell.strip(), re.ASCII)
+    if match is None or int(match[1]) not in YEARS:
+        raise ManifestError(f"'{shorten(cell)}' is no year", remedy="Write four digits, or leave the cell empty.")
+    return int(match[1])
+
+
+def parse_names(cell: str) -> tuple[str, ...]:
+    r"""The values of a cell, each once; ``\N`` is none."""
+    names = (" ".join(name.split()) for name in re.split(r"[;,|]", cell))
+    return tuple(dict.fromkeys(name for name in names if name and name != r"\N"))
+
+
+def read_record(path: Path) -> dict[str, Metadata]:
+    """The titles of the record's metadata.json, a mapping or a list under "trailers12k"; ids with or without tt."""
+    try:
+        record = json.loads(read_text(path, kind="metadata.json"))
+    except (ValueError, RecursionError) as problem:
+        raise ManifestError(f"is not JSON: {problem}", where=path, remedy="Fetch it again.") from None
+    titles = record.get("trailers12k") if isinstance(record, dict) else None
+    if not isinstance(titles, dict | list):
+        raise ManifestError("has no mapping or list under 'trailers12k'", where=path, remedy="Give the record's file.")
+    found = {}
+    for key, entry in titles.items() if isinstance(titles, dict) else enumerate(titles):
+        imdb = entry.get("imdb") if isinstance(entry, dict) else None
+        match = IMDB_NUMBER.fullmatch(str(imdb.get("id", ""))) if isinstance(imdb, dict) else None
+        if match is None or not isinstance(imdb, dict):
+            raise ManifestError("has no imdb id", where=f"{path}: trailers12k, {key}", remedy="Fetch the file again.")
+        found[f"tt{match[1].zfill(7)}"] = title_of(imdb, f"{path}: trailers12k, {key}")
+    return found
+
+
+def title_of(imdb: Mapping[str, Any], where: str) -> Metadata:
+    try:
+        year = parse_year(str(imdb.get("year") or ""))
+    except ManifestError as problem:
+        raise ManifestError(problem.what, where=where, remedy="Fetch the file again.") from None
+    return Metadata(year, listed(imdb.get("countries")), listed(imdb.get("languages")))
+
+
+def listed(value: object) -> tuple[str, ...]:
+    """Names in a list, or in one text."""
+    if isinstance(value, list):
+        return parse_names(";".join(name for name in value if isinstance(name, str)))
+    return parse_names(value) if isinstance(value, str) else ()
