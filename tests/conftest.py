@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 import workflow_lab as lab
 
-pytest_plugins = ["web_lab"]  # its fixtures serve the tests of two rooms
+pytest_plugins = ["web_lab", "browser"]  # their fixtures serve the tests of several rooms
 
 PROJECT = Path(__file__).resolve().parents[1]
 

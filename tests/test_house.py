@@ -29,7 +29,7 @@ ORDER = (
     {"config", "domain"},
     {"settings", "machine", "store", "video", "web"},
     {"detector", "backbones", "classifier", "quality"},
-    {"embedding", "pages"},
+    {"embedding", "pages", "review"},
     {"stages"},
     {"plan"},
     {"api"},

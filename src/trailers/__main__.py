@@ -25,6 +25,7 @@ TOOLS = {
     "run": "run the pipeline in this folder: snakemake with the project's own Snakefile",
     "titles": "choose movie titles from IMDb's published tables",
     "candidates": "write what searches found as one table",
+    "review": "decide in a browser which candidate is a title's trailer",
     "manifest": "write a manifest from a folder, a list of links, or the Trailers12k files",
     "splits": "make three splits of a manifest by second-order iterative stratification",
     "synthetic": "make synthetic embeddings with a known signal",

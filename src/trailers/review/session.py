@@ -1,0 +1,188 @@
+"""One reviewer at work: which title comes next, what the page shows of it, and how a key press becomes a decision."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trailers.errors import ConfigError
+from trailers.review import verdicts
+from trailers.review.media import key_of, local_video, pictures_of, player_of, poster_of
+from trailers.review.queue import Item, in_order, next_after
+from trailers.review.verdicts import Verdict
+from trailers.store.candidates import Candidate, safe_link
+from trailers.store.decisions import UNDO, Decision, Journal, now
+from trailers.store.layout import Layout
+
+IDLE_S = 300.0  # a longer pause between two decisions is no work
+RECENT = 30  # decisions that the rate is measured over
+FILTERS = ("open", "all", "disagreements")
+
+
+@dataclass
+class Session:
+    """The titles of one run of the page, and the file of decisions.
+
+    Args:
+        items: id -> title and candidates, of all titles of this review.
+        journal: the file of decisions.
+        who: the reviewer.
+        review: 1, or 2 for the second pass over a sample.
+        layout: where videos and posters may be.
+        base: what paths of posters are relative to.
+    """
+
+    items: Mapping[str, Item]
+    journal: Journal
+    who: str
+    review: int
+    layout: Layout
+    base: Path
+    lock: threading.Lock = field(default_factory=threading.Lock)  # requests come in several threads
+
+    def __post_init__(self) -> None:
+        self.order = [item.title.id for item in in_order(self.items.values(), self.who)]
+
+    @property
+    def me(self) -> verdicts.Rater:
+        return self.who, self.review
+
+    def read(self) -> verdicts.Verdicts:
+        return verdicts.verdicts(self.journal.refresh())
+
+    def closed(self, found: verdicts.Verdicts, shown: str = "open") -> set[str]:
+        """The titles that need no further look, under one of ``FILTERS``.
+
+        In the first pass a title that anybody has decided is done; in the second, and where reviewers disagree, only
+        the reviewer's own verdicts count.
+        """
+        own = {title for title, verdict in found.get(self.me, {}).items() if verdict.action}
+        if shown == "disagreements":
+            return (set(self.order) - set(verdicts.disagreements(found))) | own
+        if shown == "all":
+            return set()
+        return own if self.review > 1 else verdicts.decided(found) | own
+
+    def show(self, title: str = "", *, after: str = "", shown: str = "open") -> dict[str, Any]:
+        """What the page shows: the title asked for, or the next one behind ``after``."""
+        with self.lock:
+            found = self.read()
+            if title not in self.items:
+                title = next_after(self.order, after, self.closed(found, shown))
+            progress = self.progress(found)
+            return {"title": self.described(title, found, shown) if title else None, "progress": progress}
+
+    def decide(self, asked: Mapping[str, Any]) -> Decision:
+        """Record what the reviewer pressed.
+
+        Raises:
+            ValueError: it is no decision, such as a link that is neither http nor https.
+        """
+        title, action = str(asked.get("trailer", "")), str(asked.get("action", ""))
+        if title not in self.items or action == UNDO:
+            raise ValueError(f"'{title[:80]}' is not a title of this review")
+        url = str(asked.get("url") or "").strip()
+        flags = asked.get("flags") or ()
+        if not isinstance(flags, list | tuple):
+            raise ValueError("flags are a list")
+        note = " ".join(str(asked.get("note") or "").split())
+        decision = Decision(
+            now(), self.who, self.review, title, action, checked_link(url), self.rank(title, url),
+            tuple(str(flag) for flag in flags), note,
+        )  # fmt: skip
+        with self.lock:
+            self.journal.append(decision)
+        return decision
+
+    def undo(self) -> str:
+        """Take back this reviewer's latest decision that still stands; its title, or "" where there is none."""
+        with self.lock:
+            own = [d for d in verdicts.standing(self.journal.refresh()) if (d.who, d.review) == self.me]
+            if not own:
+                return ""
+            self.journal.append(Decision(now(), self.who, self.review, own[-1].trailer, UNDO))
+            return own[-1].trailer
+
+    def rank(self, title: str, url: str) -> str:
+        """The place of a link among the title's candidates, from 1; "" for another link."""
+        links = [candidate.url for candidate in self.items[title].candidates]
+        return str(links.index(url) + 1) if url in links else ""
+
+    def progress(self, found: verdicts.Verdicts) -> dict[str, Any]:
+        closed = self.closed(found) & set(self.order)
+        own = found.get(self.me, {})
+        times = sorted(verdict.when for verdict in own.values() if verdict.action)
+        return {
+            "closed": len(closed), "total": len(self.order), "mine": len(times), "per_hour": per_hour(times),
+            "disagreements": len(set(verdicts.disagreements(found)) & set(self.order)) if self.review == 1 else 0,
+        }  # fmt: skip
+
+    def described(self, title: str, found: verdicts.Verdicts, shown: str) -> dict[str, Any]:
+        """Everything the page shows of one title, as JSON."""
+        item, own = self.items[title], found.get(self.me, {}).get(title, Verdict())
+        movie, local = item.title, local_video(self.layout, title)
+        poster = poster_of(self.layout, movie, self.base)
+        keys = local[1] if local else frozenset()
+        others = verdicts.opinions(found, title) if shown == "disagreements" else {}
+        return {
+            "id": movie.id, "title": movie.title, "original_title": movie.original_title, "year": movie.year,
+            "genres": [genre for genre in movie.genres.split(";") if genre], "runtime_min": movie.runtime_min,
+            "rating": movie.rating, "votes": movie.votes, "plot": movie.plot, "doubt": round(item.doubt),
+            "poster": poster if isinstance(poster, str) else f"media/{title}/poster" if poster else None,
+            "candidates": [self.card(title, candidate, rank, keys, own)
+                           for rank, candidate in enumerate(self.with_own(item, own), start=1)],
+            "verdict": own.action, "url": own.url, "note": own.note,
+            "opinions": [{"who": who, "action": verdict.action, "url": verdict.url}
+                         for (who, _), verdict in others.items()],
+        }  # fmt: skip
+
+    def with_own(self, item: Item, own: Verdict) -> Iterable[Candidate]:
+        """The candidates, and behind them a link that the reviewer has pasted."""
+        links = {candidate.url for candidate in item.candidates}
+        pasted = [Candidate(own.url, "pasted link")] if own.url and own.url not in links else []
+        return (*item.candidates, *pasted)
+
+    def card(self, title: str, candidate: Candidate, rank: int, local: frozenset[str], own: Verdict) -> dict[str, Any]:
+        names = ("url", "title", "channel", "duration_s", "views", "upload_date", "width_px", "height_px", "thumbnail",
+                 "is_live", "unavailable", "score")  # fmt: skip
+        return {
+            **{name: getattr(candidate, name) for name in names},
+            "rank": rank,
+            "is_scored": bool(candidate.parts),
+            "parts": sorted(candidate.parts.items(), key=lambda part: -part[1]),
+            "player": player_of(candidate.url),
+            "pictures": pictures_of(candidate.url),
+            "local": f"media/{title}/video" if key_of(candidate.url) in local else "",
+            "flags": list(own.flags.get(candidate.url, ())),
+        }
+
+
+def checked_link(url: str) -> str:
+    """Raises ValueError for what is not a whole http or https link."""
+    if url and safe_link(url) != url:
+        raise ValueError(f"'{url[:80]}' is not a whole http or https link of one video")
+    return url
+
+
+def per_hour(times: list[str]) -> float | None:
+    """Decisions per hour over the latest ones, long pauses left out; None until there are three."""
+    moments = [datetime.datetime.fromisoformat(time.replace("Z", "+00:00")) for time in times[-RECENT:]]
+    gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(moments)]
+    worked = [gap for gap in gaps if gap <= IDLE_S]
+    if len(worked) < 2:
+        return None
+    return round(3600 * len(worked) / max(sum(worked), 1.0))
+
+
+def check_who(who: str) -> str:
+    """Raises ConfigError for a name that a row of decisions cannot hold."""
+    try:
+        Decision(now(), who, 1, "x", "note")
+    except ValueError as problem:
+        raise ConfigError(str(problem), where="--as", remedy="Give one such as --as ann.") from None
+    return who

@@ -1,0 +1,146 @@
+"""From decisions to verdicts: what each reviewer thinks now, what all together think, and how far they agree."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+from trailers.store.decisions import ACCEPT, FLAG, NOTE, UNDO, Decision
+from trailers.web.links import identity
+
+Rater = tuple[str, int]  # who, and in which pass
+FIRST, ANOTHER, NONE = "the best candidate", "another link", "no trailer"  # categories of kappa
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one reviewer thinks of one title now. Without an action it is still open."""
+
+    action: str = ""  # accept or reject
+    url: str = ""
+    candidate: str = ""
+    when: str = ""
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # link -> why it is not good
+    note: str = ""
+
+    @property
+    def choice(self) -> str:
+        """What two verdicts that agree have in common: the video that is accepted, or that there is none."""
+        return (identity(self.url) or self.url) if self.action == ACCEPT else self.action
+
+    @property
+    def category(self) -> str:
+        if self.action != ACCEPT:
+            return NONE
+        return FIRST if self.candidate == "1" else ANOTHER
+
+
+Verdicts = Mapping[Rater, Mapping[str, Verdict]]  # rater -> title -> verdict
+
+
+def standing(decisions: Iterable[Decision]) -> list[Decision]:
+    """The decisions that were not undone, in their order; an undo takes back the rater's latest that still stands."""
+    kept: dict[int, Decision] = {}
+    stacks: dict[Rater, list[int]] = defaultdict(list)
+    for number, decision in enumerate(decisions):
+        stack = stacks[decision.who, decision.review]
+        if decision.action != UNDO:
+            stack.append(number)
+            kept[number] = decision
+        elif stack:
+            del kept[stack.pop()]
+    return list(kept.values())
+
+
+def verdicts(decisions: Iterable[Decision]) -> dict[Rater, dict[str, Verdict]]:
+    """Rater -> title -> what the rater thinks of it now."""
+    found: dict[Rater, dict[str, Verdict]] = defaultdict(dict)
+    for decision in standing(decisions):
+        own = found[decision.who, decision.review]
+        own[decision.trailer] = updated(own.get(decision.trailer, Verdict()), decision)
+    return dict(found)
+
+
+def updated(before: Verdict, decision: Decision) -> Verdict:
+    if decision.action == NOTE:
+        return replace(before, note=decision.note)
+    flags = dict(before.flags)
+    if decision.url and decision.action == FLAG:
+        flags[decision.url] = decision.flags
+    if decision.action == FLAG:
+        return replace(before, flags=flags)
+    return replace(before, action=decision.action, url=decision.url, candidate=decision.candidate, when=decision.when)
+
+
+def opinions(found: Verdicts, title: str) -> dict[Rater, Verdict]:
+    """The closed verdicts on ``title``."""
+    return {rater: own[title] for rater, own in found.items() if title in own and own[title].action}
+
+
+def decided(found: Verdicts) -> set[str]:
+    """The titles that somebody has closed."""
+    return {title for own in found.values() for title, verdict in own.items() if verdict.action}
+
+
+def settled(found: Verdicts, title: str) -> Verdict | None:
+    """The verdict of the majority, the latest of those that agree; None where nobody closed it or they are even."""
+    closed = list(opinions(found, title).values())
+    ranked = Counter(verdict.choice for verdict in closed).most_common(2)
+    if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
+        return None
+    return max((verdict for verdict in closed if verdict.choice == ranked[0][0]), key=lambda verdict: verdict.when)
+
+
+def disagreements(found: Verdicts) -> list[str]:
+    """The titles on which closed verdicts differ, in the order of their ids."""
+    return sorted(
+        title for title in decided(found) if len({verdict.choice for verdict in opinions(found, title).values()}) > 1
+    )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far two raters agree on the titles that both closed."""
+
+    one: Rater
+    other: Rater
+    titles: int
+    same: int
+    kappa: float | None  # None where chance alone would agree on everything
+
+
+def agreements(found: Verdicts) -> list[Agreement]:
+    """Every pair of raters with titles in common."""
+    pairs = (agreement(found, one, other) for one, other in combinations(sorted(found), 2))
+    return [pair for pair in pairs if pair.titles]
+
+
+def agreement(found: Verdicts, one: Rater, other: Rater) -> Agreement:
+    both = [
+        (first, second)
+        for title, first in sorted(found[one].items())
+        if first.action and (second := found[other].get(title)) is not None and second.action
+    ]
+    same = sum(first.choice == second.choice for first, second in both)
+    labels = [[verdict.category for verdict in column] for column in zip(*both, strict=True)] or [[], []]
+    return Agreement(one, other, len(both), same, kappa(labels[0], labels[1], same=same))
+
+
+def kappa(one: Sequence[str], other: Sequence[str], *, same: int | None = None) -> float | None:
+    """Cohen's kappa of two lists of categories; None where it is not defined.
+
+    Args:
+        one: the first rater's category of each title.
+        other: the second rater's, in the same order.
+        same: how many titles count as agreement, where that is fewer than those of the same category: two raters who
+            both accept another link than the best agree only if it is the same link. Kappa is then a lower bound.
+    """
+    count = len(one)
+    if not count:
+        return None
+    observed = (sum(a == b for a, b in zip(one, other, strict=True)) if same is None else same) / count
+    ones, others = Counter(one), Counter(other)
+    chance = sum(ones[category] * others[category] for category in ones) / count**2
+    return None if chance == 1 else (observed - chance) / (1 - chance)

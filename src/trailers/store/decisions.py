@@ -1,0 +1,208 @@
+"""decisions.csv: what reviewers decided about the trailers of titles, one row per key press, only ever added to.
+
+A row is on the disk before the reviewer sees it taken. Its last cell is a full stop: what a crash cut off lacks it, is
+left out by readers and removed by the next writer. Several reviewers may write to one file; a lock keeps rows apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime
+import fcntl
+import io
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+
+from trailers.domain import is_safe_id
+from trailers.errors import StoreError
+from trailers.store.candidates import safe_link, safe_text
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("when", "who", "pass", "trailer", "action", "url", "candidate", "flags", "note", "end")
+END = "."
+ACCEPT, REJECT, FLAG, NOTE, UNDO = ACTIONS = ("accept", "reject", "flag", "note", "undo")
+FLAGS = ("wrong title", "teaser", "fan-made", "advertising", "padding", "low quality")
+WHO = re.compile(r"[^\W_][\w .@-]{0,39}")
+WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)", re.ASCII)
+REMEDY = "Correct the row, or remove it."
+HEADER = ",".join(COLUMNS) + "\n"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One key press of a reviewer.
+
+    Raises:
+        ValueError: it holds what a decision cannot hold.
+    """
+
+    when: str  # UTC
+    who: str
+    review: int  # 1, or 2 for the second pass over a sample; the column `pass`
+    trailer: str  # id of the title
+    action: str
+    url: str = ""  # what is accepted or flagged
+    candidate: str = ""  # the rank of `url` among the candidates, from 1; empty for a link that the reviewer pasted
+    flags: tuple[str, ...] = ()  # all that `url` has from then on
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if WHEN.fullmatch(self.when) is None:
+            raise ValueError(f"'{self.when[:40]}' is not a time such as 2026-11-26T12:00:00Z")
+        if WHO.fullmatch(self.who) is None or self.who != self.who.strip():
+            raise ValueError(f"'{self.who[:40]}' is not a name of 1 to 40 letters, digits, blanks and . @ _ -")
+        if self.review not in (1, 2):
+            raise ValueError(f"a pass is 1 or 2, got {self.review}")
+        if self.action not in ACTIONS:
+            raise ValueError(f"an action is one of {', '.join(ACTIONS)}, got '{self.action[:40]}'")
+        if not is_safe_id(self.trailer):
+            raise ValueError(f"'{self.trailer[:80]}' is not an id")
+        if self.url and safe_link(self.url) != self.url:
+            raise ValueError(f"'{self.url[:80]}' is not an http or https link")
+        if self.action in (ACCEPT, FLAG) and not self.url:
+            raise ValueError(f"{self.action} needs a link")
+        if self.candidate and not (self.candidate.isascii() and self.candidate.isdigit() and len(self.candidate) < 4):
+            raise ValueError(f"a candidate is a rank such as 1, got '{self.candidate[:40]}'")
+        if set(self.flags) - set(FLAGS):
+            raise ValueError(f"a flag is one of {', '.join(FLAGS)}, got {', '.join(self.flags)[:80]}")
+        if self.note != safe_text(self.note):
+            raise ValueError("a note is one line of at most 300 characters")
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def as_line(decision: Decision) -> str:
+    when, who, review, trailer, action, url, candidate, flags, note = astuple(decision)
+    text = io.StringIO(newline="")
+    cells = (when, who, review, trailer, action, url, candidate, ";".join(flags), note, END)
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def from_cells(cells: Sequence[str]) -> Decision:
+    """Raises ValueError for what is no decision."""
+    if len(cells) != len(COLUMNS) or cells[-1] != END:
+        raise ValueError(f"has {len(cells)} cells, expected {', '.join(COLUMNS)}, of which the last is a full stop")
+    when, who, review, trailer, action, url, candidate, flags, note, _ = cells
+    chosen = tuple(flag for flag in flags.split(";") if flag)
+    return Decision(
+        when, who, int(review) if review in ("1", "2") else 0, trailer, action, url, candidate, chosen, note
+    )
+
+
+@dataclass
+class Journal:
+    """The decisions of one file. ``refresh`` reads what came since; ``append`` adds one."""
+
+    path: Path
+    decisions: list[Decision] = field(default_factory=list)
+    offset: int = 0  # bytes of whole rows that were read
+    lines: int = 0
+    inode: int = 0
+
+    def refresh(self) -> list[Decision]:
+        """All decisions so far, other reviewers' too; none where there is no file yet.
+
+        Raises:
+            StoreError: names the row that is no decision.
+        """
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_ino != self.inode or status.st_size < self.offset:  # another file, or a shorter one
+                    self.decisions, self.offset, self.lines, self.inode = [], 0, 0, status.st_ino
+                file.seek(self.offset)
+                data = file.read()
+        except FileNotFoundError:
+            self.decisions, self.offset, self.lines = [], 0, 0
+        except OSError as problem:
+            what = f"cannot be read: {problem.strerror}"
+            raise StoreError(what, where=self.path, remedy="Name a readable file.") from None
+        else:
+            self.take(data[: whole_bytes(data)])
+        return self.decisions
+
+    def take(self, data: bytes) -> None:
+        for line in data.splitlines(keepends=True):
+            self.lines += 1
+            self.offset += len(line)
+            where = f"{self.path}: row {self.lines}"
+            try:
+                text = line.decode("utf-8-sig" if self.lines == 1 else "utf-8").strip("\r\n")
+                cells = next(csv.reader([text], strict=True), [])
+                if self.lines == 1:
+                    check_header(cells)
+                elif cells:
+                    self.decisions.append(from_cells(cells))
+            except (ValueError, csv.Error) as problem:
+                self.inode = 0  # the whole file is read again when it was corrected
+                raise StoreError(str(problem), where=where, remedy=REMEDY) from None
+
+    def append(self, decision: Decision) -> None:
+        """Add ``decision``; it is on the disk when this returns.
+
+        Raises:
+            OSError: it could not be written; nothing of it is in the file then, or only what readers leave out.
+        """
+        with locked(self.path) as handle:
+            end = trim(handle, self.path)
+            line = as_line(decision).encode()
+            data = line if end else HEADER.encode() + line
+            written = os.pwrite(handle, data, end)
+            if written != len(data):
+                os.ftruncate(handle, end)
+                raise OSError(f"{self.path}: the disk took {written} of {len(data)} bytes")
+            os.fsync(handle)
+
+
+def check_header(cells: Sequence[str]) -> None:
+    if tuple(cells) != COLUMNS:
+        raise ValueError(f"expected the columns {', '.join(COLUMNS)}, found {', '.join(cells)[:200]}")
+
+
+def whole_bytes(data: bytes) -> int:
+    """How many bytes of ``data`` are whole rows; a last row without a line break is whole where it has its end."""
+    cut = data.rfind(b"\n") + 1
+    return len(data) if data[cut:].endswith(f",{END}".encode()) else cut
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """The file open for writing, made where it is missing, for one writer at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks is trusted to have one writer
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+    finally:
+        os.close(handle)
+    if is_new:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def trim(handle: int, path: Path) -> int:
+    """The end of the whole rows, behind which the next one goes; what a crash left after it is removed."""
+    size = os.fstat(handle).st_size
+    data = os.pread(handle, size, 0)
+    end = whole_bytes(data)
+    if end < size:
+        log.warning("%s: a row that a crash cut off is removed: %s", path, data[end:][:200])
+        os.ftruncate(handle, end)
+    if end and not data[:end].endswith(b"\n"):
+        os.pwrite(handle, b"\n", end)
+        end += 1
+    return end

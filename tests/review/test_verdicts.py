@@ -1,0 +1,134 @@
+"""What follows from decisions: verdicts, majorities, disagreements and Cohen's kappa."""
+
+from __future__ import annotations
+
+import pytest
+
+from trailers.review.queue import Item, in_order, next_after, sample
+from trailers.review.verdicts import (
+    agreements,
+    decided,
+    disagreements,
+    kappa,
+    settled,
+    verdicts,
+)
+from trailers.store.candidates import Candidate
+from trailers.store.decisions import Decision
+from trailers.store.titles import Title
+
+A, B = "https://example.com/a", "https://example.com/b"
+
+
+def pressed(
+    who: str, title: str, action: str, url: str = "", *, review: int = 1, rank: str = "1", second: int = 0, **more
+):
+    when = f"2026-11-26T12:00:{second:02}Z"
+    return Decision(when, who, review, title, action, url, rank if url else "", **more)
+
+
+def test_the_latest_decision_counts_and_flags_and_notes_stay():
+    found = verdicts([
+        pressed("ann", "t1", "flag", A, flags=("teaser",)), pressed("ann", "t1", "note", note="hm"),
+        pressed("ann", "t1", "reject"), pressed("ann", "t1", "accept", B),
+    ])["ann", 1]["t1"]  # fmt: skip
+    assert (found.action, found.url, found.flags, found.note) == ("accept", B, {A: ("teaser",)}, "hm")
+
+
+def test_undo_takes_back_the_reviewers_own_latest_decision_one_after_the_other():
+    rows = [pressed("ann", "t1", "accept", A), pressed("bob", "t1", "reject"), pressed("ann", "t2", "reject"),
+            pressed("ann", "t2", "undo"), pressed("ann", "t2", "undo")]  # fmt: skip
+    assert verdicts(rows[:3])["ann", 1]["t2"].action == "reject"
+    assert "t2" not in verdicts(rows[:4])["ann", 1]
+    assert verdicts(rows)["bob", 1]["t1"].action == "reject"
+    assert decided(verdicts(rows)) == {"t1"}
+    assert ("ann", 1) not in verdicts(rows)
+
+
+def test_one_video_under_two_links_is_one_choice():
+    ids = ("https://youtu.be/aaaaaaaaaaa", "https://www.youtube.com/watch?v=aaaaaaaaaaa&t=3")
+    rows = [pressed("ann", "t1", "accept", ids[0]), pressed("bob", "t1", "accept", ids[1])]
+    assert disagreements(verdicts(rows)) == []
+
+
+def test_the_majority_settles_and_an_even_vote_does_not():
+    rows = [pressed("ann", "t1", "accept", A), pressed("bob", "t1", "accept", B)]
+    assert settled(verdicts(rows), "t1") is None
+    assert disagreements(verdicts(rows)) == ["t1"]
+    third = verdicts([*rows, pressed("cleo", "t1", "accept", B)])
+    found = settled(third, "t1")
+    assert found is not None
+    assert found.url == B
+    assert settled(third, "t9") is None
+
+
+def test_kappa_of_the_textbook():
+    # 20 both yes, 15 both no, 5 yes-no, 10 no-yes: observed 0.7, by chance 0.5 * 0.6 + 0.5 * 0.4 = 0.5.
+    one = ["yes"] * 20 + ["no"] * 15 + ["yes"] * 5 + ["no"] * 10
+    other = ["yes"] * 20 + ["no"] * 15 + ["no"] * 5 + ["yes"] * 10
+    assert kappa(one, other) == pytest.approx(0.4)
+
+
+def test_kappa_is_1_for_equals_below_0_for_opposites_and_not_defined_where_there_is_no_choice():
+    assert kappa(["a", "b"], ["a", "b"]) == 1
+    assert kappa(["a", "b"], ["b", "a"]) == -1
+    assert kappa(["a", "a"], ["a", "a"]) is None
+    assert kappa([], []) is None
+
+
+def test_kappa_is_that_of_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed")
+    one, other = list("aabbcabcab"), list("abbbcacbab")
+    assert kappa(one, other) == pytest.approx(metrics.cohen_kappa_score(one, other))
+
+
+def test_agreement_counts_titles_that_both_closed_in_either_pass():
+    rows = [
+        pressed("ann", "t1", "accept", A), pressed("ann", "t2", "reject"), pressed("ann", "t3", "accept", A),
+        pressed("ann", "t4", "accept", A),
+        pressed("bob", "t1", "accept", A, review=2), pressed("bob", "t2", "accept", A, review=2),
+        pressed("bob", "t3", "accept", A, review=2), pressed("bob", "t4", "flag", A, review=2),
+    ]  # fmt: skip
+    (pair,) = agreements(verdicts(rows))
+    assert (pair.one, pair.other, pair.titles, pair.same) == (("ann", 1), ("bob", 2), 3, 2)
+    assert pair.kappa == pytest.approx(0)  # 2 of 3 observed, 2/3 * 3/3 by chance
+
+
+def test_two_other_links_that_differ_are_no_agreement():
+    rows = [pressed("ann", "t1", "accept", A, rank=""), pressed("bob", "t1", "accept", B, rank=""),
+            pressed("ann", "t2", "accept", A), pressed("bob", "t2", "accept", A)]  # fmt: skip
+    (pair,) = agreements(verdicts(rows))
+    assert (pair.same, pair.kappa) == (1, pytest.approx(0))
+
+
+def item(name: str, *scores: float) -> Item:
+    candidates = tuple(Candidate(f"https://example.com/{name}/{n}", "x", score=score) for n, score in enumerate(scores))
+    return Item(Title(name, name), candidates)
+
+
+def test_the_uncertain_come_first_and_titles_without_a_candidate_last():
+    items = [item("sure", 95, 40), item("none"), item("doubtful", 30, 10), item("close", 80, 79)]
+    assert [each.title.id for each in in_order(items, "ann")] == ["doubtful", "close", "sure", "none"]
+
+
+def test_two_reviewers_go_different_ways_through_titles_of_the_same_doubt():
+    items = [item(f"t{n}", 90) for n in range(30)]
+    ann, bob = ([each.title.id for each in in_order(items, who)] for who in ("ann", "bob"))
+    assert ann != bob
+    assert sorted(ann) == sorted(bob)
+    assert ann == [each.title.id for each in in_order(reversed(items), "ann")]
+
+
+def test_the_next_title_is_the_first_open_one_behind_and_then_from_the_start():
+    order = ["a", "b", "c", "d"]
+    assert next_after(order, "b", {"c"}) == "d"
+    assert next_after(order, "d", {"a"}) == "b"
+    assert next_after(order, "", set()) == "a"
+    assert next_after(order, "a", set(order)) == ""
+
+
+def test_a_sample_is_the_same_for_everybody_and_grows_without_changing():
+    titles = {f"t{n}" for n in range(50)}
+    assert sample(titles, 5) == sample(sorted(titles), 5)
+    assert sample(titles, 9)[:5] == sample(titles, 5)
+    assert len(sample(titles, 99)) == 50
