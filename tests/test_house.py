@@ -18,7 +18,7 @@ SRC = PROJECT / "src" / "trailers"
 STAGES = ("search", *(entry.name for entry in registry.STAGES if entry.always), "quality", "classify")
 # Not commands: what the commands of a room share.
 SHARED = {
-    *("stage", "shard", "registry", "currency", "outcome"),
+    *("stage", "shard", "registry", "currency", "outcome", "detectors"),
     *("templates", "significance", "numbers", "places", "drawing", "statistics"),
 }
 ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")

@@ -296,11 +296,11 @@ def test_one_trailer_alone_writes_no_ledger(place):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ((0.0, "single", 1), "shots.threshold: 0.0 is not between 0 and 1"),
-        ((1.0, "single", 1), "shots.threshold: 1.0 is not between 0 and 1"),
-        ((float("nan"), "single", 1), "shots.threshold: nan is not between 0 and 1"),
-        ((0.5, "all", 1), "shots.head: 'all' is not known. Use single or many."),
-        ((0.5, "single", 0), "shots.min_frames: 0 is less than 1"),
+        (("transnetv2", 0.0, "single", 1), "shots.threshold: 0.0 is not between 0 and 1"),
+        (("transnetv2", 1.0, "single", 1), "shots.threshold: 1.0 is not between 0 and 1"),
+        (("transnetv2", float("nan"), "single", 1), "shots.threshold: nan is not between 0 and 1"),
+        (("transnetv2", 0.5, "all", 1), "shots.head: 'all' is not known. Use single or many."),
+        (("transnetv2", 0.5, "single", 0), "shots.min_frames: 0 is less than 1"),
     ],
 )
 def test_settings_refuse_nonsense(values, words):

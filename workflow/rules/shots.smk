@@ -1,4 +1,4 @@
-# Find shots with TransNet V2 (Sec. 5, step 1).
+# Find shots with TransNet V2 (Sec. 5, step 1) or another detector.
 #
 # in   results/normalise/{trailer}.frames.h5
 # out  results/shots/{trailer}.csv: start, end; results/shots/{trailer}.scores.h5: both heads' probabilities
@@ -22,6 +22,7 @@ rule shots:
         runtime=grown(240),
     params:
         flags=shaping_flags(config, "shots"),
+        detector=later(reruns.detector, PLAN),  # a function of the user's: an edit makes the shots anew
         attempts=attempts("shots"),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
@@ -44,5 +45,6 @@ rule shots_one:
         how=effort("shots"),
     params:
         flags=shaping_flags(config, "shots"),
+        detector=later(reruns.detector, PLAN),  # a function of the user's: an edit makes the shots anew
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"

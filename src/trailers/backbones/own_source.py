@@ -85,8 +85,13 @@ def is_own(name: str) -> bool:
     return bool(colon) and path.endswith(".py") and row.isidentifier()
 
 
-def read_source(name: str) -> Source:
+def read_source(name: str, *, what: str = "backbone", setting: str = "embed.backbones") -> Source:
     """The source of the backbone called ``name``, of the form ``file.py:row``. Runs nothing.
+
+    Args:
+        name: as config.yaml writes it.
+        what: in messages, where it is not a backbone.
+        setting: the key of config.yaml that holds the name.
 
     Raises:
         ConfigError: there is no such file, or it or a module of its is not Python; names the line.
@@ -95,8 +100,8 @@ def read_source(name: str) -> Source:
     path = Path(file).expanduser()
     if not path.is_file():
         raise ConfigError(
-            f"{path.absolute()} is not a file", where=f"backbone '{name}'",
-            remedy="Correct it in config.yaml, embed.backbones.",
+            f"{path.absolute()} is not a file", where=f"{what} '{name}'",
+            remedy=f"Correct it in config.yaml, {setting}.",
         )  # fmt: skip
     trees: dict[Path, ast.Module] = {}
     collect(path, (path.parent, Path()), trees)

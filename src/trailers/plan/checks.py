@@ -22,7 +22,7 @@ from trailers.plan import disk
 from trailers.plan.studies import Plan
 from trailers.plan.study import Study
 from trailers.settings import from_section
-from trailers.stages import classify
+from trailers.stages import classify, detectors
 from trailers.stages.registry import STAGES
 from trailers.store.metadata import read_metadata
 from trailers.store.videos import shared_videos, tell_shared
@@ -41,7 +41,7 @@ def check_study(plan: Plan, study: Study, *, runs_here: bool) -> list[TrailerErr
     """
     checks: list[Callable[[Plan, Study], Iterator[TrailerError]]] = [check_manifest, check_results, check_settings]
     if not study.made_elsewhere:
-        checks += [check_backbones]
+        checks += [check_detector, check_backbones]
     if runs_here:
         checks += [check_devices]
     found: list[TrailerError] = []
@@ -105,6 +105,13 @@ def check_settings(plan: Plan, study: Study) -> Iterator[TrailerError]:
             from_section(classify.Settings, plan.experiment(name))
         except TrailerError as problem:
             yield ConfigError(f"experiment '{name}': {problem}")
+
+
+def check_detector(plan: Plan, study: Study) -> Iterator[TrailerError]:
+    """Raises ConfigError when some shard has no shots yet and the detector cannot run."""
+    if not all(Path(ledger).exists() for ledger in study.ledgers("shots")):
+        detectors.check_there(plan.config["shots"]["detector"])
+    yield from ()
 
 
 def check_backbones(plan: Plan, study: Study) -> Iterator[TrailerError]:

@@ -21,6 +21,7 @@ from trailers.errors import StoreError
 from trailers.plan.digests import remembered_sha256
 from trailers.plan.studies import Plan
 from trailers.plan.study import Study
+from trailers.stages import detectors
 from trailers.stages.currency import read_attempts
 from trailers.store.published_files import LABELS
 from trailers.store.receipt import read_receipt
@@ -131,6 +132,11 @@ def weights(plan: Plan, folder: str) -> str:
     if file and path.is_file() and not is_recorded(path, known):
         return remembered_sha256(path)
     return recorded
+
+
+def detector(plan: Plan) -> str:
+    """Changes when the code of a detector of the user's own does; empty for the others. Raises ConfigError."""
+    return detectors.identity(plan.config["shots"]["detector"]).get("code", "")
 
 
 def is_recorded(path: Path, lock: Mapping[str, Any]) -> bool:

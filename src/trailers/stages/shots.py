@@ -1,4 +1,4 @@
-"""Find shots with TransNet V2 (Sec. 5, step 1; Sec. 7.1).
+"""Find shots with TransNet V2 (Sec. 5, step 1; Sec. 7.1) or another detector.
 
 in   results/normalise/{trailer}.frames.h5   all frames at 48x27
 out  results/shots/{trailer}.scores.h5       both heads' transition probabilities
@@ -12,6 +12,7 @@ wherever the threshold is so near that a shot could differ.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,15 +21,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trailers.detector import WEIGHTS_SHA256
 from trailers.detector.precision import uncertain_windows
-from trailers.detector.shots import HEADS, find_shots
+from trailers.detector.shots import HEADS, find_shots, implausible
 from trailers.domain import Shot
 from trailers.errors import ConfigError, StoreError, VideoError
 from trailers.machine.watchdog import alive
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
-from trailers.stages import shard
+from trailers.stages import detectors, shard
 from trailers.stages.stage import Stage, Work, check_owner
 from trailers.store.fingerprint import fingerprint
 from trailers.store.frames import FramesAhead, open_frames
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from trailers.detector.detector import Detector, Video
+    from trailers.detector.others import OtherDetector
 
 SCORES_SCHEMA = "scores/1"
 
@@ -49,11 +50,13 @@ SCORES_SCHEMA = "scores/1"
 class Settings:
     """what shapes shots"""
 
+    detector: str = setting("transnetv2; content: PySceneDetect's; or a function of yours, file.py:function")
     threshold: float = setting("a frame whose probability is above it marks a transition")
     head: str = setting("single: a transition is one frame; many: all its frames, which belong to no shot")
     min_frames: int = setting("shorter shots are dropped, in frames")
 
     def __post_init__(self) -> None:
+        detectors.check_name(self.detector)
         if not 0 < self.threshold < 1:
             raise ConfigError(f"shots.threshold: {self.threshold} is not between 0 and 1. The paper uses 0.5.")
         if self.head not in HEADS:
@@ -90,7 +93,9 @@ class Shots(Stage):
     effort: Effort
 
     @cached_property
-    def detector(self) -> Detector:
+    def detector(self) -> Detector | OtherDetector:
+        if self.settings.detector != detectors.TRANSNET:
+            return detectors.other_detector(self.settings.detector)
         from trailers.detector.detector import Detector
         from trailers.machine.memory import keep_freed_memory
 
@@ -162,7 +167,7 @@ class Shots(Stage):
         """The scores that are there, if they are whole, of these frames and exact enough."""
         try:
             scores, attributes = read_scores(self.layout.scores(trailer))
-            wanted = scores_mark(self.frames_mark(trailer))
+            wanted = self.scores_mark(self.frames_mark(trailer))
         except StoreError:
             return None  # absent or damaged: computed again, and damaged frames are told of then
         if attributes.get("fingerprint") != wanted:
@@ -185,7 +190,7 @@ class Shots(Stage):
             scores = self.detector.refine(scores, video, head=settings.head, threshold=settings.threshold)
             is_kept = False
         if not is_kept:
-            attributes = {"trailer": trailer, "fingerprint": scores_mark(frames_mark)}
+            attributes = {"trailer": trailer, "fingerprint": self.scores_mark(frames_mark)}
             write_scores(self.layout.scores(trailer), scores, attributes)
         shots = self.find(trailer, scores)
         wanted = self.shots_mark(frames_mark)
@@ -227,7 +232,8 @@ class Shots(Stage):
             "windows": len(scores.exact),
             "windows_recomputed": 0 if scores.precision == "float32" else int(scores.exact.sum()),
         }
-        return self.row(trailer, fingerprint, facts)
+        told = implausible(shots, len(scores))
+        return self.row(trailer, fingerprint, {**facts, "warnings": told} if told else facts)
 
     def open_video(self, trailer: str) -> Video:
         """What the detector reads; opened for each read, so that no file stays open over a shard.
@@ -258,7 +264,18 @@ class Shots(Stage):
             return str(frames.attributes["fingerprint"])
 
     def shots_mark(self, frames_mark: str) -> str:
-        return fingerprint(SHOTS_SCHEMA, self.settings, scores_mark(frames_mark))
+        # The detector is part of the mark of its scores.
+        shaping = dataclasses.asdict(self.settings)
+        del shaping["detector"]
+        return fingerprint(SHOTS_SCHEMA, shaping, self.scores_mark(frames_mark))
+
+    def scores_mark(self, frames_mark: str) -> str:
+        """Not of precision or device: they leave the shots where they are."""
+        return fingerprint(SCORES_SCHEMA, self.identity, frames_mark)
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        return detectors.identity(self.settings.detector)
 
 
 def fault_of_shots(shots: Sequence[Shot], header: Mapping[str, str], frames: int) -> str:
@@ -270,8 +287,3 @@ def fault_of_shots(shots: Sequence[Shot], header: Mapping[str, str], frames: int
     if any(after.start < before.end for before, after in itertools.pairwise(shots)):
         return "has shots that overlap"
     return f"has a shot beyond frame {frames}" if shots[-1].end > frames else ""
-
-
-def scores_mark(frames_mark: str) -> str:
-    """Not of precision or device: they leave the shots where they are."""
-    return fingerprint(SCORES_SCHEMA, {"weights": WEIGHTS_SHA256}, frames_mark)
