@@ -8,6 +8,7 @@ import pytest
 
 from trailers.backbones.cost import cost_of
 from trailers.backbones.rows import ROWS
+from trailers.domain import ClipStrategy
 
 NOWHERE = Path("no-such-folder")
 
@@ -33,6 +34,38 @@ def test_costs_are_those_of_table_6(
         assert round(cost.table_6[1], 1) == billions
     if clip_billions is not None:
         assert round(cost.multiply_adds / 1e9, 3) == clip_billions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_says_what_it_costs(name: str) -> None:
+    cost = cost_of(ROWS[name])
+    assert (ROWS[name].about.parameters, ROWS[name].about.multiply_adds) == (cost.parameters, cost.multiply_adds)
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy"),
+    [
+        ("r2plus1d_18", "shot32-fps12"), ("swin3d_t", "shot64-fps12"), ("mvit_v2_s", "shot48-fps8"),
+        ("slow_r50", "shot48-fps4"), ("x3d_m", "shot64-fps6"), ("shufflenet3d", "shot16"), ("resnet50", ""),
+    ],
+)  # fmt: skip
+def test_a_row_suggests_the_clips_nearest_to_those_its_weights_were_trained_on(name: str, strategy: str) -> None:
+    assert ROWS[name].about.strategy == strategy
+    assert not strategy or str(ClipStrategy.parse(strategy)) == strategy
+
+
+def test_a_name_is_told_with_what_is_known_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    from trailers.__main__ import main
+
+    assert main(["backbones", "--plain", "--weights-dir", str(NOWHERE), "mvit_v2_s"]) == 0
+    told = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert told[0] == "mvit_v2_s"
+    assert set(told) >= {
+        "  pooling: token", "  head: left out", "  input_size: 224x224", "  frames_wanted: 16", "  trained_fps: 7.5",
+        "  suggested_clips: shot48-fps8", "  licence: BSD-3-Clause", "  parameters: 34,230,144",
+        "  multiply_adds: 64,223,508,672",
+    }  # fmt: skip
 
 
 def test_the_table_lists_every_row_and_whether_its_weights_are_here(capsys: pytest.CaptureFixture[str]) -> None:

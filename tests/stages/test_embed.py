@@ -191,7 +191,9 @@ def test_a_file_says_all_that_it_can_be_traced_to(house: House) -> None:
     wanted |= {"transform": "resize 16x16 (bilinear, antialias), centre crop 16x16, (x / 255 - (0.0, 0.0, 0.0)) / "
                "(0.00392156862745098, 0.00392156862745098, 0.00392156862745098)"}  # fmt: skip
     assert {key: attributes[key] for key in wanted} == wanted
-    assert set(attributes) - set(wanted) == {"schema", "source_sha256", "fingerprint", "versions"}
+    assert set(attributes) - set(wanted) == {
+        "schema", "source_sha256", "fingerprint", "versions", "input_size", "frames_wanted", "licence",
+    }  # fmt: skip
     assert "torch" in attributes["versions"]
 
 

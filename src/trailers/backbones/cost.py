@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trailers.backbones.meta import count, on_meta
 from trailers.backbones.row import Row
 from trailers.backbones.rows import maker_of
 
@@ -30,31 +31,14 @@ class Cost:
 
 def cost_of(row: Row, *, shown_frames: int = 24) -> Cost:
     """The cost of ``row`` on clips that show ``shown_frames``, without its classifying layer."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
     network = network_on_meta(row).eval()
     size = row.transform.crop
     shape = (1, 3, *size) if row.dimensions == 2 else (1, 3, row.wanted_frames(shown_frames), *size)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.empty(shape, device="meta"))
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Cost(parameters, counter.get_total_flops() // 2)
+    parameters, multiply_adds, _ = count(network, shape)
+    return Cost(parameters, multiply_adds)
 
 
 def network_on_meta(row: Row) -> nn.Module:
-    import torch
-
-    from trailers.backbones.meta import without_memory
-
+    """The network of ``row`` on the device "meta"."""
     maker = maker_of(row.library)
-    with torch.random.fork_rng(devices=[]):
-        try:
-            with without_memory():
-                made: nn.Module = maker.make(row, None)
-        except (
-            RuntimeError,
-            NotImplementedError,
-        ):  # some compute with tensors as they are made
-            made = maker.make(row, None)
-        return made.to("meta")
+    return on_meta(lambda: maker.make(row, None))

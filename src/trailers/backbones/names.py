@@ -77,7 +77,7 @@ class Library:
 #   is_2d(model) -> bool               imports nothing
 # One with repositories has describe(name, folder) and is_2d(folder) instead: what it knows of a model is in the folder.
 LIBRARIES = {
-    "timm": Library(PLAIN, (), "timm:vit_base_patch14_dinov2.lvd142m"),
+    "timm": Library(PLAIN, ("head", "pool", "size"), "timm:vit_base_patch14_dinov2.lvd142m"),
     "torchvision": Library(PLAIN, (), "torchvision:convnext_tiny"),
     "transformers": Library(TWO_PARTS, ("pool",), "transformers:facebook/vjepa2-vitl-fpc64-256", has_repositories=True),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trailers.backbones.row import Row, Transform, Weights
+from trailers.backbones.row import About, Row, Transform, Weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,20 +14,31 @@ if TYPE_CHECKING:
 ZOO = "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/"
 
 
-def video_row(name: str, features: int, frames: int, file: str, *, resize: int = 256, crop: int = 224) -> Row:
+FPS = 30  # of Kinetics' videos
+
+
+def video_row(name: str, features: int, file: str, about: About, *, resize: int = 256, crop: int = 224) -> Row:
     """Each takes the number of frames it was trained on, spread over the clip."""
     mean, std = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
     transform = Transform((resize,), (crop, crop), mean, std, antialias=False)
     weights = Weights("Kinetics-400", file, ZOO + file, licence="Apache-2.0")
-    return Row(name, "pytorchvideo", name, 3, features, transform, weights, frames, batch_cpu=2, batch_cuda=32)
+    return Row(
+        name, "pytorchvideo", name, 3, features, transform, weights, about.clip_frames, batch_cpu=2, batch_cuda=32,
+        about=about,
+    )  # fmt: skip
+
+
+def trained(frames: int, step: int, parameters: int, multiply_adds: int, pooling: str = "avg") -> About:
+    """Of weights trained on ``frames`` frames, every ``step``-th of a video: 8x8, 16x5 in the names of files."""
+    return About(pooling, "left out", FPS / step, frames, parameters, multiply_adds)
 
 
 ROWS = (
-    video_row("slow_r50", 2048, 8, "SLOW_8x8_R50.pyth", crop=256),
-    video_row("x3d_m", 2048, 16, "X3D_M.pyth", crop=256),
-    video_row("mvit_base_16x4", 768, 16, "MVIT_B_16x4.pyth"),
-    video_row("csn_r101", 2048, 32, "CSN_32x2_R101.pyth"),
-    video_row("r2plus1d_r50", 2048, 16, "R2PLUS1D_16x4_R50.pyth"),
+    video_row("slow_r50", 2048, "SLOW_8x8_R50.pyth", trained(8, 8, 31_634_496, 54_517_563_392), crop=256),
+    video_row("x3d_m", 2048, "X3D_M.pyth", trained(16, 5, 2_974_674, 6_182_448_384), crop=256),
+    video_row("mvit_base_16x4", 768, "MVIT_B_16x4.pyth", trained(16, 4, 36_303_072, 70_599_100_608, "token")),
+    video_row("csn_r101", 2048, "CSN_32x2_R101.pyth", trained(32, 2, 21_394_176, 56_467_367_936)),
+    video_row("r2plus1d_r50", 2048, "R2PLUS1D_16x4_R50.pyth", trained(16, 4, 27_288_000, 57_533_005_824)),
 )
 
 

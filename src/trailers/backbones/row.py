@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from trailers.domain import ClipStrategy
+from trailers.backbones import publishers
+from trailers.domain import FPS, ClipStrategy
 
 RANDOM_SEED = 0  # of weights that are not published ones but drawn (embed.random_weights)
 
@@ -88,6 +89,42 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class About:
+    """What is said of a backbone to people; no vector depends on it.
+
+    ``multiply_adds`` are of one clip; of a network that takes all frames that are shown, of a clip that shows 24.
+    Empty text, None and 0 stand for what is not known.
+    """
+
+    pooling: str = ""  # what becomes of the vectors of all places
+    head: str = ""  # what becomes of the last layer
+    fps: float | None = None  # of the clips that the weights were trained on; None for pictures
+    clip_frames: int | None = None  # their frames
+    parameters: int = 0
+    multiply_adds: int = 0
+    note: str = ""  # where the library differs from the publisher
+
+    def __post_init__(self) -> None:
+        texts = (self.pooling, self.head, self.note)
+        if not all(isinstance(text, str) and len(text) <= 1000 and text.isprintable() for text in texts):
+            raise ValueError(f"what is said of a backbone is text of one line, got {texts}")
+        counts = (self.parameters, self.multiply_adds, self.clip_frames or 0)
+        if not all(type(count) is int and 0 <= count < 2**63 for count in counts):
+            raise ValueError(f"parameters, multiply-adds and frames are whole numbers, got {counts}")
+        if self.fps is not None and not (isinstance(self.fps, (int, float)) and 0 < self.fps <= 1000):
+            raise ValueError(f"a frame rate is above 0 and at most 1000, got {self.fps!r}")
+
+    @property
+    def strategy(self) -> str:
+        """The clip strategy nearest to what the weights were trained on, such as shot48-fps8; empty for pictures."""
+        if self.fps is None or self.clip_frames is None:
+            return ""
+        rate = self.fps
+        nearest = min((n for n in range(1, FPS + 1) if FPS % n == 0), key=lambda n: abs(math.log(n / rate)))
+        return str(ClipStrategy("shot", self.clip_frames * FPS // nearest, nearest))
+
+
+@dataclass(frozen=True)
 class Row:
     """One backbone: network, weights, transform, and the frames it wants.
 
@@ -111,6 +148,7 @@ class Row:
     batch_cuda: int = 128
     config: str = ""  # of a repository's network: its config.json without names of classes
     make: Callable[[], Any] | None = field(default=None, compare=False)  # for a network of the user's own
+    about: About = About()
 
     def __post_init__(self) -> None:
         if not isinstance(self.transform, Transform) or not isinstance(self.weights, Weights):
@@ -150,7 +188,29 @@ class Row:
             "features": self.features,
             "code": self.code_sha256,
         }
-        return values | ({"config": self.config} if self.config else {})
+        values |= {"config": self.config} if self.config else {}
+        # Where a library's own default is not taken; files made with it have another fingerprint.
+        different = publishers.built(self.library, self.model)
+        return {**values, "built": different} if different else values
+
+    def facts(self) -> dict[str, str | int | float]:
+        """What is known of the backbone beside its name and weights, as the attributes of its files have it."""
+        about = self.about
+        frames = f"{self.least_frames} or more" if self.frames is None else str(self.frames)
+        found: dict[str, str | int | float] = {
+            "pooling": about.pooling,
+            "head": about.head,
+            "input_size": f"{self.transform.crop[0]}x{self.transform.crop[1]}",
+            "frames_wanted": frames,
+            "trained_fps": about.fps or 0,
+            "trained_clip_frames": about.clip_frames or 0,
+            "suggested_clips": about.strategy,
+            "licence": self.weights.licence,
+            "parameters": about.parameters,
+            "multiply_adds": about.multiply_adds,
+            "note": about.note,
+        }
+        return {key: value for key, value in found.items() if value}
 
 
 def clip_frames(row: Row, strategy: ClipStrategy, *, start: int, valid: int, frame: int) -> list[int]:

@@ -22,7 +22,7 @@ from typing import Any
 from trailers.backbones import efficientnet_lite, own, pytorchvideo, shufflenet3d, timm, torchvision
 from trailers.backbones.names import LIBRARIES, PLAIN, Name, parse
 from trailers.backbones.repository import check_folder
-from trailers.backbones.row import Row, Transform, Weights
+from trailers.backbones.row import About, Row, Transform, Weights
 from trailers.backbones.weights import MEND, RECORD_AGAIN, read_lock_file
 from trailers.domain import canonical_name, folder_name
 from trailers.errors import ConfigError, WeightsError
@@ -175,7 +175,9 @@ def row_from(values: dict[str, Any], name: str) -> Row:
     shape: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values["transform"].items()
     }
-    row = Row(**{**values, "transform": Transform(**shape), "weights": Weights(**values["weights"])})
+    about = About(**values.get("about", {}))  # rows that earlier versions recorded say nothing
+    parts = {"transform": Transform(**shape), "weights": Weights(**values["weights"]), "about": about}
+    row = Row(**{**values, **parts})
     parsed = parse(name)
     if parsed is None or (row.name, row.library, row.model) != (name, parsed.library, parsed.model):
         raise ValueError(f"it describes '{row.name}', {row.model} of {row.library}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trailers.backbones.row import Row, Transform, Weights
+from trailers.backbones.row import About, Row, Transform, Weights
 from trailers.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ ROWS = (
             note=f"Get {FILE} from the pretrained models of github.com/okankop/Efficient-3DCNNs and put it there.",
         ),
         None, paper="ShuffleNet-3D", batch_cpu=8, batch_cuda=64,
+        about=About("avg", "left out", 25, 16, 1_299_180, 286_381_172),
     ),
 )  # fmt: skip
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from trailers.backbones.names import Choices, Name, unknown_model
-from trailers.backbones.row import Row, Transform, Weights
+from trailers.backbones.names import Choices, Name, parse, unknown_model
+from trailers.backbones.publishers import framing
+from trailers.backbones.row import About, Row, Transform, Weights
+from trailers.backbones.timm_choices import build, check_choices, create, finish, measure, settings_of
 from trailers.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ ROWS = (
             "ms_in1k", "swin_tiny_patch4_window7_224.ms_in1k.safetensors",
             HUB.format(repository="timm/swin_tiny_patch4_window7_224.ms_in1k", file="model.safetensors"), licence="MIT",
         ),
-        paper="Swin-2D",
+        paper="Swin-2D", about=About("avg", "left out", parameters=27_519_354, multiply_adds=4_489_798_656),
     ),
 )  # fmt: skip
 
@@ -49,25 +51,19 @@ def describe(model: str, choices: Choices = ()) -> Row:
     known = names()
     if model not in known:
         raise unknown_model("timm", model, known)
-    settings = configuration(model)
-    data = timm.data.resolve_data_config(pretrained_cfg=settings)
+    name = Name("timm", model, choices)
+    settings = settings_of(model)
+    check_choices(name, settings)
+    data = {**timm.data.resolve_data_config(pretrained_cfg=settings), **framing("timm", model)}
     _, height, width = data["input_size"]
+    if name.choice("size"):
+        height = width = int(name.choice("size"))
     transform = Transform(
         resize_of(model, data, (height, width)), (height, width),
         tuple(data["mean"]), tuple(data["std"]), data["interpolation"],
     )  # fmt: skip
-    return Row(
-        str(Name("timm", model, choices)), "timm", model, 2, features_of(model), transform, source(model, settings)
-    )
-
-
-def configuration(model: str) -> dict[str, Any]:
-    from timm.models import get_pretrained_cfg
-
-    found = get_pretrained_cfg(model)
-    if found is None:
-        raise ConfigError(f"timm:{model} has no published configuration. Choose another backbone.")
-    return dict(found.to_dict())
+    features, about = measure(name, (height, width))
+    return Row(str(name), "timm", model, 2, features, transform, source(model, settings), about=about)
 
 
 def resize_of(model: str, data: dict[str, Any], size: tuple[int, int]) -> tuple[int, ...]:
@@ -96,28 +92,16 @@ def source(model: str, settings: dict[str, Any]) -> Weights:
     return Weights(tag, f"{model}.{url.rsplit('.', 1)[-1]}", url, licence=licence)
 
 
-def features_of(model: str) -> int:
-    import timm
-    import torch
-
-    with torch.device("meta"):
-        network = timm.create_model(model, pretrained=False, num_classes=0)
-        size = timm.data.resolve_data_config(pretrained_cfg=configuration(model))["input_size"]
-        return int(network.eval()(torch.empty(1, *size)).shape[1])
-
-
 def make(row: Row, weights: Path | None) -> nn.Module:
-    """The network without its classifying layer."""
-    import timm
-
+    """The network without its classifying layer, as the name of ``row`` chooses."""
+    name = parse(row.name) or Name("timm", row.model)
     if weights is None:
-        network: nn.Module = timm.create_model(row.model, pretrained=False, num_classes=0)
-        return network
+        return build(name)
     # With the published number of classes timm loads strictly, through the model's own filter of
     # old checkpoints; with none it would let missing keys pass.
     overlay: dict[str, Any] = {"file": str(weights)}
     if weights.suffix == ".safetensors":
         overlay["custom_load"] = False  # that is for files in the format of another framework
-    network = timm.create_model(row.model, pretrained=True, pretrained_cfg_overlay=overlay)
-    network.reset_classifier(0)  # type: ignore[operator]
+    network = create(name, pretrained=True, pretrained_cfg_overlay=overlay)
+    finish(network, name)
     return network

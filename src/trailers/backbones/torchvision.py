@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
+from trailers.backbones.meta import count, on_meta
 from trailers.backbones.names import Choices, Name
-from trailers.backbones.row import Row, Transform, Weights
+from trailers.backbones.row import About, Row, Transform, Weights
 from trailers.backbones.torchvision_rows import ROWS, VIDEO, is_2d, names, tagged
+from trailers.domain import FPS
 from trailers.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,23 +40,40 @@ def describe(model: str, choices: Choices = ()) -> Row:
     source = Weights(weights.name, file, weights.url, digits if is_hex(digits) else "", "BSD-3-Clause")
     least = int(weights.meta.get("min_temporal_size") or 1) if video else 1
     exact = least if bare.startswith("mvit") else None
-    return Row(
-        str(Name("torchvision", model, choices)), "torchvision", model, 3 if video else 2, features_of(model),
-        transform, source, exact if video else 1, max(least, 2 if bare.startswith("swin3d") else 1) if video else 1,
+    row = Row(
+        str(Name("torchvision", model, choices)), "torchvision", model, 3 if video else 2, 1, transform, source,
+        exact if video else 1, max(least, 2 if bare.startswith("swin3d") else 1) if video else 1,
         batch_cpu=2 if video else 16, batch_cuda=16 if video else 128,
     )  # fmt: skip
+    features, parameters, multiply_adds = measure(row)
+    fps, clip_frames = training_of(weights) if video else (None, None)
+    about = About(pooling_of(bare), "left out", fps, clip_frames, parameters, multiply_adds)
+    return dataclasses.replace(row, features=features, about=about)
 
 
 def is_hex(digits: str) -> bool:
     return len(digits) >= 8 and all(letter in "0123456789abcdef" for letter in digits)
 
 
-def features_of(model: str) -> int:
-    """F, read off the last layer of a network that takes no memory."""
-    from trailers.backbones.meta import without_memory
+def measure(row: Row) -> tuple[int, int, int]:
+    """F, parameters and multiply-adds of one clip that shows 24 frames, of a network that takes no memory."""
+    network = on_meta(lambda: make(row, None)).eval()
+    frames = () if row.dimensions == 2 else (row.wanted_frames(FPS),)
+    parameters, multiply_adds, vectors = count(network, (1, 3, *frames, *row.transform.crop))
+    return int(vectors.shape[1]), parameters, multiply_adds
 
-    with without_memory():
-        return behead(whole(model))
+
+def training_of(weights: Any) -> tuple[float | None, int | None]:
+    """Frame rate and frames of a clip, out of the words that torchvision publishes with weights of video models."""
+    words = str(weights.meta.get("_docs", ""))
+    fps, frames = re.search(r"frame_rate=([\d.]+)", words), re.search(r"clip_len=(\d+)", words)
+    return float(fps[1]) if fps else None, int(frames[1]) if frames else None
+
+
+def pooling_of(bare: str) -> str:
+    if bare.startswith(("vit_", "mvit_")):
+        return "token"
+    return "hidden layers over all places" if bare.startswith(("alexnet", "vgg")) else "avg"
 
 
 def whole(model: str) -> nn.Module:

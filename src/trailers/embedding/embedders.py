@@ -107,6 +107,7 @@ def origin(row: Row, weights_sha256: str, settings: Settings, precision: str) ->
         "weights": f"random, seed {RANDOM_SEED}" if settings.random_weights else row.weights.name,
         "weights_sha256": weights_sha256,
         "transform": str(row.transform),
+        **row.facts(),
         "precision": precision,
         "versions": json.dumps(versions(row.library), sort_keys=True),
     }

@@ -3,6 +3,8 @@
 in   the rows, the weights folder
 out  a table: name, library, F, frames, input size, parameters, multiply-adds a clip and for 30 clips, weights
 
+With names, what else is known of each follows: pooling, head, the rate that its weights were trained at.
+
 Frames are those a network takes of a clip of --clips; multiply-adds include the products of
 attention; Table 6 of the paper counts parameters with its classifier, which adds 0.398 million.
 """
@@ -38,6 +40,18 @@ def run(arguments: argparse.Namespace) -> None:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    if arguments.names:
+        for row in rows:
+            print("\n" + "\n".join(tell(row)))
+
+
+def tell(row: Row) -> list[str]:
+    """One line per fact, in the words of the attributes of its files."""
+    facts = {"transform": str(row.transform), **row.facts()}
+    return [
+        row.name,
+        *(f"  {key}: {value:,}" if isinstance(value, int) else f"  {key}: {value}" for key, value in facts.items()),
+    ]
 
 
 def describe(row: Row, shown: int, weights_dir: Path, *, plain: bool) -> list[str]:

@@ -26,8 +26,8 @@ from typing import Any
 from trailers.backbones.names import parse
 from trailers.backbones.repository import lock_files
 from trailers.backbones.repository_fetch import fetch_repository, has_repository
-from trailers.backbones.row import Row
-from trailers.backbones.rows import ROWS, find_row, recorded, row_values
+from trailers.backbones.row import About, Row
+from trailers.backbones.rows import ROWS, described, find_row, recorded, row_values
 from trailers.backbones.weights import MEND, check_weights, lock_at, lock_path, posing_as, read_lock, weights_path
 from trailers.config import defaults
 from trailers.domain import folder_name
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.check and has_repository(name):
                 settle_repository(name, arguments.weights_dir)
                 continue
-            row = find_row(name, arguments.weights_dir)
+            row = find_row(name, arguments.weights_dir) if arguments.check else whole_row(name, arguments.weights_dir)
             if arguments.check:
                 log.info("weights: %s: here, sha256 %s", name, check_weights(row, arguments.weights_dir))
             else:
@@ -87,6 +87,13 @@ def remove_damaged_record(name: str, folder: Path) -> None:
             raise
         log.warning("weights: %s: %s: it is removed and written again", name, problem.what)
         path.unlink()
+
+
+def whole_row(name: str, folder: Path) -> Row:
+    """The row called ``name``; one that an earlier version recorded with less is described anew."""
+    row = find_row(name, folder)
+    parsed = None if row.name in ROWS or row.make is not None else parse(row.name)
+    return described(parsed, folder) if parsed is not None and row.about == About() else row
 
 
 def settle(row: Row, folder: Path) -> None:
