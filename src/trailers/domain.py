@@ -48,6 +48,7 @@ class Trailer:
     genres: tuple[str, ...] = ()
     splits: tuple[int | None, int | None, int | None] = (None, None, None)
     poster: str = ""
+    verified: bool = False  # a person has seen that the video is the trailer of this title
 
 
 @dataclass(frozen=True, order=True)

@@ -423,3 +423,24 @@ def test_the_same_trailers_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a.csv").read_bytes() == (
         b'trailer,title,url,genres,split0,split1,split2,poster\na,"A, b",x.mp4 | y.mp4,drama,0,,2,\n'
     )
+
+
+def test_the_mark_of_what_a_person_has_seen_is_written_only_where_there_is_one(tmp_path):
+    path = tmp_path / "m.csv"
+    write_manifest(path, [Trailer("a", ("./a.mp4",), verified=True), Trailer("b", ("./b.mp4",))])
+    assert path.read_text().splitlines()[0].endswith(",poster,verified")
+    assert [trailer.verified for trailer in read_manifest(path)] == [True, False]
+    write_manifest(path, [Trailer("b", ("./b.mp4",))])
+    assert path.read_text().splitlines()[0].endswith(",poster")
+
+
+@pytest.mark.parametrize(("cell", "verified"), [("yes", True), ("TRUE", True), ("1", True), ("", False), ("no", False)])
+def test_a_mark_may_be_written_as_spreadsheets_do(tmp_path, cell, verified):
+    (tmp_path / "m.csv").write_text(f"trailer,url,verified\na,./a.mp4,{cell}\n")
+    assert read_manifest(tmp_path / "m.csv")[0].verified is verified
+
+
+def test_a_mark_that_could_mean_anything_is_refused(tmp_path):
+    (tmp_path / "m.csv").write_text("trailer,url,verified\na,./a.mp4,maybe\n")
+    with pytest.raises(ManifestError, match="row 2, column verified: 'maybe' is neither yes nor empty"):
+        read_manifest(tmp_path / "m.csv")

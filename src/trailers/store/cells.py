@@ -35,6 +35,7 @@ AS_TEXT = re.compile(r'="(.*)"')  # how a cell is kept from becoming a number
 
 GENRE_BETWEEN = re.compile(r"[;,|/]")
 GENRE_NAMES = {**{genre: genre for genre in GENRES}, "science fiction": "sci-fi", "sci fi": "sci-fi", "scifi": "sci-fi"}
+MARKED, UNMARKED = ("yes", "true", "1", "1.0"), ("", "no", "false", "0", "0.0")
 SPLIT_WORDS = {
     **{f"{code}{rest}": code for code in (0, 1, 2) for rest in ("", ".0", ",0")},
     **{word: code for code, words in enumerate(("train training", "validation valid val dev", "test testing"))
@@ -176,6 +177,14 @@ def parse_genres(cell: str) -> tuple[str, ...]:
         )
     names = {GENRE_NAMES[genre] for genre in found}
     return tuple(genre for genre in GENRES if genre in names)
+
+
+def parse_verified(cell: str) -> bool | None:
+    """True, or None for no mark."""
+    word = cell.strip().lower()
+    if word not in (*MARKED, *UNMARKED):
+        raise ManifestError(f"'{shorten(cell)}' is neither yes nor empty", remedy="Correct it.")
+    return True if word in MARKED else None
 
 
 def parse_split(cell: str) -> int | None:

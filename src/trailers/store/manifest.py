@@ -1,7 +1,7 @@
 """The manifest: a CSV of trailers, from a stranger's hand until it has passed here.
 
-Columns: trailer and url are required; title, genres (joined by ``;``), split0, split1, split2 and
-poster are not. ``url`` is a link, a YouTube id or a path relative to the manifest; several
+Columns: trailer and url are required; title, genres (joined by ``;``), split0, split1, split2,
+poster and verified are not. ``url`` is a link, a YouTube id or a path relative to the manifest; several
 alternatives are joined by `` | `` and tried in that order.
 
 Read as spreadsheets write it (``store/table.py``), written in one form only.
@@ -29,13 +29,14 @@ from trailers.store.cells import (
     parse_split,
     parse_title,
     parse_urls,
+    parse_verified,
 )
 from trailers.store.table import Header, Table, read_header, read_rows
 from trailers.store.text import read_text, shorten
 from trailers.web.links import EXPLICIT, web_link
 
 REQUIRED = ("trailer", "url")
-COLUMNS = ("trailer", "title", "url", "genres", "split0", "split1", "split2", "poster")
+COLUMNS = ("trailer", "title", "url", "genres", "split0", "split1", "split2", "poster", "verified")
 
 # Column -> the names it goes by, in lower case, without blanks and underscores.
 SPELLINGS: Mapping[str, Sequence[str]] = {
@@ -53,6 +54,7 @@ SPELLINGS: Mapping[str, Sequence[str]] = {
     "split1": ("split1",),
     "split2": ("split2",),
     "poster": ("poster", "posterurl", "posterlink", "posterpath"),
+    "verified": ("verified",),
 }  # fmt: skip
 
 
@@ -113,6 +115,7 @@ def parsers_for(base: Path, *, links: bool = True) -> Parsers:
         "genres": parse_genres,
         **{f"split{n}": parse_split for n in SPLITS},
         "poster": partial(parse_poster, base=base),
+        "verified": parse_verified,
     }
 
 
@@ -134,7 +137,10 @@ def read_cells(table: Table, number: int, cells: Mapping[str, str], parsers: Par
 
 def as_trailer(found: Mapping[str, Any]) -> Trailer:
     splits = (found["split0"], found["split1"], found["split2"])
-    return Trailer(found["trailer"], found["url"], found["title"], found["genres"], splits, found["poster"])
+    return Trailer(
+        found["trailer"], found["url"], found["title"], found["genres"], splits, found["poster"],
+        verified=bool(found["verified"]),
+    )  # fmt: skip
 
 
 def check_ids(table: Table, trailers: Sequence[Trailer]) -> None:
@@ -152,13 +158,17 @@ def check_ids(table: Table, trailers: Sequence[Trailer]) -> None:
 
 
 def write_manifest(path: Path, trailers: Iterable[Trailer]) -> None:
+    """Write ``trailers``, with the column `verified` only where some are: others are as before it was there."""
+    given = list(trailers)
+    is_marked = any(trailer.verified for trailer in given)
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for trailer in trailers:
+    rows.writerow(COLUMNS if is_marked else COLUMNS[:-1])
+    for trailer in given:
         splits = ["" if code is None else code for code in trailer.splits]
         urls = join_urls(trailer.urls)
-        rows.writerow([trailer.trailer, trailer.title, urls, ";".join(trailer.genres), *splits, trailer.poster])
+        row = [trailer.trailer, trailer.title, urls, ";".join(trailer.genres), *splits, trailer.poster]
+        rows.writerow([*row, *(["yes" if trailer.verified else ""] if is_marked else ())])
     write_text(path, text.getvalue())
 
 

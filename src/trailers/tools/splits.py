@@ -10,7 +10,6 @@ out  the same manifest with split0, split1 and split2: 70 % train, 10 % validati
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from trailers.classifier import splits
-from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer
+from trailers.domain import SPLITS, Trailer
 from trailers.errors import ManifestError
+from trailers.plan.splitting import make_splits
 from trailers.store.atomic import write_text
 from trailers.store.manifest import moved, read_manifest, write_manifest
-from trailers.store.videos import shared_videos
 
 RANDOM_SPLITS = 10  # compared with, so that luck evens out
 
@@ -41,53 +40,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     trailers = read_manifest(arguments.manifest, links=False)
-    first = first_of_video(trailers, arguments.manifest.parent)
-    labelled = [trailer for trailer in trailers if trailer.genres and first[trailer.trailer] == trailer.trailer]
-    if len(labelled) < len(SUBSETS):
-        raise ManifestError(
-            f"{arguments.manifest}: {len(labelled)} trailers have genres; three subsets need at least three. "
-            "Fill in genres."
-        )
-    labels = np.array([[genre in trailer.genres for genre in GENRES] for trailer in labelled])
-    ours = [splits.stratify(labels, seed=arguments.seed + n) for n in SPLITS]
-    report = compare(labels, labelled, ours, arguments.seed)
-    codes = {trailer.trailer: tuple(int(split[n]) for split in ours) for n, trailer in enumerate(labelled)}
-    written = with_splits(trailers, first, codes)
+    try:
+        made = make_splits(trailers, arguments.manifest.parent, seed=arguments.seed)
+    except ManifestError as problem:
+        raise ManifestError(problem.what, where=arguments.manifest, remedy=problem.remedy) from None
+    report = compare(made.labels, made.labelled, made.codes, arguments.seed)
+    written = made.trailers
     write_manifest(arguments.output, moved(written, arguments.manifest.parent, arguments.output.parent))
     if arguments.report:
         write_text(arguments.report, json.dumps(report, indent=1) + "\n")
     print(as_text(report))
     counted = sum(bool(trailer.genres) for trailer in trailers)
     print(f"splits: {counted} trailers, {len(trailers) - counted} without genres in no subset: {arguments.output}")
-    if counted > len(labelled):
-        print(f"splits: {counted - len(labelled)} trailers go with another one that has the same video")
-
-
-def first_of_video(trailers: Sequence[Trailer], base: Path) -> dict[str, str]:
-    """Trailer id -> that of the first trailer with genres that shares a video with it, its own where none does."""
-    first = {trailer.trailer: trailer.trailer for trailer in trailers}
-    order = {name: place for place, name in enumerate(first)}
-
-    def leader(name: str) -> str:
-        while first[name] != name:
-            name = first[name]
-        return name
-
-    for group in shared_videos((trailer for trailer in trailers if trailer.genres), base):
-        leaders = sorted({leader(trailer.trailer) for trailer in group}, key=order.__getitem__)
-        first |= dict.fromkeys(leaders, leaders[0])
-    return {name: leader(name) for name in first}
-
-
-def with_splits(
-    trailers: Sequence[Trailer], first: Mapping[str, str], codes: Mapping[str, tuple[int, ...]]
-) -> list[Trailer]:
-    """The trailers with the ``codes`` of the first of their video; those without genres are in no subset."""
-    found = [codes[first[trailer.trailer]] if trailer.genres else (None,) * len(SPLITS) for trailer in trailers]
-    return [
-        dataclasses.replace(trailer, splits=(one, two, three))
-        for trailer, (one, two, three) in zip(trailers, found, strict=True)
-    ]
+    if counted > len(made.labelled):
+        print(f"splits: {counted - len(made.labelled)} trailers go with another one that has the same video")
 
 
 def compare(labels: np.ndarray, trailers: Sequence[Trailer], ours: Sequence[np.ndarray], seed: int) -> dict[str, Any]:

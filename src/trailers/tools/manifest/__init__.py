@@ -1,9 +1,11 @@
-"""Write a manifest: from a folder of videos, from a list of links, or from the published Trailers12k files.
+"""Write a manifest: from videos, links, the published Trailers12k files, or titles that were searched and reviewed.
 
 in   --folder FOLDER                       videos; ids are their names
      --links FILE                          one link per line, or a table with a column url (or link, youtube, ...)
      --trailers12k mtgc.csv --metadata F   labels and splits, with the record's metadata.json for the links
      --trailers12k mtgc.csv --links FILE   the same, with a table of links: columns trailer (or imdb, id, ...) and url
+     --titles titles.csv --decisions F     what reviewers accepted (`trailers review`), marked as verified, with splits
+     --titles titles.csv                   the best candidates of `snakemake search`, which nobody has seen, with splits
 out  --output manifest.csv                 what config.yaml's manifest names
 
 A manifest that is there is kept. --update adds what is new behind its rows, which stay as they are; --force
@@ -19,10 +21,12 @@ from pathlib import Path
 
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer, is_safe_id
 from trailers.errors import ManifestError
+from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest, write_manifest
 from trailers.store.videos import shared_videos, tell_shared
 from trailers.tools.manifest.folder import from_folder
 from trailers.tools.manifest.links import from_links
+from trailers.tools.manifest.searched import Choice, from_decisions, from_titles
 from trailers.tools.manifest.source import Source
 from trailers.tools.manifest.trailers12k import from_trailers12k, links_of_table, read_metadata
 from trailers.tools.manifest.update import added, losses
@@ -50,6 +54,28 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, metavar="FOLDER", help="a folder of videos")
     parser.add_argument("--links", type=Path, metavar="FILE", help="links: lines, or a CSV")
     parser.add_argument("--trailers12k", type=Path, metavar="CSV", help="the published mtgc.csv")
+    parser.add_argument("--titles", type=Path, metavar="CSV", help="titles whose trailers were searched for")
+    parser.add_argument("--decisions", type=Path, metavar="CSV", help="what reviewers decided, with --titles")
+    searched = parser.add_argument_group("with --titles")
+    searched.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where searches are")
+    searched.add_argument(
+        "--unreviewed", action="store_true", help="with --decisions: also the best candidates of titles not decided yet"
+    )
+    searched.add_argument(
+        "--min-score",
+        type=float,
+        default=50.0,
+        metavar="POINTS",
+        help="of a candidate that is taken without a review (%(default)g)",
+    )
+    searched.add_argument(
+        "--alternatives",
+        type=int,
+        default=2,
+        metavar="N",
+        help="further candidates, tried where the best one is gone (%(default)s)",
+    )
+    searched.add_argument("--seed", type=int, default=0, help="of the splits (%(default)s)")
     parser.add_argument("--metadata", type=Path, metavar="JSON", help="the published metadata.json, with --trailers12k")
     parser.add_argument(
         "--output", type=Path, default=Path("manifest.csv"), metavar="CSV", help="the manifest to write"
@@ -69,20 +95,34 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
-    check_output(output, [arguments.links, arguments.trailers12k, arguments.metadata])
+    inputs = [arguments.links, arguments.trailers12k, arguments.metadata, arguments.titles, arguments.decisions]
+    check_output(output, inputs)
     source = collect(arguments)
     if not arguments.without_links:
         for line in missing_links(source.trailers):
             log.info("%s", line)
-    linked = [trailer for trailer in source.trailers if trailer.urls or arguments.without_links]
+    linked: Sequence[Trailer] = [trailer for trailer in source.trailers if trailer.urls or arguments.without_links]
     if not linked:
         raise ManifestError("no title has a link, so there is nothing to write", remedy="Give links for the titles.")
     assert all(is_safe_id(trailer.trailer) for trailer in linked), linked
+    if arguments.titles is not None and not arguments.update:
+        linked = split(linked, output.parent, arguments.seed)
     trailers = beside_existing(output, Source(linked, source.given_ids), arguments)
     for group in shared_videos(trailers, output.parent):
         log.warning("%s", tell_shared(group))
     several = sum(len(trailer.urls) > 1 for trailer in trailers)
     log.info("%s: %s trailers%s", output, f"{len(trailers):,}", f", {several:,} with several links" if several else "")
+
+
+def split(trailers: Sequence[Trailer], base: Path, seed: int) -> Sequence[Trailer]:
+    """The trailers with three stratified splits, where enough of them have genres."""
+    from trailers.plan.splitting import make_splits
+
+    try:
+        return make_splits(trailers, base, seed=seed).trailers
+    except ManifestError as problem:
+        log.warning("no splits: %s", problem)
+        return trailers
 
 
 def check_output(output: Path, inputs: Sequence[Path | None]) -> None:
@@ -120,7 +160,10 @@ def beside_existing(output: Path, source: Source, arguments: argparse.Namespace)
 
 def collect(arguments: argparse.Namespace) -> Source:
     """The trailers that the flags ask for, those without a link among them."""
-    given = {name for name in ("folder", "links", "trailers12k", "metadata") if getattr(arguments, name) is not None}
+    names = ("folder", "links", "trailers12k", "metadata", "titles", "decisions")
+    given = {name for name in names if getattr(arguments, name) is not None}
+    if given in ({"titles"}, {"titles", "decisions"}):
+        return collect_titles(arguments)
     if given == {"folder"}:
         return from_folder(arguments.folder, arguments.output)
     if given == {"links"}:
@@ -141,5 +184,15 @@ def collect(arguments: argparse.Namespace) -> Source:
     found = ", ".join(f"--{name}" for name in sorted(given)) or "none"
     raise ManifestError(
         f"got {found} as the source",
-        remedy="Give one: --folder, --links, --trailers12k with --metadata, or --trailers12k with --links.",
+        remedy="Give one: --folder, --links, --trailers12k with --metadata or --links, or --titles with --decisions.",
     )
+
+
+def collect_titles(arguments: argparse.Namespace) -> Source:
+    if arguments.alternatives < 0:
+        raise ManifestError(f"--alternatives is {arguments.alternatives}", remedy="Give 0 or more.")
+    choice = Choice(Layout(arguments.results), arguments.min_score, arguments.alternatives)
+    if arguments.decisions is None:
+        return from_titles(arguments.titles, arguments.output, choice)
+    unseen = choice if arguments.unreviewed else None
+    return from_decisions(arguments.titles, arguments.output, arguments.decisions, unseen)

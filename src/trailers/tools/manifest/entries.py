@@ -19,7 +19,7 @@ from trailers.web.links import is_list, name_of
 
 log = logging.getLogger(__name__)
 
-LABELS = ("genres", *(f"split{n}" for n in SPLITS), "poster")  # of which a trailer has one each
+LABELS = ("genres", *(f"split{n}" for n in SPLITS), "poster", "verified")  # of which a trailer has one each
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,13 @@ def merged(name: str, members: Sequence[Entry], base: Path) -> Trailer:
     title = titles[0] if titles else one_line(original) if loses_letters(original) else ""
     first, second, third = (labels.get(f"split{n}") for n in SPLITS)
     return Trailer(
-        name, distinct(members, base), title, labels.get("genres", ()), (first, second, third), labels.get("poster", "")
+        name,
+        distinct(members, base),
+        title,
+        labels.get("genres", ()),
+        (first, second, third),
+        labels.get("poster", ""),
+        verified=labels.get("verified", False),
     )
 
 

@@ -1,0 +1,70 @@
+"""Three stratified splits of trailers; those that share a video share their subsets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trailers.classifier import splits
+from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer
+from trailers.errors import ManifestError
+from trailers.store.videos import shared_videos
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """The trailers with their splits, and what these were made of."""
+
+    trailers: list[Trailer]
+    labelled: list[Trailer]  # one per video, with genres
+    labels: np.ndarray  # bool (labelled, genres)
+    codes: list[np.ndarray]  # of each split: the subset of every one of ``labelled``
+
+
+def make_splits(trailers: Sequence[Trailer], base: Path, *, seed: int) -> Splitting:
+    """Stratified splits of ``trailers``, whose paths are relative to ``base``.
+
+    Raises:
+        ManifestError: too few have genres.
+    """
+    first = first_of_video(trailers, base)
+    labelled = [trailer for trailer in trailers if trailer.genres and first[trailer.trailer] == trailer.trailer]
+    if len(labelled) < len(SUBSETS):
+        raise ManifestError(
+            f"{len(labelled)} trailers have genres; three subsets need at least three", remedy="Fill in genres."
+        )
+    labels = np.array([[genre in trailer.genres for genre in GENRES] for trailer in labelled])
+    ours = [splits.stratify(labels, seed=seed + n) for n in SPLITS]
+    codes = {trailer.trailer: tuple(int(split[n]) for split in ours) for n, trailer in enumerate(labelled)}
+    return Splitting(with_splits(trailers, first, codes), labelled, labels, ours)
+
+
+def first_of_video(trailers: Sequence[Trailer], base: Path) -> dict[str, str]:
+    """Trailer id -> that of the first trailer with genres that shares a video with it, its own where none does."""
+    first = {trailer.trailer: trailer.trailer for trailer in trailers}
+    order = {name: place for place, name in enumerate(first)}
+
+    def leader(name: str) -> str:
+        while first[name] != name:
+            name = first[name]
+        return name
+
+    for group in shared_videos((trailer for trailer in trailers if trailer.genres), base):
+        leaders = sorted({leader(trailer.trailer) for trailer in group}, key=order.__getitem__)
+        first |= dict.fromkeys(leaders, leaders[0])
+    return {name: leader(name) for name in first}
+
+
+def with_splits(
+    trailers: Sequence[Trailer], first: Mapping[str, str], codes: Mapping[str, tuple[int, ...]]
+) -> list[Trailer]:
+    """The trailers with the ``codes`` of the first of their video; those without genres are in no subset."""
+    found = [codes[first[trailer.trailer]] if trailer.genres else (None,) * len(SPLITS) for trailer in trailers]
+    return [
+        dataclasses.replace(trailer, splits=(one, two, three))
+        for trailer, (one, two, three) in zip(trailers, found, strict=True)
+    ]
