@@ -49,7 +49,7 @@ def test_the_colours_of_the_subsets_stay_apart_for_colour_blind_readers(deficien
 
 
 def test_a_figure_of_a_page_follows_its_colours_and_brings_no_id_twice():
-    drawing = on_page(lambda: draw_genres(genre_counts([])))
+    drawing = on_page(lambda: draw_genres(genre_counts([])), "genres")
     assert drawing.startswith("<svg")
     assert "currentColor" in drawing
     assert "#010203" not in drawing

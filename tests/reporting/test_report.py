@@ -15,6 +15,7 @@ from trailers.domain import GENRES, Clip, Shot
 from trailers.errors import StoreError
 from trailers.reporting import report
 from trailers.reporting.places import without_places
+from trailers.reporting.report import dataset
 from trailers.reporting.report.experiments import not_real
 from trailers.stages.outcome import troubles
 from trailers.store.embeddings import write_embedding
@@ -34,6 +35,13 @@ late,,late.mp4,drama,1,1,1
 STRATEGY, BACKBONE = "shot24", "timm:tiny"
 TRAILERS = ("good", "fine", "gone", "late")
 (SHARD,) = make_shards(TRAILERS, size=100)
+
+
+@pytest.fixture(autouse=True)
+def _plain(request, monkeypatch):
+    """Without the figures of the data set, which take a second to draw; the tests of the parts draw them."""
+    if request.module.__name__.endswith("test_report"):
+        monkeypatch.setattr(dataset, "draw_figures", lambda *_: {})
 
 
 @pytest.fixture
@@ -84,6 +92,7 @@ def study(tmp_path):
         shards=None,
         metrics=[],
         settings={},
+        metadata=[],
         tables=None,
         figures=None,
         results=layout.root,
@@ -360,7 +369,7 @@ def test_every_entry_of_the_contents_leads_to_a_section(study):
     entries = re.findall(r'<li><a href="#(\w+)">([^<]*)</a>', html)
     sections = re.findall(r'<h2 id="(\w+)">([^<]*)</h2>', html)
     assert entries == sections
-    assert len(entries) == 8
+    assert len(entries) == 9
 
 
 def luminance(colour):

@@ -195,6 +195,16 @@ def page_clips(plan, shard):
     return [LAYOUT.ledger("clips", shard, clips) for clips in strategies]
 
 
+def there(question):
+    """Those files that exist: the report shows what they say, does without them, and is made anew when they come."""
+    return lambda wildcards: [
+        path for path in plainly(question)() if Path(path).exists()
+    ]
+
+
+METADATA = config["metadata"] or []
+
+
 def metadata_flags():
     """Of what config.yaml knows of the titles beyond the manifest."""
     path = config["metadata"]

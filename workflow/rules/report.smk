@@ -1,6 +1,6 @@
 # What came of a study: counts, failures, shots and clips, metrics (Sec. 3, 7).
 #
-# in   all ledgers and metrics of the study
+# in   all ledgers and metrics of the study; its pages and what the stage quality found, as far as they are there
 # out  results/report/index.html; the demo's is results/report/demo/index.html
 
 
@@ -8,8 +8,11 @@ rule report:
     input:
         ledgers=later(STUDY.all_ledgers),
         metrics=later(STUDY.metrics),
+        pages=there(STUDY.page_ledgers),
+        quality=there(STUDY.quality_ledgers),
+        metadata=METADATA,
     output:
-        STUDY.report(),
+        report(STUDY.report(), category="Reports", labels={"of": "The run"}),
     log:
         "logs/report/study.log",
     conda:
@@ -21,7 +24,7 @@ rule report:
         manifest=str(STUDY.manifest),
         ledgers=later(STUDY.ledger_flags),
         settings=settings_of(STUDY),
-        more="",
+        more=metadata_flags(),
     shell:
         "python -m trailers report --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics:q}"
         " --settings {params.settings:q} {params.more} --output {output:q} >{log:q} 2>&1"
@@ -31,8 +34,10 @@ use rule report as report_demo with:
     input:
         ledgers=later(DEMO.all_ledgers),
         metrics=later(DEMO.metrics),
+        pages=later(DEMO.page_ledgers),
+        quality=there(DEMO.quality_ledgers),
     output:
-        DEMO.report(),
+        report(DEMO.report(), category="Reports", labels={"of": "The demo"}),
     log:
         "logs/report/demo.log",
     params:
@@ -46,17 +51,20 @@ use rule report as report_tables with:
     input:
         ledgers=later(TABLES.all_ledgers),
         metrics=later(TABLES.possible_metrics),
+        pages=there(TABLES.page_ledgers),
+        quality=there(TABLES.quality_ledgers),
+        metadata=METADATA,
         tables="results/tables/tables.json",
         figures="results/figures/figures.json",
     output:
-        TABLES.report(),
+        report(TABLES.report(), category="Reports", labels={"of": "The paper's study"}),
     log:
         "logs/report/tables.log",
     params:
         manifest=str(TABLES.manifest),
         ledgers=later(TABLES.ledger_flags),
         settings=settings_of(TABLES),
-        more="--tables results/tables/tables.html --figures results/figures",
+        more=f"--tables results/tables/tables.html --figures results/figures {metadata_flags()}",
 
 
 use rule report as report_replicate with:
@@ -65,7 +73,11 @@ use rule report as report_replicate with:
         metrics=later(PLAN.replication.metrics),
         tables="results/replicate/tables/tables.json",
     output:
-        PLAN.replication.report(),
+        report(
+            PLAN.replication.report(),
+            category="Reports",
+            labels={"of": "The published vectors"},
+        ),
     log:
         "logs/report/replicate.log",
     params:

@@ -25,7 +25,7 @@ rule make_tables:
 rule make_figures:
     input:
         ledgers=later(TABLES.shot_ledgers),
-        metadata=config["metadata"] or [],
+        metadata=METADATA,
         tables="results/tables/tables.json",
     output:
         "results/figures/figures.json",

@@ -9,6 +9,7 @@ normalised        float, inside ``trailers.backbones.embedder``; so padding is b
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -73,6 +74,12 @@ class Transform:
         how = self.interpolation + (", antialias" if self.antialias else "")
         crop = f"centre crop {self.crop[0]}x{self.crop[1]}" + (" (down)" if self.crop_rounding == "down" else "")
         return f"resize {size} ({how}), {crop}, (x / 255 - {self.mean}) / {self.std}"
+
+
+def resized_side(transform: str) -> int | None:
+    """The short side in px to which a transform resizes, from what ``str`` says of it; None where it says nothing."""
+    match = re.match(r"resize (?:short side (\d+)|(\d+)x(\d+)) ", transform)
+    return min(int(side) for side in match.groups() if side) if match else None
 
 
 @dataclass(frozen=True)

@@ -155,3 +155,18 @@ Counts = Mapping[str, int]
 def positives(labels: np.ndarray, genres: Sequence[str]) -> Counts:
     """Genre -> trailers that have it."""
     return {genre: int(count) for genre, count in zip(genres, np.asarray(labels).sum(axis=0), strict=True)}
+
+
+def precision_recall(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Recall and precision (points,) in [0, 1] of the curve whose area ``areas`` gives; it begins at (0, 1).
+
+    Args:
+        labels: (trailers,), 0 or 1; at least one is 1.
+        scores: (trailers,).
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits, ranked = np.cumsum(np.asarray(labels)[order]), np.asarray(scores)[order]
+    # Only the last of equal scores is a point of the curve.
+    points = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    recall, precision = hits[points] / hits[-1], hits[points] / (points + 1)
+    return np.insert(recall, 0, 0.0), np.insert(precision, 0, 1.0)

@@ -121,7 +121,7 @@ def overview(
     links = sum(any(web_link(url) for url in trailer.urls) for trailer in trailers)
     own = {
         "trailers": f"{len(trailers):,}",
-        "checked by a person": "not recorded",
+        "checked by a person": f"{sum(trailer.verified for trailer in trailers):,}",
         "genres": str(len(genres)),
         "genres per trailer (cardinality)": f"{labels['cardinality']:.2f}" if labelled else "",
         "share of the genres per trailer (density)": f"{labels['density']:.3f}" if labelled else "",

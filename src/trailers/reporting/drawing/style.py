@@ -69,18 +69,19 @@ NO_METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def on_page(draw: Callable[[], Figure]) -> str:
-    """The figure as an SVG element in the colours of the page that holds it."""
+def on_page(draw: Callable[[], Figure], name: str) -> str:
+    """The figure as an SVG element in the colours of the page that holds it; ``name`` is no other figure's of it."""
     import matplotlib as mpl
 
-    with mpl.rc_context({**TYPE, **PAGE_TYPE, "svg.hashsalt": "trailers"}):
+    # Ids are drawn from the salt: an id stands only once in a page.
+    with mpl.rc_context({**TYPE, **PAGE_TYPE, "svg.hashsalt": name}):
         text = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         draw().savefig(text, format="svg", transparent=True, metadata=nothing)
     drawing = text.getvalue()
     for colour, name in ON_PAGE:
         drawing = drawing.replace(colour, name)
-    # Groups are numbered in each figure anew, but an id stands only once in a page. Nothing refers to these.
+    # Groups are numbered anew in each figure, and nothing refers to them.
     drawing = re.sub(r' id="[A-Za-z0-9]+(?:\.[a-z]+)?_\d+"', "", drawing)
     return drawing[drawing.index("<svg") :]
 

@@ -38,7 +38,7 @@ def draw_titles(counts: Mapping[str, Any]) -> Figure:
     rows = math.ceil(len(drawn) / 2)
     heights = [3.0 if row == 0 and counts["countries"]["titles"] + counts["languages"]["titles"] else 2.0
                for row in range(rows)]  # fmt: skip
-    figure = new_figure(WIDTH if len(drawn) > 1 else WIDTH / 2, sum(heights))
+    figure = new_figure(WIDTH, sum(heights))
     places = figure.subplots(rows, min(2, len(drawn)), squeeze=False, height_ratios=heights).ravel()
     for letter, axes, draw in zip("abcd", places, drawn, strict=False):
         draw(axes)

@@ -16,6 +16,7 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,24 @@ from trailers import __version__
 from trailers.classifier.metrics import CONVENTIONS, METRICS
 from trailers.domain import GENRES
 from trailers.errors import SystemicError
+from trailers.reporting.drawing.curves import draw_scores
 from trailers.reporting.drawing.histogram import draw_shots_on_page
 from trailers.reporting.drawing.style import on_page
 from trailers.reporting.places import shown_path, without_places
 from trailers.reporting.report.counts import clip_statistics, describe_backbones, frame_statistics
-from trailers.reporting.report.experiments import not_real, read_experiments, why_no_metrics
+from trailers.reporting.report.dataset import describe_set
+from trailers.reporting.report.doubts import doubts, flagged
+from trailers.reporting.report.experiments import Experiment, not_real, read_experiments, why_no_metrics
+from trailers.reporting.report.pages import Pages
+from trailers.reporting.report.predictions import Predictions, examples, genre_scores, read_predictions
 from trailers.reporting.report.shots import read_lengths, shot_statistics
+from trailers.reporting.report.sources import source_tables
 from trailers.reporting.report.stages import Stage, read_stages, trailer_rows
 from trailers.reporting.templates import render
 from trailers.stages.outcome import Group, alarms, nothing_usable, troubles, warnings
 from trailers.store.atomic import write_text
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, STATUSES
+from trailers.store.ledger import OK, STATUSES, LedgerRow, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.shards import shard_files
 
@@ -71,6 +78,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
     lengths = read_lengths((row for row in shots.rows.values() if row.status == OK), layout)
     backbones = describe_backbones(stages, layout)
     experiments = read_experiments(arguments.metrics)
+    predictions = read_predictions(arguments.metrics)
     rows = trailer_rows(trailers, stages, lengths)
     return {
         "manifest": shown_path(arguments.manifest),
@@ -98,8 +106,36 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "genres": GENRES,
         "rows": rows,
         "settings": without_places(arguments.settings),
+        "pages": Pages(layout, arguments.output),
+        "titles": {trailer.trailer: trailer.title for trailer in trailers},
+        "doubts": doubts(trailers, arguments.manifest.parent, stages, lengths.shots, backbones) if stages else [],
+        "flagged": [shown_group(group) for group in flagged(quality_rows(named, layout))],
+        "sources": source_tables(stages),
+        "dataset": describe_set(trailers, stages, backbones, arguments.metadata, draw=not arguments.figures),
+        "curves": draw_curves(predictions),
+        **shown_examples(experiments, predictions),
         "versions": versions(),
     }
+
+
+def draw_curves(predictions: Mapping[str, Sequence[Predictions]]) -> dict[str, str]:
+    """Experiment -> SVG, of those whose test sets have a genre."""
+    scores = {name: genre_scores(splits) for name, splits in predictions.items()}
+    return {name: on_page(partial(draw_scores, own), f"curves {name}") for name, own in scores.items() if own}
+
+
+def shown_examples(
+    experiments: Sequence[Experiment], predictions: Mapping[str, Sequence[Predictions]]
+) -> dict[str, Any]:
+    """The predictions of the first experiment that kept them: pictures of all would be too many."""
+    name = next((experiment.name for experiment in experiments if experiment.name in predictions), "")
+    return {"examples_of": name, "examples": examples(predictions[name]) if name else []}
+
+
+def quality_rows(ledgers: Sequence[Path], layout: Layout) -> dict[str, LedgerRow]:
+    """What the stage quality said of the trailers of these shards, as far as it was run."""
+    paths = [layout.ledger("quality", shard) for shard in dict.fromkeys(path.stem for path in ledgers)]
+    return {trailer: row for path in paths if path.exists() for trailer, row in read_ledger(path).items()}
 
 
 def what_needs_a_look(stages: Sequence[Stage], trailers: Sequence[str]) -> dict[str, Any]:
@@ -114,7 +150,7 @@ def what_needs_a_look(stages: Sequence[Stage], trailers: Sequence[str]) -> dict[
 
 
 def histogram(durations: Mapping[int, int]) -> str:
-    return on_page(lambda: draw_shots_on_page(durations, bar_frames=BAR_FRAMES, last=LAST_BAR))
+    return on_page(lambda: draw_shots_on_page(durations, bar_frames=BAR_FRAMES, last=LAST_BAR), "shots")
 
 
 def shown_group(group: Group) -> Group:
@@ -157,6 +193,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="of all experiments and splits"
     )
+    parser.add_argument(
+        "--metadata", type=Path, nargs="*", default=[], metavar="FILE",
+        help="year, countries and languages of titles: CSV, or the published metadata.json",
+    )  # fmt: skip
     parser.add_argument("--settings", type=sections, default={}, metavar="JSON", help="stage -> key -> value, to show")
     parser.add_argument("--tables", type=Path, metavar="HTML", help="tables.html of the stage tables, to show")
     parser.add_argument("--figures", type=Path, metavar="FOLDER", help="of the stage figures, whose SVG to show")

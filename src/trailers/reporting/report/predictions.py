@@ -1,0 +1,99 @@
+"""What experiments said of the trailers of their test sets: curves, and the clearest and the worst predictions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trailers.classifier.metrics import areas, precision_recall
+from trailers.domain import GENRES
+from trailers.errors import StoreError
+from trailers.reporting.drawing.curves import GenreScores
+from trailers.store.experiment import PREDICTIONS, read_metrics
+from trailers.store.experiment_files import read_table
+
+log = logging.getLogger(__name__)
+
+SHOWN = 4  # trailers of a kind per genre
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The test trailers of one split. ``probabilities`` and ``labels`` are (trailers, genres)."""
+
+    trailers: tuple[str, ...]
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Of one genre, trailers with the probability that they were given."""
+
+    genre: str
+    found: tuple[tuple[str, float], ...]  # have it, most probable first
+    missed: tuple[tuple[str, float], ...]  # have it, least probable first
+    claimed: tuple[tuple[str, float], ...]  # do not have it, most probable first
+
+
+def read_predictions(metrics: Sequence[Path]) -> dict[str, list[Predictions]]:
+    """Experiment -> what was predicted on each of its splits; without those whose predictions are not kept."""
+    found: dict[str, list[Predictions]] = {}
+    for path in metrics:
+        try:
+            name = str(read_metrics(path)["experiment"])
+            own = test_rows(read_table(path.with_name(PREDICTIONS)))
+        except StoreError as problem:
+            log.warning("report: %s", problem)
+            continue
+        found.setdefault(name, []).append(own)
+    return found
+
+
+def test_rows(rows: Sequence[Sequence[str]]) -> Predictions:
+    chosen = [row for row in rows if row[1] == "test"]
+    numbers = np.array([row[2:] for row in chosen], np.float64).reshape(len(chosen), 2 * len(GENRES))
+    return Predictions(
+        tuple(row[0] for row in chosen), numbers[:, : len(GENRES)], numbers[:, len(GENRES) :].astype(int)
+    )
+
+
+def genre_scores(splits: Sequence[Predictions]) -> list[GenreScores]:
+    """Areas and curves of each genre that some test set has; a split without a trailer of the genre gives none."""
+    scores = []
+    for number, genre in enumerate(GENRES):
+        known = [(split.labels[:, number], split.probabilities[:, number]) for split in splits]
+        known = [(labels, said) for labels, said in known if labels.any()]
+        if not known:
+            continue
+        scores.append(
+            GenreScores(
+                genre,
+                tuple(100 * float(areas(labels[None], said[None])["trapezoid"][0]) for labels, said in known),
+                tuple(100 * float(labels.mean()) for labels, _ in known),
+                tuple(precision_recall(labels, said) for labels, said in known),
+            )
+        )
+    return scores
+
+
+def examples(splits: Sequence[Predictions], count: int = SHOWN) -> list[Examples]:
+    """Of each genre the clearest finds, misses and false claims; a trailer of several test sets counts in the first."""
+    seen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for split in splits:
+        for trailer, said, labels in zip(split.trailers, split.probabilities, split.labels, strict=True):
+            seen.setdefault(trailer, (said, labels))
+    return [examples_of(number, genre, seen, count) for number, genre in enumerate(GENRES)]
+
+
+def examples_of(number: int, genre: str, seen: Mapping[str, tuple[np.ndarray, np.ndarray]], count: int) -> Examples:
+    with_it = [(trailer, float(said[number])) for trailer, (said, labels) in seen.items() if labels[number]]
+    without = [(trailer, float(said[number])) for trailer, (said, labels) in seen.items() if not labels[number]]
+    falling = sorted(with_it, key=lambda each: -each[1])
+    found = falling[:count]
+    missed = [each for each in falling[::-1] if each not in found][:count]
+    return Examples(genre, tuple(found), tuple(missed), tuple(sorted(without, key=lambda each: -each[1])[:count]))
