@@ -142,7 +142,12 @@ def test_every_section_of_the_config_has_the_fields_of_its_stage():
         module = importlib.import_module(f"trailers.stages.{stage}")
         kinds = [getattr(module, name) for name in ("Settings", "Effort") if hasattr(module, name)]
         fields = {field.name for kind in kinds for field in dataclasses.fields(kind)}
-        own_keys = {"search": {"titles"}, "clips": {"strategies"}, "embed": {"backbones"}, "quality": {"exclude"}}
+        own_keys = {
+            "search": {"titles"},
+            "clips": {"strategies"},
+            "embed": {"backbones"},
+            "quality": {"exclude", "duplicate_share"},
+        }
         extra = own_keys.get(stage, set())
         assert set(config[stage]) == fields | extra, stage
         assert set(schema["properties"][stage]["properties"]) == fields | extra, stage

@@ -107,6 +107,21 @@ def test_packs_made_elsewhere_take_the_place_of_embeddings(folder):
     assert asked.users.shot_flags() == "--results 'my packs' --ledgers 'my packs/ledger/shots/x.tsv'"
 
 
+def test_flags_that_leave_trailers_out_make_quality_a_part_of_the_study_and_of_no_other(folder):
+    asked = plan(quality={"exclude": ["black"]})
+    assert ("quality",) in asked.users.stages
+    assert asked.excluded_of("default") == ["results/quality/excluded.csv"]
+    assert ("quality",) not in asked.demo.stages
+    assert asked.excluded_of("demo") == []
+    assert ("quality",) not in plan().users.stages
+    assert plan().excluded_of("default") == []
+
+
+def test_packs_made_elsewhere_have_no_flags_that_could_leave_trailers_out(folder):
+    with pytest.raises(ConfigError, match=r"quality\.exclude: leaves trailers out by flags"):
+        plan(quality={"exclude": ["black"]}, packs="elsewhere")
+
+
 def test_a_folder_of_ledgers_stands_for_thousands(folder):
     flags = plan().users.ledger_flags_of([("shots",), ("embed", "shot24", "timm:vit.dino")])
     assert flags == "--ledgers results/ledger/shots results/ledger/embed/shot24/timm-vit.dino --shards s2"

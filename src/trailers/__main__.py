@@ -29,6 +29,7 @@ TOOLS = {
     "manifest": "write a manifest from a folder, a list of links, or the Trailers12k files",
     "splits": "make three splits of a manifest by second-order iterative stratification",
     "synthetic": "make synthetic embeddings with a known signal",
+    "exclude": "list the trailers that flags leave out of training",
     "predict": "tell the genres of new trailers with a trained experiment",
     "demo": "make the demo's videos",
     "doctor": "look whether this machine has all it needs",

@@ -12,6 +12,7 @@ from classify_lab import FILES, classify, make_pack, make_trailers, rows, words
 from trailers.__main__ import main
 from trailers.domain import GENRES, Trailer
 from trailers.stages.classify.study import log_shared
+from trailers.store.duplicates import Excluded, write_rows
 from trailers.store.experiment import read_weights
 from trailers.store.manifest import write_manifest
 
@@ -218,3 +219,18 @@ def test_a_video_in_two_subsets_of_the_split_is_told(tmp_path, caplog):
         "classify: a, b: the same video, and of split1 a in train, b in test",
         "classify: a, b: the same video, and of split2 a in train, b in validation",
     ]
+
+
+def test_a_flagged_trailer_takes_no_part_and_its_flags_are_told(study, caplog):
+    caplog.set_level("INFO")
+    before = classify(study)
+    assert "flagged" not in before["left_out"]
+    rows_out = [Excluded("t000", "black", "black for 3.2 s"), Excluded("t000", "dark", "12 of 255")]
+    write_rows(study / "excluded.csv", rows_out, Excluded, {})
+    after = classify(study, "--excluded", str(study / "excluded.csv"))
+    assert after["trailers"]["train"] == before["trailers"]["train"] - 1
+    assert after["left_out"]["flagged"] == 1
+    assert after["fingerprint"] != before["fingerprint"]
+    (left,) = rows(study / "out" / "left_out.csv")
+    assert (left["trailer"], left["reason"], left["subset"]) == ("t000", "flagged: black dark", "train")
+    assert "1 trailers are left out, flagged: t000" in caplog.text

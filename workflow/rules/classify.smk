@@ -32,6 +32,7 @@ rule pack:
 rule classify:
     input:
         packs=for_experiment(PLAN.packs_of),
+        excluded=for_experiment(PLAN.excluded_of),
     output:
         LAYOUT.experiment("{experiment}", "{split}") / "metrics.json",
     log:
@@ -46,9 +47,7 @@ rule classify:
         mem_mb=grown(4000),
         runtime=grown(240),
     params:
-        flags=lambda wildcards: flags(
-            classify.Settings, PLAN.experiment(wildcards.experiment)
-        ),
+        flags=training_flags,
         manifest=lambda wildcards: str(
             PLAN.by_experiment[wildcards.experiment].manifest
         ),

@@ -149,6 +149,13 @@ def gpu_threads(wildcards):
     return threads_per_gpu(cores if nodes is None else None, gpus)
 
 
+def training_flags(wildcards):
+    """What shapes a training: its settings, and the list of trailers that flags leave out where there is one."""
+    settings = flags(classify.Settings, PLAN.experiment(wildcards.experiment))
+    excluded = [f"--excluded={path}" for path in PLAN.excluded_of(wildcards.experiment)]
+    return " ".join([settings, *map(shlex.quote, excluded)])
+
+
 def training_threads(wildcards):
     """Threads of a training: on one machine the run's cores shared out among the trainings it may have."""
     cores, nodes = (

@@ -2,6 +2,10 @@
 #
 # in   results/normalise/{trailer}.frames.h5 and .mp4, results/shots/{trailer}.csv
 # out  results/quality/{trailer}.json: flags with reasons and times, the active picture, fingerprints of pictures
+#      results/quality/duplicates.csv: trailers that are copies of each other
+#      results/quality/excluded.csv: trailers that the flags of quality.exclude leave out of training and tests
+
+from trailers.stages import duplicates
 
 
 rule quality_of_shard:
@@ -45,7 +49,49 @@ rule quality_one:
         "python -m trailers quality --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
+rule duplicates_of_study:
+    input:
+        ledgers=later(STUDY.quality_ledgers),
+    output:
+        LAYOUT.duplicates(),
+    log:
+        "logs/quality/duplicates.log",
+    conda:
+        "../../envs/media.yaml"
+    resources:
+        mem_mb=grown(8000),
+        runtime=grown(120),
+    params:
+        flags=flags(duplicates.Settings, config["quality"]),
+        manifest=str(STUDY.manifest),
+        splits=later(reruns.splits, STUDY),
+        ledgers=later(STUDY.ledger_flags_of, [("quality",)]),
+    shell:
+        "python -m trailers duplicates --manifest {params.manifest:q} {params.ledgers} {params.flags} --output {output:q}"
+        " >{log:q} 2>&1"
+
+
+rule excluded_of_study:
+    input:
+        ledgers=later(STUDY.quality_ledgers),
+        duplicates=LAYOUT.duplicates(),
+    output:
+        LAYOUT.excluded(),
+    log:
+        "logs/quality/excluded.log",
+    localrule: True
+    conda:
+        "../../envs/media.yaml"
+    params:
+        flags=shlex.join(STUDY.excluded_flags),
+        manifest=str(STUDY.manifest),
+        ledgers=later(STUDY.ledger_flags_of, [("quality",)]),
+    shell:
+        "python -m trailers exclude --manifest {params.manifest:q} {params.ledgers} --duplicates {input.duplicates:q}"
+        " --flags {params.flags} --output {output:q} >{log:q} 2>&1"
+
+
 rule quality:
     input:
-        target(STUDY, STUDY.quality_ledgers),
+        target(STUDY, STUDY.quality_files),
     localrule: True

@@ -107,6 +107,11 @@ def labels(plan: Plan, experiment: str) -> str:
     return digest([[row.trailer, row.genres, row.splits] for row in plan.by_experiment[experiment].trailers])
 
 
+def splits(study: Study) -> str:
+    """Changes when trailers or their splits do, and only then."""
+    return digest([[row.trailer, row.splits] for row in study.trailers])
+
+
 def attempts(plan: Plan, stage: str, shard: str, *variant: str) -> int:
     """How many runs of this shard left temporary failures: one more asks for another run."""
     return read_attempts(plan.layout.attempts(stage, shard, *variant))

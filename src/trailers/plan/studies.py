@@ -95,6 +95,10 @@ class Plan:
         """An experiment's own settings over those of config.yaml, classify."""
         return {**self.config["classify"], **self.by_experiment[name].experiments[name]}
 
+    def excluded_of(self, experiment: str) -> list[str]:
+        """The file of the trailers that flags leave out of an experiment, where they do."""
+        return self.by_experiment[experiment].excluded()
+
     def packs_of(self, experiment: str) -> list[str]:
         row = self.experiment(experiment)
         return [self.by_experiment[experiment].pack(row["clips"], backbone) for backbone in row["backbones"]]
@@ -122,7 +126,13 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
     shared: dict[str, Any] = {
         "layout": Layout(RESULTS), "shard_size": config["shard_size"], "weights_dir": weights_dir,
     }  # fmt: skip
+    if config["packs"] and config["quality"]["exclude"]:
+        raise ConfigError(
+            "leaves trailers out by flags, which packs made elsewhere lack", where="config.yaml, quality.exclude",
+            remedy="Set it to [], or packs to null.",
+        )  # fmt: skip
     own: dict[str, Any] = {
+        "excluded_flags": config["quality"]["exclude"],
         "manifest": Path(config["manifest"]), "made_elsewhere": Path(config["packs"]) if config["packs"] else None,
     }  # fmt: skip
     users = Study(

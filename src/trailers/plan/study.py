@@ -56,6 +56,7 @@ class Study:
     has_posters: bool = False  # whether posters are downloaded where the manifest names them
     prerequisites: tuple[str, ...] = field(default=())  # files that are made before anything is downloaded
     base: Path | None = None  # what paths in the manifest are relative to, where that is not its folder
+    excluded_flags: Sequence[str] = ()  # of the stage quality, whose trailers take no part in training and tests
     known_splits: tuple[int, ...] | None = None  # where they are known before the manifest is made
 
     @cached_property
@@ -114,6 +115,11 @@ class Study:
         """The pages; there are none where packs were made elsewhere."""
         return () if self.made_elsewhere else (("pages",),)
 
+    @property
+    def quality_stages(self) -> tuple[Stage, ...]:
+        """Where flags leave trailers out, everything needs them."""
+        return (("quality",),) if self.excluded_flags and not self.made_elsewhere else ()
+
     @cached_property
     def all_strategies(self) -> tuple[str, ...]:
         """The clip strategies of all pairs, those that are asked for first."""
@@ -124,7 +130,7 @@ class Study:
         """Everything that writes ledgers; nothing does where packs were made elsewhere."""
         if self.made_elsewhere:
             return ()
-        return (*registry.asked(self.pairs), *self.poster_stages)
+        return (*registry.asked(self.pairs), *self.quality_stages, *self.poster_stages)
 
     def ledgers(self, stage: str, *variant: str) -> list[str]:
         shards = self.poster_shards if stage == "posters" else self.shards
@@ -144,6 +150,13 @@ class Study:
 
     def quality_ledgers(self) -> list[str]:
         return self.ledgers("quality")
+
+    def excluded(self) -> list[str]:
+        """The file of the trailers that flags leave out; none where no flag does."""
+        return [str(self.layout.excluded())] if self.quality_stages else []
+
+    def quality_files(self) -> list[str]:
+        return [*self.quality_ledgers(), str(self.layout.duplicates()), *self.excluded()]
 
     def shot_ledgers(self) -> list[str]:
         """Those of the shots; packs made elsewhere may bring their own."""

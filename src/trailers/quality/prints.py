@@ -7,7 +7,7 @@ A cut-off border changes it, so each picture also has fingerprints of views of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -49,6 +49,11 @@ def prints_of(grey: np.ndarray, box: tuple[float, float, float, float]) -> tuple
     """
     drawn = [draw(grey, zoomed(box, *kept)) for kept in VIEWS.values()]
     return np.stack([signs(picture) for picture in drawn]), drawn[0].std(axis=(1, 2)) >= PLAIN
+
+
+def stacked(prints: Mapping[str, np.ndarray], views: Iterable[str]) -> np.ndarray:
+    """uint8 (views, pictures, 16) of what was kept by view. Raises KeyError where one is missing."""
+    return np.stack([prints[view] for view in views])
 
 
 def zoomed(box: tuple[float, float, float, float], width: float, height: float) -> tuple[float, float, float, float]:

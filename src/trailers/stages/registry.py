@@ -128,6 +128,7 @@ class StudyEntry:
 
 
 STUDY_STAGES = (
+    StudyEntry("duplicates", "find trailers that are copies of each other"),
     StudyEntry("pack", "put the embeddings of all trailers into one file for training"),
     StudyEntry("classify", "train and test a genre classifier"),
 )

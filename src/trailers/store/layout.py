@@ -53,6 +53,14 @@ class Layout:
         """Flags, the active picture, and fingerprints of pictures."""
         return self.root / "quality" / f"{trailer}.json"
 
+    def duplicates(self) -> Path:
+        """Which trailers are copies of each other."""
+        return self.root / "quality" / "duplicates.csv"
+
+    def excluded(self) -> Path:
+        """Which trailers take no part in training and tests, and why."""
+        return self.root / "quality" / "excluded.csv"
+
     def clips(self, strategy: str, trailer: str) -> Path:
         return self.root / "clips" / strategy / f"{trailer}.csv"
 

@@ -24,6 +24,7 @@ from trailers.stages.classify.settings import Effort, Settings, recipe_of
 from trailers.stages.classify.study import log_shared, log_study, make_study
 from trailers.stages.stage import Problem, own_files
 from trailers.store import experiment
+from trailers.store.duplicates import Excluded, flags_by_trailer, read_rows
 from trailers.store.experiment_files import check_experiment, files_of
 from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest
@@ -37,6 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--packs", type=Path, nargs="+", required=True, help="a pack for each backbone")
     parser.add_argument("--experiment", required=True, metavar="NAME", help="recorded in the metrics")
     parser.add_argument("--split", type=int, choices=SPLITS, required=True)
+    parser.add_argument("--excluded", type=Path, metavar="CSV", help="excluded.csv: trailers that flags leave out")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the five files go")
     parser.add_argument(
         "--threads", type=int, metavar="N", help="processor cores to use; the numbers stay the same (the job's)"
@@ -50,7 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = recipe_of(settings)
     packs = [open_pack(path) for path in arguments.packs]
     trailers = read_manifest(arguments.manifest, links=False)
-    study = make_study(trailers, packs, arguments.split)
+    flagged = flags_by_trailer(read_rows(arguments.excluded, Excluded)) if arguments.excluded else {}
+    study = make_study(trailers, packs, arguments.split, flagged)
     log_study(study, recipe)
     log_shared(trailers, arguments.manifest.parent, arguments.split)
     keep_freed_memory()

@@ -13,7 +13,7 @@ import numpy as np
 from trailers.domain import GENRES, SUBSETS
 from trailers.stages.classify.learning import mark_of
 from trailers.stages.classify.settings import Settings
-from trailers.stages.classify.study import NO_EMBEDDING, REASONS, Study, labels_of
+from trailers.stages.classify.study import NO_EMBEDDING, Study, labels_of
 from trailers.store import experiment
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def packs_of(study: Study) -> list[dict[str, Any]]:
 
 def left_out_counts(study: Study) -> dict[str, Any]:
     """Reason -> how many; of those without embeddings also by subset and genre."""
-    reasons = {reason: sum(left.reason == reason for left in study.left_out) for reason in REASONS}
+    reasons = {reason: sum(left.reason == reason for left in study.left_out) for reason in study.reasons}
     missing = [left.trailer for left in study.left_out if left.reason == NO_EMBEDDING]
     by_subset = {subset: sum(t.splits[study.split] == code for t in missing) for code, subset in enumerate(SUBSETS)}
     by_genre = {genre: sum(genre in t.genres for t in missing) for genre in GENRES}
@@ -141,5 +141,6 @@ def write_left_out(path: Path, study: Study) -> None:
     for left in study.left_out:
         code = left.trailer.splits[study.split]
         subset = "" if code is None else SUBSETS[code]
-        rows.append([left.trailer.trailer, left.reason, left.backbone, subset, ";".join(left.trailer.genres)])
+        reason = f"{left.reason}: {' '.join(left.flags)}" if left.flags else left.reason
+        rows.append([left.trailer.trailer, reason, left.backbone, subset, ";".join(left.trailer.genres)])
     experiment.write_table(path, ["trailer", "reason", "backbone", "subset", "genres"], rows)

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # Why a trailer takes no part.
 REASONS = NO_GENRES, NO_SPLIT, NO_EMBEDDING = "no_genres", "no_split", "no_embedding"
+FLAGGED = "flagged"  # by the stage quality, where quality.exclude names the flag
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class LeftOut:
     trailer: Trailer
     reason: str
     backbone: str = ""
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Study:
     split: int
     subsets: dict[str, list[Trailer]]  # train, validation, test; each in the manifest's order
     left_out: list[LeftOut]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why trailers take no part; flags are a reason only where they leave some out."""
+        return (*REASONS, FLAGGED) if any(left.flags for left in self.left_out) else REASONS
 
     def examples(self, subset: str) -> Examples:
         from trailers.classifier.snippets import Examples
@@ -69,8 +76,16 @@ def labels_of(trailers: Sequence[Trailer]) -> np.ndarray:
     return np.array(rows, np.float32).reshape(-1, len(GENRES))
 
 
-def make_study(trailers: Sequence[Trailer], packs: Sequence[Pack], split: int) -> Study:
+def make_study(
+    trailers: Sequence[Trailer], packs: Sequence[Pack], split: int, flagged: Mapping[str, tuple[str, ...]] | None = None
+) -> Study:
     """Who learns, who validates, who tests, and who is left out.
+
+    Args:
+        trailers: of the manifest.
+        packs: one per backbone.
+        split: its number.
+        flagged: trailer -> the flags that leave it out.
 
     Raises:
         StoreError: the packs do not belong together.
@@ -87,6 +102,8 @@ def make_study(trailers: Sequence[Trailer], packs: Sequence[Pack], split: int) -
             left_out.append(LeftOut(trailer, NO_GENRES))
         elif code is None:
             left_out.append(LeftOut(trailer, NO_SPLIT))
+        elif flagged and trailer.trailer in flagged:
+            left_out.append(LeftOut(trailer, FLAGGED, flags=flagged[trailer.trailer]))
         elif missing:
             left_out.append(LeftOut(trailer, NO_EMBEDDING, missing[0]))
         else:
@@ -145,7 +162,7 @@ def log_study(study: Study, recipe: Recipe) -> None:
     names = " + ".join(f"{pack.backbone} (F {pack.features})" for pack in study.packs)
     log.info("classify: split %d: %s trailers", study.split, counts)
     log.info("classify: %s on %s, %s", recipe.aggregation, names, study.packs[0].clips)
-    for reason in REASONS:
+    for reason in study.reasons:
         named = [left.trailer.trailer for left in study.left_out if left.reason == reason]
         if named:
             shown = ", ".join(named[:5]) + (", ..." if len(named) > 5 else "")

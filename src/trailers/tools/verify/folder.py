@@ -74,11 +74,12 @@ def is_running(process: int) -> bool:
 def strangers(layout: Layout, claims: Claims, keys: Sequence[Key]) -> list[Path]:
     """Files in the folders of products that are no product: the user's own, or left by an earlier link."""
     found = []
+    of_many = {path for entry in registry.STUDY_STAGES for path in entry.module.products(layout)}
     for key in keys:
         entry = registry.find(key)
         assert entry is not None
         stage = entry.on_disk(layout, key[1:])
-        own = {path for trailer in trailers_of(layout, key, claims) for path in stage.products(trailer)}
+        own = of_many | {path for trailer in trailers_of(layout, key, claims) for path in stage.products(trailer)}
         own.update(stage.shared())
         files = (path for path in layout.root.joinpath(*key).glob("*") if path.is_file() or path.is_symlink())
         found += [path for path in files if path not in own and not path.name.startswith(".")]
