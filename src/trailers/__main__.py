@@ -19,6 +19,7 @@ REPORTING = {
     "report": "tables and figures of a run",
     "tables": "Tables 2 to 6 of the paper with our numbers beside the printed ones",
     "figures": "Figures 2, 3, 4, 8, 9 and 10 of the paper",
+    "browse": "list all trailers in a page, and give the page of each its title, neighbours and predictions",
     "publish": "write results as a data set: Parquet, CSV, Croissant, a data card",
 }
 TOOLS = {

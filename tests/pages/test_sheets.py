@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trailers.pages.sheets import halved, make_sheet, spread_out, tile_size, tiled
+from trailers.pages.sheets import (
+    QUALITIES,
+    best_fit,
+    encoded,
+    halved,
+    make_sheet,
+    shrunk,
+    spread_out,
+    tile_size,
+    tiled,
+)
 
 
 def test_tiles_stand_row_after_row_and_what_is_left_over_is_black():
@@ -41,9 +51,26 @@ def test_a_sheet_is_a_jpeg_whose_tiles_show_the_frames_that_it_says():
 
 def test_a_sheet_that_must_be_small_loses_quality_then_size_until_it_fits():
     noise = np.random.default_rng(0).integers(0, 255, (30, 96, 160, 3), np.uint8)
-    sizes = {most: make_sheet(noise, range(30), most_bytes=most) for most in (2_000_000, 300_000, 60_000)}
-    assert all(len(sheet.data) <= most for most, sheet in sizes.items())
-    assert [sheet.height_px for sheet in sizes.values()] == [96, 96, 48]
+    sheets = {most: make_sheet(noise, range(30), most_bytes=most) for most in (2_000_000, 300_000, 60_000)}
+    assert all(len(sheet.data) <= most for most, sheet in sheets.items())
+    assert [(sheet.width_px, sheet.height_px) for sheet in sheets.values()] == [(160, 96), (160, 96), (104, 64)]
+
+
+def test_of_qualities_that_fit_the_best_is_taken():
+    noise = np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8)
+    sizes = [len(encoded(noise, quality)) for quality in QUALITIES]
+    assert sizes == sorted(sizes)
+    for most in range(sizes[0], sizes[-1] + 500, 500):
+        assert len(best_fit(noise, most)) == max(size for size in sizes if size <= most)
+    assert len(best_fit(noise, 10)) == sizes[0]
+
+
+def test_a_shrunk_picture_takes_nothing_from_its_neighbours():
+    pictures = np.stack([np.full((48, 88, 3), value, np.uint8) for value in (0, 255)])
+    small = shrunk(pictures, 5)
+    assert small.shape == (2, 40, 72, 3)
+    assert (small[0] == 0).all()
+    assert (small[1] == 255).all()
 
 
 def test_a_sheet_without_pictures_is_refused():

@@ -71,6 +71,7 @@ config.update(plainly(read_config)(config))
 PLAN = plainly(make_plan)(config, PROJECT)
 LAYOUT = PLAN.layout
 STUDY, TABLES, DEMO = PLAN.users, PLAN.paper, PLAN.demo
+EXPERIMENTS_SHOWN = config["pages"]["with_experiments"]
 
 
 @functools.cache

@@ -16,5 +16,5 @@ rule demo_videos:
 rule demo:
     input:
         target(DEMO, DEMO.report),
-        later(DEMO.page_ledgers),
+        later(DEMO.page_index),
     localrule: True

@@ -1,8 +1,10 @@
-# Show what became of each trailer: a page with its shots, cuts and clips, and pictures (Sec. 5, 7.1).
+# Show what became of each trailer: a page with its shots, cuts and clips, and pictures (Sec. 5, 7.1); and all in a list.
 #
 # in   results/normalise/{trailer}.mp4, .frames.h5, results/shots/{trailer}.csv, .scores.h5
 #      results/clips/{clips}/{trailer}.csv of every clip strategy of the study
+#      for the list all ledgers, embeddings and experiments; without them where pages.with_experiments is false
 # out  results/pages/{trailer}.html, .jpg, .clips.jpg, .thumb.jpg
+#      results/pages/index.html, index.js, data/{trailer}.js; the demo's list is results/pages/demo/index.html
 
 
 rule make_pages:
@@ -56,7 +58,47 @@ rule make_pages_one:
         "python -m trailers pages --trailer {wildcards.trailer:q} {params.shown} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
+rule browse:
+    input:
+        ledgers=later(STUDY.browse_ledgers, EXPERIMENTS_SHOWN),
+        metrics=later(STUDY.metrics if EXPERIMENTS_SHOWN else list),
+    output:
+        html=LAYOUT.page_index(),
+        list=LAYOUT.page_index().with_suffix(".js"),
+    log:
+        "logs/browse/study.log",
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=grown(4000),
+        runtime=grown(240),
+    params:
+        manifest=str(STUDY.manifest),
+        rows=later(reruns.manifest_rows, STUDY),
+        besides=later(reruns.besides, STUDY),
+        ledgers=later(STUDY.browse_flags, EXPERIMENTS_SHOWN),
+    shell:
+        "python -m trailers browse --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics:q}"
+        " --output {output.html:q} >{log:q} 2>&1"
+
+
+use rule browse as browse_demo with:
+    input:
+        ledgers=later(DEMO.browse_ledgers, EXPERIMENTS_SHOWN),
+        metrics=later(DEMO.metrics if EXPERIMENTS_SHOWN else list),
+    output:
+        html=LAYOUT.page_index("demo"),
+        list=LAYOUT.page_index("demo").with_suffix(".js"),
+    log:
+        "logs/browse/demo.log",
+    params:
+        manifest=str(DEMO.manifest),
+        rows=later(reruns.manifest_rows, DEMO),
+        besides=later(reruns.besides, DEMO),
+        ledgers=later(DEMO.browse_flags, EXPERIMENTS_SHOWN),
+
+
 rule pages:
     input:
-        target(STUDY, STUDY.page_ledgers),
+        target(STUDY, STUDY.page_index),
     localrule: True

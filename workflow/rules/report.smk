@@ -89,6 +89,6 @@ use rule report as report_replicate with:
 
 onsuccess:
     for study in PLAN.studies:
-        report = Path(study.report())
-        if report.exists() and report.stat().st_mtime >= STARTED:
-            print(f"Look at {report}", file=sys.stderr)
+        for made in map(Path, (study.report(), *study.page_index())):
+            if made.exists() and made.stat().st_mtime >= STARTED:
+                print(f"Look at {made}", file=sys.stderr)

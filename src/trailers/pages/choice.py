@@ -33,12 +33,18 @@ def frames_of_shots(shots: Iterable[Shot], clips: Mapping[str, Sequence[Clip]]) 
 
 
 def frames_of_clips(clips: Mapping[str, Sequence[Clip]]) -> list[int]:
-    """First, representative and last frame of every clip, ascending; where many, those of the first strategies."""
+    """First, representative and last frame of every clip, ascending; where many, those of the first strategies.
+
+    The last frame of a clip that another one of its shot follows is not among them: the first of that one is the
+    next frame of the same shot, and looks the same.
+    """
     chosen: set[int] = set()
     for spans in clips.values():
-        own = {frame for clip in spans for frame in (clip.start, clip.frame, clip.end - 1)} - chosen
+        following = {(clip.shot, clip.start) for clip in spans}
+        own = {frame for clip in spans for frame in (clip.start, clip.frame)}
+        own |= {clip.end - 1 for clip in spans if (clip.shot, clip.end) not in following}
         room = MOST_FRAMES - len(chosen)
-        chosen |= set(spread_out(sorted(own), room)) if room > 0 else set()
+        chosen |= set(spread_out(sorted(own - chosen), room)) if room > 0 else set()
     return sorted(chosen)
 
 

@@ -17,7 +17,7 @@ from trailers.store.atomic import atomic, make_folder
 from trailers.store.json_file import read_small_file
 
 HERE = Path(__file__).parent
-ASSETS = ("pages.css", "theme.js", "trailer.js")
+ASSETS = ("pages.css", "theme.js", "trailer.js", "index.js")
 DATA = re.compile(r'<script type="application/json" id="page">(.*?)</script>', re.DOTALL)
 END = "<!-- sha256 {digest} -->\n"
 REMEDY = "Remove it and run the stage pages again."
@@ -70,3 +70,21 @@ def write_assets(folder: Path, *, below: Path) -> None:
         if not path.is_file() or path.read_bytes() != wanted:
             with atomic(path) as temporary:
                 temporary.write_bytes(wanted)
+
+
+def as_script(name: str, values: Mapping[str, Any]) -> str:
+    """A script file that does nothing but give ``values`` a name: pages opened from a disk can read no other file."""
+    text = json.dumps(values, separators=(",", ":"), sort_keys=True)
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return f"globalThis.{name} = {text};\n"
+
+
+def read_script(path: Path, name: str) -> dict[str, Any]:
+    """What ``as_script`` wrote at ``path``; nothing where there is no such file, or another one."""
+    try:
+        text = read_small_file(path).decode("utf-8")
+        found = json.loads(text.removeprefix(f"globalThis.{name} = ").removesuffix(";\n"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

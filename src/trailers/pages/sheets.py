@@ -15,7 +15,8 @@ import numpy as np
 
 MCU_PX = 16  # a JPEG's block with halved colour; tiles of multiples of it do not bleed into each other
 WIDEST_PX = 2800  # of a sheet; telephones draw images of 4,096 px at most
-QUALITIES = (82, 74, 66, 58, 50, 42, 34)  # of a JPEG, tried in turn
+QUALITIES = (34, 42, 50, 58, 66, 74, 82)  # of a JPEG; the worst is still a picture
+SIXTHS = (6, 5, 4, 3, 2)  # of the height, tried in turn
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ def halved(pictures: np.ndarray) -> np.ndarray:
 
 
 def make_sheet(pictures: np.ndarray, frames: Sequence[int], *, most_bytes: int) -> Sheet:
-    """The pictures in one image, in the best quality that fits ``most_bytes``; smaller where none does.
+    """The pictures in one image, as large and then as good as fits ``most_bytes``; the smallest where nothing does.
 
     Args:
-        pictures: uint8 (pictures, height, width, 3), RGB; sides are even.
+        pictures: uint8 (pictures, height, width, 3), RGB; the height is a multiple of 6.
         frames: which frame each of them shows.
         most_bytes: of the image.
 
@@ -78,15 +79,42 @@ def make_sheet(pictures: np.ndarray, frames: Sequence[int], *, most_bytes: int) 
     """
     if len(pictures) == 0 or len(pictures) != len(frames):
         raise ValueError(f"a sheet has one picture per frame, got {len(pictures)} for {len(frames)}")
-    while True:
-        height, width = pictures.shape[1:3]
-        columns = max(1, min(len(pictures), WIDEST_PX // width))
-        image = tiled(pictures, columns)
-        for quality in QUALITIES:
-            data = encoded(image, quality)
-            if len(data) <= most_bytes or (min(height, width) < 2 * MCU_PX and quality == QUALITIES[-1]):
-                return Sheet(data, tuple(int(frame) for frame in frames), columns, width, height)
-        pictures = halved(pictures)
+    for sixths in SIXTHS:
+        small = shrunk(pictures, sixths)
+        _, height, width, _ = small.shape
+        columns = max(1, min(len(small), WIDEST_PX // width))
+        data = best_fit(tiled(small, columns), most_bytes)
+        if len(data) <= most_bytes:
+            break
+    return Sheet(data, tuple(int(frame) for frame in frames), columns, width, height)
+
+
+def shrunk(pictures: np.ndarray, sixths: int) -> np.ndarray:
+    """The pictures with so many sixths of their height, and about of their width."""
+    from PIL import Image
+
+    count, height, width, _ = pictures.shape
+    if sixths == 6:
+        return pictures
+    size = max(8, round(width * sixths / 6 / 8) * 8), height * sixths // 6
+    # One below the other they are one image, whose pixels never cross from picture to picture.
+    column = Image.fromarray(pictures.reshape(count * height, width, 3))
+    resized = column.resize((size[0], count * size[1]), Image.Resampling.BOX)
+    return np.asarray(resized).reshape(count, size[1], size[0], 3)
+
+
+def best_fit(image: np.ndarray, most_bytes: int) -> bytes:
+    """The best JPEG of ``image`` that fits; the worst where none does. Bytes grow with the quality."""
+    best = encoded(image, QUALITIES[0])
+    low, high = 1, len(QUALITIES) if len(best) <= most_bytes else 0
+    while low < high:
+        middle = (low + high) // 2
+        data = encoded(image, QUALITIES[middle])
+        if len(data) <= most_bytes:
+            best, low = data, middle + 1
+        else:
+            high = middle
+    return best
 
 
 def tiled(pictures: np.ndarray, columns: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from trailers.plan.studies import Plan
 from trailers.plan.study import Study
 from trailers.stages import detectors
 from trailers.stages.currency import read_attempts
+from trailers.stages.registry import STAGES
 from trailers.store.published_files import LABELS
 from trailers.store.receipt import read_receipt
 from trailers.web.links import web_link
@@ -110,6 +111,18 @@ def labels(plan: Plan, experiment: str) -> str:
 def splits(study: Study) -> str:
     """Changes when trailers or their splits do, and only then."""
     return digest([[row.trailer, row.splits] for row in study.trailers])
+
+
+def manifest_rows(study: Study) -> str:
+    """Changes when a title, a genre or a split does, and only then."""
+    return digest([[row.trailer, row.title, row.genres, row.splits] for row in study.trailers])
+
+
+def besides(study: Study) -> str:
+    """Changes when the ledgers of stages that a study may do without do."""
+    entries = (entry for entry in STAGES if not entry.always and not entry.axes and entry.ledgers != "pages")
+    ledgers = [Path(path) for entry in entries for path in study.ledgers(entry.ledgers)]
+    return digest([[str(path), path.stat().st_mtime_ns] for path in ledgers if path.exists()])
 
 
 def attempts(plan: Plan, stage: str, shard: str, *variant: str) -> int:

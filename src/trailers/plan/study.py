@@ -158,6 +158,27 @@ class Study:
     def quality_files(self) -> list[str]:
         return [*self.quality_ledgers(), str(self.layout.duplicates()), *self.excluded()]
 
+    def browse_stages(self, with_embeddings: bool) -> tuple[Stage, ...]:
+        """What the list of all trailers tells of."""
+        if not self.page_stages:
+            return ()
+        told = [stage for stage in self.stages if with_embeddings or stage[0] not in ("embed", "posters")]
+        return tuple(dict.fromkeys((*told, ("quality",), *self.page_stages)))
+
+    def browse_ledgers(self, with_embeddings: bool) -> list[str]:
+        return self.ledgers_of(self.browse_stages(with_embeddings))
+
+    def browse_flags(self, with_embeddings: bool) -> str:
+        """Ledgers, and the vectors by which trailers are near to each other."""
+        near = shlex.join(["--near", *self.pairs[0]]) if with_embeddings and self.pairs else ""
+        return f"{self.ledger_flags_of(self.browse_stages(with_embeddings))} {near}".rstrip()
+
+    def page_index(self) -> list[str]:
+        """The list of all trailers, for the studies that have one; several studies may show the same trailers."""
+        folders = {"study": "", "demo": "demo"}
+        shown = self.page_stages and self.name in folders
+        return [str(self.layout.page_index(folders[self.name]))] if shown else []
+
     def shot_ledgers(self) -> list[str]:
         """Those of the shots; packs made elsewhere may bring their own."""
         if self.made_elsewhere is None:

@@ -45,7 +45,9 @@ from trailers.video import VideoFrames
 SCHEMA = "pages/1"
 REMEDY = "Remove it and run the stage pages again."
 THUMBNAIL_BYTES = 6000
-SHARES = (0.42, 0.38)  # of the largest size, for the pictures of shots and of clips; text takes the rest
+SHOTS_SHARE = 0.42  # of the largest size, for the pictures of shots
+DATA_BYTES = 40_000  # kept for what the list of all trailers adds to a page
+CLIP_BYTES = 24  # of one clip in the text of a page
 BLOCK = 64  # frames that are read between two signs of life
 
 
@@ -200,12 +202,14 @@ class Pages(Stage):
         shots = pictures[np.searchsorted(wanted, of_shots)]
         small = halved(pictures)
         clips = small[np.searchsorted(wanted, of_clips)]
-        shots_bytes, clips_bytes = (round(share * settings.largest_kb * 1000) for share in SHARES)
-        best = most_telling(shots)
+        best, largest = most_telling(shots), settings.largest_kb * 1000
+        of_all = make_sheet(shots, of_shots, most_bytes=round(SHOTS_SHARE * largest))
+        thumbnail = make_sheet(shots[best : best + 1], of_shots[best : best + 1], most_bytes=THUMBNAIL_BYTES)
+        room = largest - len(of_all.data) - len(thumbnail.data) - DATA_BYTES - text_bytes(seen, len(wanted))
         return (
-            make_sheet(shots, of_shots, most_bytes=shots_bytes),
-            make_sheet(clips, of_clips, most_bytes=clips_bytes),
-            make_sheet(shots[best : best + 1], of_shots[best : best + 1], most_bytes=THUMBNAIL_BYTES),
+            of_all,
+            make_sheet(clips, of_clips, most_bytes=max(room, 0)),
+            thumbnail,
         ), timeline.colours(small, wanted)
 
     def data_of(self, trailer: str, seen: Seen) -> dict[str, Any]:
@@ -257,6 +261,12 @@ def check_picture(path: Path, sheet: Mapping[str, Any]) -> None:
         raise StoreError("is not there, but its page is", where=path, remedy=REMEDY)
     if sha256_of(path) != sheet["sha256"]:
         raise StoreError("its sha256 is not the one in its page", where=path, remedy=REMEDY)
+
+
+def text_bytes(seen: Seen, pictures: int) -> int:
+    """About how many bytes the text of a page has."""
+    curves = 2 * min(len(seen.single), timeline.MOST_VALUES) * 4 // 3
+    return 9000 + curves + CLIP_BYTES * sum(map(len, seen.clips.values())) + 16 * len(seen.shots) + 16 * pictures
 
 
 def read_pictures(video: VideoFrames, frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -34,7 +34,7 @@
     document.getElementById("theme").addEventListener("click", toggle);
   });
   document.addEventListener("keydown", (event) => {
-    const isTyping = event.target.closest && event.target.closest("input, select, textarea");
+    const isTyping = event.target instanceof Element && event.target.closest("input, select, textarea");
     if (event.key === "t" && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) toggle();
   });
 })();

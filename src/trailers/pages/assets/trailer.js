@@ -6,6 +6,7 @@
   const more = globalThis.trailerData && globalThis.trailerData.trailer === page.trailer ? globalThis.trailerData : {};
   const $ = (id) => document.getElementById(id);
   const STRIP_PX = 72;
+  const UNIT = 1000; // contributions and probabilities are whole numbers of thousandths
   const LONGEST_PX = 400000; // of the strip; browsers place nothing beyond some millions of pixels
   const aspect = page.size[0] / page.size[1];
   const video = $("video"), scroller = $("scroller"), strip = $("strip"), tracks = $("tracks"), overview = $("overview");
@@ -103,7 +104,8 @@
       else list.append(element("dt", { textContent: stage.name }), place);
       for (const text of stage.warnings || []) $("warnings").append(element("li", { textContent: text }));
     }
-    for (const flag of more.flags || []) $("warnings").append(element("li", { textContent: flag.told }));
+    const said = new Set([...$("warnings").children].map((line) => line.textContent));
+    for (const { told } of more.flags || []) if (!said.has(told)) $("warnings").append(element("li", { textContent: told }));
   }
   function fillNear() {
     if (!(more.near || []).length) return;
@@ -194,7 +196,8 @@
   function clipCard(name, [, start, end, padding, frame], index) {
     const frames = [["first", start], ["representative", frame], ["last", end - 1]];
     const figures = frames.map(([what, wanted]) => {
-      const made = element("button", { type: "button", className: "frame" }, picture(tileFor(wanted, start, end), 62),
+      const [from, to] = page.shots[shotAt(start)]; // a clip's last frame may be shown by the next clip's first
+      const made = element("button", { type: "button", className: "frame" }, picture(tileFor(wanted, from, to), 62),
         element("small", { textContent: what }), element("small", { className: "quiet", textContent: `${wanted} · ${seconds(wanted)}` }));
       made.addEventListener("click", () => seek(wanted));
       return made;
@@ -208,13 +211,13 @@
     const heading = element("h4", { textContent: `Clip ${index + 1}` });
     const found = experiment();
     if (found && found.clips === name && found.contributions && found.contributions[index]) {
-      const value = found.contributions[index][state.genre] / 1000;
+      const value = found.contributions[index][state.genre] / UNIT;
       heading.append(element("span", { className: value >= 0 ? "more" : "less", textContent: ` ${signed(value)} ${found.genres[state.genre]}` }));
     }
     heading.append(element("small", { className: "quiet", textContent: ` frames ${start} to ${end - 1}` }));
     return element("article", { className: "clip" }, heading, element("div", { className: "frames" }, ...figures));
   }
-  const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+  const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 
   // ---- tracks: one canvas as wide as the window onto the strip, redrawn where that moves
 
@@ -284,6 +287,7 @@
   }
   function drawRuler(view, lane) {
     const { context, x } = view;
+    context.font = `11px ${getComputedStyle(document.body).fontFamily}`;
     const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800].find((s) => s * page.fps * state.scale >= 64) || 3600;
     context.fillStyle = colour("quiet");
     context.strokeStyle = colour("line");
@@ -374,7 +378,7 @@
     }
     context.fillStyle = colour("line");
     context.fillRect(Math.max(0, x(0)), middle, view.width, 1);
-    label(view, `clips for ${shown.genres[state.genre]}, ±${(largest / 1000).toFixed(3)}`, lane.top + 9, true);
+    label(view, `clips for ${shown.genres[state.genre]}, ±${(largest / UNIT).toFixed(2)} log-odds`, lane.top + 9, true);
   }
   function drawGenres(view, lane) {
     const { context, x } = view, shown = lane.what;
@@ -385,7 +389,7 @@
         context.fillStyle = colour("well");
         context.fillRect(x(start), top, (end - start) * state.scale - 1, LANE.genre - 1);
         context.fillStyle = colour("heat");
-        context.globalAlpha = probabilities[row] / 1000;
+        context.globalAlpha = probabilities[row] / UNIT;
         context.fillRect(x(start), top, (end - start) * state.scale - 1, LANE.genre - 1);
         context.globalAlpha = 1;
       }
@@ -510,7 +514,7 @@
   function telling() {
     const found = experiment();
     if (!found || !found.contributions || !page.clips[found.clips]) return [];
-    const all = found.contributions.map((row, index) => ({ index, value: row[state.genre] / 1000 })).filter(({ index, value }) => value > 0 && page.clips[found.clips][index]);
+    const all = found.contributions.map((row, index) => ({ index, value: row[state.genre] / UNIT })).filter(({ index, value }) => value > 0 && page.clips[found.clips][index]);
     return all.sort((a, b) => b.value - a.value).slice(0, 5);
   }
   function nextTelling() {
@@ -532,7 +536,7 @@
     g: () => experiment() && chooseGenre(state.genre + 1), G: () => experiment() && chooseGenre(state.genre - 1), c: nextTelling,
   };
   function onKey(event) {
-    const target = event.target;
+    const target = event.target instanceof Element ? event.target : document.body;
     if (event.ctrlKey || event.metaKey || event.altKey || target.closest("select, input, textarea, video")) return;
     if (event.key === " " && target.closest("button, a, summary")) return;
     const act = Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : null;

@@ -1,0 +1,144 @@
+"""What the ledgers say of each trailer: how far it came, what is doubtful in it, and every stage in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trailers.reporting.places import without_places
+from trailers.stages import registry
+from trailers.stages.registry import Key
+from trailers.store.layout import Layout
+from trailers.store.ledger import DEAD, FAILED, OK, LedgerRow, read_ledger
+
+Rows = Mapping[Key, Mapping[str, LedgerRow]]  # stage and variant -> trailer -> its row
+ABSENT = "absent"  # no ledger names the trailer
+ASIDE = ("posters", "pages", "quality")  # a trailer is whole without them
+ON_PAGE = ("normalise", "shots", "clips", "pages", "quality")  # what came of these stands on the page of a trailer
+FACTS = {"clips": "clips", "F": "numbers per vector", "precision": "precision"}  # of embeddings, in words
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Status, stage, reason and sentence of the first stage that a trailer did not pass; ok when it passed all."""
+
+    status: str
+    stage: str = ""
+    reason: str = ""
+    sentence: str = ""
+
+
+def read_rows(ledgers: Iterable[Path], layout: Layout) -> Rows:
+    """The rows of all ledgers by stage and variant, in running order. Raises StoreError for one that is damaged."""
+    found: dict[Key, dict[str, LedgerRow]] = {}
+    for path in ledgers:
+        key = path.resolve().relative_to((layout.root / "ledger").resolve()).parts[:-1]
+        found.setdefault(key, {}).update(read_ledger(path))
+    return {key: found[key] for key in sorted(found, key=registry.order)}
+
+
+def outcome(trailer: str, rows: Rows) -> Outcome:
+    for key, table in rows.items():
+        if key[0] in ASIDE:
+            continue
+        row = table.get(trailer)
+        if row is None:
+            return Outcome(
+                ABSENT, key[0], "no ledger names it", "No ledger names this trailer; the run is not finished."
+            )
+        if row.status in (DEAD, FAILED):
+            sentence = str(without_places(registry.without_name(key, row.error)))
+            return Outcome(row.status, key[0], row.reason, sentence)
+    return Outcome(OK)
+
+
+def flags_of(trailer: str, rows: Rows) -> dict[str, str]:
+    """Flag -> sentence: what the stages found doubtful in a trailer that is there."""
+    found: dict[str, str] = {}
+    for key, table in rows.items():
+        row = table.get(trailer)
+        if row is None or row.status != OK:
+            continue
+        for note in row.facts.get("quality") or () if key == ("download",) else ():
+            found[str(note)] = f"The published video is {note}."
+        flagged = row.facts.get("flags")
+        if isinstance(flagged, Mapping):
+            found.update({str(name): str(reason) for name, reason in flagged.items()})
+        if row.warnings:
+            found[f"{key[0]} warning"] = str(without_places(row.warnings))
+    return found
+
+
+def told_stages(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each stage in words, in running order, as a page of a trailer shows them.
+
+    Args:
+        facts: of the trailer's receipt.
+    """
+    told = []
+    for key, table in rows.items():
+        row = table.get(trailer)
+        if row is None or (row.status == OK and key[0] in ON_PAGE):
+            continue
+        if row.status != OK:
+            words = [f"{row.status}: {without_places(registry.without_name(key, row.error))}"]
+        elif key == ("download",):
+            words = told_download(facts)
+        else:
+            words = told_facts(row)
+        entry: dict[str, Any] = {"name": " ".join(key), "status": row.status, "told": words}
+        if key == ("download",):
+            entry |= {"first": True, **linked(facts)}
+        told.append(entry)
+    return told
+
+
+def told_download(facts: Mapping[str, Any]) -> list[str]:
+    """Sentences on the video as published."""
+    size, duration = int(facts.get("bytes") or 0) / 1e6, facts.get("duration_s")
+    words = [f"{size:.1f} MB" + (f", {duration:g} s" if duration else "") + "."]
+    if facts.get("format"):
+        words.append(f"Format {facts['format']}.")
+    refused = facts.get("refused") or ()
+    if refused:
+        words.append(f"{len(refused)} other link{'s' if len(refused) > 1 else ''} refused.")
+    if facts.get("extractor") == "file":
+        words.append(f"A file of this machine: {Path(str(facts.get('url', ''))).name}.")
+    return words
+
+
+def linked(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The link that was taken, where it is one of the web."""
+    url = str(facts.get("final_url") or facts.get("url") or "")
+    return {"link": url} if url.startswith(("https://", "http://")) else {}
+
+
+def told_facts(row: LedgerRow) -> list[str]:
+    """One sentence of the facts of a ledger's row that people ask for."""
+    known = [(words, row.facts[fact]) for fact, words in FACTS.items() if fact in row.facts]
+    parts = [f"{value:,} {words}" if isinstance(value, int) else f"{words} {value}" for words, value in known]
+    return [", ".join(parts) + "."] if parts else []
+
+
+def facts_at(key: Key, trailer: str, rows: Rows) -> Mapping[str, Any]:
+    row = rows.get(key, {}).get(trailer)
+    return row.facts if row is not None and row.status == OK else {}
+
+
+def first_key(stage: str, rows: Rows) -> Key:
+    """The first variant of a stage that there are ledgers of."""
+    return next((key for key in rows if key[0] == stage), (stage,))
+
+
+def has_page(trailer: str, rows: Rows) -> bool:
+    row = rows.get(("pages",), {}).get(trailer)
+    return row is not None and row.status == OK
+
+
+def besides(layout: Layout, shards: Sequence[str]) -> list[Path]:
+    """Ledgers of stages that a study may do without, where they are there."""
+    entries = (entry for entry in registry.STAGES if not entry.always and not entry.axes)
+    paths = (layout.ledger(entry.ledgers, shard) for entry in entries for shard in shards)
+    return [path for path in paths if path.exists()]

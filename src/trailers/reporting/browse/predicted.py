@@ -1,0 +1,129 @@
+"""What trained experiments say of each trailer: the prediction of its test, and which clips it comes from.
+
+A trailer is shown by the network that has not seen it: of the first split that has it in its test set, else in its
+validation set, else, with the subset named, by that of the first split.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trailers.domain import GENRES, SUBSETS, Clip, Trailer
+from trailers.store.embeddings import read_embedding
+from trailers.store.experiment import PREDICTIONS, WEIGHTS
+from trailers.store.experiment_files import read_table
+from trailers.store.layout import Layout
+from trailers.store.spans import CLIPS_SCHEMA, read_header, read_spans
+
+if TYPE_CHECKING:
+    from trailers.classifier.restored import Restored
+
+UNIT = 1000  # contributions and probabilities are whole numbers of thousandths
+METHOD = (
+    "Leave one clip out: by how much the log-odds of a genre in the clip's snippet fall when the clip's vector is "
+    "replaced by the mean of the other clips of the snippet."
+)
+NO_SUBSET = "in no subset"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment on the splits that it was trained on."""
+
+    name: str
+    folders: Mapping[int, Path]  # split -> its folder
+
+    @cached_property
+    def predictions(self) -> dict[int, dict[str, tuple[float, ...]]]:
+        """Split -> trailer -> probability of each genre, of validation and test. Raises StoreError."""
+        found = {}
+        for split, folder in self.folders.items():
+            rows = read_table(folder / PREDICTIONS)
+            found[split] = {row[0]: tuple(map(float, row[2 : 2 + len(GENRES)])) for row in rows}
+        return found
+
+    @cached_property
+    def networks(self) -> dict[int, Restored]:
+        """Split -> its network. Raises StoreError where one is missing or damaged."""
+        from trailers.classifier.restored import read_experiment
+
+        return {split: read_experiment(folder / WEIGHTS) for split, folder in self.folders.items()}
+
+    def split_for(self, trailer: Trailer) -> tuple[int, str]:
+        """The split whose network is asked, and the subset in which the trailer is there."""
+        for subset in ("test", "validation"):
+            for split in self.folders:
+                if trailer.genres and trailer.splits[split] == SUBSETS.index(subset):
+                    return split, subset
+        split = min(self.folders)
+        code = trailer.splits[split]
+        return split, NO_SUBSET if code is None or not trailer.genres else SUBSETS[code]
+
+
+def find_experiments(metrics: Sequence[Path]) -> list[Experiment]:
+    """The experiments whose metrics.json are named, in their order."""
+    folders: dict[str, dict[int, Path]] = {}
+    for path in metrics:
+        folders.setdefault(path.parent.parent.name, {})[int(path.parent.name.removeprefix("split"))] = path.parent
+    return [Experiment(name, splits) for name, splits in folders.items()]
+
+
+def wrong(probabilities: Sequence[float], genres: Sequence[str]) -> tuple[float, int]:
+    """How far the worst genre is from the truth, 0 to 1, and its number."""
+    errors = [abs(p - (genre in genres)) for genre, p in zip(GENRES, probabilities, strict=True)]
+    return max(errors), int(np.argmax(errors))
+
+
+def shown_experiment(
+    experiment: Experiment, trailer: Trailer, layout: Layout, known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the page of ``trailer`` shows of ``experiment``; ``known`` again where nothing changed since.
+
+    Raises:
+        TrailerError: its vectors or clips are missing or of another kind than those that it was trained on.
+    """
+    split, subset = experiment.split_for(trailer)
+    network = experiment.networks[split]
+    trained = network.trained
+    embeddings = [read_embedding(layout.embedding(trained.clips, name, trailer.trailer)) for name in trained.backbones]
+    attributes = [found[2] for found in embeddings]
+    marks = [str(each.get("fingerprint")) for each in attributes]
+    path = layout.clips(trained.clips, trailer.trailer)
+    key = digest(METHOD, trained.fingerprint, subset, read_header(path, schema=CLIPS_SCHEMA)["fingerprint"], *marks)
+    if known.get("key") == key:
+        return dict(known)
+    vectors = [np.asarray(found[0], np.float32) for found in embeddings]
+    network.check(vectors, attributes)
+    found = network.explain(vectors)
+    clips, _ = read_spans(path, kind=Clip, schema=CLIPS_SCHEMA)
+    return {
+        "key": key,
+        "name": experiment.name,
+        "split": split,
+        "subset": subset,
+        "clips": trained.clips,
+        "method": METHOD,
+        "genres": list(trained.genres),
+        "probabilities": [round(float(p), 4) for p in found.probabilities],
+        "snippets": [
+            [clips[start].start, clips[end - 1].end, whole(row)]
+            for start, end, row in zip(found.starts.tolist(), found.ends.tolist(), found.snippets, strict=True)
+        ],
+        "contributions": [whole(row) for row in found.logit_contributions],
+    }
+
+
+def whole(row: np.ndarray) -> list[int]:
+    return [int(value) for value in np.rint(np.asarray(row, np.float64) * UNIT)]
+
+
+def digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,148 @@
+"""The list of all trailers, and what crosses trailers on the page of each."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import pages_lab as lab
+from trailers.domain import GENRES, Trailer
+from trailers.errors import ConfigError
+from trailers.pages.rendering import as_script, read_script
+from trailers.reporting.browse import LIST, TRAILER
+from trailers.reporting.browse.near import nearest
+from trailers.reporting.browse.predicted import Experiment, wrong
+
+TITLES = {"one": "The First", "two": "</script><script>alert('two')</script>", "gone": 'Lost \u2028 "Film"'}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browse")
+    lab.make_results(folder, TITLES, dead=["gone"])
+    return folder
+
+
+def listing(folder):
+    return read_script(folder / "results" / "pages" / "index.js", LIST)
+
+
+def test_the_list_has_every_trailer_of_the_manifest_with_what_became_of_it(finished):
+    found = listing(finished)
+    columns = found["columns"]
+    assert columns["trailer"] == ["one", "two", "gone"]
+    assert columns["title"] == list(TITLES.values())
+    assert [found["statuses"][number] for number in columns["status"]] == ["ok", "ok", "dead"]
+    assert [found["reasons"][n] if n >= 0 else "" for n in columns["reason"]] == ["", "", "removed"]
+    assert columns["page"] == [1, 1, 0]
+    assert (columns["shots"], columns["clips"], columns["frames"]) == ([3, 3, -1], [5, 5, -1], [96, 96, -1])
+    assert columns["splits"] == ["0--", "1--", "2--"]
+    assert found["told"] == {"2": "download: removed: “<b>gone</b>”"}
+
+
+def test_genres_and_flags_are_sums_of_powers_of_two(finished):
+    found = listing(finished)
+    action, comedy, drama = (1 << GENRES.index(genre) for genre in ("action", "comedy", "drama"))
+    assert found["columns"]["genres"] == [action, comedy + drama, action]
+    assert found["flags"] == ["too short", "normalise warning"]
+    assert found["columns"]["flags"] == [3, 3, 0]
+
+
+def test_what_strangers_wrote_cannot_end_the_script_that_holds_it(finished):
+    for path in (finished / "results" / "pages").rglob("*.js"):
+        if path.parent.name != "assets":
+            text = path.read_text()
+            assert "<" not in text
+            assert "\u2028" not in text
+            assert text.startswith("globalThis.trailer")
+
+
+def test_a_script_gives_its_values_back_and_another_file_gives_nothing(tmp_path):
+    path = tmp_path / "a.js"
+    path.write_text(as_script(TRAILER, {"title": "</script>&\u2029"}))
+    assert read_script(path, TRAILER) == {"title": "</script>&\u2029"}
+    assert read_script(path, LIST) == {}
+    assert read_script(tmp_path / "none.js", TRAILER) == {}
+
+
+def test_a_page_knows_title_genres_neighbours_and_the_link(finished):
+    found = read_script(finished / "results" / "pages" / "data" / "two.js", TRAILER)
+    assert (found["title"], found["genres"], found["splits"]) == (
+        TITLES["two"],
+        ["comedy", "drama"],
+        ["validation", None, None],
+    )
+    assert found["previous"] == {"trailer": "one", "title": "The First", "href": "one.html"}
+    assert found["next"] is None
+    assert found["index"] == "index.html"
+    download = next(stage for stage in found["stages"] if stage["name"] == "download")
+    assert (download["told"], download["link"]) == (["3.0 MB, 4 s."], "https://example.org/two?a=1&b=<2>")
+    assert [other["trailer"] for other in found["near"]] == ["one"]
+
+
+def test_a_second_run_writes_no_data_file(finished):
+    folder = finished / "results" / "pages" / "data"
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    lab.run_browse(finished)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_a_list_outside_the_pages_is_refused(finished, tmp_path):
+    with pytest.raises(ConfigError, match="where the pages are"):
+        lab.run_browse(finished, "--output", str(tmp_path / "index.html"))
+
+
+def test_the_nearest_have_the_largest_cosine_and_of_equal_ones_the_earlier_goes_first():
+    means = np.array([[1, 0], [0, 2], [3, 0.3], [5, 0], [0, 0]], np.float32)
+    found = nearest(["a", "b", "c", "d", "e"], means, shown=3)
+    assert found["a"] == [("d", 1.0), ("c", pytest.approx(0.995, abs=1e-3)), ("b", 0.0)]
+    assert [name for name, _ in found["e"]] == ["a", "b", "c"]
+
+
+def test_nearest_in_blocks_is_nearest_at_once(monkeypatch):
+    means = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+    names = [f"t{n}" for n in range(40)]
+    whole = nearest(names, means)
+    monkeypatch.setattr("trailers.reporting.browse.near.BLOCK", 7)
+    assert nearest(names, means) == whole
+
+
+def test_a_trailer_is_shown_by_a_network_that_has_not_seen_it(tmp_path):
+    experiment = Experiment("e", {0: tmp_path, 1: tmp_path, 2: tmp_path})
+    cases = {
+        (0, 1, 2): (2, "test"),
+        (0, 1, 0): (1, "validation"),
+        (0, 0, 0): (0, "train"),
+        (None,) * 3: (0, "in no subset"),
+    }
+    for splits, expected in cases.items():
+        assert experiment.split_for(Trailer("t", (), genres=("action",), splits=splits)) == expected
+    assert experiment.split_for(Trailer("t", (), splits=(2, 2, 2))) == (0, "in no subset")
+
+
+def test_the_worst_genre_is_the_one_farthest_from_the_truth():
+    probabilities = [0.0] * len(GENRES)
+    probabilities[GENRES.index("drama")] = 0.75
+    assert wrong(probabilities, ["drama"]) == (0.25, GENRES.index("drama"))
+    assert wrong(probabilities, ["drama", "action"]) == (1.0, GENRES.index("action"))
+
+
+def test_data_of_a_list_of_12000_trailers_is_at_most_3_megabytes():
+    from trailers.reporting.browse.listing import make_listing
+    from trailers.store.ledger import OK, LedgerRow
+
+    trailers = [
+        Trailer(f"tt{n:07d}", (), f"The Title of Film {n}", ("action", "drama"), (0, 1, 2)) for n in range(12_000)
+    ]
+    rows = {
+        key: {
+            row.trailer: LedgerRow(row.trailer, OK, facts={"frames": 3000, "shots": 90, "clips": 160})
+            for row in trailers
+        }
+        for key in (("download",), ("normalise",), ("shots",), ("clips", "shot24"), ("pages",))
+    }
+    text = as_script(LIST, make_listing(trailers, rows, []))
+    assert len(text.encode()) < 3e6
+    assert json.loads(text.split("= ", 1)[1].rstrip(";\n"))["columns"]["page"] == [1] * 12_000
