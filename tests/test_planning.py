@@ -240,7 +240,7 @@ def test_every_path_and_name_in_a_shell_command_is_quoted():
         for command in re.findall(r"shell:\n((?:        .*\n)+)", path.read_text())
     ]
     fields = {field for command in commands for field in re.findall(r"(?<!\{)\{([a-z][\w.\[\]]*)\}(?!\})", command)}
-    quoted_by_python = {"flags", "ledgers", "more", "backbones", "links_of", "packs", "archives"}
+    quoted_by_python = {"flags", "ledgers", "more", "backbones", "links_of", "packs", "archives", "metadata", "shown"}
     plain = {"resources.how", "resources.gpu", "params.prefix", "threads"}
     assert len(commands) > 15
     assert fields <= plain | {f"params.{name}" for name in quoted_by_python}
