@@ -28,6 +28,8 @@ class Page:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int = 0
     ranges: bool = True  # whether Range is honoured
+    sent: tuple[int, int] | None = None  # the first and last byte that are sent as a range, whatever was asked for
+    length: bool = True  # whether Content-Length is sent; without it the end of the connection is the end
     silent_s: float = 0  # before the first byte of the answer
     trickle_s: float = 0  # between every thousand bytes of the body
 
@@ -107,7 +109,9 @@ class Handler(BaseHTTPRequestHandler):
         body = page.body[first : last + 1]
         self.send_response(206 if wanted else page.status)
         self.send_header("Content-Type", page.kind)
-        self.send_header("Content-Length", str(len(body)))
+        if page.length:
+            self.send_header("Content-Length", str(len(body)))
+        self.close_connection |= not page.length
         if wanted:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(page.body)}")
         for name, value in page.headers.items():
@@ -120,6 +124,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def wanted_range(self, page: Page) -> tuple[int, int] | None:
         """The first and last byte that Range asks for, where it is honoured."""
+        if page.sent:
+            return page.sent
         first, dash, last = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
         if not (page.ranges and dash and page.status == 200):
             return None

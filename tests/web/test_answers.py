@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -67,18 +66,77 @@ def test_what_a_server_refuses_is_dead_and_asked_once(work, status, reason):
     assert work.files() == ["download/a.json"]
 
 
-def test_a_page_that_is_no_video_is_dead(work):
-    with Server({"/cat.html": HTML}) as server:
-        row = work.one(server.link("/cat.html"))
-    assert row.status == "dead"
-    assert row.error.startswith("download: not a video: Unsupported URL")
+WORDS = {
+    "JSON": (b'{"error": "slow down, please"}', 'page: gives JSON ({"error": "slow down, please"}), where a video '),
+    "a rate limit": (b'{"error": "Too many requests"}', "rate limited: gives JSON ("),
+    "a bot check": (b"unusual traffic from your network", "bot check: gives text (unusual traffic from your network)"),
+    "a short notice": (b"busy", "page: gives text (busy), where a video "),
+    "other letters": ("Zu viele Zugriffe für heute".encode(), "page: gives text (Zu viele Zugriffe für heute)"),
+    "a login page": (HTML.body, "page: "),
+    "nothing": (b"", ""),
+}
 
 
-def test_a_page_served_as_a_video_is_dead_and_not_kept(work):
-    with Server({"/cat.mp4": replace(HTML, kind="video/mp4")}) as server:
+@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("kind", ["application/json", "video/mp4"])
+def test_words_in_place_of_a_video_are_failed_whatever_they_are_called(work, video, name, kind):
+    body, told = WORDS[name]
+    with Server({"/cat.mp4": Page(body, kind=kind)}) as server:
+        row = work.one(server.link("/cat.mp4"), retries="0")
+        assert row.status == "failed"
+        assert row.error.startswith(f"download: {told}")
+        assert [name for name in work.files() if not name.endswith((".version", "/lock"))] == []
+        server.pages["/cat.mp4"] = [Page(video)]
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+
+
+@pytest.mark.parametrize("body", [b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + bytes(400), bytes(range(256)) * 9])
+def test_a_whole_file_that_is_neither_words_nor_a_video_is_dead(work, body):
+    with Server({"/cat.mp4": Page(body)}) as server:
         row = work.one(server.link("/cat.mp4"))
     assert (row.status, row.facts["reason"]) == ("dead", "not a video")
     assert work.files() == ["download/a.json"]
+
+
+def test_a_file_whose_end_nobody_told_is_failed_when_it_is_no_video(work, video):
+    with Server({"/cat.mp4": Page(video[:3000], length=False)}) as server:
+        row = work.one(server.link("/cat.mp4"))
+        assert row.error.startswith("download: incomplete: ")
+        server.pages["/cat.mp4"] = [Page(video, length=False)]
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+    assert work.receipt().sha256 == sha256(video).hexdigest()
+
+
+@pytest.mark.parametrize("first", [1, 5000])
+def test_a_range_that_nobody_asked_for_is_failed(work, video, first):
+    with Server({"/cat.mp4": Page(video, sent=(first, len(video) - 1))}) as server:
+        row = work.one(server.link("/cat.mp4"), retries="0")
+        assert row.status == "failed"
+        assert row.error.endswith("/cat.mp4: gives another range of bytes than was asked for")
+        server.pages["/cat.mp4"] = [Page(video)]
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+
+
+def test_a_range_that_is_the_whole_file_is_taken(work, video):
+    with Server({"/cat.mp4": Page(video, sent=(0, len(video) - 1))}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+    assert work.receipt().sha256 == sha256(video).hexdigest()
+
+
+def test_a_range_that_ends_early_is_gone_on_with(work, big):
+    beginning = Page(big, sent=(0, 199_999))
+    with Server({"/cat.mp4": [beginning, beginning, beginning, Page(big)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=200000-"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+
+
+def test_another_range_than_the_one_that_is_missing_is_not_joined(work, big):
+    # The third and fourth request go on with bytes that are there.
+    wrong = Page(big, sent=(100, len(big) - 1))
+    with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000), Page(big), wrong, Page(big)]}) as server:
+        assert work.one(server.link("/cat.mp4")).status == "ok"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
 def test_a_server_in_trouble_is_asked_again(work, video):

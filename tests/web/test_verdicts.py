@@ -161,6 +161,41 @@ def test_a_playlist_without_an_end_is_left_for_a_later_run(work, video):
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "failed"
 
 
+def test_a_page_about_no_video_is_asked_again(work, video):
+    with Server({"/cat.html": HTML}) as server:
+        row = work.one(server.link("/cat.html"))
+        found = "a web page in which yt-dlp finds no video"
+        assert (row.status, row.facts) == ("failed", {"reason": "page", "sentence": found})
+        assert row.error == f"download: page: {server.link('/cat.html')}: {found}"
+        server.pages["/cat.html"] = [Page(video)]
+        assert work.one(server.link("/cat.html")).status == "ok"
+
+
+def test_pages_without_a_video_do_not_keep_the_others_from_being_had(work, video):
+    pages = {**{f"/{n}.html": HTML for n in range(6)}, "/cat.mp4": Page(video)}
+    with Server(pages) as server:
+        rows = work.run({f"t{n}": server.link(path) for n, path in enumerate(pages)})
+    assert [row.status for row in rows.values()] == ["failed"] * 6 + ["ok"]
+
+
+@pytest.mark.parametrize("body", [b"rate limited", b'{"error": "gone"}', b"<html>log in</html>"])
+@pytest.mark.parametrize("kind", ["video/mp2t", "text/plain", "text/html"])
+def test_words_in_place_of_a_fragment_are_named_and_kill_nothing(work, video, body, kind):
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts"), "/0.ts": Page(video), "/1.ts": Page(body, kind=kind)}
+    with Server(pages) as server:
+        row = work.one(server.link("/cat.m3u8"))
+    assert row.error.startswith(f"download: part refused: {server.link('/1.ts')}: gives ")
+
+
+@pytest.mark.parametrize("key", [b"", b"15 bytes of it.", b"<html>log in</html>", bytes(32)])
+def test_a_key_of_another_length_is_told_in_one_sentence(work, key):
+    pages = {"/cat.m3u8": playlist("0.ts", head='#EXT-X-KEY:METHOD=AES-128,URI="key"\n'), "/0.ts": Page(bytes(160))}
+    with Server({**pages, "/key": Page(key)}) as server:
+        row = work.one(server.link("/cat.m3u8"))
+        words = f"gives {len(key)} bytes for a key, where AES-128 has 16"
+    assert (row.status, row.error) == ("failed", f"download: part refused: {server.link('/key')}: {words}")
+
+
 # What is permanent
 
 
@@ -179,12 +214,6 @@ def test_a_playlist_that_names_a_file_of_this_machine_is_dead(work):
     with Server({"/cat.m3u8": playlist("file:///etc/passwd")}) as server:
         row = work.one(server.link("/cat.m3u8"))
     assert (row.status, row.facts["reason"]) == ("dead", "not a video")
-
-
-def test_a_page_about_no_video_is_dead(work):
-    with Server({"/cat.html": HTML}) as server:
-        row = work.one(server.link("/cat.html"))
-    assert (row.status, row.facts) == ("dead", {"reason": "not a video", "sentence": "Unsupported URL"})
 
 
 def test_posters_are_judged_alike(work):

@@ -31,6 +31,7 @@ from trailers.web.reasons import WAITED_OUT, LinkError
 from trailers.web.stream import prepare
 from trailers.web.verdict import Try, explain, explain_fragment
 from trailers.web.wire import Quiet, Wire, make_downloader
+from trailers.web.words import words_in_place_of
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,15 @@ class Fetched:
     path: Path
     facts: Mapping[str, Any]
     unready: LinkError | None = None  # what to raise where they turn out to be none
+    is_whole: bool = True  # no byte is missing, for all that the server said
+
+    def verdict(self, problem: LinkError, kind: str) -> LinkError:
+        """Why they are not ``kind``, such as "a video": ``problem`` only where they are whole, and no words."""
+        found = self.unready or words_in_place_of(self.path, kind)
+        if found is None and not self.is_whole:
+            words = f"{problem.words}; the server did not say where the file ends, so it may have been cut off"
+            return LinkError("incomplete", words, sentence="cut off, or not what it should be")
+        return found or problem
 
 
 @dataclass
@@ -191,7 +201,7 @@ class Client:
         except (YoutubeDLError, LinkError) as problem:
             is_told = isinstance(problem, LinkError)
             found = problem if is_told else explain(problem, replace(tried, heard=self.wire.heard))
-            raise (self.wire.unready if found.reason == "not a video" else None) or found from problem
+            raise (self.wire.unready if found.reason in ("not a video", "page") else None) or found from problem
         finally:
             self.last_request = time.monotonic()
         return fetched
@@ -205,11 +215,13 @@ class Client:
                 partial.drop()
             partial.keep_only(Version(playlist=stream.version))
         self.wire.partial, self.wire.address = partial, "" if stream.version else str(info.get("url"))
-        self.wire.is_ranged, self.wire.is_site = stream.promise.is_ranged, is_site
+        self.wire.is_ranged, self.wire.is_site, self.wire.keys = stream.promise.is_ranged, is_site, stream.keys
         # Below the level of post-processors: no merging, no repairing, no command is ever run.
         complete, _ = self.downloader.dl(str(partial.path), info)
         if not complete or not partial.path.is_file():
             raise LinkError("network", "the download ended without a file")
+        if not stream.version:
+            partial.check_whole()
         # The address of a site's bytes is good for hours; that of its page stays.
         final = info.get("webpage_url") if is_site else info.get("url")
         facts = {
@@ -218,7 +230,7 @@ class Client:
             "format": str(info.get("format_id") or ""),
             **stream.finish(partial.path),
         }
-        return Fetched(partial.path, facts, self.wire.unready)
+        return Fetched(partial.path, facts, self.wire.unready, is_whole=bool(stream.version) or self.wire.has_end)
 
     @functools.cached_property
     def downloader(self) -> Any:
@@ -297,7 +309,7 @@ def first_entry(info: Any, link: str) -> dict[str, Any]:
     while isinstance(info, dict) and "entries" in info:
         info = next((entry for entry in info["entries"] if entry), None)
     if not isinstance(info, dict):
-        raise LinkError("not a video", f"{link} names no video", sentence="names no video")
+        raise LinkError("page", f"{link} names no video", sentence="names no video")
     if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
         raise LinkError("other", f"{link} is live or yet to come")
     return info

@@ -206,8 +206,9 @@ class Collection:
             try:
                 got = self.look_at(fetched.path, {"url": url, **fetched.facts, **self.kind.asked})
             except LinkError as problem:
+                found = fetched.verdict(problem, self.kind.refusal.removeprefix("not "))
                 fetched.path.unlink()  # or another run would find it complete
-                raise (fetched.unready or problem) from None
+                raise found from None
         except LinkError as problem:
             if problem.reason == "not a video":  # as the client says of any page without bytes
                 raise LinkError(self.kind.refusal, problem.words, sentence=problem.sentence) from problem

@@ -15,6 +15,7 @@ from typing import Any
 
 from trailers.store.atomic import write_text
 from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, safe_suffix
+from trailers.web.reasons import LinkError
 
 KNOWN_SUFFIXES = VIDEO_SUFFIXES + IMAGE_SUFFIXES
 
@@ -31,6 +32,8 @@ class Version:
     @classmethod
     def of(cls, headers: Any) -> Version:
         """The version that an answer, whole or partial, speaks of."""
+        if str(headers.get("Content-Encoding") or "identity") != "identity":
+            return cls(headers.get("ETag") or "", headers.get("Last-Modified") or "")  # lengths are of what was packed
         length = str(headers.get("Content-Range") or "").rpartition("/")[2] or headers.get("Content-Length") or ""
         known = int(length) if length.isdigit() else None
         return cls(headers.get("ETag") or "", headers.get("Last-Modified") or "", known)
@@ -82,6 +85,16 @@ class Partial:
         if self.version() != version:
             self.drop()
             self.begin(version)
+
+    def check_whole(self) -> None:
+        """Raises LinkError where bytes are missing at the end; they then wait for the next try, to go on there.
+
+        yt-dlp takes a range that ends early for the whole.
+        """
+        size, length = self.path.stat().st_size, self.version().length
+        if length is not None and size < length:
+            self.path.replace(self.path.with_name(self.path.name + ".part"))
+            raise LinkError("network", f"ended after {size:,} of {length:,} bytes")
 
     def drop(self) -> None:
         for path in list(self.path.parent.glob(f"{self.path.name}*")):

@@ -46,6 +46,13 @@ def read_playlist(text: str) -> Promise:
     )
 
 
+def keys_of(text: str) -> list[str]:
+    """The addresses of keys, as the playlist has them."""
+    lines = [line for line in text.splitlines() if line.startswith("#EXT-X-KEY:")]
+    found = [dict(ATTRIBUTE.findall(line.partition(":")[2])).get("URI", "") for line in lines]
+    return [address.strip('"') for address in found if address]
+
+
 def with_one_map(text: str) -> str:
     """The playlist as yt-dlp can read it: the beginnings of later parts stand there as fragments of their own.
 

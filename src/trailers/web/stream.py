@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from trailers.web.parts import DifferentPartsError, put_on_one_clock
-from trailers.web.playlist import Promise, read_playlist, with_one_map
+from trailers.web.playlist import Promise, keys_of, read_playlist, with_one_map
 from trailers.web.reasons import LinkError
 from trailers.web.verdict import shorten
 
@@ -27,6 +28,7 @@ class Stream:
 
     promise: Promise
     version: str = ""  # digest of all that names the fragments; empty for one file
+    keys: frozenset[str] = frozenset()  # addresses of the keys of encrypted fragments
 
     def finish(self, path: Path) -> dict[str, Any]:
         """Put parts on one clock; gives the facts that a receipt tells of the promise."""
@@ -82,7 +84,8 @@ def playlist(downloader: Any, info: dict[str, Any], said_s: float) -> Stream:
         raise LinkError("not ready", f"{shorten(info['url'])}: the playlist has no end yet")
     info["hls_media_playlist_data"] = with_one_map(text)
     promise = Promise(max(said_s, found.seconds), found.fragments, found.parts, is_ranged=found.is_ranged)
-    return Stream(promise, digest([text, marks]))
+    keys = frozenset(urljoin(info["url"], key) for key in keys_of(text))
+    return Stream(promise, digest([text, marks]), keys)
 
 
 def missing(facts: Mapping[str, Any]) -> dict[str, str]:

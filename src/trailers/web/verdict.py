@@ -100,7 +100,8 @@ def explain(problem: Exception, tried: Try) -> LinkError:
         if isinstance(error, GeoRestrictedError):
             return LinkError("geo", words, sentence=sentence)
         if isinstance(error, UnsupportedError):
-            return LinkError("not a video", words, sentence="Unsupported URL")
+            sentence = "a web page in which yt-dlp finds no video"
+            return LinkError("page", f"{shorten(tried.link)}: {sentence}", sentence=sentence)
         if isinstance(error, ExtractorError) and "HTTP Error" not in error.orig_msg:
             reason = reason_of_words(sentence, is_expected=error.expected)
             if reason != "other":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +12,11 @@ from typing import Any
 from trailers.web.partial import Partial, Version
 from trailers.web.reasons import LinkError
 from trailers.web.verdict import retry_after_s, shorten
+from trailers.web.words import is_words, kind_of_words, read_head
 
 log = logging.getLogger(__name__)
 
-WORDS = {"text/html": "a web page", "application/json": "JSON"}  # what a site says in place of a fragment
-KEY_BYTES, LOOKED_AT = 16, 1000
+KEY_BYTES = 16  # of AES-128
 
 
 @dataclass
@@ -28,6 +29,8 @@ class Wire:
     address: str = ""  # of those bytes
     is_site: bool = False  # whether a video site of yt-dlp's gives them
     is_ranged: bool = False  # fragments are ranges of one file, so that every answer has to be such a range
+    keys: frozenset[str] = frozenset()  # addresses of the keys of encrypted fragments
+    has_end: bool = False  # the last answer said where it ends, so that a cut is noticed
     versions: dict[str, Version] = field(default_factory=dict)  # address -> version, of what this try asked for
 
     def opened(self, send: Callable[[Any], Any], request: Any) -> Any:
@@ -47,10 +50,16 @@ class Wire:
                 return self.from_the_start(send, request)
             raise
         self.look_at_status(request, answer)
+        if not is_from(first_byte(request), answer):
+            answer.close()
+            if resumed:
+                return self.from_the_start(send, request)
+            raise LinkError("network", f"{shorten(request.url)}: gives another range of bytes than was asked for")
         if self.partial is None:
             return answer
-        answer = self.without_page(request, answer)
+        answer = answer if self.address else self.look_at_part(request, answer)
         found = Version.of(answer.headers)
+        self.has_end = found.length is not None or "chunked" in str(answer.headers.get("Transfer-Encoding"))
         if self.is_ranged and "Range" in request.headers:
             self.check_range(request, answer, known, found)
         elif resumed and answer.status == 206 and not (found == known and found.is_told):
@@ -67,20 +76,25 @@ class Wire:
             wait_s = retry_after_s(answer.headers.get("Retry-After"))
             self.unready = LinkError("not ready", words, wait_s=wait_s, sentence=f"HTTP status {answer.status}")
 
-    def without_page(self, request: Any, answer: Any) -> Any:
-        """``answer``; raises LinkError where a site gives words, and not the fragment that was asked for.
+    def look_at_part(self, request: Any, answer: Any) -> Any:
+        """``answer``, whose first bytes were looked at; a fragment or key of the wrong kind would spoil the whole.
 
-        What a type claims is not enough: some servers call every answer a page, keys of 16 bytes among them.
+        What a type claims is not enough: some servers call every answer a page, others call words a video.
+
+        Raises:
+            LinkError: the site says something in place of the fragment, or gives what is no key.
         """
         from yt_dlp.networking import Response
 
-        kind = str(answer.headers.get("Content-Type") or "").split(";")[0].strip().lower()
-        if self.address or kind not in WORDS:
-            return answer
-        body = answer.read()
-        if len(body) > KEY_BYTES and all(byte >= 32 or byte in b"\t\n\r\f" for byte in body[:LOOKED_AT]):
-            raise LinkError("part refused", f"{shorten(request.url)}: gives {WORDS[kind]}, not a part of the video")
-        return Response(io.BytesIO(body), answer.url, answer.headers, answer.status, answer.reason)
+        head = read_head(answer)
+        is_key = request.url in self.keys
+        if is_key and len(head) != KEY_BYTES:
+            words = f"gives {len(head):,} bytes for a key, where AES-128 has {KEY_BYTES}"
+            raise LinkError("part refused", f"{shorten(request.url)}: {words}")
+        # A key may look like words, and yt-dlp may ask for it at another address than the playlist's.
+        if not is_key and is_words(head) and not (self.keys and len(head) == KEY_BYTES):
+            raise LinkError("part refused", f"{shorten(request.url)}: gives {kind_of_words(head)}, no part of a video")
+        return Response(Opened(head, answer), answer.url, answer.headers, answer.status, answer.reason)
 
     def check_range(self, request: Any, answer: Any, known: Version, found: Version) -> None:
         if answer.status != 206:
@@ -94,6 +108,8 @@ class Wire:
         for name in ("Range", "If-Range"):
             whole.headers.pop(name, None)
         answer = send(whole)
+        if not is_from(0, answer):
+            raise LinkError("network", f"{shorten(request.url)}: gives another range of bytes than was asked for")
         self.note(request.url, Version.of(answer.headers))
         return answer
 
@@ -111,6 +127,39 @@ class Wire:
 def first_byte(request: Any) -> int:
     wanted = str(request.headers.get("Range") or "").removeprefix("bytes=").split("-")[0]
     return int(wanted) if wanted.isdigit() else 0
+
+
+def is_from(first: int, answer: Any) -> bool:
+    """Whether the bytes of ``answer`` begin with number ``first``; some servers send a range that nobody asked for."""
+    if answer.status != 206:
+        return True
+    stated = re.match(r"bytes (\d+)-", str(answer.headers.get("Content-Range") or ""))
+    if stated is None:
+        return first == 0 and "multipart" not in str(answer.headers.get("Content-Type"))
+    return int(stated[1]) == first
+
+
+class Opened(io.RawIOBase):
+    """An answer from its first byte on, of which ``head`` was read already."""
+
+    def __init__(self, head: bytes, answer: Any) -> None:
+        self.head, self.answer = head, answer
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            head, self.head = self.head, b""
+            return head + bytes(self.answer.read())
+        if not self.head:
+            return bytes(self.answer.read(size))
+        head, self.head = self.head[:size], self.head[size:]
+        return head
+
+    def close(self) -> None:
+        self.answer.close()
+        super().close()
 
 
 def make_downloader(options: Mapping[str, Any], wire: Callable[[], Wire]) -> Any:
