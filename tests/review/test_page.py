@@ -108,7 +108,7 @@ def test_flags_and_notes_are_recorded_at_once_and_shown_when_the_title_comes_bac
     desk.press("2", "3", "2", "m")
     desk.page.fill("#note", "a <i>note</i>, with a comma")
     desk.press("Enter")
-    assert "Note: a <i>note</i>" in desk.page.inner_text("#noted")
+    until(lambda: "Note: a <i>note</i>" in desk.page.inner_text("#noted"))
     desk.press("s", "s", "s", "s")
     assert desk.title() == "Movie <b>3</b> (1993)"
     pressed = desk.page.eval_on_selector_all("[data-flag][aria-pressed=true]", "all => all.map(b => b.dataset.flag)")

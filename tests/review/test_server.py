@@ -80,6 +80,17 @@ def test_what_one_reviewer_decides_is_done_for_the_other_who_is_at_work(tmp_path
     assert ann.show()["progress"]["closed"] == 1
 
 
+def test_a_file_of_decisions_that_was_replaced_while_the_page_is_open_counts_from_then_on(tmp_path):
+    session = make_session(tmp_path)
+    for title in ("t00", "t01"):
+        session.decide({"trailer": title, "action": "reject"})
+    assert session.show()["progress"]["closed"] == 2
+    before = (tmp_path / "decisions.csv").read_text()
+    (tmp_path / "new.csv").write_text(before.replace(",t01,", ",t00,"))
+    (tmp_path / "new.csv").rename(tmp_path / "decisions.csv")
+    assert session.show()["progress"]["closed"] == 1
+
+
 def test_the_second_pass_does_not_show_what_was_decided_before(tmp_path):
     ann = make_session(tmp_path)
     title = ann.show()["title"]["id"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trailers.review.queue import Item, in_order, next_after, sample
 from trailers.review.verdicts import (
     agreements,
+    board_of,
     decided,
     disagreements,
     kappa,
@@ -43,6 +46,29 @@ def test_undo_takes_back_the_reviewers_own_latest_decision_one_after_the_other()
     assert verdicts(rows)["bob", 1]["t1"].action == "reject"
     assert decided(verdicts(rows)) == {"t1"}
     assert ("ann", 1) not in verdicts(rows)
+
+
+PRESSED = st.lists(
+    st.builds(
+        pressed, st.sampled_from(["ann", "bob"]), st.sampled_from(["t1", "t2"]),
+        st.sampled_from(["accept", "reject", "flag", "note", "undo"]), st.sampled_from([A, B]),
+    ), max_size=30,
+)  # fmt: skip
+
+
+@given(PRESSED)
+def test_what_is_kept_up_to_date_is_what_the_decisions_that_stand_say(rows):
+    standing: list[Decision] = []
+    for row in rows:
+        own = [kept for kept in standing if kept.who == row.who]
+        if row.action != "undo":
+            standing.append(row)
+        elif own:
+            del standing[len(standing) - 1 - standing[::-1].index(own[-1])]  # the last that is equal
+    board = board_of(rows)
+    assert {rater: own for rater, own in board.found.items() if own} == verdicts(standing)
+    assert board.decided == decided(verdicts(standing))
+    assert sorted(board.disagreed) == disagreements(verdicts(standing))
 
 
 def test_one_video_under_two_links_is_one_choice():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import heapq
 import itertools
 import threading
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from trailers.errors import ConfigError
 from trailers.review import verdicts
 from trailers.review.media import key_of, local_video, pictures_of, player_of, poster_of
 from trailers.review.queue import Item, in_order, next_after
-from trailers.review.verdicts import Verdict
+from trailers.review.verdicts import Board, Verdict
 from trailers.store.candidates import Candidate, safe_link
 from trailers.store.decisions import UNDO, Decision, Journal, now
 from trailers.store.layout import Layout
@@ -47,35 +48,43 @@ class Session:
 
     def __post_init__(self) -> None:
         self.order = [item.title.id for item in in_order(self.items.values(), self.who)]
+        self.board, self.taken, self.generation = Board(), 0, -1
 
     @property
     def me(self) -> verdicts.Rater:
         return self.who, self.review
 
-    def read(self) -> verdicts.Verdicts:
-        return verdicts.verdicts(self.journal.refresh())
+    def read(self) -> Board:
+        """What everybody thinks now, other reviewers' latest decisions too."""
+        decisions = self.journal.refresh()
+        if self.journal.generation != self.generation:
+            self.board, self.taken, self.generation = Board(), 0, self.journal.generation
+        for decision in decisions[self.taken :]:
+            self.board.take(decision)
+        self.taken = len(decisions)
+        return self.board
 
-    def closed(self, found: verdicts.Verdicts, shown: str = "open") -> set[str]:
+    def closed(self, board: Board, shown: str = "open") -> set[str]:
         """The titles that need no further look, under one of ``FILTERS``.
 
         In the first pass a title that anybody has decided is done; in the second, and where reviewers disagree, only
         the reviewer's own verdicts count.
         """
-        own = {title for title, verdict in found.get(self.me, {}).items() if verdict.action}
-        if shown == "disagreements":
-            return (set(self.order) - set(verdicts.disagreements(found))) | own
         if shown == "all":
             return set()
-        return own if self.review > 1 else verdicts.decided(found) | own
+        if shown == "open" and self.review == 1:
+            return board.decided
+        own = {title for title, verdict in board.found.get(self.me, {}).items() if verdict.action}
+        return (set(self.order) - board.disagreed) | own if shown == "disagreements" else own
 
     def show(self, title: str = "", *, after: str = "", shown: str = "open") -> dict[str, Any]:
         """What the page shows: the title asked for, or the next one behind ``after``."""
         with self.lock:
-            found = self.read()
+            board = self.read()
             if title not in self.items:
-                title = next_after(self.order, after, self.closed(found, shown))
-            progress = self.progress(found)
-            return {"title": self.described(title, found, shown) if title else None, "progress": progress}
+                title = next_after(self.order, after, self.closed(board, shown))
+            shown_title = self.described(title, board.found, shown) if title else None
+            return {"title": shown_title, "progress": self.progress(board)}
 
     def decide(self, asked: Mapping[str, Any]) -> Decision:
         """Record what the reviewer pressed.
@@ -102,24 +111,22 @@ class Session:
     def undo(self) -> str:
         """Take back this reviewer's latest decision that still stands; its title, or "" where there is none."""
         with self.lock:
-            own = [d for d in verdicts.standing(self.journal.refresh()) if (d.who, d.review) == self.me]
-            if not own:
-                return ""
-            self.journal.append(Decision(now(), self.who, self.review, own[-1].trailer, UNDO))
-            return own[-1].trailer
+            title = self.read().latest(self.me)
+            if title:
+                self.journal.append(Decision(now(), self.who, self.review, title, UNDO))
+            return title
 
     def rank(self, title: str, url: str) -> str:
         """The place of a link among the title's candidates, from 1; "" for another link."""
         links = [candidate.url for candidate in self.items[title].candidates]
         return str(links.index(url) + 1) if url in links else ""
 
-    def progress(self, found: verdicts.Verdicts) -> dict[str, Any]:
-        closed = self.closed(found) & set(self.order)
-        own = found.get(self.me, {})
-        times = sorted(verdict.when for verdict in own.values() if verdict.action)
+    def progress(self, board: Board) -> dict[str, Any]:
+        own = [verdict.when for verdict in board.found.get(self.me, {}).values() if verdict.action]
         return {
-            "closed": len(closed), "total": len(self.order), "mine": len(times), "per_hour": per_hour(times),
-            "disagreements": len(set(verdicts.disagreements(found)) & set(self.order)) if self.review == 1 else 0,
+            "closed": len(self.closed(board) & self.items.keys()), "total": len(self.order), "mine": len(own),
+            "per_hour": per_hour(sorted(heapq.nlargest(RECENT, own))),
+            "disagreements": len(board.disagreed & self.items.keys()) if self.review == 1 else 0,
         }  # fmt: skip
 
     def described(self, title: str, found: verdicts.Verdicts, shown: str) -> dict[str, Any]:
@@ -171,7 +178,7 @@ def checked_link(url: str) -> str:
 
 def per_hour(times: list[str]) -> float | None:
     """Decisions per hour over the latest ones, long pauses left out; None until there are three."""
-    moments = [datetime.datetime.fromisoformat(time.replace("Z", "+00:00")) for time in times[-RECENT:]]
+    moments = [datetime.datetime.fromisoformat(time.replace("Z", "+00:00")) for time in times]
     gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(moments)]
     worked = [gap for gap in gaps if gap <= IDLE_S]
     if len(worked) < 2:

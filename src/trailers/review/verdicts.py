@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations
 
 from trailers.store.decisions import ACCEPT, FLAG, NOTE, UNDO, Decision
@@ -25,7 +26,7 @@ class Verdict:
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # link -> why it is not good
     note: str = ""
 
-    @property
+    @cached_property
     def choice(self) -> str:
         """What two verdicts that agree have in common: the video that is accepted, or that there is none."""
         return (identity(self.url) or self.url) if self.action == ACCEPT else self.action
@@ -40,27 +41,52 @@ class Verdict:
 Verdicts = Mapping[Rater, Mapping[str, Verdict]]  # rater -> title -> verdict
 
 
-def standing(decisions: Iterable[Decision]) -> list[Decision]:
-    """The decisions that were not undone, in their order; an undo takes back the rater's latest that still stands."""
-    kept: dict[int, Decision] = {}
-    stacks: dict[Rater, list[int]] = defaultdict(list)
-    for number, decision in enumerate(decisions):
-        stack = stacks[decision.who, decision.review]
+@dataclass
+class Board:
+    """Everybody's verdicts, kept up to date decision by decision: a page asks after every key press."""
+
+    found: dict[Rater, dict[str, Verdict]] = field(default_factory=dict)
+    decided: set[str] = field(default_factory=set)  # titles that somebody has closed
+    disagreed: set[str] = field(default_factory=set)  # titles on which closed verdicts differ
+    # Of each rater: the titles of the decisions that stand, in their order, each with the verdict before it.
+    stacks: dict[Rater, list[tuple[str, Verdict | None]]] = field(default_factory=lambda: defaultdict(list))
+
+    def take(self, decision: Decision) -> None:
+        """Take one more decision in; an undo takes back the rater's latest that still stands."""
+        rater = decision.who, decision.review
+        stack, own = self.stacks[rater], self.found.setdefault(rater, {})
         if decision.action != UNDO:
-            stack.append(number)
-            kept[number] = decision
+            before = own.get(decision.trailer)
+            stack.append((decision.trailer, before))
+            self.change(rater, decision.trailer, updated(before or Verdict(), decision))
         elif stack:
-            del kept[stack.pop()]
-    return list(kept.values())
+            self.change(rater, *stack.pop())
+
+    def change(self, rater: Rater, title: str, verdict: Verdict | None) -> None:
+        if verdict is None:
+            del self.found[rater][title]
+        else:
+            self.found[rater][title] = verdict
+        choices = {closed.choice for closed in opinions(self.found, title).values()}
+        for group, is_in in ((self.decided, choices), (self.disagreed, len(choices) > 1)):
+            (group.add if is_in else group.discard)(title)
+
+    def latest(self, rater: Rater) -> str:
+        """The title of the rater's latest decision that still stands, or ""."""
+        stack = self.stacks.get(rater)
+        return stack[-1][0] if stack else ""
+
+
+def board_of(decisions: Iterable[Decision]) -> Board:
+    board = Board()
+    for decision in decisions:
+        board.take(decision)
+    return board
 
 
 def verdicts(decisions: Iterable[Decision]) -> dict[Rater, dict[str, Verdict]]:
     """Rater -> title -> what the rater thinks of it now."""
-    found: dict[Rater, dict[str, Verdict]] = defaultdict(dict)
-    for decision in standing(decisions):
-        own = found[decision.who, decision.review]
-        own[decision.trailer] = updated(own.get(decision.trailer, Verdict()), decision)
-    return dict(found)
+    return {rater: own for rater, own in board_of(decisions).found.items() if own}
 
 
 def updated(before: Verdict, decision: Decision) -> Verdict:

@@ -117,5 +117,5 @@ def read_found(path: Path) -> Found:
 
 def as_candidate(values: dict[str, Any]) -> Candidate:
     """Raises TypeError or ValueError for what a candidate cannot hold."""
-    parts = {safe_text(name): float(points) for name, points in values.pop("parts").items()}
+    parts = {str(name): float(points) for name, points in values.pop("parts").items()}
     return Candidate(**values, parts=parts)

@@ -107,6 +107,7 @@ class Journal:
     offset: int = 0  # bytes of whole rows that were read
     lines: int = 0
     inode: int = 0
+    generation: int = 0  # grows when ``decisions`` begins anew, since the file is another one
 
     def refresh(self) -> list[Decision]:
         """All decisions so far, other reviewers' too; none where there is no file yet.
@@ -118,17 +119,21 @@ class Journal:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 if status.st_ino != self.inode or status.st_size < self.offset:  # another file, or a shorter one
-                    self.decisions, self.offset, self.lines, self.inode = [], 0, 0, status.st_ino
+                    self.begin(status.st_ino)
                 file.seek(self.offset)
                 data = file.read()
         except FileNotFoundError:
-            self.decisions, self.offset, self.lines = [], 0, 0
+            self.begin(0)
         except OSError as problem:
             what = f"cannot be read: {problem.strerror}"
             raise StoreError(what, where=self.path, remedy="Name a readable file.") from None
         else:
             self.take(data[: whole_bytes(data)])
         return self.decisions
+
+    def begin(self, inode: int) -> None:
+        self.decisions, self.offset, self.lines, self.inode = [], 0, 0, inode
+        self.generation += 1
 
     def take(self, data: bytes) -> None:
         for line in data.splitlines(keepends=True):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import importlib.util
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from trailers.store.candidates import Candidate, read_found
 from trailers.store.decisions import Journal
 from trailers.store.layout import Layout
 from trailers.store.titles import Title, read_titles
+
+log = logging.getLogger(__name__)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     check_extra()
     titles = read_titles(arguments.titles)
+    log.info("review: reads the candidates of %s titles", f"{len(titles):,}")
     items = items_by_id(titles, found_candidates(Layout(arguments.results), titles))
     review = 1 if arguments.second_pass is None else 2
     if review == 2:
