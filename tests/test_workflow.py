@@ -76,7 +76,7 @@ def test_frame_counts_agree_and_every_clip_lies_in_its_shot(finished_study):
         assert [shot.start for shot in shots] == [0, 24, 48]
         assert all(shots[c.shot].start <= c.start < c.end <= shots[c.shot].end for c in clips)
         with h5py.File(results / f"embed/shot24/efficientnet_lite0/t{n}.h5") as file:
-            assert file.attrs["schema"] == "trailer-embeddings/1"
+            assert file.attrs["schema"] == "trailer-embeddings/2"
             assert file["vectors"].shape == (len(clips), 1280)
             assert np.isfinite(file["vectors"][:]).all()
             assert (file["vectors"][:] != file["vectors"][0]).any()

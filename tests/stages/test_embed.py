@@ -177,7 +177,7 @@ def test_a_file_says_all_that_it_can_be_traced_to(house: House) -> None:
     house.embed()
     path = house.layout.embedding("shot8", house.backbones[1], "alpha")
     with h5py.File(path, "r") as file:
-        assert file.attrs["schema"] == "trailer-embeddings/1"
+        assert file.attrs["schema"] == "trailer-embeddings/2"
         assert file["vectors"].dtype == np.float32
         assert file["vectors"].fletcher32
         attributes = dict(file.attrs)

@@ -10,7 +10,12 @@ import pytest
 
 from trailers.domain import Clip
 from trailers.errors import StoreError
-from trailers.store.embeddings import read_embedding, read_embedding_attributes, write_embedding
+from trailers.store.embeddings import (
+    read_clip_frames,
+    read_embedding,
+    read_embedding_attributes,
+    write_embedding,
+)
 
 CLIPS = [Clip(0, 0, 24, 0), Clip(0, 24, 30, 18), Clip(2, 40, 64, 0)]
 VECTORS = np.arange(12, dtype=np.float32).reshape(3, 4) / 3
@@ -27,7 +32,7 @@ def test_there_and_back_is_the_same_to_the_last_bit(path: Path) -> None:
     assert vectors.dtype == np.float32
     assert vectors.tobytes() == VECTORS.tobytes()
     assert clips.tolist() == [[0, 0, 24, 0], [0, 24, 30, 18], [2, 40, 64, 0]]
-    assert attributes == {"schema": "trailer-embeddings/1", "trailer": "tt1", "F": 4, "share": 0.5}
+    assert attributes == {"schema": "trailer-embeddings/2", "trailer": "tt1", "F": 4, "share": 0.5}
 
 
 def test_plain_h5py_reads_it_in_three_lines(path: Path) -> None:
@@ -49,6 +54,29 @@ def test_a_file_cut_off_is_damaged(path: Path, share: int) -> None:
         read_embedding(path)
 
 
+def test_the_file_says_frame_and_seconds_of_every_clip_and_what_its_datasets_are(path: Path) -> None:
+    assert read_clip_frames(path).tolist() == [0, 24, 40]
+    with h5py.File(path) as file:
+        assert file["seconds"][:].tolist() == [[0.0, 1.0], [1.0, 1.25], [40 / 24, 64 / 24]]
+        assert sorted(file) == ["clips", "frame", "seconds", "vectors"]
+        assert all(len(file[name].attrs["description"]) > 20 for name in file)
+
+
+def test_a_file_of_the_first_schema_reads_as_before(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["frame"], file["seconds"]
+        file.attrs["schema"] = "trailer-embeddings/1"
+    assert read_embedding(path)[0].tobytes() == VECTORS.tobytes()
+    assert read_clip_frames(path) is None
+
+
+def test_a_frame_outside_its_clip_is_damage(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file["frame"][1] = 30
+    with pytest.raises(StoreError, match="frame 30 does not lie in clip 1"):
+        read_clip_frames(path)
+
+
 @pytest.mark.parametrize("name", ["vectors", "clips"])
 def test_a_flipped_bit_is_noticed(path: Path, name: str) -> None:
     with h5py.File(path) as file:
@@ -62,9 +90,9 @@ def test_a_flipped_bit_is_noticed(path: Path, name: str) -> None:
 
 def test_another_schema_is_refused(path: Path) -> None:
     with h5py.File(path, "r+") as file:
-        file.attrs["schema"] = "trailer-embeddings/2"
+        file.attrs["schema"] = "trailer-embeddings/3"
     for read in (read_embedding, read_embedding_attributes):
-        with pytest.raises(StoreError, match="schema is 'trailer-embeddings/2', not 'trailer-embeddings/1'"):
+        with pytest.raises(StoreError, match="schema is 'trailer-embeddings/3', not 'trailer-embeddings/2'"):
             read(path)
 
 

@@ -10,12 +10,21 @@ from typing import Any
 import h5py
 import numpy as np
 
-from trailers.domain import Clip
+from trailers.domain import FPS, Clip
 from trailers.errors import StoreError
 from trailers.store.hdf5 import Hdf5, create_hdf5, open_hdf5
 
-SCHEMA = "trailer-embeddings/1"
+SCHEMA = "trailer-embeddings/2"
+READ = (SCHEMA, "trailer-embeddings/1")  # the first lacks frame, seconds and descriptions
 POSTER_SCHEMA = "trailer-poster/1"
+
+# Dataset -> what a reader who has nothing but the file needs to know; its attribute ``description``.
+DESCRIPTIONS = {
+    "vectors": "one vector per clip, in the order of clips: what the backbone gives before its classifier",
+    "clips": "shot, start, end, padding: frames at 24 fps, [start, end), then so many black frames",
+    "frame": "the frame at 24 fps that stands for the clip; a 2D backbone sees it alone",
+    "seconds": "start and end of the clip in s after the first frame: frames / 24",
+}
 
 
 def write_embedding(path: Path, vectors: np.ndarray, clips: Sequence[Clip], attributes: Mapping[str, Any]) -> None:
@@ -30,8 +39,11 @@ def write_embedding(path: Path, vectors: np.ndarray, clips: Sequence[Clip], attr
     check_vectors(vectors, str(path))
     spans = np.array([(c.shot, c.start, c.end, c.padding) for c in clips], dtype=np.int32).reshape(-1, 4)
     with create_hdf5(path) as file:
-        file.create_dataset("vectors", data=vectors, fletcher32=True, chunks=vectors.shape)
-        file.create_dataset("clips", data=spans, fletcher32=True, chunks=spans.shape)
+        frame = np.array([clip.frame for clip in clips], np.int32)
+        tables = {"vectors": vectors, "clips": spans, "frame": frame, "seconds": spans[:, 1:3] / FPS}
+        for name, values in tables.items():
+            dataset = file.create_dataset(name, data=values, fletcher32=True, chunks=values.shape)
+            dataset.attrs["description"] = DESCRIPTIONS[name]
         write_attributes(file, SCHEMA, attributes)
 
 
@@ -82,6 +94,23 @@ def read_embedding(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         return vectors, clips, file.attributes
 
 
+def read_clip_frames(path: Path) -> np.ndarray | None:
+    """int32 (clips,): the frame that stands for each clip; None in a file of schema 1, which does not say it.
+
+    Raises:
+        StoreError: as ``read_embedding``, and when a frame does not lie in its clip.
+    """
+    with open_embedding(path) as file:
+        if file.attributes["schema"] != SCHEMA:
+            return None
+        clips = file.read("clips", np.int32, (None, 4))
+        frames = file.read("frame", np.int32, (len(clips),))
+        wrong = (frames < clips[:, 1]) | (frames >= clips[:, 2])
+        if wrong.any():
+            raise file.damaged(f"frame {frames[wrong.argmax()]} does not lie in clip {int(wrong.argmax())}")
+        return frames
+
+
 def read_poster(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """The vectors (1, F) float32 of a poster, attributes. Raises StoreError as ``read_embedding`` does."""
     with open_hdf5(path, schema=POSTER_SCHEMA, stage="posters") as file:
@@ -104,4 +133,4 @@ def read_embedding_shape(path: Path) -> tuple[int, int, dict[str, Any]]:
 
 
 def open_embedding(path: Path) -> contextlib.AbstractContextManager[Hdf5]:
-    return open_hdf5(path, schema=SCHEMA, stage="embed")
+    return open_hdf5(path, schema=READ, stage="embed")

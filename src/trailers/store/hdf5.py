@@ -53,11 +53,11 @@ def create_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 @contextlib.contextmanager
-def open_hdf5(path: Path, *, schema: str, stage: str, compressed: bool = False) -> Iterator[Hdf5]:
+def open_hdf5(path: Path, *, schema: str | tuple[str, ...], stage: str, compressed: bool = False) -> Iterator[Hdf5]:
     """The HDF5 file at ``path``, to read; nothing in it leads elsewhere or claims more than it holds.
 
     Args:
-        schema: what its attribute ``schema`` must say.
+        schema: what its attribute ``schema`` must say; one of them where there are several.
         stage: the stage that makes it, for the remedy.
         compressed: whether its datasets may be compressed, so that a reader takes one chunk at a time.
 
@@ -65,6 +65,7 @@ def open_hdf5(path: Path, *, schema: str, stage: str, compressed: bool = False) 
         StoreError: it is missing, damaged, of another schema, or not a file of the kind that this project writes.
     """
     size, allocated = size_of(path, stage)
+    schemas = (schema,) if isinstance(schema, str) else schema
     remedy = f"Remove it and run the stage {stage} again."
     try:
         file = h5py.File(path, "r", locking=False)
@@ -78,13 +79,13 @@ def open_hdf5(path: Path, *, schema: str, stage: str, compressed: bool = False) 
             if heaps:
                 raise UnexpectedError(trouble or heaps)
             attributes = read_attributes(file)
-            if attributes.get("schema") == schema and trouble:
+            if attributes.get("schema") in schemas and trouble:
                 raise UnexpectedError(trouble)
         except FAILURES as problem:
             raise StoreError(f"is damaged: {problem}", where=path, remedy=remedy) from None
-        if attributes.get("schema") != schema:
+        if attributes.get("schema") not in schemas:
             raise StoreError(
-                f"schema is {attributes.get('schema')!r}, not '{schema}'", where=path,
+                f"schema is {attributes.get('schema')!r}, not '{schemas[0]}'", where=path,
                 remedy=f"It was made by something else: move it away and run the stage {stage} again.",
             )  # fmt: skip
         yield Hdf5(path, file, attributes, remedy)
