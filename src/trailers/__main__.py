@@ -37,6 +37,7 @@ TOOLS = {
     "lease": "run a command with a GPU of its own",
     "evaluate": "compare detected shots with labelled ones",
     "verify": "check every product on disk",
+    "trace": "the way back from one vector to its frames, source, weights and settings",
     "status": "how far a run is, and how long it will take",
     "retry": "ask for another try of what failed or is dead",
     "backbones": "list the backbones",

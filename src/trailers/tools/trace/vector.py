@@ -1,0 +1,92 @@
+"""One vector of an embedding, and the clip that it stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trailers.domain import Clip, ClipStrategy, is_safe_id
+from trailers.errors import ConfigError, StoreError
+from trailers.store.embeddings import read_clip_frames, read_embedding
+from trailers.store.layout import Layout
+from trailers.store.spans import CLIPS_SCHEMA, read_spans
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """What an embedding says of one of its clips."""
+
+    path: Path
+    layout: Layout
+    number: int
+    count: int  # clips of the trailer
+    values: np.ndarray  # float32 (F,)
+    clip: Clip
+    is_frame_known: bool  # whether the file or the list of clips says which frame stands for the clip
+    attributes: Mapping[str, Any]
+
+    @property
+    def trailer(self) -> str:
+        return str(self.attributes["trailer"])
+
+    @property
+    def backbone(self) -> str:
+        return str(self.attributes["backbone"])
+
+    @property
+    def strategy(self) -> ClipStrategy:
+        return ClipStrategy.parse(str(self.attributes["clip_strategy"]))
+
+    def said(self, name: str) -> str:
+        """An attribute as text; empty where the file has none."""
+        return str(self.attributes.get(name, ""))
+
+    def versions(self) -> str:
+        """Version of every package that computed it."""
+        try:
+            found = json.loads(self.said("versions") or "{}")
+        except ValueError:
+            return self.said("versions")
+        return ", ".join(f"{name} {found[name]}" for name in sorted(found)) if isinstance(found, dict) else str(found)
+
+
+def read_vector(path: Path, layout: Layout, number: int) -> Vector:
+    """Clip ``number`` of the embedding at ``path``.
+
+    Raises:
+        StoreError: the file is missing or damaged, or lacks what a vector can be traced by.
+        ConfigError: it has no such clip.
+    """
+    vectors, spans, attributes = read_embedding(path)
+    for name in ("trailer", "backbone", "clip_strategy", "fingerprint"):
+        if not isinstance(attributes.get(name), str):
+            raise StoreError(f"lacks the attribute '{name}'", where=path, remedy="The stage embed writes it.")
+    if not is_safe_id(attributes["trailer"]):
+        raise StoreError(f"names the trailer {attributes['trailer']!r}, which is no id", where=path)
+    if not 0 <= number < len(vectors):
+        raise ConfigError(f"has clips 0 to {len(vectors) - 1}, not {number}", where=path)
+    shot, start, end, padding = spans[number].tolist()
+    frame = frame_of(path, layout, attributes, number, (shot, start, end, padding))
+    clip = Clip(shot, start, end, padding, -1 if frame is None else frame)
+    return Vector(path, layout, number, len(vectors), vectors[number], clip, frame is not None, attributes)
+
+
+def frame_of(
+    path: Path, layout: Layout, attributes: Mapping[str, Any], number: int, span: tuple[int, ...]
+) -> int | None:
+    """The frame that stands for the clip, from the file or from the list of clips; None where neither says it."""
+    frames = read_clip_frames(path)
+    if frames is not None:
+        return int(frames[number])
+    strategy = str(ClipStrategy.parse(attributes["clip_strategy"]))
+    try:
+        clips, _ = read_spans(layout.clips(strategy, attributes["trailer"]), kind=Clip, schema=CLIPS_SCHEMA)
+    except StoreError:
+        return None
+    clip = clips[number] if number < len(clips) else None
+    return clip.frame if clip and (clip.shot, clip.start, clip.end, clip.padding) == span else None

@@ -1,0 +1,129 @@
+"""`trailers trace`: the way back from one vector."""
+
+from __future__ import annotations
+
+import shutil
+from fractions import Fraction
+
+import h5py
+import numpy as np
+import pytest
+
+from trailers.__main__ import main
+from trailers.tools.trace.again import draw
+from trailers.tools.trace.source import rate_of, source_frame, source_words
+
+FILE = "results/embed/shot24/efficientnet_lite0/t1.h5"
+
+
+@pytest.fixture
+def study(finished_study, tmp_path, monkeypatch):
+    """A copy of the finished study, as the working folder."""
+    shutil.copytree(finished_study, tmp_path / "study")
+    monkeypatch.chdir(tmp_path / "study")
+    return tmp_path / "study"
+
+
+def trace(capsys, *words):
+    status = main(["trace", *words])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_a_vector_is_traced_to_its_source_frames_weights_and_settings(study, capsys):
+    status, said, _ = trace(capsys, FILE, "--clip", "1")
+    assert status == 0
+    assert f"{FILE}: clip 1 of 3, float32 (1280,)" in said
+    assert "videos/t1.mp4, receipt of " in said
+    assert said.count(": the file has it") == 2  # the video's digest and the weights'
+    assert "frames 25 to 49 of 75, 1.000 s to 2.000 s" in said
+    assert "frames [24, 48), 1.000 s to 2.000 s, no padding" in said
+    assert "<- the clip begins" in said
+    assert said.count(": made with {") == 4
+    assert "NOT" not in said
+    assert "BUT" not in said
+    again = trace(capsys, "t1", "shot24", "efficientnet_lite0", "--clip", "1")[1]
+    assert again == said
+
+
+@pytest.mark.slow
+def test_the_clip_embedded_again_has_the_same_vector_and_its_frames_are_drawn(study, capsys):
+    status, said, _ = trace(capsys, FILE, "--clip", "1", "--verify", "--show", "out.png")
+    assert status == 0
+    assert "cosine 1.000000, largest difference 0, the same to the last bit" in said
+    assert (study / "out.png").read_bytes().startswith(b"\x89PNG")
+    with h5py.File(FILE, "r+") as file:
+        file["vectors"][1] = -file["vectors"][1]
+    status, said, _ = trace(capsys, FILE, "--clip", "1", "--verify")
+    assert status == 1
+    assert "cosine -1.000000" in said
+
+
+def test_what_does_not_fit_any_more_is_said(study, capsys):
+    (study / "results" / "download" / "t1.mp4").write_bytes(b"other")
+    (study / "results" / "shots" / "t1.scores.h5").unlink()
+    (study / "config.yaml").write_text("clips: {histogram_bins: 4}\n")
+    status, said, _ = trace(capsys, FILE, "--clip", "0")
+    assert status == 0
+    assert "BUT the file has d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa" in said
+    assert "transitions    not known: results/shots/t1.scores.h5: is not there" in said
+    assert "NOT what config.yaml and the files on disk give now" in said
+
+
+def test_a_backbone_of_a_strangers_file_is_not_run_and_his_text_cannot_steer_a_terminal(study, capsys):
+    (study / "evil.py").write_text("raise SystemExit('it was run')\n")
+    with h5py.File(FILE, "r+") as file:
+        file.attrs["backbone"] = "evil.py:net"
+        file.attrs["transform"] = "red\x1b[31m"
+    status, said, problem = trace(capsys, FILE, "--clip", "0", "--verify")
+    assert status == 1
+    assert "is a file of your own, which is not run for its name alone" in problem
+    assert "red?[31m" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([FILE, "--clip", "3"], "has clips 0 to 2, not 3"),
+        (["results/none.h5", "--clip", "0"], "none.h5: is not there"),
+        (["t1", "shot24", "--clip", "0"], "Give a file, or a trailer, a clip strategy and a backbone"),
+        (["../t1", "shot24", "resnet50", "--clip", "0"], "is not the id of a trailer"),
+    ],
+)
+def test_what_is_not_there_is_named(study, capsys, words, said):
+    status, _, problem = trace(capsys, *words)
+    assert status == 1
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("fps", "shown"),
+    [
+        (25.0, [n for n in range(50) if n not in (12, 37)]),
+        (30.0, [0, 1, 3, 4, 5, 6, 8, 9, 10, 11, 13, 14, 15, 16, 18, 19]),
+        (10.0, [0, 0, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4]),
+        (23.976, list(range(48))),
+    ],
+)
+def test_the_frame_that_the_grid_of_24_fps_shows(fps, shown):
+    # The same frames as tests/video/test_grid.py sees ffmpeg show.
+    assert [source_frame(number, rate_of(fps)) for number in range(len(shown))] == shown
+
+
+def test_a_rounded_rate_is_read_as_the_one_that_is_meant():
+    assert rate_of(29.97) == Fraction(30000, 1001)
+    assert rate_of(12.5) == Fraction(25, 2)
+
+
+def test_frames_of_a_video_whose_rate_varies_are_told_as_about():
+    facts = {"source_fps": 25.0, "first_s": 2.0, "source_frames": 20, "variable_rate": True}
+    assert source_words(facts, 0, 24).startswith("about frames 0 to 19 of 20, 2.000 s to 2.800 s (its rate varies")
+
+
+def test_frames_are_drawn_eight_in_a_row(tmp_path):
+    from PIL import Image
+
+    draw(np.full((9, 10, 20, 3), 7, np.uint8), [str(n) for n in range(9)], tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.size == (8 * 22, 2 * 26)
+        assert picture.getpixel((0, 26)) == (7, 7, 7)
