@@ -207,7 +207,7 @@ def test_the_page_is_accessible_and_fits(open_desk, size, scheme):
 def test_everything_that_decides_can_be_seen_without_scrolling(open_desk):
     desk = open_desk()
     for name in ("accept", "reject", "undo"):
-        box = desk.page.locator(f"[data-do={name}]").bounding_box()
+        box = desk.page.locator(f"#actions [data-do={name}]").bounding_box()
         assert box["y"] + box["height"] <= WIDE[1]
 
 
