@@ -6,6 +6,8 @@ import json
 
 from trailers.__main__ import main
 from trailers.domain import Trailer
+from trailers.plan.splitting import largest_deviation
+from trailers.store.duplicates import Duplicate, write_rows
 from trailers.store.manifest import read_manifest, write_manifest
 
 GENRES = (("action",), ("drama",), ("action", "drama"), ("comedy", "romance"))
@@ -85,3 +87,27 @@ def test_paths_lead_to_the_same_files_from_another_folder(tmp_path):
     assert rows[0].urls == (f"../{tmp_path.name}/x.mp4", "https://host/a.mp4", "/data/a.mp4")
     assert rows[0].poster == f"../{tmp_path.name}/a.jpg"
     assert (rows[1].urls, rows[2].urls, rows[3].urls) == (("./x.mp4",), ("vKQi3bBA1y8",), ())
+
+
+def test_copies_share_their_subsets_and_the_deviation_of_the_genres_is_told(tmp_path, capsys):
+    links = [Trailer(f"l{i}", (f"https://host/{i}",), genres=GENRES[i % 4]) for i in range(40)]
+    write_manifest(tmp_path / "m.csv", links)
+    pairs = [Duplicate(f"l{i + 20}", f"l{i}", f"l{i}", 0.9, 50, 0, 1.0) for i in range(0, 12, 2)]
+    pairs += [Duplicate("l35", "l20", "l0", 0.9, 50, 0, 1.0), Duplicate("gone", "l1", "l1", 0.9, 50, 0, 1.0)]
+    write_rows(tmp_path / "d.csv", pairs, Duplicate, {})
+    words = ["splits", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "n.csv")]
+    assert main([*words, "--group-duplicates", str(tmp_path / "d.csv")]) == 0
+    splits = {trailer.trailer: trailer.splits for trailer in read_manifest(tmp_path / "n.csv")}
+    assert all(splits[pair.trailer] == splits[pair.copy_of] for pair in pairs[:-1])
+    said = capsys.readouterr().out
+    assert "splits: 7 trailers go with another one that has the same video or is a copy" in said
+    assert "split2: no genre's share in a subset is further from its share in the whole set than" in said
+
+
+def test_the_largest_deviation_is_that_of_one_genre_in_one_subset():
+    codes = {"a": 0, "b": 0, "c": 1, "d": 2}
+    genres = {"a": ("drama",), "b": ("drama", "comedy"), "c": ("comedy",), "d": ("drama",)}
+    trailers = [Trailer(name, (), genres=genres[name], splits=(code, None, None)) for name, code in codes.items()]
+    # Of the four, three are drama; of the one in validation, none is.
+    assert largest_deviation(trailers, 0) == (0.75, "drama", "validation")
+    assert largest_deviation([], 0) == (0.0, "", "")

@@ -22,6 +22,7 @@ BENCHES = {
     "embed": "embedding, against the limit of network and decoding",
     "classify": "training and testing, against a plain loop",
     "gpu": "all that the person with a GPU should send back: exactness, leases, memory, speed",
+    "flags": "faults and copies that the stage quality finds, and pairs among 12,000 trailers",
     "scale": "the workflow itself at 12,000 trailers",
 }
 

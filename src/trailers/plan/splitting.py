@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +26,21 @@ class Splitting:
     codes: list[np.ndarray]  # of each split: the subset of every one of ``labelled``
 
 
-def make_splits(trailers: Sequence[Trailer], base: Path, *, seed: int) -> Splitting:
-    """Stratified splits of ``trailers``, whose paths are relative to ``base``.
+def make_splits(
+    trailers: Sequence[Trailer], base: Path, *, seed: int, copies: Mapping[str, str] | None = None
+) -> Splitting:
+    """Stratified splits of ``trailers``.
+
+    Args:
+        trailers: of the manifest.
+        base: what their paths are relative to.
+        seed: of the first split.
+        copies: trailer -> the first of those that are copies of each other, which share their subsets too.
 
     Raises:
         ManifestError: too few have genres.
     """
-    first = first_of_video(trailers, base)
+    first = first_of_video(trailers, base, copies or {})
     labelled = [trailer for trailer in trailers if trailer.genres and first[trailer.trailer] == trailer.trailer]
     if len(labelled) < len(SUBSETS):
         raise ManifestError(
@@ -43,8 +52,11 @@ def make_splits(trailers: Sequence[Trailer], base: Path, *, seed: int) -> Splitt
     return Splitting(with_splits(trailers, first, codes), labelled, labels, ours)
 
 
-def first_of_video(trailers: Sequence[Trailer], base: Path) -> dict[str, str]:
-    """Trailer id -> that of the first trailer with genres that shares a video with it, its own where none does."""
+def first_of_video(trailers: Sequence[Trailer], base: Path, copies: Mapping[str, str]) -> dict[str, str]:
+    """Trailer id -> that of the first trailer with genres that shares a video with it, its own where none does.
+
+    ``copies`` names for each trailer that has a copy the first of its group; a copy counts as the same video.
+    """
     first = {trailer.trailer: trailer.trailer for trailer in trailers}
     order = {name: place for place, name in enumerate(first)}
 
@@ -53,10 +65,29 @@ def first_of_video(trailers: Sequence[Trailer], base: Path) -> dict[str, str]:
             name = first[name]
         return name
 
-    for group in shared_videos((trailer for trailer in trailers if trailer.genres), base):
+    labelled = [trailer for trailer in trailers if trailer.genres]
+    alike: dict[str, list[Trailer]] = {}
+    for trailer in labelled:
+        if trailer.trailer in copies:
+            alike.setdefault(copies[trailer.trailer], []).append(trailer)
+    for group in (*shared_videos(labelled, base), *alike.values()):
         leaders = sorted({leader(trailer.trailer) for trailer in group}, key=order.__getitem__)
         first |= dict.fromkeys(leaders, leaders[0])
     return {name: leader(name) for name in first}
+
+
+def largest_deviation(trailers: Sequence[Trailer], split: int) -> tuple[float, str, str]:
+    """How far a genre's share in a subset of ``split`` is from its share in the whole set; the genre, the subset."""
+    labelled = [trailer for trailer in trailers if trailer.genres]
+    whole = Counter(genre for trailer in labelled for genre in trailer.genres)
+    found = []
+    for code, subset in enumerate(SUBSETS):
+        members = [trailer for trailer in labelled if trailer.splits[split] == code]
+        held = Counter(genre for trailer in members for genre in trailer.genres)
+        for genre in whole:
+            apart = abs(held[genre] / max(len(members), 1) - whole[genre] / len(labelled))
+            found.append((apart, genre, subset))
+    return max(found, default=(0.0, "", ""))
 
 
 def with_splits(

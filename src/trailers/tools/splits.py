@@ -2,7 +2,7 @@
 
 in   a manifest with genres
 out  the same manifest with split0, split1 and split2: 70 % train, 10 % validation, 20 % test; trailers that
-     share a video share their subsets, those without genres are in none
+     share a video share their subsets, with --group-duplicates copies too; those without genres are in none
      to the screen, and with --report as JSON: how far the subsets are from the whole set, beside random
      splits and the splits that the manifest had before
 """
@@ -20,8 +20,9 @@ import numpy as np
 from trailers.classifier import splits
 from trailers.domain import SPLITS, Trailer
 from trailers.errors import ManifestError
-from trailers.plan.splitting import make_splits
+from trailers.plan.splitting import largest_deviation, make_splits
 from trailers.store.atomic import write_text
+from trailers.store.duplicates import Duplicate, grouped, read_rows
 from trailers.store.manifest import moved, read_manifest, write_manifest
 
 RANDOM_SPLITS = 10  # compared with, so that luck evens out
@@ -35,13 +36,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="of the first split; the others take the next two (default 0)"
     )
+    parser.add_argument(
+        "--group-duplicates", type=Path, metavar="CSV",
+        help="results/quality/duplicates.csv: trailers that are copies of each other share their subsets",
+    )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="JSON", help="write the comparison there too")
 
 
 def run(arguments: argparse.Namespace) -> None:
     trailers = read_manifest(arguments.manifest, links=False)
+    copies = grouped(read_rows(arguments.group_duplicates, Duplicate)) if arguments.group_duplicates else {}
     try:
-        made = make_splits(trailers, arguments.manifest.parent, seed=arguments.seed)
+        made = make_splits(trailers, arguments.manifest.parent, seed=arguments.seed, copies=copies)
     except ManifestError as problem:
         raise ManifestError(problem.what, where=arguments.manifest, remedy=problem.remedy) from None
     report = compare(made.labels, made.labelled, made.codes, arguments.seed)
@@ -53,7 +59,14 @@ def run(arguments: argparse.Namespace) -> None:
     counted = sum(bool(trailer.genres) for trailer in trailers)
     print(f"splits: {counted} trailers, {len(trailers) - counted} without genres in no subset: {arguments.output}")
     if counted > len(made.labelled):
-        print(f"splits: {counted - len(made.labelled)} trailers go with another one that has the same video")
+        alike = "has the same video or is a copy" if copies else "has the same video"
+        print(f"splits: {counted - len(made.labelled)} trailers go with another one that {alike}")
+    for split in SPLITS:
+        apart, genre, subset = largest_deviation(written, split)
+        print(
+            f"split{split}: no genre's share in a subset is further from its share in the whole set than "
+            f"{100 * apart:.2f} percentage points ({genre}, {subset})"
+        )
 
 
 def compare(labels: np.ndarray, trailers: Sequence[Trailer], ours: Sequence[np.ndarray], seed: int) -> dict[str, Any]:
