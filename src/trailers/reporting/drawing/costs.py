@@ -21,10 +21,12 @@ def draw_costs(rows: Sequence[Mapping[str, Any]]) -> Figure:
     labels = ("multiply-adds for 30 clips (G)", "parameters (M)")
     for axes, column, label in zip(halves, (0, 1), labels, strict=True):
         axes.set_xscale("log")
-        for kind, colour, marker in (("printed", COLOURS[1], "o"), ("ours", COLOURS[0], "s")):
+        # A ring around a square: both are seen where they are the same.
+        looks = {"printed": ("o", 38, "none", COLOURS[1]), "ours": ("s", 12, COLOURS[0], COLOURS[0])}
+        for kind, (marker, size, face, edge) in looks.items():
             places = [place for row in rows for place in cost_places(row, column, (kind,))]
             if places:
-                axes.scatter(*zip(*places, strict=True), c=colour, marker=marker, s=18, label=kind)
+                axes.scatter(*zip(*places, strict=True), s=size, fc=face, ec=edge, marker=marker, label=kind)
         axes.set(xlabel=label, ylabel="micro AP, trapezoid (%)" if column == 0 else None)
         axes.margins(y=0.1)
         open_sides(axes)

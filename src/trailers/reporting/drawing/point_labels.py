@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 FONT_PT = 6.5
-DOT_PT = 2.6  # half the width of a point
+DOT_PT = 3.6  # half the width of a point
 INK = "#333333"
 # Where a name may stand, in points of print from its own: near places first.
 PLACES = tuple(
