@@ -9,7 +9,7 @@ rule report:
         ledgers=later(STUDY.all_ledgers),
         metrics=later(STUDY.metrics),
         pages=there(STUDY.page_ledgers),
-        quality=there(STUDY.quality_ledgers),
+        quality=there(STUDY.quality_files),
         metadata=METADATA,
     output:
         report(STUDY.report(), category="Reports", labels={"of": "The run"}),
@@ -52,7 +52,7 @@ use rule report as report_tables with:
         ledgers=later(TABLES.all_ledgers),
         metrics=later(TABLES.possible_metrics),
         pages=there(TABLES.page_ledgers),
-        quality=there(TABLES.quality_ledgers),
+        quality=there(TABLES.quality_files),
         metadata=METADATA,
         tables="results/tables/tables.json",
         figures="results/figures/figures.json",

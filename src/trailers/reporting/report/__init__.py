@@ -28,6 +28,7 @@ from trailers.reporting.drawing.curves import draw_scores
 from trailers.reporting.drawing.histogram import draw_shots_on_page
 from trailers.reporting.drawing.style import on_page
 from trailers.reporting.places import shown_path, without_places
+from trailers.reporting.report.copies import copies_of
 from trailers.reporting.report.counts import clip_statistics, describe_backbones, frame_statistics
 from trailers.reporting.report.dataset import describe_set
 from trailers.reporting.report.doubts import doubts, flagged
@@ -110,6 +111,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "titles": {trailer.trailer: trailer.title for trailer in trailers},
         "doubts": doubts(trailers, arguments.manifest.parent, stages, lengths.shots, backbones) if stages else [],
         "flagged": [shown_group(group) for group in flagged(quality_rows(named, layout))],
+        **copies_of(ids, layout),
         "sources": source_tables(stages),
         "dataset": describe_set(trailers, stages, backbones, arguments.metadata, draw=not arguments.figures),
         "curves": draw_curves(predictions),

@@ -1,0 +1,69 @@
+"""Trailers that are copies of each other, what they leak between subsets, and who is left out for a flag."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from trailers.domain import SPLITS
+from trailers.errors import StoreError
+from trailers.store.duplicates import Duplicate, Excluded, read_rows
+from trailers.store.layout import Layout
+
+log = logging.getLogger(__name__)
+
+Row = TypeVar("Row", Duplicate, Excluded)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One pair of copies, as the page shows it."""
+
+    trailer: str
+    copy_of: str
+    share: str
+    leaks: str  # the subsets that the pair is divided among, by split
+
+
+def copies_of(trailers: Sequence[str], layout: Layout) -> dict[str, Any]:
+    """What the template names: pairs of copies, how many of them each split divides, and flags that leave out."""
+    known = set(trailers)
+    pairs = [row for row in there(layout.duplicates(), Duplicate) if {row.trailer, row.copy_of} <= known]
+    out = [row for row in there(layout.excluded(), Excluded) if row.trailer in known]
+    return {
+        "copies": [Copy(row.trailer, row.copy_of, f"{row.share:.0%}", told(divided(row))) for row in pairs],
+        "leaking": {f"split{n}": count for n in SPLITS if (count := sum(n in divided(row) for row in pairs))},
+        "left_out": by_flag(out),
+        "left_out_trailers": len({row.trailer for row in out}),
+    }
+
+
+def there(path: Path, kind: type[Row]) -> list[Row]:
+    """The rows of a file; none where it is missing. A damaged one is told of, and `verify` repairs it."""
+    if not path.is_file():
+        return []
+    try:
+        return read_rows(path, kind)
+    except StoreError as problem:
+        log.warning("report: %s", problem)
+        return []
+
+
+def divided(row: Duplicate) -> dict[int, str]:
+    """Split -> the subsets that it puts the two into, where these are two."""
+    return {n: found for n, found in zip(SPLITS, (row.split0, row.split1, row.split2), strict=True) if found}
+
+
+def told(divided: Mapping[int, str]) -> str:
+    return ", ".join(f"split{n}: {subsets}" for n, subsets in divided.items())
+
+
+def by_flag(rows: Sequence[Excluded]) -> dict[str, int]:
+    """Flag -> how many trailers it leaves out, the commonest first."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.flag] = counts.get(row.flag, 0) + 1
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
