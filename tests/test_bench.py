@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from trailers.bench import __main__ as bench
-from trailers.bench import harness, scale, website
+from trailers.bench import harness, load, publish, scale, website
 from trailers.errors import ConfigError
 from trailers.store.ledger import DEAD, OK, SKIPPED, LedgerRow, write_ledger
 
@@ -304,3 +304,20 @@ def burn(seconds):
     end = time.process_time() + seconds
     while time.process_time() < end:
         pass
+
+
+def test_the_bench_of_reading_vectors_compares_each_way_with_h5py(tmp_path):
+    options = {"trailers": 2, "features": 4, "sample": 16, "workers": [0], "rounds": 1}
+    found = load.run(argparse.Namespace(folder=tmp_path, **options))
+    assert sorted(found["figures"]) == ["files, 0 workers", "pack, 0 workers", "plain, 0 workers"]
+    assert sorted(found["ratios"]) == ["files_to_plain_0", "pack_to_plain_0"]
+    assert all(row["clips_a_second"] > 0 for row in found["figures"].values())
+
+
+@pytest.mark.slow
+def test_the_bench_of_publish_tells_rate_and_memory(tmp_path):
+    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow (the extra `publish`)")
+    found = publish.run(argparse.Namespace(folder=tmp_path, trailers=4, features=4, rounds=1))
+    assert found["figures"]["publish, all"]["trailers"] == 4
+    assert found["figures"]["publish, a quarter"]["trailers"] == 1
+    assert found["ratios"]["peak_all_to_quarter"] > 0

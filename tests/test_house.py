@@ -33,6 +33,7 @@ ORDER = (
     {"stages"},
     {"plan"},
     {"api"},
+    {"data"},
     {"reporting", "tools"},
     {"__main__"},
 )

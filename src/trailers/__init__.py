@@ -55,6 +55,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         return getattr(importlib.import_module(_PLACES[name]), name)
+    if name == "data":
+        return importlib.import_module("trailers.data")
     raise AttributeError(f"module 'trailers' has no attribute {name!r}")
 
 

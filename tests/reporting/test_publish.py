@@ -127,14 +127,37 @@ def test_files_and_row_groups_have_a_bounded_size(results, monkeypatch):
     assert pq.read_table(files[1]).column("vector").to_pylist()[-1] == [108.0, 109.0, 110.0, 111.0]
 
 
-def test_an_embedding_that_another_run_replaced_is_refused(results, capsys):
-    layout = Layout(results / "results")
+def another_embedding(layout, header):
     attributes = {"trailer": "b", "fingerprint": "other", "F": 4, "backbone": "mine"}
     write_embedding(layout.embedding("shot24", "mine", "b"), vectors_of("b"), CLIPS, attributes)
+
+
+def other_clips(layout, header):
+    write_spans(layout.clips("shot24", "b"), CLIPS, kind=Clip, header=header, schema=CLIPS_SCHEMA)
+
+
+def other_shots(layout, header):
+    write_spans(layout.shots("b"), [Shot(0, 54)], kind=Shot, header=header, schema=SHOTS_SCHEMA)
+
+
+def another_receipt(layout, header):
+    write_receipt(layout.receipt("b"), Receipt("b", OK, "b.mp4", "1" * 64, "other"))
+
+
+@pytest.mark.parametrize(
+    ("replace", "name"),
+    [
+        (another_embedding, "mine/b.h5"),
+        (other_clips, "shot24/b.csv"),
+        (other_shots, "shots/b.csv"),
+        (another_receipt, "download/b.json"),
+    ],
+)
+def test_a_product_that_another_run_replaced_is_refused(results, capsys, replace, name):
+    replace(Layout(results / "results"), {"trailer": "b", "frames": 54, "fingerprint": "other"})
     assert publish(results) == 1
-    assert (
-        "mine/b.h5: is not the one that its ledger speaks of. Run snakemake, then publish." in capsys.readouterr().err
-    )
+    said = f"{name}: its fingerprint is other, but its ledger says f: another run replaced it"
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,21 @@ def read_clip_frames(path: Path) -> np.ndarray | None:
         return frames
 
 
+def read_place(path: Path) -> tuple[int | None, tuple[int, int]]:
+    """Byte at which the vectors lie as float32 in one piece, None where they do not; and their shape (clips, F).
+
+    Raises:
+        StoreError: as ``read_embedding``.
+    """
+    with open_embedding(path) as file:
+        dataset = file.dataset("vectors", np.dtype("<f4"), (None, None))
+        shape = (int(dataset.shape[0]), int(dataset.shape[1]))
+        if dataset.chunks != shape or dataset.compression is not None or dataset.shuffle:
+            return None, shape
+        # The one chunk is the table, followed by its checksum.
+        return int(dataset.id.get_chunk_info(0).byte_offset), shape
+
+
 def read_poster(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """The vectors (1, F) float32 of a poster, attributes. Raises StoreError as ``read_embedding`` does."""
     with open_hdf5(path, schema=POSTER_SCHEMA, stage="posters") as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 from trailers.domain import Trailer
 from trailers.errors import StoreError
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, SKIPPED, LedgerRow, read_ledger
+from trailers.store.ledger import OK, SKIPPED, LedgerRow, check_carried, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.receipt import Receipt, read_receipt
 
@@ -36,7 +36,11 @@ class Release:
     attributes: dict[Pair, dict[str, object]] = field(default_factory=dict)  # of the embeddings, as far as shared
 
     def receipt(self, trailer: str) -> Receipt:
-        return read_receipt(self.layout.receipt(trailer))
+        """What was downloaded. Raises StoreError where another run replaced it."""
+        path = self.layout.receipt(trailer)
+        receipt = read_receipt(path)
+        check_carried(self.ledgers["download",][trailer], receipt.fingerprint, path)
+        return receipt
 
     def downloaded(self, trailer: str) -> str:
         """The day on which the receipt was written, in UTC."""

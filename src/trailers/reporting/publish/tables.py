@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trailers.domain import FPS, SUBSETS, Shot, Trailer
 from trailers.reporting.publish.release import Release
+from trailers.store.ledger import check_carried
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
 
 
@@ -70,8 +71,10 @@ def write_shots(release: Release, path: Path) -> None:
     """One row per shot of every trailer; ends are open."""
 
     def rows() -> Iterable[list[object]]:
-        for trailer in release.ok("shots"):
-            shots, _ = read_spans(release.layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
+        for trailer, row in release.ok("shots").items():
+            path_of_shots = release.layout.shots(trailer)
+            shots, header = read_spans(path_of_shots, kind=Shot, schema=SHOTS_SCHEMA)
+            check_carried(row, header["fingerprint"], path_of_shots)
             for number, shot in enumerate(shots):
                 yield [trailer, number, shot.start, shot.end, f"{shot.start / FPS:.3f}", f"{shot.end / FPS:.3f}"]
 

@@ -17,6 +17,7 @@ from trailers.errors import StoreError
 from trailers.reporting.publish.release import Pair, Release
 from trailers.reporting.publish.tables import subsets
 from trailers.store.embeddings import read_embedding
+from trailers.store.ledger import LedgerRow, check_carried
 from trailers.store.spans import CLIPS_SCHEMA, read_spans
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def write_vectors(release: Release, pair: Pair, output: Path) -> None:
     writer: Files | None = None
     with contextlib.ExitStack() as stack:
         for name, row in release.ok("embed", *pair).items():
-            vectors, clips, attributes = read_current(release, pair, name, row.fingerprint)
+            vectors, clips, attributes = read_current(release, pair, row)
             if writer is None:
                 release.features[pair] = vectors.shape[1]
                 release.attributes[pair] = attributes
@@ -57,16 +58,13 @@ def write_vectors(release: Release, pair: Pair, output: Path) -> None:
             release.clips[pair] = release.clips.get(pair, 0) + len(clips)
 
 
-def read_current(
-    release: Release, pair: Pair, trailer: str, fingerprint: str
-) -> tuple[np.ndarray, list[Clip], dict[str, Any]]:
+def read_current(release: Release, pair: Pair, row: LedgerRow) -> tuple[np.ndarray, list[Clip], dict[str, Any]]:
     """Vectors (clips, F), clips and attributes of one embedding. Raises StoreError where another run replaced it."""
-    path = release.layout.embedding(*pair, trailer)
+    path, listed = release.layout.embedding(*pair, row.trailer), release.layout.clips(pair[0], row.trailer)
     vectors, spans, attributes = read_embedding(path)
-    if attributes.get("fingerprint") != fingerprint:
-        raise StoreError("is not the one that its ledger speaks of", where=path, remedy="Run snakemake, then publish.")
-    listed = release.layout.clips(pair[0], trailer)
-    clips, _ = read_spans(listed, kind=Clip, schema=CLIPS_SCHEMA)
+    check_carried(row, str(attributes.get("fingerprint")), path)
+    clips, header = read_spans(listed, kind=Clip, schema=CLIPS_SCHEMA)
+    check_carried(release.ledgers["clips", pair[0]][row.trailer], header["fingerprint"], listed)
     if [(clip.shot, clip.start, clip.end, clip.padding) for clip in clips] != list(map(tuple, spans.tolist())):
         raise StoreError(f"does not list the clips of {path}", where=listed, remedy="Run snakemake, then publish.")
     return vectors, clips, attributes
