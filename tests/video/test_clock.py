@@ -158,8 +158,9 @@ def test_frames_that_a_container_hides_because_its_clock_went_back_are_promised(
 def test_frames_whose_time_stamps_stand_still_are_promised(lab, tmp_path):
     source = Video("odd.nut", stamped("min(N,24)/(24*TB)+max(N-24,0)*2"))(tmp_path)
     lab.put(source)
-    with pytest.raises(VideoError, match="of its frames could be decoded whole"):
+    with pytest.raises(VideoError, match=r"23 with the time stamp of the frame before") as problem:
         lab.make()
+    assert "of its frames could be decoded whole" in str(problem.value)
 
 
 # Film.
@@ -232,6 +233,14 @@ def test_frame_0_is_the_first_frame_at_any_rate(lab, tmp_path, fps, name):
     lab.put(Video(name, P420, frames=60, fps=fps)(tmp_path))
     lab.make()
     assert shown(lab)[0] == 0
+
+
+@pytest.mark.parametrize(("fps", "name"), [("500", "v.mp4"), ("600", "v.mkv"), ("1000", "v.mp4"), ("2000", "v.mkv")])
+def test_a_source_of_hundreds_of_frames_per_second_is_whole(lab, tmp_path, fps, name):
+    lab.put(Video(name, P420, frames=500, fps=fps, width=16, height=16)(tmp_path))
+    row = lab.make()
+    assert row.facts["frames_share"] == 1
+    assert "warnings" not in row.facts
 
 
 def test_frame_0_is_the_first_frame_where_the_rate_starts_fast(lab, tmp_path):

@@ -37,6 +37,7 @@ from trailers.video import (
     Probe,
     VideoFrames,
     convert,
+    crowded,
     frame_counts,
     is_telecined,
     probe,
@@ -123,10 +124,12 @@ def check_share(source: Path, seen: Probe, made: Converted, share: float, *, min
     if share < min_share:
         words = f'; ffmpeg: "{made.complaints[0]}"' if made.complaints else ""
         absent = seen.frames_cut_off + seen.times.frames_hidden
+        lost = crowded(seen, made)
+        still = f", {lost} with the time stamp of the frame before" if lost else ""
         raise VideoError(
             f"only {share:.1%} of its frames could be decoded whole ({made.source_frames} decoded, "
-            f"{made.decode_errors} errors, {made.frames_corrupt} corrupt, {absent} cut off or hidden{words}), less "
-            f"than normalise.min_share {min_share:.0%}",
+            f"{made.decode_errors} errors, {made.frames_corrupt} corrupt, {absent} cut off or hidden{still}{words}), "
+            f"less than normalise.min_share {min_share:.0%}",
             where=source,
             remedy="Download it again.",
             reason="too few frames decoded",

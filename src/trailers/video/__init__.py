@@ -19,7 +19,7 @@ nothing else, with no protocol but the file system's.
     small       frames of arrays, made as small as detection sees them
 """
 
-from trailers.video.account import share_of_frames, warnings
+from trailers.video.account import crowded, share_of_frames, warnings
 from trailers.video.conversion import convert, size_at
 from trailers.video.encoding import encode_frames, read_fingerprint
 from trailers.video.frames import VideoFrames, frame_counts
@@ -37,6 +37,7 @@ __all__ = [
     "VideoFrames",
     "address",
     "convert",
+    "crowded",
     "encode_frames",
     "ffmpeg_path",
     "frame_counts",

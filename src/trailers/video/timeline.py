@@ -21,7 +21,7 @@ BROADCAST = ("mpegts", "mpeg")
 FILM = 24000 / 1001  # frames a second
 FILM_JITTER_S = 0.010  # the 3:2 pattern of a repeated field moves a frame by 8.3 ms
 WRAP_S = 2**33 / 90000  # after which broadcast clocks begin anew
-CROWDED_S = 0.002  # frames that follow faster than 500 a second have no times of their own
+CROWDED_S = 0.002  # frames that follow so much faster than the others do have no times of their own
 OFF_GRID = 0.001  # share of frames that may be off the grid of film, one at least: the ends of files are odd
 BACK_S = 0.5  # decoding times that go back further are a jump; less can be a reordering
 MAX_REORDERED = 16  # frames that a decoder holds back
@@ -110,8 +110,17 @@ def may_be_unordered(packets: StreamPackets) -> bool:
 
 
 def crowded(clock: np.ndarray) -> int:
-    """Frames that share their place on the grid with one that is almost at the same time."""
-    return int(((np.diff(clock) < CROWDED_S) & (np.diff(np.rint(clock * FPS)) == 0)).sum())
+    """Frames that share their place on the grid with one that is almost at the same time.
+
+    Of a source of 500 frames per second and more no frame is crowded as long as it keeps its rate: the grid takes the
+    frames that it has places for, as it does at any rate above 24.
+    """
+    steps = np.diff(clock)
+    usual_s = float(clock[-1] / len(steps)) if len(steps) else 0.0
+    if usual_s > 0 and (np.abs(clock - usual_s * np.arange(len(clock))) <= CLOCK_JITTER_S).all():
+        return 0
+    close_s = min(CROWDED_S, usual_s / 2) if usual_s > 0 else CROWDED_S
+    return int(((steps < close_s) & (np.diff(np.rint(clock * FPS)) == 0)).sum())
 
 
 def first_key(packets: StreamPackets) -> int:
