@@ -14,9 +14,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+import pages_lab
 from trailers.bench import __main__ as bench
-from trailers.bench import harness, load, publish, scale, website
+from trailers.bench import harness, load, pages, publish, scale, website
 from trailers.errors import ConfigError
+from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, SKIPPED, LedgerRow, write_ledger
 
 
@@ -233,6 +235,21 @@ def test_the_scale_bench_refuses_any_other(tmp_path, fate, last, words):
     finished_scale(tmp_path, last=last)
     with pytest.raises(RuntimeError, match=words):
         scale.check(tmp_path, fate)
+
+
+def test_the_pages_bench_measures_every_trailer_and_the_list(tmp_path):
+    layout = Layout(tmp_path)
+    pages_lab.make_trailer(layout, "one", 1)
+    found = pages.run(argparse.Namespace(results=tmp_path, clips=["shot24"], trailers=60, rounds=1))
+    assert set(found["figures"]) == {"one", "list of 60"}
+    assert (found["figures"]["one"]["shots"], found["figures"]["one"]["pictures"]) == (3, 16)
+    assert 1 < found["ratios"]["largest_kb"] < 400
+    assert 0 < found["ratios"]["list_mb"] < 0.02
+
+
+def test_the_pages_bench_needs_shots(tmp_path):
+    with pytest.raises(ConfigError, match="holds no shots"):
+        pages.run(argparse.Namespace(results=tmp_path, clips=["shot24"], trailers=60, rounds=1))
 
 
 @pytest.mark.slow

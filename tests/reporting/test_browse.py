@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,11 @@ from trailers.errors import ConfigError
 from trailers.pages.rendering import as_script, read_script
 from trailers.reporting.browse import LIST, TRAILER
 from trailers.reporting.browse.near import nearest
-from trailers.reporting.browse.predicted import Experiment, wrong
+from trailers.reporting.browse.predicted import Experiment, shown_experiment, wrong
+from trailers.stages import registry
+from trailers.store.layout import Layout
+from trailers.tools.verify.claims import read_claims
+from trailers.tools.verify.folder import strangers
 
 TITLES = {"one": "The First", "two": "</script><script>alert('two')</script>", "gone": 'Lost \u2028 "Film"'}
 
@@ -78,7 +83,7 @@ def test_a_page_knows_title_genres_neighbours_and_the_link(finished):
     assert found["next"] is None
     assert found["index"] == "index.html"
     download = next(stage for stage in found["stages"] if stage["name"] == "download")
-    assert (download["told"], download["link"]) == (["3.0 MB, 4 s."], "https://example.org/two?a=1&b=<2>")
+    assert (download["told"], download["link"]) == (["3.0 MB, 4.0 s."], "https://example.org/two?a=1&b=<2>")
     assert [other["trailer"] for other in found["near"]] == ["one"]
 
 
@@ -120,6 +125,52 @@ def test_a_trailer_is_shown_by_a_network_that_has_not_seen_it(tmp_path):
     for splits, expected in cases.items():
         assert experiment.split_for(Trailer("t", (), genres=("action",), splits=splits)) == expected
     assert experiment.split_for(Trailer("t", (), splits=(2, 2, 2))) == (0, "in no subset")
+
+
+class Network:
+    """In place of a trained network: says the same of every trailer, and counts how often it was asked."""
+
+    def __init__(self):
+        self.trained = SimpleNamespace(clips="shot24", backbones=("flat",), fingerprint="trained", genres=GENRES)
+        self.asked = 0
+
+    def check(self, vectors, attributes):
+        assert [table.shape for table in vectors] == [(5, 6)]
+        assert attributes[0]["fingerprint"] == "vectors"
+
+    def explain(self, vectors):
+        self.asked += 1
+        genres = len(GENRES)
+        return SimpleNamespace(
+            probabilities=np.full(genres, 0.25), starts=np.array([0, 3]), ends=np.array([3, 5]),
+            snippets=np.array([np.full(genres, 0.2), np.full(genres, 0.3)]),
+            logit_contributions=np.arange(5 * genres).reshape(5, genres) / 100,
+        )  # fmt: skip
+
+
+def test_what_an_experiment_says_is_asked_once_and_again_only_where_something_changed(finished, tmp_path):
+    layout, network = Layout(finished / "results"), Network()
+    experiment = Experiment("e", {1: tmp_path})
+    experiment.__dict__["networks"] = {1: network}
+    trailer = Trailer("one", (), genres=("action",), splits=(0, 2, None))
+    found = shown_experiment(experiment, trailer, layout, {})
+    assert (found["name"], found["split"], found["subset"], found["clips"]) == ("e", 1, "test", "shot24")
+    assert [snippet[:2] for snippet in found["snippets"]] == [[0, 54], [54, 96]]
+    assert found["snippets"][1][2] == [300] * len(GENRES)
+    assert found["contributions"][4][:2] == [400, 410]
+    assert shown_experiment(experiment, trailer, layout, found) == found
+    assert network.asked == 1
+    network.trained.fingerprint = "trained again"
+    assert shown_experiment(experiment, trailer, layout, found)["key"] != found["key"]
+    assert network.asked == 2
+
+
+def test_verify_knows_the_list_of_all_trailers(finished):
+    pages = registry.find(("pages",)).on_disk(Layout(finished / "results"), ())
+    assert {path.name for path in pages.shared()} == {"index.html", "index.js"}
+    layout = Layout(finished / "results")
+    claims, _ = read_claims(layout)
+    assert strangers(layout, claims, [("pages",)]) == []
 
 
 def test_the_worst_genre_is_the_one_farthest_from_the_truth():

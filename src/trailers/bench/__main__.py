@@ -23,6 +23,7 @@ BENCHES = {
     "classify": "training and testing, against a plain loop",
     "load": "reading vectors for training, against plain h5py",
     "publish": "writing results as a data set: rate and peak memory",
+    "pages": "a page per trailer, against bare decoding, and the list of 12,000",
     "gpu": "all that the person with a GPU should send back: exactness, leases, memory, speed",
     "flags": "faults and copies that the stage quality finds, and pairs among 12,000 trailers",
     "scale": "the workflow itself at 12,000 trailers",

@@ -82,9 +82,9 @@
     const title = more.title || page.trailer;
     document.title = title;
     $("title").textContent = more.year ? `${title} (${more.year})` : title;
-    const parts = [page.trailer, `${clock(page.frames)} min`, plural(page.shots.length, "shot")];
+    const parts = [title === page.trailer ? null : page.trailer, `${clock(page.frames)} min`, plural(page.shots.length, "shot")];
     for (const [split, subset] of (more.splits || []).entries()) if (subset) parts.push(`split ${split}: ${subset}`);
-    $("about").textContent = parts.join(" · ");
+    $("about").textContent = parts.filter(Boolean).join(" · ");
     for (const genre of more.genres || []) $("genres").append(element("li", { textContent: genre }));
     if (more.index) $("home").href = more.index;
     for (const way of ["previous", "next"]) {
@@ -285,6 +285,11 @@
     context.textAlign = "left";
     context.fillText(text, 7, y + 0.5);
   }
+  // The ground of a lane, as long as the trailer.
+  function drawWell({ context, width, x }, lane) {
+    context.fillStyle = colour("well");
+    context.fillRect(Math.max(0, x(0)), lane.top, Math.min(width, x(page.frames)) - Math.max(0, x(0)), lane.height);
+  }
   function drawRuler(view, lane) {
     const { context, x } = view;
     context.font = `11px ${getComputedStyle(document.body).fontFamily}`;
@@ -304,8 +309,7 @@
   function drawCurves(view, lane) {
     const { context, x } = view, bottom = lane.top + lane.height;
     const y = (probability) => bottom - 1 - probability * (lane.height - 2);
-    context.fillStyle = colour("well");
-    context.fillRect(Math.max(0, x(0)), lane.top, Math.min(view.width, x(page.frames)) - Math.max(0, x(0)), lane.height);
+    drawWell(view, lane);
     for (const name of ["many", "single"]) {
       const values = curves[name], step = page[name].step;
       context.fillStyle = colour(name);
@@ -358,6 +362,7 @@
   }
   function drawFlags(view, lane) {
     const { context, x } = view;
+    drawWell(view, lane);
     context.fillStyle = colour("flag");
     for (const [start, end] of lane.what.spans) {
       if (end >= view.first && start <= view.last) context.fillRect(x(start), lane.top, Math.max(2, (end - start) * state.scale), lane.height);
@@ -368,8 +373,7 @@
     const { context, x } = view, shown = lane.what, clips = page.clips[shown.clips] || [];
     const values = shown.contributions.map((row) => row[state.genre]);
     const largest = Math.max(1, ...values.map(Math.abs)), middle = lane.top + lane.height / 2, half = lane.height / 2 - 2;
-    context.fillStyle = colour("well");
-    context.fillRect(Math.max(0, x(0)), lane.top, Math.min(view.width, x(page.frames)) - Math.max(0, x(0)), lane.height);
+    drawWell(view, lane);
     for (const [index, [, start, end]] of clips.entries()) {
       if (end < view.first || start > view.last || values[index] === undefined) continue;
       const height = (Math.abs(values[index]) / largest) * half;

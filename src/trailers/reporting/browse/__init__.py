@@ -33,6 +33,7 @@ from trailers.reporting.browse.outcomes import (
     facts_at,
     flags_of,
     has_page,
+    plain,
     read_rows,
     told_stages,
 )
@@ -155,7 +156,7 @@ def shown_flags(study: Study, trailer: str) -> list[dict[str, Any]]:
     """Each flag with its sentence, and the frames that it speaks of; no spans where it is of the whole trailer."""
     spans = {}
     if facts_at(("quality",), trailer, study.rows):
-        spans = {row.flag: row.spans for row in read_quality(study.layout.quality(trailer)).flags}
+        spans = {plain(row.flag): row.spans for row in read_quality(study.layout.quality(trailer)).flags}
     return [
         {"name": flag, "told": told, "spans": [list(span) for span in spans.get(flag, ())]}
         for flag, told in flags_of(trailer, study.rows).items()

@@ -65,10 +65,16 @@ def flags_of(trailer: str, rows: Rows) -> dict[str, str]:
             found[str(note)] = f"The published video is {note}."
         flagged = row.facts.get("flags")
         if isinstance(flagged, Mapping):
-            found.update({str(name): str(reason) for name, reason in flagged.items()})
+            names = {plain(str(name)): str(reason) for name, reason in flagged.items()}
+            found.update({name: f"{name.capitalize()}: {reason}." for name, reason in names.items()})
         if row.warnings:
             found[f"{key[0]} warning"] = str(without_places(row.warnings))
     return found
+
+
+def plain(flag: str) -> str:
+    """The name of a flag as people read it."""
+    return flag.replace("_", " ")
 
 
 def told_stages(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -98,7 +104,7 @@ def told_stages(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[dict
 def told_download(facts: Mapping[str, Any]) -> list[str]:
     """Sentences on the video as published."""
     size, duration = int(facts.get("bytes") or 0) / 1e6, facts.get("duration_s")
-    words = [f"{size:.1f} MB" + (f", {duration:g} s" if duration else "") + "."]
+    words = [f"{size:.1f} MB" + (f", {duration:.1f} s" if duration else "") + "."]
     if facts.get("format"):
         words.append(f"Format {facts['format']}.")
     refused = facts.get("refused") or ()
