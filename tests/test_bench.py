@@ -338,3 +338,28 @@ def test_the_bench_of_publish_tells_rate_and_memory(tmp_path):
     assert found["figures"]["publish, all"]["trailers"] == 4
     assert found["figures"]["publish, a quarter"]["trailers"] == 1
     assert found["ratios"]["peak_all_to_quarter"] > 0
+
+
+def test_the_titles_bench_chooses_from_tables_that_it_makes():
+    from trailers.bench import titles
+
+    found = titles.run(argparse.Namespace(rows=30_000))
+    assert 0 < found["figures"]["30,000 rows"]["titles"] < 100
+    assert 0 < found["ratios"]["peak_mb"] < 500
+    assert found["failed"] == []
+
+
+def test_the_flags_bench_finds_the_copies_that_it_makes():
+    from trailers.bench import flags
+
+    found = flags.run(argparse.Namespace(videos=[], apart=False, trailers=60, copies=10))
+    assert found["figures"]["60 trailers"]["recall"] == found["figures"]["60 trailers"]["precision"] == 1.0
+    assert list(found["ratios"]) == ["pairs_s", "synthetic_recall"]
+
+
+def test_every_fault_of_the_flags_bench_raises_flags_that_there_are():
+    from trailers.bench import flags
+    from trailers.quality.flags import FLAGS
+
+    raised = {flag for wanted, _ in flags.FAULTS.values() for flag in wanted}
+    assert raised == set(FLAGS) - {"few_shots"}
