@@ -203,11 +203,19 @@ def page_clips(plan, shard):
     return [LAYOUT.ledger("clips", shard, clips) for clips in strategies]
 
 
-def there(question):
+def there(*questions):
     """Those files that exist: the report shows what they say, does without them, and is made anew when they come."""
-    return lambda wildcards: [
-        path for path in plainly(question)() if Path(path).exists()
-    ]
+
+    def existing(wildcards):
+        asked = [plainly(question)() for question in questions]
+        paths = [
+            path
+            for found in asked
+            for path in ([found] if isinstance(found, str) else found)
+        ]
+        return [path for path in paths if Path(path).exists()]
+
+    return existing
 
 
 METADATA = config["metadata"] or []

@@ -8,7 +8,7 @@ rule report:
     input:
         ledgers=later(STUDY.all_ledgers),
         metrics=later(STUDY.metrics),
-        pages=there(STUDY.page_ledgers),
+        pages=there(STUDY.page_ledgers, STUDY.page_index),
         quality=there(STUDY.quality_files),
         metadata=METADATA,
     output:
@@ -34,7 +34,7 @@ use rule report as report_demo with:
     input:
         ledgers=later(DEMO.all_ledgers),
         metrics=later(DEMO.metrics),
-        pages=later(DEMO.page_ledgers),
+        pages=later(DEMO.page_index),
         quality=there(DEMO.quality_ledgers),
     output:
         report(DEMO.report(), category="Reports", labels={"of": "The demo"}),
@@ -51,7 +51,7 @@ use rule report as report_tables with:
     input:
         ledgers=later(TABLES.all_ledgers),
         metrics=later(TABLES.possible_metrics),
-        pages=there(TABLES.page_ledgers),
+        pages=there(TABLES.page_ledgers, TABLES.page_index),
         quality=there(TABLES.quality_files),
         metadata=METADATA,
         tables="results/tables/tables.json",
