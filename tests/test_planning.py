@@ -134,7 +134,7 @@ def test_trailers_of_one_video_are_told_and_stop_nothing(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "manifest.csv").write_text(MANIFEST + SHARED)
     plan = make_plan(read_config(), PROJECT)
-    assert remarks(plan.users) == [
+    assert remarks(plan, plan.users) == [
         *(f"manifest.csv: a{n}, b{n}: the same video, and of split0 a{n} in train, b{n} in test" for n in range(5)),
         "manifest.csv: 2 more videos of several trailers",
     ]

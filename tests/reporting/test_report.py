@@ -16,6 +16,7 @@ from trailers.errors import StoreError
 from trailers.reporting import report
 from trailers.reporting.places import without_places
 from trailers.reporting.report import dataset
+from trailers.reporting.report.counts import enlarged_for
 from trailers.reporting.report.experiments import not_real
 from trailers.stages.outcome import troubles
 from trailers.store.embeddings import write_embedding
@@ -483,6 +484,15 @@ def test_settings_are_those_that_were_given(study):
     study.settings = report.sections('{"shots": {"threshold": 0.9, "head": "<single>"}}')
     text = plain(made(study))
     assert "shots threshold 0.9 head &lt;single&gt; As they were asked for" in text
+
+
+@pytest.mark.parametrize(("kept", "count"), [(256, 1), (518, 0), (None, 0)])
+def test_a_backbone_for_which_frames_were_enlarged_is_told(kept, count):
+    made_of = [{"backbone": "timm:tiny", "attributes": {"resized_short_side": "518"}}]
+    made_of += [{"backbone": "resnet50", "attributes": {}}, *made_of]  # of an earlier version, and of other clips
+    told = enlarged_for(made_of, kept)
+    assert len(told) == count
+    assert all("timm:tiny takes frames with a short side of 518 px" in words for words in told)
 
 
 @pytest.mark.parametrize("word", ["[]", "{", '{"shots": 0.9}'])

@@ -193,6 +193,7 @@ def test_a_file_says_all_that_it_can_be_traced_to(house: House) -> None:
     assert {key: attributes[key] for key in wanted} == wanted
     assert set(attributes) - set(wanted) == {
         "schema", "source_sha256", "fingerprint", "versions", "input_size", "frames_wanted", "licence",
+        "resized_short_side",
     }  # fmt: skip
     assert "torch" in attributes["versions"]
 

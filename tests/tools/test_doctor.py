@@ -63,6 +63,16 @@ def test_missing_weights_are_bad_and_named(place):
     assert backbone.words.startswith("nowhere/resnet50-0676ba61.pth: the weights of resnet50 are not there.")
 
 
+def test_a_backbone_for_which_frames_are_enlarged_is_to_note(place):
+    name = "torchvision:efficientnet_v2_s"
+    (found,) = doctor.check_pixels(replace(place, pairs=[("shot24", name), ("shot24", "resnet50")], short_side=256))
+    assert (found.level, found.subject) == (WARN, "pixels")
+    assert found.words == (
+        f"{name} takes frames with a short side of 384 px, but normalise.short_side keeps 256: they are enlarged, "
+        "which adds time and no detail. Raise normalise.short_side to 384."
+    )
+
+
 def test_an_unknown_backbone_is_bad(place):
     found = list(doctor.check_weights(replace(place, pairs=[("shot24", "swin4d")])))[-1]
     assert found.level == BAD

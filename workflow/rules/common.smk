@@ -81,7 +81,7 @@ def check(study):
     problems = check_study(PLAN, study, runs_here=runs_here)
     if problems:
         sys.exit("\n".join(f"error: {problem}" for problem in problems))
-    for remark in remarks(study):
+    for remark in remarks(PLAN, study):
         print(f"warning: {remark}", file=sys.stderr)
 
 

@@ -208,6 +208,7 @@ class Row:
             "pooling": about.pooling,
             "head": about.head,
             "input_size": f"{self.transform.crop[0]}x{self.transform.crop[1]}",
+            "resized_short_side": min(self.transform.resize),
             "frames_wanted": frames,
             "trained_fps": about.fps or 0,
             "trained_clip_frames": about.clip_frames or 0,

@@ -94,12 +94,15 @@ def measure(name: Name, size: tuple[int, int]) -> tuple[int, About]:
         with torch.device("meta"):
             network = build(name).eval()
             parameters, multiply_adds, vectors = count(network, (1, 3, *size))
-        if vectors.ndim != 2:
-            raise ValueError(f"it gives {tuple(vectors.shape)}")
-    except REFUSES:
-        if not name.choices:
-            raise
-        raise refused(name, size) from None
+        shape = tuple(vectors.shape)
+    except REFUSES as problem:
+        if name.choices:
+            raise refused(name, size) from None
+        words = " ".join(str(problem).split())[:200]
+        raise ConfigError(f"cannot be built: {words}", where=str(name), remedy="Choose another backbone.") from None
+    if len(shape) != 2:
+        what = f"gives a picture of {size[0]}x{size[1]} pixels {shape[1:]} numbers, not one vector"
+        raise ConfigError(what, where=str(name), remedy="Choose another backbone.")
     note = "; ".join(say(difference) for difference in publishers.differences("timm", name.model))
     head = f"kept: a projection to {vectors.shape[1]}" if name.choice("head") else "left out"
     return int(vectors.shape[1]), About(

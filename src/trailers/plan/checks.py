@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trailers.backbones import own
+from trailers.backbones.enlarging import enlarged
 from trailers.backbones.names import has_repositories
 from trailers.backbones.rows import ROWS, find_row, recorded, sketch
 from trailers.backbones.weights import MEND, check_there, weights_path
@@ -55,8 +56,25 @@ def check_study(plan: Plan, study: Study, *, runs_here: bool) -> list[TrailerErr
     return list({str(problem): problem for problem in found}.values())
 
 
-def remarks(study: Study) -> list[str]:
-    """What is worth knowing of ``study`` and stops nothing: trailers that have the same video, the first few."""
+def remarks(plan: Plan, study: Study) -> list[str]:
+    """What is worth knowing of ``study`` and stops nothing.
+
+    Backbones for which frames are enlarged, and trailers that have the same video, the first few.
+    """
+    return [*enlarged_for(plan, study), *shared_by(study)]
+
+
+def enlarged_for(plan: Plan, study: Study) -> list[str]:
+    if study.made_elsewhere:
+        return []
+    names = [backbone for _, backbone in study.pairs]
+    try:
+        return enlarged(names, plan.weights_dir, plan.config["normalise"]["short_side"])
+    except WeightsError:
+        return []  # a damaged record is told where backbones are checked
+
+
+def shared_by(study: Study) -> list[str]:
     groups = shared_videos(study.trailers, study.manifest.parent)
     shown = [f"{study.manifest}: {tell_shared(group)}" for group in groups[:MOST_REMARKS]]
     if len(groups) > MOST_REMARKS:

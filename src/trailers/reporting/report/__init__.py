@@ -29,7 +29,7 @@ from trailers.reporting.drawing.histogram import draw_shots_on_page
 from trailers.reporting.drawing.style import on_page
 from trailers.reporting.places import shown_path, without_places
 from trailers.reporting.report.copies import copies_of
-from trailers.reporting.report.counts import clip_statistics, describe_backbones, frame_statistics
+from trailers.reporting.report.counts import clip_statistics, describe_backbones, enlarged_for, frame_statistics
 from trailers.reporting.report.dataset import describe_set
 from trailers.reporting.report.doubts import doubts, flagged
 from trailers.reporting.report.experiments import Experiment, not_real, read_experiments, why_no_metrics
@@ -96,6 +96,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "figure": histogram(lengths.durations) if lengths.durations else "",
         "clips": clip_statistics(stages),
         "backbones": without_places(backbones),
+        "enlarged": without_places(enlarged_for(backbones, arguments.settings.get("normalise", {}).get("short_side"))),
         "not_real": not_real(backbones, experiments),
         "experiments": experiments,
         "few": FEW_TRAILERS,

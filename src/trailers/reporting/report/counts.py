@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trailers.backbones.enlarging import tell_enlarged
 from trailers.domain import FPS
 from trailers.errors import StoreError
 from trailers.reporting.report.shots import share
@@ -73,6 +74,13 @@ def describe_backbones(stages: Sequence[Stage], layout: Layout) -> list[dict[str
             }
         )
     return rows
+
+
+def enlarged_for(backbones: Sequence[Mapping[str, Any]], short_side: int | None) -> list[str]:
+    """A sentence per backbone for which frames were enlarged, as its files say; those of earlier versions do not."""
+    sides = {row["backbone"]: row["attributes"].get("resized_short_side", "") for row in backbones}
+    told = [tell_enlarged(name, int(side), short_side) for name, side in sides.items() if side.isdecimal()]
+    return [words for words in told if words]
 
 
 def spread_out(rows: Sequence[LedgerRow]) -> list[LedgerRow]:

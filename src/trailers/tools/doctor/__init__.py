@@ -18,11 +18,11 @@ from trailers.tools.doctor.disk import check_disk, check_manifest, check_results
 from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
 from trailers.tools.doctor.gpus import check_gpus, try_gpu
 from trailers.tools.doctor.programs import check_decoder, check_downloader, check_ffmpeg, check_python
-from trailers.tools.doctor.weights import check_weights
+from trailers.tools.doctor.weights import check_pixels, check_weights
 
 CHECKS: tuple[Callable[[Place], Iterator[Finding]], ...] = (
-    check_python, check_ffmpeg, check_decoder, check_weights, check_manifest, check_disk, check_results, check_gpus,
-    check_downloader,
+    check_python, check_ffmpeg, check_decoder, check_weights, check_pixels, check_manifest, check_disk, check_results,
+    check_gpus, check_downloader,
 )  # fmt: skip
 
 
@@ -54,7 +54,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     plan = plan_here()
     manifest = arguments.manifest or plan.users.manifest
-    place = Place(plan.users.pairs, plan.weights_dir, manifest, arguments.results, plan.has_random_weights)
+    place = Place(
+        plan.users.pairs,
+        plan.weights_dir,
+        manifest,
+        arguments.results,
+        plan.config["normalise"]["short_side"],
+        plan.has_random_weights,
+    )
     levels = []
     for finding in examine(place, gpu=arguments.gpu):
         print(finding, flush=True)

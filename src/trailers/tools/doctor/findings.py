@@ -29,4 +29,5 @@ class Place:
     weights: Path
     manifest: Path
     results: Path
+    short_side: int | None = None  # px of the 24 fps videos (normalise.short_side)
     has_random_weights: bool = False  # in place of published ones (embed.random_weights)

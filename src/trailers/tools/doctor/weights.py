@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trailers.errors import TrailerError
-from trailers.tools.doctor.findings import BAD, OK, Finding, Place
+from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
 
 
 def check_weights(place: Place) -> Iterator[Finding]:
@@ -37,3 +37,18 @@ def check_weights(place: Place) -> Iterator[Finding]:
             yield Finding(OK, "weights", f"{words}, as published")
         else:
             yield Finding(OK, "weights", f"{words}; none is published to compare it with")
+
+
+def check_pixels(place: Place) -> Iterator[Finding]:
+    """Whether frames would be enlarged for a backbone."""
+    from trailers.backbones.enlarging import short_side_of, tell_enlarged
+    from trailers.backbones.rows import find_row
+
+    for backbone in dict.fromkeys(backbone for _, backbone in place.pairs):
+        try:
+            row = find_row(backbone, place.weights)
+        except TrailerError:
+            continue  # told with its weights
+        words = tell_enlarged(row.name, short_side_of(row), place.short_side)
+        if words:
+            yield Finding(WARN, "pixels", words)
