@@ -180,6 +180,15 @@ def test_a_video_shorter_than_its_site_promised_is_told(lab, tmp_path):
     assert lab.make().facts["warnings"] == "2.0 s are shown of the 120.0 s that were promised"
 
 
+@pytest.mark.parametrize(("promised_s", "is_told"), [(0.5, True), (0.95, False), (1.6, False)])
+def test_a_video_longer_than_its_site_promised_is_told(lab, tmp_path, promised_s, is_told):
+    lab.put(Video("v.mp4")(tmp_path))
+    path = lab.layout.receipt("t")
+    write_receipt(path, replace(read_receipt(path), facts={"promised_s": promised_s}))
+    words = f"2.0 s are shown, but only {promised_s} s were promised: it may be another video"
+    assert lab.make().facts.get("warnings") == (words if is_told else None)
+
+
 class Recorded:
     """The shard loop, as far as a stage sees it; how many trailers were in work at once."""
 

@@ -289,3 +289,14 @@ def test_without_a_driver_what_one_would_need_is_told(place, tmp_path, monkeypat
     (found,) = doctor.check_gpus(place)
     assert found.level == WARN
     assert found.words.startswith("none, no driver: shots and embed run on the processor, slower.")
+
+
+@pytest.mark.parametrize(
+    ("levels", "words"),
+    [
+        (["ok", "warn", "warn"], "1 ok, 2 warnings, 0 errors"),
+        (["warn", "bad"], "0 ok, 1 warning, 1 error"),
+    ],
+)
+def test_the_last_line_counts_warnings_and_errors(levels, words):
+    assert doctor.totals(levels) == words

@@ -37,6 +37,8 @@ FORMS_OF_ONE_VIDEO = [
     "https://www.youtube.com/attribution_link?a=x&u=/watch%3Fv%3DvKQi3bBA1y8%26feature%3Dshare",
     "https://consent.youtube.com/m?continue=https%3A%2F%2Fwww.youtube.com%2Fwatch%3Fv%3DvKQi3bBA1y8",
     "https://www.google.com/url?q=https://www.youtube.com/watch%3Fv%3DvKQi3bBA1y8&sa=D",
+    "https://l.facebook.com/l.php?u=https%3A%2F%2Fyoutu.be%2FvKQi3bBA1y8%3Ffbclid%3Dx&h=AT0",
+    "https://out.reddit.com/?url=https%3A%2F%2Fwww.youtube.com%2Fwatch%3Fv%3DvKQi3bBA1y8",
     "https://yewtu.be/watch?v=vKQi3bBA1y8",
     "//www.youtube.com/watch?v=vKQi3bBA1y8",
     "//youtu.be/vKQi3bBA1y8",
@@ -45,6 +47,25 @@ FORMS_OF_ONE_VIDEO = [
     "youtu.be/vKQi3bBA1y8",
     "m.youtube.com/watch?v=vKQi3bBA1y8",
 ]
+
+
+CARRIED = {
+    "https://l.facebook.com/l.php?u=https%3A%2F%2Fvimeo.com%2F76979871&h=AT0": "https://vimeo.com/76979871",
+    "https://l.instagram.com/?u=https%3A%2F%2Fvimeo.com%2F76979871": "https://vimeo.com/76979871",
+    "https://vk.com/away.php?to=https%3A%2F%2Fa.test%2Fcat.mp4": "https://a.test/cat.mp4",
+    "https://www.google.com/url?sa=t&q=https://a.test/cat.mp4": "https://a.test/cat.mp4",
+    "https://www.youtube.com/redirect?q=https%3A%2F%2Fa.test%2Fcat.mp4": "https://a.test/cat.mp4",
+    "https://l.facebook.com/l.php?u=https%3A%2F%2Fvk.com%2Faway.php%3Fto%3Dhttps%253A%252F%252Fa.test%252Fb.mp4": (
+        "https://a.test/b.mp4"
+    ),
+    "https://a.test/player?u=https://b.test/cat.mp4": "https://a.test/player?u=https://b.test/cat.mp4",
+    "https://l.facebook.com/l.php?u=file:///etc/passwd": "https://l.facebook.com/l.php?u=file:///etc/passwd",
+}
+
+
+@pytest.mark.parametrize("text", CARRIED)
+def test_a_link_that_only_leads_on_stands_for_the_one_it_carries(text):
+    assert web_link(text) == CARRIED[text]
 
 
 @pytest.mark.parametrize("text", FORMS_OF_ONE_VIDEO)

@@ -81,4 +81,6 @@ def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False, promis
     shown_s = made.frames / FPS
     if promised_s and shown_s < PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
         found.append(f"{shown_s:.1f} s are shown of the {promised_s:.1f} s that were promised")
+    if promised_s and PROMISED_SHARE * shown_s - PROMISED_SLACK_S > promised_s:
+        found.append(f"{shown_s:.1f} s are shown, but only {promised_s:.1f} s were promised: it may be another video")
     return [*found, *seen.colours.assumptions]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -252,9 +253,10 @@ def turn_of(path: Path, frame: Any) -> tuple[str, ...]:
         a, b, _, c, d = struct.unpack("<5i", bytes(data)[:20])
         largest = max(abs(a), abs(b), abs(c), abs(d), 1)
         signs = tuple(round(value / largest) for value in (a, b, c, d))
+        degrees = round(-math.degrees(math.atan2(b, a)))  # libav cuts 36.99 to 36
         if signs not in TURNS or max(abs(x / largest - y) for x, y in zip((a, b, c, d), signs, strict=True)) > 0.01:
             raise VideoError(
-                f"is to be shown turned by {frame.rotation} degrees, and only multiples of 90 leave no empty corners",
+                f"is to be shown turned by {degrees} degrees, and only multiples of 90 leave no empty corners",
                 where=path,
                 remedy="Re-encode it upright.",
                 reason="turned picture",

@@ -44,6 +44,21 @@ BEFORE_ID = ("watch", "embed", "shorts", "live", "v", "e")
 BEFORE_LIST = ("videoseries", "live_stream")  # /embed/videoseries?list=...: eleven letters, but no id
 WRAPPED_IN = ("u", "url", "q", "continue", "next")  # where a link that leads on carries the one it leads to
 
+# Pages that only lead on: site and path -> the part of the query that holds the link.
+REDIRECTS = {
+    ("l.facebook.com", "/l.php"): "u",
+    ("lm.facebook.com", "/l.php"): "u",
+    ("facebook.com", "/l.php"): "u",
+    ("l.instagram.com", ""): "u",
+    ("l.messenger.com", "/l.php"): "u",
+    ("out.reddit.com", ""): "url",
+    ("vk.com", "/away.php"): "to",
+    ("steamcommunity.com", "/linkfilter"): "u",
+    ("youtube.com", "/redirect"): "q",
+    ("google.com", "/url"): "q",
+}
+MAX_CARRIED = 3  # a link in a link in a link
+
 EXPLICIT = ("./", "../", "/")  # what begins so is a path, whether or not a file is there
 
 
@@ -62,8 +77,28 @@ def web_link(text: str) -> str | None:
     if link is None:
         return None
     check_link(link)
+    link = carried(link)
     video = youtube_id(link)
     return WATCH + video if video else link
+
+
+def carried(link: str) -> str:
+    """``link``, or the one that it carries, where it only counts clicks, such as l.facebook.com/l.php?u=...
+
+    Raises:
+        ManifestError: what it carries is no link.
+    """
+    for _ in range(MAX_CARRIED):
+        if "=http" not in link.lower():
+            break
+        parts = split(link)
+        name = REDIRECTS.get((site_of(parts.hostname or ""), parts.path.rstrip("/")))
+        inner = parse_qs(parts.query).get(name, [""])[0] if name else ""
+        if not inner.lower().startswith(("http://", "https://")):
+            break
+        check_link(inner)
+        link = inner
+    return link
 
 
 def with_scheme(text: str) -> str | None:

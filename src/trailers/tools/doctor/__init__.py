@@ -9,7 +9,7 @@ warn is what a run can do without or what may stop it later; bad is what stops i
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from trailers.errors import TrailerError
@@ -51,6 +51,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu", action="store_true", help="compute on the GPU too, about a minute: exactness, leases")
 
 
+def totals(levels: Sequence[str]) -> str:
+    counts = {"warning": levels.count(WARN), "error": levels.count(BAD)}
+    named = [f"{count} {word}" if count == 1 else f"{count} {word}s" for word, count in counts.items()]
+    return f"{levels.count(OK)} ok, {', '.join(named)}"
+
+
 def run(arguments: argparse.Namespace) -> int:
     plan = plan_here()
     manifest = arguments.manifest or plan.users.manifest
@@ -66,5 +72,5 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in examine(place, gpu=arguments.gpu):
         print(finding, flush=True)
         levels.append(finding.level)
-    print(f"{levels.count(OK)} ok, {levels.count(WARN)} to note, {levels.count(BAD)} bad")
+    print(totals(levels))
     return 1 if BAD in levels else 0
