@@ -117,7 +117,7 @@ def folder(tmp_path, monkeypatch):
             Candidate(link(n, k), "x", score=90.0 - 30 * k, unavailable="removed" if (n, k) == (2, 0) else "")
             for k in range(3)
         )
-        write_found(layout.candidates(f"tt{n}"), Found(f"tt{n}", "x", "q", candidates))
+        write_found(layout.candidates(f"tt{n}"), Found(f"tt{n}", "x", "y", "q", candidates))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

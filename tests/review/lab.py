@@ -47,7 +47,7 @@ def candidate(title: Title, n: int, k: int) -> Candidate:
 def make_candidates(layout: Layout, titles: list[Title]) -> None:
     for n, title in enumerate(titles):
         candidates = tuple(candidate(title, n, k) for k in range(3))
-        write_found(layout.candidates(title.id), Found(title.id, "x", title.title, candidates))
+        write_found(layout.candidates(title.id), Found(title.id, "x", "y", title.title, candidates))
 
 
 def make_session(folder: Path, count: int = 4, *, who: str = "ann", review: int = 1) -> Session:

@@ -245,7 +245,7 @@ def test_players_are_those_of_known_sites_and_ids_cannot_leave_their_place():
 
 def test_a_title_that_was_not_searched_for_can_be_given_a_link(tmp_path):
     session = make_session(tmp_path)
-    write_found(session.layout.candidates("t00"), Found("t00", "x", "q", ()))
+    write_found(session.layout.candidates("t00"), Found("t00", "x", "y", "q", ()))
     session = make_session(tmp_path)
     assert session.show("t00")["title"]["candidates"] == []
     session.decide({"trailer": "t00", "action": "accept", "url": "https://example.com/a"})

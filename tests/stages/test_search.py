@@ -95,7 +95,7 @@ def test_the_table_has_a_row_per_candidate_and_no_formula_of_a_stranger(folder):
         ),
         Candidate("https://example.com/b", "Alien"),
     )
-    write_found(layout.candidates("tt1"), Found("tt1", "x", "Alien", candidates))
+    write_found(layout.candidates("tt1"), Found("tt1", "x", "y", "Alien", candidates))
     assert main(["candidates", "--titles", "titles.csv", "--output", "out.csv"]) == 0
     with (folder / "out.csv").open() as file:
         first, second = csv.DictReader(file)
@@ -108,6 +108,8 @@ def test_the_table_has_a_row_per_candidate_and_no_formula_of_a_stranger(folder):
 
 
 def test_a_file_of_candidates_is_read_as_it_was_written(folder):
-    found = Found("tt1", "x", "Alien trailer", (Candidate("https://example.com/a", "Alien", parts={"title": 50.0}),))
+    found = Found(
+        "tt1", "x", "y", "Alien trailer", (Candidate("https://example.com/a", "Alien", parts={"title": 50.0}),)
+    )
     write_found(folder / "tt1.json", found)
     assert read_found(folder / "tt1.json") == found

@@ -53,8 +53,8 @@ def test_only_web_links_are_links_of_candidates(link):
 @pytest.mark.parametrize(
     "text",
     ["{}", '{"schema": "search/1"}', '{"schema": "search/9", "candidates": []}', "[1", '"x"',
-     '{"schema": "search/1", "trailer": "a", "fingerprint": "", "query": "", "candidates": [{"url": "file:///a"}]}',
-     '{"schema": "search/1", "trailer": "b", "fingerprint": "", "query": "", "candidates": []}'],
+     '{"schema": "search/1", "trailer": "a", "fingerprint": "", "asked": "", "query": "", "candidates": [{"url": "file:///a"}]}',
+     '{"schema": "search/1", "trailer": "b", "fingerprint": "", "asked": "", "query": "", "candidates": []}'],
 )  # fmt: skip
 def test_a_damaged_file_of_candidates_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text)

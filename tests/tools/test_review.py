@@ -24,7 +24,7 @@ A, B = "https://example.com/a", "https://example.com/b"
 def folder(tmp_path, monkeypatch):
     (tmp_path / "titles.csv").write_text("id,title,year\ntt1,Alien,1979\ntt2,Up,2009\n")
     layout = Layout(tmp_path / "results")
-    write_found(layout.candidates("tt1"), Found("tt1", "x", "Alien", (Candidate(A, "Alien Trailer"),)))
+    write_found(layout.candidates("tt1"), Found("tt1", "x", "y", "Alien", (Candidate(A, "Alien Trailer"),)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -127,7 +127,7 @@ def test_a_candidate_that_is_gone_falls_behind_and_says_why(cats):
         {"id": "gone", "title": "Alien (1979) Official Trailer"}, {"id": "here", "title": "Alien Trailer"},
     )]  # fmt: skip
     cats.server.pages["/watch/gone"] = [Page(b'{"error": "This video has been removed"}')]
-    cats.server.pages["/watch/here"] = [Page(b"{}")]
+    cats.server.pages["/watch/here"] = [Page(b'{"title": "Alien Trailer"}')]
     cats.run(ALIEN, pages="3")
     last = cats.found("tt1").candidates[-1]
     assert (last.url.rpartition("/")[2], last.unavailable, last.score) == ("gone", "removed", 0)
@@ -172,10 +172,22 @@ def test_what_is_found_is_found_once_until_the_title_or_a_setting_changes(cats):
     cats.run(ALIEN)
     cats.run(ALIEN)
     assert len(cats.server.asked(path)) == 1
-    cats.run(ALIEN, longest_s="200")
+    cats.run(ALIEN, candidates="5")
     assert len(cats.server.asked(path)) == 2
     cats.run("tt1,Alien,1980\n")
     assert len(cats.server.asked("/search/Alien_1980_trailer")) == 1
+
+
+def test_another_taste_scores_the_kept_candidates_anew_and_asks_the_site_nothing(cats):
+    path = "/search/Alien_1979_trailer"
+    first, second = {"id": "a", "title": "Alien Trailer"}, {"id": "b", "title": "Alien", "channel": "Mine"}
+    cats.server.pages[path] = [answer(first, second)]
+    before = cats.run(ALIEN)["tt1"]
+    after = cats.run(ALIEN, official_channels="Mine")["tt1"]
+    assert after.fingerprint != before.fingerprint
+    assert len(cats.server.asked(path)) == 1
+    (kept,) = (each for each in cats.found("tt1").candidates if each.channel == "Mine")
+    assert kept.parts["official channel"] == 10
 
 
 def test_text_and_links_of_a_site_are_taken_for_what_they_are():

@@ -22,7 +22,7 @@ from trailers.settings import from_flags, setting
 from trailers.stages import shard
 from trailers.stages.stage import Stage
 from trailers.store.atomic import make_folder, remove
-from trailers.store.candidates import Found, read_found, write_found
+from trailers.store.candidates import Candidate, Found, read_found, write_found
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, LedgerRow
@@ -129,11 +129,27 @@ class Search(Stage):
     def make(self, trailer: str) -> LedgerRow:
         title = self.titles[trailer]
         query = query_of(self.settings.template, title)
-        candidates = tuple(self.searcher.search(title, query, self.settings.taste))
+        known = self.known(trailer)
+        candidates = tuple(self.searcher.search(title, query, self.settings.taste, known))
         path = self.layout.candidates(trailer)
         make_folder(path.parent, below=self.layout.root)
-        write_found(path, Found(trailer, self.fingerprint(trailer), query, candidates))
+        write_found(path, Found(trailer, self.fingerprint(trailer), self.asked(trailer), query, candidates))
         return self.read(trailer)
+
+    def asked(self, trailer: str) -> str:
+        """A digest of what the site is asked; other settings only score its answer otherwise."""
+        settings, title = self.settings, self.titles[trailer]
+        of_site = {"site": settings.site, "candidates": settings.candidates}
+        return fingerprint(self.schema, of_site, query_of(settings.template, title))
+
+    def known(self, trailer: str) -> tuple[Candidate, ...]:
+        """The candidates on disk, where they are the answer to the same question."""
+        path = self.layout.candidates(trailer)
+        try:
+            found = read_found(path)
+        except StoreError:
+            return ()
+        return found.candidates if found.asked == self.asked(trailer) else ()
 
     def forget(self, trailer: str) -> None:
         """Remove the answer to a search that gave nothing; one with candidates stays."""

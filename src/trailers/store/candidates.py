@@ -39,6 +39,7 @@ class Candidate:
     width_px: int | None = None
     height_px: int | None = None
     thumbnail: str = ""
+    place: int = 0  # in the site's list, from 1
     is_live: bool = False
     is_looked_at: bool = False  # its own page was asked, so that date and size are known where the site has them
     unavailable: str = ""  # why the site does not give it
@@ -60,6 +61,7 @@ class Found:
 
     trailer: str  # the title's id
     fingerprint: str
+    asked: str  # digest of what was asked of the site: with the same, candidates are scored anew without asking
     query: str
     candidates: tuple[Candidate, ...]
 

@@ -88,9 +88,9 @@ class Taste:
 
 
 def ranked(title: Title, candidates: Iterable[Candidate], taste: Taste) -> list[Candidate]:
-    """The candidates with their scores, the best first; those with the same score keep their order."""
+    """The candidates with their scores, the best first; those with the same score in the site's order."""
     scored = [with_score(title, candidate, taste) for candidate in candidates]
-    return sorted(scored, key=lambda candidate: -candidate.score)
+    return sorted(scored, key=lambda candidate: (-candidate.score, candidate.place))
 
 
 def with_score(title: Title, candidate: Candidate, taste: Taste) -> Candidate:

@@ -57,23 +57,33 @@ class Searcher:
     candidates: int  # candidates per title
     pages: int  # pages that are asked per title, at most
 
-    def search(self, title: Title, query: str, taste: Taste) -> list[Candidate]:
+    def search(self, title: Title, query: str, taste: Taste, known: Sequence[Candidate] = ()) -> list[Candidate]:
         """The candidates for ``title``, the best first; none where the site has none.
+
+        Args:
+            title: the movie.
+            query: what is searched for.
+            taste: what a good candidate is like.
+            known: the candidates that an earlier run found with this query; then only pages are asked for.
 
         Raises:
             LinkError: temporary; the site does not answer as it should.
             SystemicError: it refuses search after search.
         """
-        asked = f"{self.site}{self.candidates}:{query}"
-        entries = self.answered(self.site, lambda: self.listed(asked), f"{self.site}: {query}")
-        listed = {entry.url: entry for entry in map(as_candidate, entries) if entry is not None}
-        found = ranked(title, listed.values(), taste)
+        found = ranked(title, known or self.candidates_of(query), taste)
         for _ in range(self.pages):
             best = next(iter(found), None)
             if best is None or best.is_looked_at or best.score == 0:
                 break
             found = ranked(title, [self.with_details(best), *found[1:]], taste)
         return found
+
+    def candidates_of(self, query: str) -> list[Candidate]:
+        """What the site lists, one per link, in its order. Raises LinkError."""
+        asked = f"{self.site}{self.candidates}:{query}"
+        entries = self.answered(self.site, lambda: self.listed(asked), f"{self.site}: {query}")
+        listed = {entry.url: entry for entry in map(as_candidate, entries) if entry is not None}
+        return [replace(entry, place=n) for n, entry in enumerate(listed.values(), start=1)]
 
     def with_details(self, candidate: Candidate) -> Candidate:
         """``candidate`` with what its own page says; what cannot be had is marked so. Raises LinkError."""
