@@ -363,3 +363,19 @@ def test_every_fault_of_the_flags_bench_raises_flags_that_there_are():
 
     raised = {flag for wanted, _ in flags.FAULTS.values() for flag in wanted}
     assert raised == set(FLAGS) - {"few_shots"}
+
+
+@pytest.mark.slow
+def test_every_fault_and_copy_of_the_flags_bench_can_be_made_of_a_video(tmp_path):
+    from trailers.bench import flags
+    from trailers.video import encode_frames, probe
+
+    source = tmp_path / "source.mp4"
+    random = np.random.default_rng(0)
+    frames = [random.integers(0, 255, (90, 160, 3), np.uint8) for _ in range(144)]
+    encode_frames(source, frames, width_px=160, height_px=90, fps=24, fingerprint="x")
+    changes = {**{fault: words for fault, (_, words) in flags.FAULTS.items()}, **flags.COPIES}
+    for number, words in enumerate(changes.values()):
+        made = probe(flags.changed(source, words, tmp_path / f"{number}.mp4"))
+        assert made.width > 0
+    assert float(probe(tmp_path / f"{list(changes).index('trimmed')}.mp4").duration_s) == pytest.approx(0.8, abs=0.1)

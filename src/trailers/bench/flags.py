@@ -37,7 +37,7 @@ from trailers.store.quality import QualityFile, read_quality
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
 from trailers.video import ffmpeg_path, probe
 
-# Fault -> the flags that it must raise, and ffmpeg's filter; {w} and {h} are the video's size, {s} its duration.
+# Fault -> the flags that it must raise, and ffmpeg's filter; {w}, {h}: the size, {s}: the duration, {end}: 0.8 of it.
 EVEN = "scale=trunc(iw/2)*2:trunc(ih/2)*2"
 FAULTS = {
     "bars above": (("letterbox",), f"pad=iw:trunc(ih*1.3/2)*2:0:(oh-ih)/2,{EVEN}"),
@@ -56,7 +56,7 @@ COPIES = {
     "cropped 10 %": f"crop=iw*0.9:ih*0.9,{EVEN}",
     "cropped 20 %": f"crop=iw*0.8:ih*0.8,{EVEN}",
     "cropped to 4:3": f"crop=ih*4/3:ih,{EVEN}",
-    "trimmed": "trim=start=4:end={s}*0.8,setpts=PTS-STARTPTS",
+    "trimmed": "trim=start=4:end={end:.3f},setpts=PTS-STARTPTS",
     "marked": "drawbox=x=iw*0.8:y=ih*0.06:w=iw*0.14:h=ih*0.1:color=white@0.8:t=fill",
     "another end": "tpad=stop_duration=8:color=blue",
 }
@@ -101,7 +101,8 @@ def of_videos(
 def changed(video: Path, fault: str, target: Path) -> Path:
     seen = probe(video)
     middle = int(float(seen.duration_s) / 2 * 24)
-    words = fault.format(w=seen.width // 2 * 2, h=seen.height // 2 * 2, s=float(seen.duration_s), middle=middle)
+    length = float(seen.duration_s)
+    words = fault.format(w=seen.width // 2 * 2, h=seen.height // 2 * 2, s=length, end=0.8 * length, middle=middle)
     command = [ffmpeg_path(), "-nostdin", "-v", "error", "-i", f"file:{video.resolve()}", "-map", "0:v:0", "-vf"]
     subprocess.run(
         [*command, f"fps=24,{EVEN},{words}", "-c:v", "libx264", "-preset", "veryfast", "-crf", "30", f"file:{target}"],
