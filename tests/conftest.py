@@ -96,3 +96,11 @@ def finished_demo(tmp_path_factory) -> Path:
         "finished-demo",
         lambda folder: lab.snakemake(folder, "demo", "--snakefile", str(lab.copy_project(folder))),
     )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave the sweeps out unless ``-m`` asks for them: they take an hour."""
+    if "sweep" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("sweep")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("sweep")]
