@@ -238,3 +238,27 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, changes: dict, w
     torch.save(published(**changes), tmp_path / "net.pth")
     with pytest.raises(WeightsError, match=rf"net\.pth: does not fit the network: {words}"):
         make_network(find_row(f"{tmp_path}/net.py:net", tmp_path), tmp_path)
+
+
+def test_an_edit_of_data_that_the_file_lists_is_seen(own: Path) -> None:
+    data = own.parent / "table.bin"
+    data.write_bytes(b"one")
+    own.write_text(OWN + '\nfiles = ["table.bin"]\n')
+    before = read_source(f"{own}:robust").digest
+    assert read_source(f"{own}:robust").digest == before
+    data.write_bytes(b"two")
+    assert read_source(f"{own}:robust").digest != before
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('files = ["absent.bin"]', "line 17: files names .*absent.bin, which is not a file"),
+        ('files = "table.bin"', "line 17: files is not a list of names"),
+        ("files = [number]", "line 17: files is not a list of names"),
+    ],
+)
+def test_data_that_is_not_there_is_told_with_its_line(own: Path, line: str, words: str) -> None:
+    own.write_text(f"{OWN}\n{line}\n")
+    with pytest.raises(ConfigError, match=words):
+        read_source(f"{own}:robust").digest  # noqa: B018  reading it is the test

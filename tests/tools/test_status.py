@@ -272,6 +272,16 @@ def test_a_job_that_failed_says_why(layout):
     assert "a job failed: shots/s0000a: the GPU is gone" in list(status.describe(layout, TRAILERS, PAIRS, NOW))
 
 
+def test_failures_of_shards_that_are_no_more_are_left_out(layout):
+    for shard, why in (("s0000-0123abcd", "old"), ("s0001-4567abcd", "new")):
+        note = layout.root / "failures" / "shots" / shard
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(f"{why}\n")
+    seen = status.look(layout, TRAILERS, PAIRS, NOW)
+    lines = list(status.shown(layout, seen, lambda shard: shard == "s0001-4567abcd"))
+    assert [line for line in lines if "job failed" in line] == ["a job failed: shots/s0001-4567abcd: new"]
+
+
 def test_the_whole_run_takes_as_long_as_its_slowest_stage(layout):
     line = line_of(layout, "normalise")
     # Three of the last five products' trailers wait: 3.4 min at 0.9 per minute; shots has made nothing yet.

@@ -36,10 +36,27 @@ class Source:
     @cached_property
     def digest(self) -> str:
         """sha256 of the file, or of all the files there are."""
-        sums = [sha256_of(path) for path in self.files]
+        files = (*self.files, *self.data_files())
+        sums = [sha256_of(path) for path in files]
         # Where the files are does not count, so that a project can be moved.
-        named = [[path.name, digest] for path, digest in zip(self.files, sums, strict=True)]
+        named = [[path.name, digest] for path, digest in zip(files, sums, strict=True)]
         return sums[0] if len(sums) == 1 else hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+    def data_files(self) -> tuple[Path, ...]:
+        """What the file lists as ``files``: data that its code reads, named from its own folder. Raises ConfigError."""
+        value = self.values.get("files")
+        if value is None:
+            return ()
+        items = value.elts if isinstance(value, ast.List | ast.Tuple) else []
+        names = [name for name in map(self.plain, items) if isinstance(name, str)]
+        where = f"{self.path}, line {value.lineno}"
+        if not items or len(names) < len(items):
+            raise ConfigError("files is not a list of names", where=where, remedy="Write each as text.")
+        paths = tuple(self.path.parent / name for name in names)
+        missing = next((path for path in paths if not path.is_file()), None)
+        if missing is not None:
+            raise ConfigError(f"files names {missing}, which is not a file", where=where, remedy="Correct it.")
+        return paths
 
     @cached_property
     def values(self) -> Mapping[str, ast.expr]:

@@ -52,11 +52,21 @@ def extract(archive: Path, place: Path) -> None:
                     raise StoreError(what, where=archive, remedy="Free some space.")
                 tar.extract(member, place, filter="data")
     except (tarfile.TarError, EOFError, zlib.error, UnicodeDecodeError) as problem:
-        raise StoreError(f"is damaged or cut off: {problem}", where=archive, remedy=REMEDY) from None
+        raise StoreError(
+            f"is damaged or cut off: {' '.join(str(problem).split())}", where=archive, remedy=REMEDY
+        ) from None
     except OSError as problem:
         if problem.errno is not None:
             raise
-        raise StoreError(f"is damaged or cut off: {problem}", where=archive, remedy=REMEDY) from None
+        raise StoreError(
+            f"is damaged or cut off: {' '.join(str(problem).split())}", where=archive, remedy=REMEDY
+        ) from None
+
+
+def damaged(archive: Path, problem: Exception) -> StoreError:
+    # tarfile tells in several lines what each way of reading said.
+    words = " ".join(str(problem).split())
+    return StoreError(f"is damaged or cut off: {words}", where=archive, remedy=REMEDY)
 
 
 def check_member(archive: Path, member: tarfile.TarInfo) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trailers.store.atomic import TEMPORARY, write_text
+from trailers.store.shards import NAME
 
 FOLDER = "failures"
 
@@ -43,11 +44,18 @@ def notes_of(arguments: argparse.Namespace) -> Iterator[Path]:
             yield root / FOLDER / (below.relative_to("ledger").with_suffix("") if is_ledger else below)
 
 
-def read_failures(root: Path) -> dict[str, str]:
-    """What failed (a stage, its variant and shard; else a path) -> why; of jobs that have not succeeded since."""
+def read_failures(root: Path, has_shard: Callable[[str], bool] | None = None) -> dict[str, str]:
+    """What failed (a stage, its variant and shard; else a path) -> why; of jobs that have not succeeded since.
+
+    Args:
+        root: the results.
+        has_shard: whether a shard of this name still exists; what failed of another one is left out. None: all do.
+    """
     folder = root / FOLDER
     return {
         str(path.relative_to(folder)): path.read_text(encoding="utf-8").strip()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(TEMPORARY)
+        if path.is_file()
+        and not path.name.startswith(TEMPORARY)
+        and (has_shard is None or NAME.fullmatch(path.name) is None or has_shard(path.name))
     }

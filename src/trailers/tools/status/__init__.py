@@ -18,13 +18,14 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from trailers.domain import folder_name
-from trailers.errors import ConfigError
-from trailers.plan.studies import plan_here
+from trailers.errors import ConfigError, TrailerError
+from trailers.plan.studies import Plan, plan_here
 from trailers.stages import registry
 from trailers.stages.outcome import Rows, alarms, nothing_usable, troubles, warnings
 from trailers.store.failures import read_failures
@@ -99,8 +100,8 @@ def describe(
     return shown(layout, look(layout, trailers, pairs, now_s, with_poster))
 
 
-def shown(layout: Layout, seen: Seen) -> Iterator[str]:
-    """As ``describe``, of what was read."""
+def shown(layout: Layout, seen: Seen, has_shard: Callable[[str], bool] | None = None) -> Iterator[str]:
+    """As ``describe``, of what was read; failures of shards that are no more are left out."""
     lines = seen.lines
     yield f"{len(seen.trailers):,} trailers"
     yield from table(lines)
@@ -111,11 +112,22 @@ def shown(layout: Layout, seen: Seen) -> Iterator[str]:
     yield f"disk: {in_words(used)} used, about {in_words(expected)} in the end, {in_words(free)} free"
     if expected - used > free:
         yield "disk: what is still to come does not fit. Make room, or move the results, before it is full."
-    for job, why in read_failures(layout.root).items():
+    for job, why in read_failures(layout.root, has_shard).items():
         yield f"a job failed: {job}: {why}"
     for alarm in alarms(seen.rows):
         yield f"look at this first: {alarm}"
     yield from reasons(seen.rows)
+
+
+def has_shard(plan: Plan, shard: str) -> bool:
+    """Whether the present manifest, titles and size of shards give this shard; unknown where there is no list."""
+    try:
+        plan.members(shard)
+    except KeyError:
+        return False
+    except TrailerError:
+        return True
+    return True
 
 
 def known_trailers(layout: Layout, manifest: Path) -> list[str]:
@@ -167,7 +179,7 @@ def run(arguments: argparse.Namespace) -> int:
             text = as_csv(rows) if arguments.csv else as_text(rows)
             print(text, end="\n" if text else "")
             return 0
-        for line in shown(layout, seen):
+        for line in shown(layout, seen, partial(has_shard, plan)):
             print(line)
         lost = nothing_usable(seen.rows, trailers)
         if lost:
