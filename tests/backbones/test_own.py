@@ -253,9 +253,9 @@ def test_an_edit_of_data_that_the_file_lists_is_seen(own: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('files = ["absent.bin"]', "line 17: files names .*absent.bin, which is not a file"),
-        ('files = "table.bin"', "line 17: files is not a list of names"),
-        ("files = [number]", "line 17: files is not a list of names"),
+        ('files = ["absent.bin"]', "line 15: files names .*absent.bin, which is not a file"),
+        ('files = "table.bin"', "line 15: files is not a list of names"),
+        ("files = [number]", "line 15: files is not a list of names"),
     ],
 )
 def test_data_that_is_not_there_is_told_with_its_line(own: Path, line: str, words: str) -> None:
