@@ -79,6 +79,7 @@ class Library:
 LIBRARIES = {
     "timm": Library(PLAIN, ("head", "pool", "size"), "timm:vit_base_patch14_dinov2.lvd142m"),
     "torchvision": Library(PLAIN, (), "torchvision:convnext_tiny"),
+    "open_clip": Library(TWO_PARTS, (), "open_clip:ViT-B-32/laion2b_s34b_b79k"),
     "transformers": Library(TWO_PARTS, ("pool",), "transformers:facebook/vjepa2-vitl-fpc64-256", has_repositories=True),
 }
 

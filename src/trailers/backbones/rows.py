@@ -3,6 +3,7 @@
 resnet50                                  a row of this project
 timm:vit_base_patch14_dinov2.lvd142m      any timm model, with choices behind a question mark (``names``)
 torchvision:convnext_tiny                 any torchvision model
+open_clip:ViT-B-32/laion2b_s34b_b79k      any model of OpenCLIP
 transformers:facebook/dinov2-base         an encoder of transformers, once its repository has been fetched
 my_backbones.py:robust_resnet             a Row in a file of the user's
 """

@@ -7,6 +7,7 @@ brings is never run. `snakemake weights` fetches the repository (``tools.weights
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trailers.backbones.encoders import KINDS, Kind, encoder_of, kind_of, network_class, pools_of
 from trailers.backbones.names import Name, parse, refuse, refuse_default
 from trailers.backbones.repository import CONFIG
-from trailers.backbones.row import Row, Weights
+from trailers.backbones.row import About, Row, Weights
 from trailers.errors import ConfigError, WeightsError
 from trailers.store.json_file import read_json
 
@@ -73,7 +74,7 @@ def describe(name: Name, folder: Path, *, revision: str = "", licence: str = "no
         str(name), "transformers", name.model, kind.dimensions, 1, transform, weights, frames,
         batch_cpu=on_cpu, batch_cuda=on_cuda, config=text,
     )  # fmt: skip
-    return replaced_features(row)
+    return completed(row)
 
 
 def check_config(name: Name, folder: Path) -> tuple[dict[str, Any], Kind]:
@@ -108,21 +109,27 @@ def frames_of(config: Mapping[str, Any], processor: Any) -> int:
     return int(published)
 
 
-def replaced_features(row: Row) -> Row:
-    """``row`` with its F, found by a network that takes no memory. Raises ConfigError where frames do not fit it."""
-    import dataclasses
-
+def completed(row: Row) -> Row:
+    """``row`` with its F and its cost, by a network that takes no memory. Raises ConfigError where frames misfit."""
     import torch
 
-    with torch.device("meta"), torch.no_grad():
-        shape = (1, 3, *row.transform.crop) if row.dimensions == 2 else (1, 3, row.frames or 1, *row.transform.crop)
-        try:
-            found = make(row, None).eval()(torch.empty(shape))
-        except (RuntimeError, ValueError, TypeError, AttributeError) as problem:
-            words = " ".join(str(problem).split())[:200]
-            what = f"its network does not take pixels {shape[1:]}, as its processor prepares them: {words}"
-            raise ConfigError(what, where=row.name, remedy="Choose another repository.") from None
-    return dataclasses.replace(row, features=int(found.shape[1]))
+    from trailers.backbones.meta import count
+
+    frames = () if row.dimensions == 2 else (row.wanted_frames(24),)
+    shape = (1, 3, *frames, *row.transform.crop)
+    try:
+        with torch.device("meta"):
+            network = make(row, None).eval()
+        parameters, multiply_adds, found = count(network, shape)
+    except (RuntimeError, ValueError, TypeError, AttributeError) as problem:
+        words = " ".join(str(problem).split())[:200]
+        what = f"its network does not take pixels {shape[1:]}, as its processor prepares them: {words}"
+        raise ConfigError(what, where=row.name, remedy="Choose another repository.") from None
+    pool = pool_of(row)
+    pooling, head = ("token", "kept: the projection shared with text") if pool == "space" else (pool, "left out")
+    clip_frames = row.frames if row.dimensions == 3 else None
+    about = About(pooling, head, None, clip_frames, parameters, multiply_adds)
+    return dataclasses.replace(row, features=int(found.shape[1]), about=about)
 
 
 def make(row: Row, weights: Path | None) -> nn.Module:

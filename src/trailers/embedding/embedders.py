@@ -24,9 +24,8 @@ log = logging.getLogger(__name__)
 
 # What else computes the vectors; recorded, not digested: another version stays within the tolerance.
 PACKAGES = ("torch", "torchvision", "timm", "pytorchvideo", "av", "numpy")
-
-
-OPTIONAL_PACKAGES = {"transformers": ("transformers",)}  # of the backbones of one library
+# The same of the backbones of one library, whose package need not be installed.
+OPTIONAL_PACKAGES = {"transformers": ("transformers",), "open_clip": ("open_clip_torch",)}
 
 
 def versions(library: str = "") -> dict[str, str]:

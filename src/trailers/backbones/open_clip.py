@@ -1,0 +1,152 @@
+"""open_clip:ARCHITECTURE/TAG: image towers of OpenCLIP, with the projection into the space they share with text.
+
+Architectures and tags are those that the installed package lists; the weights are one file of Hugging Face each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from trailers.backbones.names import Choices, Name, unknown_model
+from trailers.backbones.row import About, Row, Transform, Weights
+from trailers.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+EXTRA = "pip install 'trailers[open-clip]'."
+FILE = "open_clip_model.safetensors"
+LINK = "https://huggingface.co/{repository}/resolve/main/{file}"
+
+
+def require(name: str) -> None:
+    """Raises ConfigError where the library is not installed."""
+    try:
+        import open_clip  # noqa: F401
+    except ImportError:
+        raise ConfigError("needs the package open_clip_torch", where=name, remedy=EXTRA) from None
+
+
+def is_2d(_: str) -> bool:
+    """Whether a model takes single pictures: all do."""
+    return True
+
+
+def names() -> list[str]:
+    """Every architecture with published weights, as ARCHITECTURE/TAG."""
+    import open_clip
+
+    return [f"{architecture}/{tag}" for architecture, tag in open_clip.list_pretrained()]
+
+
+def describe(model: str, choices: Choices = ()) -> Row:
+    """The row of any model that OpenCLIP lists, from its configuration there. Raises ConfigError."""
+    name = Name("open_clip", model, choices)
+    require(str(name))
+    known = names()
+    if model not in known:
+        raise unknown_model("open_clip", model, known)
+    architecture, _, tag = model.partition("/")
+    settings, published = configuration(architecture), published_settings(architecture, tag)
+    check_activation(name, settings, published, known)
+    file = f"open_clip-{architecture}--{tag}.safetensors"
+    repository = str(published.get("hf_hub") or "").strip("/")
+    if repository.count("/") != 1:
+        raise ConfigError(
+            "has no weights on Hugging Face as safetensors", where=str(name), remedy="Choose another tag."
+        )
+    weights = Weights(tag, file, LINK.format(repository=repository, file=FILE))
+    transform = transform_of(name, settings, published)
+    row = Row(str(name), "open_clip", model, 2, int(settings["embed_dim"]), transform, weights)
+    return dataclasses.replace(row, about=about_of(row))
+
+
+def about_of(row: Row) -> About:
+    """What is said of the tower to people; counted on a network that takes no memory."""
+    from trailers.backbones.cost import cost_of
+
+    cost = cost_of(row)
+    return About(
+        "its own way", "kept: the projection shared with text", None, None, cost.parameters, cost.multiply_adds
+    )
+
+
+def configuration(architecture: str) -> dict[str, Any]:
+    import open_clip
+
+    return dict(open_clip.get_model_config(architecture))
+
+
+def published_settings(architecture: str, tag: str) -> dict[str, Any]:
+    from open_clip.pretrained import get_pretrained_cfg
+
+    return dict(get_pretrained_cfg(architecture, tag))
+
+
+def check_activation(name: Name, settings: dict[str, Any], published: dict[str, Any], known: list[str]) -> None:
+    """Raises ConfigError where weights that were trained with QuickGELU would run with another activation.
+
+    The library only warns of it, and its vectors are then not those of the publisher.
+    """
+    is_quick, wants_quick = bool(settings.get("quick_gelu")), bool(published.get("quick_gelu"))
+    if is_quick == wants_quick:
+        return
+    architecture, _, tag = name.model.partition("/")
+    other = f"{architecture}-quickgelu/{tag}" if wants_quick else f"{architecture.removesuffix('-quickgelu')}/{tag}"
+    raise ConfigError(
+        f"these weights were trained with {'QuickGELU' if wants_quick else 'GELU'}, which this architecture lacks",
+        where=str(name), remedy=f"Write open_clip:{other}." if other in known else "Choose another architecture.",
+    )  # fmt: skip
+
+
+def transform_of(name: Name, settings: dict[str, Any], published: dict[str, Any]) -> Transform:
+    """What the library's own evaluation does to a picture."""
+    size = settings["vision_cfg"].get("image_size", 224)
+    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    mode = published.get("resize_mode") or "shortest"
+    if mode not in ("shortest", "squash") or (mode == "shortest" and height != width):
+        raise ConfigError(f"wants its frames cut in a way ({mode}) this project has no word for", where=str(name))
+    return Transform(
+        (height,) if mode == "shortest" else (height, width), (height, width),
+        levels(published["mean"]), levels(published["std"]), published.get("interpolation") or "bicubic",
+    )  # fmt: skip
+
+
+def levels(values: Any) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
+def make(row: Row, weights: Path | None) -> nn.Module:
+    """The image tower with its projection."""
+    from torch import nn
+
+    whole: Any = whole_model(row, weights)
+
+    class ImageTower(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.visual = whole.visual
+
+        def forward(self, pixels: Any) -> Any:
+            found = self.visual(pixels)
+            return found[0] if isinstance(found, tuple) else found  # CoCa gives the vectors of the places too
+
+    return ImageTower()
+
+
+def whole_model(row: Row, weights: Path | None) -> nn.Module:
+    """Both towers, with the weights or drawn ones; nothing is fetched for them. Raises ConfigError."""
+    require(row.name)
+    import open_clip
+
+    architecture = row.model.partition("/")[0]
+    network: nn.Module = open_clip.create_model(
+        architecture, load_weights=False, pretrained_image=False, pretrained_text=False
+    )
+    if weights is not None:
+        open_clip.load_checkpoint(network, str(weights), strict=True, weights_only=True)
+    return network.eval()

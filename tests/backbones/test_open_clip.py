@@ -1,0 +1,135 @@
+"""Image towers of OpenCLIP, on a tiny architecture with drawn weights: what they learned is not tested."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trailers.backbones.embedder import Embedder
+from trailers.backbones.network import make_network
+from trailers.backbones.precision import cosines, sample_clips
+from trailers.backbones.processor import made_up_frames
+from trailers.backbones.rows import find_row
+from trailers.backbones.transform import resize_and_crop
+from trailers.errors import ConfigError, WeightsError
+
+pytest.importorskip("open_clip", reason="needs the extra open-clip")
+
+NOWHERE = Path("no-such-folder")
+TOWER = {"layers": 2, "width": 64, "head_width": 32}
+TINY = {
+    "embed_dim": 32, "vision_cfg": {**TOWER, "image_size": 32, "patch_size": 8},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
+}  # fmt: skip
+PUBLISHED = {
+    "url": "", "hf_hub": "lab/tiny/", "mean": (0.48, 0.46, 0.41), "std": (0.27, 0.26, 0.28), "interpolation": "bicubic",
+}  # fmt: skip
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Makes the architecture ``tiny`` with two tags known; a folder of weights with drawn ones of both."""
+    import open_clip
+    from open_clip import factory, pretrained
+
+    (tmp_path / "tiny.json").write_text(json.dumps(TINY))
+    monkeypatch.setattr(factory, "_MODEL_CONFIGS", dict(factory._MODEL_CONFIGS))
+    monkeypatch.setattr(factory, "_MODEL_CONFIG_PATHS", list(factory._MODEL_CONFIG_PATHS))
+    open_clip.add_model_config(tmp_path / "tiny.json")
+    tags = {"drawn": {**PUBLISHED, "resize_mode": "shortest"}, "squashed": {**PUBLISHED, "resize_mode": "squash"}}
+    monkeypatch.setitem(pretrained._PRETRAINED, "tiny", tags)
+    import torch
+    from safetensors.torch import save_file
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        state = open_clip.create_model("tiny").state_dict()
+    for tag in tags:
+        save_file(
+            {key: value.contiguous() for key, value in state.items()}, tmp_path / f"open_clip-tiny--{tag}.safetensors"
+        )
+    return tmp_path
+
+
+@pytest.mark.parametrize("tag", ["drawn", "squashed"])
+def test_vectors_are_those_of_the_librarys_transform_and_model(tiny: Path, tag: str) -> None:
+    import open_clip
+    import torch
+    from PIL import Image
+
+    row = find_row(f"open_clip:tiny/{tag}", tiny)
+    frames = made_up_frames(75, 133)
+    vectors = Embedder(row, make_network(row, tiny), precision="float32", batch_clips=2)(
+        resize_and_crop(frames, row.transform)[:, None]
+    )
+    network = open_clip.create_model("tiny").eval()
+    open_clip.load_checkpoint(network, str(tiny / row.weights.file))
+    prepare = open_clip.image_transform(
+        32, is_train=False, mean=PUBLISHED["mean"], std=PUBLISHED["std"], interpolation="bicubic",
+        resize_mode={"drawn": "shortest", "squashed": "squash"}[tag],
+    )  # fmt: skip
+    with torch.no_grad():
+        wanted = network.encode_image(torch.stack([prepare(Image.fromarray(frame)) for frame in frames])).numpy()
+    assert vectors.shape == (2, 32)
+    assert cosines(vectors, wanted).min() > 0.9999
+    assert cosines(vectors, wanted[::-1].copy()).max() < 0.9999  # the test could fail
+
+
+@pytest.mark.parametrize("weights", ["drawn", None])
+def test_a_tower_keeps_the_contract(tiny: Path, weights: str | None) -> None:
+    row = find_row("open_clip:tiny/drawn", tiny)
+    network = make_network(row, tiny if weights else None)
+    three = Embedder(row, network, precision="float32", batch_clips=3)
+    one = Embedder(row, network, precision="float32", batch_clips=1)
+    clips = sample_clips(row, 3)
+    vectors = three(clips)
+    assert np.isfinite(vectors).all()
+    assert len(np.unique(vectors, axis=0)) == 3
+    np.testing.assert_array_equal(three(clips[::-1].copy())[::-1], vectors)
+    singly = np.concatenate([one(clip[None]) for clip in clips])
+    np.testing.assert_allclose(singly, vectors, rtol=0, atol=1e-4 * float(np.abs(vectors).max()))
+
+
+def test_weights_of_another_network_are_refused(tiny: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = tiny / "open_clip-tiny--drawn.safetensors"
+    state = load_file(path)
+    del state["visual.proj"]
+    save_file(state, path)
+    with pytest.raises(WeightsError, match=r"does not fit open_clip:tiny/drawn: .*visual\.proj"):
+        make_network(find_row("open_clip:tiny/drawn", tiny), tiny)
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "resize", "repository"),
+    [
+        ("open_clip:ViT-B-32/laion2b_s34b_b79k", 512, (224,), "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
+        ("open_clip:ViT-B-32-quickgelu/openai", 512, (224,), "timm/vit_base_patch32_clip_224.openai"),
+        ("open_clip:ViT-B-16-SigLIP2/webli", 768, (224, 224), "timm/ViT-B-16-SigLIP2"),
+    ],
+)
+def test_published_models_are_rows(name: str, features: int, resize: tuple[int, ...], repository: str) -> None:
+    row = find_row(name, NOWHERE)
+    assert (row.name, row.features, row.transform.resize, row.transform.crop) == (name, features, resize, (224, 224))
+    assert row.weights.url == f"https://huggingface.co/{repository}/resolve/main/open_clip_model.safetensors"
+
+
+def test_weights_that_would_run_with_another_activation_are_refused_with_the_right_name() -> None:
+    with pytest.raises(ConfigError, match=r"trained with QuickGELU.* Write open_clip:ViT-B-32-quickgelu/openai\."):
+        find_row("open_clip:ViT-B-32/openai", NOWHERE)
+
+
+def test_a_wrong_name_lists_the_nearest_right_ones() -> None:
+    with pytest.raises(ConfigError, match="open_clip:ViT-B-32/laion2b_s34b_b79k"):
+        find_row("open_clip:ViT-B-32/laion2b_s34b_b79", NOWHERE)
+
+
+def test_without_the_package_one_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "open_clip", None)
+    with pytest.raises(ConfigError, match=r"needs the package open_clip_torch\. pip install 'trailers\[open-clip\]'\."):
+        find_row("open_clip:ViT-B-32/laion2b_s34b_b79k", NOWHERE)
