@@ -21,6 +21,7 @@ SHARED = {
     *("stage", "shard", "registry", "currency", "outcome", "detectors"),
     *("templates", "significance", "numbers", "places", "drawing", "statistics"),
 }
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 
 # A room may import what stands left of it, and itself.
@@ -200,3 +201,9 @@ def test_no_file_speaks_of_another_thing_than_the_project():
     for name in listed:
         text = (PROJECT / name).read_bytes()
         assert not re.search(rb"/(?:root|home/\w+)/|pypi\.org|files\.pythonhosted", text), name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
+def test_no_function_is_longer_than_50_lines(path):
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, FUNCTIONS)]
+    assert not [node.name for node in functions if node.end_lineno - node.lineno + 1 > 50]

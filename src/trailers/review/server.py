@@ -94,18 +94,13 @@ class Guard:
 def make_app(session: Session, *, token: str, port: int) -> Starlette:
     """The page and what it asks for, below /TOKEN/."""
     from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
     from starlette.middleware import Middleware
     from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
     from starlette.routing import Mount, Route
 
     def page(request: Request) -> Response:  # noqa: ARG001
         return HTMLResponse(render(session))
-
-    def asset(request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in ASSETS:
-            return PlainTextResponse("not found\n", status_code=404)
-        return FileResponse(HERE / "assets" / name, media_type=ASSETS[name])
 
     def show(request: Request) -> Response:
         query = request.query_params
@@ -115,8 +110,6 @@ def make_app(session: Session, *, token: str, port: int) -> Starlette:
         return JSONResponse(session.show(query.get("title", ""), after=query.get("after", ""), shown=shown))
 
     async def decide(request: Request) -> Response:
-        from starlette.concurrency import run_in_threadpool
-
         try:
             decision = await run_in_threadpool(session.decide, await body_of(request))
         except ValueError as problem:
@@ -124,8 +117,6 @@ def make_app(session: Session, *, token: str, port: int) -> Starlette:
         return JSONResponse({"recorded": decision.action, "when": decision.when})
 
     async def undo(request: Request) -> Response:
-        from starlette.concurrency import run_in_threadpool
-
         try:
             await body_of(request)
         except ValueError as problem:
@@ -150,6 +141,16 @@ def make_app(session: Session, *, token: str, port: int) -> Starlette:
         middleware=[Middleware(Guard, token=token, hosts=hosts)],
         exception_handlers={OSError: failed, TrailerError: failed},
     )
+
+
+def asset(request: Request) -> Response:
+    """The page's style and script."""
+    from starlette.responses import FileResponse, PlainTextResponse
+
+    name = request.path_params["name"]
+    if name not in ASSETS:
+        return PlainTextResponse("not found\n", status_code=404)
+    return FileResponse(HERE / "assets" / name, media_type=ASSETS[name])
 
 
 async def failed(request: Request, problem: Exception) -> Response:  # noqa: ARG001

@@ -35,7 +35,7 @@ from trailers.reporting.report.doubts import doubts, flagged
 from trailers.reporting.report.experiments import Experiment, not_real, read_experiments, why_no_metrics
 from trailers.reporting.report.pages import Pages
 from trailers.reporting.report.predictions import Predictions, examples, genre_scores, read_predictions
-from trailers.reporting.report.shots import read_lengths, shot_statistics
+from trailers.reporting.report.shots import Lengths, read_lengths, shot_statistics
 from trailers.reporting.report.sources import source_tables
 from trailers.reporting.report.stages import Stage, read_stages, trailer_rows
 from trailers.reporting.templates import render
@@ -67,6 +67,22 @@ NOTHING = "nothing-usable.html"  # the page of a study without one usable traile
 FEW_TRAILERS = 100  # a test set smaller than this says little about a classifier
 
 
+# What every report says alike.
+WORDS = {
+    "statuses": STATUSES, "shown": SHOWN, "few": FEW_TRAILERS, "conventions": CONVENTIONS, "metrics": METRICS,
+    "genres": GENRES,
+}  # fmt: skip
+
+
+def what_shots_tell(lengths: Lengths) -> dict[str, Any]:
+    """How long shots are, and of which trailers that cannot be read."""
+    return {
+        "shots": shot_statistics(lengths.durations),
+        "unreadable": lengths.unreadable,
+        "figure": histogram(lengths.durations) if lengths.durations else "",
+    }
+
+
 def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything the template names."""
     layout = Layout(arguments.results)
@@ -87,25 +103,18 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "labelled": sum(bool(trailer.genres) for trailer in trailers),
         "outcomes": Counter(row["status"] for row in rows),
         "stages": stages,
-        "statuses": STATUSES,
+        **WORDS,
         **what_needs_a_look(stages, ids),
-        "shown": SHOWN,
         "frames": frame_statistics(stages),
-        "shots": shot_statistics(lengths.durations),
-        "unreadable": lengths.unreadable,
-        "figure": histogram(lengths.durations) if lengths.durations else "",
+        **what_shots_tell(lengths),
         "clips": clip_statistics(stages),
         "backbones": without_places(backbones),
         "enlarged": without_places(enlarged_for(backbones, arguments.settings.get("normalise", {}).get("short_side"))),
         "not_real": not_real(backbones, experiments),
         "experiments": experiments,
-        "few": FEW_TRAILERS,
         "tables": arguments.tables.read_text(encoding="utf-8") if arguments.tables else "",
         "figures": read_figures(arguments.figures) if arguments.figures else {},
         "no_metrics": "" if experiments else why_no_metrics(trailers, stages),
-        "conventions": CONVENTIONS,
-        "metrics": METRICS,
-        "genres": GENRES,
         "rows": rows,
         "settings": without_places(arguments.settings),
         "pages": Pages(layout, arguments.output),
