@@ -52,15 +52,11 @@ def extract(archive: Path, place: Path) -> None:
                     raise StoreError(what, where=archive, remedy="Free some space.")
                 tar.extract(member, place, filter="data")
     except (tarfile.TarError, EOFError, zlib.error, UnicodeDecodeError) as problem:
-        raise StoreError(
-            f"is damaged or cut off: {' '.join(str(problem).split())}", where=archive, remedy=REMEDY
-        ) from None
+        raise damaged(archive, problem) from None
     except OSError as problem:
         if problem.errno is not None:
             raise
-        raise StoreError(
-            f"is damaged or cut off: {' '.join(str(problem).split())}", where=archive, remedy=REMEDY
-        ) from None
+        raise damaged(archive, problem) from None
 
 
 def damaged(archive: Path, problem: Exception) -> StoreError:
