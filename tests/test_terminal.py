@@ -71,7 +71,7 @@ def test_only_the_command_of_a_failed_job_is_left_out(exception, words, shown):
 
 def test_stages_count_the_trailers_of_the_shards_that_will_run(tmp_path):
     study = SimpleNamespace(shards={"s0000-aaaaaaaa": ("a", "b", "c"), "s0001-bbbbbbbb": ("d",)})
-    plan = SimpleNamespace(layout=Layout(tmp_path), of_shard=lambda _: study)
+    plan = SimpleNamespace(layout=Layout(tmp_path), members=study.shards.__getitem__)
     ledgers = [plan.layout.ledger("shots", shard) for shard in study.shards]
     ledgers += [plan.layout.ledger("embed", "s0001-bbbbbbbb", "shot24", "resnet50"), tmp_path / "report/index.html"]
     assert totals(plan, map(str, ledgers)) == {"shots": 4, "embed shot24 resnet50": 1}

@@ -486,7 +486,8 @@ def test_the_tables_of_a_study_on_packs_and_a_row_added_to_them(tmp_path):
     lab.snakemake(tmp_path, "tables", "--config", *config)
     assert not {path.name for path in tmp_path.iterdir()} & {"X", "Y", "Z"}
     figures = {name for name in lab.products(tmp_path) if name.startswith("figures/")}
-    pictures = {f"figures/{name}.{kind}" for name in ("genres", "labels", "shots", "costs") for kind in ("svg", "png")}
+    drawn, kinds = ("titles", "genres", "labels", "shots", "costs"), ("svg", "pdf", "png")
+    pictures = {f"figures/{name}.{kind}" for name in drawn for kind in kinds}
     assert figures == {*pictures, "figures/figures.json"}
     page = (tmp_path / "results" / "report" / "tables" / "index.html").read_text()
     assert page.count('<img alt="Fig. ') == 4

@@ -30,15 +30,6 @@ TITLES = {"one": "The First", "two": HOSTILE, "three": "The Third", "gone": "Nev
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        # The sandbox of chromium needs rights that containers often lack; all pages are this test's own.
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """results/pages of three trailers and a dead one; "one" has predictions, in which its third clip tells "drama"."""
     folder = tmp_path_factory.mktemp("browser")

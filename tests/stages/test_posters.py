@@ -136,7 +136,8 @@ def test_a_file_says_all_that_it_can_be_traced_to(house: House) -> None:
         "source_sha256": sha256(path.read_bytes()).hexdigest(),
     }  # fmt: skip
     assert {key: found[key] for key in expected} == expected
-    assert set(found) - set(expected) == {"transform", "fingerprint", "versions"}
+    about = {"frames_wanted", "input_size", "licence", "resized_short_side"}
+    assert set(found) - set(expected) == {"transform", "fingerprint", "versions", *about}
     row = read_ledger(house.ledger)["one"]
     assert (row.path, row.fingerprint) == ("posters/" + house.layout.poster(house.backbone, "one").parent.name +
                                            "/one.h5", found["fingerprint"])  # fmt: skip
