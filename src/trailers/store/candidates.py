@@ -16,7 +16,7 @@ from typing import Any
 
 from trailers.errors import ManifestError, StoreError
 from trailers.store.atomic import write_text
-from trailers.store.json_file import read_json
+from trailers.store.json_file import read_product
 from trailers.web.links import web_link
 
 SCHEMA = "search/1"
@@ -100,13 +100,7 @@ def read_found(path: Path) -> Found:
     Raises:
         StoreError: the file is missing, damaged, another title's or of another schema.
     """
-    try:
-        values = read_json(path, kind="candidates", remedy=REMEDY)
-    except FileNotFoundError:
-        raise StoreError("is not there", where=path, remedy="Run `snakemake search` first.") from None
-    schema = values.pop("schema", None)
-    if schema != SCHEMA:
-        raise StoreError(f"expected schema {SCHEMA} but found {schema}", where=path, remedy=REMEDY)
+    values = read_product(path, kind="candidates", schema=SCHEMA, command="`snakemake search`", remedy=REMEDY)
     try:
         candidates = tuple(as_candidate(item) for item in values.pop("candidates"))
         found = Found(**values, candidates=candidates)

@@ -54,3 +54,26 @@ def read_small_file(path: Path, *, follow_links: bool = True, largest: int = LAR
         if status.st_size > largest:
             raise OSError(f"it has {status.st_size:,} bytes, more than the {largest:,} that such a file has")
         return file.read(largest + 1)
+
+
+def read_product(path: Path, *, kind: str, schema: str, command: str, remedy: str) -> dict[str, Any]:
+    """The table of a product in JSON, without its schema.
+
+    Args:
+        path: the product.
+        kind: what it should be, for the message.
+        schema: the schema it must have.
+        command: what makes it, in words such as "the stage quality".
+        remedy: what to do about a damaged one, as a sentence.
+
+    Raises:
+        StoreError: it is missing, cannot be read as a table, or has another schema.
+    """
+    try:
+        values = read_json(path, kind=kind, remedy=remedy)
+    except FileNotFoundError:
+        raise StoreError("is not there", where=path, remedy=f"Run {command} first.") from None
+    found = values.pop("schema", None)
+    if found != schema:
+        raise StoreError(f"expected schema {schema} but found {found}", where=path, remedy=remedy)
+    return values

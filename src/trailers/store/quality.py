@@ -15,7 +15,7 @@ import numpy as np
 
 from trailers.errors import StoreError
 from trailers.store.atomic import write_text
-from trailers.store.json_file import read_json
+from trailers.store.json_file import read_product
 
 SCHEMA = "quality/1"
 BYTES = 16  # of one fingerprint
@@ -82,12 +82,8 @@ def read_quality(path: Path) -> QualityFile:
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
     """
-    try:
-        values = read_json(path, kind="what the stage quality found", remedy=REMEDY)
-    except FileNotFoundError:
-        raise StoreError("is not there", where=path, remedy="Run the stage quality first.") from None
-    if values.get("schema") != SCHEMA:
-        raise StoreError(f"expected schema {SCHEMA} but found {values.get('schema')}", where=path, remedy=REMEDY)
+    kind = "what the stage quality found"
+    values = read_product(path, kind=kind, schema=SCHEMA, command="the stage quality", remedy=REMEDY)
     try:
         return from_values(values)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:

@@ -26,7 +26,7 @@ from trailers.domain import TRAILER_ID
 from trailers.errors import StoreError
 from trailers.store.atomic import write_text
 from trailers.store.fingerprint import sha256_of
-from trailers.store.json_file import read_json
+from trailers.store.json_file import read_product
 from trailers.store.ledger import DEAD, OK
 
 SCHEMA = "receipt/1"
@@ -86,13 +86,7 @@ def read_receipt(path: Path) -> Receipt:
         StoreError: the file is missing, damaged, or of another schema.
     """
     remedy = "Remove it and run the stage download again."
-    try:
-        values = read_json(path, kind="a receipt", remedy=remedy)
-    except FileNotFoundError:
-        raise StoreError("is not there", where=path, remedy="Run the stage download first.") from None
-    found = values.pop("schema", None)
-    if found != SCHEMA:
-        raise StoreError(f"expected schema {SCHEMA} but found {found}", where=path, remedy=remedy)
+    values = read_product(path, kind="a receipt", schema=SCHEMA, command="the stage download", remedy=remedy)
     try:
         receipt = Receipt(**values)
     except (TypeError, ValueError) as problem:
