@@ -23,7 +23,7 @@ def detect_shots(video: Source, *, progress: bool | None = None, **settings: Any
         settings: any of config.yaml's section ``shots``: threshold, head, min_frames, precision, device, batch_windows.
 
     Raises:
-        VideoError: it is no video, or cannot be decoded.
+        VideoError: it is not a video, or cannot be decoded.
         ConfigError: a setting that does not exist, or a value it cannot have.
     """
     from trailers.detector import detector

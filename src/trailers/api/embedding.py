@@ -52,7 +52,7 @@ def embed(
     Raises:
         ConfigError: there is no such backbone or setting, or the clips do not fit the video or each other.
         WeightsError: the weights are missing or damaged.
-        VideoError: it is no video, or cannot be decoded.
+        VideoError: it is not a video, or cannot be decoded.
     """
     strategy = strategy_of(clips, fps)
     with opened(video, progress) as frames:

@@ -139,7 +139,7 @@ def open_video(source: Source, *, progress: bool | None = None) -> Video:
         progress: whether to draw a bar; by default in a terminal and in a notebook.
 
     Raises:
-        VideoError: it is no video, or cannot be decoded.
+        VideoError: it is not a video, or cannot be decoded.
         StoreError: there is no such file.
     """
     if isinstance(source, Video):
