@@ -80,7 +80,7 @@ def finished_study(tmp_path_factory) -> Path:
 
     def make(folder: Path) -> None:
         lab.make_study(folder, 3)
-        (folder / "videos" / "text.mp4").write_text("this is no video\n")
+        (folder / "videos" / "text.mp4").write_text("this is not a video\n")
         rows = [(f"t{n}", f"videos/t{n}.mp4") for n in range(3)]
         lab.write_manifest(folder, [*rows, ("gone", "videos/none.mp4"), ("text", "videos/text.mp4")])
         lab.snakemake(folder, "--config", "shard_size=3")

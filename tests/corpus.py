@@ -125,7 +125,7 @@ def write(name: str, content: bytes) -> Callable[[Path], Path]:
 
 
 def latin_1(source: Path, target: Path) -> None:
-    """Put bytes that are no UTF-8 into the title that ``TITLED`` gives."""
+    """Put bytes that are not UTF-8 into the title that ``TITLED`` gives."""
     target.write_bytes(source.read_bytes().replace(b"Am?lie", b"Am\xe9lie"))
 
 
@@ -273,7 +273,7 @@ CASES = [
     Case("one frame", Video("odd.mp4", P420, frames=1), refused="is one still picture and no video"),
     Case("one frame of webm", Video("odd.webm", CODECS[6][1], frames=1), refused="is one still picture and no video"),
     Case("two frames", Video("odd.mp4", P420, frames=2), {"frames": 2, "source_frames": 2}),
-    Case("no frames", no_frames, refused="is no video that can be read here"),
+    Case("no frames", no_frames, refused="is not a video that can be read here"),
     # Codecs and containers.
     *(Case(file, Video(file, options), {**ALL_48, "codec": codec}) for file, options, codec in CODECS),
     # Geometry.
@@ -380,7 +380,7 @@ CASES = [
     Case("60 fps in the headers, and one byte",
          then(then(Video("v.mkv", f"{P420} -g 6", frames=240), nominal_60), spoil(20000), ".2.mkv"),
          {"frames": 239, "frames_share": 0.9958, "frames_corrupt": 1, "source_fps": 60.0}),
-    # Text that is no UTF-8.
+    # Text that is not UTF-8.
     *(
         Case(f"a title in Latin-1, {name}", then(Video(f"v.{name}", TITLED), latin_1), ALL_48)
         for name in ("mp4", "mov", "mkv", "avi", "flv", "nut")

@@ -115,7 +115,7 @@ def forget(folder: Path, stage: str) -> None:
 
 
 def made(folder: Path, stage: str = "") -> dict[str, str]:
-    """Path -> digest of what can be seen of ``stage``, or of everything; counts of attempts are no product."""
+    """Path -> digest of what can be seen of ``stage``, or of everything; counts of attempts are not products."""
     found = lab.products(folder)
     seen = {
         path: digest

@@ -74,7 +74,7 @@ class Listener(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *connection: object) -> None:
-        """A client that looks at the first bytes only hangs up; that is no news."""
+        """A client that looks at the first bytes only hangs up; that is not news."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(*connection)
 

@@ -422,7 +422,7 @@ def break_in_ten_ways(folder: Path, good: Path) -> list[tuple[str, str, str]]:
     data = good.read_bytes()
     small = np.random.default_rng(0).bytes(5000)
     (folder / "empty.mp4").write_bytes(b"")
-    (folder / "text.mp4").write_text("this is no video\n")
+    (folder / "text.mp4").write_text("this is not a video\n")
     (folder / "noise.mp4").write_bytes(small)
     (folder / "playlist.mp4").write_text("#EXTM3U\n/etc/passwd\n")
     (folder / "short.mp4").write_bytes(data[: len(data) // 2])
@@ -438,9 +438,9 @@ def break_in_ten_ways(folder: Path, good: Path) -> list[tuple[str, str, str]]:
         ("videos/none.mp4", "download", "not found"),
         ("videos/empty.mp4", "download", "is empty"),
         ("videos/text.mp4", "download", "is text and no video"),
-        ("videos/noise.mp4", "download", "is no video that can be read"),
+        ("videos/noise.mp4", "download", "is not a video that can be read"),
         ("videos/playlist.mp4", "download", "is a playlist"),
-        ("videos/short.mp4", "download", "is no video that can be read"),
+        ("videos/short.mp4", "download", "is not a video that can be read"),
         ("videos/folder.mp4", "download", "is not a file"),
         ("videos/holes.mp4", "normalise", "could be decoded"),
         ("videos/narrow.mp4", "download", "shows nothing"),

@@ -68,7 +68,7 @@ def defaults(section: str) -> Mapping[str, Any]:
     """What config.yaml says in ``section``, unchecked: a flag's default is there whatever else is wrong.
 
     Raises:
-        ConfigError: a config.yaml is no YAML, or the section no section.
+        ConfigError: a config.yaml is not YAML, or the section is not a mapping.
     """
     values: dict[str, Any] = {}
     for path in config_files():

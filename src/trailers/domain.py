@@ -111,7 +111,7 @@ class ClipStrategy:
         match = cls.PATTERN.fullmatch(name)
         if match is None:
             raise ConfigError(
-                f"'{name}' is no clip strategy. Write shot or seq, a number of frames and, for a lower "
+                f"'{name}' is not a clip strategy. Write shot or seq, a number of frames and, for a lower "
                 "frame rate, -fps and a divisor of 24, as in shot24, seq32 or shot24-fps8."
             )
         strategy = cls(match[1], int(match[2]), int(match[3] or FPS))
@@ -163,7 +163,7 @@ def folder_name(backbone: str) -> str:
     from another, a digest follows.
 
     Raises:
-        ConfigError: it is no name.
+        ConfigError: it is not a name.
     """
     match = LIBRARY_NAME.fullmatch(canonical_name(backbone))
     if match is not None:

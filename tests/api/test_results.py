@@ -18,7 +18,7 @@ CLIPS = [Clip(0, 0, 4, 0, 1), Clip(0, 4, 6, 2, 5)]
 
 @pytest.fixture
 def layout(tmp_path):
-    """Trailer a with all products, trailer b with shots alone, and files that are no products."""
+    """Trailer a with all products, trailer b with shots alone, and files that are not products."""
     layout = Layout(tmp_path / "results")
     header = {"trailer": "a", "frames": 6, "fingerprint": "f"}
     for trailer in "ab":
@@ -66,7 +66,7 @@ def test_rows_are_what_a_table_wants(layout):
     ("call", "kind", "said"),
     [
         (lambda results: results.shots("../a"), ConfigError, "is not the id of a trailer"),
-        (lambda results: results.clips("a", "../shot4"), ConfigError, "is no clip strategy"),
+        (lambda results: results.clips("a", "../shot4"), ConfigError, "is not a clip strategy"),
         (lambda results: results.vectors("a", "shot4", "../"), ConfigError, "is not a name of a backbone"),
         (lambda results: results.shots("aa"), StoreError, "holds no product of 'aa'. Did you mean a"),
         (lambda results: results.clips("b"), StoreError, "is not there. Run the stage clips first"),

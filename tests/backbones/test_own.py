@@ -158,7 +158,7 @@ def test_a_row_that_is_computed_is_run_for(tmp_path: Path) -> None:
 
 MISTAKES = {
     "no Python": ("def build(:\n", r"net\.py, line 1: is not valid Python: .*\. Correct it\."),
-    "a helper that is no Python": ("import helper\n", r"helper\.py, line 2: is not valid Python"),
+    "a helper that is not Python": ("import helper\n", r"helper\.py, line 2: is not valid Python"),
     "no such module": ("\nimport no_such_module\n", r"net\.py, line 2: stopped with ModuleNotFoundError"),
     "a wrong row": (
         f"{BUILD}{ROW.replace('2, 6, T', '4, 6, T')}", r"net\.py, line 8: stopped with ValueError: a row is 2D",

@@ -169,7 +169,7 @@ def test_one_trailer_by_hand_raises_its_own_problem_and_writes_no_ledger(tmp_pat
 
 
 def test_an_unsafe_id_is_refused(tmp_path):
-    with pytest.raises(TrailerError, match="is no trailer id"):
+    with pytest.raises(TrailerError, match="is not a trailer id"):
         make_run(tmp_path, "--trailer", "../a")
 
 

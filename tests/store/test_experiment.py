@@ -62,7 +62,7 @@ def test_missing_weights_name_the_stage_that_makes_them(tmp_path: Path) -> None:
         ({"best_epoch": -1}, "best_epoch is -1"),
         ({"best_epoch": True}, "best_epoch is True"),
         ({"split": 7}, "split is 7"),
-        ({"clips": "../../x"}, "is no clip strategy"),
+        ({"clips": "../../x"}, "is not a clip strategy"),
         ({"clips": 3}, "is damaged"),
         ({"backbones": []}, "it names no backbone"),
         ({"backbones": [3]}, "a name of a backbone is not text"),

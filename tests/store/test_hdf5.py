@@ -326,7 +326,7 @@ def test_ids_of_a_pack_that_are_not_ascii_are_named(tmp_path: Path) -> None:
     make_pack(tmp_path / "p.h5")
     with h5py.File(tmp_path / "p.h5", "r+") as file:
         file["trailers"][...] = np.array([b"caf\xe9"], "S64")
-    with pytest.raises(StoreError, match=r"'caf\\\\xe9' is no trailer id"):
+    with pytest.raises(StoreError, match=r"'caf\\\\xe9' is not a trailer id"):
         open_pack(tmp_path / "p.h5")
 
 

@@ -52,7 +52,7 @@ def test_years(cell, year):
 @pytest.mark.parametrize("cell", ["99", "1999 or so", "0999", "12999", "９９９９"])
 def test_what_is_no_year_is_refused_by_row_and_column(tmp_path, cell):
     (tmp_path / "m.csv").write_text(f"trailer,year\na,{cell}\n")
-    with pytest.raises(ManifestError, match=r"m\.csv: row 2, column year: '.*' is no year"):
+    with pytest.raises(ManifestError, match=r"m\.csv: row 2, column year: '.*' is not a year"):
         read_metadata([tmp_path / "m.csv"])
 
 
@@ -68,7 +68,7 @@ def test_names_stand_once_and_keep_their_order():
         ("m.json", "[1", "is not JSON"),
         ("m.json", "[]", "has no mapping or list under 'trailers12k'"),
         ("m.json", '{"trailers12k": [{"imdb": {"id": "../x"}}]}', "trailers12k, 0: has no imdb id"),
-        ("m.json", '{"trailers12k": [{"imdb": {"id": "1", "year": "MCM"}}]}', "trailers12k, 0: 'MCM' is no year"),
+        ("m.json", '{"trailers12k": [{"imdb": {"id": "1", "year": "MCM"}}]}', "trailers12k, 0: 'MCM' is not a year"),
     ],
 )  # fmt: skip
 def test_other_files_are_refused(tmp_path, name, text, words):

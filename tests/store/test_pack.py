@@ -97,7 +97,7 @@ def link_elsewhere(file):
         (link_elsewhere, "'vectors' is a link to elsewhere"),
         (lambda file: file["offsets"].write_direct(np.array([0, 2, 4])), "its offsets do not fit its 3 vectors"),
         (lambda file: file["offsets"].write_direct(np.array([0, 0, 3])), "its offsets do not fit"),
-        (lambda file: file["trailers"].write_direct(np.array(["b", "../x"], "S64")), "'../x' is no trailer id"),
+        (lambda file: file["trailers"].write_direct(np.array(["b", "../x"], "S64")), "'../x' is not a trailer id"),
         (lambda file: file["trailers"].write_direct(np.array(["b", "b"], "S64")), "a trailer stands in it twice"),
         (lambda file: file.__delitem__("offsets"), "is damaged"),
     ],

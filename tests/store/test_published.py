@@ -160,7 +160,7 @@ def test_names_that_are_no_ids_are_refused_and_can_be_printed(
     (store / "tt1").rename(store / name)
     assert run_import(store, tmp_path / "p.h5") == 1
     capsys.readouterr().err.encode("utf-8")
-    with pytest.raises(StoreError, match="is no trailer id"):
+    with pytest.raises(StoreError, match="is not a trailer id"):
         Published(store)
 
 

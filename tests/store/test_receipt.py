@@ -41,7 +41,7 @@ def test_what_is_written_is_read_back(tmp_path, receipt):
         ({"status": "failed"}, "is damaged: a receipt's status is ok or dead, got 'failed'"),
         ({"status": "dead"}, "is damaged: a dead receipt has an error and no file"),
         ({"trailer": "b", "file": "b.mp4"}, "is the receipt of 'b'"),
-        ({"trailer": "../b"}, "is damaged: '../b' is no trailer id"),
+        ({"trailer": "../b"}, "is damaged: '../b' is not a trailer id"),
         ({"schema": "receipt/2"}, "expected schema receipt/1 but found receipt/2"),
         ({"odd": 1}, "is damaged: "),
         ({"facts": []}, "is damaged: facts are a mapping"),

@@ -225,7 +225,7 @@ def make_store(path: Path, **changes: object) -> None:
         ({"features": 7}, r"tt1 is float32 \(2, 6\), expected \(clips, 7\)"),
         ({"data": np.zeros((2, 6), np.int64)}, "tt1 is int64"),
         ({"data": np.zeros((2, 3, 6), np.float32)}, r"tt1 is float32 \(2, 3, 6\)"),
-        ({"name": "a b"}, "'a b' is no trailer id"),
+        ({"name": "a b"}, "'a b' is not a trailer id"),
         ({"data": np.full((2, 6), np.nan, np.float32)}, "NaN"),
     ],
 )

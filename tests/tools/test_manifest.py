@@ -151,7 +151,7 @@ def test_what_a_folder_holds_beside_videos_is_told(tmp_path, caplog):
         write(tmp_path / "videos" / name, "")
     (tmp_path / "videos" / "more").symlink_to(tmp_path)
     make(tmp_path, "--folder", tmp_path / "videos")
-    assert "4 files are no videos by their suffix and are left out: 2 .srt, 1 .jpg, 1 no suffix" in caplog.messages
+    assert "4 files are not videos by their suffix and are left out: 2 .srt, 1 .jpg, 1 no suffix" in caplog.messages
     assert f"{tmp_path}/videos/more: is a link to a directory; left out" in caplog.messages
 
 
@@ -291,12 +291,15 @@ NO_LINKS = [
         "row 1: no column of links is known, found movie, clip. Rename clip",
     ),
     ("movie;clip\nA;B\n", "row 1: no column of links is known, found movie, clip. Name the column of links url."),
-    ("tt1,https://youtu.be/vKQi3bBA1y8\n", "row 1: is no header, found tt1, https://youtu.be/vKQi3bBA1y8. Write one"),
+    (
+        "tt1,https://youtu.be/vKQi3bBA1y8\n",
+        "row 1: is not a header, found tt1, https://youtu.be/vKQi3bBA1y8. Write one",
+    ),
     ("Title\nhttps://youtu.be/vKQi3bBA1y8\n", "row 1: no column of links is known, found Title. Rename Title"),
     ("id,url\ntt1,#NAME?\n", "row 2, column url: '#NAME?' is an error of a spreadsheet, not a value. Make the column"),
     ("id,url\ntt2,1.5E+10\n", "row 2, column url: '1.5E+10' is a number that a spreadsheet has rounded."),
     ("id,url\n#REF!,https://host/1\n", "row 2, column id: '#REF!' is an error of a spreadsheet"),
-    ("id,url\nnan,https://host/1\n", "row 2, column id: 'nan' is no id."),
+    ("id,url\nnan,https://host/1\n", "row 2, column id: 'nan' is not an id."),
     ("ID,Link\na,cat\n", "row 2, column Link: 'cat' is neither a link nor an existing file."),
     ("id,url\na,cat.mp4\n", "row 2, column url: 'cat.mp4' does not exist. Correct it, or write ./cat.mp4 for a file"),
     ("id,url,poster\na,https://host/1,a.jpg\n", "row 2, column poster: 'a.jpg' does not exist."),
@@ -492,10 +495,10 @@ BROKEN = [
     ("[]", "metadata.json: has no mapping or list under 'trailers12k'."),
     ('{"trailers12k": 3}', "metadata.json: has no mapping or list under 'trailers12k'."),
     ('{"trailers12k": {"x": 3}}', "metadata.json: trailers12k, x: has no imdb id."),
-    ('{"trailers12k": [{"imdb": {"id": "../x"}}]}', "metadata.json: trailers12k, 0: '../x' is no IMDb id."),
+    ('{"trailers12k": [{"imdb": {"id": "../x"}}]}', "metadata.json: trailers12k, 0: '../x' is not an IMDb id."),
     (
         '{"trailers12k": [{"imdb": {"id": "1"}, "youtube": {"trailers": [{"id": "file:///x"}]}}]}',
-        "metadata.json: trailers12k, 0: 'file:///x' is no YouTube id.",
+        "metadata.json: trailers12k, 0: 'file:///x' is not a YouTube id.",
     ),
 ]
 
@@ -512,7 +515,7 @@ def test_broken_metadata_is_named(tmp_path, text, expected):
     [
         ("a,b\n1,2\n", "mtgc.csv: is not mtgc.csv. Its columns are mid, action,"),
         (HEADER + "tt1,0,0,1,0,0,1,0,1,0,0,0,0\n", "mtgc.csv: row 2: 13 cells where the header has 14."),
-        (HEADER + "x,0,0,1,0,0,1,0,1,0,0,0,0,0\n", "mtgc.csv: row 2, column mid: 'x' is no IMDb id."),
+        (HEADER + "x,0,0,1,0,0,1,0,1,0,0,0,0,0\n", "mtgc.csv: row 2, column mid: 'x' is not an IMDb id."),
         (HEADER + "tt1,2,0,1,0,0,1,0,1,0,0,0,0,0\n", "mtgc.csv: row 2, column action: '2' is neither 0 nor 1."),
         (HEADER + "tt1,0,0,1,0,0,1,0,1,0,0,0,0,3\n", "mtgc.csv: row 2, column split2: '3' is not 0 (train)"),
         (LABELS + LABELS.splitlines()[1] + "\n", "mtgc.csv: row 4, column mid: 'tt0035423' stands already in row 2."),

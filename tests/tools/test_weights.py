@@ -115,7 +115,7 @@ def test_one_missing_file_does_not_stop_the_others(tmp_path: Path, capsys: pytes
 
 def test_a_link_that_is_none_is_refused(tmp_path: Path) -> None:
     row = find_row(row_file(tmp_path, "file:///etc/passwd"), tmp_path)
-    with pytest.raises(WeightsError, match="is no web link"):
+    with pytest.raises(WeightsError, match="is not a web link"):
         weights.fetch(row, tmp_path / "mine.pth", pinned="")
 
 

@@ -67,8 +67,8 @@ def test_a_cookie_is_read_however_an_editor_left_it(work, video, tmp_path, text)
         (HEAD + TABS.replace("\t0\t", "\ttomorrow\t"), "cookies.txt, line 2: is not a cookie"),
         ('[{"domain": "host"}]', "cookies.txt, line 1: has 2 columns"),
         (HEAD + TABS.replace("\t0\t", "\t1000\t"), "cookies.txt: all its cookies have expired"),
-        (HEAD, "cookies.txt: is no cookies.txt: there is no cookie in it"),
-        ("", "cookies.txt: is no cookies.txt: there is no cookie in it"),
+        (HEAD, "cookies.txt: is not cookies.txt: there is no cookie in it"),
+        ("", "cookies.txt: is not cookies.txt: there is no cookie in it"),
     ],
 )
 def test_the_line_that_is_no_cookie_is_named(tmp_path, text, expected):

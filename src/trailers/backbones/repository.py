@@ -79,7 +79,7 @@ def check_complete(names: Iterable[str], where: object, *, index: Mapping[str, o
     there = set(names)
     remedy = "Choose another repository, or one that has been converted."
     if CONFIG not in there:
-        raise WeightsError("has no config.json, so it is no network of transformers", where=where, remedy=remedy)
+        raise WeightsError("has no config.json, so it is not a network of transformers", where=where, remedy=remedy)
     if not there & set(PROCESSORS):
         what = "has no preprocessor_config.json, which says how frames are prepared"
         raise WeightsError(what, where=where, remedy=remedy)

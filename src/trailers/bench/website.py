@@ -97,7 +97,7 @@ class Site(ThreadingHTTPServer):
         return 200, self.videos[zlib.crc32(path.encode()) % len(self.videos)]
 
     def handle_error(self, *connection: object) -> None:
-        """A client that looks at the first bytes only hangs up; that is no news."""
+        """A client that looks at the first bytes only hangs up; that is not news."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(*connection)  # type: ignore[arg-type]
 

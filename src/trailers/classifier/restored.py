@@ -20,7 +20,7 @@ from trailers.store.experiment import TrainedExperiment, read_weights
 from trailers.store.published import PUBLISHED
 
 SAME = ("weights", "weights_sha256", "transform")  # what the experiment's vectors and a trailer's have in common
-CPU = torch.device("cpu")  # one trailer is no work for a GPU
+CPU = torch.device("cpu")  # one trailer is not work for a GPU
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,7 @@ def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str]:
 def parse_visible(value: str) -> list[str]:
     """What of a CUDA_VISIBLE_DEVICES counts, read as CUDA reads it.
 
-    The first name that is no device hides itself and what follows; a repeated one hides all. The first
+    The first name that is not a device hides itself and what follows; a repeated one hides all. The first
     name decides whether all are numbers, GPUs or instances of GPUs.
     """
     kind = next((kind for kind in ("GPU-", "MIG-") if value.strip().startswith(kind)), None)

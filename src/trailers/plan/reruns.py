@@ -1,6 +1,6 @@
 """What makes Snakemake run a job again though none of its inputs changed: parameters of the rules.
 
-The manifest is no input of a bulk rule, or one new row would redo everything. Each rule has as a
+The manifest is not an input of a bulk rule, or one new row would redo everything. Each rule has as a
 parameter a digest of just those cells that its jobs read.
 """
 

@@ -7,7 +7,7 @@ import numpy as np
 from trailers.quality.flags import Span
 
 STEP = 2  # brightness that a cell of a thumbnail may differ from the frame before, as encoders leave it
-DRIFT = 8  # and from the first frame of its run: a slow fade or zoom is no still
+DRIFT = 8  # and from the first frame of its run: a slow fade or zoom is not a still
 
 
 def runs_of(which: np.ndarray) -> list[Span]:

@@ -1,4 +1,4 @@
-"""Where a project lies is no fact about a study: paths of a machine do not go into a report."""
+"""Where a project lies is not a fact about a study: paths of a machine do not go into a report."""
 
 from __future__ import annotations
 

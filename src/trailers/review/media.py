@@ -56,7 +56,7 @@ def local_video(layout: Layout, trailer: str) -> tuple[Path, frozenset[str]] | N
 
 
 def key_of(link: str) -> str:
-    """What all links of one video have in common; "" for what is no link."""
+    """What all links of one video have in common; "" for what is not a link."""
     try:
         return identity(link) if link else ""
     except ManifestError:

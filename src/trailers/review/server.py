@@ -43,7 +43,7 @@ POLICY = "; ".join(
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "strict-origin",  # players ask who frames them; the token is no part of an origin
+    "Referrer-Policy": "strict-origin",  # players ask who frames them; the token is not part of an origin
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",

@@ -20,7 +20,7 @@ from trailers.store.candidates import Candidate, safe_link
 from trailers.store.decisions import UNDO, Decision, Journal, now
 from trailers.store.layout import Layout
 
-IDLE_S = 300.0  # a longer pause between two decisions is no work
+IDLE_S = 300.0  # a longer pause between two decisions is not work
 RECENT = 30  # decisions that the rate is measured over
 FILTERS = ("open", "all", "disagreements")
 
@@ -90,7 +90,7 @@ class Session:
         """Record what the reviewer pressed.
 
         Raises:
-            ValueError: it is no decision, such as a link that is neither http nor https.
+            ValueError: it is not a decision, such as a link that is neither http nor https.
         """
         title, action = str(asked.get("trailer", "")), str(asked.get("action", ""))
         if title not in self.items or action == UNDO:

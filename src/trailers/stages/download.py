@@ -121,7 +121,7 @@ def accept_duration(settings: Settings, duration_s: float) -> None:
 
 
 def look_at_video(path: Path) -> dict[str, Any]:
-    """Raises LinkError when ``path`` is no video."""
+    """Raises LinkError when ``path`` is not a video."""
     from trailers.video import probe
 
     try:
@@ -148,7 +148,7 @@ def picture_words(path: Path) -> str:
 
 
 def look_at_image(path: Path) -> dict[str, Any]:
-    """Raises LinkError when ``path`` is no image that can be read to its end."""
+    """Raises LinkError when ``path`` is not an image that can be read to its end."""
     try:
         image = open_image(path)
     except ImageError as problem:

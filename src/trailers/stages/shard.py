@@ -79,7 +79,7 @@ class ShardRun:
         layout = Layout(arguments.results)
         if arguments.trailer is not None:
             if not is_safe_id(arguments.trailer):
-                raise ConfigError(f"--trailer: {arguments.trailer!r} is no trailer id. Give one from the manifest.")
+                raise ConfigError(f"--trailer: {arguments.trailer!r} is not a trailer id. Give one from the manifest.")
             return cls(stage, [arguments.trailer], layout)
         if ledger is None and arguments.ledger:
             (ledger,) = arguments.ledger

@@ -66,7 +66,7 @@ def damaged(archive: Path, problem: Exception) -> StoreError:
 
 
 def check_member(archive: Path, member: tarfile.TarInfo) -> None:
-    """Raises StoreError for a member that is no plain file or folder below the archive's own folder."""
+    """Raises StoreError for a member that is not a plain file or folder below the archive's own folder."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         what = f"its member {member.name[:100]!r} would land outside of its folder"

@@ -88,7 +88,7 @@ def as_line(decision: Decision) -> str:
 
 
 def from_cells(cells: Sequence[str]) -> Decision:
-    """Raises ValueError for what is no decision."""
+    """Raises ValueError for what is not a decision."""
     if len(cells) != len(COLUMNS) or cells[-1] != END:
         raise ValueError(f"has {len(cells)} cells, expected {', '.join(COLUMNS)}, of which the last is a full stop")
     when, who, review, trailer, action, url, candidate, flags, note, _ = cells
@@ -113,7 +113,7 @@ class Journal:
         """All decisions so far, other reviewers' too; none where there is no file yet.
 
         Raises:
-            StoreError: names the row that is no decision.
+            StoreError: names the row that is not a decision.
         """
         try:
             with self.path.open("rb") as file:

@@ -29,7 +29,7 @@ def open_image(path: Path) -> Image:
 
     try:
         with warnings.catch_warnings():
-            # Pillow only warns of 90 million pixels and refuses twice as many; both are no poster.
+            # Pillow only warns of 90 million pixels and refuses twice as many; neither is a poster.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=IMAGES) as image:
                 image.load()

@@ -86,7 +86,7 @@ def parse_year(cell: str) -> int | None:
         return None
     match = re.fullmatch(r"(\d{4})(?:\.0|-\d\d(?:-\d\d)?)?", cell.strip(), re.ASCII)
     if match is None or int(match[1]) not in YEARS:
-        raise ManifestError(f"'{shorten(cell)}' is no year", remedy="Write four digits, or leave the cell empty.")
+        raise ManifestError(f"'{shorten(cell)}' is not a year", remedy="Write four digits, or leave the cell empty.")
     return int(match[1])
 
 

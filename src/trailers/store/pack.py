@@ -156,7 +156,7 @@ def trouble_with_index(
         return f"the attribute {missing[0]} is missing"
     strange = [trailer for trailer in trailers if not is_safe_id(trailer)]
     if strange:
-        return f"{strange[0]!r} is no trailer id"
+        return f"{strange[0]!r} is not a trailer id"
     if len(set(trailers)) != len(trailers):
         return "a trailer stands in it twice"
     if offsets[0] != 0 or (offsets[1:] <= offsets[:-1]).any() or offsets[-1] != shape[0] or shape[1] < 1:

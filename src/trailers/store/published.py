@@ -110,7 +110,9 @@ class Published:
                 if not entry.is_dir(follow_symlinks=False) or entry.name.startswith("."):
                     continue
                 if not is_safe_id(entry.name):
-                    raise self.refused(f"{entry.name!r} is no trailer id, so this is no store of trailers' embeddings")
+                    raise self.refused(
+                        f"{entry.name!r} is not a trailer id, so this is not a store of trailers' embeddings"
+                    )
                 yield entry.name
 
     def refused(self, what: str) -> StoreError:
@@ -163,7 +165,7 @@ def read_group(path: Path) -> tuple[int, dict[str, Any], set[str]]:
     """The format of a store, its attributes, and the arrays that its index names, if it has one.
 
     Raises:
-        StoreError: it is no store, or cut off before these could be read.
+        StoreError: it is not a store, or cut off before these could be read.
     """
     metadata = functools.partial(read_json, remedy=REMEDY, follow_links=False)
     try:

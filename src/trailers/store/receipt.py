@@ -52,7 +52,7 @@ class Receipt:
         if not isinstance(self.facts, Mapping):
             raise ValueError(f"facts are a mapping, got {self.facts!r}")
         if TRAILER_ID.fullmatch(self.trailer) is None:
-            raise ValueError(f"'{self.trailer}' is no trailer id")
+            raise ValueError(f"'{self.trailer}' is not a trailer id")
         if self.status not in (OK, DEAD):
             raise ValueError(f"a receipt's status is ok or dead, got '{self.status}'")
         if self.status == DEAD:

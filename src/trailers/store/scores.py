@@ -59,7 +59,7 @@ def write_scores(path: Path, scores: Scores, attributes: Mapping[str, Any]) -> N
         wrong = int((~((scores.head(name) >= 0) & (scores.head(name) <= 1))).sum())
         if wrong:
             raise StoreError(
-                f"{path}: {wrong} of {len(scores)} probabilities of the head '{name}' are no numbers from 0 to 1. "
+                f"{path}: {wrong} of {len(scores)} probabilities of the head '{name}' are not numbers from 0 to 1. "
                 "Set shots.precision: float32 and run the stage shots again."
             )
     with create_hdf5(path) as file:

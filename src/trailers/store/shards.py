@@ -26,7 +26,7 @@ def digest(trailers: Sequence[str]) -> str:
 
 
 def is_whole(path: Path, trailers: Sequence[str]) -> bool:
-    """Whether ``trailers`` are those that the name of a shard's file speaks of; any are where it is no such name."""
+    """Whether ``trailers`` are those that the name of a shard's file speaks of; any are where it is not such a name."""
     name = NAME.fullmatch(path.stem)
     return name is None or name[1] == digest(trailers)
 
@@ -71,7 +71,7 @@ def read_shard(path: Path) -> list[str]:
     """The trailers of one shard list.
 
     Raises:
-        StoreError: the file is missing, cut off, or holds something that is no trailer id.
+        StoreError: the file is missing, cut off, or holds something that is not a trailer id.
     """
     remedy = "Remove it and run snakemake again."
     try:

@@ -168,7 +168,7 @@ def from_json(path: Path, values: Any) -> ShotLabels:
             else:
                 edges[video] = edges_between(span(path, video, float(first), float(last)) for first, last in value)
         except (KeyError, TypeError, ValueError) as problem:
-            raise StoreError(f"'{video}': is no list of shots or probabilities: {problem}", where=path) from None
+            raise StoreError(f"'{video}': is not a list of shots or probabilities: {problem}", where=path) from None
     return ShotLabels(edges, probabilities)
 
 

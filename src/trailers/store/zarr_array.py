@@ -24,7 +24,7 @@ from trailers.errors import StoreError
 from trailers.store.json_file import read_json, read_small_file
 
 REMEDY = "Fetch the store again."
-RATIO = 1100  # the most that a codec expands numbers that are no constant; deflate's own limit is 1032
+RATIO = 1100  # the most that a codec expands numbers that are not constant; deflate's own limit is 1032
 MOST_CHUNKS = 1_000_000
 MOST_BYTES = 1 << 30  # of one array, which is one trailer's: a film of three hours has a fortieth of it
 CODECS = ("blosc", "zlib", "gzip", "zstd", "lz4")
@@ -55,7 +55,7 @@ class ZarrArray:
         if self.order not in ("C", "F") or self.separator not in (".", "/"):
             raise ValueError(f"its order is {self.order!r}, the separator of its chunks {self.separator!r}")
         if math.prod(self.shape) * self.dtype.itemsize > MOST_BYTES or self.chunk_bytes > MOST_BYTES:
-            raise ValueError(f"it claims {self.shape} values in chunks of {self.chunks}, which is no trailer's")
+            raise ValueError(f"it claims {self.shape} values in chunks of {self.chunks}, which is not a trailer's")
         if self.codec is not None and self.codec.get("id") not in CODECS:
             raise ValueError(f"it is compressed by {self.codec.get('id')!r}, which is none of {', '.join(CODECS)}")
 

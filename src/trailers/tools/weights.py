@@ -159,7 +159,7 @@ def fetch(row: Row, path: Path, *, pinned: str) -> str:
         WeightsError: they cannot be had, or are not what they should be.
     """
     if not row.weights.url.startswith(("https://", "http://")):
-        raise WeightsError(f"{row.name}: '{row.weights.url}' is no web link. Correct the row's weights.")
+        raise WeightsError(f"{row.name}: '{row.weights.url}' is not a web link. Correct the row's weights.")
     for number in range(TRIES):
         try:
             return download(row, path, pinned)

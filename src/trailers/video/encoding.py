@@ -52,7 +52,7 @@ def encode_frames(
 
 
 def read_fingerprint(path: Path) -> str | None:
-    """The fingerprint in a video's comment; none when there is none, or the file is no whole video."""
+    """The fingerprint in a video's comment; none when there is none, or the file is not a whole video."""
     import av
 
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from trailers.video.packets import StreamPackets
 from trailers.video.timeline import Timeline
 
-# These count what is there: their durations are no promise.
+# These count what is there: their durations promise nothing.
 MEASURED = {"mpegts", "mpeg", "mpegvideo", "ogg", "gif", "apng", "dv", "ivf", "yuv4mpegpipe"}
 
 # These count the duration of the file from zero, others from the first packet. Matroska's is read below.

@@ -35,7 +35,7 @@ TURNS = {
     (0, 1, 1, 0): ("transpose=cclock_flip",),
 }
 
-# What says of a video stream that it is no video to watch.
+# What says of a video stream that it is not a video to watch.
 PICTURES = ("attached_pic", "timed_thumbnails")
 
 
@@ -96,7 +96,7 @@ def probe(path: Path) -> Probe:
             return inspect(path, container)
     except (OSError, ValueError, av.FFmpegError) as problem:
         raise VideoError(
-            f"is no video that can be read here: {why_not(path) or problem}",
+            f"is not a video that can be read here: {why_not(path) or problem}",
             where=path,
             remedy="Download it again.",
             reason="not a video",

@@ -129,7 +129,7 @@ def first_key(packets: StreamPackets) -> int:
 
 
 def jump_of(step_s: float, container: str) -> float:
-    """Seconds of a jump; broadcast clocks of 33 bits that began anew are no jump forward by a day."""
+    """Seconds of a jump; broadcast clocks of 33 bits that began anew are not a jump forward by a day."""
     if container in BROADCAST and abs(step_s) > WRAP_S / 2:
         step_s -= math.copysign(WRAP_S, step_s)
     return round(step_s, 3)

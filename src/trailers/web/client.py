@@ -52,7 +52,7 @@ class Effort:
     rate_limit_kbps: float | None = setting("KiB/s at most")
     timeout_s: float = setting("s without an answer before a connection is given up")
     deadline_s: float = setting("s a link may take in all, waits included")
-    max_size_mb: int = setting("MB at most; what is larger is no trailer")
+    max_size_mb: int = setting("MB at most; what is larger is not a trailer")
     cookies: str | None = setting("cookies.txt of a browser that is logged in")
     proxy: str | None = setting("such as socks5://127.0.0.1:1080")
     local_files: str = setting("copy or reference: whether videos on this machine are copied or only named")

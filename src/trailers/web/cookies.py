@@ -20,7 +20,7 @@ def read_cookies(path: Path) -> str:
     """The text of a cookies file as yt-dlp wants it: UTF-8 without a byte order mark, tabs between columns.
 
     Raises:
-        ConfigError: it cannot be read, or a line of it is no cookie.
+        ConfigError: it cannot be read, or a line of it is not a cookie.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -28,7 +28,7 @@ def read_cookies(path: Path) -> str:
         raise ConfigError(f"cannot be read: {problem}", where=path, remedy=REMEDY) from None
     rows = [cookie(line, f"{path}, line {number}") for number, line in enumerate(text.splitlines(), start=1)]
     if not any(rows):
-        raise ConfigError("is no cookies.txt: there is no cookie in it", where=path, remedy=REMEDY)
+        raise ConfigError("is not cookies.txt: there is no cookie in it", where=path, remedy=REMEDY)
     if all(has_expired(row) for row in filter(None, rows)):
         raise ConfigError("all its cookies have expired", where=path, remedy=REMEDY)
     return "\n".join(("# Netscape HTTP Cookie File", *filter(None, rows), ""))

@@ -70,8 +70,8 @@ def preference(offer: Mapping[str, Any], key: str) -> float:
 def why_none(formats: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Reason and words where no format can be taken.
 
-    Sound alone, without a picture in any form, is no video. All else is what a site offers to a client that it refuses,
-    or what yt-dlp makes of a site that has changed: storyboards, formats under DRM, protocols of its own.
+    Sound alone, without a picture in any form, is not a video. All else is what a site offers to a client that it
+    refuses, or what yt-dlp makes of a site that has changed: storyboards, formats under DRM, protocols of its own.
     """
     pictures = [offer for offer in formats if offer.get("vcodec") != "none"]
     if not pictures and formats and all(offer.get("acodec") not in (None, "none") for offer in formats):

@@ -86,7 +86,7 @@ def carried(link: str) -> str:
     """``link``, or the one that it carries, where it only counts clicks, such as l.facebook.com/l.php?u=...
 
     Raises:
-        ManifestError: what it carries is no link.
+        ManifestError: what it carries is not a link.
     """
     for _ in range(MAX_CARRIED):
         if "=http" not in link.lower():
@@ -102,7 +102,7 @@ def carried(link: str) -> str:
 
 
 def with_scheme(text: str) -> str | None:
-    """``text`` with https:// where that was left out; None when it is no link.
+    """``text`` with https:// where that was left out; None when it is not a link.
 
     Raises:
         ManifestError: it has a scheme that is neither http nor https.
@@ -123,7 +123,7 @@ def with_scheme(text: str) -> str | None:
 
 
 def check_link(link: str) -> None:
-    """Refuse what is no whole link, or more than one.
+    """Refuse what is not a whole link, or more than one.
 
     Raises:
         ManifestError: with what to do about it.
@@ -165,7 +165,7 @@ def youtube_id(link: str, depth: int = 0) -> str:
     """The id of the YouTube video that ``link`` leads to, or ""; a link within the link is followed.
 
     Raises:
-        ManifestError: it should name a video, and what it names is no id.
+        ManifestError: it should name a video, and what it names is not an id.
     """
     common = COMMON.match(link)
     if common and common[1] not in BEFORE_LIST:

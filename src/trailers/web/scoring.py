@@ -65,7 +65,7 @@ VERTICAL, LIVE, UNAVAILABLE, ANOTHER_YEAR, TOO_EARLY, WRONG_LENGTH = -30.0, -40.
 ONLY_TEASER, SEQUEL = -10.0, -20.0
 NUMBERED = re.compile(
     r"#\s?\d+|\b(trailer|teaser|spot)\s?#?\s?\d+\b", re.IGNORECASE
-)  # the second trailer is no second movie
+)  # the second trailer is not a second movie
 NUMERALS = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
 EARLY_YEARS = 2  # a trailer is not older than its movie by more
 MUCH_LONGER = 3  # times the longest duration: a whole movie, or a review

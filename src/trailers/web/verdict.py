@@ -60,7 +60,7 @@ class Try:
     link: str
     is_site: bool = False  # a video site of yt-dlp's is behind the link, and not any web server
     is_for_bytes: bool = False  # the page had answered, and the bytes were being asked for
-    heard: Exception | None = None  # the last answer that was no success, where yt-dlp passes on but its words
+    heard: Exception | None = None  # the last answer that was not a success, where yt-dlp passes on but its words
 
 
 def causes(problem: BaseException | None) -> list[BaseException]:

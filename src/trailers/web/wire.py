@@ -82,7 +82,7 @@ class Wire:
         What a type claims is not enough: some servers call every answer a page, others call words a video.
 
         Raises:
-            LinkError: the site says something in place of the fragment, or gives what is no key.
+            LinkError: the site says something in place of the fragment, or gives what is not a key.
         """
         from yt_dlp.networking import Response
 

@@ -43,7 +43,7 @@ def kind_of_words(head: bytes) -> str:
 
 
 def words_in_place_of(path: Path, kind: str) -> LinkError | None:
-    """Why the bytes at ``path`` say nothing about the trailer; None where they are no words.
+    """Why the bytes at ``path`` say nothing about the trailer; None where they are not words.
 
     Args:
         path: what a web link gave.

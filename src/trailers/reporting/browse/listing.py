@@ -11,7 +11,7 @@ from trailers.reporting.browse.outcomes import Rows, facts_at, first_key, flags_
 from trailers.reporting.browse.predicted import Experiment, wrong
 
 ABSENT = -1  # in a column of numbers: nothing is known
-LONGEST_TITLE = 200  # letters; what is longer is no title
+LONGEST_TITLE = 200  # letters; what is longer is not a title
 
 
 @dataclass

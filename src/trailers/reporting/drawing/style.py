@@ -71,7 +71,7 @@ NO_METADATA: dict[str, dict[str, Any]] = {
 
 
 def on_page(draw: Callable[[], Figure], name: str) -> str:
-    """The figure as an SVG element in the colours of the page that holds it; ``name`` is no other figure's of it."""
+    """The figure as an SVG element in the colours of the page that holds it; ``name`` is unique in that page."""
     import matplotlib as mpl
 
     # Ids are drawn from the salt: an id stands only once in a page.

@@ -56,7 +56,7 @@ def tell_others(files: Sequence[Path]) -> None:
         suffixes = Counter(path.suffix.lower() or "no suffix" for path in files)
         most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in most)
-        log.info("%s files are no videos by their suffix and are left out: %s", f"{len(files):,}", ascii(kinds)[1:-1])
+        log.info("%s files are not videos by their suffix and are left out: %s", f"{len(files):,}", ascii(kinds)[1:-1])
 
 
 def with_urls(videos: Sequence[Path], base: Path) -> Iterator[tuple[Path, str]]:

@@ -12,7 +12,7 @@ from trailers.web.links import name_of
 
 ID_LENGTH = 64
 DIGEST_LENGTH = 8
-# Letters of the Latin alphabet that are no letter with an accent.
+# Letters of the Latin alphabet that are not a letter with an accent.
 LATIN = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
                        "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i"})  # fmt: skip
 

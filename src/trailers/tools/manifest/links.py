@@ -72,7 +72,7 @@ def check_first_line(path: Path, text: str, header: Header) -> None:
     where, found = f"{path}: row {header.row}", shorten(", ".join(header.written))
     if any(map(is_link, header.written)):
         raise ManifestError(
-            f"is no header, found {found}",
+            f"is not a header, found {found}",
             where=where,
             remedy="Write one such as trailer,url above the rows, or one link per line and nothing else.",
         )
@@ -118,6 +118,6 @@ def given_id(cell: str) -> str:
     """The id in ``cell``, which need not be safe; "" without."""
     name = plain(cell)
     if name.lower() in NO_IDS:
-        raise ManifestError(f"'{name}' is no id", remedy="Give one, or leave the cell empty.")
+        raise ManifestError(f"'{name}' is not an id", remedy="Give one, or leave the cell empty.")
     number = re.fullmatch(r"(\d+)\.0", name, re.ASCII)
     return number[1] if number else name

@@ -79,7 +79,7 @@ def imdb_id(text: str) -> str:
     """tt and at least seven digits, from an id with or without either."""
     match = IMDB_ID.fullmatch(text.strip())
     if match is None:
-        raise ManifestError(f"'{shorten(text)}' is no IMDb id", remedy="Write tt and its digits, as in tt0133093.")
+        raise ManifestError(f"'{shorten(text)}' is not an IMDb id", remedy="Write tt and its digits, as in tt0133093.")
     return f"tt{match[1].zfill(7)}"
 
 
@@ -148,6 +148,6 @@ def youtube_links(trailers: Any, where: str) -> tuple[str, ...]:
     for trailer in trailers if isinstance(trailers, list) else [trailers] if trailers else []:
         video = trailer.get("id") if isinstance(trailer, dict) else trailer
         if not isinstance(video, str) or not YOUTUBE_ID.fullmatch(video):
-            raise ManifestError(f"{str(video)[:80]!r} is no YouTube id", where=where, remedy="Correct or remove it.")
+            raise ManifestError(f"{str(video)[:80]!r} is not a YouTube id", where=where, remedy="Correct or remove it.")
         found.append(video)
     return tuple(dict.fromkeys(found))

@@ -67,7 +67,7 @@ def read_vector(path: Path, layout: Layout, number: int) -> Vector:
         if not isinstance(attributes.get(name), str):
             raise StoreError(f"lacks the attribute '{name}'", where=path, remedy="The stage embed writes it.")
     if not is_safe_id(attributes["trailer"]):
-        raise StoreError(f"names the trailer {attributes['trailer']!r}, which is no id", where=path)
+        raise StoreError(f"names the trailer {attributes['trailer']!r}, which is not an id", where=path)
     if not 0 <= number < len(vectors):
         raise ConfigError(f"has clips 0 to {len(vectors) - 1}, not {number}", where=path)
     shot, start, end, padding = spans[number].tolist()

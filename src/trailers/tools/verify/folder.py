@@ -72,7 +72,7 @@ def is_running(process: int) -> bool:
 
 
 def strangers(layout: Layout, claims: Claims, keys: Sequence[Key]) -> list[Path]:
-    """Files in the folders of products that are no product: the user's own, or left by an earlier link."""
+    """Files in the folders of products that are not products: the user's own, or left by an earlier link."""
     found = []
     of_many = {path for entry in registry.STUDY_STAGES for path in entry.module.products(layout)}
     for key in keys:
