@@ -23,7 +23,8 @@ import numpy as np
 from trailers.errors import StoreError
 from trailers.machine.threads import job_cores
 from trailers.machine.watchdog import alive
-from trailers.store.hdf5 import FAILURES, Hdf5, create_hdf5, open_hdf5
+from trailers.store.hdf5 import Hdf5, create_hdf5, open_hdf5
+from trailers.store.hdf5_checks import FAILURES
 
 SCHEMA = "trailer-frames/2"
 SHAPE = (27, 48, 3)  # height, width, channels: TransNet V2's input
