@@ -11,13 +11,14 @@ import pytest
 
 from trailers.store.manifest import read_manifest
 from trailers.tools import demo
+from trailers.tools.demo import plans, rendering
 
-SMALL = demo.Plan("small", ("action", "drama"), 12, 10, 64, 48, 5)
+SMALL = plans.Plan("small", ("action", "drama"), 12, 10, 64, 48, 5)
 
 
 @pytest.fixture(scope="module")
 def pictures():
-    return list(demo.render(SMALL))
+    return list(rendering.render(SMALL))
 
 
 def jumps(pictures):
@@ -34,18 +35,18 @@ def one_plan(monkeypatch):
     monkeypatch.setattr(demo, "PLANS", (SMALL,))
 
 
-@pytest.mark.parametrize("plan", demo.PLANS, ids=lambda plan: plan.trailer)
+@pytest.mark.parametrize("plan", plans.PLANS, ids=lambda plan: plan.trailer)
 def test_the_shots_of_a_plan_lie_end_to_end_and_have_every_kind_of_transition(plan):
-    shots = demo.plan_shots(plan)
+    shots = plans.plan_shots(plan)
     assert [shot.start for shot in shots] == [0] + [shot.end for shot in shots[:-1]]
     assert shots[-1].end == plan.duration_s * plan.fps
-    assert {kind for kind, _, _ in demo.transitions(shots)} >= {"cut", "dissolve"}
-    assert all(len(demo.LOOKS[shot.look].palettes) == 4 for shot in shots)  # by fours, neighbours differ
+    assert {kind for kind, _, _ in plans.transitions(shots)} >= {"cut", "dissolve"}
+    assert all(len(plans.LOOKS[shot.look].palettes) == 4 for shot in shots)  # by fours, neighbours differ
     assert all(b.seed - a.seed == 1 for a, b in itertools.pairwise(shots))
 
 
 def test_there_are_fades_too():
-    kinds = [kind for plan in demo.PLANS for kind, _, _ in demo.transitions(demo.plan_shots(plan))]
+    kinds = [kind for plan in plans.PLANS for kind, _, _ in plans.transitions(plans.plan_shots(plan))]
     assert kinds.count("fade") >= 6
     assert kinds.count("dissolve") == 12
     assert kinds.count("cut") >= 50
@@ -58,7 +59,7 @@ def test_frames_are_as_many_and_as_large_as_planned(pictures):
 
 def test_the_picture_jumps_at_hard_cuts_and_nowhere_else(pictures):
     found = jumps(pictures)
-    cuts = [frame for kind, frame, _ in demo.transitions(demo.plan_shots(SMALL)) if kind == "cut"]
+    cuts = [frame for kind, frame, _ in plans.transitions(plans.plan_shots(SMALL)) if kind == "cut"]
     assert cuts
     rest = [jump for frame, jump in enumerate(found) if frame not in cuts]
     assert min(found[frame] for frame in cuts) > max(rest)
@@ -69,8 +70,8 @@ def test_the_picture_always_moves(pictures):
 
 
 def test_a_dissolve_shows_both_shots_in_turn():
-    shots = [demo.PlannedShot("action", 0, 40, "cut", 1), demo.PlannedShot("action", 40, 80, "dissolve", 2)]
-    assert [demo.share_of_nearer(frame, shots[1]) for frame in (33, 34, 39, 40, 45, 46)] == [
+    shots = [plans.PlannedShot("action", 0, 40, "cut", 1), plans.PlannedShot("action", 40, 80, "dissolve", 2)]
+    assert [rendering.share_of_nearer(frame, shots[1]) for frame in (33, 34, 39, 40, 45, 46)] == [
         256,
         245,
         138,
@@ -79,19 +80,26 @@ def test_a_dissolve_shows_both_shots_in_turn():
         256,
     ]
     black, white = np.zeros((1, 1, 3), np.uint8), np.full((1, 1, 3), 255, np.uint8)
-    assert demo.mix(white, black, 138, "dissolve").tolist() == [[[137, 137, 137]]]  # 255 * 138 / 256
-    assert demo.mix(black, white, 138, "dissolve").tolist() == [[[117, 117, 117]]]  # 255 * 118 / 256
+    assert rendering.mix(white, black, 138, "dissolve").tolist() == [[[137, 137, 137]]]  # 255 * 138 / 256
+    assert rendering.mix(black, white, 138, "dissolve").tolist() == [[[117, 117, 117]]]  # 255 * 118 / 256
 
 
 def test_a_fade_goes_to_black_and_up_again():
-    shot = demo.PlannedShot("action", 40, 80, "fade", 2)
-    assert [demo.share_of_nearer(frame, shot) for frame in (29, 30, 39, 40, 49, 50)] == [256, 243, 12, 12, 243, 256]
+    shot = plans.PlannedShot("action", 40, 80, "fade", 2)
+    assert [rendering.share_of_nearer(frame, shot) for frame in (29, 30, 39, 40, 49, 50)] == [
+        256,
+        243,
+        12,
+        12,
+        243,
+        256,
+    ]
     white = np.full((1, 1, 3), 255, np.uint8)
-    assert demo.mix(white, white, 12, "fade").tolist() == [[[11, 11, 11]]]
+    assert rendering.mix(white, white, 12, "fade").tolist() == [[[11, 11, 11]]]
 
 
 def test_a_pattern_tiles_without_a_seam():
-    field = demo.value_noise(np.random.default_rng(0), 64, 64, (4, 8))
+    field = rendering.value_noise(np.random.default_rng(0), 64, 64, (4, 8))
     steps = np.abs(np.diff(field, axis=0, append=field[:1])).max(axis=1)
     assert steps[-1] <= 1.5 * steps[:-1].max()
     assert field.min() == 0
@@ -131,7 +139,7 @@ def test_the_cuts_are_listed(tmp_path):
 def test_the_manifest_names_what_is_made_and_one_file_that_nobody_makes(project):
     rows = read_manifest(project / "workflow" / "demo.csv")
     named = {url.removeprefix("results/demo/") for row in rows for url in row.urls}
-    made = {f"{plan.trailer}.mp4" for plan in demo.PLANS} | {"bigbuckbunny.mp4"}
+    made = {f"{plan.trailer}.mp4" for plan in plans.PLANS} | {"bigbuckbunny.mp4"}
     assert named - made == {"demo-dead-link.mp4"}
     assert made <= named
 
@@ -146,7 +154,7 @@ def test_every_subset_of_every_split_has_every_genre_among_what_is_made(project)
 
 def test_the_looks_of_a_trailer_are_its_genres(project):
     rows = {row.trailer: row for row in read_manifest(project / "workflow" / "demo.csv")}
-    for plan in demo.PLANS:
+    for plan in plans.PLANS:
         assert set(rows[plan.trailer].genres) == set(plan.looks)
 
 
@@ -170,11 +178,11 @@ def shots_that_are_found(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["demo-action-1", "demo-drama-1"])
 def test_the_real_detector_finds_the_known_transitions(tmp_path, monkeypatch, name):
-    plan = next(plan for plan in demo.PLANS if plan.trailer == name)
+    plan = next(plan for plan in plans.PLANS if plan.trailer == name)
     assert plan.fps == 24
     monkeypatch.setattr(demo, "PLANS", (plan,))
     run(tmp_path)
-    known = demo.transitions(demo.plan_shots(plan))
+    known = plans.transitions(plans.plan_shots(plan))
     starts = [shot.start for shot in shots_that_are_found(tmp_path / f"{name}.mp4")]
     assert len(starts) == len(known) + 1
     for (kind, frame, frames), start in zip(known, starts[1:], strict=True):
