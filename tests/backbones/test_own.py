@@ -256,9 +256,79 @@ def test_an_edit_of_data_that_the_file_lists_is_seen(own: Path) -> None:
         ('files = ["absent.bin"]', "line 15: files names .*absent.bin, which is not a file"),
         ('files = "table.bin"', "line 15: files is not a list of names"),
         ("files = [number]", "line 15: files is not a list of names"),
+        ('files = ["a" + "b"]', "line 15: files is not a list of names"),
+        ('files = sorted(["my_backbones.py"])', "line 15: files is not a list of names"),
+        ('files = ["."]', "line 15: files names .*, which is not a file"),
+        ('files = ["a\\0b"]', "line 15: files names .*, which is not a file"),
+        ('files = []\nfiles += ["my_backbones.py"]', "line 16: files is not written once and outside of all blocks"),
+        ('files = []\nfiles.append("my_backbones.py")', "line 16: files is not written once and outside of all blocks"),
+        ('if number:\n    files = ["my_backbones.py"]', "line 16: files is not written once and outside of all blocks"),
+        ('files = other = ["my_backbones.py"]', "line 15: files is not written once and outside of all blocks"),
     ],
 )
 def test_data_that_is_not_there_is_told_with_its_line(own: Path, line: str, words: str) -> None:
     own.write_text(f"{OWN}\n{line}\n")
     with pytest.raises(ConfigError, match=words):
         read_source(f"{own}:robust").digest  # noqa: B018  reading it is the test
+
+
+# Where the data is -> how the file that lists it names it.
+PLACES = {
+    "beside it": ("data.bin", "data.bin"),
+    "in a folder": ("deep/er/data.bin", "deep/er/data.bin"),
+    "in the folder above": ("../data.bin", "../data.bin"),
+    "at an absolute path": ("../data.bin", "{absolute}"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("lister", ["net", "helper", "package/part"])
+def test_data_may_be_anywhere_and_be_listed_by_any_module_of_the_file(tmp_path: Path, place: str, lister: str) -> None:
+    at, name = PLACES[place]
+    folder = tmp_path / "mine"
+    write(folder, net=f"from helper import build{ROW}", helper=f"import package.part{BUILD}")
+    write(folder / "package", __init__="", part="")
+    file = folder / f"{lister}.py"
+    data = file.parent / at
+    data.parent.mkdir(parents=True, exist_ok=True)
+    data.write_bytes(b"one")
+    file.write_text(f"files = [{name.format(absolute=data.resolve())!r}]\n{file.read_text()}")
+    before = read_source(f"{folder}/net.py:net").digest
+    data.write_bytes(b"two")
+    assert read_source(f"{folder}/net.py:net").digest != before
+    data.write_bytes(b"one")
+    assert read_source(f"{folder}/net.py:net").digest == before
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    if place != "at an absolute path":
+        assert read_source(f"{tmp_path}/moved/net.py:net").digest == before
+
+
+def test_two_files_that_change_places_are_another_network(own: Path) -> None:
+    for name, content in (("a", "one"), ("b", "two")):
+        (own.parent / name).mkdir()
+        (own.parent / name / "t.bin").write_text(content)
+    own.write_text(f'{OWN}\nfiles = ("a/t.bin", "b/t.bin", "a/t.bin")\n')
+    before = read_source(f"{own}:robust").digest
+    (own.parent / "a/t.bin").write_text("two")
+    (own.parent / "b/t.bin").write_text("one")
+    assert read_source(f"{own}:robust").digest != before
+
+
+@pytest.mark.parametrize(
+    "line", ["files = []", "files: list[str] = []", "def f():\n    files = 3", "for x in (): files"]
+)
+def test_a_file_that_lists_nothing_is_known_by_its_own_bytes(own: Path, line: str) -> None:
+    own.write_text(f"{OWN}\n{line}\n")
+    assert read_source(f"{own}:robust").digest == hashlib.sha256(own.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("line", ["files = sorted([1])", "for files in []: pass", "files = []; files.append(3)"])
+def test_a_variable_of_a_module_that_has_the_name_by_chance_is_no_list_of_data(tmp_path: Path, line: str) -> None:
+    write(tmp_path, net=f"from helper import build{ROW}", helper=f"{line}{BUILD}")
+    assert len(read_source(f"{tmp_path}/net.py:net").digest) == 64
+
+
+def test_a_list_of_a_module_that_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
+    write(tmp_path, net=f"from helper import build{ROW}", helper=f'\nfiles = ["gone.bin"]{BUILD}')
+    with pytest.raises(ConfigError, match=r"helper\.py, line 2: files names .*gone\.bin, which is not a file"):
+        read_source(f"{tmp_path}/net.py:net").digest  # noqa: B018  reading it is the test

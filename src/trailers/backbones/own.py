@@ -18,9 +18,9 @@ The file holds a ``Row`` by that name, whose ``make`` builds the network without
 
 Imports of torch belong inside ``build``: the file is read before it is known whether there is work.
 Modules beside the file, and in the working folder, can be imported; an edit of any of them makes the
-vectors anew (``own_source``). So does an edit of the data that the code reads, where the file lists it
-beside the row: ``files = ["table.npz"]``. Weights of a layer that the network replaced by one without
-weights, such as ``fc`` here, are left out.
+vectors anew (``own_source``). So does an edit of the data that the code reads, where the file that
+reads it lists it, with names relative to its own folder: ``files = ["table.npz"]`` (``own_files``).
+Weights of a layer that the network replaced by one without weights, such as ``fc`` here, are left out.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from trailers.backbones.own_files import listed
 from trailers.errors import ConfigError
 from trailers.store.fingerprint import sha256_of
 
@@ -30,33 +31,38 @@ class Source:
 
     path: Path
     attribute: str
-    tree: ast.Module
-    files: tuple[Path, ...]  # the file itself first
+    trees: Mapping[Path, ast.Module]  # what is written in the file, the first, and in the modules
+
+    @property
+    def tree(self) -> ast.Module:
+        return self.trees[self.path]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file itself first."""
+        return tuple(self.trees)
+
+    def data_files(self) -> tuple[Path, ...]:
+        """The data that the file and the modules list, each once. Raises ConfigError."""
+        lists = [listed(path, tree, is_module=path != self.path) for path, tree in self.trees.items()]
+        return tuple(dict.fromkeys(path for paths in lists for path in paths))
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of the file, or of all the files there are."""
+        """sha256 of the file, or of all the files there are.
+
+        Raises:
+            ConfigError: a list of data is wrong, or some of it cannot be read.
+        """
         files = (*self.files, *self.data_files())
-        sums = [sha256_of(path) for path in files]
+        try:
+            sums = [sha256_of(path) for path in files]
+        except OSError as problem:
+            what = f"cannot be read: {problem.strerror}"
+            raise ConfigError(what, where=problem.filename, remedy="Change its rights.") from None
         # Where the files are does not count, so that a project can be moved.
         named = [[path.name, digest] for path, digest in zip(files, sums, strict=True)]
         return sums[0] if len(sums) == 1 else hashlib.sha256(json.dumps(named).encode()).hexdigest()
-
-    def data_files(self) -> tuple[Path, ...]:
-        """What the file lists as ``files``: data that its code reads, named from its own folder. Raises ConfigError."""
-        value = self.values.get("files")
-        if value is None:
-            return ()
-        items = value.elts if isinstance(value, ast.List | ast.Tuple) else []
-        names = [name for name in map(self.plain, items) if isinstance(name, str)]
-        where = f"{self.path}, line {value.lineno}"
-        if not items or len(names) < len(items):
-            raise ConfigError("files is not a list of names", where=where, remedy="Write each as text.")
-        paths = tuple(self.path.parent / name for name in names)
-        missing = next((path for path in paths if not path.is_file()), None)
-        if missing is not None:
-            raise ConfigError(f"files names {missing}, which is not a file", where=where, remedy="Correct it.")
-        return paths
 
     @cached_property
     def values(self) -> Mapping[str, ast.expr]:
@@ -122,7 +128,7 @@ def read_source(name: str, *, what: str = "backbone", setting: str = "embed.back
         )  # fmt: skip
     trees: dict[Path, ast.Module] = {}
     collect(path, (path.parent, Path()), trees)
-    return Source(path, attribute, trees[path], tuple(trees))
+    return Source(path, attribute, trees)
 
 
 def collect(path: Path, roots: Sequence[Path], trees: dict[Path, ast.Module]) -> None:
