@@ -86,6 +86,27 @@ def test_a_missing_chunk_is_no_row_of_zeros(tmp_path: Path, kind: str, capsys: p
         Published(store).read("tt1")
 
 
+@pytest.mark.parametrize("kind", ["2", "3"])
+@pytest.mark.parametrize("name", [".tt3", ".tmp-tt3", ".~tmp~"])
+def test_an_array_in_a_hidden_folder_is_not_lost_silently(tmp_path: Path, kind: str, name: str) -> None:
+    store = make_store(tmp_path / "s.zarr", kind)
+    shutil.copytree(store / "tt1", store / name)
+    with pytest.raises(StoreError, match=f"s.zarr: '{name}' is no trailer id, so this is no store of trailers'"):
+        Published(store)
+
+
+def test_what_is_no_array_is_passed_over_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = make_store(tmp_path / "s.zarr")
+    (store / ".ipynb_checkpoints").mkdir()
+    (store / ".DS_Store").write_bytes(b"x")
+    (store / "tt3.npy").write_bytes(b"x")
+    with caplog.at_level("WARNING"):
+        assert run_import(store, tmp_path / "p.h5") == 0
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"import: {store}: passed over, as no trailer's: .DS_Store, .ipynb_checkpoints, tt3.npy"
+    ]
+
+
 @pytest.mark.parametrize("cut", [0, 1, 10, 20, -1])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_chunk_cut_short_is_no_memory_that_nobody_wrote(tmp_path: Path, kind: str, cut: int) -> None:

@@ -27,6 +27,8 @@ from trailers.store.json_file import read_json
 from trailers.store.zarr_array import REMEDY, ZarrArray, read_array
 
 PUBLISHED = "published embeddings"  # how the weights of an imported pack begin: which ones made it nobody recorded
+ARRAY_FILES = (".zarray", "zarr.json")  # what describes an array, of format 2 and 3
+STORE_FILES = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 MOST_FEATURES = 1 << 20  # F of a backbone; more would be a damaged number
 
 
@@ -91,6 +93,7 @@ class Published:
         if type(features) is not int or not 1 <= features <= MOST_FEATURES:
             raise self.refused(f"its attribute num_features is {features!r}, expected the F of its embeddings")
         self.features = features
+        self.passed_over: list[str] = []  # what is in the folder besides trailers and the store's own files
         self.trailers = sorted(self.names())
         count = self.attributes.get("trailers")
         expected = max(len(promised), count if type(count) is int else 0)
@@ -107,7 +110,9 @@ class Published:
             for entry in entries:
                 if entry.is_symlink():
                     raise self.refused(f"{entry.name!r} is a link, and links in a store are not followed")
-                if not entry.is_dir(follow_symlinks=False) or entry.name.startswith("."):
+                is_array = any(Path(entry.path, name).exists() for name in ARRAY_FILES)
+                if not entry.is_dir(follow_symlinks=False) or (entry.name.startswith(".") and not is_array):
+                    self.passed_over += [] if entry.name in STORE_FILES else [entry.name]
                     continue
                 if not is_safe_id(entry.name):
                     raise self.refused(

@@ -22,6 +22,7 @@ from trailers.store.manifest import read_manifest
 from trailers.store.pack import Part, write_pack
 from trailers.store.published import PUBLISHED, Published
 from trailers.store.published_files import find_store
+from trailers.store.text import some
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ def names_of(arguments: argparse.Namespace) -> tuple[str, str]:
 def import_store(store: Path, output: Path, clips: str, backbone: str, arguments: argparse.Namespace) -> None:
     """Write the pack ``output`` of the zarr store at ``store``."""
     published = Published(store)
+    if published.passed_over:
+        log.warning("import: %s: passed over, as no trailer's: %s", store, some(sorted(published.passed_over)))
     published.check_chunks()
     trailers = chosen(published, arguments.manifest, partial=arguments.partial)
     parts = [
