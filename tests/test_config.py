@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from trailers.config import config_files, defaults, read_config, read_yaml
+from trailers.config import config_files, defaults, read_config
 from trailers.errors import ConfigError
 from trailers.project import PROJECT
+from trailers.yaml_file import read_yaml
 
 OWN = read_yaml(PROJECT / "config.yaml")
 
@@ -52,6 +53,16 @@ def test_the_command_line_goes_before_the_files(folder):
     assert config["shots"] == {**OWN["shots"], "threshold": 0.3, "min_frames": 5}
 
 
+def test_files_of_the_command_line_go_in_their_order_between_the_folders_and_its_values(folder):
+    (folder / "config.yaml").write_text("shard_size: 7\nshots: {threshold: 0.3}\n")
+    (folder / "a.yaml").write_text("shard_size: 5\nexperiments: {010: {clips: shot24, backbones: [resnet50]}}\n")
+    (folder / "b.json").write_text('{\n\t"shard_size": 4,\n\t"shots": {"min_frames": 2}\n}\n')
+    config = read_config({"shots": {"head": "many"}}, files=[Path("a.yaml"), Path("b.json")])
+    assert config["shard_size"] == 4
+    assert config["shots"] == {**OWN["shots"], "threshold": 0.3, "min_frames": 2, "head": "many"}
+    assert set(config["experiments"]) == {"default", "010"}
+
+
 @pytest.mark.parametrize(
     ("text", "place", "value"),
     [
@@ -69,6 +80,7 @@ def test_the_command_line_goes_before_the_files(folder):
         ("download: {enforce_quality: 'True'}", "download.enforce_quality", True),
         ("download: {proxy: none}", "download.proxy", None),
         ("normalise: {short_side: 'null'}", "normalise.short_side", None),
+        ('{\n\t"packs": "a/b \\u00e9 \\ud83c\\udfac"\n}', "packs", "a/b é 🎬"),
         ("packs: none", "packs", None),
         ("packs: 2024-01-01", "packs", "2024-01-01"),
         ("packs: my packs; touch X", "packs", "my packs; touch X"),
@@ -104,8 +116,13 @@ def test_names_of_experiments_are_text_as_written(folder):
         ("a: !!python/object/apply:os.getpid []", "config.yaml, line 1: is not valid YAML"),
         ("a: *b", "config.yaml, line 1: is not valid YAML"),
         ("? [a, b]\n: 1\n", "config.yaml, line 1: is not valid YAML: a key must be plain text"),
-        (b"a: \xff\xfe\n", "config.yaml: cannot be read as YAML"),
-        ("a: \x00\n", "config.yaml: cannot be read as YAML"),
+        (b"a: \xff\xfe\n", "config.yaml, line 1: byte 0xff is not UTF-8. Save the file as UTF-8"),
+        (b"# one\r\n# two\rmanifest: caf\xe9.csv\n", "config.yaml, line 3: byte 0xe9 is not UTF-8"),
+        ("# caf\u00e9\nmanifest: \ud800.csv".encode("utf-16-le", "surrogatepass"), "config.yaml, line 1: is not valid"),
+        ("a: 1\nb: \x00\n", r"config.yaml, line 2: is not valid YAML: the character U.0000 is not allowed"),
+        ("a: \x85b\nc: \x07\n", r"config.yaml, line 3: is not valid YAML: the character U.0007 is not allowed"),
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', "config.yaml: the key 'c' stands twice"),
+        ('{"a": [}', "config.yaml, line 1: is not valid YAML"),
         ("- embed", "config.yaml: must hold keys and values"),
         ("embed", "config.yaml: must hold keys and values"),
         ("embed: 3", "config.yaml: embed: 3 is not of type 'object'"),

@@ -15,7 +15,8 @@ import pytest
 from snakemake.cli import parse_config
 
 import workflow_lab as lab
-from trailers.__main__ import all_commands, make_parser
+from fault_lab import mounted
+from trailers.__main__ import all_commands, main, make_parser
 from trailers.config import read_config
 from trailers.errors import ConfigError
 from trailers.plan.checks import check_study, remarks
@@ -152,7 +153,7 @@ def test_snakemake_tells_trailers_of_one_video(folder):
 def test_results_that_are_a_file_are_told(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "results").touch()
-    assert sentences() == ["results: is not a directory. Move it away; the results go there."]
+    assert sentences() == ["results: is not a directory. Move it away; a run writes there."]
 
 
 def test_results_that_are_a_link_to_what_is_not_there_are_told(folder, monkeypatch):
@@ -161,6 +162,51 @@ def test_results_that_are_a_link_to_what_is_not_there_are_told(folder, monkeypat
     assert sentences() == [
         "results: is a link to 'scratch/run', which is not there. Mount or make that folder, or remove the link."
     ]
+
+
+@pytest.mark.parametrize("name", ["results", "results/embed", "results/ledger", "logs"])
+def test_a_folder_that_cannot_be_written_is_told(folder, monkeypatch, name):
+    monkeypatch.chdir(folder)
+    with mounted(folder / name, "-t", "tmpfs", "-o", "ro", "tmpfs"):
+        assert sentences() == [
+            f"{folder / name}: cannot be written. Run in a folder that can be written, or change its rights."
+        ]
+
+
+def test_what_is_complete_may_lie_where_nothing_can_be_written(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    plan = make_plan(read_config(), PROJECT)
+    for ledger in plan.users.ledgers("download"):
+        Path(ledger).parent.mkdir(parents=True)
+        Path(ledger).touch()
+    with mounted(folder / "results/download", "-t", "tmpfs", "-o", "ro", "tmpfs"):
+        assert sentences() == []
+
+
+@pytest.mark.slow
+def test_a_working_folder_that_cannot_be_written_is_told_by_snakemake_and_by_doctor(folder, monkeypatch, capsys):
+    with mounted(folder / "here", "-t", "tmpfs", "-o", "ro", "tmpfs") as here:
+        words = "cannot be written. Run in a folder that can be written, or change its rights."
+        assert told(here, "--dry-run") == [f"{here}: {words}"]
+        monkeypatch.chdir(here)
+        assert main(["doctor", "--results", str(folder / "results")]) == 1
+        assert f"bad   folder       {here}: {words}\n" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_key_that_stands_twice_in_a_file_of_the_command_line_is_told(folder):
+    path = folder / "twice.yaml"
+    path.write_text("shard_size: 3\nshots:\n  threshold: 0.4\nshard_size: 4\n")
+    assert told(folder, "--dry-run", "--configfile", str(path)) == [
+        f"{path}, line 4: is not valid YAML: the key 'shard_size' stands twice. Correct it."
+    ]
+
+
+@pytest.mark.slow
+def test_a_template_of_the_command_line_is_computed_by_snakemake(folder):
+    path = folder / "template.yaml"
+    path.write_text("__use_yte__: true\nembed:\n  ?if 1 < 2:\n    random_weights: true\nshard_size: ?1 + 1\n")
+    assert lab.planned(folder, "--configfile", str(path))["embed"] == 1
 
 
 @pytest.mark.slow

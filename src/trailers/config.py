@@ -11,12 +11,13 @@ import copy
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from trailers.errors import ConfigError
 from trailers.project import PROJECT, project_file
+from trailers.yaml_file import read_yaml, shortened
 
 NAME = "config.yaml"
 SCHEMA = project_file("workflow", "schemas", "config.schema.yaml")
@@ -28,17 +29,18 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 NULLS = ("null", "none", "~", "")  # how null arrives as text
 
 
-def read_config(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def read_config(overrides: Mapping[str, Any] | None = None, *, files: Iterable[Path] = ()) -> dict[str, Any]:
     """The whole configuration of the working folder, checked.
 
     Args:
         overrides: what goes before any file, such as ``--config`` of Snakemake.
+        files: files that go before those of project and working folder, such as ``--configfile`` of Snakemake.
 
     Raises:
         ConfigError: names the file and line, or the key, and what it may be.
     """
     config: dict[str, Any] = {}
-    for path in config_files():
+    for path in [*config_files(), *files]:
         merge(config, read_yaml(path))
     merge(config, overrides or {})
     check_config(config)
@@ -93,57 +95,6 @@ def merge(config: dict[str, Any], more: Mapping[Any, Any]) -> None:
             continue  # a section of comments only
         else:
             config[name] = copy.deepcopy(value)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The sections of a YAML file; none where it holds comments only. Keys are text as written.
-
-    Raises:
-        ConfigError: names the file and the line.
-    """
-    import yaml
-
-    try:
-        found = yaml.load(path.read_bytes(), Loader=make_loader())  # noqa: S506  a SafeLoader
-    except yaml.MarkedYAMLError as problem:
-        mark = problem.problem_mark or problem.context_mark
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        what = f"is not valid YAML: {problem.problem or problem.context}"
-        raise ConfigError(what, where=f"{path}{line}", remedy="Correct it.") from None
-    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as problem:
-        words = " ".join(str(problem).split())
-        raise ConfigError(f"cannot be read as YAML: {words}", where=path, remedy="Correct it.") from None
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        what = f"must hold keys and values, got {shortened(found)}"
-        raise ConfigError(what, where=path, remedy="Correct it; the project's own config.yaml shows the form.")
-    return found
-
-
-def make_loader() -> type[Any]:
-    """A YAML loader that makes only plain values, keeps keys and dates as text, and refuses a key that stands twice."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            written = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-            seen: set[str] = set()
-            for key in written:
-                if not isinstance(key, yaml.ScalarNode):
-                    raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key.start_mark)
-                if key.value in seen:
-                    words = f"the key '{key.value}' stands twice"
-                    raise yaml.constructor.ConstructorError(None, None, words, key.start_mark)
-                seen.add(key.value)
-                key.tag = "tag:yaml.org,2002:str"
-            return super().construct_mapping(node, deep)
-
-    Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    return Loader
 
 
 def check_config(config: dict[str, Any], schema: Path = SCHEMA) -> None:
@@ -247,9 +198,3 @@ def explain(problem: Any) -> str:
     if problem.validator == "type" and problem.instance is None:
         what = f"has no value, expected {' or '.join(types_of(problem.schema))}"
     return f"{where}: {shortened(what)}. Correct it; the comments in the project's own say what it may be."
-
-
-def shortened(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    text = " ".join(text.split())
-    return text if len(text) <= 200 else f"{text[:200]}..."

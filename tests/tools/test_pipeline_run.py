@@ -33,3 +33,16 @@ def test_help_is_of_the_command_itself(capsys):
         main(["run", "--help"])
     assert left.value.code == 0
     assert "Snakefile" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "flags", [["--configfile", "{}"], ["--configfiles={}"], ["-n", "--configfile", "ok.yaml", "{}"]]
+)
+def test_a_file_that_snakemake_could_not_read_is_told_before_it_starts(monkeypatch, tmp_path, capsys, flags):
+    pytest.importorskip("snakemake")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("snakemake was started"))
+    (tmp_path / "ok.yaml").write_text("shard_size: 3\n")
+    (tmp_path / "latin1.yaml").write_bytes(b"# one\nmanifest: caf\xe9.csv\n")
+    assert main(["run", *(flag.format("latin1.yaml") for flag in flags)]) == 1
+    assert capsys.readouterr().err == "error: latin1.yaml, line 2: byte 0xe9 is not UTF-8. Save the file as UTF-8.\n"

@@ -20,7 +20,7 @@ from trailers.machine.threads import (
     threads_per_training,
 )
 from trailers.plan import reruns, terminal
-from trailers.plan.checks import check_study, remarks
+from trailers.plan.checks import check_study, check_working_folder, remarks
 from trailers.plan.flags import (
     effort_flags,
     gpus,
@@ -34,6 +34,7 @@ from trailers.plan.titles import check_titles
 from trailers.settings import flags
 from trailers.stages import classify
 from trailers.store.fingerprint import sha256_of
+from trailers.yaml_file import is_template
 
 # PYTHONPATH set outside is dropped for conda environments, so it is set inside the command. An installed package has
 # no src beside its Snakefile, and its python finds it by itself.
@@ -49,9 +50,9 @@ def plainly(function):
     """``function``, which ends Snakemake with one sentence where the user has to do something."""
 
     @functools.wraps(function)
-    def wrapped(*arguments):
+    def wrapped(*arguments, **named):
         try:
-            return function(*arguments)
+            return function(*arguments, **named)
         except TrailerError as problem:
             # Not WorkflowError, which adds rule, wildcards and traceback.
             sys.exit(f"error: {problem}")
@@ -64,9 +65,19 @@ if workflow.resource_settings.cores is workflow.resource_settings.nodes is None:
     workflow.resource_settings.cores = available_cpu_count()
     workflow.register_resource("_cores", workflow.resource_settings.cores)
 
+# Snakemake makes its folder .snakemake after this file is read, and would end with a traceback.
+if workflow.is_main_process:
+    plainly(check_working_folder)()
+
 # What --config and --configfile say goes before the files; all of it is checked. Not `configfile:`, which refuses a
-# file of comments and does not say in which line another is wrong.
-config.update(plainly(read_config)(config))
+# file of comments and does not say in which line another is wrong. The files of --configfile are read again, since
+# Snakemake takes the last of two equal keys; what it makes of a template is taken as it is.
+GIVEN = workflow.config_settings
+config.update(
+    plainly(read_config)(config)
+    if any(map(is_template, GIVEN.configfiles))
+    else plainly(read_config)(GIVEN.config, files=GIVEN.configfiles)
+)
 
 PLAN = plainly(make_plan)(config, PROJECT)
 LAYOUT = PLAN.layout

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from trailers.backbones import own
@@ -56,6 +56,12 @@ def check_study(plan: Plan, study: Study, *, runs_here: bool) -> list[TrailerErr
     return list({str(problem): problem for problem in found}.values())
 
 
+def check_working_folder() -> None:
+    """Raises ConfigError when Snakemake cannot keep its notes in the folder where it runs."""
+    for problem in check_folder(Path(".snakemake")):
+        raise problem
+
+
 def remarks(plan: Plan, study: Study) -> list[str]:
     """What is worth knowing of ``study`` and stops nothing.
 
@@ -95,19 +101,36 @@ def check_manifest(plan: Plan, study: Study) -> Iterator[TrailerError]:
         )  # fmt: skip
 
 
-def check_results(plan: Plan, _: Study) -> Iterator[TrailerError]:
-    folder = plan.layout.root
+def check_results(plan: Plan, study: Study) -> Iterator[TrailerError]:
+    """The results folder, and the folders in which something is still to be made."""
+    root = plan.layout.root
+    found = list(check_folder(root))
+    waiting = [] if found else [stage for stage in study.stages if not has_all(study.ledgers(*stage))]
+    for folder in dict.fromkeys([root / stage[0] for stage in waiting] + [root / "ledger"] * bool(waiting)):
+        found += check_folder(folder)
+    if waiting:
+        found += check_folder(Path("logs"))
+    yield from found
+
+
+def check_folder(folder: Path) -> Iterator[TrailerError]:
+    """What keeps a run from writing in ``folder``, which need not be there yet."""
     if folder.is_symlink() and not folder.exists():
         yield ConfigError(
             f"is a link to '{folder.readlink()}', which is not there", where=folder,
             remedy="Mount or make that folder, or remove the link.",
         )  # fmt: skip
     elif folder.exists() and not folder.is_dir():
-        yield ConfigError("is not a directory", where=folder, remedy="Move it away; the results go there.")
+        yield ConfigError("is not a directory", where=folder, remedy="Move it away; a run writes there.")
     elif not os.access(disk.nearest_folder(folder), os.W_OK | os.X_OK):
         yield ConfigError(
-            "cannot be written", where=disk.nearest_folder(folder), remedy="Change to a folder that can, or its rights."
-        )
+            "cannot be written", where=disk.nearest_folder(folder),
+            remedy="Run in a folder that can be written, or change its rights.",
+        )  # fmt: skip
+
+
+def has_all(paths: Iterable[str]) -> bool:
+    return all(Path(path).exists() for path in paths)
 
 
 def check_settings(plan: Plan, study: Study) -> Iterator[TrailerError]:
@@ -127,7 +150,7 @@ def check_settings(plan: Plan, study: Study) -> Iterator[TrailerError]:
 
 def check_detector(plan: Plan, study: Study) -> Iterator[TrailerError]:
     """Raises ConfigError when some shard has no shots yet and the detector cannot run."""
-    if not all(Path(ledger).exists() for ledger in study.ledgers("shots")):
+    if not has_all(study.ledgers("shots")):
         detectors.check_there(plan.config["shots"]["detector"])
     yield from ()
 
@@ -136,7 +159,7 @@ def check_backbones(plan: Plan, study: Study) -> Iterator[TrailerError]:
     """Weights and files of the backbones that some shard has no vectors of yet."""
     for backbone in dict.fromkeys(backbone for _, backbone in study.pairs):
         pairs = [pair for pair in study.pairs if pair[1] == backbone]
-        if all(Path(ledger).exists() for pair in pairs for ledger in study.ledgers("embed", *pair)):
+        if all(has_all(study.ledgers("embed", *pair)) for pair in pairs):
             continue
         try:
             check_backbone(backbone, plan)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trailers.config import fit, read_yaml
+from trailers.config import fit
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError
 from trailers.project import project_file
+from trailers.yaml_file import read_yaml
 
 SCHEMA = project_file("workflow", "schemas", "study.schema.yaml")
 

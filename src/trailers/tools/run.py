@@ -3,7 +3,9 @@
     trailers run demo --cores all
     trailers run --cores 16 --resources gpu=4
 
-Everything after `run` is Snakemake's. In a checkout, `snakemake` beside the Snakefile does the same.
+Everything after `run` is Snakemake's. In a checkout, `snakemake` beside the Snakefile does the same, except
+that files of --configfile are looked at here before Snakemake reads them: it ends with a traceback where
+one is not UTF-8.
 """
 
 from __future__ import annotations
@@ -12,10 +14,14 @@ import argparse
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from trailers.errors import ConfigError
 from trailers.project import project_file
+from trailers.yaml_file import is_template, read_yaml
+
+CONFIG_FLAGS = ("--configfile", "--configfiles")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -31,5 +37,21 @@ def run(arguments: argparse.Namespace) -> None:
     if importlib.util.find_spec("snakemake") is None:
         raise ConfigError("the pipeline needs the package snakemake", remedy="pip install 'trailers[workflow]'.")
     asked = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+    for path in config_files(asked):
+        if not (path.is_file() and is_template(path)):
+            read_yaml(path)
     words = ["-m", "snakemake", "--snakefile", str(project_file("Snakefile")), *asked]
     os.execv(sys.executable, [sys.executable, *words])
+
+
+def config_files(words: Sequence[str]) -> Iterator[Path]:
+    """The files that follow --configfile, up to the next flag."""
+    is_file = False
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if word.startswith("-"):
+            is_file = word in CONFIG_FLAGS
+            if equals and flag in CONFIG_FLAGS:
+                yield Path(value)
+        elif is_file:
+            yield Path(word)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trailers.errors import TrailerError
 from trailers.plan.studies import plan_here
-from trailers.tools.doctor.disk import check_disk, check_manifest, check_results
+from trailers.tools.doctor.disk import check_disk, check_folders, check_manifest, check_results
 from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
 from trailers.tools.doctor.gpus import check_gpus, try_gpu
 from trailers.tools.doctor.programs import check_decoder, check_downloader, check_ffmpeg, check_python
@@ -22,7 +22,7 @@ from trailers.tools.doctor.weights import check_pixels, check_weights
 
 CHECKS: tuple[Callable[[Place], Iterator[Finding]], ...] = (
     check_python, check_ffmpeg, check_decoder, check_weights, check_pixels, check_manifest, check_disk, check_results,
-    check_gpus, check_downloader,
+    check_folders, check_gpus, check_downloader,
 )  # fmt: skip
 
 

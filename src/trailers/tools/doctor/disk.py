@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from trailers.errors import StoreError
+from trailers.plan.checks import check_folder
 from trailers.plan.disk import MEAN_S, bytes_per_trailer, nearest_folder
 from trailers.store.atomic import TEMPORARY
 from trailers.store.hdf5 import create_hdf5, open_hdf5
@@ -62,6 +64,14 @@ def check_results(place: Place) -> Iterator[Finding]:
         yield Finding(
             BAD, "results", f"{folder}: {problem.strerror}. Name a folder that can be written, with --results."
         )
+
+
+def check_folders(place: Place) -> Iterator[Finding]:
+    """The other folders that a run writes in; silent where they can be written."""
+    stages = sorted(place.results.iterdir()) if os.access(place.results, os.R_OK | os.X_OK) else []
+    for folder in (Path(".snakemake"), Path("logs"), *(path for path in stages if path.is_dir() or path.is_symlink())):
+        for problem in check_folder(folder):
+            yield Finding(BAD, "folder", str(problem))
 
 
 def check_hdf5(path: Path) -> Finding:
