@@ -118,7 +118,10 @@ def test_names_of_experiments_are_text_as_written(folder):
         ("? [a, b]\n: 1\n", "config.yaml, line 1: is not valid YAML: a key must be plain text"),
         (b"a: \xff\xfe\n", "config.yaml, line 1: byte 0xff is not UTF-8. Save the file as UTF-8"),
         (b"# one\r\n# two\rmanifest: caf\xe9.csv\n", "config.yaml, line 3: byte 0xe9 is not UTF-8"),
-        ("# caf\u00e9\nmanifest: \ud800.csv".encode("utf-16-le", "surrogatepass"), "config.yaml, line 1: is not valid"),
+        (
+            b"\xff\xfe" + "# é\nx: \ud800.csv".encode("utf-16-le", "surrogatepass"),
+            "config.yaml, line 2: byte 0x00 is not",
+        ),
         ("a: 1\nb: \x00\n", r"config.yaml, line 2: is not valid YAML: the character U.0000 is not allowed"),
         ("a: \x85b\nc: \x07\n", r"config.yaml, line 3: is not valid YAML: the character U.0007 is not allowed"),
         ('{"a": 1, "b": {"c": 1, "c": 2}}', "config.yaml: the key 'c' stands twice"),
