@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
         if wanted:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(page.body)}")
         for name, value in page.headers.items():
-            self.send_header(name, value.replace("{server}", server.link("")))
+            self.send_header(name, value.format(server=server.link(""), now=self.date_time_string()))
         self.end_headers()
         try:
             self.send_body(page, body)

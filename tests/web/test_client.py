@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from trailers.web import client
+from trailers.web import patience
 
 
 def test_the_deadline_leaves_the_alarms_of_others_alone():
@@ -14,7 +14,7 @@ def test_the_deadline_leaves_the_alarms_of_others_alone():
     earlier = signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         started = time.monotonic()
-        with client.deadline(60):
+        with patience.deadline(60):
             time.sleep(0.1)
         end = time.monotonic() + 20
         while not rung and time.monotonic() < end:

@@ -9,8 +9,9 @@ from hashlib import sha256
 import pytest
 
 from server import Page, Server
+from trailers.web.fragments import steady_version
 from trailers.web.partial import Version
-from web_lab import make_video, playlist
+from web_lab import formats_of, make_video, playlist, said
 
 
 @pytest.fixture(scope="session")
@@ -110,9 +111,157 @@ def test_a_playlist_that_changed_between_runs_is_had_from_its_start(work, tmp_pa
         server.pages |= {f"/{n}.ts": [Page(old if change == "nothing" else new)] for n in range(4)}
         server.pages["/cat.m3u8"] = [second]
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
-        asked = len(server.asked("/0.ts"))
+        asked = len(whole(server.asked("/0.ts")))
     assert (work.results / "download" / "a.mp4").read_bytes() == (old + old if change == "nothing" else new + new)
     assert asked == {"names": 1, "nothing": 1}.get(change, 2)
+
+
+# Fragments under a playlist that stays the same
+
+
+@pytest.fixture(scope="session")
+def two(tmp_path_factory) -> tuple[bytes, bytes]:
+    """Two fragments of one length, with the same tables and encoder's notes at their head."""
+    folder = tmp_path_factory.mktemp("two")
+    made = [make_video(folder / f"{n}.ts", seconds=0.5, more=("-vf", f"hue=h={n}")) for n in (0, 90)]
+    longest = max(map(len, made))
+    padding = b"\x47\x1f\xff\x10" + b"\xff" * 184
+    one, other = (body + padding * ((longest - len(body)) // 188) for body in made)
+    assert (len(one), one[:500]) == (len(other), other[:500])
+    return one, other
+
+
+def whole(requests):
+    """Requests for more than the few KB by which fragments are compared."""
+    return [request for request in requests if request.headers.get("range") != "bytes=0-4095"]
+
+
+def date(second: int) -> str:
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(1767607200 + second))
+
+
+TOLD = {
+    "tag": ({"ETag": '"1"'}, {"ETag": '"2"'}),
+    "weak tag": ({"ETag": 'W/"1"'}, {"ETag": 'W/"2"'}),
+    "date": ({"Last-Modified": date(0)}, {"Last-Modified": date(60)}),
+    "nothing but its bytes": ({}, {}),
+}
+
+
+@pytest.mark.parametrize(("told", "replaced"), [*((told, 0) for told in TOLD), ("tag", 1)])
+def test_a_fragment_that_was_replaced_under_the_same_playlist_is_not_joined_with_others(work, two, told, replaced):
+    old, new = (Page(body, kind="video/mp2t", headers=headers) for body, headers in zip(two, TOLD[told], strict=True))
+    parts = {f"/{n}.ts": [old, new if n == replaced else old] for n in range(2)}
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts", "2.ts", seconds=0.5), **parts, "/2.ts": [Page(status=404), old]}
+    with Server(pages) as server:
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "failed"
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
+    expected = b"".join(two[n == replaced] for n in range(3))
+    assert (work.results / "download" / "a.mp4").read_bytes() == expected
+
+
+def test_a_fragment_of_a_dash_manifest_that_was_replaced_is_not_joined_with_others(work, site, two):
+    offered = [{**formats_of(480)[0], "protocol": "http_dash_segments", "fragments": [{"path": "0"}, {"path": "1"}]}]
+    old, new = (Page(body, kind="video/mp2t") for body in two)
+    with Server({"/0": [old, new], "/1": [Page(status=404), new]}) as server:
+        offered[0]["fragment_base_url"] = server.link("/")
+        server.pages["/watch/cat"] = [said(formats=offered)]
+        assert work.one(server.link("/watch/cat"), retries="0").status == "failed"
+        assert work.one(server.link("/watch/cat"), retries="0").status == "ok"
+    assert (work.results / "download" / "a.mp4").read_bytes() == two[1] * 2
+
+
+@pytest.mark.parametrize("honours_ranges", [True, False])
+def test_fragments_that_stayed_are_not_had_again(work, two, honours_ranges):
+    page = Page(two[0], kind="video/mp2t", ranges=honours_ranges)
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts", "2.ts", seconds=0.5), "/0.ts": page, "/1.ts": page}
+    with Server({**pages, "/2.ts": [Page(status=404), page]}) as server:
+        work.one(server.link("/cat.m3u8"), retries="0")
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
+        assert [len(whole(server.asked(f"/{n}.ts"))) for n in range(2)] == [1, 1]
+        assert [len(server.asked(f"/{n}.ts")) for n in range(2)] == [2, 2]
+    assert (work.results / "download" / "a.mp4").read_bytes() == two[0] * 3
+
+
+def test_fragments_of_a_server_that_calls_every_file_new_are_not_had_again(work, two):
+    now = {"Last-Modified": "{now}"}
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=0.5, headers=now)}
+    page = Page(two[0], kind="video/mp2t", headers=now)
+    with Server({**pages, "/0.ts": page, "/1.ts": [Page(status=404, headers=now), page]}) as server:
+        work.one(server.link("/cat.m3u8"), retries="0")
+        time.sleep(1.1)
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
+        assert len(whole(server.asked("/0.ts"))) == 1
+
+
+def test_fragments_of_a_server_whose_dates_grow_are_left_after_the_tries(work, two):
+    pages = [Page(two[0], kind="video/mp2t", headers={"Last-Modified": date(n)}) for n in range(100)]
+    parts = {"/0.ts": pages, "/1.ts": Page(two[0], kind="video/mp2t", cut=9_000)}
+    with Server({"/cat.m3u8": playlist("0.ts", "1.ts", seconds=0.5), **parts}) as server:
+        assert work.one(server.link("/cat.m3u8"), retries="1").status == "failed"
+        assert len(server.requests) <= 16
+
+
+@pytest.mark.parametrize("damage", ["bytes missing", "bytes doubled", "notes gone", "notes damaged", "note missing"])
+def test_fragments_that_may_not_be_whole_are_had_again(work, two, damage):
+    page = Page(two[0], kind="video/mp2t")
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts", "2.ts", seconds=0.5), "/0.ts": page, "/1.ts": page}
+    with Server({**pages, "/2.ts": [Page(status=404), page]}) as server:
+        work.one(server.link("/cat.m3u8"), retries="0")
+        (part,) = (work.results / "download" / ".partial" / "a").glob("*.part")
+        notes = part.with_name(part.name.replace(".part", ".fragments"))
+        match damage:
+            case "bytes missing":  # as a full disk leaves it
+                part.write_bytes(part.read_bytes()[:-500])
+            case "bytes doubled":  # killed after the bytes and before yt-dlp's note
+                part.write_bytes(part.read_bytes() + two[0])
+            case "notes gone":  # bytes of an earlier version of this program
+                notes.unlink()
+            case "notes damaged":
+                notes.write_text(notes.read_text()[:-20])
+            case "note missing":
+                notes.write_text(notes.read_text().partition("\n")[2])
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
+    assert (work.results / "download" / "a.mp4").read_bytes() == two[0] * 3
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_ranges_of_a_file_are_gone_on_with_where_it_stayed(work, two, changed):
+    size = len(two[0]) // 3
+    lines = [f"#EXT-X-BYTERANGE:{size}@{n * size}" for n in range(3)]
+    ranges = playlist(*(word for line in lines for word in (line, "all.ts")), seconds=0.5)
+    old, new = (Page(body, kind="video/mp2t", headers={"ETag": f'"{n}"'}) for n, body in enumerate(two))
+    after = new if changed else old
+    with Server({"/cat.m3u8": ranges, "/all.ts": [old, old, Page(status=404), after]}) as server:
+        work.one(server.link("/cat.m3u8"), retries="0")
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
+        assert len(server.asked("/all.ts")) == (3 + 1 + 3 if changed else 3 + 1 + 1)
+    assert (work.results / "download" / "a.mp4").read_bytes() == two[changed][: 3 * size]
+
+
+def test_a_fragment_that_is_gone_fails_the_download_that_would_go_on(work, two):
+    page = Page(two[0], kind="video/mp2t")
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=0.5), "/0.ts": [page, Page(status=410), page]}
+    with Server({**pages, "/1.ts": [Page(status=404), page]}) as server:
+        work.one(server.link("/cat.m3u8"), retries="0")
+        row = work.one(server.link("/cat.m3u8"), retries="0")
+        assert row.error == f"download: part refused: {server.link('/0.ts')}: HTTP Error 410: Gone"
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
+        assert len(whole(server.asked("/0.ts"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Last-Modified": date(0), "Date": date(1)}, ""),
+        ({"Last-Modified": date(0), "Date": date(60)}, date(0)),
+        ({"Last-Modified": date(0)}, date(0)),
+        ({"Last-Modified": "yesterday", "Date": date(1)}, "yesterday"),
+        ({"Date": date(1)}, ""),
+    ],
+)
+def test_a_date_that_is_now_says_nothing_of_a_version(headers, expected):
+    assert steady_version(headers).last_modified == expected
 
 
 def test_fragments_that_are_ranges_of_a_file_are_of_one_version(work, video, tmp_path):

@@ -14,7 +14,7 @@ from trailers.stages.search import Settings, check_extra
 from trailers.store.layout import Layout
 from trailers.store.shards import make_shards
 from trailers.store.titles import Title, read_titles
-from trailers.web.client import Effort
+from trailers.web.patience import Effort
 
 LETTER = "t"  # the first of its shards' names
 

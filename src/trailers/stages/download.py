@@ -37,9 +37,10 @@ from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, LedgerRow
 from trailers.store.manifest import read_manifest
 from trailers.store.receipt import read_receipt, source_of
-from trailers.web.client import Client, Effort
+from trailers.web.client import Client
 from trailers.web.collect import Collection, Kind, ledger_row, refuse
 from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, lines
+from trailers.web.patience import Effort
 from trailers.web.reasons import LinkError
 from trailers.web.stream import missing
 from trailers.web.verdict import clean

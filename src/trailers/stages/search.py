@@ -28,7 +28,7 @@ from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, LedgerRow
 from trailers.store.titles import Title, read_titles
 from trailers.web.client import Client
-from trailers.web.client import Effort as Patience
+from trailers.web.patience import Effort as Patience
 from trailers.web.scoring import Taste
 from trailers.web.search import Searcher, query_of
 from trailers.web.uniform import Refusals

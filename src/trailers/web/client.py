@@ -7,12 +7,9 @@ the cookies that were named, and nothing but http and https is spoken.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,13 +17,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from trailers.errors import ConfigError
 from trailers.machine.watchdog import alive
-from trailers.settings import setting
 from trailers.store.atomic import refuse_links
 from trailers.web.cookies import read_cookies
 from trailers.web.formats import choose_format, why_none
+from trailers.web.fragments import keep_one_version
 from trailers.web.partial import Partial, Version, bytes_in
+from trailers.web.patience import Effort, deadline
 from trailers.web.reasons import WAITED_OUT, LinkError
 from trailers.web.stream import prepare
 from trailers.web.verdict import Try, explain, explain_fragment
@@ -36,68 +33,8 @@ from trailers.web.words import words_in_place_of
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 64 * 1024  # of 16 KiB, each MB costs 10 ms of processor time; of 64 KiB, 3 ms
-COPY, REFERENCE = "copy", "reference"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Effort:
-    """what does not shape the receipt"""
-
-    retries: int = setting("times a request is tried again")
-    backoff_s: float = setting("s before the first retry, twice as long before each further one")
-    max_wait_s: float = setting("s; a site that asks to wait longer is left for the next run")
-    sleep_s: float = setting("s between requests")
-    rate_limit_kbps: float | None = setting("KiB/s at most")
-    timeout_s: float = setting("s without an answer before a connection is given up")
-    deadline_s: float = setting("s a link may take in all, waits included")
-    max_size_mb: int = setting("MB at most; what is larger is not a trailer")
-    cookies: str | None = setting("cookies.txt of a browser that is logged in")
-    proxy: str | None = setting("such as socks5://127.0.0.1:1080")
-    local_files: str = setting("copy or reference: whether videos on this machine are copied or only named")
-
-    def __post_init__(self) -> None:
-        if self.local_files not in (COPY, REFERENCE):
-            raise ConfigError(
-                f"is '{self.local_files}', which is neither {COPY} nor {REFERENCE}",
-                where="config.yaml, download.local_files",
-                remedy="Correct it.",
-            )
-
-
-class OverdueError(BaseException):
-    """The deadline rang. No Exception, lest an `except Exception` on the way swallow it."""
-
-
-@contextlib.contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """End the block after ``seconds``, also where bytes trickle in just fast enough for the time-out.
-
-    Only the main thread can be rung; elsewhere there is no deadline.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ring(*_: object) -> None:
-        raise OverdueError
-
-    started = time.monotonic()
-    handler = signal.signal(signal.SIGALRM, ring)
-    # It rings again every second, should some clean-up swallow the first.
-    left_s, every_s = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
-    try:
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    except OverdueError:
-        raise LinkError("network", f"took more than the {seconds:g} s of download.deadline_s") from None
-    finally:
-        signal.signal(signal.SIGALRM, handler)
-        if left_s:  # somebody else's alarm, such as a test's time-out
-            signal.setitimer(signal.ITIMER_REAL, max(0.01, left_s - (time.monotonic() - started)), every_s)
 
 
 @dataclass(frozen=True)
@@ -211,9 +148,8 @@ class Client:
         stream = prepare(self.downloader, info)
         partial = Partial.of(folder, link, info)
         if stream.version:
-            if stream.promise.is_ranged:  # which version earlier ranges are of is not known
-                partial.drop()
             partial.keep_only(Version(playlist=stream.version))
+            keep_one_version(self.downloader, partial, info.get("http_headers"))
         self.wire.partial, self.wire.address = partial, "" if stream.version else str(info.get("url"))
         self.wire.is_ranged, self.wire.is_site, self.wire.keys = stream.promise.is_ranged, is_site, stream.keys
         # Below the level of post-processors: no merging, no repairing, no command is ever run.

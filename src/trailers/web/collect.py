@@ -21,9 +21,10 @@ from trailers.store.fingerprint import sha256_of
 from trailers.store.ledger import DEAD, OK, LedgerRow
 from trailers.store.lock import hold
 from trailers.store.receipt import Receipt, read_receipt, write_receipt
-from trailers.web.client import REFERENCE, Client
+from trailers.web.client import Client
 from trailers.web.links import completed, known_link, web_link
 from trailers.web.local import find_local, has_changed, is_same_file, reference_to, version_of
+from trailers.web.patience import REFERENCE
 from trailers.web.reasons import QUALITY, REASONS, LinkError
 from trailers.web.shelf import Shelf, kept_file
 from trailers.web.uniform import Refusals

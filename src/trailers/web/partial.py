@@ -2,6 +2,7 @@
 
 .partial/tt0133093/0123456789abcdef.mp4.part       what came so far
 .partial/tt0133093/0123456789abcdef.mp4.version    of which version: what the server said of the file
+.partial/tt0133093/0123456789abcdef.mp4.fragments  of a playlist: what it said of each fragment (web/fragments.py)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from trailers.store.atomic import write_text
 from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, safe_suffix
 from trailers.web.reasons import LinkError
 
+FRAGMENTS = ".fragments"
 KNOWN_SUFFIXES = VIDEO_SUFFIXES + IMAGE_SUFFIXES
 
 
@@ -70,6 +72,19 @@ class Partial:
     def version_path(self) -> Path:
         return self.path.with_name(self.path.name + ".version")
 
+    @property
+    def part_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".part")
+
+    @property
+    def ytdl_path(self) -> Path:
+        """Where yt-dlp notes how many fragments are there."""
+        return self.path.with_name(self.path.name + ".ytdl")
+
+    @property
+    def fragments_path(self) -> Path:
+        return self.path.with_name(self.path.name + FRAGMENTS)
+
     def version(self) -> Version:
         try:
             return Version(**json.loads(self.version_path.read_text(encoding="utf-8")))
@@ -93,12 +108,25 @@ class Partial:
         """
         size, length = self.path.stat().st_size, self.version().length
         if length is not None and size < length:
-            self.path.replace(self.path.with_name(self.path.name + ".part"))
+            self.path.replace(self.part_path)
             raise LinkError("network", f"ended after {size:,} of {length:,} bytes")
 
     def drop(self) -> None:
+        """Forget all that is there."""
+        self.drop_bytes()
+        self.version_path.unlink(missing_ok=True)
+
+    def drop_bytes(self) -> None:
+        """Forget the bytes; the version that they have to be of stays."""
         for path in list(self.path.parent.glob(f"{self.path.name}*")):
-            path.unlink()
+            if path != self.version_path:
+                path.unlink()
+
+
+def wanted_range(request: Any) -> tuple[int, int | None]:
+    """The first and last byte that a request asks for; None is the end of the file."""
+    first, _, last = str(request.headers.get("Range") or "").removeprefix("bytes=").partition("-")
+    return int(first) if first.isdigit() else 0, int(last) if last.isdigit() else None
 
 
 def digest(thing: Any) -> str:
@@ -106,4 +134,6 @@ def digest(thing: Any) -> str:
 
 
 def bytes_in(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0
+    """Bytes of videos; what is noted of fragments grows with every try, also where nothing comes."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sum(path.stat().st_size for path in paths if path.suffix != FRAGMENTS)

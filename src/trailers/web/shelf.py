@@ -18,7 +18,7 @@ from trailers.store.receipt import FILE, Receipt, read_receipt, source_of
 from trailers.store.share import share
 from trailers.web.formats import safe_suffix
 
-PARTIAL = re.compile(r"[0-9a-f]{16}\.[a-z0-9]{1,8}(\.part(-Frag\d+(\.part)?)?|\.ytdl|\.version)?", re.ASCII)
+PARTIAL = re.compile(r"[0-9a-f]{16}\.[a-z0-9]{1,8}(\.part(-Frag\d+(\.part)?)?|\.ytdl|\.version|\.fragments)?", re.ASCII)
 
 
 @dataclass(frozen=True)

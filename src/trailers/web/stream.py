@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
+from trailers.web.fragments import steady_version
 from trailers.web.parts import DifferentPartsError, put_on_one_clock
 from trailers.web.playlist import Promise, keys_of, read_playlist, with_one_map
 from trailers.web.reasons import LinkError
@@ -76,7 +77,8 @@ def playlist(downloader: Any, info: dict[str, Any], said_s: float) -> Stream:
     if not text:
         answer = downloader.urlopen(Request(info["url"], headers=info.get("http_headers") or {}))
         text, info["url"] = answer.read().decode("utf-8", "ignore"), answer.url
-        marks = tuple(answer.headers.get(name) or "" for name in ("ETag", "Last-Modified"))
+        version = steady_version(answer.headers)
+        marks = version.etag, version.last_modified
     if not HlsFD.can_download(text, info):
         raise LinkError("no format", "the playlist is encrypted in a way that only a player under DRM can read")
     found = read_playlist(text)

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trailers.web.partial import Partial, Version
+from trailers.web.fragments import COMPARED_BYTES, note, steady_version
+from trailers.web.partial import Partial, Version, wanted_range
 from trailers.web.reasons import LinkError
 from trailers.web.verdict import retry_after_s, shorten
-from trailers.web.words import is_words, kind_of_words, read_head
+from trailers.web.words import LOOKED_AT, is_words, kind_of_words, read_head
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ class Wire:
         """The answer to ``request``: of the version whose beginning is there already, or from its first byte."""
         from yt_dlp.networking.exceptions import HTTPError, RequestError
 
-        resumed = self.partial is not None and not self.is_ranged and first_byte(request) > 0
+        first = wanted_range(request)[0]
+        resumed = self.partial is not None and not self.is_ranged and first > 0
         known = self.known_version(request.url)
         if resumed and known.if_range:
             request.headers["If-Range"] = known.if_range
@@ -50,7 +52,7 @@ class Wire:
                 return self.from_the_start(send, request)
             raise
         self.look_at_status(request, answer)
-        if not is_from(first_byte(request), answer):
+        if not is_from(first, answer):
             answer.close()
             if resumed:
                 return self.from_the_start(send, request)
@@ -58,7 +60,7 @@ class Wire:
         if self.partial is None:
             return answer
         answer = answer if self.address else self.look_at_part(request, answer)
-        found = Version.of(answer.headers)
+        found = Version.of(answer.headers) if self.address else steady_version(answer.headers)
         self.has_end = found.length is not None or "chunked" in str(answer.headers.get("Transfer-Encoding"))
         if self.is_ranged and "Range" in request.headers:
             self.check_range(request, answer, known, found)
@@ -86,14 +88,18 @@ class Wire:
         """
         from yt_dlp.networking import Response
 
-        head = read_head(answer)
+        head = read_head(answer, COMPARED_BYTES)
         is_key = request.url in self.keys
         if is_key and len(head) != KEY_BYTES:
             words = f"gives {len(head):,} bytes for a key, where AES-128 has {KEY_BYTES}"
             raise LinkError("part refused", f"{shorten(request.url)}: {words}")
         # A key may look like words, and yt-dlp may ask for it at another address than the playlist's.
-        if not is_key and is_words(head) and not (self.keys and len(head) == KEY_BYTES):
+        is_key |= bool(self.keys) and len(head) == KEY_BYTES
+        if not is_key and is_words(head[:LOOKED_AT]):
             raise LinkError("part refused", f"{shorten(request.url)}: gives {kind_of_words(head)}, no part of a video")
+        begins = self.is_ranged or answer.status != 206 or not wanted_range(request)[0]
+        if self.partial is not None and not is_key and begins:
+            note(self.partial, request, answer, head)
         return Response(Opened(head, answer), answer.url, answer.headers, answer.status, answer.reason)
 
     def check_range(self, request: Any, answer: Any, known: Version, found: Version) -> None:
@@ -111,7 +117,7 @@ class Wire:
         if not is_from(0, answer):
             raise LinkError("network", f"{shorten(request.url)}: gives another range of bytes than was asked for")
         self.note(request.url, Version.of(answer.headers))
-        return answer
+        return answer if self.address else self.look_at_part(whole, answer)
 
     def known_version(self, address: str) -> Version:
         if self.partial is not None and address == self.address:
@@ -122,11 +128,6 @@ class Wire:
         self.versions[address] = version
         if self.partial is not None and address == self.address:
             self.partial.begin(version)
-
-
-def first_byte(request: Any) -> int:
-    wanted = str(request.headers.get("Range") or "").removeprefix("bytes=").split("-")[0]
-    return int(wanted) if wanted.isdigit() else 0
 
 
 def is_from(first: int, answer: Any) -> bool:

@@ -20,10 +20,10 @@ MARKUP = re.compile(
 )
 
 
-def read_head(file: Any) -> bytes:
-    """The first bytes of ``file``, which may give fewer at a time than it is asked for."""
+def read_head(file: Any, size: int = LOOKED_AT) -> bytes:
+    """The first ``size`` bytes of ``file``, which may give fewer at a time than it is asked for."""
     head = b""
-    while len(head) < LOOKED_AT and (more := file.read(LOOKED_AT - len(head))):
+    while len(head) < size and (more := file.read(size - len(head))):
         head += more
     return head
 

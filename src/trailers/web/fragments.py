@@ -1,0 +1,175 @@
+"""The fragments of a playlist that are there already: whole, and still what the server gives under their addresses.
+
+.partial/tt0133093/0123456789abcdef.mp4.fragments      one line of JSON per fragment that was asked for, in order
+
+A playlist that stayed the same says nothing of the files it names. So before a download goes on, each fragment that
+it has is compared with the server's: tag, length, date, and its first bytes.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trailers.web.partial import Partial, Version, wanted_range
+from trailers.web.verdict import shorten
+from trailers.web.words import read_head
+
+log = logging.getLogger(__name__)
+
+COMPARED_BYTES = 4096  # of each fragment; the settings that an encoder writes down come to some 1,000 bytes
+NOW_S = 2.0  # a file that changed less than this before the answer may be one that a server calls new every time
+PADDING_BYTES = 16  # of AES-128, which decryption takes off
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One answer to the request for a fragment."""
+
+    address: str
+    first: int  # byte of the file at that address
+    last: int | None  # the same; None is the end of the file
+    before: int  # bytes of all fragments before it
+    version: Version  # of the file
+    head: str  # digest of its first bytes as they were sent
+
+    @property
+    def length(self) -> int | None:
+        return self.version.length if self.last is None else self.last - self.first + 1
+
+    def is_same_as(self, other: Fragment) -> bool:
+        """Whether two answers are of one file, for all that they say of it."""
+        mine, its = self.version, other.version
+        if self.head != other.head or differ(mine.length, its.length) or differ(mine.etag, its.etag):
+            return False
+        return bool(mine.etag and its.etag) or not differ(mine.last_modified, its.last_modified)
+
+
+def differ(one: Any, other: Any) -> bool:
+    """Whether two values are known and differ."""
+    return bool(one and other and one != other)
+
+
+def steady_version(headers: Any) -> Version:
+    """The version that an answer speaks of, without a date that may be another in the next answer."""
+    found = Version.of(headers)
+    return replace(found, last_modified="") if is_now(headers) else found
+
+
+def is_now(headers: Any) -> bool:
+    """Whether a file is said to have changed when it was asked for: some servers call every file new."""
+    try:
+        changed = email.utils.parsedate_to_datetime(headers.get("Last-Modified") or "").timestamp()
+    except ValueError:
+        return False
+    try:
+        answered = email.utils.parsedate_to_datetime(headers.get("Date") or "").timestamp()
+    except ValueError:
+        answered = time.time()
+    return abs(answered - changed) <= NOW_S
+
+
+def answered(request: Any, answer: Any, head: bytes, *, before: int = 0) -> Fragment:
+    """What ``answer`` says of the fragment that ``request`` asks for.
+
+    Args:
+        request: yt-dlp's.
+        answer: to it.
+        head: its first bytes, at least ``COMPARED_BYTES`` where it has as many.
+        before: bytes of all fragments before it.
+    """
+    first, last = wanted_range(request)
+    head_digest = hashlib.sha256(head[:COMPARED_BYTES]).hexdigest()
+    return Fragment(request.url, first, last, before, steady_version(answer.headers), head_digest)
+
+
+def note(partial: Partial, request: Any, answer: Any, head: bytes) -> None:
+    """Write down an answer to the request for the next fragment."""
+    fragment = answered(request, answer, head, before=size_of(partial.part_path))
+    with partial.fragments_path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(fragment)) + "\n")
+
+
+def keep_one_version(downloader: Any, partial: Partial, http_headers: Mapping[str, str] | None) -> None:
+    """Drop the fragments that are there where they are not known, not whole, or not what the server gives now.
+
+    Raises:
+        YoutubeDLError: the server does not give a fragment any more, which a download from the start would need too.
+    """
+    count = fragments_done(partial.ytdl_path)
+    if not (count or size_of(partial.part_path)):
+        partial.fragments_path.unlink(missing_ok=True)
+        return
+    known = noted(partial.fragments_path)
+    if not are_whole(partial.part_path, known, count):
+        log.info("download: %s: fragments that came earlier are not known to be whole", partial.path.name)
+        partial.drop_bytes()
+        return
+    for fragment in one_per_version(known[:count]):
+        if not fragment.is_same_as(asked_again(downloader, fragment, http_headers)):
+            log.info("download: %s: a fragment that came earlier was replaced", shorten(fragment.address))
+            partial.drop_bytes()
+            return
+
+
+def one_per_version(fragments: Sequence[Fragment]) -> list[Fragment]:
+    """The fragments to compare: of ranges of a file that has a tag, one; of what is there twice, one."""
+    keys = [(one.address, one.version.etag or one.first) for one in fragments]
+    return list(dict(zip(keys, fragments, strict=True)).values())
+
+
+def asked_again(downloader: Any, known: Fragment, http_headers: Mapping[str, str] | None) -> Fragment:
+    """What the server gives under the address of a fragment now, of which a few KB are asked for."""
+    from yt_dlp.networking import Request
+
+    last = known.first + COMPARED_BYTES - 1 if known.last is None else min(known.last, known.first + COMPARED_BYTES - 1)
+    headers = {**(http_headers or {}), "Accept-Encoding": "identity", "Range": f"bytes={known.first}-{last}"}
+    request = Request(known.address, headers=headers)
+    answer = downloader.urlopen(request)
+    try:
+        return answered(request, answer, read_head(answer, COMPARED_BYTES))
+    finally:
+        answer.close()  # a server that ignores Range would go on to send all of it
+
+
+def fragments_done(path: Path) -> int:
+    """How many fragments yt-dlp has noted down as there."""
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["downloader"]["current_fragment"]["index"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
+
+
+def noted(path: Path) -> list[Fragment]:
+    """One fragment each, the last answer where one was asked for several times; empty where a line is damaged."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        answers = [Fragment(**{**line, "version": Version(**line["version"])}) for line in lines]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+    # A fragment that was asked for again begins where it began before.
+    return list({(answer.before, answer.address): answer for answer in answers}.values())
+
+
+def are_whole(part: Path, known: Sequence[Fragment], count: int) -> bool:
+    """Whether ``part`` holds the first ``count`` of the ``known`` fragments and not a byte more or less.
+
+    A job that ended while it wrote, on a full disk or killed, leaves a piece of a fragment behind.
+    """
+    if not 0 < count <= len(known):
+        return False
+    size, last = size_of(part), known[count - 1]
+    if len(known) > count and known[count].before != size:
+        return False
+    return last.length is None or last.before + last.length - PADDING_BYTES <= size <= last.before + last.length
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

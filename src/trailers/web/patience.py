@@ -1,0 +1,75 @@
+"""How long and how often a link is asked, and the clock that ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trailers.errors import ConfigError
+from trailers.settings import setting
+from trailers.web.reasons import LinkError
+
+COPY, REFERENCE = "copy", "reference"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """what does not shape the receipt"""
+
+    retries: int = setting("times a request is tried again")
+    backoff_s: float = setting("s before the first retry, twice as long before each further one")
+    max_wait_s: float = setting("s; a site that asks to wait longer is left for the next run")
+    sleep_s: float = setting("s between requests")
+    rate_limit_kbps: float | None = setting("KiB/s at most")
+    timeout_s: float = setting("s without an answer before a connection is given up")
+    deadline_s: float = setting("s a link may take in all, waits included")
+    max_size_mb: int = setting("MB at most; what is larger is not a trailer")
+    cookies: str | None = setting("cookies.txt of a browser that is logged in")
+    proxy: str | None = setting("such as socks5://127.0.0.1:1080")
+    local_files: str = setting("copy or reference: whether videos on this machine are copied or only named")
+
+    def __post_init__(self) -> None:
+        if self.local_files not in (COPY, REFERENCE):
+            raise ConfigError(
+                f"is '{self.local_files}', which is neither {COPY} nor {REFERENCE}",
+                where="config.yaml, download.local_files",
+                remedy="Correct it.",
+            )
+
+
+class OverdueError(BaseException):
+    """The deadline rang. No Exception, lest an `except Exception` on the way swallow it."""
+
+
+@contextlib.contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """End the block after ``seconds``, also where bytes trickle in just fast enough for the time-out.
+
+    Only the main thread can be rung; elsewhere there is no deadline.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise OverdueError
+
+    started = time.monotonic()
+    handler = signal.signal(signal.SIGALRM, ring)
+    # It rings again every second, should some clean-up swallow the first.
+    left_s, every_s = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except OverdueError:
+        raise LinkError("network", f"took more than the {seconds:g} s of download.deadline_s") from None
+    finally:
+        signal.signal(signal.SIGALRM, handler)
+        if left_s:  # somebody else's alarm, such as a test's time-out
+            signal.setitimer(signal.ITIMER_REAL, max(0.01, left_s - (time.monotonic() - started)), every_s)
