@@ -7,6 +7,8 @@ import yaml
 from trailers.config import check_config
 from trailers.errors import ConfigError
 from trailers.settings import add_flags, flags, from_flags, from_section, setting
+from trailers.stages.download import Settings
+from trailers.web.patience import Effort
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,19 @@ def test_flags_come_back_as_the_settings_they_were():
 def test_a_bool_is_true_or_false():
     with pytest.raises(argparse.ArgumentError, match="neither true nor false"):
         parse(["--strict", "yes"])
+
+
+def test_the_help_shows_defaults_as_config_yaml_writes_them():
+    parser = argparse.ArgumentParser(prog="x")
+    add_flags(parser, Effort, "download")
+    shown = parser.format_help()
+    assert "download: access and retries (do not change the receipt):" in shown
+    assert "--proxy PROXY" in shown
+    assert "(default: null)" in shown
+    parser = argparse.ArgumentParser(prog="x")
+    add_flags(parser, Settings, "download")
+    assert "--enforce-quality true|false" in parser.format_help()
+    assert "exclude videos outside these limits (default: false)" in " ".join(parser.format_help().split())
 
 
 def config_of(project):

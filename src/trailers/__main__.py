@@ -1,4 +1,4 @@
-"""python -m trailers STAGE ...: every stage by hand, or from a rule."""
+"""Run one stage or tool of the pipeline; `COMMAND --help` describes it."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ REPORTING = {
     "report": "tables and figures of a run",
     "tables": "Tables 2 to 6 of the paper with our numbers beside the printed ones",
     "figures": "Figures 2, 3, 4, 8, 9 and 10 of the paper",
-    "browse": "list all trailers in a page, and give the page of each its title, neighbours and predictions",
-    "publish": "write results as a data set: Parquet, CSV, Croissant, a data card",
+    "browse": "write the list of all trailers, and add titles, neighbours and predictions to their pages",
+    "publish": "write results as a data set: Parquet, CSV, Croissant, data card",
 }
 TOOLS = {
     "run": "run the pipeline in this folder: snakemake with the project's own Snakefile",
     "titles": "choose movie titles from IMDb's published tables",
-    "candidates": "write what searches found as one table",
-    "review": "decide in a browser which candidate is a title's trailer",
+    "candidates": "write the candidates of all searches as one table",
+    "review": "choose the trailer of each title in a browser",
     "manifest": "write a manifest from a folder, a list of links, or the Trailers12k files",
     "splits": "make three splits of a manifest by second-order iterative stratification",
     "synthetic": "make synthetic embeddings with a known signal",
-    "exclude": "list the trailers that flags leave out of training",
-    "predict": "tell the genres of new trailers with a trained experiment",
-    "demo": "make the demo's videos",
-    "doctor": "look whether this machine has all it needs",
+    "exclude": "list the trailers that quality flags exclude from training",
+    "predict": "predict the genres of new trailers with a trained experiment",
+    "demo": "make the videos of the demo",
+    "doctor": "check that this machine has everything a run needs",
     "lease": "run a command with a GPU of its own",
     "evaluate": "compare detected shots with labelled ones",
     "verify": "check every product on disk",
-    "trace": "the way back from one vector to its frames, source, weights and settings",
-    "status": "how far a run is, and how long it will take",
-    "retry": "ask for another try of what failed or is dead",
+    "trace": "trace one vector back to its frames, source, weights and settings",
+    "status": "show the progress of a run and the time left",
+    "retry": "mark failed or dead trailers for another attempt",
     "backbones": "list the backbones",
     "weights": "fetch and check weights",
-    "export": "write embeddings in the layout of the published ones, or packed",
-    "archives": "fetch the published labels and embeddings of Trailers12k, and check them",
+    "export": "write embeddings as zarr, in the published layout, or as one packed file",
+    "archives": "fetch and check the published labels and embeddings of Trailers12k",
     "import": "read published embeddings for the classifier",
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import shlex
 import types
 import typing
@@ -62,6 +63,11 @@ def as_words(value: Any) -> list[str]:
     return [str(value)]
 
 
+def as_shown(value: Any) -> str:
+    """``value`` as config.yaml writes it."""
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+
+
 def add_flags(parser: argparse.ArgumentParser, kind: type, section: str) -> None:
     """A flag for every field of ``kind``; its default is what config.yaml says in ``section``."""
     hints = typing.get_type_hints(kind)
@@ -75,8 +81,8 @@ def add_flags(parser: argparse.ArgumentParser, kind: type, section: str) -> None
             type=reader(typing.get_args(hint)[0] if many else hint),
             nargs="*" if many else None,
             default=values.get(field.name),
-            metavar=field.name.rsplit("_", 1)[-1].upper(),
-            help=f"{field.metadata.get('help', '')} (config.yaml: {values.get(field.name)})".replace("%", "%%"),
+            metavar="true|false" if hint is bool else field.name.rsplit("_", 1)[-1].upper(),
+            help=f"{field.metadata.get('help', '')} (default: {as_shown(values.get(field.name))})".replace("%", "%%"),
         )
 
 

@@ -43,7 +43,7 @@ from trailers.store.layout import Layout
 
 @dataclass(frozen=True)
 class Settings:
-    """what shapes letters"""
+    """options that change the letters"""
 
     digits: int = setting("digits after the point")
 

@@ -1,4 +1,4 @@
-# Get the videos as published (Sec. 3).
+# Download the videos as published (Sec. 3).
 #
 # in   rows of the manifest
 # out  results/download/{trailer}.json: the receipt, beside the video it names

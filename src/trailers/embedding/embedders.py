@@ -36,19 +36,21 @@ def versions(library: str = "") -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Settings:
-    """what shapes the vectors"""
+    """options that change the vectors"""
 
-    precision: str = setting("auto for the fastest precision within tolerance, or float32")
-    random_weights: bool = setting("seeded random weights in place of published ones; for trials, and recorded as such")
+    precision: str = setting("auto (the fastest precision within tolerance) or float32")
+    random_weights: bool = setting(
+        "seeded random weights instead of published ones, for trials; recorded in every file"
+    )
 
 
 @dataclass(frozen=True)
 class Effort:
-    """what does not"""
+    """performance options (do not change the vectors)"""
 
     weights_dir: str = setting("folder of the weights")
     device: str = setting("auto, cpu or cuda")
-    batch_clips: int | None = setting("clips a batch; none takes the backbone's own, measured")
+    batch_clips: int | None = setting("clips per batch; none: the measured value of each backbone")
 
 
 def weights_of(row: Row, settings: Settings, effort: Effort) -> str:

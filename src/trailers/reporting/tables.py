@@ -1,13 +1,13 @@
 """Tables 2 to 6 of the paper, our numbers beside the printed ones.
 
 in   the study (workflow/study.yaml), metrics.json of its experiments and splits
-out  {output}/table2.csv ... table6.csv   a row a row, all numbers
-     {output}/tables.html                 the same to read: a fragment, for the report or a page of its own
-     {output}/tables.json                 everything, and what is incomplete; written last
+out  {output}/table2.csv ... table6.csv   one line per row of the table, with all numbers
+     {output}/tables.html                 the same for reading: a fragment of HTML, for the report or a page of its own
+     {output}/tables.json                 all of it, and what is incomplete; written last
 
-Our numbers are the mean and standard deviation (ddof = 1) over the splits that are there. Only the
-areas by trapezoid compare with the paper's. From kept predictions come a 95 % bootstrap interval of each
-number, and its difference from the table's first row, paired over splits and draws (significance.py).
+Our numbers are mean and standard deviation (ddof = 1) over the existing splits. Only the areas computed with the
+trapezoid rule can be compared with the paper's. Predictions on disk give a 95 % bootstrap interval of each number and
+its difference from the first row of the table, paired over splits and draws (significance.py).
 """
 
 from __future__ import annotations
@@ -47,14 +47,19 @@ Metrics = Mapping[str, Any]
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=Path, required=True, metavar="YAML", help="such as workflow/study.yaml")
-    parser.add_argument("--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="what there is so far")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--prefix", default="", help="what the names of experiments begin with, beyond the study's")
     parser.add_argument(
-        "--packs", type=Path, metavar="FOLDER", help="packs made elsewhere; names those that experiments lack"
+        "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="the existing metrics.json files"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--prefix", default="", help="prefix of the experiments' names, before the study's")
+    parser.add_argument(
+        "--packs",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of packs made elsewhere; packs that experiments lack are listed",
     )
     parser.add_argument(
-        "--draws", type=int, default=500, metavar="N", help="draws of the bootstrap, 0 for none (default: 500)"
+        "--draws", type=int, default=500, metavar="N", help="number of bootstrap draws; 0: none (default: 500)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Cut every shot into clips of equal length (Sec. 5, step 2) and choose the frame that stands for each (Sec. 7.1).
+"""Cut every shot into clips of equal length (Sec. 5, step 2) and choose a representative frame of each (Sec. 7.1).
 
 in   results/shots/{trailer}.csv             start, end
      results/normalise/{trailer}.frames.h5   all frames at 48x27
@@ -36,9 +36,9 @@ SCHEMA = "clips/1"
 
 @dataclass(frozen=True)
 class Settings:
-    """what shapes clips"""
+    """options that change the clips"""
 
-    histogram_bins: int = setting("bins a colour channel in the histogram that chooses a clip's frame")
+    histogram_bins: int = setting("histogram bins per colour channel, to choose the representative frame")
 
 
 def cut_into_clips(shots: Sequence[Shot], *, frames: int) -> list[Clip]:

@@ -1,18 +1,18 @@
-"""Get the videos as published (Sec. 3).
+"""Download the videos as published (Sec. 3).
 
 in   rows of the manifest: links, YouTube ids or paths of files, in the order they are tried
-out  results/download/{trailer}.json      the receipt: what was got, or why not
+out  results/download/{trailer}.json      the receipt: what was downloaded, or why nothing was
      results/download/{trailer}.{suffix}  the video it names, if there is one
 
 With --posters the same for the column `poster`: results/posters/{trailer}.json and the image it names.
 
-A trailer that is removed, private or no video is `dead`: its receipt is a tombstone, and nothing is
-asked again until its links change or --retry-dead is given. What says nothing about the video (a
-network, a rate limit, a refused client or fragment) is `failed` and tried again by the next run, from
-the byte where it stopped. Five links in a row that a site refuses for what we are stop the job.
+A trailer is `dead` if its video is removed, private or not a video. Its receipt records the reason, and no request
+is made again until its links change or --retry-dead is given. A failure that says nothing about the video (network,
+rate limit, refused client or fragment) is `failed`; the next run tries again, from the byte where the download
+stopped. The job stops if a site refuses the client for five links in a row.
 
-What the site, playlist or manifest promised is recorded as `promised_s`; a video that is shorter by
-more than 5 % and 1 s is `incomplete`, which is told as its other shortcomings are.
+The receipt records the duration that site, playlist or manifest promised as `promised_s`. A video that is shorter
+by more than 5 % and 1 s gets the warning `incomplete`.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from trailers.web.verdict import clean
 
 @dataclass(frozen=True)
 class Settings:
-    """what shapes the receipt"""
+    """options that change the receipt"""
 
-    max_height: int = setting("px; the best format up to this height is taken")
-    min_height: int = setting("px; a format of at least this height is preferred, a smaller video is noted")
-    min_duration_s: float = setting("s; a shorter video is noted")
-    max_duration_s: float = setting("s; a longer video is noted")
-    enforce_quality: bool = setting("whether videos outside these limits are excluded")
+    max_height: int = setting("in px; the best format up to this height is downloaded")
+    min_height: int = setting("in px; formats of at least this height are preferred, smaller videos get a warning")
+    min_duration_s: float = setting("in seconds; shorter videos get a warning")
+    max_duration_s: float = setting("in seconds; longer videos get a warning")
+    enforce_quality: bool = setting("exclude videos outside these limits")
 
     def __post_init__(self) -> None:
         if self.min_height > self.max_height or self.min_duration_s > self.max_duration_s:
@@ -159,14 +159,17 @@ def look_at_image(path: Path) -> dict[str, Any]:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     shard.add_flags(parser)
-    parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="where the trailers' links stand")
+    parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the links of all trailers")
     parser.add_argument(
-        "--base", type=Path, metavar="FOLDER", help="what paths in it are relative to (default: the manifest's folder)"
+        "--base",
+        type=Path,
+        metavar="FOLDER",
+        help="folder that paths in the manifest are relative to (default: the manifest's own)",
     )
     parser.add_argument(
-        "--retry-dead", action="store_true", help="ask again for what was removed, private, not a video"
+        "--retry-dead", action="store_true", help="try again the trailers that were removed, private or not a video"
     )
-    parser.add_argument("--posters", action="store_true", help="get the posters of the column `poster` instead")
+    parser.add_argument("--posters", action="store_true", help="download the posters of the column `poster` instead")
     add_setting_flags(parser, Settings, "download")
     add_setting_flags(parser, Effort, "download")
 

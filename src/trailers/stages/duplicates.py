@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """when two trailers are copies"""
+    """when two trailers count as copies"""
 
-    duplicate_share: float = setting("share of the pictures of the one that has fewer, which both must have")
+    duplicate_share: float = setting("minimum share of common pictures, of the trailer that has fewer")
 
     def __post_init__(self) -> None:
         if not 0 < self.duplicate_share <= 1:
@@ -50,7 +50,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the trailers and their splits")
     parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="the copies")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
     add_setting_flags(parser, Settings, "quality")
 
 

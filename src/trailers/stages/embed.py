@@ -4,8 +4,7 @@ in   results/normalise/{trailer}.mp4                     the video at 24 fps
      results/clips/{clips}/{trailer}.csv                 shot, start, end, padding, frame
 out  results/embed/{clips}/{backbone}/{trailer}.h5       vectors float32 (clips, F), clips (clips, 4)
 
-Every pair of clip strategy and backbone that is asked for shares one decoding of a trailer;
-``trailers.embedding`` says how.
+All requested pairs of clip strategy and backbone share one decoding of a trailer (see ``trailers.embedding``).
 """
 
 from __future__ import annotations
@@ -51,9 +50,9 @@ Run = tuple["Embed", Pair, shard.ShardRun]
 
 @dataclass(frozen=True)
 class Effort(embedders.Effort):
-    """what does not"""
+    """performance options (do not change the vectors)"""
 
-    workers: int | None = setting("decoding workers; 0 decodes between batches, none takes what suits the device")
+    workers: int | None = setting("number of decoding workers; 0: decode between batches; none: chosen for the device")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,14 +1,14 @@
-"""Re-encode to constant 24 fps, and keep all frames at the size that detection sees (Sec. 3).
+"""Re-encode to constant 24 fps, and keep all frames at the size of shot detection (Sec. 3).
 
-in   results/download/{trailer}.json          names the video as published
+in   results/download/{trailer}.json          names the downloaded video
 out  results/normalise/{trailer}.mp4          24 fps, square pixels, upright, no audio
-     results/normalise/{trailer}.frames.h5    all its frames at 48x27, and what happened on the way
+     results/normalise/{trailer}.frames.h5    all its frames at 48x27, and a record of the conversion
 
-One pass: the video as published is decoded once, and never again by any stage. The 48x27 frames are
-made from its own pixels, not from the smaller mp4.
+The downloaded video is decoded once, and never again by any stage. The 48x27 frames are made from its
+own pixels, not from the smaller mp4.
 
     source  25 fps  |0 |1 |2 |3 |4 |5 | ...
-    24 fps          |0  |1 |2  |3  |4  |...      frames are left out or shown twice, and counted
+    24 fps          |0  |1 |2  |3  |4  |...      frames are dropped or repeated, and counted
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ REMEDY = "Remove it and run the stage normalise again."
 
 @dataclass(frozen=True)
 class Settings:
-    """what shapes the 24 fps video"""
+    """options that change the 24 fps video"""
 
-    short_side: int | None = setting("px of the shorter side at most, or none to keep the size")
-    crf: int = setting("x264 quality, 0 to 51; lower is better and larger")
-    gop: int = setting("frames between key frames")
-    min_share: float = setting("share of its frames that a damaged video must still have")
-    max_hours: float = setting("longer videos are refused")
+    short_side: int | None = setting("maximum length of the shorter side in px; none keeps the size")
+    crf: int = setting("x264 quality, 0 to 51; lower values give better and larger videos")
+    gop: int = setting("maximum number of frames between key frames")
+    min_share: float = setting("minimum share of its frames that a damaged video must have")
+    max_hours: float = setting("maximum duration in hours; longer videos are refused")
 
     def __post_init__(self) -> None:
         # ffmpeg would refuse these too, but every video by itself, and each would be given up for dead.
@@ -84,9 +84,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Effort:
-    """what does not"""
+    """performance options (do not change the 24 fps video)"""
 
-    stall_s: float = setting("seconds without a frame after which a video is given up")
+    stall_s: float = setting("seconds without a new frame after which decoding stops")
 
 
 def facts_of(seen: Probe, made: Converted, share: float, told: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Put all embeddings of one clip strategy and one backbone into one file for training.
 
-in   results/embed/{clips}/{backbone}/{trailer}.h5   one a trailer, those that the ledgers call ok
-out  results/pack/{study}/{clips}/{backbone}.h5      vectors, offsets, trailers; maps into memory
+in   results/embed/{clips}/{backbone}/{trailer}.h5   one per trailer that is ok in its ledger
+out  results/pack/{study}/{clips}/{backbone}.h5      vectors, offsets, trailers; can be memory-mapped
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, metavar="CSV", help="the study's trailers, for a folder")
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--output", type=Path, required=True, help="the pack to write")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

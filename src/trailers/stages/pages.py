@@ -1,16 +1,16 @@
-"""Show what became of each trailer: a page, one picture per shot, and frames of every clip (Sec. 5, 7.1).
+"""Write a page per trailer, with a picture of every shot and frames of every clip (Sec. 5, 7.1).
 
-in   results/normalise/{trailer}.mp4, .frames.h5   the 24 fps video and what is known of it
+in   results/normalise/{trailer}.mp4, .frames.h5   the 24 fps video and its record
      results/shots/{trailer}.csv, .scores.h5       start, end; both heads' transition probabilities
      results/clips/{clips}/{trailer}.csv           shot, start, end, padding, frame
 out  results/pages/{trailer}.jpg                   one picture per shot
-     results/pages/{trailer}.clips.jpg             of each clip its first, its representative and its last frame
-     results/pages/{trailer}.thumb.jpg             one small picture
-     results/pages/{trailer}.html                  the page, and in it a checksum of each picture
-     results/pages/assets/                         style and scripts, which all pages share
+     results/pages/{trailer}.clips.jpg             first, representative and last frame of every clip
+     results/pages/{trailer}.thumb.jpg             a thumbnail
+     results/pages/{trailer}.html                  the page, with a checksum of each picture
+     results/pages/assets/                         style and scripts shared by all pages
 
-A page depends on its own trailer only. What crosses trailers (title, neighbours, predictions) stands in
-results/pages/data/{trailer}.js, which ``browse`` writes with the list of all trailers.
+A page depends on its own trailer only. Its title, neighbours and predictions come from results/pages/data/{trailer}.js,
+which ``browse`` writes together with the list of all trailers.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ BLOCK = 64  # frames that are read between two signs of life
 
 @dataclass(frozen=True)
 class Settings:
-    """what shapes pages"""
+    """options that change the pages"""
 
-    picture_px: int = setting("height of a shot's picture in px, a multiple of 32")
-    largest_kb: int = setting("kB that a page and its pictures may have")
+    picture_px: int = setting("height of the picture of a shot in px, a multiple of 32")
+    largest_kb: int = setting("maximum size of a page with its pictures, in kB")
 
     def __post_init__(self) -> None:
         if self.picture_px < 32 or self.picture_px % 32:
@@ -90,8 +90,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clips", nargs="+", type=ClipStrategy.parse, required=True, help="clip strategies, such as shot24"
     )
-    parser.add_argument("--threshold", type=float, required=True, help="of the stage shots, to draw")
-    parser.add_argument("--head", required=True, help="of the stage shots, to name")
+    parser.add_argument(
+        "--threshold", type=float, required=True, help="threshold of the stage shots, drawn in the plot"
+    )
+    parser.add_argument("--head", required=True, help="head of the stage shots, named in the plot")
     add_setting_flags(parser, Settings, "pages")
 
 

@@ -3,8 +3,8 @@
 in   results/posters/{trailer}.json              the receipt, beside the image it names (`download --posters`)
 out  results/posters/{backbone}/{trailer}.h5     vectors float32 (1, F)
 
-A poster goes through the transform of the backbone's weights, as a frame does: where that keeps the
-short side and cuts out the centre, a poster loses its top and bottom. Batches run across trailers.
+A poster goes through the transform of the backbone's weights, as a frame does. A transform that crops the centre
+cuts off the top and bottom of a poster. Batches hold posters of several trailers.
 """
 
 from __future__ import annotations

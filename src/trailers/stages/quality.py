@@ -1,7 +1,7 @@
-"""Flag what makes a trailer doubtful as data, and fingerprint its pictures (Sec. 3: "spatial/temporal padding").
+"""Flag trailers that may be unsuitable as data, and fingerprint their pictures (Sec. 3: "spatial/temporal padding").
 
 in   results/normalise/{trailer}.frames.h5   all frames at 48x27
-     results/normalise/{trailer}.mp4         a few frames, where there are bars: their size to the pixel
+     results/normalise/{trailer}.mp4         a few frames, to measure black bars exactly
      results/shots/{trailer}.csv             start, end
 out  results/quality/{trailer}.json          flags with reasons and times, the active picture, fingerprints of pictures
 """
@@ -42,15 +42,15 @@ MEASURED = 9  # frames of the 24 fps video whose bars are measured
 
 @dataclass(frozen=True)
 class Settings:
-    """from where on a trailer is flagged"""
+    """thresholds of the flags"""
 
-    bar_share: float = setting("share of height or width that black bars take together")
-    dark_level: int = setting("brightness, 0 to 255, up to which a spot is black")
-    dark_mean: float = setting("mean brightness of the picture, 0 to 255, up to which a trailer is dark")
-    black_s: float = setting("seconds of black in a row")
-    static_s: float = setting("seconds in a row without change, cards apart")
-    card_s: float = setting("seconds that a card at the start or the end stands")
-    min_shots: int = setting("a trailer with fewer shots has few")
+    bar_share: float = setting("share of the height or width that black bars cover together")
+    dark_level: int = setting("maximum brightness of a black pixel, 0 to 255")
+    dark_mean: float = setting("maximum mean brightness of a dark trailer, 0 to 255")
+    black_s: float = setting("minimum duration of a black part, in seconds")
+    static_s: float = setting("minimum duration of a part without change, except cards, in seconds")
+    card_s: float = setting("minimum duration of a card at the start or the end, in seconds")
+    min_shots: int = setting("trailers with fewer shots are flagged")
 
     def __post_init__(self) -> None:
         if not 0 < self.bar_share < 1:

@@ -1,11 +1,11 @@
 """Search a video site for the trailers of titles (Sec. 3, step 2).
 
 in   titles.csv: rows of movies (`trailers titles`)
-out  results/search/{trailer}.json     every candidate with its score and why; the best first
+out  results/search/{trailer}.json     every candidate with its score and the score's parts, best first
 
-A title's id becomes its trailer's. What a candidate is worth is computed in ``web/scoring.py``. A title for which
-the site has no video is `dead`; what says nothing about the title (a network, a rate limit, a refused client) is
-`failed` and tried again by the next run. The patience, cookies and proxy are those of download.
+A title's id becomes its trailer's. ``web/scoring.py`` computes the scores. A title for which the site has no
+video is `dead`. A failure that says nothing about the title (network, rate limit, refused client) is `failed`, and the
+next run tries again. Retries, waiting times, cookies and proxy are those of download.
 """
 
 from __future__ import annotations
@@ -39,15 +39,17 @@ SENTENCE = "the search gave no video"
 
 @dataclass(frozen=True)
 class Settings:
-    """what shapes the candidates"""
+    """options that change the candidates"""
 
-    site: str = setting("what yt-dlp calls the search")
-    template: str = setting("what is searched for; {title}, {original_title} and {year} are filled in")
-    candidates: int = setting("candidates per title")
-    pages: int = setting("pages of the best candidates per title that are asked for date and size, at most")
-    shortest_s: float = setting("s; a shorter video is hardly a trailer")
-    longest_s: float = setting("s; a longer video is hardly a trailer")
-    official_channels: tuple[str, ...] = setting("names or ids of channels whose videos are preferred")
+    site: str = setting("yt-dlp's name for the search")
+    template: str = setting("search words; {title}, {original_title} and {year} are filled in")
+    candidates: int = setting("maximum number of candidates per title")
+    pages: int = setting(
+        "maximum number of candidates per title, best first, whose pages are fetched for date and size"
+    )
+    shortest_s: float = setting("in seconds; shorter videos get a lower score")
+    longest_s: float = setting("in seconds; longer videos get a lower score")
+    official_channels: tuple[str, ...] = setting("names or IDs of channels whose videos are preferred")
 
     def __post_init__(self) -> None:
         query_of(self.template, Title("a", "a"))
@@ -61,7 +63,7 @@ class Settings:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     shard.add_flags(parser)
-    parser.add_argument("--titles", type=Path, required=True, metavar="CSV", help="where the titles stand")
+    parser.add_argument("--titles", type=Path, required=True, metavar="CSV", help="the titles")
     add_setting_flags(parser, Settings, "search")
     add_setting_flags(parser, Patience, "download")
 

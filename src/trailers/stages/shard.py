@@ -32,29 +32,32 @@ log = logging.getLogger(__name__)
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of every per-trailer stage: which trailers, from where, to where."""
-    group = parser.add_argument_group("which trailers")
+    group = parser.add_argument_group("trailers")
     which = group.add_mutually_exclusive_group(required=True)
-    which.add_argument("--shard", type=Path, metavar="LIST", help="a shard list: one trailer id a line")
-    which.add_argument("--trailer", metavar="ID", help="one trailer alone; writes no ledger")
+    which.add_argument("--shard", type=Path, metavar="LIST", help="shard list: one trailer ID per line")
+    which.add_argument("--trailer", metavar="ID", help="a single trailer; no ledger is written")
     group.add_argument(
-        "--upstream", type=Path, metavar="LEDGER", help="ledger of the stage before; skips what is not ok there"
+        "--upstream",
+        type=Path,
+        metavar="LEDGER",
+        help="ledger of the previous stage; trailers that are not ok there are skipped",
     )
-    group.add_argument("--ledger", type=Path, nargs="+", metavar="LEDGER", help="ledger to write (needs --shard)")
-    group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    group.add_argument("--ledger", type=Path, nargs="+", metavar="LEDGER", help="ledger to write (requires --shard)")
+    group.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products")
     group.add_argument(
         "--max-failed-fraction",
         type=float,
         default=0.5,
         metavar="SHARE",
-        help="more transient failures than this share of a shard mean that something larger is wrong",
+        help="fail the job if more than this share of its trailers fail temporarily",
     )
     group.add_argument(
         "--trailer-timeout-s",
         type=float,
         default=None,
         metavar="SECONDS",
-        help="a job without a sign of life (a frame, a window, a batch, some bytes) for so long is ended, and the next "
-        "run records its trailer as failed",
+        help="stop the job if it makes no progress (a frame, a window, a batch, some bytes) for this long; "
+        "the next run records its trailer as failed",
     )
 
 

@@ -4,9 +4,9 @@ in   results/normalise/{trailer}.frames.h5   all frames at 48x27
 out  results/shots/{trailer}.scores.h5       both heads' transition probabilities
      results/shots/{trailer}.csv             start, end
 
-Scores do not depend on threshold, head and minimum length, so a change of these derives the shots
-again from the scores that are there. Scores in reduced precision are computed again in float32
-wherever the threshold is so near that a shot could differ.
+The scores do not depend on threshold, head and minimum length: if only these change, the shots are derived from the
+existing scores. Where a score in reduced precision is so close to the threshold that a shot could differ, it is
+computed again in float32.
 """
 
 from __future__ import annotations
@@ -48,12 +48,16 @@ SCORES_SCHEMA = "scores/1"
 
 @dataclass(frozen=True)
 class Settings:
-    """what shapes shots"""
+    """options that change the shots"""
 
-    detector: str = setting("transnetv2; content: PySceneDetect's; or a function of yours, file.py:function")
-    threshold: float = setting("a frame whose probability is above it marks a transition")
-    head: str = setting("single: a transition is one frame; many: all its frames, which belong to no shot")
-    min_frames: int = setting("shorter shots are dropped, in frames")
+    detector: str = setting(
+        "transnetv2; content (the detector of PySceneDetect); or your own function, as FILE.py:FUNCTION"
+    )
+    threshold: float = setting("a frame with a higher probability marks a transition")
+    head: str = setting(
+        "single: one frame per transition; many: all frames of a transition, which then belong to no shot"
+    )
+    min_frames: int = setting("shots with fewer frames are dropped")
 
     def __post_init__(self) -> None:
         detectors.check_name(self.detector)
@@ -67,11 +71,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Effort:
-    """what does not shape shots"""
+    """performance options (do not change the shots)"""
 
-    precision: str = setting("auto: reduced where the shots stay the same; float32: always float32")
+    precision: str = setting("auto: reduced precision where the shots stay the same; float32: always float32")
     device: str = setting("auto, cpu or cuda")
-    batch_windows: int | None = setting("windows of 100 frames a batch; none takes what was measured as best")
+    batch_windows: int | None = setting("windows of 100 frames per batch; none: the fastest measured value")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,10 @@
-"""Fetch the published labels and embeddings of Trailers12k (Zenodo record 5716410), each checked by its MD5.
+"""Fetch the published labels and embeddings of Trailers12k (Zenodo record 5716410), and check their MD5.
 
-in   the record, or a folder that holds files of it already: those need no network
+in   the record; files that the folder holds already need no network
 out  {folder}/mtgc.csv, {folder}/*.zarr.tar.gz
 
-A fetch that was cut goes on where it stopped. A file that is wrong is named; the others are fetched and kept.
-`trailers manifest --trailers12k` and `trailers import` read what is fetched; `snakemake replicate` does it all.
+An interrupted fetch continues where it stopped. A wrong file is named, and all others are fetched and kept.
+`trailers manifest --trailers12k` and `trailers import` read these files; `snakemake replicate` does all of it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ EVERY_S = 30.0  # between two lines of progress
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     names = ["mtgc", *(store.stem for store in STORES)]
-    parser.add_argument("--folder", type=Path, required=True, help="where the files are, or go")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the files")
     parser.add_argument(
         "--only", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {', '.join(names)} (default: all)"
     )
     parser.add_argument("--record", default=RECORD, metavar="URL", help="address of a file, with {name} in it")
     parser.add_argument("--md5s", type=Path, metavar="FILE", help="lines of md5sum, for another version of the record")
-    parser.add_argument("--no-fetch", action="store_true", help="check what is in the folder; never ask the network")
-    parser.add_argument("--checked", type=Path, metavar="FILE", help="write name and MD5 of every file here, last")
+    parser.add_argument("--no-fetch", action="store_true", help="only check the folder; use no network")
+    parser.add_argument(
+        "--checked", type=Path, metavar="FILE", help="finally write name and MD5 of every file to this file"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -30,7 +30,9 @@ FORMULA = ("=", "+", "-", "@")  # a spreadsheet would compute what begins so, an
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--titles", type=Path, required=True, metavar="CSV", help="the titles that were searched for")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="the table to write")
 
 

@@ -10,7 +10,7 @@ in   --truth and --predicted, each a file or a folder:
 out  precision, recall and F1 per video and pooled; per kind of transition; for probabilities a sweep over
      thresholds with the best F1. --json FILE has all of it, --mistakes FILE.csv every miss and false alarm
 
-A detected transition matches a labelled one when they are at most --tolerance frames apart; each is used once.
+A detected transition matches a labelled one if they are at most --tolerance frames apart. Each is matched once.
 Inclusive ends: [0, 58], [59, 138] is our 0,59 and 59,139.
 """
 
@@ -48,20 +48,32 @@ THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(1, 50))  # 0.02 to 0.
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=["shots"], help="what is evaluated")
+    parser.add_argument("what", choices=["shots"], help="what to evaluate")
     parser.add_argument("--truth", type=Path, required=True, metavar="PATH", help="labelled shots or transitions")
     parser.add_argument("--predicted", type=Path, required=True, metavar="PATH", help="detected shots or probabilities")
     parser.add_argument(
-        "--tolerance", type=float, default=TOLERANCE, metavar="FRAMES", help="distance that still matches (default: 2)"
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        metavar="FRAMES",
+        help="maximum distance of a match, in frames (default: 2)",
     )
     parser.add_argument(
-        "--threshold", type=float, default=0.5, metavar="P", help="of probabilities (default: 0.5, as shots.threshold)"
+        "--threshold",
+        type=float,
+        default=0.5,
+        metavar="P",
+        help="threshold for probabilities (default: 0.5, as shots.threshold)",
     )
-    parser.add_argument("--head", choices=HEADS, default=SINGLE, help="of probabilities (default: single)")
     parser.add_argument(
-        "--common", action="store_true", help="evaluate the videos that both have; otherwise a difference is an error"
+        "--head", choices=HEADS, default=SINGLE, help="head whose probabilities are read (default: single)"
     )
-    parser.add_argument("--fps", type=float, default=FPS, help="frame rate, for the times of mistakes (default: 24)")
+    parser.add_argument(
+        "--common",
+        action="store_true",
+        help="evaluate only videos that are in both; without it, a difference is an error",
+    )
+    parser.add_argument("--fps", type=float, default=FPS, help="frame rate, to give times of mistakes (default: 24)")
     parser.add_argument("--mistakes", type=Path, metavar="FILE.csv", help="write every miss and false alarm here")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
 

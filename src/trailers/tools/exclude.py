@@ -1,4 +1,4 @@
-"""List the trailers that flags leave out of training and tests.
+"""List the trailers that quality flags exclude from training and test.
 
 in   the ledgers of the stage quality; results/quality/duplicates.csv
 out  results/quality/excluded.csv: trailer, flag, reason; one row per flag
@@ -22,13 +22,24 @@ log = logging.getLogger(__name__)
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER", help="of the stage quality; or their folder"
+        "--ledgers",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="LEDGER",
+        help="ledgers of the stage quality, or their folder",
     )
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the trailers, for a folder")
-    parser.add_argument("--duplicates", type=Path, required=True, metavar="CSV", help="of the stage duplicates")
-    parser.add_argument("--flags", nargs="+", choices=EXCLUDABLE, required=True, help="what leaves a trailer out")
-    parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="the trailers that are left out")
+    parser.add_argument(
+        "--duplicates",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="duplicates.csv duplicates.csv of the stage duplicates",
+    )
+    parser.add_argument("--flags", nargs="+", choices=EXCLUDABLE, required=True, help="flags that exclude a trailer")
+    parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="the excluded trailers")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
-"""Write the embeddings of one clip strategy and one backbone for others to read.
+"""Write the embeddings of one clip strategy and one backbone for other programs.
 
-in   results/embed/{clips}/{backbone}/*.h5            those of the manifest, in its order; or, where there are none,
+in   results/embed/{clips}/{backbone}/*.h5            those of the manifest, in its order; if there are none,
      results/pack/study/{clips}/{backbone}.h5         an imported pack; or the pack that --pack names
 out  OUTPUT.zarr    the layout of the published Trailers12k embeddings: z[trailer] (clips, F), z.attrs["num_features"]
      OUTPUT.h5      one packed file, as the stage pack writes it for training
@@ -48,16 +48,20 @@ class Source:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=ClipStrategy.parse, help="clip strategy, such as shot24")
     parser.add_argument("--backbone", help="name of the backbone")
-    parser.add_argument("--pack", type=Path, metavar="FILE", help="in place of --clips and --backbone: any packed file")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument("--pack", type=Path, metavar="FILE", help="any packed file, instead of --clips and --backbone")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
     parser.add_argument(
         "--manifest", type=Path, metavar="CSV",
-        help="export its trailers, in its order (that of config.yaml, if it is there)",
+        help="manifest whose trailers are exported, in its order (default: that of config.yaml, if it exists)",
     )  # fmt: skip
-    parser.add_argument("--all", action="store_true", help="also trailers that no manifest names, by their ids")
-    parser.add_argument("--output", type=Path, required=True, help="what to write: a path that ends in .zarr or .h5")
     parser.add_argument(
-        "--half", action="store_true", help="float16 instead of float32 in .zarr: half the size, rounded"
+        "--all", action="store_true", help="all trailers, also those that no manifest names, sorted by ID"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="path to write, ending in .zarr or .h5")
+    parser.add_argument(
+        "--half", action="store_true", help="float16 instead of float32 in .zarr: half the size, rounded values"
     )
 
 

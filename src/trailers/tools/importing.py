@@ -1,10 +1,10 @@
-"""Read embeddings as published with Trailers12k (Zenodo 5716410) into the classifier's path.
+"""Import embeddings as published with Trailers12k (Zenodo record 5716410) for the classifier.
 
 in   STORE.zarr or STORE.zarr.tar.gz              z[trailer] (clips, F), z.attrs["num_features"]
-out  results/pack/study/{clips}/{backbone}.h5     one packed file, what the stage classify takes as --packs
+out  results/pack/study/{clips}/{backbone}.h5     one packed file, as the stage classify reads it
 
-The six published archives are known by their names, so that --clips and --backbone may be left out.
-A store that lacks chunks, arrays, or trailers of the manifest is refused, with how much of it is there.
+The six published archives are recognised by their names, and then need neither --clips nor --backbone.
+A store that lacks chunks, arrays, or trailers of the manifest is refused, with the numbers expected and found.
 """
 
 from __future__ import annotations
@@ -34,14 +34,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "store", type=Path, help="a zarr store or its .tar.gz, such as trailers_ik_swin_fps24_fpc24.zarr.tar.gz"
     )
     parser.add_argument(
-        "--clips", type=ClipStrategy.parse, help="how its clips were cut (default: the known, or shot24)"
+        "--clips", type=ClipStrategy.parse, help="clip strategy (default: known from the name, or shot24)"
     )
-    parser.add_argument("--backbone", help="the backbone that made it, such as swin3d_t (default: known)")
-    parser.add_argument("--manifest", type=Path, help="take only its trailers, in its order; all of them must be there")
-    parser.add_argument("--partial", action="store_true", help="go on without trailers that the store does not hold")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument("--backbone", help="backbone, such as swin3d_t (default: known from the name)")
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        help="import only the trailers of this manifest, in its order; all must be in the store",
+    )
+    parser.add_argument("--partial", action="store_true", help="accept that trailers of the manifest are missing")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
     parser.add_argument("--output", type=Path, help="what to write (results/pack/study/{clips}/{backbone}.h5)")
-    parser.add_argument("--force", action="store_true", help="replace a pack that is there")
+    parser.add_argument("--force", action="store_true", help="replace an existing pack")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,16 +1,16 @@
 """Run a command with a GPU of its own: python -m trailers lease -- COMMAND ...
 
-Snakemake's `--resources gpu=4` counts GPUs but names none, so every job would land on the first
+Snakemake's `--resources gpu=4` counts GPUs but names none, so that every job would use the first one
 (snakemake#281). A lease is a lock file per device in a folder that all users of this host share. The
-command replaces this process and inherits the lock, which so lives exactly as long as the command, also
-through `kill -9`. Passed over are devices on which another process computes, and for some minutes those
-that failed.
+command replaces this process and inherits the lock, which therefore lasts exactly as long as the command, even
+after `kill -9`. Devices on which another process computes are skipped, and so are, for some minutes, devices that
+failed.
 
-in   CUDA_VISIBLE_DEVICES, else what nvidia-smi lists
+in   CUDA_VISIBLE_DEVICES, or else the devices that nvidia-smi lists
 out  CUDA_VISIBLE_DEVICES of the command: the UUIDs of its devices
 
-A SLURM job that sees no more devices than it asks for has them to itself already. Where there is no
-driver the command runs on the CPU; where there is one that gives no GPU, it does not run.
+A SLURM job that sees only the devices it asked for needs no lease. Without a driver the command runs on the CPU.
+If there is a driver but no usable GPU, the command does not run.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ log = logging.getLogger(__name__)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--gpus", type=int, default=1, metavar="N", help="GPUs the command uses; 0 hides all (1)")
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run, with its arguments")
+    parser.add_argument(
+        "--gpus", type=int, default=1, metavar="N", help="number of GPUs of the command; 0 hides all (1)"
+    )
+    parser.add_argument(
+        "words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="command to run, with its arguments"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,11 +1,11 @@
-"""Tell the genres of new trailers with a trained experiment, and the clips that tell most.
+"""Predict the genres of new trailers with a trained experiment, and show the clips that contribute most.
 
 in   videos, links or YouTube ids
-     results/classify/{experiment}/split{N}/weights.pt; it may come from a stranger: of the backbones it names, only
-     those of libraries run, and files of the user's own that config.yaml or --own-backbones names
-out  to the screen, and with --json to a file: the probability of each genre, and for the probable ones the most
-     telling clips
-     results/predict/: everything that the stages make on the way; asked again, nothing is made twice
+     results/classify/{experiment}/split{N}/weights.pt; it may come from others: of the backbones it names,
+     only those of libraries run, and your own files if config.yaml or --own-backbones names them
+out  to the screen, and with --json to a file: the probability of each genre, and for probable genres the clips
+     that contribute most
+     results/predict/: all intermediate products, reused by the next call
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--own-backbones", nargs="+", default=[], metavar="FILE.py:ROW",
         help="files of your own that the experiment may run as backbones, beside those that config.yaml names",
     )  # fmt: skip
-    parser.add_argument("--clips", type=int, default=3, help="how many telling clips to show for a genre (default 3)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
+    parser.add_argument("--clips", type=int, default=3, help="number of clips to show per genre (default 3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything to this file")
     parser.add_argument(
-        "--results", type=Path, default=Path("results/predict"), metavar="FOLDER", help="work goes there"
+        "--results", type=Path, default=Path("results/predict"), metavar="FOLDER", help="folder of all products"
     )
 
 

@@ -1,11 +1,11 @@
-"""Ask for another try of what did not work; the next `snakemake` run makes it.
+"""Mark trailers that failed for another attempt by the next `snakemake` run.
 
 in   the ledgers of all stages
-out  results/attempts/...: one attempt more for each shard with something to try again
-     with --dead: receipts of what could not be had are removed, so that its links are asked again
+out  results/attempts/...: the number of attempts, raised for each shard with something to try again
+     with --dead: receipts of dead trailers are removed, so that their links are tried again
 
-What failed is tried again by the next run anyway. This is for what counts as dead, and for a second
-run of failures without a change.
+The next run tries failed trailers again anyway. Use this command for dead trailers, or to repeat failures although
+nothing has changed.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ def forget(layout: Layout, key: registry.Key, trailers: Sequence[str]) -> None:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dead", action="store_true", help="also what is removed, private, no video")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument("--dead", action="store_true", help="also trailers that are removed, private or not a video")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

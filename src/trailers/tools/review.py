@@ -1,14 +1,14 @@
-"""Look at the candidates of every title in a browser, and decide which video is the trailer (Sec. 3, step 4).
+"""Look at the candidates of every title in a browser, and choose the trailer (Sec. 3, step 4).
 
-in   titles.csv, results/search/{trailer}.json (`snakemake search`); videos and posters where they are downloaded
-out  --decisions decisions.csv: one row per key press, on the disk at once
+in   titles.csv, results/search/{trailer}.json (`snakemake search`); downloaded videos and posters, if any
+out  --decisions decisions.csv: one row per decision, written at once
 
-    trailers review                     the uncertain titles first; what anybody has decided is done
-    trailers review --second-pass 50    the same 50 of the decided titles for everybody, without the first verdicts
-    trailers review --agreement         Cohen's kappa of every two reviewers, and what they disagree on; serves nothing
+    trailers review                     uncertain titles first, without those that are decided
+    trailers review --second-pass 50    the same 50 decided titles for every reviewer, without the first verdicts
+    trailers review --agreement         print Cohen's kappa of every two reviewers and their disagreements; no page
 
-The page is served on this machine only, at an address that holds a random token. Several reviewers may work on one
-file at the same time. `trailers manifest --titles titles.csv --decisions decisions.csv` makes the manifest.
+The page is served on this machine only, at an address with a random token. Several reviewers may share one file at
+the same time. `trailers manifest --titles titles.csv --decisions decisions.csv` makes the manifest.
 """
 
 from __future__ import annotations
@@ -36,14 +36,20 @@ log = logging.getLogger(__name__)
 def add_flags(parser: argparse.ArgumentParser) -> None:
     titles = defaults("search").get("titles", "titles.csv")
     parser.add_argument("--titles", type=Path, default=Path(titles), metavar="CSV", help=f"the titles ({titles})")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
     parser.add_argument(
-        "--decisions", type=Path, default=Path("decisions.csv"), metavar="CSV", help="added to (%(default)s)"
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
+    parser.add_argument(
+        "--decisions",
+        type=Path,
+        default=Path("decisions.csv"),
+        metavar="CSV",
+        help="decisions are appended to it (%(default)s)",
     )
     parser.add_argument("--as", dest="who", metavar="NAME", help="the reviewer (default: the user of this machine)")
-    parser.add_argument("--second-pass", type=int, metavar="N", help="review a sample of N decided titles once more")
-    parser.add_argument("--agreement", action="store_true", help="say how far reviewers agree, and end")
-    parser.add_argument("--port", type=int, default=0, help="of this machine (default: a free one)")
+    parser.add_argument("--second-pass", type=int, metavar="N", help="review a sample of N decided titles again")
+    parser.add_argument("--agreement", action="store_true", help="print how far reviewers agree, and exit")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")
 
 

@@ -1,10 +1,10 @@
-"""Make three splits whose subsets have the genres, and the pairs of genres, of the whole set (Sec. 3).
+"""Make three splits whose subsets have the same shares of genres, and of pairs of genres, as the whole set (Sec. 3).
 
 in   a manifest with genres
-out  the same manifest with split0, split1 and split2: 70 % train, 10 % validation, 20 % test; trailers that
-     share a video share their subsets, with --group-duplicates copies too; those without genres are in none
-     to the screen, and with --report as JSON: how far the subsets are from the whole set, beside random
-     splits and the splits that the manifest had before
+out  the same manifest with split0, split1 and split2: 70 % train, 10 % validation, 20 % test; trailers with
+     the same video (with --group-duplicates also copies) are in one subset, trailers without genres in none
+     to the screen, and with --report as JSON: how far the subsets deviate from the whole set, compared with random
+     splits and with the previous splits of the manifest
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--group-duplicates", type=Path, metavar="CSV",
-        help="results/quality/duplicates.csv: trailers that are copies of each other share their subsets",
+        help="results/quality/duplicates.csv: keep copies of one trailer in the same subset",
     )  # fmt: skip
-    parser.add_argument("--report", type=Path, metavar="JSON", help="write the comparison there too")
+    parser.add_argument("--report", type=Path, metavar="JSON", help="also write the comparison to this file")
 
 
 def run(arguments: argparse.Namespace) -> None:

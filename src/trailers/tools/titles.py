@@ -1,10 +1,10 @@
-"""Choose movie titles from IMDb's published tables (Sec. 3, steps 1 and 3): the start of a data set of one's own.
+"""Choose movie titles from IMDb's published tables (Sec. 3, steps 1 and 3): the start of your own data set.
 
-in   {imdb}/title.basics.tsv.gz, {imdb}/title.ratings.tsv.gz     as IMDb publishes them, packed or not
+in   {imdb}/title.basics.tsv.gz, {imdb}/title.ratings.tsv.gz     as IMDb publishes them, compressed or not
 out  titles.csv     id,title,original_title,year,rating,votes,genres,runtime_min; best rated first
 
 IMDb offers these files for personal and non-commercial use (https://developer.imdb.com/non-commercial-datasets/);
-what is made from them is bound by the same terms. Both files are read as streams: 11 million rows need little memory.
+the same terms apply to tables made from them. Both files are streamed, so that 11 million rows need little memory.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ REMEDY = "Fetch it from IMDb again."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--imdb", type=Path, required=True, metavar="FOLDER", help="where IMDb's two files are")
+    parser.add_argument("--imdb", type=Path, required=True, metavar="FOLDER", help="folder of IMDb's two files")
     parser.add_argument("--output", type=Path, default=Path("titles.csv"), metavar="CSV", help="(titles.csv)")
     parser.add_argument("--types", nargs="+", default=["movie"], metavar="TYPE", help="IMDb's title types (movie)")
     parser.add_argument("--from-year", type=int, metavar="YEAR", help="first year (default: no limit)")
     parser.add_argument("--to-year", type=int, metavar="YEAR", help="last year (default: no limit)")
-    parser.add_argument("--min-votes", type=int, default=1000, metavar="N", help="least number of votes (1000)")
-    parser.add_argument("--most", type=int, default=12_000, metavar="N", help="largest number of titles (12000)")
+    parser.add_argument("--min-votes", type=int, default=1000, metavar="N", help="minimum number of votes (1000)")
+    parser.add_argument("--most", type=int, default=12_000, metavar="N", help="maximum number of titles (12000)")
     parser.add_argument(
         "--genres",
         nargs="+",
         default=list(GENRES),
         metavar="GENRE",
-        help="titles with none are left out (the paper's ten)",
+        help="titles without any of these are left out (the paper's ten)",
     )
-    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,11 +1,11 @@
-"""Fetch and check weights, once, where there is a network; compute nodes then need none.
+"""Fetch and check weights once, on a machine with a network; compute nodes then need none.
 
-in   the rows' links
+in   the links of the backbones
 out  {weights_dir}/{file}              as published, or the folder of a repository
      {weights_dir}/{backbone}.json     its sha256, size and link, and the row of a library's model
 
-What is there and right is left alone; what is damaged is fetched again; what has no link is said
-where to get.
+Existing correct files are kept, and damaged ones are fetched again. For weights without a link, it says where to get
+them.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     names = section.get("backbones") or list(ROWS)
     parser.add_argument("--backbones", nargs="+", default=names, help=f"names ({' '.join(names)})")
     folder = section.get("weights_dir", "weights")
-    parser.add_argument("--weights-dir", type=Path, default=Path(folder), help=f"where to put them ({folder})")
-    parser.add_argument("--check", action="store_true", help="read what is there; fetch nothing")
+    parser.add_argument("--weights-dir", type=Path, default=Path(folder), help=f"folder of the weights ({folder})")
+    parser.add_argument("--check", action="store_true", help="check existing files; fetch nothing")
 
 
 def run(arguments: argparse.Namespace) -> int:

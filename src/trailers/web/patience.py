@@ -18,19 +18,19 @@ COPY, REFERENCE = "copy", "reference"
 
 @dataclass(frozen=True)
 class Effort:
-    """what does not shape the receipt"""
+    """access and retries (do not change the receipt)"""
 
-    retries: int = setting("times a request is tried again")
-    backoff_s: float = setting("s before the first retry, twice as long before each further one")
-    max_wait_s: float = setting("s; a site that asks to wait longer is left for the next run")
-    sleep_s: float = setting("s between requests")
-    rate_limit_kbps: float | None = setting("KiB/s at most")
-    timeout_s: float = setting("s without an answer before a connection is given up")
-    deadline_s: float = setting("s a link may take in all, waits included")
-    max_size_mb: int = setting("MB at most; what is larger is not a trailer")
-    cookies: str | None = setting("cookies.txt of a browser that is logged in")
-    proxy: str | None = setting("such as socks5://127.0.0.1:1080")
-    local_files: str = setting("copy or reference: whether videos on this machine are copied or only named")
+    retries: int = setting("number of retries of a request")
+    backoff_s: float = setting("seconds before the first retry, doubled before each further one")
+    max_wait_s: float = setting("in seconds; if a site asks for a longer wait, its trailers are left for the next run")
+    sleep_s: float = setting("seconds between requests")
+    rate_limit_kbps: float | None = setting("maximum rate in KiB/s")
+    timeout_s: float = setting("seconds without an answer after which a connection is closed")
+    deadline_s: float = setting("maximum time per link in seconds, including waits")
+    max_size_mb: int = setting("maximum size of a video in MB; larger files are not trailers")
+    cookies: str | None = setting("cookies.txt exported from a browser that is logged in")
+    proxy: str | None = setting("proxy, such as socks5://127.0.0.1:1080")
+    local_files: str = setting("copy or reference: whether videos of this machine are copied or only referred to")
 
     def __post_init__(self) -> None:
         if self.local_files not in (COPY, REFERENCE):

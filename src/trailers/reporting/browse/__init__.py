@@ -1,12 +1,12 @@
-"""List all trailers in a page, and give the page of each what crosses trailers.
+"""Write the list of all trailers, and the data that their pages take from other trailers.
 
 in   the manifest, the ledgers of all stages, results/download/{trailer}.json
      results/embed/{clips}/{backbone}/{trailer}.h5 and results/classify/ of trained experiments, where there are any
 out  results/pages/index.html and index.js: the list of all trailers
-     results/pages/data/{trailer}.js: title, genres, neighbours, what every stage did, what experiments say
+     results/pages/data/{trailer}.js: title, genres, neighbours, results of every stage, predictions
 
-Files whose content is the same are left alone, and what an experiment says of a trailer is asked anew only where its
-weights or the trailer's vectors are others than before.
+Files whose content is the same are not written again. Predictions are computed again only where the weights of the
+experiment or the vectors of the trailer have changed.
 """
 
 from __future__ import annotations
@@ -70,16 +70,26 @@ class Study:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the study's trailers")
     parser.add_argument(
-        "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER", help="of all stages; files, or folders of them"
+        "--ledgers",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="LEDGER",
+        help="ledgers of all stages: files, or folders of them",
     )
-    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders, such as s100")
+    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders to read, such as s100")
     parser.add_argument(
         "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="metrics.json of trained experiments"
     )
     parser.add_argument(
-        "--near", nargs=2, metavar=("CLIPS", "BACKBONE"), help="whose vectors tell the nearest trailers"
+        "--near",
+        nargs=2,
+        metavar=("CLIPS", "BACKBONE"),
+        help="clip strategy and backbone whose mean vectors give the nearest trailers",
     )
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="HTML", help="the page of all trailers")
 
 

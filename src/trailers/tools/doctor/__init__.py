@@ -1,9 +1,9 @@
-"""Look whether this machine has all that a run needs: one line each, ok, warn or bad.
+"""Check that this machine has everything a run needs: one line per check, marked ok, warn or bad.
 
 in   config.yaml, its manifest, the weights, the programs and libraries of the environment
-out  lines on the screen; exit status 1 when something is bad
+out  lines on the screen; exit status 1 if a check is bad
 
-warn is what a run can do without or what may stop it later; bad is what stops it.
+warn: a run works without it, or may stop later. bad: a run cannot work.
 """
 
 from __future__ import annotations
@@ -43,12 +43,17 @@ def subject_of(check: Callable[[Place], Iterator[Finding]]) -> str:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--manifest", type=Path, metavar="CSV", help="trailers to make room for (config.yaml: manifest)"
+        "--manifest",
+        type=Path,
+        metavar="CSV",
+        help="trailers for which disk space is estimated (config.yaml: manifest)",
     )
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products will live"
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
     )
-    parser.add_argument("--gpu", action="store_true", help="compute on the GPU too, about a minute: exactness, leases")
+    parser.add_argument(
+        "--gpu", action="store_true", help="also test exactness and leases on the GPU; takes about a minute"
+    )
 
 
 def totals(levels: Sequence[str]) -> str:

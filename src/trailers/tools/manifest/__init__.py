@@ -1,15 +1,15 @@
-"""Write a manifest: from videos, links, the published Trailers12k files, or titles that were searched and reviewed.
+"""Write a manifest: from videos, links, the published Trailers12k files, or reviewed search results.
 
 in   --folder FOLDER                       videos; ids are their names
      --links FILE                          one link per line, or a table with a column url (or link, youtube, ...)
      --trailers12k mtgc.csv --metadata F   labels and splits, with the record's metadata.json for the links
      --trailers12k mtgc.csv --links FILE   the same, with a table of links: columns trailer (or imdb, id, ...) and url
-     --titles titles.csv --decisions F     what reviewers accepted (`trailers review`), marked as verified, with splits
-     --titles titles.csv                   the best candidates of `snakemake search`, which nobody has seen, with splits
-out  --output manifest.csv                 what config.yaml's manifest names
+     --titles titles.csv --decisions F     links accepted in `trailers review`, marked as verified, with splits
+     --titles titles.csv                   the best candidates of `snakemake search`, not reviewed, with splits
+out  --output manifest.csv                 the manifest that config.yaml names
 
-A manifest that is there is kept. --update adds what is new behind its rows, which stay as they are; --force
-writes over it, and says what is lost. A title without a link is left out, and counted by genre and split.
+An existing manifest is kept. --update appends new rows and leaves the others as they are; --force overwrites it and
+says what is lost. Titles without a link are left out, and counted by genre and split.
 """
 
 from __future__ import annotations
@@ -52,45 +52,47 @@ def missing_links(trailers: Sequence[Trailer]) -> list[str]:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, metavar="FOLDER", help="a folder of videos")
-    parser.add_argument("--links", type=Path, metavar="FILE", help="links: lines, or a CSV")
+    parser.add_argument("--links", type=Path, metavar="FILE", help="links: one per line, or a CSV")
     parser.add_argument("--trailers12k", type=Path, metavar="CSV", help="the published mtgc.csv")
     parser.add_argument("--titles", type=Path, metavar="CSV", help="titles whose trailers were searched for")
-    parser.add_argument("--decisions", type=Path, metavar="CSV", help="what reviewers decided, with --titles")
+    parser.add_argument("--decisions", type=Path, metavar="CSV", help="decisions of the reviewers, with --titles")
     searched = parser.add_argument_group("with --titles")
-    searched.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where searches are")
     searched.add_argument(
-        "--unreviewed", action="store_true", help="with --decisions: also the best candidates of titles not decided yet"
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of the searches"
+    )
+    searched.add_argument(
+        "--unreviewed",
+        action="store_true",
+        help="with --decisions: also take the best candidate of titles without a decision",
     )
     searched.add_argument(
         "--min-score",
         type=float,
         default=50.0,
         metavar="POINTS",
-        help="of a candidate that is taken without a review (%(default)g)",
+        help="minimum score of a candidate that nobody has reviewed (%(default)g)",
     )
     searched.add_argument(
         "--alternatives",
         type=int,
         default=2,
         metavar="N",
-        help="further candidates, tried where the best one is gone (%(default)s)",
+        help="number of further candidates, used if the best one is gone (%(default)s)",
     )
-    searched.add_argument("--seed", type=int, default=0, help="of the splits (%(default)s)")
+    searched.add_argument("--seed", type=int, default=0, help="seed of the splits (%(default)s)")
     parser.add_argument("--metadata", type=Path, metavar="JSON", help="the published metadata.json, with --trailers12k")
     parser.add_argument(
         "--output", type=Path, default=Path("manifest.csv"), metavar="CSV", help="the manifest to write"
     )
     parser.add_argument(
         "--without-links", action="store_true",
-        help="write the titles of --trailers12k that have no link too, to train on published embeddings",
+        help="keep titles of --trailers12k without a link, to train on published embeddings",
     )  # fmt: skip
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument(
-        "--update", action="store_true", help="add what is new to the manifest that is there, and change nothing in it"
+        "--update", action="store_true", help="append new trailers to the existing manifest; change nothing else"
     )
-    existing.add_argument(
-        "--force", action="store_true", help="write over a manifest that is there; what is lost is said"
-    )
+    existing.add_argument("--force", action="store_true", help="overwrite an existing manifest; says what is lost")
 
 
 def run(arguments: argparse.Namespace) -> None:

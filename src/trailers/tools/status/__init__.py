@@ -1,15 +1,15 @@
-"""Tell how far a run is: for each stage what is done, what is not, how fast it goes and how long it will take.
+"""Show the progress of a run: for each stage what is done, what is not, its rate and the time left.
 
-in   the manifest, the ledgers, names, sizes and times of the products; nothing is opened but ledgers
-out  a table on the screen; jobs may run meanwhile. Exit status 1 where a stage is through without one trailer
+in   the manifest, the ledgers, names, sizes and times of the products; only ledgers are opened
+out  a table on the screen; jobs may run meanwhile. Exit status 1 if a stage is finished without a single trailer
 
     ok       in a ledger, with its product         waiting  in no ledger yet
     dead     permanent: removed, private, no video made     of those waiting: the product is there, its shard at work
     failed   transient: the next run tries again   a minute products of the last ten minutes
     skipped  the stage before was not ok           left     waiting that is not made, at that rate
 
-Below it: the time left of the whole run, disk, jobs that failed and why, what many trailers share, and every reason
-with its count. `--list dead --csv` names the trailers.
+Below the table: time left of the whole run, disk, failed jobs with their errors, problems shared by many trailers,
+and every reason with its count. `--list dead --csv` names the trailers.
 """
 
 from __future__ import annotations
@@ -148,17 +148,15 @@ def known_posters(manifest: Path) -> list[str] | None:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--manifest", type=Path, metavar="CSV", help="manifest of the trailers (config.yaml: manifest)")
     parser.add_argument(
-        "--manifest", type=Path, metavar="CSV", help="whose trailers are counted (config.yaml: manifest)"
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
     )
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
     parser.add_argument(
-        "--list", choices=LISTED, metavar="STATUS", help=f"name the trailers instead: {', '.join(LISTED)}"
+        "--list", choices=LISTED, metavar="STATUS", help=f"list trailers of this status instead: {', '.join(LISTED)}"
     )
     parser.add_argument("--csv", action="store_true", help=f"with --list: a table of {', '.join(COLUMNS)}")
-    parser.add_argument(
-        "--every-s", type=float, metavar="S", help="show it again every so many seconds, until interrupted"
-    )
+    parser.add_argument("--every-s", type=float, metavar="S", help="repeat every S seconds until interrupted")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,13 +1,13 @@
-"""The way back from one vector: its frames, their source, its weights and settings, compared with what is on disk.
+"""Trace one vector back to its frames, their source, its weights and settings, and compare these with the disk.
 
-in   results/embed/{clips}/{backbone}/{trailer}.h5, and what is there of the trailer's other products
+in   results/embed/{clips}/{backbone}/{trailer}.h5, and the trailer's other products, as far as they exist
 out  to the screen; with --show a picture of the frames that the network saw
 
     trailers trace results/embed/shot24/resnet50/tt0133093.h5 --clip 7
     trailers trace tt0133093 shot24 resnet50 --clip 7 --verify
 
---verify embeds the clip again and ends with status 1 where the vector differs by more than a reduced precision may.
-A backbone in a file of your own is run only if config.yaml or --own-backbones names it.
+--verify embeds the clip again; exit status 1 if the vector differs by more than reduced precision allows.
+A backbone in a file of your own runs only if config.yaml or --own-backbones names it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show", type=Path, metavar="OUT.png", help="draw the frames that the network saw")
     parser.add_argument("--verify", action="store_true", help="embed the clip again and compare")
     parser.add_argument(
-        "--own-backbones", nargs="+", default=[], metavar="FILE.py:ROW", help="files of your own that may be run"
+        "--own-backbones",
+        nargs="+",
+        default=[],
+        metavar="FILE.py:ROW",
+        help="files of your own that may run as backbones",
     )
 
 

@@ -1,16 +1,15 @@
-"""Check every product on disk; with --repair, remove exactly what is wrong.
+"""Check every product on disk; with --repair, remove exactly the wrong ones.
 
 in   everything below results/
-out  one line per problem; exit status 1 when there is one
+out  one line per problem; exit status 1 if there is any
 
-Each stage checks its own products: whether they are whole and checksums are right, whether they were
-made from what the stage before has now. Besides, each must be what its ledger says; killed jobs may
-have left temporary files, and times may lie in the future. A file that crashes the library that
-reads it is a problem like any other: reading happens in a child process.
+Each stage checks that its products are whole, that their checksums are right, and that they were made from the
+current products of the previous stage. Every product must also match its ledger. Temporary files that killed jobs left
+and times in the future are listed too. Files are read in a child process, so that one which crashes its library is
+a problem like any other.
 
-A product that was removed is made again by the next `snakemake` run: --repair also counts one more
-attempt for its shard, which makes Snakemake look at it. Nothing is removed that this project did not
-make, and links are not followed.
+The next `snakemake` run makes removed products again: --repair also raises the number of attempts of their shards,
+which makes Snakemake rerun them. Files that this project did not make are never removed, and links are not followed.
 """
 
 from __future__ import annotations
@@ -53,17 +52,17 @@ def find_all(layout: Layout, claims: Claims, wanted: Sequence[str], *, deep: boo
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="where products live")
     parser.add_argument(
-        "--stages", nargs="+", choices=folders(), default=folders(), help="only these; all if not given"
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
     )
-    parser.add_argument("--deep", action="store_true", help="also read all videos whole and compare their sha256")
     parser.add_argument(
-        "--repair", action="store_true", help="remove what is wrong, so that the next run makes it again"
+        "--stages", nargs="+", choices=folders(), default=folders(), help="check only these stages (default: all)"
     )
+    parser.add_argument("--deep", action="store_true", help="also read all videos completely and compare their sha256")
+    parser.add_argument("--repair", action="store_true", help="remove wrong products; the next run makes them again")
     parser.add_argument(
         "--older-s", type=float, default=LEFTOVER_S, metavar="S",
-        help="age of temporary files that count as left over (%(default)s); younger ones may be another host's at work",
+        help="age of temporary files that count as left over (%(default)s); younger ones may be in use",
     )  # fmt: skip
 
 
