@@ -7,10 +7,12 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from trailers import __version__
-from trailers.errors import MACHINE, TrailerError
+from trailers.errors import TrailerError
 from trailers.machine.terminal import tell
+from trailers.machine.trouble import systemic
 from trailers.stages import registry
 from trailers.store import failures
 
@@ -91,9 +93,11 @@ def main(words: Sequence[str] | None = None) -> int:
     except TrailerError as problem:
         return fail(arguments, str(problem))
     except OSError as problem:
-        if problem.errno not in MACHINE:
+        folders = [getattr(arguments, name, None) for name in ("output", "results")]
+        found = systemic(problem, *(folder for folder in folders if isinstance(folder, Path)))
+        if found is None:
             raise
-        return fail(arguments, f"{problem}. Fix that and run again; what is made stays.")
+        return fail(arguments, str(found))
     except KeyboardInterrupt:
         print("error: interrupted; what is made stays, run the same command again.", file=sys.stderr)
         return 130

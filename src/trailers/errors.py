@@ -6,7 +6,7 @@ A TrailerError prints without a traceback; a programmer's mistake is a ValueErro
 import errno
 
 # OSErrors that are the machine's trouble, not a trailer's: every other trailer would fail the same way.
-MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE})
+MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENFILE})
 
 
 class TrailerError(Exception):

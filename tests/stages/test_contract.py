@@ -7,6 +7,7 @@ line to CASES.
 from __future__ import annotations
 
 import argparse
+import errno
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ import pytest
 from PIL import Image
 
 from trailers.config import defaults
-from trailers.errors import TrailerError, VideoError
+from trailers.errors import SystemicError, TrailerError, VideoError
 from trailers.machine.survival import Died, survive
 from trailers.settings import from_section
 from trailers.stages import registry, shard
@@ -384,3 +385,21 @@ def test_a_stage_on_disk_needs_no_settings(house, entry):
     assert stage.read("one").status == OK
     assert list(stage.problems("one", deep=True)) == []
     assert stage.products("one")[-1].name == f"one{stage.suffix()}"
+
+
+@every_stage
+def test_a_full_disk_stops_the_job_and_the_folder_is_named(house, entry, monkeypatch):
+    for path in house.on_disk(entry).products("one"):
+        path.unlink()
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trailers.store.atomic.sync", full)
+        patch.setattr("trailers.web.shelf.sync", full)
+        with pytest.raises(SystemicError) as told:
+            house.run(entry)
+    assert told.value.where == str(house.on_disk(entry).products("one")[-1].parent)
+    assert told.value.what == "the disk of this folder is full"
+    assert {row.status for row in house.run(entry).values()} == {OK}

@@ -131,7 +131,7 @@ def test_a_full_disk_stops_the_job_at_once(run):
     def make(trailer):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(SystemicError, match="No space left on device"):
+    with pytest.raises(SystemicError, match="the disk of this folder is full"):
         run().attempt("a", make)
 
 

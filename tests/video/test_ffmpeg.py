@@ -1,5 +1,6 @@
 """ffmpeg that hangs, dies or talks."""
 
+import errno
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from trailers.video import Log, ffmpeg_path, running
 
 def run_instead(command, log=None, stall_s=20.0):
     log = log or Log()
-    with running(command, Path("v.mp4"), log, stall_s) as portions:
+    with running(command, Path("v.mp4"), log, stall_s, target=Path("w.mp4")) as portions:
         return sum(len(portion) for portion in portions), log
 
 
@@ -34,14 +35,20 @@ def test_an_ffmpeg_that_is_killed_may_be_tried_again():
     assert not problem.value.dead
 
 
-def test_a_full_disk_is_not_the_videos_fault():
-    with pytest.raises(OSError, match="No space left on device"):
-        run_instead(["sh", "-c", "echo '[mp4 @ 0x1] [error] write: No space left on device' >&2; exit 1"])
-
-
-def test_a_quota_that_is_used_up_is_not_the_videos_fault():
-    with pytest.raises(OSError, match="uota exceeded"):
-        run_instead(["sh", "-c", "echo '[mp4 @ 0x1] [error] write: Disk quota exceeded' >&2; exit 1"])
+@pytest.mark.parametrize(
+    ("end", "number"),
+    [
+        ("echo '[mp4 @ 0x1] [error] write: No space left on device' >&2; exit 1", errno.ENOSPC),
+        ("echo '[mp4 @ 0x1] [error] write: Disk quota exceeded' >&2; exit 1", errno.EDQUOT),
+        ("echo '[out#0] [error] Error opening output file:w.mp4: Read-only file system' >&2; exit 1", errno.EROFS),
+        ("echo '[out#0] [error] File too large' >&2; echo '[error] Conversion failed!' >&2; exit 1", errno.EFBIG),
+        ("kill -XFSZ $$", errno.EFBIG),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_not_the_videos_fault_and_what_was_written_is_named(end, number):
+    with pytest.raises(OSError, match=r"w\.mp4") as problem:
+        run_instead(["sh", "-c", end])
+    assert (problem.value.errno, problem.value.filename) == (number, "w.mp4")
 
 
 def test_a_folder_that_went_is_not_the_videos_fault():

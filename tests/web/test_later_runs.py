@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from hashlib import sha256
 import pytest
 
 from server import Page, Server
-from web_lab import make_video, until
+from trailers.errors import SystemicError
+from web_lab import make_video, playlist, until
 
 
 def test_what_is_settled_is_not_asked_again(work, video):
@@ -125,3 +127,25 @@ def test_two_jobs_for_one_trailer_ask_once(work, video):
         assert [job.wait(timeout=60) for job in jobs] == [0, 0]
         assert len(server.asked("/cat.mp4")) == 2  # one look, one download
     assert work.files() == ["download/a.json", "download/a.mp4"]
+
+
+@pytest.fixture
+def small_disk():
+    """Files may not grow beyond 100 kB; the system refuses more as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("is_playlist", [False, True])
+def test_a_download_that_a_disk_refused_names_the_folder_and_is_whole_later(work, big, small_disk, is_playlist):
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts"), "/0.ts": Page(big[:60_000]), "/1.ts": Page(big[60_000:])}
+    with Server({"/cat.mp4": Page(big), **pages}) as server:
+        link = server.link("/cat.m3u8" if is_playlist else "/cat.mp4")
+        with pytest.raises(SystemicError, match="became larger than the system allows") as told:
+            work.one(link)
+        assert told.value.where == str(work.results / "download" / ".partial" / "a")
+        small_disk()
+        assert work.one(link).status == "ok"
+    assert (work.results / "download" / "a.mp4").read_bytes() == big

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trailers.domain import is_safe_id
-from trailers.errors import MACHINE, ConfigError, DownloadError, StoreError, SystemicError, TrailerError
+from trailers.errors import ConfigError, DownloadError, StoreError, SystemicError, TrailerError
 from trailers.machine import watchdog
 from trailers.machine.progress import Progress
+from trailers.machine.trouble import systemic
 from trailers.stages.currency import bump, differences, withdraw
 from trailers.stages.currency import read_attempts as read_attempts
 from trailers.stages.stage import Stage, deadly_files
@@ -199,10 +200,10 @@ class ShardRun:
         """Record that ``trailer`` came to nothing; raises what would hit every other trailer too."""
         if isinstance(problem, SystemicError):
             raise problem
-        if isinstance(problem, OSError) and problem.errno in MACHINE:
-            raise SystemicError(
-                f"{self.stage}: {trailer}: {problem}. Fix that and run again; what is made stays."
-            ) from problem
+        found = systemic(problem, self.layout.root) if isinstance(problem, OSError) else None
+        if found is not None:
+            log.info("%s: %s: %s", self.stage, trailer, problem)
+            raise found from problem
         if self.ledger is None:
             raise problem
         if not isinstance(problem, TrailerError):

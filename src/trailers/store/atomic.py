@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trailers.errors import StoreError
+from trailers.errors import MACHINE, StoreError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -26,6 +26,9 @@ def atomic(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix, since ffmpeg and others choose the format by it. Two
     writers of one path do not meet: each has its own temporary file, and the later rename wins.
+
+    Raises:
+        OSError: it could not be written; of a full disk and the like with ``path`` as its file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
@@ -34,6 +37,12 @@ def atomic(path: Path) -> Iterator[Path]:
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)
+    except OSError as problem:
+        # A write to an open file names none, and nobody knows the temporary one.
+        names = (problem.filename, problem.filename2)
+        if problem.errno in MACHINE and (names == (None, None) or str(temporary) in map(str, names)):
+            raise OSError(problem.errno, problem.strerror, str(path)) from problem
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

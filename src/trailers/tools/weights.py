@@ -31,7 +31,7 @@ from trailers.backbones.rows import ROWS, described, find_row, recorded, row_val
 from trailers.backbones.weights import MEND, check_weights, lock_at, lock_path, posing_as, read_lock, weights_path
 from trailers.config import defaults
 from trailers.domain import folder_name
-from trailers.errors import WeightsError
+from trailers.errors import MACHINE, WeightsError
 from trailers.store.atomic import atomic, write_text
 
 log = logging.getLogger(__name__)
@@ -164,6 +164,8 @@ def fetch(row: Row, path: Path, *, pinned: str) -> str:
         try:
             return download(row, path, pinned)
         except (OSError, http.client.HTTPException) as problem:
+            if isinstance(problem, OSError) and problem.errno in MACHINE:
+                raise
             final = isinstance(problem, urllib.error.HTTPError) and problem.code < 500 and problem.code != 429
             if final or number == TRIES - 1:
                 raise WeightsError(

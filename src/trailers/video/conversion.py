@@ -65,7 +65,7 @@ def convert(
     )  # fmt: skip
     log = Log()
     frames = 0
-    with running(command, source, log, stall_s) as portions:
+    with running(command, source, log, stall_s, target=target) as portions:
         for portion in portions:
             frames += len(portion)
             refuse_too_long(source, frames / FPS, max_hours)

@@ -183,8 +183,18 @@ class Log:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], source: Path, log: Log, stall_s: float) -> Iterator[Iterator[np.ndarray]]:
-    """Run ffmpeg; gives its frames in portions, and on leaving waits for its good end."""
+def running(
+    command: Sequence[str], source: Path, log: Log, stall_s: float, *, target: Path
+) -> Iterator[Iterator[np.ndarray]]:
+    """Run ffmpeg; gives its frames in portions, and on leaving waits for its good end.
+
+    Args:
+        command: what to run.
+        source: what it reads, for messages.
+        log: takes what it says.
+        stall_s: without a frame, after which it is stopped.
+        target: what it writes, for messages.
+    """
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -199,7 +209,7 @@ def running(command: Sequence[str], source: Path, log: Log, stall_s: float) -> I
             if process.poll() is None:
                 process.kill()
             listener.join()
-    check_end(code, source, log)
+    check_end(code, source, log, target=target)
 
 
 def portions(pipe: IO[bytes], source: Path, stall_s: float) -> Iterator[np.ndarray]:
@@ -227,16 +237,24 @@ def hung(source: Path, stall_s: float) -> TrailerError:
 
 
 # The errors of a disk that takes no more, in the words of ffmpeg's C library.
-FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "uota exceeded"}
+FULL = {
+    errno.ENOSPC: "No space left on device",
+    errno.EDQUOT: "uota exceeded",
+    errno.EROFS: "Read-only file system",
+    errno.EFBIG: "File too large",
+}
 
 
-def check_end(code: int, source: Path, log: Log) -> None:
+def check_end(code: int, source: Path, log: Log, *, target: Path) -> None:
     """Raises the error that ffmpeg's exit status means."""
     if code == 0:
         return
     for number, words in FULL.items():
-        if words in log.last:
-            raise OSError(number, os.strerror(number), str(source))
+        if any(words in said for said in (*log.complaints, log.last)) or (number, code) == (
+            errno.EFBIG,
+            -signal.SIGXFSZ,
+        ):
+            raise OSError(number, os.strerror(number), str(target))
     if any("opening output" in words for words in log.complaints):
         raise TrailerError(
             f"{source}: ffmpeg found no place to write to{log.quoted()}. Run again.", reason="no place to write to"

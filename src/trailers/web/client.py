@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from trailers.errors import MACHINE
 from trailers.machine.watchdog import alive
 from trailers.store.atomic import refuse_links
 from trailers.web.cookies import read_cookies
@@ -79,7 +80,13 @@ class Client:
             LinkError: with the reason.
             OSError: this machine cannot write it.
         """
-        return self.persist(link, lambda: self.ask(link, folder, accept), lambda: bytes_in(folder))
+        try:
+            return self.persist(link, lambda: self.ask(link, folder, accept), lambda: bytes_in(folder))
+        except OSError as problem:
+            # yt-dlp's errors name a file of its own, or none.
+            if problem.errno in MACHINE:
+                raise OSError(problem.errno, problem.strerror, str(folder / "bytes")) from problem
+            raise
 
     def persist(self, link: str, ask: Callable[[], T], gained: Callable[[], int] = int) -> T:
         """What ``ask`` gives, asked again as often and for as long as ``effort`` allows.

@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from trailers.errors import StoreError
+from trailers.errors import MACHINE, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ def fetch(url: str, path: Path, *, md5: str, report: Callable[[int, int], None])
 
     Raises:
         StoreError: it cannot be fetched, or is another file than expected.
+        OSError: this machine cannot write it.
     """
     partial = path.with_name(path.name + PARTIAL)
     for number in range(TRIES):
@@ -62,6 +63,8 @@ def fetch(url: str, path: Path, *, md5: str, report: Callable[[int, int], None])
             receive(url, partial, report)
             break
         except (OSError, http.client.HTTPException) as problem:
+            if isinstance(problem, OSError) and problem.errno in MACHINE:
+                raise OSError(problem.errno, problem.strerror, str(partial)) from problem
             final = isinstance(problem, urllib.error.HTTPError) and problem.code < 500 and problem.code != 429
             if final or number == TRIES - 1:
                 remedy = f"Run it again to go on, or bring the file to {path}."

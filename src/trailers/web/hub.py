@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from trailers.errors import WeightsError
+from trailers.errors import MACHINE, WeightsError
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +133,8 @@ def told(repository: str) -> Iterator[None]:
     except (errors.HFValidationError, errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError) as problem:
         raise WeightsError(first_line(problem), where=where, remedy="Correct the name.") from None
     except (OSError, network_error) as problem:
+        if isinstance(problem, OSError) and problem.errno in MACHINE:
+            raise
         if getattr(getattr(problem, "response", None), "status_code", 0) in (401, 403):
             raise WeightsError(
                 "is not shown without a token that is valid for it", where=where, remedy="Correct HF_TOKEN, or set it."

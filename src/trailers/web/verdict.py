@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import errno
 import re
 import time
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from trailers.errors import MACHINE
 from trailers.store.ledger import one_line
 from trailers.web.reasons import REASONS, LinkError
 
@@ -50,7 +50,6 @@ STATUSES = {
 
 WORDS_LENGTH = 300
 ADDRESS_LENGTH = 120
-OWN_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE}  # this machine's, not the link's
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def explain(problem: Exception, tried: Try) -> LinkError:
     if tried.is_for_bytes or (words.startswith(BYTES_FAILED) and len(chain) == 1):
         chain += [error for error in causes(tried.heard) if all(error is not other for other in chain)]
     for error in chain:
-        if isinstance(error, OSError) and error.errno in OWN_TROUBLE:
+        if isinstance(error, OSError) and error.errno in MACHINE:
             raise error
     said = next((error for error in chain if isinstance(error, ExtractorError)), None)
     sentence = clean(said.orig_msg) if said is not None else words.replace(tried.link, "")

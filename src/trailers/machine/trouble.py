@@ -1,0 +1,75 @@
+"""What a disk that takes no more means for the user: which folder, and what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from trailers.errors import MACHINE, SystemicError
+
+STAYS = "and run again; what is made stays."
+# Errors of the system -> what is wrong with a folder, and what to do.
+DISK = {
+    errno.ENOSPC: ("the disk of this folder is full", f"Free some space on it {STAYS}"),
+    errno.EDQUOT: ("your quota on the disk of this folder is used up", f"Remove files of yours or raise it {STAYS}"),
+    errno.EROFS: ("this folder is on a disk that can only be read", f"Mount it for writing, or name another, {STAYS}"),
+    errno.EFBIG: (
+        "a file in this folder became larger than the system allows",
+        f"Look at `ulimit -f`, or take a file system for large files, {STAYS}",
+    ),
+}
+NO_INODES = "the disk of this folder has space, but no room for another file (inodes)"
+FILES = "too many files are open"
+
+
+def systemic(problem: OSError, *folders: Path) -> SystemicError | None:
+    """The error that tells ``problem``, where it is one of the machine; else None.
+
+    Args:
+        problem: raised on the way.
+        folders: where files were being written, for errors that name none.
+    """
+    if problem.errno not in MACHINE:
+        return None
+    if problem.errno not in DISK:
+        return SystemicError(FILES, remedy=f"Raise `ulimit -n` {STAYS}", reason=FILES)
+    what, remedy = DISK[problem.errno]
+    place = place_of(problem, folders)
+    if problem.errno == errno.ENOSPC and has_no_inodes(place):
+        what = NO_INODES
+        remedy = f"Remove files there {STAYS}"
+    return SystemicError(what, where=place, remedy=remedy, reason=what)
+
+
+def place_of(problem: OSError, folders: Sequence[Path]) -> Path:
+    """The folder whose disk refused to take more: of the file that was written, which comes last in an error."""
+    named = problem.filename2 or problem.filename
+    if isinstance(named, str | bytes):
+        return existing(Path(os.fsdecode(named)).absolute().parent)
+    # An open file that was written to has no name in its error. It is in one of ``folders``, or temporary.
+    return min((*map(existing, folders), Path(tempfile.gettempdir())), key=free_bytes)
+
+
+def existing(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    return next((place for place in (folder, *folder.parents) if place.is_dir()), folder)
+
+
+def free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
+
+
+def has_no_inodes(folder: Path) -> bool:
+    """Whether a disk counts files, as some do not, and can take no more of them."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_files > 0 and found.f_favail == 0

@@ -1,0 +1,106 @@
+"""A disk that takes no more is named, and not what was being read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+
+from trailers import __main__ as command
+from trailers.machine import trouble
+from trailers.store import atomic
+
+
+@pytest.fixture
+def disks(tmp_path, monkeypatch):
+    """One folder on a full disk, one on a disk with space; both count files."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "roomy").mkdir()
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "roomy"))
+    monkeypatch.setattr(
+        trouble.shutil, "disk_usage", lambda path: SimpleNamespace(free=0 if path.name == "full" else 9)
+    )
+    monkeypatch.setattr(trouble.os, "statvfs", lambda path: SimpleNamespace(f_files=5, f_favail=5))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "the disk of this folder is full. Free some space on it and run again; what is made stays."),
+        (errno.EDQUOT, "your quota on the disk of this folder is used up. Remove files of yours or raise it and run "
+         "again; what is made stays."),
+        (errno.EROFS, "this folder is on a disk that can only be read. Mount it for writing, or name another, and run "
+         "again; what is made stays."),
+        (errno.EFBIG, "a file in this folder became larger than the system allows. Look at `ulimit -f`, or take a file "
+         "system for large files, and run again; what is made stays."),
+    ],
+)  # fmt: skip
+def test_the_folder_is_named_with_what_to_do(disks, number, sentence):
+    problem = OSError(number, os.strerror(number), str(disks / "full" / "clips" / "a.csv"))
+    assert str(trouble.systemic(problem, disks / "roomy")) == f"{disks / 'full'}: {sentence}"
+
+
+def test_of_a_copy_the_target_is_named(disks):
+    problem = OSError(errno.ENOSPC, "full", str(disks / "roomy" / "a.mp4"), None, str(disks / "full" / "a.mp4"))
+    assert trouble.systemic(problem, disks).where == str(disks / "full")
+
+
+def test_an_error_without_a_file_is_of_the_fullest_disk(disks):
+    problem = OSError(errno.ENOSPC, "full")
+    assert trouble.systemic(problem, disks / "roomy", disks / "full" / "not yet").where == str(disks / "full")
+
+
+def test_a_disk_that_can_take_no_more_files_is_told_apart(disks, monkeypatch):
+    monkeypatch.setattr(trouble.os, "statvfs", lambda path: SimpleNamespace(f_files=5, f_favail=0))
+    found = trouble.systemic(OSError(errno.ENOSPC, "full", str(disks / "full" / "a")), disks)
+    assert found.what == "the disk of this folder has space, but no room for another file (inodes)"
+
+
+def test_open_files_are_no_matter_of_a_folder(disks):
+    found = trouble.systemic(OSError(errno.EMFILE, "Too many open files", "/x/a.h5"), disks)
+    assert str(found) == "too many files are open. Raise `ulimit -n` and run again; what is made stays."
+
+
+def test_other_errors_are_not_the_machines(disks):
+    assert trouble.systemic(OSError(errno.ENOENT, "No such file"), disks) is None
+
+
+# Every writer goes through these three, and none may name its temporary file.
+
+
+def write_with_a_library(path):
+    with atomic.unfailing(path) as file:
+        file.write(b"all of it")
+
+
+def write_in_a_block(path):
+    with atomic.atomic(path) as temporary, temporary.open("wb") as file:
+        file.write(b"all of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "write", [write_with_a_library, write_in_a_block, lambda path: atomic.write_text(path, "all of it")]
+)
+def test_a_writer_names_the_file_that_was_to_be(tmp_path, monkeypatch, write):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(atomic, "sync", full)
+    with pytest.raises(OSError, match="No space left") as told:
+        write(tmp_path / "made" / "a.csv")
+    assert told.value.filename == str(tmp_path / "made" / "a.csv")
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_a_command_that_meets_a_full_disk_says_so_in_one_sentence(disks, monkeypatch, capsys):
+    def run(arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", str(disks / "full" / "x.csv"))
+
+    monkeypatch.setattr("trailers.tools.splits.run", run)
+    assert command.main(["splits", "--manifest", "m.csv", "--output", str(disks / "full" / "out.csv")]) == 1
+    assert f"error: {disks / 'full'}: the disk of this folder is full. Free some space" in capsys.readouterr().err
