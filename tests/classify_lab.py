@@ -1,4 +1,4 @@
-"""Small studies for the tests of the stage classify: a manifest, packs and the command."""
+"""Small studies for the tests of the classify stage: a manifest, packs and the command."""
 
 from __future__ import annotations
 

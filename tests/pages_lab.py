@@ -37,7 +37,7 @@ FACTS: dict[str, Any] = {
 
 
 def make_trailer(layout: Layout, trailer: str, seed: int) -> None:
-    """All that the stage pages reads of one trailer, and its vectors. The colours of its shots follow from ``seed``."""
+    """All that the pages stage reads of one trailer, and its vectors. The colours of its shots follow from ``seed``."""
     random = np.random.default_rng(seed)
     pictures = random.integers(0, 255, (len(SHOTS), 9, 16, 3), np.uint8).repeat(4, axis=1).repeat(4, axis=2)
     frames = [pictures[number] for number, shot in enumerate(SHOTS) for _ in range(len(shot))]

@@ -228,7 +228,7 @@ def test_the_scale_bench_accepts_trailers_that_are_what_their_links_say(tmp_path
         ({"t1": "here", "t2": "here"}, "t1.h5", "download: t2 is dead, should be ok"),
         ({"t1": "dead", "t2": "dead"}, "t1.h5", "download: t1 is ok, should be dead"),
         ({"t1": "here"}, "t1.h5", "download: 2 trailers in ledgers, 1 in the manifest"),
-        ({"t1": "busy-2", "t2": "dead"}, "no-t1.h5", "embed: t1 is ok, but embed/no-t1.h5 is not there"),
+        ({"t1": "busy-2", "t2": "dead"}, "no-t1.h5", "embed: t1 is ok, but embed/no-t1.h5 does not exist"),
     ],
 )
 def test_the_scale_bench_refuses_any_other(tmp_path, fate, last, words):
@@ -282,7 +282,7 @@ def test_the_gpu_bench_runs_to_its_end_without_a_gpu(tmp_path, capsys):
     written = json.loads((tmp_path / "gpu.json").read_text())
     assert written["failed"] == []
     assert list(written["trials"]) == ["leases", "flags", "detector", "efficientnet_lite0", "memory", "workers"]
-    assert written["trials"]["leases"]["words"] == "5 jobs had 4 of 4 devices in turn"
+    assert written["trials"]["leases"]["words"] == "5 jobs used 4 of 4 devices in turn"
     assert written["figures"]["efficientnet_lite0"]["clips"] == 4
     assert written["figures"]["efficientnet_lite0"]["clips_s"] > 0
     assert written["figures"]["detector"]["frames_s_wanted"] == 20_000

@@ -124,7 +124,7 @@ def test_names_of_experiments_are_text_as_written(folder):
         ),
         ("a: 1\nb: \x00\n", r"config.yaml, line 2: is not valid YAML: the character U.0000 is not allowed"),
         ("a: \x85b\nc: \x07\n", r"config.yaml, line 3: is not valid YAML: the character U.0007 is not allowed"),
-        ('{"a": 1, "b": {"c": 1, "c": 2}}', "config.yaml: the key 'c' stands twice"),
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', "config.yaml: the key 'c' occurs twice"),
         ('{"a": [}', "config.yaml, line 1: is not valid YAML"),
         ("- embed", "config.yaml: must hold keys and values"),
         ("embed", "config.yaml: must hold keys and values"),

@@ -173,13 +173,13 @@ def test_titles_on_which_reviewers_disagree_are_left_out_and_named(folder, caplo
     assert manifest("--decisions", "decisions.csv").keys() == {"tt0"}
     said = caplog.text
     assert "1 accepted, 1 disagreed on, 1 not reviewed" in said
-    assert "left out, since reviewers disagree: tt1; a third review decides" in said
-    assert "decides on titles that titles.csv does not have: tt9" in said
+    assert "left out, because reviewers disagree: tt1; a third review decides" in said
+    assert "contains decisions on titles that are not in titles.csv: tt9" in said
 
 
 def test_a_file_without_decisions_makes_no_manifest(folder, capsys):
     assert main(["manifest", "--titles", "titles.csv", "--decisions", "decisions.csv"]) == 1
-    assert "decisions.csv: holds no decision" in capsys.readouterr().err
+    assert "decisions.csv: contains no decision" in capsys.readouterr().err
 
 
 def test_a_genre_that_a_manifest_cannot_hold_is_told_with_its_title(folder, capsys):

@@ -56,7 +56,7 @@ def verify(folder: Path, *words: str) -> lab.Done:
     )  # fmt: skip
 
 
-# Snakemake as far as the stage normalise, in a folder where nothing is made yet.
+# Snakemake as far as the normalise stage, in a folder where nothing is made yet.
 WORDS = ("--config", SIZE, "--until", "normalise")
 
 
@@ -291,7 +291,7 @@ def test_ledgers_from_the_future_are_told_of_and_set_right(study, finished_study
     assert "clock skew" in refused.stdout + refused.stderr
     faults.nothing_wrong(study, finished_study)
     found = verify(study, "--repair")
-    assert f"results/ledger/shots/{faults.FULL}.tsv: its time lies 8760.0 h in the future" in found.stdout
+    assert f"results/ledger/shots/{faults.FULL}.tsv: its time is 8760.0 h in the future" in found.stdout
     lab.snakemake(study, *words)
     wanted = faults.made(finished_study)
     assert faults.made(study) == {path: digest for path, digest in wanted.items() if not path.startswith("report/")}
@@ -377,7 +377,7 @@ def test_a_gpu_that_disappears_fails_the_job_and_the_next_finishes(study, finish
     with pytest.MonkeyPatch.context() as patch:
         failing(patch, torch.AcceleratorError("CUDA error: device is lost"), 1)
         assert main(faults.words_of("embed")) == 1
-    told = "the GPU failed: CUDA error: device is lost. What is made stays; look at nvidia-smi and run again."
+    told = "the GPU failed: CUDA error: device is lost. Finished products are kept; check nvidia-smi and rerun."
     assert told in capsys.readouterr().err
     assert not faults.declared("embed").exists()
     assert not faults.left_over(study)
@@ -402,7 +402,7 @@ def test_a_worker_that_hangs_is_killed_recorded_and_made_good(study, finished_st
     assert second.returncode == 0
     rows = read_ledger(faults.declared("normalise"))
     assert [row.status for row in rows.values()] == ["ok", "failed", "ok"]
-    assert rows["t1"].error == "normalise: gave no sign of life for 5 s. The next run tries it again."
+    assert rows["t1"].error == "normalise: showed no sign of life for 5 s. The next run will try it again."
     assert faults.run(study, "normalise", "--trailer-timeout-s", "60").returncode == 0
     assert faults.made(study) == faults.made(finished_study)
 
@@ -437,14 +437,14 @@ def break_in_ten_ways(folder: Path, good: Path) -> list[tuple[str, str, str]]:
     return [
         ("videos/none.mp4", "download", "not found"),
         ("videos/empty.mp4", "download", "is empty"),
-        ("videos/text.mp4", "download", "is text and no video"),
-        ("videos/noise.mp4", "download", "is not a video that can be read"),
+        ("videos/text.mp4", "download", "is text, not a video"),
+        ("videos/noise.mp4", "download", "cannot be read as a video"),
         ("videos/playlist.mp4", "download", "is a playlist"),
-        ("videos/short.mp4", "download", "is not a video that can be read"),
+        ("videos/short.mp4", "download", "cannot be read as a video"),
         ("videos/folder.mp4", "download", "is not a file"),
         ("videos/holes.mp4", "normalise", "could be decoded"),
         ("videos/narrow.mp4", "download", "shows nothing"),
-        ("videos/sound.m4a", "download", "has sound and no video"),
+        ("videos/sound.m4a", "download", "has sound but no video"),
     ]
 
 

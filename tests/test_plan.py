@@ -118,7 +118,7 @@ def test_flags_that_leave_trailers_out_make_quality_a_part_of_the_study_and_of_n
 
 
 def test_packs_made_elsewhere_have_no_flags_that_could_leave_trailers_out(folder):
-    with pytest.raises(ConfigError, match=r"quality\.exclude: leaves trailers out by flags"):
+    with pytest.raises(ConfigError, match=r"quality\.exclude: leaves out trailers by flags"):
         plan(quality={"exclude": ["black"]}, packs="elsewhere")
 
 
@@ -145,7 +145,7 @@ def test_a_trailer_belongs_to_the_study_whose_manifest_names_it(folder):
     asked = plan()
     assert asked.with_trailer("a") is asked.users
     assert asked.with_trailer("demo-dead-link") is asked.demo
-    with pytest.raises(ManifestError, match=r"no manifest names 'x'\. Add it to manifest\.csv\."):
+    with pytest.raises(ManifestError, match=r"no manifest contains 'x'\. Add it to manifest\.csv\."):
         asked.with_trailer("x")
 
 

@@ -57,18 +57,18 @@ REFUSED = {
     "experiments={a b: {clips: shot24, backbones: [resnet50]}}": ["config.yaml: experiments: 'a b' does not match"],
     "experiments={vgg16: {clips: shot24, backbones: [swin4d]}}": ["config.yaml, experiments, vgg16: no backbone is"],
     "embed={backbones: [resnet50, swin3d_t]}": [
-        "weights/resnet50-0676ba61.pth: the weights of resnet50 are not there. Run `snakemake weights`",
-        "weights/swin3d_t-7615ae03.pth: the weights of swin3d_t are not there. Run `snakemake weights`",
+        "weights/resnet50-0676ba61.pth: the weights of resnet50 are missing. Run `snakemake weights`",
+        "weights/swin3d_t-7615ae03.pth: the weights of swin3d_t are missing. Run `snakemake weights`",
     ],
-    "embed={backbones: ['net.py:net']}": ["weights/net.pth: the weights of 'net.py:net' are not there"],
+    "embed={backbones: ['net.py:net']}": ["weights/net.pth: the weights of 'net.py:net' are missing"],
     "embed={backbones: ['none.py:net']}": ["backbone 'none.py:net': "],
     "embed={backbones: ['bad.py:net']}": ["bad.py, line 1: is not valid Python"],
     "embed={backbones: ['a/n.py:x', a-n.py:x]}": [
         "backbones: 'a/n.py:x' and 'a-n.py:x' would share the folder a-n.py-x"
     ],
-    "embed={device: cuda}": ["config.yaml, embed.device: 'cuda' is asked for, but this machine shows no GPU"],
+    "embed={device: cuda}": ["config.yaml, embed.device: 'cuda' is requested, but no GPU was found on this machine"],
     "packs=no packs; touch X": ["config.yaml, packs: 'no packs; touch X' is not a directory"],
-    "packs=a{b}": ["config.yaml, packs: 'a{b}': Snakemake takes what is in braces for a wildcard"],
+    "packs=a{b}": ["config.yaml, packs: 'a{b}': Snakemake reads text in braces as a wildcard"],
     "study=none.yaml": ["config.yaml, study: 'none.yaml' is not a file"],
     "download={min_height: 5000}": ["no video can have 5000 to 720 px"],
 }
@@ -119,8 +119,8 @@ def test_a_disk_that_is_too_small_is_told_unless_it_is_known_better(folder, monk
     monkeypatch.chdir(folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(20_000_000))
     assert [one.partition(": ")[2] for one in sentences()] == [
-        "0.0 GB are free, but 1 trailers of 122 s take about 0.0 GB. Make room, or say check_disk: false in "
-        "config.yaml where your trailers are much shorter."
+        "0.0 GB are free, but 1 trailers of 122 s take about 0.0 GB. Free some space, or set `check_disk: false` in "
+        "config.yaml if your trailers are much shorter."
     ]
     assert sentences("check_disk=false") == []
     (folder / "results/normalise").mkdir(parents=True)
@@ -136,8 +136,11 @@ def test_trailers_of_one_video_are_told_and_stop_nothing(folder, monkeypatch):
     (folder / "manifest.csv").write_text(MANIFEST + SHARED)
     plan = make_plan(read_config(), PROJECT)
     assert remarks(plan, plan.users) == [
-        *(f"manifest.csv: a{n}, b{n}: the same video, and of split0 a{n} in train, b{n} in test" for n in range(5)),
-        "manifest.csv: 2 more videos of several trailers",
+        *(
+            f"manifest.csv: a{n}, b{n} have the same video, but split0 has a{n} in train, b{n} in test"
+            for n in range(5)
+        ),
+        "manifest.csv: 2 more videos that several trailers share",
     ]
 
 
@@ -146,7 +149,8 @@ def test_snakemake_tells_trailers_of_one_video(folder):
     (folder / "manifest.csv").write_text(MANIFEST + SHARED)
     done = lab.snakemake(folder, "-n", "--config", "embed={random_weights: true}")
     assert (
-        done.stderr.count("warning: manifest.csv: a0, b0: the same video, and of split0 a0 in train, b0 in test") == 1
+        done.stderr.count("warning: manifest.csv: a0, b0 have the same video, but split0 has a0 in train, b0 in test")
+        == 1
     )
 
 
@@ -160,7 +164,7 @@ def test_results_that_are_a_link_to_what_is_not_there_are_told(folder, monkeypat
     monkeypatch.chdir(folder)
     (folder / "results").symlink_to("scratch/run")
     assert sentences() == [
-        "results: is a link to 'scratch/run', which is not there. Mount or make that folder, or remove the link."
+        "results: is a link to 'scratch/run', which does not exist. Mount or make that folder, or remove the link."
     ]
 
 
@@ -198,7 +202,7 @@ def test_a_key_that_stands_twice_in_a_file_of_the_command_line_is_told(folder):
     path = folder / "twice.yaml"
     path.write_text("shard_size: 3\nshots:\n  threshold: 0.4\nshard_size: 4\n")
     assert told(folder, "--dry-run", "--configfile", str(path)) == [
-        f"{path}, line 4: is not valid YAML: the key 'shard_size' stands twice. Correct it."
+        f"{path}, line 4: is not valid YAML: the key 'shard_size' occurs twice. Correct it."
     ]
 
 
@@ -220,7 +224,7 @@ def test_weights_are_fetched_by_the_command_that_is_printed(tmp_path):
         lab.command(tmp_path, "weights"), capture_output=True, text=True, check=False, env=lab.environment()
     )
     assert done.returncode == 0, done.stderr
-    assert "weights: efficientnet_lite0: here, sha256" in (tmp_path / "logs" / "weights.log").read_text()
+    assert "weights: efficientnet_lite0: present, sha256" in (tmp_path / "logs" / "weights.log").read_text()
 
 
 def test_one_failed_shard_does_not_stop_the_others(tmp_path):

@@ -81,8 +81,8 @@ def test_from_published_archives_to_the_table_and_a_wrong_one_stops_with_a_sente
     assert rows["ResNet"]["repository"]["micro"][:2] == [70.92, 3.49]
     assert rows["ResNet"]["interval"]["micro"] is not None
     why = "\n".join(found["incomplete"])
-    assert "resnet2d: trailers is 24, but 12,000 in the printed numbers" in why
-    assert "resnet2d: epochs is 1, but 100 in the printed numbers" in why
+    assert "resnet2d: trailers is 24, but 12,000 for the printed numbers" in why
+    assert "resnet2d: epochs is 1, but 100 for the printed numbers" in why
     table2 = next(table for table in found["tables"] if table["number"] == 2)
     assert any(
         "has no seq24/swin3d_t.h5; with the trailers' videos, `snakemake results/pack/study/seq24/swin3d_t.h5` makes it"

@@ -441,7 +441,7 @@ def test_a_run_that_leaves_no_trailer_fails_and_says_so(tmp_path, dead):
     random_weights = ["--config", "check_disk=false", "embed={random_weights: true}"]
     done = lab.snakemake(tmp_path, *random_weights, check=False)
     assert (done.returncode != 0) == (dead == 2)
-    told = "none of 2 trailers came through download (2 dead: not found)" in done.stderr
+    told = "none of 2 trailers got through download (2 dead: not found)" in done.stderr
     assert told == (dead == 2)
     assert ("(100%) done" in done.stderr) == (dead == 1)
     assert (tmp_path / "results" / "report" / "index.html").exists() == (dead == 1)

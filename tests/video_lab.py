@@ -1,4 +1,4 @@
-"""A results folder with the stage normalise at work in it, and what its frames show."""
+"""A results folder with the normalise stage at work in it, and what its frames show."""
 
 from dataclasses import replace
 from fractions import Fraction

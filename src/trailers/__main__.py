@@ -99,7 +99,7 @@ def main(words: Sequence[str] | None = None) -> int:
             raise
         return fail(arguments, str(found))
     except KeyboardInterrupt:
-        print("error: interrupted; what is made stays, run the same command again.", file=sys.stderr)
+        print("error: interrupted; finished products are kept, run the same command to continue.", file=sys.stderr)
         return 130
     if status == 0:
         failures.forget(arguments)

@@ -185,7 +185,7 @@ def explain(problem: Any) -> str:
         known = list(problem.schema.get("properties", ()))
         unknown = sorted(set(problem.instance) - set(known), key=str)
         near = difflib.get_close_matches(str(unknown[0]), known, n=1)
-        advice = f"Did you mean '{near[0]}'?" if near else f"Known are {', '.join(known)}."
+        advice = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
         return f"the key '{'.'.join(filter(None, (where, str(unknown[0]))))}' is unknown. {advice}"
     where = where or "the file"
     what = problem.message
@@ -197,4 +197,4 @@ def explain(problem: Any) -> str:
         return f"{where}: {shortened(problem.instance)} must be text. Put it in quotes."
     if problem.validator == "type" and problem.instance is None:
         what = f"has no value, expected {' or '.join(types_of(problem.schema))}"
-    return f"{where}: {shortened(what)}. Correct it; the comments in the project's own say what it may be."
+    return f"{where}: {shortened(what)}. Correct it; the comments in the project's own config.yaml list the choices."

@@ -68,10 +68,10 @@ class Vectors(Dataset[Item]):
             self.labels = labels_of(Path(manifest), self.genres, split, subset)
             wanted = set(self.labels)
         elif split is not None or subset is not None:
-            raise ConfigError("a split is read from a manifest", remedy='Name it: manifest="manifest.csv".')
+            raise ConfigError("a split is read from a manifest", remedy='Give its path: manifest="manifest.csv".')
         kept = [n for n, name in enumerate(self.table.trailers) if wanted is None or name in wanted]
         if not kept:
-            raise ConfigError("no trailer is left", remedy="Look at the manifest, split and subset.")
+            raise ConfigError("no trailer is left", remedy="Check the manifest, split and subset.")
         self.numbers = np.array(kept)  # in the table
         self.trailers = tuple(self.table.trailers[n] for n in kept)
         self.lengths = np.diff(self.table.offsets)[self.numbers]  # clips of each
@@ -141,7 +141,9 @@ def pad(items: Sequence[Item]) -> Item:
 def labels_of(manifest: Path, genres: Sequence[str], split: int | None, subset: str | None) -> dict[str, torch.Tensor]:
     """Trailer -> float32 (genres,), of those in the subset of the split, or of all."""
     if (split is None) != (subset is None):
-        raise ConfigError("split and subset go together", remedy='Such as split=0, subset="train".')
+        raise ConfigError(
+            "split and subset must be given together", remedy='Give both, for example split=0, subset="train".'
+        )
     if split is not None and (split not in SPLITS or subset not in SUBSETS):
         raise ConfigError(
             f"there is no subset {subset!r} of split {split}", remedy=f"Subsets are {', '.join(SUBSETS)}."

@@ -42,7 +42,9 @@ def flags(kind: type, section: Mapping[str, Any]) -> str:
     words: list[str] = []
     for field in dataclasses.fields(kind):
         if field.name not in section:
-            raise ConfigError(f"config.yaml: the key '{field.name}' is missing. Take it over from the project's own.")
+            raise ConfigError(
+                f"config.yaml: the key '{field.name}' is missing. Copy it from the project's own config.yaml."
+            )
         values = as_words(section[field.name])
         # As one word, so that a value which begins with a dash is not taken for another flag.
         words += [f"{flag(field.name)}={values[0]}"] if is_like_a_flag(values) else [flag(field.name), *values]
@@ -106,7 +108,9 @@ def from_section(kind: type[T], section: Mapping[str, Any]) -> T:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(typing.cast(Any, kind)):
         if field.name not in section:
-            raise ConfigError(f"config.yaml: the key '{field.name}' is missing. Take it over from the project's own.")
+            raise ConfigError(
+                f"config.yaml: the key '{field.name}' is missing. Copy it from the project's own config.yaml."
+            )
         value = section[field.name]
         if isinstance(value, list):
             value = tuple(value)

@@ -28,7 +28,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         what = f"must hold keys and values, got {shortened(found)}"
-        raise ConfigError(what, where=path, remedy="Correct it; the project's own config.yaml shows the form.")
+        raise ConfigError(what, where=path, remedy="Correct it; see the project's own config.yaml.")
     return found
 
 
@@ -67,7 +67,7 @@ def parse_json(path: Path, text: str) -> Any:
         keys = [key for key, _ in pairs]
         twice = next((key for n, key in enumerate(keys) if key in keys[:n]), None)
         if twice is not None:
-            raise ConfigError(f"the key '{twice}' stands twice", where=path, remedy="Correct it.")
+            raise ConfigError(f"the key '{twice}' occurs twice", where=path, remedy="Correct it.")
         return dict(pairs)
 
     try:
@@ -95,7 +95,7 @@ def parse_yaml(path: Path, text: str) -> Any:
 
 
 def make_loader() -> type[Any]:
-    """A YAML loader that makes only plain values, keeps keys and dates as text, and refuses a key that stands twice."""
+    """A YAML loader that makes only plain values, keeps keys and dates as text, and refuses a key that occurs twice."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -106,7 +106,7 @@ def make_loader() -> type[Any]:
                 if not isinstance(key, yaml.ScalarNode):
                     raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key.start_mark)
                 if key.value in seen:
-                    words = f"the key '{key.value}' stands twice"
+                    words = f"the key '{key.value}' occurs twice"
                     raise yaml.constructor.ConstructorError(None, None, words, key.start_mark)
                 seen.add(key.value)
                 key.tag = "tag:yaml.org,2002:str"

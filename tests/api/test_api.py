@@ -108,7 +108,10 @@ def test_settings_of_a_call_go_before_those_of_the_config(results, finished_stud
     [
         (lambda frames: trailers.detect_shots(frames, treshold=0.3), "Did you mean threshold"),
         (lambda frames: trailers.detect_shots(frames, threshold=2), "not between 0 and 1"),
-        (lambda frames: trailers.embed(frames, [Clip(0, 0, 2, 0), Clip(0, 2, 3, 0)]), "clips must be of one length"),
+        (
+            lambda frames: trailers.embed(frames, [Clip(0, 0, 2, 0), Clip(0, 2, 3, 0)]),
+            "clips must have the same length",
+        ),
         (lambda frames: trailers.embed(frames, []), "got no clips"),
         (
             lambda frames: trailers.embed(frames, [Clip(0, 0, 8, 0)]),

@@ -119,10 +119,10 @@ def test_a_file_that_was_replaced_is_refused(folder):
     path = trailers.open_results(folder / "results").embedding("b", "shot24", "mine")
     write_embedding(path, VECTORS["a"], [Clip(0, 0, 24, 0)] * 3, {"trailer": "b"})
     assert dataset[0]["trailer"] == "a"
-    with pytest.raises(StoreError, match=r"b\.h5: was replaced since it was opened"):
+    with pytest.raises(StoreError, match=r"b\.h5: was replaced after it was opened"):
         dataset[3]
     path.unlink()
-    with pytest.raises(StoreError, match=r"b\.h5: is gone since"):
+    with pytest.raises(StoreError, match=r"b\.h5: was removed after"):
         dataset[3]
 
 
@@ -132,7 +132,7 @@ def test_a_file_that_was_replaced_is_refused(folder):
         ({"strategy": None, "backbone": None}, ConfigError, "There are shot24/mine"),
         ({"backbone": "other"}, StoreError, "holds no embedding"),
         ({"split": 0, "subset": "train"}, ConfigError, "a split is read from a manifest"),
-        ({"manifest": "manifest.csv", "split": 0}, ConfigError, "split and subset go together"),
+        ({"manifest": "manifest.csv", "split": 0}, ConfigError, "split and subset must be given together"),
         ({"manifest": "manifest.csv", "split": 0, "subset": "test"}, ConfigError, "no trailer is left"),
         ({"manifest": "manifest.csv", "split": 0, "subset": "dev"}, ConfigError, "there is no subset 'dev'"),
     ],
@@ -145,5 +145,5 @@ def test_what_does_not_fit_is_said_in_a_sentence(folder, monkeypatch, more, kind
 
 
 def test_a_pack_says_itself_what_it_holds(folder):
-    with pytest.raises(ConfigError, match="is a pack, which says itself what it holds"):
+    with pytest.raises(ConfigError, match="is a pack, which has one strategy and one backbone"):
         trailers.data.Clips(folder / "pack.h5", "shot24", "mine")

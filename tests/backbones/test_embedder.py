@@ -62,7 +62,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(caplog: pytest.LogCaptureFix
     clips = sample_clips(row, 7)
     found = embedder(clips)
     assert embedder.batch_clips == 2
-    assert "out of memory on cpu, going on with 4 clips a batch" in caplog.text
+    assert "out of memory on cpu, continuing with 4 clips per batch" in caplog.text
     np.testing.assert_array_equal(found, Embedder(row, Greedy(), precision="float32", batch_clips=2)(clips))
 
 

@@ -51,13 +51,16 @@ def test_a_file_of_the_users_gives_a_row(own: Path) -> None:
 
 def test_a_row_whose_features_are_wrong_is_refused(own: Path) -> None:
     row = find_row(f"{own}:wrong", NOWHERE)
-    with pytest.raises(ConfigError, match=r"gives \(6,\) for a clip where its row says \(7,\)"):
+    with pytest.raises(ConfigError, match=r"gives \(6,\) for a clip, but its row says \(7,\)"):
         Embedder(row, make_network(row, None), precision="float32")(sample_clips(row))
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("robst", "holds no Row with a make called 'robst', but robust, wrong"), ("number", "holds no Row with a make")],
+    [
+        ("robst", "contains no Row with a make called 'robst', but robust, wrong"),
+        ("number", "contains no Row with a make"),
+    ],
 )
 def test_a_file_without_that_row_is_named(own: Path, name: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
@@ -170,12 +173,12 @@ MISTAKES = {
     "it leaves": ("import sys\nsys.exit(3)", r"net\.py, line 2: stopped with SystemExit: 3"),
     "make stops": (
         f"{BUILD.replace('torch.nn.Conv2d(3, 6, 3)', 'torch.nn.Conv2d(3)')}{ROW}",
-        r"net\.py, line 4: net: make stopped with TypeError",
+        r"net\.py, line 4: net: make failed with TypeError",
     ),
     "make gives nothing": (f"def build(): pass{ROW}", r"net\.py: make of 'net' gives a NoneType"),
     "the network stops": (
         f"{BUILD.replace('Conv2d(3, 6, 3)', 'Conv2d(4, 6, 3)')}{ROW}",
-        r"net\.py: net: the network stopped on pixels \(16, 3, 8, 8\) with RuntimeError",
+        r"net\.py: net: the network failed on pixels \(16, 3, 8, 8\) with RuntimeError",
     ),
 }  # fmt: skip
 

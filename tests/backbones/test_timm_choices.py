@@ -54,13 +54,16 @@ def test_a_choice_is_described(name: str, features: int, crop: int, pooling: str
         (f"{DINO}?size=518", f"size=518 is what this model does by default. Write {DINO}."),
         (f"{DINO}?pool=token&size=224", f"pool=token is what this model does by default. Write {DINO}?size=224."),
         (f"{DINO_3}?pool=token", f"pool=token is what this model does by default. Write {DINO_3}."),
-        (f"{DINO}?pool=map", "does not offer pool=map. It pools by token, and offers avg and max."),
-        (f"{DINO}?size=7", "does not offer size=7. It cannot see 7x7 pixels"),
-        (f"{DINO}?head=keep", "does not offer head=keep. Its published head is a classifier or none"),
-        (f"{CLIP}?head=keep&pool=avg", "its projection is for its own pooling. Choose either head or pool."),
-        ("timm:convnext_tiny.fb_in1k?pool=token", "It pools by avg, and offers max."),
-        ("timm:vit_base_patch16_siglip_224.webli?pool=token", "It pools by map, and offers avg and max."),
-        ("timm:deit_tiny_distilled_patch16_224.fb_in1k?pool=avg", "It pools by token, and offers nothing else."),
+        (f"{DINO}?pool=map", "does not offer pool=map. It pools by token and offers avg and max."),
+        (f"{DINO}?size=7", "does not offer size=7. It cannot take 7x7 pixels"),
+        (f"{DINO}?head=keep", "does not offer head=keep. Its published head is not a projection"),
+        (
+            f"{CLIP}?head=keep&pool=avg",
+            "its projection works only with its own pooling. Choose head or pool, not both.",
+        ),
+        ("timm:convnext_tiny.fb_in1k?pool=token", "It pools by avg and offers max."),
+        ("timm:vit_base_patch16_siglip_224.webli?pool=token", "It pools by map and offers avg and max."),
+        ("timm:deit_tiny_distilled_patch16_224.fb_in1k?pool=avg", "It pools by token and offers nothing else."),
     ],
 )
 def test_a_choice_that_a_model_does_not_offer_is_refused(name: str, sentence: str) -> None:

@@ -98,7 +98,7 @@ def test_a_tag_names_one_of_several_published_weights(name: str, file: str, crop
             "IMAGENET1K_V2 are the default weights of this model. Write torchvision:resnet50.",
         ),
         ("torchvision:resnet50.IMAGENET1K_V3", "The nearest are .*torchvision:resnet50.IMAGENET1K_V1"),
-        ("torchvision:vgg16.IMAGENET1K_FEATURES", "no numbers for the layers after the features"),
+        ("torchvision:vgg16.IMAGENET1K_FEATURES", "no values for the layers after the features"),
         ("torchvision:resnet50.", "has no model 'resnet50.'"),
     ],
 )

@@ -42,7 +42,7 @@ def stem_of_lite0() -> object:
 
 def test_missing_weights_name_the_command_that_fetches_them(tmp_path: Path) -> None:
     with pytest.raises(
-        WeightsError, match=r"resnet50-0676ba61\.pth: the weights of resnet50 are not there. Run `snakemake"
+        WeightsError, match=r"resnet50-0676ba61\.pth: the weights of resnet50 are missing. Run `snakemake"
     ):
         weights_sha256(ROWS["resnet50"], tmp_path)
 
@@ -58,7 +58,7 @@ def test_weights_without_a_link_say_where_to_get_them(tmp_path: Path) -> None:
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "is a Git-LFS pointer"),
         (b"\n<!DOCTYPE html><html>404</html>", "is a web page"),
         (b"", "is empty"),
-        (b"PK\x03\x04 the first half of a checkpoint", "is damaged or cut off"),
+        (b"PK\x03\x04 the first half of a checkpoint", "is damaged or truncated"),
     ],
 )
 def test_what_poses_as_weights_is_named(tmp_path: Path, content: bytes, words: str) -> None:

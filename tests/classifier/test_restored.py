@@ -28,7 +28,7 @@ ATTRIBUTES = [{"weights": "V2"}, {"weights": "V1"}]
 
 @pytest.fixture
 def weights(tmp_path):
-    """Of two backbones, as the stage classify writes it."""
+    """Of two backbones, as the classify stage writes it."""
     values = {
         "schema": "classify-weights/2", "fingerprint": "0123456789abcdef", "experiment": "e", "split": 0,
         "clips": "shot24", "backbones": ["resnet50", "swin3d_t"], "features": [3, 2], "packs": PACKS,
@@ -74,9 +74,9 @@ def test_the_number_of_threads_changes_no_bit_and_stays_what_it_was(weights, vec
     ("shapes", "attributes", "words"),
     [
         ([(4, 3), (4, 2)], ATTRIBUTES, None),
-        ([(4, 5), (4, 2)], ATTRIBUTES, "resnet50: gives vectors of 5, but the experiment was trained on vectors of 3"),
+        ([(4, 5), (4, 2)], ATTRIBUTES, "resnet50: gives vectors with 5 features, but the experiment was trained with"),
         ([(4, 3), (4, 2)], [{"weights": "V2"}, {}], "swin3d_t: weights is 'None', but the experiment"),
-        ([(4, 3), (6, 2)], ATTRIBUTES, "the vectors are of different clips: 4 of resnet50, 6 of swin3d_t"),
+        ([(4, 3), (6, 2)], ATTRIBUTES, "the vectors come from different clips: 4 of resnet50, 6 of swin3d_t"),
     ],
 )  # fmt: skip
 def test_vectors_of_another_kind_are_refused(weights, shapes, attributes, words):

@@ -100,7 +100,7 @@ def test_a_process_whose_parent_is_gone_already_ends_itself() -> None:
     assert (done.returncode, done.stdout) == (1, "")
 
 
-DEATH = "a decoding worker died; mostly this is memory that ran out. What is made stays. Use fewer workers"
+DEATH = "a decoding worker died, probably because memory ran out. Finished products are kept. Use fewer workers"
 
 
 def signal_workers(readers: Readers, number: signal.Signals) -> None:

@@ -75,16 +75,16 @@ def test_what_is_no_device_is_refused(wanted):
 
 def test_a_number_that_no_card_has_is_refused(card):
     card()
-    with pytest.raises(ConfigError, match=r"shots.device: 'cuda:1' is asked for, but torch sees 1 GPUs"):
+    with pytest.raises(ConfigError, match=r"shots.device: 'cuda:1' is requested, but torch finds 1 GPUs"):
         choose("cuda:1")
 
 
 # How the machine is, what torch says of it, and for how long its card is set aside: no, a while or lasting.
 TROUBLES = {
-    "torch sees none": ({"count": 0}, "torch sees none: .*", None),
+    "torch finds no GPU": ({"count": 0}, "torch finds no GPU: .*", None),
     "an old driver": ({"count": 0, "driver": "535.104.05"},
                       "driver 535.104.05 is too old for torch's CUDA 13.0, which needs 580 or newer", None),
-    "an old card": ({"capability": (7, 0)}, "Some Card is of compute capability 7.0, and torch .* was built for "
+    "an old card": ({"capability": (7, 0)}, "Some Card has compute capability 7.0, but torch .* was built for "
                     "7.5, 8.0, 8.6, 9.0, 10.0 and 12.0", True),
     "a lost card": ({"exact": fails("CUDA error: unspecified launch failure\nmore")},
                     "CUDA error: unspecified launch failure", False),
@@ -112,8 +112,8 @@ def test_by_hand_the_processor_takes_its_place_with_a_word_and_cuda_is_refused(c
     card(**machine)
     assert choose("auto") == "cpu"
     (message,) = caplog.messages
-    assert message.startswith("shots.device: computing on the processor, since torch cannot use the GPU: ")
-    with pytest.raises(ConfigError, match=rf"^shots.device: 'cuda' is asked for, but .*{words}"):
+    assert message.startswith("shots.device: computing on the CPU, because torch cannot use the GPU: ")
+    with pytest.raises(ConfigError, match=rf"^shots.device: 'cuda' is requested, but .*{words}"):
         choose("cuda")
 
 

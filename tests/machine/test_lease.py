@@ -102,7 +102,7 @@ def test_a_folder_that_another_user_keeps_for_himself_is_refused(tmp_path, share
         monkeypatch.setenv("TRAILERS_LEASE_DIR", str(place))
     place.mkdir(mode=0o755)
     os.chown(place, 54321, 54321)
-    with pytest.raises(ConfigError, match="belongs to user 54321 and is not open to all"):
+    with pytest.raises(ConfigError, match="belongs to user 54321 and other users cannot write to it"):
         try_lease([A])
     place.chmod(0o1777)
     release(try_lease([A]))
@@ -122,7 +122,7 @@ def test_what_only_looks_like_a_lock_is_refused(tmp_path, locks, kind):
         os.mkfifo(place)
     else:
         place.hardlink_to(precious)
-    with pytest.raises(ConfigError, match=rf"^{place}: cannot be the lock of a GPU: .*TRAILERS_LEASE_DIR"):
+    with pytest.raises(ConfigError, match=rf"^{place}: cannot be used as a GPU lock: .*TRAILERS_LEASE_DIR"):
         try_lease([A])
     assert (precious.read_text() == "mine") if kind != "dangling" else not precious.exists()
 
@@ -174,7 +174,7 @@ def test_who_holds_a_lock_is_told_while_another_waits(locks, monkeypatch, caplog
     monkeypatch.setattr(lease.time, "sleep", pause)
     release(lease.lease([A]))
     first, second, third = caplog.messages
-    assert f"waiting for a GPU, until now for 25 s: {A} is held by " in first
+    assert f"waiting for a GPU (for 25 s so far): {A} is held by " in first
     assert f"(process {stranger.pid}, python" in first
     assert "for 100 s" in second
     assert "for 3 min" in third
@@ -194,7 +194,7 @@ def test_a_gpu_that_failed_is_set_aside_with_its_cause(locks, monkeypatch):
     set_aside("CUDA error: unspecified launch failure")
     monkeypatch.setattr(fcntl, "flock", lambda lock, how: None)  # as if the job had ended
     (obstacle,) = try_lease([A])
-    assert obstacle.words.startswith("set aside for 5 min more: CUDA error: unspecified launch failure")
+    assert obstacle.words.startswith("not leased for another 5 min: CUDA error: unspecified launch failure")
     now = time.time()
     monkeypatch.setattr(lease.time, "time", lambda: now + ASIDE_S + 1)
     release(try_lease([A]))
@@ -241,7 +241,7 @@ def test_a_notes_words_are_made_fit_for_a_terminal(locks):
     note = {"aside": "a\x1b[2Jb\nc", "until": time.time() + LASTING_S / 2, "lasting": True}
     (locks / A).write_text(json.dumps({**note, "torch": lease.torch_version()}))
     (obstacle,) = try_lease([A])
-    assert obstacle.words == "set aside for 30 min more: a [2Jb c"
+    assert obstacle.words == "not leased for another 30 min: a [2Jb c"
 
 
 def test_a_device_on_which_another_computes_is_told_of(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ def test_an_answer_larger_than_a_pipe_comes_whole():
     [
         (lambda: os.kill(os.getpid(), signal.SIGSEGV), "ends the process: segmentation fault"),
         (lambda: os.kill(os.getpid(), signal.SIGABRT), "ends the process: aborted"),
-        (lambda: os.kill(os.getpid(), signal.SIGKILL), "ends the process: killed, as when memory is full"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "ends the process (killed, possibly because memory ran out)"),
         (lambda: os._exit(3), "ends the process with status 3"),
     ],
 )

@@ -69,13 +69,13 @@ def test_a_job_that_hangs_is_ended_with_its_children_says_why_and_notes_the_trai
     done = work(tmp_path / "hung" / "s0", "hangs")
     assert done.returncode == -signal.SIGALRM
     assert done.stderr.splitlines() == [
-        "error: shots: b gave no sign of life for 1.2 s, so the job was ended (exit status 142). The next run records "
-        "this trailer as failed and goes on with the others; if this machine is only slow, raise trailer_timeout_s in "
-        "config.yaml."
+        "error: shots: b showed no sign of life for 1.2 s, so the job was ended (exit status 142). The next run will "
+        "record this trailer as failed and continue with the others; if this machine is slow, raise trailer_timeout_s "
+        "in config.yaml."
     ]
     assert wait_for(lambda: not is_alive(int(done.stdout)))
     assert take_note(tmp_path / "hung" / "s0") == (
-        "b", "gave no sign of life for 1.2 s. The next run tries it again.",
+        "b", "showed no sign of life for 1.2 s. The next run will try it again.",
     )  # fmt: skip
     assert take_note(tmp_path / "hung" / "s0") == ("", "")
 
@@ -89,7 +89,7 @@ def test_a_slow_trailer_that_advances_does_not_hang(tmp_path):
 def test_a_job_that_hangs_before_its_first_trailer_is_ended_and_blames_none(tmp_path):
     done = work(tmp_path / "s0", "before")
     assert done.returncode == -signal.SIGALRM
-    assert "shots: the job gave no sign of life for 1.2 s" in done.stderr
+    assert "shots: the job showed no sign of life for 1.2 s" in done.stderr
     assert "No trailer had been started" in done.stderr
     assert take_note(tmp_path / "s0") == ("", "")
 
@@ -99,7 +99,7 @@ def test_a_crash_is_noted_with_its_trailer_and_its_cause(tmp_path):
     assert done.returncode == -signal.SIGSEGV
     assert wait_for((tmp_path / "s0").exists)
     assert take_note(tmp_path / "s0") == (
-        "b", "crashed the job: segmentation fault. The next run tries it again.",
+        "b", "crashed the job: segmentation fault. The next run will try it again.",
     )  # fmt: skip
 
 
@@ -119,13 +119,13 @@ def test_the_end_is_told_past_the_log_to_the_terminal(tmp_path):
     with (tmp_path / "terminal").open("w") as terminal:
         number = terminal.fileno()
         work(tmp_path / "s0", "hangs", pass_fds=[number], env={**os.environ, "TRAILERS_TERMINAL": str(number)})
-    assert "error: shots: b gave no sign of life" in (tmp_path / "terminal").read_text()
+    assert "error: shots: b showed no sign of life" in (tmp_path / "terminal").read_text()
 
 
 @pytest.mark.parametrize("text", ["b\n", "b"])
 def test_a_note_of_an_earlier_version_is_understood(tmp_path, text):
     (tmp_path / "s0").write_text(text)
-    assert take_note(tmp_path / "s0") == ("b", "hung in the run before. The next run tries it again.")
+    assert take_note(tmp_path / "s0") == ("b", "hung in the previous run. The next run will try it again.")
 
 
 def test_of_several_in_work_at_once_the_one_that_is_not_done_is_noted():

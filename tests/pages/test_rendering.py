@@ -42,7 +42,7 @@ def test_a_page_gives_its_data_back(tmp_path):
 @pytest.mark.parametrize("harm", [lambda text: text[:-40], lambda text: text.replace("one", "two"), lambda text: ""])
 def test_a_page_that_is_cut_off_or_changed_is_refused(tmp_path, harm):
     (tmp_path / "one.html").write_text(harm(rendering.sealed(page())))
-    with pytest.raises(StoreError, match="damaged or cut off"):
+    with pytest.raises(StoreError, match="damaged or truncated"):
         rendering.read_page(tmp_path / "one.html")
 
 

@@ -120,11 +120,11 @@ def test_a_trailer_is_shown_by_a_network_that_has_not_seen_it(tmp_path):
         (0, 1, 2): (2, "test"),
         (0, 1, 0): (1, "validation"),
         (0, 0, 0): (0, "train"),
-        (None,) * 3: (0, "in no subset"),
+        (None,) * 3: (0, "not in a subset"),
     }
     for splits, expected in cases.items():
         assert experiment.split_for(Trailer("t", (), genres=("action",), splits=splits)) == expected
-    assert experiment.split_for(Trailer("t", (), splits=(2, 2, 2))) == (0, "in no subset")
+    assert experiment.split_for(Trailer("t", (), splits=(2, 2, 2))) == (0, "not in a subset")
 
 
 class Network:

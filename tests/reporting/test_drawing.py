@@ -147,7 +147,7 @@ def test_fig_9_takes_its_pictures_from_the_video(tmp_path):
 
 
 def test_fig_9_of_a_trailer_that_is_asked_for_needs_its_video(tmp_path):
-    with pytest.raises(StoreError, match="is not there"):
+    with pytest.raises(StoreError, match="does not exist"):
         find_excerpt([], Layout(tmp_path), trailer="a")
 
 

@@ -164,7 +164,7 @@ def test_a_product_that_another_run_replaced_is_refused(results, capsys, replace
     ("words", "said"),
     [
         (["--pairs", "shot24"], "--pairs: 'shot24' is not CLIPS/BACKBONE"),
-        (["--pairs", "seq24/mine"], "holds no embedding of mine on seq24"),
+        (["--pairs", "seq24/mine"], "has no embedding by mine on seq24"),
     ],
 )
 def test_what_cannot_be_published_is_named(results, capsys, words, said):
@@ -176,7 +176,7 @@ def test_a_folder_that_is_there_is_kept(results, capsys):
     (results / "out").mkdir()
     (results / "out" / "mine.txt").write_text("mine")
     assert publish(results) == 1
-    assert "out: is there already" in capsys.readouterr().err
+    assert "out: already exists" in capsys.readouterr().err
     assert [path.name for path in (results / "out").iterdir()] == ["mine.txt"]
 
 

@@ -338,7 +338,7 @@ def test_a_study_of_the_dead_fails_and_its_page_lies_beside(study, tmp_path, cap
     write_ledger(ledger, [LedgerRow("gone", **dead), LedgerRow("late", **dead)])
     words = ["report", "--manifest", str(study.manifest), "--ledgers", str(ledger), "--results", str(study.results)]
     assert main([*words, "--output", str(study.output)]) == 1
-    assert "none of 2 trailers came through download (2 dead: removed)." in capsys.readouterr().err
+    assert "none of 2 trailers got through download (2 dead: removed)." in capsys.readouterr().err
     assert not study.output.exists()
     beside = study.output.with_name("nothing-usable.html")
     assert "Nothing usable: none of 2 trailers" in plain(beside.read_text())
@@ -416,7 +416,7 @@ def test_a_small_test_set_is_called_small(study):
 
 
 def test_without_metrics_it_says_why(study):
-    assert "There are no metrics. No experiment was asked for." in plain(made(study))
+    assert "There are no metrics. No experiment is configured." in plain(made(study))
     study.manifest.write_text("trailer,url\ngood,good.mp4\n")
     assert "No trailer of the manifest has genres" in plain(made(study))
     study.manifest.write_text("trailer,url,genres,split0\ngood,good.mp4,drama,0\n")
@@ -427,7 +427,7 @@ def test_a_trailer_in_no_ledger_is_called_absent(study):
     study.manifest.write_text(MANIFEST + "new,,new.mp4,drama,0,0,0\n")
     page = report.make_page(study)
     assert page["outcomes"]["absent"] == 1
-    assert page["rows"][-1]["words"] == "no ledger names this trailer"
+    assert page["rows"][-1]["words"] == "no ledger contains this trailer"
 
 
 def test_damaged_shots_are_left_out_and_named(study):
@@ -447,7 +447,7 @@ def test_metrics_that_lack_something_are_named(study):
 def test_a_ledger_from_elsewhere_is_refused(study, tmp_path):
     write_ledger(tmp_path / "other" / "ledger" / "shots" / "s.tsv", [])
     study.ledgers.append(tmp_path / "other" / "ledger" / "shots" / "s.tsv")
-    with pytest.raises(StoreError, match=r"s\.tsv: lies not below .*results/ledger"):
+    with pytest.raises(StoreError, match=r"s\.tsv: is not below .*results/ledger"):
         report.run(study)
 
 

@@ -88,8 +88,8 @@ def test_what_looks_wrong_is_said_with_its_trailers():
         ("1 trailer of one shot (50.0 %)", ("a",)),
         ("big enlarges the pictures of 3 trailers", ()),
     ]
-    assert "1 of them are trained on and tested" in found[0].what
-    assert "it wants a short side of 256 px, and their median is 180 px" in found[3].what
+    assert "1 of them are both trained on and tested on" in found[0].what
+    assert "it needs a short side of 256 px, and their median is 180 px" in found[3].what
 
 
 def test_nothing_wrong_is_no_doubt():

@@ -113,8 +113,8 @@ def test_what_is_missing_marks_the_comparison_as_incomplete(folder):
     tables(folder, lacking, drawn)
     assert table(folder)[1] == [
         "a is on random, seed 0: its numbers say nothing about trailers",
-        "a lacks split 0, 2",
-        "b lacks split 1, 2",
+        "a has no results for split 0, 2",
+        "b has no results for split 1, 2",
         "b was trained without 7 trailers that have no embedding",
     ]
     assert "This comparison is incomplete:" in (folder / "out" / "tables.html").read_text()
@@ -149,7 +149,7 @@ def test_text_of_the_study_cannot_become_markup(folder):
 
 def test_metrics_of_other_settings_are_refused(folder, capsys):
     assert tables(folder, metrics("b", 0, 70.0, settings={"aggregation": "gru", "snippet_clips": 30})) == 1
-    assert "snippet_clips is 30, but 10 in the study. Run the stage classify again." in capsys.readouterr().err
+    assert "snippet_clips is 30, but the study has 10. Rerun the classify stage." in capsys.readouterr().err
 
 
 def test_metrics_of_other_studies_are_left_out(folder):
@@ -258,7 +258,7 @@ def test_every_difference_from_the_printed_setting_is_named(folder):
     rows += [{**metrics("b", split, 70.0), "settings": of_b} for split in range(3)]
     tables(folder, *rows)
     assert table(folder)[1] == [
-        "a: epochs is 2, but 100 in the printed numbers",
-        "a: learning_rate is 0.01, but 0.0001 in the printed numbers",
-        "a: trailers is 400, but 12,000 in the printed numbers",
+        "a: epochs is 2, but 100 for the printed numbers",
+        "a: learning_rate is 0.01, but 0.0001 for the printed numbers",
+        "a: trailers is 400, but 12,000 for the printed numbers",
     ]

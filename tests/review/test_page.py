@@ -124,7 +124,7 @@ def test_a_link_that_is_none_is_refused_with_a_sentence_and_nothing_is_decided(o
     desk.page.fill("#link", "javascript:alert(1)")
     desk.press("Enter")
     desk.page.wait_for_selector("#status.error")
-    assert "is not a whole http or https link" in desk.page.inner_text("#status")
+    assert "is not a complete http or https link" in desk.page.inner_text("#status")
     assert desk.decided() == {}
     assert desk.title() == "Movie <b>3</b> (1993)"
 

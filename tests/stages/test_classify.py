@@ -132,7 +132,7 @@ def test_trailers_that_cannot_take_part_are_left_out_counted_and_named(study, ca
     assert left["no_embedding_by_subset"] == {"train": 0, "validation": 0, "test": 1}
     assert {genre for genre, count in left["no_embedding_by_genre"].items() if count} == {"action", "drama"}
     assert metrics["complete"] is False
-    assert "1 trailers are left out, no_embedding: t902" in caplog.text
+    assert "1 trailers are left out (no_embedding): t902" in caplog.text
 
 
 def test_a_dozen_trailers_with_rare_genres_do_not_break_it(tmp_path):
@@ -186,10 +186,10 @@ def test_packs_that_do_not_belong_together_are_refused(study, capsys):
     make_pack(study / "seq.h5", trailers, backbone="swin3d_t", clips="seq24")
     make_pack(study / "long.h5", trailers, backbone="swin3d_t", lengths=(90, 99))
     for name, expected in (
-        ("seq.h5", "seq.h5: clips are seq24, but shot24 in"),
+        ("seq.h5", "seq.h5: its clips are seq24, but those of"),
         ("long.h5", "long.h5: t000 has 97 clips, but"),
-        ("pack.h5", "backbone resnet50 stands twice"),
-        ("none.h5", "none.h5: is not there. Run the stage pack first."),
+        ("pack.h5", "backbone resnet50 is listed twice"),
+        ("none.h5", "none.h5: does not exist. Run the pack stage first."),
     ):
         assert main(words(study, packs=("pack.h5", name))) == 1
         assert expected in capsys.readouterr().err
@@ -216,8 +216,8 @@ def test_a_video_in_two_subsets_of_the_split_is_told(tmp_path, caplog):
     for split in (0, 1, 2):
         log_shared(rows, tmp_path, split)
     assert caplog.messages == [
-        "classify: a, b: the same video, and of split1 a in train, b in test",
-        "classify: a, b: the same video, and of split2 a in train, b in validation",
+        "classify: a, b have the same video, but split1 has a in train, b in test",
+        "classify: a, b have the same video, but split2 has a in train, b in validation",
     ]
 
 
@@ -233,4 +233,4 @@ def test_a_flagged_trailer_takes_no_part_and_its_flags_are_told(study, caplog):
     assert after["fingerprint"] != before["fingerprint"]
     (left,) = rows(study / "out" / "left_out.csv")
     assert (left["trailer"], left["reason"], left["subset"]) == ("t000", "flagged: black dark", "train")
-    assert "1 trailers are left out, flagged: t000" in caplog.text
+    assert "1 trailers are left out (flagged): t000" in caplog.text

@@ -29,7 +29,7 @@ def test_a_finished_training_is_not_done_again(study, caplog):
     (study / "out" / "metrics.json").unlink()
     with caplog.at_level("INFO"):
         classify(study)
-    assert "tested again, not trained again" in caplog.text
+    assert "testing it again without training" in caplog.text
     assert "epoch 1/3" not in caplog.text
     assert (study / "out" / "metrics.json").read_bytes() == before
 
@@ -58,7 +58,7 @@ def test_a_checkpoint_that_does_not_fit_starts_again(study, caplog):
     (study / "out" / "weights.pt").unlink()
     torch.save({"fingerprint": expected["fingerprint"], "network": {}}, study / "out" / "checkpoint.pt")
     assert classify(study) == expected
-    assert "the checkpoint does not fit, so it starts again" in caplog.text
+    assert "the checkpoint does not fit this training" in caplog.text
 
 
 def test_weights_that_would_run_code_are_not_loaded(study, tmp_path):
@@ -100,7 +100,7 @@ def test_a_training_that_is_killed_in_epoch_40_goes_on_to_the_same_bytes(study):
     assert "epoch 39/60" in killed.stderr
     assert sorted(path.name for path in (study / "killed").iterdir()) == ["checkpoint.pt"]
     done = subprocess.run([sys.executable, "-m", "trailers", *command], capture_output=True, text=True, check=True)
-    assert "goes on after epoch" in done.stderr
+    assert "resuming after epoch" in done.stderr
     assert "epoch 1/60" not in done.stderr
     assert "epoch 60/60" in done.stderr
     for name in FILES[:-1]:

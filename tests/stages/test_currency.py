@@ -38,7 +38,7 @@ class Text(Stage):
 
     def read(self, trailer: str) -> LedgerRow:
         if not self.path(trailer).exists():
-            raise StoreError("is not there", where=self.path(trailer))
+            raise StoreError("does not exist", where=self.path(trailer))
         return self.row(trailer, self.path(trailer).read_text(), {})
 
     def make(self, trailer: str) -> LedgerRow:
@@ -243,7 +243,7 @@ def test_what_is_not_what_its_ledger_says_is_never_read(folder):
     row = read_ledger(folder.layout.ledger("second", shard))["a"]
     assert row.status == FAILED
     assert "first/a.txt: its fingerprint is 0123456789abcdef, but " in row.error
-    assert "another run replaced it. Run snakemake again, which makes it anew" in row.error
+    assert "another run replaced it. Rerun snakemake to make it again" in row.error
     # The next run makes it anew by itself, and what follows.
     assert folder.run(A) == ["first s0000", "second s0000"]
     folder.check(A)

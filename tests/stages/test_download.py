@@ -86,9 +86,9 @@ SETTINGS = Settings(max_height=720, min_height=480, min_duration_s=30, max_durat
     [
         (30, 480, {}),
         (210, 1080, {}),
-        (29.5, 480, {"too short": "29.5 s, at least 30 s are asked for"}),
-        (210.5, 480, {"too long": "210.5 s, at most 210 s are asked for"}),
-        (60, 360, {"too small": "360p, at least 480p is asked for"}),
+        (29.5, 480, {"too short": "29.5 s, but download.min_duration_s is 30 s"}),
+        (210.5, 480, {"too long": "210.5 s, but download.max_duration_s is 210 s"}),
+        (60, 360, {"too small": "360 px high, but download.min_height is 480 px"}),
         (None, 0, {}),
     ],
 )

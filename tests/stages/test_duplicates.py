@@ -111,7 +111,7 @@ def test_flags_are_gathered_by_trailer():
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (lambda text: text[:-4], "is cut off"),
+        (lambda text: text[:-4], "is truncated"),
         (lambda text: text.replace("duplicates/1", "duplicates/9"), "line 1 does not say"),
         (lambda text: text.replace("copy_of", "copy"), "expected columns"),
         (lambda text: text.replace("b,a,a,1.0", "b,../a,a,1.0"), "line 3 is damaged: '../a' is not a trailer id"),

@@ -1,4 +1,4 @@
-"""The stage embed: what a shard run makes, shares, leaves alone and refuses."""
+"""The embed stage: what a shard run makes, shares, leaves alone and refuses."""
 
 from __future__ import annotations
 
@@ -416,7 +416,7 @@ def test_clips_beyond_the_video_are_named(house: House) -> None:
     assert house.embed() == 0
     row = read_ledger(house.ledger(house.backbones[1]))["alpha"]
     assert row.status == FAILED
-    assert "has 36 frames, the clips want frame 39. Run clips again." in row.error
+    assert "has 36 frames, but the clips need frame 39. Rerun the clips stage." in row.error
 
 
 def test_vectors_that_are_all_the_same_are_refused(house: House) -> None:
@@ -440,7 +440,7 @@ def test_missing_weights_name_the_command(house: House, capsys: pytest.CaptureFi
     house.shard("alpha")
     assert house.embed("--random-weights", "false", "--weights-dir", str(house.folder), backbones=["resnet50"]) == 1
     words = capsys.readouterr().err
-    assert "resnet50-0676ba61.pth: the weights of resnet50 are not there. Run `snakemake weights`" in words
+    assert "resnet50-0676ba61.pth: the weights of resnet50 are missing. Run `snakemake weights`" in words
 
 
 def test_a_finished_shard_costs_no_torch(house: House) -> None:

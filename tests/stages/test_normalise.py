@@ -59,7 +59,7 @@ def test_a_cut_off_mp4_is_made_again(made):
     video, row = made.layout.video("t"), made.existing()
     whole = video.read_bytes()
     video.write_bytes(whole[:-100])
-    with pytest.raises(StoreError, match="bytes, its frames file says"):
+    with pytest.raises(StoreError, match="bytes, but its frames file says"):
         made.existing()
     assert made.make() == row
     assert video.read_bytes() == whole
@@ -142,7 +142,7 @@ def test_a_shard_goes_on_past_a_video_that_is_none(lab, tmp_path):
     normalise.run(arguments(lab, *words))
     rows = read_ledger(ledger)
     assert (rows["bad"].status, rows["good"].status) == (DEAD, OK)
-    assert "is text and no video" in rows["bad"].error
+    assert "is text, not a video" in rows["bad"].error
     assert rows["good"].path == "normalise/good.mp4"
     assert rows["good"].facts["frames"] == 48
     first = ledger.read_bytes()
@@ -168,7 +168,7 @@ def test_a_dead_receipt_says_why(lab):
 
 def test_a_video_that_went_missing_can_be_downloaded_again(lab, tmp_path):
     lab.put(Video("v.mp4")(tmp_path)).unlink()
-    with pytest.raises(TrailerError, match="is not there, though its receipt is") as problem:
+    with pytest.raises(TrailerError, match="does not exist, but its receipt does") as problem:
         lab.make()
     assert not problem.value.dead
 

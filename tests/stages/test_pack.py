@@ -105,7 +105,7 @@ def test_an_embedding_of_another_length_is_named_beside_the_first(results, tmp_p
     assert pack(results, tmp_path) == 1
     words = capsys.readouterr().err
     assert "t3.h5: F is 5, but 2 in" in words
-    assert "t2.h5. Remove the one that is wrong and run the stage embed again." in words
+    assert "t2.h5. Remove the file that is wrong and rerun the embed stage." in words
     assert not (tmp_path / "pack.h5").exists()
 
 
@@ -124,7 +124,7 @@ def test_an_attribute_that_differs_harmlessly_is_left_out(results, tmp_path):
 def test_a_missing_embedding_is_named(results, tmp_path, capsys):
     results.embedding("shot24", "resnet50", "t1").unlink()
     assert pack(results, tmp_path) == 1
-    assert "t1.h5: is not there. Run the stage embed first." in capsys.readouterr().err
+    assert "t1.h5: does not exist. Run the embed stage first." in capsys.readouterr().err
 
 
 def test_a_study_without_embeddings_says_why(results, tmp_path, capsys):

@@ -112,7 +112,7 @@ def test_other_clips_make_a_page_again(layout):
 def test_shots_of_another_video_are_refused(layout):
     path = layout.shots("one")
     path.write_text(path.read_text().replace("frames_fingerprint=frames", "frames_fingerprint=old"))
-    with pytest.raises(StoreError, match="was made from other frames"):
+    with pytest.raises(StoreError, match="was made from frames that have changed"):
         lab.pages_stage(layout).make("one")
 
 

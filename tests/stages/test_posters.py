@@ -1,4 +1,4 @@
-"""The stage posters: what a shard run makes of images, leaves alone and refuses."""
+"""The posters stage: what a shard run makes of images, leaves alone and refuses."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_what_is_damaged_is_named_and_the_others_go_on(house: House) -> None:
     expected = {"a": OK, "gone": FAILED, "changed": FAILED, "cut": DEAD, "z": OK, "none": SKIPPED}
     assert {name: row.status for name, row in rows.items()} == expected
     assert rows["changed"].error.startswith(
-        f"poster embedding: {house.layout.poster_folder() / 'changed.png'}: is not what its"
+        f"poster embedding: {house.layout.poster_folder() / 'changed.png'}: does not match its"
     )
     assert rows["cut"].error.endswith("cut.png: image file is truncated. Name another image in the manifest, "
                                       "column poster.")  # fmt: skip
@@ -200,7 +200,7 @@ def test_one_trailer_by_name(house: House) -> None:
 def test_a_3d_backbone_is_refused(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     house.add("a", plain(1, 2, 3))
     assert house.embed("a", backbone="swin3d_t") == 1
-    assert "swin3d_t: is a 3D backbone and wants clips, a poster is one picture." in capsys.readouterr().err
+    assert "swin3d_t: is a 3D backbone and needs clips, but a poster is one picture." in capsys.readouterr().err
 
 
 # Images

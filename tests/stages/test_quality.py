@@ -1,4 +1,4 @@
-"""The stage quality: what it says of a trailer, and what it refuses."""
+"""The quality stage: what it says of a trailer, and what it refuses."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The stage search beside its contract: which titles, which shards, and what the table of candidates says.
+"""The search stage beside its contract: which titles, which shards, and what the table of candidates says.
 
 How a site is asked is tested in tests/web/test_search.py.
 """
@@ -55,7 +55,10 @@ def test_a_changed_year_searches_its_own_shard_again_and_a_changed_plot_none(fol
 
 @pytest.mark.parametrize(
     ("setting", "words"),
-    [({"template": "{title} {country}"}, "Known are {title}"), ({"shortest_s": 300}, "no trailer lasts 300 to 210 s")],
+    [
+        ({"template": "{title} {country}"}, "Known fields: {title}"),
+        ({"shortest_s": 300}, "no trailer lasts 300 to 210 s"),
+    ],
 )
 def test_settings_that_make_no_sense_are_told_before_the_first_search(folder, setting, words):
     found = check_titles(plan().titles, read_config({"search": setting}))

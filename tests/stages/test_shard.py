@@ -204,4 +204,4 @@ def test_a_trailer_that_hangs_is_recorded_by_the_next_run_and_stops_no_other(tmp
     assert subprocess.run(command, check=False, timeout=60).returncode == 0
     rows = read_ledger(ledger_of(tmp_path))
     assert [row.status for row in rows.values()] == ["ok", "failed", "ok"]
-    assert rows["b"].error == "shots: gave no sign of life for 1 s. The next run tries it again."
+    assert rows["b"].error == "shots: showed no sign of life for 1 s. The next run will try it again."

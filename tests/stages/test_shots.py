@@ -1,4 +1,4 @@
-"""The stage shots with a stand-in network: what is made, kept, derived again, and what is told of failures."""
+"""The shots stage with a stand-in network: what is made, kept, derived again, and what is told of failures."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def test_one_trailer_without_frames_does_not_stop_the_others(place):
     place.frames("tt6", brightness(10))
     rows = place.run("tt1", "tt2", "tt3", "tt4", "tt5", "tt6")
     assert [row.status for row in rows.values()] == ["ok", "failed", "ok", "dead", "failed", "ok"]
-    assert "tt2.frames.h5: is not there. Run the stage normalise first." in rows["tt2"].error
+    assert "tt2.frames.h5: does not exist. Run the normalise stage first." in rows["tt2"].error
     assert "tt4.frames.h5: holds no frames" in rows["tt4"].error
     assert "tt5.frames.h5: is damaged" in rows["tt5"].error
     assert place.shots("tt1") == [Shot(0, 21), Shot(21, 60)]

@@ -1,4 +1,4 @@
-"""The stage shots with other detectors than TransNet V2: PySceneDetect's, and functions of the user's."""
+"""The shots stage with other detectors than TransNet V2: PySceneDetect's, and functions of the user's."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_what_is_no_detector_is_refused(place):
         shots.Settings("transnet", 0.5, "single", 1)
     with pytest.raises(ConfigError, match=r"detector '.*missing.py:cuts'.*is not a file.*shots.detector"):
         detectors.check_there(str(place.folder / "missing.py:cuts"))
-    with pytest.raises(ConfigError, match=r"holds no function called 'hard_cuts'"):
+    with pytest.raises(ConfigError, match=r"contains no function called 'hard_cuts'"):
         detectors.own_function(place.own("soft_cuts = 1"))
 
 

@@ -64,13 +64,13 @@ class Letters(Stage):
     def fingerprint(self, trailer: str) -> str:
         (text,) = self.inputs(trailer)
         if not text.exists():
-            raise StoreError("is not there", where=text)
+            raise StoreError("does not exist", where=text)
         return fingerprint(self.schema, self.settings, sha256_of(text))
 
     def read(self, trailer: str):
         words = self.path(trailer).read_text().split()
         if len(words) != 2:
-            raise StoreError("is cut off", where=self.path(trailer), remedy="Remove it.")
+            raise StoreError("is truncated", where=self.path(trailer), remedy="Remove it.")
         return self.row(trailer, words[0], {"letters": float(words[1])})
 
     def make(self, trailer: str):
@@ -147,10 +147,10 @@ def test_another_setting_or_input_redoes_what_it_must(layout, caplog):
 
 def test_verify_finds_and_repairs_its_damage(layout, capsys):
     run(layout)
-    assert checked(layout, capsys)[0] == "Nothing is wrong."
+    assert checked(layout, capsys)[0] == "No problems found."
     path = layout.root / "letters" / "two.txt"
     path.write_text("0123")
-    assert checked(layout, capsys, repair=True)[0] == f"{path}: is cut off"
+    assert checked(layout, capsys, repair=True)[0] == f"{path}: is truncated"
     assert not path.exists()
     assert shard.read_attempts(layout.attempts("letters", SHARD)) == 1
 

@@ -107,7 +107,7 @@ def test_no_folder_is_made_behind_a_link(elsewhere, tmp_path, link):
     assert problem.value.where == str(results / link)
     assert (problem.value.what, problem.value.remedy) == (
         "is a symbolic link, and nothing is written or deleted through one",
-        "Remove the link and run again.",
+        "Remove the link and rerun.",
     )
 
 
@@ -146,7 +146,7 @@ def test_the_results_folder_itself_may_be_a_link(tmp_path):
 
 @pytest.mark.parametrize("path", ["../elsewhere/mine.txt", "deep/../../elsewhere/mine.txt"])
 def test_nothing_outside_is_deleted(elsewhere, tmp_path, path):
-    with pytest.raises(ValueError, match="leads out of a folder"):
+    with pytest.raises(ValueError, match=r"contains '\.\.'"):
         remove(tmp_path / "results" / path, below=tmp_path / "results")
     with pytest.raises(ValueError, match="is not in the subpath"):
         remove(elsewhere / "mine.txt", below=tmp_path / "results")

@@ -97,7 +97,7 @@ def test_another_schema_is_refused(path: Path) -> None:
 
 
 def test_a_missing_file_says_which_stage_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"is not there\. Run the stage embed first"):
+    with pytest.raises(StoreError, match=r"does not exist\. Run the embed stage first"):
         read_embedding(tmp_path / "none.h5")
 
 

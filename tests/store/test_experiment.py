@@ -40,7 +40,7 @@ def test_what_was_trained_is_read_back(path: Path) -> None:
 
 
 def test_missing_weights_name_the_stage_that_makes_them(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"weights\.pt: is not a trained experiment\. Run the stage classify first"):
+    with pytest.raises(StoreError, match=r"weights\.pt: is not a trained experiment\. Run the classify stage first"):
         read_weights(tmp_path / "weights.pt")
     assert find_weights(tmp_path / "weights.pt", MARK) is None
 
@@ -66,7 +66,7 @@ def test_missing_weights_name_the_stage_that_makes_them(tmp_path: Path) -> None:
         ({"clips": 3}, "is damaged"),
         ({"backbones": []}, "it names no backbone"),
         ({"backbones": [3]}, "a name of a backbone is not text"),
-        ({"backbones": ["a", "b"]}, "backbones, features and packs are not of one number"),
+        ({"backbones": ["a", "b"]}, "the numbers of backbones, features and packs differ"),
         ({"features": [10**12]}, "features are"),
         ({"features": [-3]}, "features are"),
         ({"features": ["3"]}, "features are"),
@@ -77,7 +77,7 @@ def test_missing_weights_name_the_stage_that_makes_them(tmp_path: Path) -> None:
 )
 def test_damaged_contents_are_one_sentence(path: Path, change: dict[str, Any], words: str) -> None:
     save_state(path, WEIGHTS | change)
-    with pytest.raises(StoreError, match=rf"weights\.pt: .*{words}.*Remove it and run the stage classify again"):
+    with pytest.raises(StoreError, match=rf"weights\.pt: .*{words}.*Remove it and rerun the classify stage"):
         read_weights(path)
     assert find_weights(path, MARK) is None
 

@@ -45,7 +45,7 @@ def test_a_failing_job_says_its_sentence_last_in_its_log_and_keeps_it(tmp_path, 
              "--ledger", results / "ledger" / "download" / "s0.tsv"]  # fmt: skip
     assert main(list(map(str, words))) == 1
     last = capfd.readouterr().err.splitlines()[-1]
-    assert last == f"error: {tmp_path}/m.csv: has no row for 'b'. Add one, or name another trailer."
+    assert last == f"error: {tmp_path}/m.csv: has no row for 'b'. Add a row, or name another trailer."
     assert read_failures(results) == {"download/s0": last.removeprefix("error: ")}
     (tmp_path / "m.csv").write_text("trailer,url\na,no-such-file.mp4\nb,no-such-file.mp4\n")
     assert main(list(map(str, words))) == 0

@@ -130,7 +130,7 @@ def test_only_frames_of_the_right_shape_and_type_are_taken(tmp_path, wrong):
 
 
 def test_a_missing_file_says_what_to_run(tmp_path):
-    with pytest.raises(StoreError, match="Run the stage normalise first"), open_frames(tmp_path / "t"):
+    with pytest.raises(StoreError, match="Run the normalise stage first"), open_frames(tmp_path / "t"):
         pass
 
 

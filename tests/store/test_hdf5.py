@@ -176,7 +176,7 @@ def test_what_leads_elsewhere_or_claims_too_much_is_refused_in_every_format(
         read(path)
     assert str(caught.value).startswith(f"{path}: is damaged: ")
     assert caught.value.where == str(path)
-    assert caught.value.remedy.startswith("Remove it and run the stage")
+    assert caught.value.remedy.startswith("Remove it and rerun the ")
     assert "root" not in caught.value.what  # nothing of /etc/passwd
 
 

@@ -52,7 +52,7 @@ def test_a_ledger_cut_off_anywhere_is_refused(tmp_path):
     assert list(read_ledger(path)) == ["a", "b"]
     for size in range(len(whole)):
         path.write_bytes(whole[:size])
-        with pytest.raises(StoreError, match="Remove it and run snakemake again"):
+        with pytest.raises(StoreError, match="Remove it and rerun snakemake"):
             read_ledger(path)
 
 

@@ -84,7 +84,7 @@ UNSAFE = {
 def test_unsafe_ids_are_refused(tmp_path, name):
     words = refusal(tmp_path, f'trailer,url\nfine,x.mp4\n"{name}",y.mp4\n')
     assert words.startswith("manifest.csv: row 3, column trailer: ")
-    assert "cannot name a file safely. Use 1 to 64 of the ASCII letters" in words
+    assert "cannot name a file safely. Use 1 to 64 ASCII letters" in words
     assert len(words) < 400
 
 
@@ -94,10 +94,10 @@ def test_safe_ids_are_taken(tmp_path, name):
 
 
 REFUSED = [
-    ("trailer,url\na,x.mp4\nb,y.mp4\na,z.mp4\n", "row 4, column trailer: 'a' stands already in row 2 "),
+    ("trailer,url\na,x.mp4\nb,y.mp4\na,z.mp4\n", "row 4, column trailer: 'a' is already in row 2 "),
     (
         "trailer,url\nab,x.mp4\nAB,y.mp4\n",
-        "row 3, column trailer: 'AB' stands already in row 2 (upper and lower case",
+        "row 3, column trailer: 'AB' is already in row 2 (on some systems upper and lower case",
     ),
     ("trailer,url\na,\n", "row 2, column url: is empty. Give a link, a YouTube id or the path"),
     ("trailer,url\na, | \n", "row 2, column url: is empty."),
@@ -117,26 +117,29 @@ REFUSED = [
     ("a,x.mp4\nb,y.mp4\n", "row 1: column trailer, url is missing, found a, x.mp4."),
     ("trailer,url,year\na,x.mp4,1999\n", "row 1: unknown column year. Rename or remove it. Known columns are trailer,"),
     ("trailer,url,Url\na,x.mp4,y.mp4\n", "row 1: unknown column Url."),
-    ("trailer,url,url\na,x.mp4,y.mp4\n", "row 1: column url stands twice."),
+    ("trailer,url,url\na,x.mp4,y.mp4\n", "row 1: column url occurs twice."),
     ("id,imdb,url\na,b,x.mp4\n", "row 1: column id, imdb could each be the column trailer. Rename or remove all but"),
-    ("trailer,url\na,x.mp4,y\n", "row 2: 3 cells where the header has 2. Quote cells that hold a comma."),
-    ("trailer;url\na;x.mp4;y\n", "row 2: 3 cells where the header has 2. Quote cells that hold a semicolon."),
-    ("trailer,url\na\n", "row 2: 1 cells where the header has 2."),
+    ("trailer,url\na,x.mp4,y\n", "row 2: 3 cells, but the header has 2. Quote cells that contain a comma."),
+    ("trailer;url\na;x.mp4;y\n", "row 2: 3 cells, but the header has 2. Quote cells that contain a semicolon."),
+    ("trailer,url\na\n", "row 2: 1 cells, but the header has 2."),
     ("trailer,url,\na,x.mp4,y\n", "row 2: column 3 has no name, but here it holds 'y'."),
     (",trailer,url\nz,a,x.mp4\n", "row 2: column 1 has no name, but here it holds 'z'."),
-    ('trailer,url\na,x.mp4\nb,"y\nc,z\n', "row 3: unexpected end of data. Quote a cell with one '\"' at either end"),
+    ('trailer,url\na,x.mp4\nb,"y\nc,z\n', "row 3: unexpected end of data. Put one '\"' at each end of a quoted cell"),
     ('trailer,url\na,"x"y\n', "row 2: ',' expected after '\"'."),
     ("trailer,url\na,x\x00y.mp4\n", "row 2, column url: holds a control character."),
     ("trailer,url,title\na,x.mp4,A\x00B\n", "row 2, column title: holds a control character."),
     ("trailer,url,title\na,x.mp4,A\x1b[2JB\n", "row 2, column title: holds a control character."),
-    (f"trailer,url,title\na,x.mp4,{'A' * 100_000}\n", "row 2, column title: has 100,000 letters, at most 1,000 make"),
-    (f"trailer,url\na,{'A' * 100_000}\n", "row 2, column url: has 100,000 letters."),
+    (
+        f"trailer,url,title\na,x.mp4,{'A' * 100_000}\n",
+        "row 2, column title: has 100,000 characters, but a title has at most 1,000",
+    ),
+    (f"trailer,url\na,{'A' * 100_000}\n", "row 2, column url: has 100,000 characters."),
     (f"trailer,url\na,{'A' * 200_000}\n", "row 2: field larger than field limit (131072)."),
     ("", "is empty. Write a header with at least trailer,url"),
     ("\n\n", "is empty. Write a header with at least trailer,url"),
     ("# nothing\n", "row 1: column trailer, url is missing, found ."),
     ("trailer,url\n\n", "has a header but no trailer."),
-    ('trailer,url\na,"x\ny"\n', "row 2, column url: holds a control character. Remove it; several links are joined by"),
+    ('trailer,url\na,"x\ny"\n', "row 2, column url: holds a control character. Remove it; join several links with"),
     ("trailer,url\na,file:///etc/passwd\n", "row 2, column url: 'file:///etc/passwd' is not an http or https link."),
     (
         "trailer,url\na,https://host/x | ftp://host/y\n",
@@ -275,7 +278,7 @@ SPOILT = ["#NAME?", "#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NV", "#¿NOMBRE?", 
 def test_errors_of_a_spreadsheet_are_no_values(tmp_path, value, column):
     cells = {"trailer": "a", "url": "x.mp4", "title": "", "genres": "", "split0": "", "poster": ""} | {column: value}
     words = refusal(tmp_path, f"{','.join(cells)}\n{','.join(cells.values())}\n")
-    assert words.startswith(f"manifest.csv: row 2, column {column}: '{value}' is an error of a spreadsheet")
+    assert words.startswith(f"manifest.csv: row 2, column {column}: '{value}' is a spreadsheet error")
 
 
 @pytest.mark.parametrize("value", ["1.5E+10", "1,33093E+05", "15e+7"])
@@ -291,29 +294,32 @@ def test_rounded_numbers_are_no_ids_and_no_links(tmp_path, value):
 # Links and paths
 
 NO_SOURCE = [
-    ("matrix", "is neither a link nor an existing file. Give a link with https://, a YouTube id, or a path; one that"),
+    (
+        "matrix",
+        "is neither a link nor an existing file. Give a link with https://, a YouTube id, or a path; start",
+    ),
     ("The Matrix (1999)", "is neither a link nor an existing file."),
     ("nan", "is neither a link nor an existing file."),
     ("videos/matrix", "is neither a link nor an existing file."),
     ("vKQi3bBA1y8;kYzz0FSgpSU", "is neither a link nor an existing file."),
-    ("Matrix https://youtu.be/vKQi3bBA1y8", "holds more than a link. Give the link alone, or a table with"),
-    ("<https://youtu.be/vKQi3bBA1y8>", "holds more than a link."),
+    ("Matrix https://youtu.be/vKQi3bBA1y8", "contains more than a link. Give the link alone, or a table with"),
+    ("<https://youtu.be/vKQi3bBA1y8>", "contains more than a link."),
     (
         "https://youtu.be/vKQi3bBA1y8 https://youtu.be/kYzz0FSgpSU",
-        "is more than one link. Join several links by ' | '.",
+        "is more than one link. Join several links with ' | '.",
     ),
     ("https://host/a;https://host/b", "is more than one link."),
     ("https://host/a|https://host/b", "is more than one link."),
     (
         "host.org/cat.mp4",
-        "can be a link or the path of a file. Write https://host.org/cat.mp4 for the link, ./host.org/",
+        "could be a link or the path of a file. Write https://host.org/cat.mp4 for the link, ./host.org/",
     ),
-    ("videos\\cat.mp4", "is not a path here. Write / in place of"),
+    ("videos\\cat.mp4", "is not a path on this system. Write / instead of"),
     ("C:\\cat.mp4", "is not an http or https link."),
     ("~/cat.mp4", "is not a path. Write the whole path"),
     ("//server/cat.mp4", "is neither a link nor an existing file."),
-    ("https://www.youtube.com/watch?v=vKQi3b", "names no YouTube video: an id has 11 letters."),
-    ("https://youtu.be/", "names no YouTube video"),
+    ("https://www.youtube.com/watch?v=vKQi3b", "does not contain a YouTube id, which has 11 characters."),
+    ("https://youtu.be/", "does not contain a YouTube id"),
 ]
 
 
@@ -355,9 +361,9 @@ def test_trailers_that_share_a_video_are_found_and_told(tmp_path):
     groups = shared_videos(trailers, tmp_path)
     assert [[trailer.trailer for trailer in group] for group in groups] == [["a", "b"], ["b", "c"], ["d", "e"]]
     assert [tell_shared(group) for group in groups] == [
-        "a, b: the same video, and of split0 a in train, b in test",
-        "b, c: the same video, and of split1 b in train, c in validation",
-        "d, e: the same video",
+        "a, b have the same video, but split0 has a in train, b in test",
+        "b, c have the same video, but split1 has b in train, c in validation",
+        "d, e have the same video",
     ]
 
 

@@ -63,7 +63,7 @@ def test_names_stand_once_and_keep_their_order():
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("m.csv", "trailer,rating\na,9\n", "needs a column of ids and year, countries or languages, "),
+        ("m.csv", "trailer,rating\na,9\n", "needs a column of ids and at least one of year, countries and languages, "),
         ("m.csv", "year\n1999\n", "needs a column of ids"),
         ("m.json", "[1", "is not JSON"),
         ("m.json", "[]", "has no mapping or list under 'trailers12k'"),

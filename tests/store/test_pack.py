@@ -94,11 +94,11 @@ def link_elsewhere(file):
         (lambda file: file.attrs.__delitem__("fingerprint"), "the attribute fingerprint is missing"),
         (replace_vectors(dtype="<f8"), r"'vectors' is float64 \(3, 3\), expected float32 \(any, any\)"),
         (replace_vectors(dtype="<f4", chunks=(1, 3)), "'vectors' is not one contiguous table"),
-        (link_elsewhere, "'vectors' is a link to elsewhere"),
+        (link_elsewhere, "'vectors' is a soft or external link"),
         (lambda file: file["offsets"].write_direct(np.array([0, 2, 4])), "its offsets do not fit its 3 vectors"),
         (lambda file: file["offsets"].write_direct(np.array([0, 0, 3])), "its offsets do not fit"),
         (lambda file: file["trailers"].write_direct(np.array(["b", "../x"], "S64")), "'../x' is not a trailer id"),
-        (lambda file: file["trailers"].write_direct(np.array(["b", "b"], "S64")), "a trailer stands in it twice"),
+        (lambda file: file["trailers"].write_direct(np.array(["b", "b"], "S64")), "it contains a trailer twice"),
         (lambda file: file.__delitem__("offsets"), "is damaged"),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_pack_is_refused_in_one_sentence(path, change, words):
 
 
 def test_a_missing_pack_names_the_stage_to_run(tmp_path):
-    with pytest.raises(StoreError, match=r"is not there\. Run the stage pack first"):
+    with pytest.raises(StoreError, match=r"does not exist\. Run the pack stage first"):
         open_pack(tmp_path / "none.h5")
 
 

@@ -82,7 +82,7 @@ def test_a_missing_chunk_is_no_row_of_zeros(tmp_path: Path, kind: str, capsys: p
     said = capsys.readouterr().err
     assert "s.zarr: has 5 of its 6 chunks; 1 of 2 trailers are not whole: tt1. Fetch the store again." in said
     assert not (tmp_path / "p.h5").exists()
-    with pytest.raises(StoreError, match="tt1 is damaged: 3 of its 4 chunks are there"):
+    with pytest.raises(StoreError, match="tt1 is damaged: it has only 3 of its 4 chunks"):
         Published(store).read("tt1")
 
 
@@ -91,7 +91,7 @@ def test_a_missing_chunk_is_no_row_of_zeros(tmp_path: Path, kind: str, capsys: p
 def test_an_array_in_a_hidden_folder_is_not_lost_silently(tmp_path: Path, kind: str, name: str) -> None:
     store = make_store(tmp_path / "s.zarr", kind)
     shutil.copytree(store / "tt1", store / name)
-    with pytest.raises(StoreError, match=f"s.zarr: '{name}' is no trailer id, so this is no store of trailers'"):
+    with pytest.raises(StoreError, match=f"s.zarr: '{name}' is not a trailer id, so this is not a store of trailers'"):
         Published(store)
 
 
@@ -135,11 +135,11 @@ def test_a_store_cut_off_while_it_was_downloaded_is_refused(tmp_path: Path, kind
     if consolidated:
         zarr.consolidate_metadata(store)
         shutil.rmtree(store / "tt2")
-        words = r"s\.zarr: holds 1 of the 2 trailers it should hold; missing are tt2\. Fetch the store again"
+        words = r"s\.zarr: holds 1 of the 2 trailers it should hold; missing: tt2\. Fetch the store again"
     else:
         for path in (store / "tt2" / name for name in (".zarray", "zarr.json")):
             path.unlink(missing_ok=True)
-        words = r"tt2/(\.zarray|zarr\.json): is not there, so the store is not whole"
+        words = r"tt2/(\.zarray|zarr\.json): does not exist, so the store is incomplete"
     with pytest.raises(StoreError, match=words):
         Published(store).check_chunks()
 
@@ -194,7 +194,7 @@ def test_names_that_are_no_ids_are_refused_and_can_be_printed(
         ({"shape": [7.5, 6]}, "its shape is"),
         ({"shape": [7]}, "its shape is"),
         ({"shape": "7,6"}, "its shape is"),
-        ({"chunks": [0, 5]}, "that of its chunks"),
+        ({"chunks": [0, 5]}, "the shape of its chunks"),
         ({"chunks": [10**9, 5]}, "claims"),
         ({"dtype": "|O"}, "its values are '|O', not numbers"),
         ({"dtype": [["a", "<f4"]]}, "not numbers"),
@@ -253,7 +253,7 @@ def test_a_pipe_in_place_of_a_chunk_is_refused_at_once(tmp_path: Path) -> None:
     store = make_store(tmp_path / "s.zarr")
     (store / "tt1" / "0.0").unlink()
     os.mkfifo(store / "tt1" / "0.0")
-    with pytest.raises(StoreError, match="3 of its 4 chunks are there"):
+    with pytest.raises(StoreError, match="it has only 3 of its 4 chunks"):
         Published(store).read("tt1")
 
 
@@ -280,7 +280,7 @@ def test_import_overwrites_no_pack_unasked(tmp_path: Path, capsys: pytest.Captur
     assert run_import(store, output) == 0
     before = output.read_bytes()
     assert run_import(store, output) == 1
-    assert f"{output}: is there already. Give --force to replace it" in capsys.readouterr().err
+    assert f"{output}: already exists. Give --force to replace it" in capsys.readouterr().err
     assert output.read_bytes() == before
     assert run_import(store, output, "--force") == 0
     assert output.read_bytes() == before

@@ -34,8 +34,11 @@ def test_what_is_written_is_read_back(tmp_path, receipt):
         ({"file": "a.json"}, "is damaged: file is"),
         ({"file": "a.mp4\n"}, "is damaged: file is"),
         ({"file": 3}, "is damaged: "),
-        ({"reference": "/videos/a.mp4"}, "is damaged: reference is a path and stands in place of file"),
-        ({"reference": "a\0", "file": ""}, "is damaged: reference is a path"),
+        ({"reference": "/videos/a.mp4"}, "is damaged: with a reference, a path, there is no file"),
+        (
+            {"reference": "a\0", "file": ""},
+            "is damaged: with a reference, a path, there is no file",
+        ),
         ({"reference": "a.mp4", "file": "", "sha256": ""}, "is damaged: sha256 has 64"),
         ({"sha256": "0" * 63}, "is damaged: sha256 has 64 hexadecimal digits"),
         ({"status": "failed"}, "is damaged: a receipt's status is ok or dead, got 'failed'"),
@@ -54,7 +57,7 @@ def test_what_is_refused(tmp_path, change, expected):
     with pytest.raises(StoreError) as problem:
         read_receipt(path)
     assert str(problem.value).startswith(f"{path}: {expected}")
-    assert str(problem.value).endswith("Remove it and run the stage download again.")
+    assert str(problem.value).endswith("Remove it and rerun the download stage.")
 
 
 def test_a_receipt_of_a_file_beside_it_is_as_it_ever_was(tmp_path):
@@ -65,10 +68,10 @@ def test_a_receipt_of_a_file_beside_it_is_as_it_ever_was(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])
 def test_what_is_no_receipt_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(StoreError, match="Remove it and run the stage download again"):
+    with pytest.raises(StoreError, match="Remove it and rerun the download stage"):
         read_receipt(tmp_path / "a.json")
 
 
 def test_a_missing_receipt_is_named(tmp_path):
-    with pytest.raises(StoreError, match=r"a\.json: is not there. Run the stage download first"):
+    with pytest.raises(StoreError, match=r"a\.json: does not exist. Run the download stage first"):
         read_receipt(tmp_path / "a.json")

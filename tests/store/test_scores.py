@@ -45,7 +45,7 @@ def test_heads_of_different_length_are_a_mistake():
 
 
 def test_a_missing_file_is_told_of(tmp_path):
-    with pytest.raises(StoreError, match="Run the stage shots first"):
+    with pytest.raises(StoreError, match="Run the shots stage first"):
         read_scores(tmp_path / "a")
 
 
@@ -62,7 +62,7 @@ def test_a_file_cut_off_anywhere_is_noticed(tmp_path):
     whole = path.read_bytes()
     for share in (0, 0.1, 0.5, 0.9, 0.99):
         path.write_bytes(whole[: int(len(whole) * share)])
-        with pytest.raises(StoreError, match="Remove it and run the stage shots again"):
+        with pytest.raises(StoreError, match="Remove it and rerun the shots stage"):
             read_scores(path)
 
 

@@ -46,12 +46,12 @@ def test_a_folder_stands_for_the_files_of_all_shards(tmp_path):
 
 @pytest.mark.parametrize("shards", [None, "", "s", "s0", "100", "s2.5", "s0000-7e18f737"])
 def test_a_folder_without_a_letter_and_a_size_is_refused(tmp_path, shards):
-    with pytest.raises(ConfigError, match="of 1 trailers: a folder of ledgers needs"):
+    with pytest.raises(ConfigError, match="for 1 trailers: a folder of ledgers needs"):
         shard_files([tmp_path], shards, ["a"])
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="of 0 trailers: a folder of ledgers needs --manifest"):
+    with pytest.raises(ConfigError, match="for 0 trailers: a folder of ledgers needs --manifest"):
         shard_files([tmp_path], "s100", [])
 
 
@@ -71,5 +71,5 @@ def test_a_shard_list_that_does_not_hold_what_its_name_says_is_refused(tmp_path,
     path.write_text("a\nb\n")
     assert read_shard(path) == ["a", "b"]
     path.write_text(text)
-    with pytest.raises(StoreError, match=r"not those of its name\. Remove it"):
+    with pytest.raises(StoreError, match=r"do not match its name\. Remove it"):
         read_shard(path)

@@ -32,7 +32,7 @@ def test_a_file_cut_anywhere_is_noticed(tmp_path):
     whole = path.read_bytes()
     for size in range(len(whole) - 1):  # the last byte is a newline, which carries nothing
         path.write_bytes(whole[:size])
-        with pytest.raises(StoreError, match=r"tt1\.csv: .*run the stage shots again"):
+        with pytest.raises(StoreError, match=r"tt1\.csv: .*rerun the shots stage"):
             read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)
 
 

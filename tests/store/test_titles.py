@@ -33,7 +33,7 @@ def test_id_and_title_are_enough_and_headers_may_be_spelt_as_others_do(tmp_path)
         ("id,title\n../x,Alien\n", "row 2, column id"),
         ("id,title\ntt1,\n", "row 2, column title: is empty"),
         ("id,title,year\ntt1,Alien,soon\n", "row 2, column year: 'soon' is not a year"),
-        ("id,title\ntt1,Alien\nTT1,Up\n", "row 3, column id: 'TT1' stands already in row 2"),
+        ("id,title\ntt1,Alien\nTT1,Up\n", "row 3, column id: 'TT1' is already in row 2"),
     ],
 )
 def test_what_is_wrong_is_told_with_row_and_column(tmp_path, text, words):

@@ -90,13 +90,13 @@ def test_a_file_of_the_folder_that_is_wrong_is_named_and_stays(tmp_path, publish
     (tmp_path / "archives" / f"{RESNET}.zarr.tar.gz").write_bytes(b"mine")
     with Server({f"/{name}": Page(content) for name, content in published.items()}) as server:
         assert archives(tmp_path, server) == 1
-    assert "Remove it and run this again" in capsys.readouterr().err
+    assert "Remove it and rerun this command" in capsys.readouterr().err
     assert (tmp_path / "archives" / f"{RESNET}.zarr.tar.gz").read_bytes() == b"mine"
 
 
 def test_without_a_network_what_is_missing_is_named(tmp_path, capsys):
     assert main(["archives", "--folder", str(tmp_path), "--no-fetch", "--only", RESNET]) == 1
-    assert f"lacks {RESNET}.zarr.tar.gz. Bring them, or leave out --no-fetch." in capsys.readouterr().err
+    assert f"lacks {RESNET}.zarr.tar.gz. Put them there, or omit --no-fetch." in capsys.readouterr().err
 
 
 def test_an_archive_is_imported_under_its_published_name(tmp_path, published):
@@ -117,9 +117,9 @@ def member(name, kind=tarfile.REGTYPE, target=""):
 @pytest.mark.parametrize(
     ("strange", "words"),
     [
-        (member("../outside"), "'../outside' would land outside of its folder"),
-        (member("/etc/outside"), "'/etc/outside' would land outside of its folder"),
-        (member("s.zarr/../../outside"), "would land outside of its folder"),
+        (member("../outside"), "'../outside' would be unpacked outside its folder"),
+        (member("/etc/outside"), "'/etc/outside' would be unpacked outside its folder"),
+        (member("s.zarr/../../outside"), "would be unpacked outside its folder"),
         (member("s.zarr/link", tarfile.SYMTYPE, "/etc/passwd"), "is a link or a device"),
         (member("s.zarr/link", tarfile.LNKTYPE, "s.zarr/.zgroup"), "is a link or a device"),
         (member("s.zarr/device", tarfile.CHRTYPE), "is a link or a device"),
@@ -141,7 +141,7 @@ def test_archives_that_are_cut_off_are_refused(tmp_path, capsys, keep):
     write_published(tmp_path / "s.zarr", {"tt1": lambda: np.ones((2, 4), np.float32)}, attributes={"F": 4})
     (tmp_path / "s.zarr.tar.gz").write_bytes(packed(tmp_path / "s.zarr")[:keep])
     assert main(["import", str(tmp_path / "s.zarr.tar.gz"), "--backbone", "b", "--results", str(tmp_path)]) == 1
-    assert "is damaged or cut off" in capsys.readouterr().err
+    assert "is damaged or truncated" in capsys.readouterr().err
 
 
 def test_an_unknown_name_wants_a_backbone(tmp_path, capsys):

@@ -60,7 +60,7 @@ def test_missing_weights_are_bad_and_named(place):
     detector, backbone = doctor.check_weights(replace(place, pairs=[("shot24", "resnet50")]))
     assert detector.level == OK
     assert backbone.level == BAD
-    assert backbone.words.startswith("nowhere/resnet50-0676ba61.pth: the weights of resnet50 are not there.")
+    assert backbone.words.startswith("nowhere/resnet50-0676ba61.pth: the weights of resnet50 are missing.")
 
 
 def test_a_backbone_for_which_frames_are_enlarged_is_to_note(place):
@@ -106,7 +106,7 @@ def test_trailers_that_are_done_want_no_more_room(place, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 1))
     (found,) = doctor.check_disk(place)
     assert found.level == OK
-    assert "about 0.0 GB still wanted" in found.words
+    assert "about 0.0 GB still needed" in found.words
 
 
 def test_a_folder_that_cannot_be_written_is_bad(place):
@@ -124,10 +124,10 @@ def test_nothing_is_left_behind(place):
 def test_hdf5_is_tried_and_told_of(tmp_path):
     found = disk.check_hdf5(tmp_path / "x.h5")
     assert (found.level, found.subject) == (OK, "HDF5")
-    assert "needs no locks" in found.words
+    assert "without locks" in found.words
     found = disk.check_hdf5(Path("/dev/null/x.h5"))
     assert found.level == BAD
-    assert found.words.endswith("Name a folder on another file system, with --results.")
+    assert found.words.endswith("Choose a folder on another file system with --results.")
 
 
 def test_an_old_yt_dlp_is_to_note(place, monkeypatch):
@@ -205,7 +205,7 @@ def test_what_the_working_folder_leaves_out_is_the_projects_own(tmp_path, monkey
 
 def test_random_weights_need_no_file(place):
     _, backbone = doctor.check_weights(replace(place, pairs=[("shot24", "resnet50")], has_random_weights=True))
-    assert (backbone.level, backbone.words) == (OK, "resnet50: random ones, as embed.random_weights says")
+    assert (backbone.level, backbone.words) == (OK, "resnet50: random, because embed.random_weights is set")
 
 
 @pytest.fixture
@@ -271,7 +271,7 @@ def test_devices_that_are_taken_are_to_note_with_who_has_them(place, card):
     (smi / "computing").write_text(f"{gpu_lab.FOUR[1]}, 99999999\n")
     *_, leases, taken = doctor.check_gpus(place)
     assert leases.words.startswith("1 of 2 devices are free")
-    words = f"{gpu_lab.FOUR[1]} is in use by process 99999999, which holds no lease"
+    words = f"{gpu_lab.FOUR[1]} is in use by process 99999999 without a lease"
     assert taken == Finding(WARN, "GPU leases", words)
 
 
@@ -288,7 +288,7 @@ def test_without_a_driver_what_one_would_need_is_told(place, tmp_path, monkeypat
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (found,) = doctor.check_gpus(place)
     assert found.level == WARN
-    assert found.words.startswith("none, no driver: shots and embed run on the processor, slower.")
+    assert found.words.startswith("none, no driver: shots and embed run on the CPU, which is slower.")
 
 
 @pytest.mark.parametrize(

@@ -82,12 +82,12 @@ def test_probabilities_are_taken_at_the_threshold_and_mistakes_are_listed(tmp_pa
         ("v.txt", b"\xff\xfe\x00", "cannot be read"),
         ("v.csv", b"a,b\n1,2\n", "v.csv: is neither shots nor cuts"),
         ("v.json", b"[1, 2", "cannot be read as JSON"),
-        ("v.json", b"[1, 2]", "is not an object of videos"),
+        ("v.json", b"[1, 2]", "is not a JSON object with one entry per video"),
         ("v.json", b'{"v": {"cuts": []}}', "'v': is not a list of shots or probabilities"),
         ("v.json", b'{"v": [0.5, 1.5]}', "probabilities are numbers from 0 to 1"),
         ("v.json.gz", b"not gzip", "cannot be read as JSON"),
         ("v.json.gz", gzip.compress(b'{"v": [[0, 5]]}', mtime=0)[:-9], "cannot be read as JSON"),
-        ("v.pickle", b"", "has the suffix '.pickle', which no format of shots has"),
+        ("v.pickle", b"", "has the suffix '.pickle', which is not a known format of shots"),
     ],
 )
 def test_what_is_no_list_of_shots_is_refused_by_name(tmp_path, name, content, words):
@@ -106,4 +106,4 @@ def test_videos_that_one_side_lacks_are_an_error_unless_asked_for(tmp_path, caps
     assert main(words) == 1
     assert "found: lacks 'a' and 1 more differ" in capsys.readouterr().err
     assert main([*words, "--common"]) == 0
-    assert "1 videos are in both; 2 are in one alone and left out: a, c" in capsys.readouterr().out
+    assert "1 videos are in both; 2 are in only one and left out: a, c" in capsys.readouterr().out

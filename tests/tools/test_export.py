@@ -93,7 +93,7 @@ def test_a_manifest_chooses_and_orders(results: Path, tmp_path: Path, caplog: py
         assert not (tmp_path / "p.h5").exists()
         assert main(["import", str(tmp_path / "out.zarr"), *words, "--partial"]) == 0
     assert open_pack(tmp_path / "p.h5").trailers == ("tt0347149",)
-    assert f"holds 1 of the 2 trailers of {tmp_path / 'manifest.csv'}; missing are tt9999999" in caplog.text
+    assert f"holds 1 of the 2 trailers of {tmp_path / 'manifest.csv'}; missing: tt9999999" in caplog.text
 
 
 def test_vectors_of_two_makes_are_not_mixed(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,7 +123,7 @@ def test_another_kind_of_output_is_refused(
 def test_what_is_there_is_not_overwritten(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "out.zarr").mkdir()
     assert export(results, tmp_path / "out.zarr") == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_manifest_of_other_trailers_is_refused(
 ) -> None:
     manifest = write_manifest(working_folder / "mine.csv", "tt9999999")
     assert export(results, working_folder / "out.zarr", "--manifest", str(manifest)) == 1
-    assert f"holds none of the 1 trailers of {manifest}" in capsys.readouterr().err
+    assert f"contains none of the 1 trailers of {manifest}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--clips", "shot24", "--backbone", "resnet50"], ["--pack"]])

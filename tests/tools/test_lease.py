@@ -103,7 +103,7 @@ def test_a_slurm_job_with_no_more_than_it_asked_for_keeps_it(tmp_path, smi):
     environment = {"CUDA_VISIBLE_DEVICES": "2", "SLURM_JOB_ID": "7"}
     output, words = finish(start(tmp_path / "locks", SAYS, smi=smi, **environment))
     assert output == f"2 {C}\n"
-    assert "all that SLURM job 7 has" in words
+    assert "all GPUs of SLURM job 7" in words
     assert not (tmp_path / "locks").exists()
     two = {**environment, "CUDA_VISIBLE_DEVICES": "2,3"}
     assert finish(start(tmp_path, SAYS, "--gpus", "2", smi=smi, **two))[0] == f"2,3 {C},{D}\n"
@@ -113,7 +113,7 @@ def test_a_job_can_have_two_devices(tmp_path, smi):
     (smi / "computing").write_text(f"{A}, 99999998\n")
     assert finish(start(tmp_path, SAYS, "--gpus", "2", smi=smi))[0] == f"{B},{C} {B},{C}\n"
     _, words = finish(start(tmp_path, SAYS, "--gpus", "2", smi=smi, CUDA_VISIBLE_DEVICES="1"), code=1)
-    assert f"2 GPUs are asked for, but 1 are here: {B}" in words
+    assert f"2 GPUs are requested, but this machine has 1: {B}" in words
 
 
 def test_a_job_that_uses_no_gpu_sees_none(tmp_path, smi):

@@ -132,7 +132,7 @@ def test_a_name_that_a_manifest_cannot_hold_leaves_the_others(tmp_path, caplog):
     for name in ("a\nb.mp4", "c\x7fd.mp4", os.fsdecode(b"e\xe9.mp4"), "f.mp4"):
         write(tmp_path / "videos" / name, "")
     assert [row.trailer for row in make(tmp_path, "--folder", tmp_path / "videos")] == ["f"]
-    left_out = [line for line in caplog.messages if "no manifest can name this file" in line]
+    left_out = [line for line in caplog.messages if "a manifest cannot hold this file" in line]
     assert [name for name in ("a\\nb", "c\\x7fd", "e\\udce9") if any(name in line for line in left_out)] == [
         "a\\nb",
         "c\\x7fd",
@@ -142,7 +142,9 @@ def test_a_name_that_a_manifest_cannot_hold_leaves_the_others(tmp_path, caplog):
 
 def test_a_folder_of_names_that_a_manifest_cannot_hold_is_refused(tmp_path, capsys):
     write(tmp_path / "videos" / "a\nb.mp4", "")
-    assert "holds no video that a manifest can name" in refusal(tmp_path, capsys, "--folder", tmp_path / "videos")
+    assert "contains no video whose name a manifest can hold" in refusal(
+        tmp_path, capsys, "--folder", tmp_path / "videos"
+    )
 
 
 def test_what_a_folder_holds_beside_videos_is_told(tmp_path, caplog):
@@ -151,7 +153,7 @@ def test_what_a_folder_holds_beside_videos_is_told(tmp_path, caplog):
         write(tmp_path / "videos" / name, "")
     (tmp_path / "videos" / "more").symlink_to(tmp_path)
     make(tmp_path, "--folder", tmp_path / "videos")
-    assert "4 files are not videos by their suffix and are left out: 2 .srt, 1 .jpg, 1 no suffix" in caplog.messages
+    assert "4 files do not have the suffix of a video and are left out: 2 .srt, 1 .jpg, 1 no suffix" in caplog.messages
     assert f"{tmp_path}/videos/more: is a link to a directory; left out" in caplog.messages
 
 
@@ -160,7 +162,7 @@ def test_a_folder_without_videos_is_refused(tmp_path, capsys):
     assert refusal(tmp_path, capsys, "--folder", tmp_path / "videos").startswith("error: videos: holds no video.")
     assert (
         refusal(tmp_path, capsys, "--folder", tmp_path / "none")
-        == "error: none: is not a directory. Name one that holds videos.\n"
+        == "error: none: is not a directory. Choose a folder of videos.\n"
     )
 
 
@@ -253,15 +255,15 @@ def test_rows_of_a_table_share_a_video_or_an_id(tmp_path, caplog):
         "links.csv: row 4: the same video as row 3",
         "links.csv: row 2: the same video as row 3",
         "links.csv: row 4: 'm1' keeps the title 'A'",
-        "m1, m2: the same video, and of split0 m1 in train, m2 in test",
+        "m1, m2 have the same video, but split0 has m1 in train, m2 in test",
     ]
 
 
 def test_two_rows_of_one_trailer_with_other_labels_are_refused(tmp_path, capsys):
     text = "id,url,split0\nm1,https://host/1,0\nm1,https://host/2,2\n"
     assert refusal(tmp_path, capsys, "--links", write(tmp_path / "links.csv", text)) == (
-        "error: links.csv: row 3: is the trailer of row 2, but with other split0. Give both rows the same, "
-        "or leave it empty in one; or give them different ids.\n"
+        "error: links.csv: row 3: is the same trailer as row 2, but with different split0. Use the same split0 in "
+        "both rows, leave it empty in one, or use different ids.\n"
     )
 
 
@@ -288,17 +290,17 @@ def test_tables_of_links_that_are_understood(tmp_path, text):
 NO_LINKS = [
     (
         "movie,clip\nA,https://youtu.be/vKQi3bBA1y8\n",
-        "row 1: no column of links is known, found movie, clip. Rename clip",
+        "row 1: no known column of links, found movie, clip. Rename clip",
     ),
-    ("movie;clip\nA;B\n", "row 1: no column of links is known, found movie, clip. Name the column of links url."),
+    ("movie;clip\nA;B\n", "row 1: no known column of links, found movie, clip. Name the column of links url."),
     (
         "tt1,https://youtu.be/vKQi3bBA1y8\n",
         "row 1: is not a header, found tt1, https://youtu.be/vKQi3bBA1y8. Write one",
     ),
-    ("Title\nhttps://youtu.be/vKQi3bBA1y8\n", "row 1: no column of links is known, found Title. Rename Title"),
-    ("id,url\ntt1,#NAME?\n", "row 2, column url: '#NAME?' is an error of a spreadsheet, not a value. Make the column"),
+    ("Title\nhttps://youtu.be/vKQi3bBA1y8\n", "row 1: no known column of links, found Title. Rename Title"),
+    ("id,url\ntt1,#NAME?\n", "row 2, column url: '#NAME?' is a spreadsheet error, not a value. Format the column"),
     ("id,url\ntt2,1.5E+10\n", "row 2, column url: '1.5E+10' is a number that a spreadsheet has rounded."),
-    ("id,url\n#REF!,https://host/1\n", "row 2, column id: '#REF!' is an error of a spreadsheet"),
+    ("id,url\n#REF!,https://host/1\n", "row 2, column id: '#REF!' is a spreadsheet error"),
     ("id,url\nnan,https://host/1\n", "row 2, column id: 'nan' is not an id."),
     ("ID,Link\na,cat\n", "row 2, column Link: 'cat' is neither a link nor an existing file."),
     ("id,url\na,cat.mp4\n", "row 2, column url: 'cat.mp4' does not exist. Correct it, or write ./cat.mp4 for a file"),
@@ -306,7 +308,7 @@ NO_LINKS = [
     ("#NAME?\nhttps://host/1\n", "line 1: '#NAME?' is neither a link nor an existing file."),
     ("https://host/1\nThe Matrix\n", "line 2: 'The Matrix' is neither a link nor an existing file."),
     ("Matrix https://www.youtube.com/watch?v=vKQi3bBA1y8\n", "line 1: 'Matrix https://www.youtube.com/watch?v=vKQi3b"),
-    ("https://host/1\nMatrix,https://host/2\n", "line 2: 'Matrix,https://host/2' holds more than a link."),
+    ("https://host/1\nMatrix,https://host/2\n", "line 2: 'Matrix,https://host/2' contains more than a link."),
     ("cat.mp4\n", "line 1: 'cat.mp4' does not exist."),
     ("# nothing\n; at all\n", "has no link. Write one link per line, or a table with a column url."),
     ("url\n", "has no link."),
@@ -326,7 +328,7 @@ def test_columns_that_are_left_out_are_told(tmp_path, caplog):
     make(tmp_path, "--links", write(tmp_path / "links.csv", "id,url,year,gernes\na,https://host/1,1999,drama\nb,,,\n"))
     told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
     assert told[:2] == [
-        "links.csv: columns that a manifest does not have are left out: year, gernes",
+        "links.csv: columns that do not belong in a manifest are left out: year, gernes",
         "links.csv: row 3: has no link; left out",
     ]
 
@@ -425,7 +427,7 @@ def test_titles_without_a_link_are_left_out_and_counted(tmp_path, caplog):
     metadata = write(tmp_path / "metadata.json", json.dumps({"trailers12k": titles}))
     assert [row.trailer for row in make(tmp_path, "--trailers12k", labels, "--metadata", metadata)] == ["tt0035423"]
     told = [" ".join(line.split()) for line in caplog.messages]
-    assert told[0] == "1 of 2 titles lack a link and are left out:"
+    assert told[0] == "1 of 2 titles have no link and are left out:"
     assert told[1:11] == [
         "action 0 of 0",
         "adventure 0 of 0",
@@ -514,11 +516,11 @@ def test_broken_metadata_is_named(tmp_path, text, expected):
     ("text", "expected"),
     [
         ("a,b\n1,2\n", "mtgc.csv: is not mtgc.csv. Its columns are mid, action,"),
-        (HEADER + "tt1,0,0,1,0,0,1,0,1,0,0,0,0\n", "mtgc.csv: row 2: 13 cells where the header has 14."),
+        (HEADER + "tt1,0,0,1,0,0,1,0,1,0,0,0,0\n", "mtgc.csv: row 2: 13 cells, but the header has 14."),
         (HEADER + "x,0,0,1,0,0,1,0,1,0,0,0,0,0\n", "mtgc.csv: row 2, column mid: 'x' is not an IMDb id."),
         (HEADER + "tt1,2,0,1,0,0,1,0,1,0,0,0,0,0\n", "mtgc.csv: row 2, column action: '2' is neither 0 nor 1."),
         (HEADER + "tt1,0,0,1,0,0,1,0,1,0,0,0,0,3\n", "mtgc.csv: row 2, column split2: '3' is not 0 (train)"),
-        (LABELS + LABELS.splitlines()[1] + "\n", "mtgc.csv: row 4, column mid: 'tt0035423' stands already in row 2."),
+        (LABELS + LABELS.splitlines()[1] + "\n", "mtgc.csv: row 4, column mid: 'tt0035423' is already in row 2."),
         (HEADER + "tt9,0,0,1,0,0,1,0,1,0,0,0,0,0\n", "no title has a link, so there is nothing to write."),
     ],
 )
@@ -537,8 +539,8 @@ def test_a_manifest_that_is_there_is_kept(tmp_path, capsys):
     flags = ["manifest", "--folder", str(tmp_path / "videos"), "--output", str(tmp_path / "out.csv")]
     assert main(flags) == 1
     assert (
-        "out.csv: exists. Add what is new with --update, name another --output, or write over it with --force, which "
-        "loses what it holds, which is not a manifest.\n"
+        "out.csv: exists. Add what is new with --update, name another --output, or overwrite it with --force, which "
+        "loses its content, which is not a manifest.\n"
     ) in capsys.readouterr().err
     assert (tmp_path / "out.csv").read_text() == "precious"
     assert main([*flags, "--force"]) == 0
@@ -567,9 +569,9 @@ def test_update_keeps_what_is_there_and_appends_what_is_new(tmp_path, caplog):
         Trailer("c", ("videos/c.mp4",), "c"),
         Trailer("a-2", ("videos/sub/a.mp4",), "a"),
     ]
-    assert "b: skipped, its video is there as second" in caplog.messages
-    assert "3 trailers stay as they are, 2 are added" in caplog.messages
-    assert "1 of those that stay are not in the source: gone" in caplog.messages
+    assert "b: skipped, its video is already in the manifest as second" in caplog.messages
+    assert "3 trailers are unchanged, 2 are added" in caplog.messages
+    assert "1 of the unchanged ones are not in the source: gone" in caplog.messages
 
 
 def test_update_without_news_leaves_the_file_alone(tmp_path):
@@ -608,10 +610,10 @@ def test_force_says_what_it_loses_before_and_after(tmp_path, capsys, caplog):
     flags = ["manifest", "--folder", str(tmp_path / "videos"), "--output", str(tmp_path / "out.csv")]
     assert main(flags) == 1
     told = "2 trailers: second, gone; the titles of 1: a; the posters of 1: a"
-    assert f"write over it with --force, which loses {told}." in capsys.readouterr().err
+    assert f"overwrite it with --force, which loses {told}." in capsys.readouterr().err
     assert read_manifest(tmp_path / "out.csv") == BY_HAND
     assert main([*flags, "--force"]) == 0
-    assert f"{tmp_path}/out.csv: written over; lost: {told}" in caplog.messages
+    assert f"{tmp_path}/out.csv: overwritten; lost: {told}" in caplog.messages
 
 
 def test_force_says_which_ids_get_another_video(tmp_path, caplog):
@@ -620,7 +622,7 @@ def test_force_says_which_ids_get_another_video(tmp_path, caplog):
     make(tmp_path, "--folder", tmp_path / "videos")
     write(tmp_path / "videos" / "a" / "x.mp4", "")
     make(tmp_path, "--folder", tmp_path / "videos", "--force")
-    assert "lost: what 2 ids stand for, since they get other videos: x, x-2" in caplog.text
+    assert "lost: the meaning of 2 ids, which get other videos: x, x-2" in caplog.text
 
 
 def test_update_and_force_exclude_each_other(tmp_path, capsys):
@@ -632,7 +634,7 @@ def test_update_and_force_exclude_each_other(tmp_path, capsys):
 def test_a_list_is_not_written_over(tmp_path, capsys):
     listed = write(tmp_path / "out.csv", "id,url\na,https://host/1\n")
     assert main(["manifest", "--links", str(listed), "--output", str(listed), "--force"]) == 1
-    assert "out.csv: is what the manifest is made from. Name another --output." in capsys.readouterr().err
+    assert "out.csv: is the source of the manifest. Name another --output." in capsys.readouterr().err
     assert main(["manifest", "--links", str(listed), "--output", str(tmp_path), "--force"]) == 1
     assert "is a directory. Name a file in --output." in capsys.readouterr().err
 
@@ -642,7 +644,7 @@ def test_a_list_is_not_written_over(tmp_path, capsys):
     [
         ([], "error: got none as the source. Give one: --folder, --links, --trailers12k with --metadata"),
         (["--folder", "x", "--links", "y"], "got --folder, --links as the source."),
-        (["--trailers12k", "mtgc.csv"], "mtgc.csv: holds labels and no links. Add --metadata metadata.json"),
+        (["--trailers12k", "mtgc.csv"], "mtgc.csv: contains labels but no links. Add --metadata metadata.json"),
         (["--links", "nowhere.txt"], "nowhere.txt: no such"),
     ],
 )

@@ -29,7 +29,7 @@ RECIPE = {
 
 
 def trained(folder, **change):
-    """A small trained experiment in ``folder``, as the stage classify writes it, with ``change``."""
+    """A small trained experiment in ``folder``, as the classify stage writes it, with ``change``."""
     import torch
 
     from trailers.classifier.recipe import Recipe
@@ -166,7 +166,7 @@ def test_backbones_that_a_strangers_weights_name_do_not_run(working_folder, name
     assert main(["predict", "a.mp4", "--experiment", "e"]) == 1
     said = capsys.readouterr().err
     assert "e/weights.pt: names the backbone" in said
-    assert "name it in config.yaml, embed.backbones, or with --own-backbones" in said
+    assert "add it to embed.backbones in config.yaml or give --own-backbones" in said
     assert not (working_folder / "spied").exists()
     assert not (working_folder / "results").exists()
 
@@ -241,7 +241,7 @@ def forget_weights(path):
 
 
 def embedded(backbone, features, layout, **attributes):
-    """One embedded trailer ``t``, as the stage embed writes it."""
+    """One embedded trailer ``t``, as the embed stage writes it."""
     path = layout.embedding("shot24", backbone, "t")
     write_embedding(
         path, np.eye(3, features, dtype=np.float32), [Clip(0, 0, 24, 0), Clip(0, 24, 48, 0), Clip(1, 48, 60, 12)],
@@ -277,7 +277,7 @@ def test_an_experiment_trained_on_published_embeddings_predicts_and_says_what_is
 def test_vectors_of_another_length_than_the_published_are_refused(tmp_path):
     layout = Layout(tmp_path)
     embedded("resnet50", 4, layout)
-    with pytest.raises(ConfigError, match=r"resnet50: gives vectors of 4, but .* on vectors of 3"):
+    with pytest.raises(ConfigError, match=r"resnet50: gives vectors with 4 features, but .* with 3"):
         read_vectors("t", "shot24", "resnet50", PACK, layout)
 
 

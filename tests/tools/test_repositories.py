@@ -123,9 +123,13 @@ def test_names_with_other_choices_share_one_repository(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
-        (403, "GatedRepo", "its authors ask for an agreement first. Agree on that page, then set HF_TOKEN"),
+        (
+            403,
+            "GatedRepo",
+            "its authors require that you accept their terms first. Accept them on that page, then set HF_TOKEN",
+        ),
         (404, "RepoNotFound", "there is no such repository, or it is private. Correct the name, or set HF_TOKEN"),
-        (401, "", "is not shown without a token that is valid for it. Correct HF_TOKEN, or set it."),
+        (401, "", "cannot be read without a valid token. Correct HF_TOKEN, or set it."),
     ],
 )
 def test_a_repository_that_cannot_be_fetched_is_explained_in_one_sentence(
@@ -160,7 +164,7 @@ def test_a_repository_without_safetensors_is_refused_before_anything_is_fetched(
     with hub("lab/vjepa2", folder) as server:
         assert fetch(server, tmp_path, monkeypatch) == 1
         assert len(server.requests) == 1
-    assert "has no weights in the format safetensors, the only one that is read" in capsys.readouterr().err
+    assert "has no weights in the safetensors format, the only format that is read" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_what_was_announced_is_not_kept(
@@ -172,7 +176,10 @@ def test_a_file_that_is_not_what_was_announced_is_not_kept(
         path = f"/lab/vjepa2/resolve/{COMMIT}/model.safetensors"
         server.pages[path] = [Page(bytes(content), headers=server.pages[path][0].headers)]
         assert fetch(server, tmp_path, monkeypatch) == 1
-    assert "model.safetensors of lab/vjepa2 is not what the repository announces" in capsys.readouterr().err
+    assert (
+        "model.safetensors of lab/vjepa2 does not match the checksum that the repository states"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "weights" / FOLDER / "model.safetensors").exists()
 
 

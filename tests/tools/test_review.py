@@ -62,9 +62,9 @@ def test_a_disagreement_that_a_third_settled_says_so(folder, capsys):
     ("words", "sentence"),
     [
         (["--as", "=cmd()"], "error: --as: '=cmd()' is not a name"),
-        (["--second-pass", "5"], "error: --second-pass: 0 titles are decided, of which 5 are asked for"),
+        (["--second-pass", "5"], "error: --second-pass: 0 titles are decided, but 5 are requested"),
         (["--titles", "none.csv"], "error: none.csv: no such list of titles"),
-        (["--results", "nothing"], "error: nothing/search/tt1.json: is not there. Run `snakemake search` first."),
+        (["--results", "nothing"], "error: nothing/search/tt1.json: does not exist. Run `snakemake search` first."),
         (["--port", "1000000"], "error: --port"),
     ],
 )

@@ -46,7 +46,7 @@ def test_splits_that_were_there_are_compared(tmp_path, capsys):
 def test_a_manifest_without_genres_is_refused(tmp_path, capsys):
     write_manifest(tmp_path / "m.csv", [Trailer("bare", ("y.mp4",))])
     assert main(["splits", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "n.csv")]) == 1
-    assert "0 trailers have genres; three subsets need at least three. Fill in genres." in capsys.readouterr().err
+    assert "0 trailers have genres, but three subsets need at least three. Fill in genres." in capsys.readouterr().err
 
 
 def test_trailers_of_one_video_share_their_subsets(tmp_path, capsys):
@@ -67,7 +67,7 @@ def test_trailers_of_one_video_share_their_subsets(tmp_path, capsys):
     assert rows["c1"] == rows["c2"] == rows["c3"] != (None, None, None)
     said = capsys.readouterr().out
     assert "splits: 83 trailers, 1 without genres in no subset" in said
-    assert "splits: 61 trailers go with another one that has the same video" in said
+    assert "splits: 61 trailers get the splits of another one, which has the same video" in said
 
 
 def test_paths_lead_to_the_same_files_from_another_folder(tmp_path):
@@ -100,7 +100,7 @@ def test_copies_share_their_subsets_and_the_deviation_of_the_genres_is_told(tmp_
     splits = {trailer.trailer: trailer.splits for trailer in read_manifest(tmp_path / "n.csv")}
     assert all(splits[pair.trailer] == splits[pair.copy_of] for pair in pairs[:-1])
     said = capsys.readouterr().out
-    assert "splits: 7 trailers go with another one that has the same video or is a copy" in said
+    assert "splits: 7 trailers get the splits of another one, which has the same video or is a copy" in said
     assert "split2: no genre's share in a subset is further from its share in the whole set than" in said
 
 

@@ -131,8 +131,8 @@ def test_everything_is_shown(layout, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 2_000_000_000))
     shown = list(status.describe(layout, TRAILERS, PAIRS, NOW))
     assert shown[0] == "10 trailers"
-    assert "classify main: 1 of 2 splits done that have begun" in shown
-    assert "disk: 0.0 MB used, about 0.0 MB in the end, 2.0 GB free" in shown
+    assert "classify main: 1 of 2 started splits done" in shown
+    assert "disk: 0.0 MB used, about 0.0 MB at the end, 2.0 GB free" in shown
     assert shown[-2:] == ["      1 dead in download: removed", "      1 failed in normalise: ffmpeg stopped"]
 
 
@@ -165,7 +165,7 @@ def test_nothing_is_written(layout, tmp_path, capsys):
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="there is no such folder"):
+    with pytest.raises(ConfigError, match="does not exist"):
         status.run(argparse.Namespace(results=tmp_path / "none", manifest=None, every_s=None, list=None, csv=False))
 
 
@@ -250,7 +250,7 @@ def test_where_no_trailer_came_through_a_stage_status_says_so_and_fails(tmp_path
     )
     words = ["status", "--results", str(layout.root), "--manifest", str(tmp_path / "none.csv")]
     assert main(words) == (dead == 4)
-    told = "error: none of 4 trailers came through download (4 dead: removed)." in capsys.readouterr().err
+    told = "error: none of 4 trailers got through download (4 dead: removed)." in capsys.readouterr().err
     assert told == (dead == 4)
 
 
@@ -259,9 +259,9 @@ def test_many_ends_of_one_kind_are_told_first(tmp_path):
     facts = {"reason": "client", "sentence": "please sign in"}
     write_ledger(layout.ledger("download", "s0"), [LedgerRow(name, "failed", facts=facts) for name in names])
     shown = list(status.describe(layout, names, [], NOW))
-    assert [line for line in shown if line.startswith("look at this first")] == [
-        "look at this first: download: 6 of 6 trailers are failed for the same reason, 6 of them in a row: client: "
-        '"please sign in". The cause is hardly the trailers.'
+    assert [line for line in shown if line.startswith("check this first")] == [
+        "check this first: download: 6 of 6 trailers are failed for the same reason, 6 of them in a row: client: "
+        '"please sign in". The cause is probably not the trailers.'
     ]
 
 
@@ -286,5 +286,5 @@ def test_the_whole_run_takes_as_long_as_its_slowest_stage(layout):
     line = line_of(layout, "normalise")
     # Three of the last five products' trailers wait: 3.4 min at 0.9 per minute; shots has made nothing yet.
     assert text.time_left([line]) == "about 3 min"
-    assert text.time_left([line, line_of(layout, "shots")]).startswith("at least 3 min, and the time of shots")
+    assert text.time_left([line, line_of(layout, "shots")]).startswith("at least 3 min, plus the time for shots")
     assert text.time_left([]) == "nothing is waiting"

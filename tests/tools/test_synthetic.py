@@ -99,7 +99,7 @@ def test_a_study_asks_for_every_pack_of_its_experiments():
         (["--packs", "shot24"], "'shot24' is not CLIPS/BACKBONE:F"),
         (["--packs", "shot24/x:0"], "'shot24/x:0' is not CLIPS/BACKBONE:F"),
         (["--packs", "shot/x:4"], "'shot' is not a clip strategy"),
-        (["--packs", "shot24/x:4", "--trailers", "2"], "--trailers >= 3"),
+        (["--packs", "shot24/x:4", "--trailers", "2"], "--trailers must be at least 3"),
     ],
 )
 def test_nonsense_is_refused(tmp_path, capsys, more, words):

@@ -79,7 +79,7 @@ def test_unpacked_files_do_too(imdb):
 def test_what_is_there_is_kept(imdb, capsys):
     (imdb / "out.csv").write_text("mine")
     assert main(["titles", "--imdb", str(imdb), "--output", str(imdb / "out.csv")]) == 1
-    assert "out.csv: is there already" in capsys.readouterr().err
+    assert "out.csv: already exists" in capsys.readouterr().err
     assert (imdb / "out.csv").read_text() == "mine"
 
 
@@ -88,8 +88,8 @@ def test_what_is_there_is_kept(imdb, capsys):
     [
         (lambda folder: (folder / "title.ratings.tsv.gz").unlink(), "lacks title.ratings.tsv.gz"),
         (lambda folder: write(folder, "title.ratings.tsv.gz", ("id", "stars"), []), "its columns are id, stars"),
-        (lambda folder: cut(folder / "title.basics.tsv.gz"), "is damaged or cut off after line"),
-        (lambda folder: (folder / "title.basics.tsv.gz").write_bytes(b"no gzip"), "is damaged or cut off"),
+        (lambda folder: cut(folder / "title.basics.tsv.gz"), "is damaged or truncated after line"),
+        (lambda folder: (folder / "title.basics.tsv.gz").write_bytes(b"no gzip"), "is damaged or truncated"),
         (lambda folder: write(folder, "title.basics.tsv.gz", BASICS_COLUMNS, ["a\tb"] * 5), "5 of 6 lines are damaged"),
         (
             lambda folder: write(folder, "title.ratings.tsv.gz", RATINGS_COLUMNS, ["tt1\tten\t5000"]),

@@ -50,7 +50,7 @@ def test_a_vector_is_traced_to_its_source_frames_weights_and_settings(study, cap
 def test_the_clip_embedded_again_has_the_same_vector_and_its_frames_are_drawn(study, capsys):
     status, said, _ = trace(capsys, FILE, "--clip", "1", "--verify", "--show", "out.png")
     assert status == 0
-    assert "cosine 1.000000, largest difference 0, the same to the last bit" in said
+    assert "cosine 1.000000, largest difference 0, bit for bit the same" in said
     assert (study / "out.png").read_bytes().startswith(b"\x89PNG")
     with h5py.File(FILE, "r+") as file:
         file["vectors"][1] = -file["vectors"][1]
@@ -66,8 +66,8 @@ def test_what_does_not_fit_any_more_is_said(study, capsys):
     status, said, _ = trace(capsys, FILE, "--clip", "0")
     assert status == 0
     assert "BUT the file has d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa" in said
-    assert "transitions    not known: results/shots/t1.scores.h5: is not there" in said
-    assert "NOT what config.yaml and the files on disk give now" in said
+    assert "transitions    not known: results/shots/t1.scores.h5: does not exist" in said
+    assert "DIFFERS from that of the present config.yaml and files" in said
 
 
 def test_a_backbone_of_a_strangers_file_is_not_run_and_his_text_cannot_steer_a_terminal(study, capsys):
@@ -77,7 +77,7 @@ def test_a_backbone_of_a_strangers_file_is_not_run_and_his_text_cannot_steer_a_t
         file.attrs["transform"] = "red\x1b[31m"
     status, said, problem = trace(capsys, FILE, "--clip", "0", "--verify")
     assert status == 1
-    assert "is a file of your own, which is not run for its name alone" in problem
+    assert "is a file of your own, which is not run unless you name it" in problem
     assert "red?[31m" in said
 
 
@@ -85,7 +85,7 @@ def test_a_backbone_of_a_strangers_file_is_not_run_and_his_text_cannot_steer_a_t
     ("words", "said"),
     [
         ([FILE, "--clip", "3"], "has clips 0 to 2, not 3"),
-        (["results/none.h5", "--clip", "0"], "none.h5: is not there"),
+        (["results/none.h5", "--clip", "0"], "none.h5: does not exist"),
         (["t1", "shot24", "--clip", "0"], "Give a file, or a trailer, a clip strategy and a backbone"),
         (["../t1", "shot24", "resnet50", "--clip", "0"], "is not the id of a trailer"),
     ],

@@ -17,12 +17,12 @@ from trailers.tools.doctor.machine_trial import Outcome, judge_leases
         (
             [["GPU-a", "0", "1", "a"], ["GPU-b", "0", "1", "GPU-b"], ["GPU-a", "1.1", "2", "a"]],
             True,
-            "3 jobs had 2 of 2",
+            "3 jobs used 2 of 2",
         ),
         ([["GPU-a", "0", "1"], ["GPU-b", "0", "1"], ["GPU-a", "0.9", "2"]], False, "two jobs held GPU-a at once"),
-        ([["GPU-a", "0", "1"], ["GPU-a", "1", "2"], ["GPU-a", "3", "4"]], False, "3 jobs had 1 of 2 devices"),
+        ([["GPU-a", "0", "1"], ["GPU-a", "1", "2"], ["GPU-a", "3", "4"]], False, "3 jobs used 1 of 2 devices"),
         ([["GPU-a", "0", "1", "b"], ["GPU-b", "0", "1", "b"]], False, "GPU-a was leased, but torch computes on b"),
-        ([["MIG-a", "0", "1", "x"], ["MIG-b", "0", "1", "x"]], True, "2 jobs had 2 of 2 devices"),
+        ([["MIG-a", "0", "1", "x"], ["MIG-b", "0", "1", "x"]], True, "2 jobs used 2 of 2 devices"),
     ],
 )
 def test_leases_are_judged_by_who_held_what_when(told, passed, words):

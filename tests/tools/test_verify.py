@@ -75,7 +75,7 @@ def results(tmp_path, video, experiment):
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
-    """A training of two epochs on two trailers, as the stage classify leaves it."""
+    """A training of two epochs on two trailers, as the classify stage leaves it."""
     import torch
 
     folder = tmp_path_factory.mktemp("experiment") / "split0"
@@ -153,7 +153,7 @@ def flip(path, offset):
 def test_nothing_is_wrong_with_what_the_stages_wrote(results, capsys):
     before = files(results)
     status, lines = run(results, capsys, deep=True, repair=True)
-    assert (status, lines[0]) == (0, "Nothing is wrong.")
+    assert (status, lines[0]) == (0, "No problems found.")
     assert files(results) == before
 
 
@@ -162,12 +162,12 @@ SHOT, EMBED = ["clips/shot24/s0000"], ["embed/shot24/tiny/s0000"]
 DAMAGE = {
     "a video as published is cut": (
         lambda r: cut(r.download_folder() / "one.webm"),
-        "download/one.webm: has 10 bytes, its receipt says 16",
+        "download/one.webm: has 10 bytes, but its receipt says 16",
         ["download/one.webm"], ["download/s0000"],
     ),
     "a video as published is gone": (
         lambda r: (r.download_folder() / "one.webm").unlink(),
-        "download/one.webm: is missing beside one.json",
+        "download/one.webm: is missing, but one.json exists",
         [], ["download/s0000"],
     ),
     "a receipt is cut": (
@@ -177,7 +177,7 @@ DAMAGE = {
     ),
     "a receipt is gone": (
         lambda r: r.receipt("one").unlink(),
-        "download/one.json: is not there, but its ledger says it is",
+        "download/one.json: does not exist, but its ledger says that it does",
         [], ["download/s0000"],
     ),
     "a 24 fps video is cut": (
@@ -187,17 +187,17 @@ DAMAGE = {
     ),
     "a 24 fps video of the right size is rubbish": (
         lambda r: r.video("one").write_bytes(bytes(r.video("one").stat().st_size)),
-        "normalise/one.mp4: its fingerprint is None, its frames file says n",
+        "normalise/one.mp4: its fingerprint is None, but its frames file says n",
         ["normalise/one.mp4"], ["normalise/s0000"],
     ),
     "a 24 fps video is gone": (
         lambda r: r.video("one").unlink(),
-        "normalise/one.mp4: is missing beside one.frames.h5",
+        "normalise/one.mp4: is missing, but one.frames.h5 exists",
         [], ["normalise/s0000"],
     ),
     "both files of normalise are gone": (
         lambda r: (r.video("one").unlink(), r.frames("one").unlink()),
-        "normalise/one.frames.h5: is not there, but its ledger says it is",
+        "normalise/one.frames.h5: does not exist, but its ledger says that it does",
         [], ["normalise/s0000"],
     ),
     "the frames are cut": (
@@ -217,12 +217,12 @@ DAMAGE = {
     ),
     "the scores are gone": (
         lambda r: r.scores("one").unlink(),
-        "shots/one.scores.h5: is missing beside one.csv",
+        "shots/one.scores.h5: is missing, but one.csv exists",
         [], ["shots/s0000"],
     ),
     "the shots are cut at a line's end": (
         lambda r: r.shots("one").write_text("\n".join(r.shots("one").read_text().splitlines()[:3]) + "\n"),
-        "shots/one.csv: is cut off",
+        "shots/one.csv: is truncated",
         ["shots/one.csv"], ["shots/s0000"],
     ),
     "the clips are another trailer's": (
@@ -230,7 +230,7 @@ DAMAGE = {
             r.clips("shot24", "one"), [Clip(0, 0, 24, 0), Clip(1, 24, 48, 0)], kind=Clip,
             header={"trailer": "one", "frames": 48, "fingerprint": "c"}, schema=CLIPS_SCHEMA,
         ),
-        "clips/shot24/one.csv: has a clip that does not lie in its shot",
+        "clips/shot24/one.csv: has a clip that extends beyond its shot",
         ["clips/shot24/one.csv", "embed/shot24/tiny/one.h5"], [*SHOT, *EMBED],
     ),
     "an embedding is cut": (
@@ -248,7 +248,7 @@ DAMAGE = {
             r.embedding("shot24", "tiny", "one"), np.eye(3, dtype=np.float32),
             [Clip(0, n, n + 24, 0) for n in range(3)], {"trailer": "one", "fingerprint": "e"},
         ),
-        "embed/shot24/tiny/one.h5: was made from other clips than there are now",
+        "embed/shot24/tiny/one.h5: was made from clips that have changed since",
         ["embed/shot24/tiny/one.h5"], EMBED,
     ),
     "an embedding is of another run": (
@@ -256,7 +256,7 @@ DAMAGE = {
             r.embedding("shot24", "tiny", "one"), np.eye(3, dtype=np.float32), CLIPS,
             {"trailer": "one", "fingerprint": "f"},
         ),
-        "embed/shot24/tiny/one.h5: its fingerprint is f, its ledger says e: made by another run",
+        "embed/shot24/tiny/one.h5: its fingerprint is f, but its ledger says e: another run made it",
         [], EMBED,
     ),
     "an embedding belongs to another trailer": (
@@ -311,7 +311,7 @@ DAMAGE = {
     ),
     "curves are cut in a line": (
         lambda r: cut(r.experiment("main", 0) / "curves.csv"),
-        "classify/main/split0/curves.csv: is cut off",
+        "classify/main/split0/curves.csv: is truncated",
         ["classify/main/split0/curves.csv", "classify/main/split0/metrics.json"], [],
     ),
     "what was left out is gone": (
@@ -437,7 +437,7 @@ def test_a_file_that_crashes_the_library_is_one_problem_and_the_rest_is_checked(
 def test_shots_made_from_other_frames_are_told(results, capsys):
     header = {"trailer": "one", "frames": FRAMES, "fingerprint": "s", "frames_fingerprint": "older"}
     write_spans(results.shots("one"), SHOTS, kind=Shot, header=header, schema=SHOTS_SCHEMA)
-    assert run(results, capsys)[1][0] == "shots/one.csv: was made from the frames older, which are n now"
+    assert run(results, capsys)[1][0] == "shots/one.csv: was made from frames with fingerprint older, which is now n"
 
 
 def test_only_a_deep_look_reads_videos_whole(results, capsys):
@@ -478,7 +478,7 @@ def test_what_killed_jobs_left_is_removed_and_what_lives_is_not(results, capsys)
     os.utime(living, (hour_ago, hour_ago))
     status, lines = run(results, capsys)
     assert status == 1
-    assert lines[0] == f"normalise/{dead.name}: was left by a process that is gone, 60 min ago"
+    assert lines[0] == f"normalise/{dead.name}: was left by a process that has ended, 60 min ago"
     assert len(lines) == 3
     run(results, capsys, repair=True)
     assert [path.exists() for path in (dead, living, young)] == [False, True, True]
@@ -499,7 +499,7 @@ def ask_again(layout, capsys, *, dead):
 def test_retry_leaves_what_is_dead_unless_asked(results, capsys):
     assert ask_again(results, capsys, dead=False) == ["There is nothing to try again."]
     assert attempts(results) == set()
-    assert ask_again(results, capsys, dead=True) == ["1 dead in download", "Run snakemake again to have them tried."]
+    assert ask_again(results, capsys, dead=True) == ["1 dead in download", "Rerun snakemake to try them again."]
     assert attempts(results) == {"download/s0000"}
     assert not results.receipt("gone").exists()
     assert results.receipt("one").exists()
@@ -548,7 +548,7 @@ def test_posters_are_looked_at_as_videos_and_embeddings_are(posters, capsys):
     cut(posters.poster_folder() / "one.png")
     cut(posters.poster("tiny", "one"))
     _, lines = run(posters, capsys, repair=True)
-    assert lines[0] == "posters/one.png: has 5 bytes, its receipt says 8"
+    assert lines[0] == "posters/one.png: has 5 bytes, but its receipt says 8"
     assert lines[1].startswith("posters/tiny/one.h5: is damaged")
     assert sorted(path for path in files(posters) if path.startswith("posters/")) == [
         "posters/gone.json",

@@ -66,8 +66,8 @@ def test_a_body_cut_off_and_a_server_in_trouble_are_tried_again(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("page", "sha256", "words", "requests"),
     [
-        (Page(status=404), "", "cannot be had: HTTP Error 404", 1),
-        (Page(status=500), "", "cannot be had: HTTP Error 500", 4),
+        (Page(status=404), "", "cannot be fetched: HTTP Error 404", 1),
+        (Page(status=500), "", "cannot be fetched: HTTP Error 500", 4),
         (Page(b"<!DOCTYPE html><html>log in first</html>"), "", "is a web page", 1),
         (Page(b"version https://git-lfs.github.com/spec/v1\n"), "", "is a Git-LFS pointer", 1),
         (Page(BYTES), "0" * 8, "has sha256 " + SHA256[:16], 1),
@@ -145,7 +145,7 @@ def test_a_damaged_record_is_named_and_written_again(
         with pytest.raises(WeightsError) as caught:
             weights_sha256(find_row(name, tmp_path / "weights"), tmp_path / "weights")
         assert str(caught.value).startswith(f"{record}: ")
-        assert "Run `snakemake weights`, which writes it again." in str(caught.value)
+        assert "Run `snakemake weights` to write it again." in str(caught.value)
         assert run(tmp_path, name, "--check") == 1
         assert record.read_bytes() == content
         assert run(tmp_path, name) == 0
@@ -157,7 +157,7 @@ def test_a_damaged_record_is_named_and_written_again(
 @pytest.mark.parametrize("content", DAMAGED[:-1], ids=lambda content: ascii(content[:24]))
 def test_planning_names_a_damaged_record(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "resnet50.json").write_bytes(content)
-    with pytest.raises(WeightsError, match=r"resnet50\.json: .*Run `snakemake weights`, which writes it again"):
+    with pytest.raises(WeightsError, match=r"resnet50\.json: .*Run `snakemake weights` to write it again"):
         known_weights(tmp_path, "resnet50")
 
 

@@ -18,19 +18,19 @@ def run_instead(command, log=None, stall_s=20.0):
 
 def test_an_ffmpeg_that_hangs_is_stopped_and_may_be_tried_again():
     started = time.monotonic()
-    with pytest.raises(TrailerError, match=r"gave nothing for 0\.2 s") as problem:
+    with pytest.raises(TrailerError, match=r"produced nothing for 0\.2 s") as problem:
         run_instead(["sleep", "60"], stall_s=0.2)
     assert not problem.value.dead
     assert time.monotonic() - started < 10
 
 
 def test_an_ffmpeg_that_hangs_after_its_last_frame_is_stopped():
-    with pytest.raises(TrailerError, match=r"gave nothing for 0\.2 s"):
+    with pytest.raises(TrailerError, match=r"produced nothing for 0\.2 s"):
         run_instead(["sh", "-c", "exec >&-; exec sleep 60"], stall_s=0.2)
 
 
 def test_an_ffmpeg_that_is_killed_may_be_tried_again():
-    with pytest.raises(TrailerError, match="stopped from outside by signal 9") as problem:
+    with pytest.raises(TrailerError, match="killed by signal 9") as problem:
         run_instead(["sh", "-c", "kill -9 $$"])
     assert not problem.value.dead
 
@@ -53,7 +53,7 @@ def test_a_disk_that_takes_no_more_is_not_the_videos_fault_and_what_was_written_
 
 def test_a_folder_that_went_is_not_the_videos_fault():
     words = "Error opening output file file:/x/v.mp4: No such file or directory"
-    with pytest.raises(TrailerError, match=r"ffmpeg found no place to write to .*Run again\.") as problem:
+    with pytest.raises(TrailerError, match=r"ffmpeg could not write, because the disk is full .*rerun\.") as problem:
         run_instead(["sh", "-c", f"echo '[out#0/mp4 @ 0x1] [error] {words}' >&2; exit 1"])
     assert not problem.value.dead
 
@@ -103,7 +103,7 @@ def test_the_counts_are_read_from_ffmpegs_log():
 def test_a_video_whose_counts_disagree_fails_by_name():
     log = Log()
     log.take("[verbose] 50 frames in, 48 frames out; 2 frames dropped, 0 frames duplicated.")
-    with pytest.raises(VideoError, match=r"v\.mp4: detection got 47 frames where ffmpeg made 48"):
+    with pytest.raises(VideoError, match=r"v\.mp4: detection got 47 frames, but ffmpeg made 48"):
         log.converted(Path("v.mp4"), 47, 64, 48)
 
 

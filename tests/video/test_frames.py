@@ -70,12 +70,12 @@ def test_nothing_stays_open(video):
 
 
 def test_a_video_of_another_rate_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="not one video stream of 24 frames a second"):
+    with pytest.raises(StoreError, match="one video stream of 24 frames per second"):
         VideoFrames(Video("v.mp4", P420, frames=5, fps="25")(tmp_path))
 
 
 def test_a_missing_video_says_what_to_run(tmp_path):
-    with pytest.raises(StoreError, match="Run the stage normalise first"):
+    with pytest.raises(StoreError, match="Run the normalise stage first"):
         VideoFrames(tmp_path / "24.mp4")
 
 

@@ -67,11 +67,17 @@ def test_what_a_server_refuses_is_dead_and_asked_once(work, status, reason):
 
 
 WORDS = {
-    "JSON": (b'{"error": "slow down, please"}', 'page: gives JSON ({"error": "slow down, please"}), where a video '),
-    "a rate limit": (b'{"error": "Too many requests"}', "rate limited: gives JSON ("),
-    "a bot check": (b"unusual traffic from your network", "bot check: gives text (unusual traffic from your network)"),
-    "a short notice": (b"busy", "page: gives text (busy), where a video "),
-    "other letters": ("Zu viele Zugriffe für heute".encode(), "page: gives text (Zu viele Zugriffe für heute)"),
+    "JSON": (
+        b'{"error": "slow down, please"}',
+        'page: returns JSON ({"error": "slow down, please"}) instead of a video',
+    ),
+    "a rate limit": (b'{"error": "Too many requests"}', "rate limited: returns JSON ("),
+    "a bot check": (
+        b"unusual traffic from your network",
+        "bot check: returns text (unusual traffic from your network)",
+    ),
+    "a short notice": (b"busy", "page: returns text (busy) instead of a video"),
+    "other letters": ("Zu viele Zugriffe für heute".encode(), "page: returns text (Zu viele Zugriffe für heute)"),
     "a login page": (HTML.body, "page: "),
     "nothing": (b"", ""),
 }
@@ -112,7 +118,7 @@ def test_a_range_that_nobody_asked_for_is_failed(work, video, first):
     with Server({"/cat.mp4": Page(video, sent=(first, len(video) - 1))}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
         assert row.status == "failed"
-        assert row.error.endswith("/cat.mp4: gives another range of bytes than was asked for")
+        assert row.error.endswith("/cat.mp4: returns another range of bytes than requested")
         server.pages["/cat.mp4"] = [Page(video)]
         assert work.one(server.link("/cat.mp4")).status == "ok"
 
@@ -234,7 +240,7 @@ def test_a_link_that_trickles_meets_its_deadline(work, video):
     with Server({"/cat.mp4": [Page(video), Page(video, trickle_s=0.2)]}) as server:
         started = time.monotonic()
         row = work.one(server.link("/cat.mp4"), deadline_s="2")
-    assert row.error == "download: network: took more than the 2 s of download.deadline_s"
+    assert row.error == "download: network: took more than download.deadline_s of 2 s"
     assert 2 <= time.monotonic() - started < 6
 
 
@@ -249,7 +255,7 @@ def test_a_refused_connection_is_failed(work):
 def test_a_body_without_end_is_cut_off(work, video):
     with Server({"/cat.mp4": Page(video + bytes(2_000_000))}) as server:
         row = work.one(server.link("/cat.mp4"), max_size_mb="1")
-    assert row.error == "download: too long: more than the 1 MB of download.max_size_mb"
+    assert row.error == "download: too long: larger than download.max_size_mb of 1 MB"
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun(work):

@@ -29,7 +29,7 @@ def test_a_missing_cookies_file_is_named_before_anything_is_asked(work):
 
 def test_a_cookies_file_that_is_none_is_named_before_anything_is_asked(work, tmp_path):
     (tmp_path / "cookies.txt").write_text("key=value; other=value\n")
-    with pytest.raises(ConfigError, match=r"line 1: has 2 columns, a cookie has 7\. Export it in Netscape"):
+    with pytest.raises(ConfigError, match=r"line 1: has 2 columns, but a cookie has 7\. Export it in Netscape"):
         work.one("http://127.0.0.1:9/cat.mp4", cookies=str(tmp_path / "cookies.txt"))
 
 
@@ -62,13 +62,13 @@ def test_a_cookie_is_read_however_an_editor_left_it(work, video, tmp_path, text)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (HEAD + TABS + "host FALSE /\n", "cookies.txt, line 3: has 3 columns, a cookie has 7"),
+        (HEAD + TABS + "host FALSE /\n", "cookies.txt, line 3: has 3 columns, but a cookie has 7"),
         (HEAD + TABS.replace("FALSE\t/", "maybe\t/"), "cookies.txt, line 2: is not a cookie: its columns are domain"),
         (HEAD + TABS.replace("\t0\t", "\ttomorrow\t"), "cookies.txt, line 2: is not a cookie"),
         ('[{"domain": "host"}]', "cookies.txt, line 1: has 2 columns"),
-        (HEAD + TABS.replace("\t0\t", "\t1000\t"), "cookies.txt: all its cookies have expired"),
-        (HEAD, "cookies.txt: is not cookies.txt: there is no cookie in it"),
-        ("", "cookies.txt: is not cookies.txt: there is no cookie in it"),
+        (HEAD + TABS.replace("\t0\t", "\t1000\t"), "cookies.txt: all of its cookies have expired"),
+        (HEAD, "cookies.txt: is not a cookies.txt: it contains no cookie"),
+        ("", "cookies.txt: is not a cookies.txt: it contains no cookie"),
     ],
 )
 def test_the_line_that_is_no_cookie_is_named(tmp_path, text, expected):

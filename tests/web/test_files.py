@@ -89,7 +89,7 @@ def test_a_reference_that_was_changed_is_refused(work, video, tmp_path, change):
     else:
         source.write_bytes(video + b"x" if change == "longer" else video[:-1] + bytes([video[-1] ^ 1]))
         os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
-    with pytest.raises(StoreError, match="is gone or was changed since the stage download read it"):
+    with pytest.raises(StoreError, match="was removed or changed after the download stage read it"):
         check_reference(work.results / "download" / "a.json", work.receipt())
 
 
@@ -148,8 +148,8 @@ def test_a_link_in_place_of_the_folder_of_partial_bytes_is_refused(work, video, 
         assert server.requests == []
     assert row.status == "failed"
     assert row.error == (
-        f"download: {link}: is a symbolic link, and nothing is written or deleted through one. Remove the link and run "
-        "again."
+        f"download: {link}: is a symbolic link, and nothing is written or deleted through one. Remove the link and "
+        "rerun."
     )
 
 
@@ -306,6 +306,6 @@ def test_verify_repairs_a_reference_without_touching_the_users_file(work, video,
     parser = argparse.ArgumentParser()
     verify.add_flags(parser)
     verify.run(parser.parse_args(["--results", str(work.results), "--repair"]))
-    assert "bytes, its receipt says" in capsys.readouterr().out
+    assert "bytes, but its receipt says" in capsys.readouterr().out
     assert (tmp_path / "cat.mp4").read_bytes() == other_video
     assert not (work.results / "download" / "a.json").exists()

@@ -65,7 +65,7 @@ def test_a_page_in_place_of_a_fragment_is_no_part_of_the_video(work, fragments, 
     with Server({**pages, "/1.ts": Page(b"<html>Please sign in</html>", kind=kind)}) as server:
         row = work.one(server.link("/cat.m3u8"), retries="0")
         assert row.status == "failed"
-        assert row.error.startswith(f"download: part refused: {server.link('/1.ts')}: gives ")
+        assert row.error.startswith(f"download: part refused: {server.link('/1.ts')}: returns ")
     with Server(pages) as server:
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
     assert (work.results / "download" / "a.mp4").read_bytes() == b"".join(fragments)

@@ -48,7 +48,7 @@ def test_other_limits_judge_anew_and_ask_nothing(work, video):
         asked = len(server.requests)
         excluded = work.one(link, enforce_quality="true", min_duration_s="10")
         assert (excluded.status, excluded.facts["reason"]) == ("dead", "too short")
-        assert excluded.error == "download: too short: 2 s, at least 10 s are asked for"
+        assert excluded.error == "download: too short: 2 s, but download.min_duration_s is 10 s"
         again = work.one(link, enforce_quality="true", min_duration_s="1", min_height="72")
         assert (again.status, again.facts["quality"]) == ("ok", [])
         assert work.one(link) == before

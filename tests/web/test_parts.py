@@ -224,7 +224,7 @@ def test_less_than_the_site_says_is_told(work, site, video):
         assert (row.status, row.facts["promised_s"]) == ("ok", 120)
         assert row.facts["quality"] == ["incomplete", "too short", "too small"]
         row = work.one(server.link("/watch/cat"), enforce_quality="true")
-    assert (row.status, row.error) == ("failed", "download: incomplete: 2 s of the 120 s that were promised")
+    assert (row.status, row.error) == ("failed", "download: incomplete: 2 s of the 120 s that the site states")
     assert Path(work.results / "download" / "a.json").exists()
 
 

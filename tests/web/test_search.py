@@ -137,7 +137,7 @@ def test_a_title_without_a_video_is_dead_and_asked_again_when_it_is_forgotten(ca
     cats.server.pages["/search/Alien_1979_trailer"] = [answer(), answer({"id": "a", "title": "Alien"})]
     row = cats.run(ALIEN)["tt1"]
     assert (row.status, row.reason) == ("dead", "not found")
-    assert row.error == "search: not found: the search 'Alien 1979 trailer' gave no video"
+    assert row.error == "search: not found: the search 'Alien 1979 trailer' found no video"
     assert cats.run(ALIEN)["tt1"] == row
     search.Search(cats.layout).forget("tt1")
     assert cats.run(ALIEN)["tt1"].status == "ok"
@@ -214,7 +214,7 @@ def test_a_year_that_is_not_known_is_left_out_of_the_query():
 
 @pytest.mark.parametrize("template", ["{title} {country}", "{title", "{0}", "{title.x}"])
 def test_a_template_that_cannot_be_filled_in_is_refused(template):
-    with pytest.raises(ConfigError, match="Known are"):
+    with pytest.raises(ConfigError, match="Known fields"):
         query_of(template, Title("a", "Alien"))
 
 

@@ -49,7 +49,7 @@ def test_a_film_is_excluded_before_its_bytes_are_asked_for(work, site):
     with Server({"/watch/cat": said(duration=7200, formats=formats_of(480))}) as server:
         row = work.one(server.link("/watch/cat"), enforce_quality="true")
         assert [request.path for request in server.requests] == ["/watch/cat"]
-    assert (row.status, row.error) == ("dead", "download: too long: 7200 s, at most 210 s are asked for")
+    assert (row.status, row.error) == ("dead", "download: too long: 7200 s, but download.max_duration_s is 210 s")
 
 
 @pytest.mark.parametrize("state", ["is_live", "is_upcoming"])

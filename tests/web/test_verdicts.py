@@ -23,8 +23,11 @@ def formats(*offers, **more):
 
 
 NOTHING_TO_TAKE = {
-    "storyboards": (formats(STORYBOARD, STORYBOARD), "the site offers pictures of a storyboard, but no video"),
-    "storyboards and sound": (formats(STORYBOARD, SOUND), "the site offers pictures of a storyboard, but no video"),
+    "storyboards": (formats(STORYBOARD, STORYBOARD), "the site offers only still pictures (a storyboard), no video"),
+    "storyboards and sound": (
+        formats(STORYBOARD, SOUND),
+        "the site offers only still pictures (a storyboard), no video",
+    ),
     "DRM": (formats(*formats_of(480), has_drm=True), "This video is DRM protected"),
     "a protocol of its own": (
         formats(*formats_of(480), protocol="sabr"),
@@ -49,7 +52,7 @@ def test_a_site_that_offers_nothing_to_take_is_asked_again(work, video, site, na
 def test_a_site_that_refuses_the_client_stops_the_run_after_five(work, site, words):
     with Server({f"/watch/v{n}": said(error=words) for n in range(8)}) as server:
         rows = {f"t{n}": server.link(f"/watch/v{n}") for n in range(8)}
-        with pytest.raises(SystemicError, match=r"127\.0\.0\.1 refused 5 links in a row, the last one so: ") as problem:
+        with pytest.raises(SystemicError, match=r"127\.0\.0\.1 refused 5 links in a row; the last answer: ") as problem:
             work.run(rows)
         assert len(server.requests) == 5
     assert problem.value.where == "download"
@@ -164,7 +167,7 @@ def test_a_playlist_without_an_end_is_left_for_a_later_run(work, video):
 def test_a_page_about_no_video_is_asked_again(work, video):
     with Server({"/cat.html": HTML}) as server:
         row = work.one(server.link("/cat.html"))
-        found = "a web page in which yt-dlp finds no video"
+        found = "a web page on which yt-dlp finds no video"
         assert (row.status, row.facts) == ("failed", {"reason": "page", "sentence": found})
         assert row.error == f"download: page: {server.link('/cat.html')}: {found}"
         server.pages["/cat.html"] = [Page(video)]
@@ -184,7 +187,7 @@ def test_words_in_place_of_a_fragment_are_named_and_kill_nothing(work, video, bo
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts"), "/0.ts": Page(video), "/1.ts": Page(body, kind=kind)}
     with Server(pages) as server:
         row = work.one(server.link("/cat.m3u8"))
-    assert row.error.startswith(f"download: part refused: {server.link('/1.ts')}: gives ")
+    assert row.error.startswith(f"download: part refused: {server.link('/1.ts')}: returns ")
 
 
 @pytest.mark.parametrize("key", [b"", b"15 bytes of it.", b"<html>log in</html>", bytes(32)])
@@ -192,7 +195,7 @@ def test_a_key_of_another_length_is_told_in_one_sentence(work, key):
     pages = {"/cat.m3u8": playlist("0.ts", head='#EXT-X-KEY:METHOD=AES-128,URI="key"\n'), "/0.ts": Page(bytes(160))}
     with Server({**pages, "/key": Page(key)}) as server:
         row = work.one(server.link("/cat.m3u8"))
-        words = f"gives {len(key)} bytes for a key, where AES-128 has 16"
+        words = f"returns {len(key)} bytes as a key, but an AES-128 key has 16"
     assert (row.status, row.error) == ("failed", f"download: part refused: {server.link('/key')}: {words}")
 
 
@@ -207,7 +210,7 @@ def test_a_redirect_to_what_is_no_web_address_is_dead(work, target):
         row = work.one(server.link("/cat.mp4"))
         assert len(server.requests) == 1
     assert (row.status, row.facts["reason"]) == ("dead", "not a video")
-    assert row.error.startswith("download: not a video: leads to what is neither http nor https: ")
+    assert row.error.startswith("download: not a video: leads to an address that is neither http nor https: ")
 
 
 def test_a_playlist_that_names_a_file_of_this_machine_is_dead(work):
@@ -232,7 +235,7 @@ def test_a_still_picture_is_dead_and_called_so(work, tmp_path, name, is_local):
     Image.new("RGB", (64, 48), "red").save(path, name)
     with Server({"/cat": Page(path.read_bytes(), kind=f"image/{name.lower()}")}) as server:
         row = work.one(path.name if is_local else server.link("/cat"))
-    assert (row.status, row.error) == ("dead", f"download: not a video: is a picture ({name}) and not a video")
+    assert (row.status, row.error) == ("dead", f"download: not a video: is a picture ({name}), not a video")
 
 
 @pytest.mark.parametrize("is_local", [True, False])

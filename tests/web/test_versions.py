@@ -269,14 +269,14 @@ def test_fragments_that_are_ranges_of_a_file_are_of_one_version(work, video, tmp
     one, other = Page(video, headers={"ETag": '"1"'}), Page(video, headers={"ETag": '"2"'})
     with Server({"/cat.m3u8": ranges, "/all.ts": [one, other]}) as server:
         row = work.one(server.link("/cat.m3u8"), retries="0")
-    assert row.error == f"download: network: {server.link('/all.ts')}: was replaced while it was downloaded"
+    assert row.error == f"download: network: {server.link('/all.ts')}: was replaced during the download"
 
 
 def test_a_server_that_gives_the_whole_file_for_a_range_is_not_believed(work, video):
     ranges = playlist("#EXT-X-BYTERANGE:5000@0", "all.ts", "#EXT-X-BYTERANGE:5000", "all.ts", seconds=1)
     with Server({"/cat.m3u8": ranges, "/all.ts": Page(video, ranges=False)}) as server:
         row = work.one(server.link("/cat.m3u8"), retries="0")
-    assert row.error.endswith("/all.ts: gives the whole file where a part was asked for")
+    assert row.error.endswith("/all.ts: returns the whole file, but a part was requested")
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def strategy_of(clips: Sequence[Clip], fps: int) -> ClipStrategy:
     """
     lengths = sorted({len(clip) for clip in clips})
     if len(lengths) != 1:
-        what = f"clips must be of one length, padding included; got {', '.join(map(str, lengths)) or 'no clips'}"
+        what = f"clips must have the same length, padding included; got {', '.join(map(str, lengths)) or 'no clips'}"
         raise ConfigError(what, remedy="Cut all of them with the same number of frames.")
     return ClipStrategy.parse(f"shot{lengths[0]}" + ("" if fps == FPS else f"-fps{fps}"))
 

@@ -68,7 +68,7 @@ class FilesTable:
         folder = results.layout.embedding(results.strategy(strategy), backbone, "x").parent
         names = trailers if trailers is not None else [path.stem for path in sorted(folder.glob("[!.]*.h5"))]
         if not names:
-            raise StoreError("holds no embedding", where=folder, remedy="Run the stage embed first.")
+            raise StoreError("holds no embedding", where=folder, remedy="Run the embed stage first.")
         self.trailers = tuple(names)
         self.places, widths = [], set()
         for name in names:
@@ -77,7 +77,9 @@ class FilesTable:
             widths.add(features)
         if len(widths) != 1:
             raise StoreError(
-                f"has vectors of {sorted(widths)} features", where=folder, remedy="Embed all of them again."
+                f"has vectors with different numbers of features: {sorted(widths)}",
+                where=folder,
+                remedy="Embed all of them again.",
             )
         (self.features,) = widths
         self.offsets = np.cumsum([0, *(place.clips for place in self.places)], dtype=np.int64)
@@ -91,12 +93,14 @@ class FilesTable:
             handle = os.open(place.path, os.O_RDONLY)
         except FileNotFoundError:
             raise StoreError(
-                "is gone since it was opened", where=place.path, remedy="Make the Dataset again."
+                "was removed after it was opened", where=place.path, remedy="Create the Dataset again."
             ) from None
         try:
             status = os.fstat(handle)
             if (status.st_size, status.st_mtime_ns) != (place.bytes, place.mtime_ns):
-                raise StoreError("was replaced since it was opened", where=place.path, remedy="Make the Dataset again.")
+                raise StoreError(
+                    "was replaced after it was opened", where=place.path, remedy="Create the Dataset again."
+                )
             raw = os.pread(handle, (end - start) * width, place.offset + start * width)
         finally:
             os.close(handle)
@@ -123,9 +127,9 @@ def open_table(
     if not isinstance(source, Results) and Path(source).is_file():
         if strategy or backbone or trailers is not None:
             raise ConfigError(
-                "is a pack, which says itself what it holds",
+                "is a pack, which has one strategy and one backbone",
                 where=source,
-                remedy="Leave strategy, backbone and trailers out.",
+                remedy="Omit strategy, backbone and trailers.",
             )
         return PackTable(Path(source))
     results = source if isinstance(source, Results) else open_results(source)

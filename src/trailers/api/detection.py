@@ -14,7 +14,7 @@ from trailers.stages import shots as stage
 
 
 def detect_shots(video: Source, *, progress: bool | None = None, **settings: Any) -> list[Shot]:
-    """The shots of ``video`` by TransNet V2, as the stage shots finds them; there may be none.
+    """The shots of ``video`` by TransNet V2, as the shots stage finds them; there may be none.
 
     Args:
         video: as ``open_video`` takes it: a file, or frames at 24 fps, uint8 (frames, height, width, 3), RGB. Frames

@@ -37,7 +37,7 @@ def embed(
     progress: bool | None = None,
     **settings: Any,
 ) -> np.ndarray:
-    """The vectors of the clips, float32 (clips, F), as the stage embed makes them of a shard of this trailer alone.
+    """The vectors of the clips, float32 (clips, F), as the embed stage makes them of a shard of this trailer alone.
 
     Args:
         video: as ``open_video`` takes it.

@@ -95,7 +95,7 @@ class ArrayVideo(Video):
 
 
 class FileVideo(Video):
-    """A 24 fps video and its frames for detection, as the stage normalise makes them.
+    """A 24 fps video and its frames for detection, as the normalise stage makes them.
 
     Args:
         path: the mp4.
@@ -133,7 +133,7 @@ def open_video(source: Source, *, progress: bool | None = None) -> Video:
     """The video ``source`` at 24 fps.
 
     Args:
-        source: a file, which is re-encoded as the stage normalise does it, in a temporary folder that goes with the
+        source: a file, which is re-encoded as the normalise stage does it, in a temporary folder that goes with the
             video; a 24 fps video that this stage made, whose frames for detection lie beside it, which is used as it
             is; or frames at 24 fps, uint8 (frames, height, width, 3), RGB, which are used as they are.
         progress: whether to draw a bar; by default in a terminal and in a notebook.
@@ -175,13 +175,13 @@ def open_file(path: Path, progress: bool | None) -> Video:
 
 
 def is_normalised(path: Path, beside: Path) -> bool:
-    """Whether the stage normalise made these two together."""
+    """Whether the normalise stage made these two together."""
     with open_frames(beside) as frames:
         return read_fingerprint(path) == frames.attributes.get("fingerprint")
 
 
 def normalise_into(folder: Path, path: Path, progress: bool | None) -> Layout:
-    """Run the stage normalise on ``path``, in a results folder of one trailer."""
+    """Run the normalise stage on ``path``, in a results folder of one trailer."""
     settings, effort = settings_of("normalise", (normalise.Settings, normalise.Effort), {})
     layout = Layout(folder)
     receipt = Receipt(NAME, OK, sha256=sha256_of(path), reference=str(path.resolve()))

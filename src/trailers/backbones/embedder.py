@@ -95,7 +95,7 @@ class Embedder:
             if worst >= TOLERANCE:
                 self.worst_cosine = worst
                 return
-            log.info("embed: %s: %s comes to a cosine of %.5f and is not used", self.row.name, precision, worst)
+            log.info("embed: %s: %s reaches a cosine of only %.5f and is not used", self.row.name, precision, worst)
             self.network, self.precision = kept, "float32"
 
     def __call__(self, clips: np.ndarray | torch.Tensor) -> np.ndarray:
@@ -190,8 +190,8 @@ class Embedder:
             found: torch.Tensor = self.network(self.normalise(part))
             if found.ndim != 2 or found.shape[1] != self.row.features:
                 raise ConfigError(
-                    f"{self.row.name} gives {tuple(found.shape[1:])} for a clip where its row says "
-                    f"({self.row.features},). Correct the row's features, or take the network's last layer off."
+                    f"{self.row.name} gives {tuple(found.shape[1:])} for a clip, but its row says "
+                    f"({self.row.features},). Correct the row's features, or remove the network's last layer."
                 )
             return found[:count].float()
 
@@ -215,7 +215,7 @@ class Embedder:
             self.copies.forget()
         torch.cuda.empty_cache()
         log.warning(
-            "embed: %s: out of memory on %s, going on with %d clips a batch",
+            "embed: %s: out of memory on %s, continuing with %d clips per batch",
             self.row.name,
             self.device,
             self.batch_clips,

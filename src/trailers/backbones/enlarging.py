@@ -30,7 +30,7 @@ def tell_enlarged(name: str, side: int, kept: int | None) -> str:
     smaller = smaller_name(name)
     other = f" or, where the model offers it, write {smaller}" if smaller else ""
     return (
-        f"{name} takes frames with a short side of {side} px, but normalise.short_side keeps {kept}: they are "
+        f"{name} takes frames with a short side of {side} px, but normalise.short_side keeps {kept}: frames are "
         f"enlarged, which adds time and no detail. Raise normalise.short_side to {side}{other}."
     )
 

@@ -123,7 +123,7 @@ def parse(text: str) -> Name | None:
     choices = tuple(parse_choice(part, library, text) for part in written.split("&")) if mark else ()
     for (key, _), (following, _) in itertools.pairwise(choices):
         if key == following:
-            raise ConfigError(f"the choice {key} is made more than once", where=text, remedy="Leave one.")
+            raise ConfigError(f"the choice {key} is given more than once", where=text, remedy="Keep one.")
     return Name(library, model, choices)
 
 
@@ -135,13 +135,13 @@ def parse_choice(part: str, library: str, text: str) -> tuple[str, str]:
         close = difflib.get_close_matches(key, offered, n=1)
         words = f"Did you mean {close[0]}?" if close else f"Its choices are {', '.join(offered)}."
         raise ConfigError(
-            f"names of {library} have no choice '{key}'", where=text,
-            remedy=words if offered else "Leave out what follows the question mark.",
+            f"{library} has no choice '{key}'", where=text,
+            remedy=words if offered else "Remove the question mark and what follows it.",
         )  # fmt: skip
     choice = CHOICES[key]
     if not choice.allows(value):
         raise ConfigError(
-            f"{key} cannot be '{value}'", where=text, remedy=f"It is {choice.meaning}; write it as in {choice.example}."
+            f"{key} cannot be '{value}'", where=text, remedy=f"It is {choice.meaning}, for example {choice.example}."
         )
     return key, value
 
@@ -151,7 +151,8 @@ def unknown_model(library: str, model: str, known: Sequence[str]) -> ConfigError
     close = difflib.get_close_matches(model, known, n=5, cutoff=0.4)
     nearest = f"The nearest are {', '.join(f'{library}:{match}' for match in close)}."
     return ConfigError(
-        f"{library} has no model '{model}' with published weights", remedy=nearest if close else "Look at its list."
+        f"{library} has no model '{model}' with published weights",
+        remedy=nearest if close else "See the library's list of models.",
     )
 
 

@@ -55,9 +55,7 @@ def describe(model: str, choices: Choices = ()) -> Row:
     file = f"open_clip-{architecture}--{tag}.safetensors"
     repository = str(published.get("hf_hub") or "").strip("/")
     if repository.count("/") != 1:
-        raise ConfigError(
-            "has no weights on Hugging Face as safetensors", where=str(name), remedy="Choose another tag."
-        )
+        raise ConfigError("has no safetensors weights on Hugging Face", where=str(name), remedy="Choose another tag.")
     weights = Weights(tag, file, LINK.format(repository=repository, file=FILE))
     transform = transform_of(name, settings, published)
     row = Row(str(name), "open_clip", model, 2, int(settings["embed_dim"]), transform, weights)
@@ -108,7 +106,7 @@ def transform_of(name: Name, settings: dict[str, Any], published: dict[str, Any]
     height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     mode = published.get("resize_mode") or "shortest"
     if mode not in ("shortest", "squash") or (mode == "shortest" and height != width):
-        raise ConfigError(f"wants its frames cut in a way ({mode}) this project has no word for", where=str(name))
+        raise ConfigError(f"crops its frames in a way ({mode}) that is not supported", where=str(name))
     return Transform(
         (height,) if mode == "shortest" else (height, width), (height, width),
         levels(published["mean"]), levels(published["std"]), published.get("interpolation") or "bicubic",

@@ -57,7 +57,7 @@ def find(name: str) -> Row:
     if not isinstance(row, Row) or row.make is None:
         rows = sorted(key for key, value in values.items() if isinstance(value, Row))
         raise ConfigError(
-            f"holds no Row with a make called '{source.attribute}'{', but ' + ', '.join(rows) if rows else ''}",
+            f"contains no Row with a make called '{source.attribute}'{', but ' + ', '.join(rows) if rows else ''}",
             where=source.path,
             remedy="See trailers.backbones.own for the form.",
         )
@@ -75,11 +75,11 @@ def make(row: Row, weights: Path | None) -> nn.Module:
 
     assert row.make is not None
     source = read_source(row.name)
-    with running(source, f"{row.model}: make stopped"):
+    with running(source, f"{row.model}: make failed"):
         network = row.make()
     if not isinstance(network, nn.Module):
-        what = f"make of '{row.model}' gives a {type(network).__name__}, not a torch.nn.Module"
-        raise ConfigError(what, where=source.path, remedy="Return the network from it.")
+        what = f"make of '{row.model}' returned a {type(network).__name__}, not a torch.nn.Module"
+        raise ConfigError(what, where=source.path, remedy="Return the network.")
     if weights is not None:
         load(network, weights)
     return guarded(network, source)
@@ -109,7 +109,7 @@ def load(network: nn.Module, path: Path) -> None:
         raise WeightsError(
             f"does not fit the network: {'; '.join(wrong[:3])}{more}",
             where=path,
-            remedy="Correct make so that it builds the network of these weights, or bring other weights.",
+            remedy="Correct make to build the network that these weights belong to, or use other weights.",
         )
     network.load_state_dict(wanted)
 
@@ -124,7 +124,7 @@ def guarded(network: nn.Module, source: Source) -> nn.Module:
             self.network = network
 
         def forward(self, pixels: torch.Tensor) -> Any:
-            shape = f"{source.attribute}: the network stopped on pixels {tuple(pixels.shape)}"
+            shape = f"{source.attribute}: the network failed on pixels {tuple(pixels.shape)}"
             # What the device says is not the file's mistake.
             with running(source, shape, besides=(torch.OutOfMemoryError, torch.AcceleratorError)):
                 return self.network(pixels)

@@ -31,7 +31,7 @@ def read_processor(folder: Path, *, is_video: bool) -> Any:
     except (OSError, ValueError, TypeError, KeyError, ImportError) as problem:
         words = " ".join(str(problem).split())[:200]
         raise ConfigError(
-            f"its processor cannot be made: {words}", where=folder, remedy="Choose another repository."
+            f"its processor cannot be created: {words}", where=folder, remedy="Choose another repository."
         ) from None
 
 
@@ -55,7 +55,7 @@ def transform_of(processor: Any, where: object) -> Transform:
 
 def refused(processor: Any, where: object, words: str) -> ConfigError:
     return ConfigError(
-        f"its {type(processor).__name__} prepares frames in a way this project has no words for: {words}",
+        f"its {type(processor).__name__} prepares frames in a way that is not supported: {words}",
         where=where, remedy="Choose another repository, or describe the network in a file of your own.",
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ def transform_said(processor: Any) -> Transform:
     crops = bool(getattr(processor, "do_center_crop", False)) and processor.crop_size is not None
     size = sides(processor.size) if processor.do_resize else None
     if size is None or (len(size) == 1 and not crops):
-        raise ValueError("frames would keep sizes of their own")
+        raise ValueError("frames would keep different sizes")
     crop = sides(processor.crop_size) if crops else size
     # (x scale - offset - mean) / std, written for x / 255. Multiples of 255 that are exact stay so.
     unit = 1.0 if abs(255 * scale - 1) < 1e-9 else 255 * scale

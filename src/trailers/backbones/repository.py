@@ -77,18 +77,18 @@ def shapes_of(folder: Path) -> dict[str, str]:
 def check_complete(names: Iterable[str], where: object, *, index: Mapping[str, object] | None = None) -> None:
     """Raises WeightsError when a network cannot be made of files of these names; says what is missing."""
     there = set(names)
-    remedy = "Choose another repository, or one that has been converted."
+    remedy = "Choose another repository, or a converted copy of this one."
     if CONFIG not in there:
         raise WeightsError("has no config.json, so it is not a network of transformers", where=where, remedy=remedy)
     if not there & set(PROCESSORS):
-        what = "has no preprocessor_config.json, which says how frames are prepared"
+        what = "has no preprocessor_config.json, which states how frames are prepared"
         raise WeightsError(what, where=where, remedy=remedy)
     if not any(WEIGHTS.fullmatch(name) for name in there):
-        what = "has no weights in the format safetensors, the only one that is read"
+        what = "has no weights in the safetensors format, the only format that is read"
         raise WeightsError(what, where=where, remedy=remedy)
     missing = sorted(shards_of(index or {}) - there)
     if missing:
-        raise WeightsError(f"lacks {', '.join(missing[:3])}", where=where, remedy="Run `snakemake weights` again.")
+        raise WeightsError(f"lacks {', '.join(missing[:3])}", where=where, remedy="Rerun `snakemake weights`.")
 
 
 def shards_of(index: Mapping[str, object]) -> set[str]:
@@ -97,7 +97,7 @@ def shards_of(index: Mapping[str, object]) -> set[str]:
     names = {str(name) for name in table.values()} if isinstance(table, dict) else set()
     strange = sorted(name for name in names if not WEIGHTS.fullmatch(name))
     if strange:
-        raise WeightsError(f"names {strange[0]!r} as a part of the weights", where=INDEX)
+        raise WeightsError(f"lists {strange[0]!r} as a part of the weights, which is not allowed", where=INDEX)
     return names
 
 

@@ -114,7 +114,7 @@ class About:
     def __post_init__(self) -> None:
         texts = (self.pooling, self.head, self.note)
         if not all(isinstance(text, str) and len(text) <= 1000 and text.isprintable() for text in texts):
-            raise ValueError(f"what is said of a backbone is text of one line, got {texts}")
+            raise ValueError(f"descriptions of a backbone are one line of text, got {texts}")
         counts = (self.parameters, self.multiply_adds, self.clip_frames or 0)
         if not all(type(count) is int and 0 <= count < 2**63 for count in counts):
             raise ValueError(f"parameters, multiply-adds and frames are whole numbers, got {counts}")

@@ -126,7 +126,7 @@ def described(name: Name, weights_dir: Path) -> Row:
         return row
     folder = weights_dir / repository_folder(name)
     if not folder.is_dir():
-        raise WeightsError(f"the repository of {name} is not there", where=folder, remedy=f"{MEND}.")
+        raise WeightsError(f"the repository of {name} is missing", where=folder, remedy=f"{MEND}.")
     check_folder(folder)
     row = maker.describe(name, folder)
     return row

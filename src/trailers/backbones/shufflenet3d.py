@@ -52,7 +52,7 @@ def make(row: Row, weights: Path | None) -> nn.Module:
             or classes.shape[0] not in (400, 600)
             or classes.shape[1] != row.features
         ):
-            raise WeightsError(f"{weights}: is not a 3D ShuffleNetV2 x1.0 of 400 or 600 classes. Bring {FILE} instead.")
+            raise WeightsError(f"{weights}: is not a 3D ShuffleNetV2 x1.0 of 400 or 600 classes. Use {FILE} instead.")
         network.load_state_dict(state)
     return network
 

@@ -73,7 +73,7 @@ def resize_of(model: str, data: dict[str, Any], size: tuple[int, int]) -> tuple[
         return scaled
     if data["crop_mode"] == "center" and scaled[0] == scaled[1]:
         return scaled[:1]
-    raise ConfigError(f"timm:{model} wants its frames cut in a way ({data['crop_mode']}) this project has no word for.")
+    raise ConfigError(f"timm:{model} crops its frames in a way ({data['crop_mode']}) that is not supported.")
 
 
 def source(model: str, settings: dict[str, Any]) -> Weights:

@@ -73,10 +73,12 @@ def check_choices(name: Name, settings: dict[str, Any]) -> None:
         raise refuse_default(name, "size")
     if name.choice("head"):
         if settings["num_classes"] not in PROJECTIONS:
-            raise refuse(name, "head", "Its published head is a classifier or none, not a projection; leave it out.")
+            raise refuse(name, "head", "Its published head is not a projection; omit this choice.")
         if name.choice("pool"):
             raise ConfigError(
-                "its projection is for its own pooling", where=str(name), remedy="Choose either head or pool."
+                "its projection works only with its own pooling",
+                where=str(name),
+                remedy="Choose head or pool, not both.",
             )
 
 
@@ -101,7 +103,7 @@ def measure(name: Name, size: tuple[int, int]) -> tuple[int, About]:
         words = " ".join(str(problem).split())[:200]
         raise ConfigError(f"cannot be built: {words}", where=str(name), remedy="Choose another backbone.") from None
     if len(shape) != 2:
-        what = f"gives a picture of {size[0]}x{size[1]} pixels {shape[1:]} numbers, not one vector"
+        what = f"turns a picture of {size[0]}x{size[1]} pixels into {shape[1:]} numbers, not one vector"
         raise ConfigError(what, where=str(name), remedy="Choose another backbone.")
     note = "; ".join(say(difference) for difference in publishers.differences("timm", name.model))
     head = f"kept: a projection to {vectors.shape[1]}" if name.choice("head") else "left out"
@@ -125,8 +127,10 @@ def refused(name: Name, size: tuple[int, int]) -> ConfigError:
         offered = [value for value in POOLS if value != own and offers(name, value, published)]
         if pool not in offered:
             others = " and ".join(offered) or "nothing else"
-            return refuse(name, "pool", f"It pools by {own or 'a way of its own'}, and offers {others}.")
-    return refuse(name, "size", f"It cannot see {size[0]}x{size[1]} pixels; try a multiple of 32, or of its patch.")
+            return refuse(name, "pool", f"It pools by {own or 'its own method'} and offers {others}.")
+    return refuse(
+        name, "size", f"It cannot take {size[0]}x{size[1]} pixels; try a multiple of 32 or of its patch size."
+    )
 
 
 def offers(name: Name, pool: str, size: tuple[int, int]) -> bool:

@@ -112,7 +112,7 @@ def behead(network: nn.Module) -> int:
                 keep_pools(network, name, head)
                 return int(convolution.in_channels)
     raise ConfigError(
-        f"torchvision's {type(network).__name__} has no classifying layer to take off. Choose another backbone."
+        f"torchvision's {type(network).__name__} has no classifying layer to remove. Choose another backbone."
     )
 
 

@@ -99,7 +99,7 @@ def tagged(model: str) -> tuple[str, Any]:
     table = models.get_model_weights(bare)
     if model in WITHOUT_CLASSIFIER:
         raise ConfigError(
-            f"{tag} hold no numbers for the layers after the features", where=f"torchvision:{model}",
+            f"{tag} contain no values for the layers after the features", where=f"torchvision:{model}",
             remedy=f"Write torchvision:{bare}.",
         )  # fmt: skip
     if tag and table[tag] is table.DEFAULT:

@@ -38,9 +38,9 @@ def require(name: str) -> None:
 def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a network, without the names of its classes. Raises WeightsError."""
     try:
-        values = read_json(folder / CONFIG, remedy="Run `snakemake weights` again.", error=WeightsError)
+        values = read_json(folder / CONFIG, remedy="Rerun `snakemake weights`.", error=WeightsError)
     except FileNotFoundError:
-        raise WeightsError("is not there", where=folder / CONFIG, remedy="Run `snakemake weights`.") from None
+        raise WeightsError("does not exist", where=folder / CONFIG, remedy="Run `snakemake weights`.") from None
     return {key: value for key, value in values.items() if key not in NAMES_OF_CLASSES}
 
 
@@ -82,8 +82,10 @@ def check_config(name: Name, folder: Path) -> tuple[dict[str, Any], Kind]:
     config = read_config(folder)
     kind = kind_of(config)
     if kind is None:
-        what = f"is a network of the kind '{config.get('model_type')}', which is none of {', '.join(KINDS)}"
-        raise ConfigError(what, where=str(name), remedy="Choose another repository, or a file of your own.")
+        what = f"has the model_type '{config.get('model_type')}', which is not one of {', '.join(KINDS)}"
+        raise ConfigError(
+            what, where=str(name), remedy="Choose another repository, or describe the network in a file of your own."
+        )
     check_pool(name, config)
     return config, kind
 
@@ -123,7 +125,7 @@ def completed(row: Row) -> Row:
         parameters, multiply_adds, found = count(network, shape)
     except (RuntimeError, ValueError, TypeError, AttributeError) as problem:
         words = " ".join(str(problem).split())[:200]
-        what = f"its network does not take pixels {shape[1:]}, as its processor prepares them: {words}"
+        what = f"its network does not accept pixels {shape[1:]}, which its processor prepares: {words}"
         raise ConfigError(what, where=row.name, remedy="Choose another repository.") from None
     pool = pool_of(row)
     pooling, head = ("token", "kept: the projection shared with text") if pool == "space" else (pool, "left out")
@@ -170,7 +172,7 @@ def loaded(kind: Any, row: Row, config: Mapping[str, Any], folder: Path) -> nn.M
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise WeightsError(
             f"lacks {wrong[0]}{more}, which {row.name} needs", where=folder,
-            remedy="Choose another repository; these weights are of another network.",
+            remedy="Choose another repository; these weights belong to another network.",
         )  # fmt: skip
     return encoder
 

@@ -20,8 +20,8 @@ from trailers.errors import WeightsError
 from trailers.store.fingerprint import sha256_of
 from trailers.store.json_file import read_json
 
-MEND = "Run `snakemake weights` where there is a network"
-RECORD_AGAIN = "Run `snakemake weights`, which writes it again."
+MEND = "Run `snakemake weights` with network access"
+RECORD_AGAIN = "Run `snakemake weights` to write it again."
 SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -86,8 +86,9 @@ def check_weights(row: Row, folder: Path) -> str:
     lock = read_lock(row, folder)
     if lock is not None and lock.file == path.name and lock.sha256 != found:
         raise WeightsError(
-            f"{path}: is not the file that was fetched: sha256 {found[:16]}..., {lock.sha256[:16]}... was recorded. "
-            f"{MEND} to fetch it again, or remove {lock_path(row, folder)} to take it as it is."
+            f"{path}: is not the file that was fetched: its sha256 is {found[:16]}..., but "
+            f"{lock.sha256[:16]}... was recorded. "
+            f"{MEND} to fetch it again, or remove {lock_path(row, folder)} to accept it as it is."
         )
     return found
 
@@ -113,7 +114,7 @@ def check_there(row: Row, path: Path) -> None:
         how = (
             f"{MEND}, or put it there by hand." if row.weights.url else f"{row.weights.note or 'Put it there by hand.'}"
         )
-        raise WeightsError(f"{path}: the weights of {row.name} are not there. {how}")
+        raise WeightsError(f"{path}: the weights of {row.name} are missing. {how}")
     kind = posing_as(path)
     if kind:
         raise WeightsError(f"{path}: is {kind}, not the weights of {row.name}. {MEND} to fetch it again.")
@@ -136,7 +137,8 @@ def check_digits(row: Row, path: Path, found: str) -> None:
     """``found`` starts with the digits that are published."""
     if not found.startswith(row.weights.sha256):
         raise WeightsError(
-            f"{path}: is damaged or cut off, or other weights than {row.weights.name} of {row.name}: sha256 starts "
+            f"{path}: is damaged or truncated, or not the weights {row.weights.name} of {row.name}: its sha256 starts "
+            "with "
             f"{found[:16]}, not {row.weights.sha256[:16]}. {MEND} to fetch it again."
         )
 
@@ -204,7 +206,7 @@ def load_state(path: Path) -> dict[str, Any]:
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
     if not isinstance(found, dict) or not found:
-        raise WeightsError(f"{path}: holds no table of weights. {MEND} to fetch it again.")
+        raise WeightsError(f"{path}: does not contain a table of weights. {MEND} to fetch it again.")
     state = OrderedDict((str(name).removeprefix("module."), value) for name, value in found.items())
     versions = getattr(found, "_metadata", None)
     if isinstance(versions, dict):

@@ -25,7 +25,7 @@ BENCHES = {
     "publish": "writing results as a data set: rate and peak memory",
     "pages": "a page per trailer, against bare decoding, and the list of 12,000",
     "gpu": "all that the person with a GPU should send back: exactness, leases, memory, speed",
-    "flags": "faults and copies that the stage quality finds, and pairs among 12,000 trailers",
+    "flags": "faults and copies that the quality stage finds, and pairs among 12,000 trailers",
     "titles": "choosing titles from tables as large as those that IMDb publishes",
     "scale": "the workflow itself at 12,000 trailers",
 }

@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def make_set(arguments: argparse.Namespace) -> Pack:
-    """The pack, made by the stage synthetic when it is not there."""
+    """The pack, made by the synthetic stage when it is not there."""
     from trailers.__main__ import main
 
     path = arguments.folder / "shot24" / "synthetic.h5"
@@ -222,7 +222,7 @@ class Ways:
 
 
 def fast(way: Callable[[], Any]) -> Callable[[], Any]:
-    """``way`` as the stage classify runs it."""
+    """``way`` as the classify stage runs it."""
 
     def run() -> Any:
         keep_freed_memory()

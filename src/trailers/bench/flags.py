@@ -1,4 +1,4 @@
-"""flags: how well the stage quality finds faults that were made on purpose, and copies among 12,000 trailers.
+"""flags: how well the quality stage finds faults that were made on purpose, and copies among 12,000 trailers.
 
 Each video gives a trailer without faults and one per fault: the fault is cut into the video, which then goes through
 the stages normalise, shots and quality. Per flag: precision over all trailers made, recall over those with the fault.

@@ -1,6 +1,6 @@
 """quality: what re-encoding costs, in the vectors of a 2D and a 3D network.
 
-Every clip is embedded twice: from the 24 fps video of the stage normalise, and from the lossless
+Every clip is embedded twice: from the 24 fps video of the normalise stage, and from the lossless
 frames of the source at its own size, on the same 24 fps. The loss is 1 - cosine of the two vectors,
 0 where nothing is lost. ``centred`` is the loss after the mean vector of all clips is taken off
 both: what all clips have in common, which in a network with random weights is nearly everything,

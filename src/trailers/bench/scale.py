@@ -251,7 +251,7 @@ def check(folder: Path, fate: Mapping[str, str]) -> None:
             if row.status != wanted:
                 raise RuntimeError(f"{stage}: {trailer} is {row.status}, should be {wanted}: {row.error}")
             if wanted == ledger.OK and not (folder / "results" / row.path).is_file():
-                raise RuntimeError(f"{stage}: {trailer} is ok, but {row.path} is not there")
+                raise RuntimeError(f"{stage}: {trailer} is ok, but {row.path} does not exist")
 
 
 @dataclass(frozen=True)

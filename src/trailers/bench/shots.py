@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def frames_of(layout: Layout, path: Path, trailer: str) -> np.ndarray:
-    """The frames at 24 fps that the stage normalise makes of a video, uint8 (frames, 27, 48, 3)."""
+    """The frames at 24 fps that the normalise stage makes of a video, uint8 (frames, 27, 48, 3)."""
     section = defaults("normalise")
     settings, effort = from_section(normalise.Settings, section), from_section(normalise.Effort, section)
     normalise.Normalise(layout, (), settings, effort).make(take(layout, path, trailer))

@@ -54,7 +54,7 @@ class Restored:
             counts = ", ".join(
                 f"{len(table)} of {name}" for name, table in zip(self.trained.backbones, vectors, strict=True)
             )
-            raise ConfigError(f"the vectors are of different clips: {counts}", remedy="Run snakemake again.")
+            raise ConfigError(f"the vectors come from different clips: {counts}", remedy="Rerun snakemake.")
 
 
 def read_experiment(path: Path) -> Restored:
@@ -75,7 +75,7 @@ def restore(trained: TrainedExperiment, path: Path) -> Restored:
         network.load_state_dict(dict(trained.state))
     except (TypeError, ValueError, RuntimeError, ConfigError) as problem:
         raise StoreError(
-            f"does not fit this version: {problem}", where=path, remedy="Remove it and run the stage classify again."
+            f"does not fit this version: {problem}", where=path, remedy="Remove it and rerun the classify stage."
         ) from None
     return Restored(trained, network.eval(), recipe)
 
@@ -84,7 +84,7 @@ def check_kind(backbone: str, pack: Mapping[str, Any], features: int, attributes
     """Raises ConfigError when a trailer's vectors of ``backbone`` are not like those of ``pack``, which trained."""
     if pack.get("F") and int(pack["F"]) != features:
         raise ConfigError(
-            f"{backbone}: gives vectors of {features}, but the experiment was trained on vectors of {pack['F']}",
+            f"{backbone}: gives vectors with {features} features, but the experiment was trained with {pack['F']}",
             remedy="Use the backbone it was trained with, or train it again.",
         )
     for key in () if is_published(pack) else SAME:

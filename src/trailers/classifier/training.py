@@ -152,7 +152,7 @@ class Training:
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             raise SystemicError(
                 f"classify: the loss is {train_loss} (train), {validation_loss} (validation) in epoch {number}. "
-                "Lower classify.learning_rate, or look at the embeddings."
+                "Lower classify.learning_rate, or check the embeddings."
             )
         row = Epoch(number, rate, train_loss, validation_loss)
         if not self.curves or validation_loss < self.curves[self.best_epoch - 1].validation_loss:

@@ -134,13 +134,13 @@ class Detector:
         """Go on with half the batch. Raises SystemicError when it is one window."""
         if self.batch_windows == 1:
             raise SystemicError(
-                f"shots: not even one window fits into the memory of {self.device}. Use another (shots.device)."
+                f"shots: not even one window fits into the memory of {self.device}. Use another device (shots.device)."
             )
         self.batch_windows //= 2
         if self.copies is not None:
             self.copies.forget()
         torch.cuda.empty_cache()
-        log.warning("shots: out of memory on %s, going on with %d windows a batch", self.device, self.batch_windows)
+        log.warning("shots: out of memory on %s, continuing with %d windows per batch", self.device, self.batch_windows)
 
     @property
     def lanes(self) -> int:

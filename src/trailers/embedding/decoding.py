@@ -29,7 +29,9 @@ def decode(path: Path, indices: np.ndarray, wanted: Wanted, found: Decoded) -> D
 
     video = open_video(path)
     if indices[-1] >= len(video):
-        raise StoreError(f"{path}: has {len(video)} frames, the clips want frame {indices[-1]}. Run clips again.")
+        raise StoreError(
+            f"{path}: has {len(video)} frames, but the clips need frame {indices[-1]}. Rerun the clips stage."
+        )
     step = max(1, DECODED_BYTES // (video.height * video.width * 3))
     for start in range(0, len(indices), step):
         some = indices[start : start + step]

@@ -99,7 +99,7 @@ class Job:
     def start(cls, pair: Pair, trailer: str) -> Job:
         clips, header = read_spans(pair.clips_path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
         if not clips:
-            raise StoreError(f"{pair.clips_path(trailer)}: there are no clips. Look at the shots of this trailer.")
+            raise StoreError(f"{pair.clips_path(trailer)}: there are no clips. Check the shots of this trailer.")
         sources = np.array(
             [
                 clip_frames(pair.row, pair.strategy, start=clip.start, valid=clip.end - clip.start, frame=clip.frame)

@@ -45,7 +45,7 @@ def middle_clip(pair: Pair, trailer: str) -> Iterator[np.ndarray]:
         geometry = transform.geometry
         decode(pair.work.layout.video(trailer), indices, {geometry: (transform, indices)}, {geometry: frames})
     except TrailerError as problem:
-        log.info("embed: %s: no sample of it: %s", trailer, problem)
+        log.info("embed: %s: cannot be used as a sample: %s", trailer, problem)
         return
     clip = np.zeros((len(sources), *frames.shape[1:]), np.uint8)
     copy_frames(clip, here, frames, rows)

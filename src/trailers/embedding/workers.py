@@ -58,6 +58,6 @@ def deaths_told() -> Iterator[None]:
         yield
     except BrokenExecutor:
         raise SystemicError(
-            "embed: a decoding worker died; mostly this is memory that ran out",
-            remedy="What is made stays. Use fewer workers (embed.workers) or give the job more memory, and rerun.",
+            "embed: a decoding worker died, probably because memory ran out",
+            remedy="Finished products are kept. Use fewer workers (embed.workers) or give the job more memory.",
         ) from None

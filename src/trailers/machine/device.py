@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 PRECISIONS = ("auto", "float32")
 # CUDA's major version -> the oldest driver that runs it (NVIDIA, CUDA Compatibility, Table 1).
 OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
-CPU_REMEDY = "Set it to cpu to compute on the processor."
+CPU_REMEDY = "Set it to cpu to compute without a GPU."
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ def choose_device(wanted: str, *, setting: str) -> str:
         set_aside(trouble.words, lasting=trouble.lasting)
     if wanted == "auto" and not promised:
         if driver_version():
-            log.warning("%s: computing on the processor, since torch cannot use the GPU: %s", setting, trouble.words)
+            log.warning("%s: computing on the CPU, because torch cannot use the GPU: %s", setting, trouble.words)
         return "cpu"
     if promised:
         raise SystemicError(
             f"torch cannot use GPU {promised}, which this job leased: {trouble.words}", where=setting, remedy=CPU_REMEDY
         )
-    raise ConfigError(f"'{wanted}' is asked for, but {trouble.words}", where=setting, remedy="Use auto or cpu.")
+    raise ConfigError(f"'{wanted}' is requested, but {trouble.words}", where=setting, remedy="Use auto or cpu.")
 
 
 def trouble_with(device: str) -> Trouble | None:
@@ -74,11 +74,11 @@ def trouble_with(device: str) -> Trouble | None:
         return Trouble(why_unavailable())
     number = int(device.partition(":")[2] or 0)
     if number >= torch.cuda.device_count():
-        return Trouble(f"torch sees {torch.cuda.device_count()} GPUs")
+        return Trouble(f"torch finds {torch.cuda.device_count()} GPUs")
     capability = torch.cuda.get_device_capability(number)
     if not runs_on(torch.cuda.get_arch_list(), capability):
         return Trouble(
-            f"{torch.cuda.get_device_name(number)} is of compute capability {capability[0]}.{capability[1]}, and "
+            f"{torch.cuda.get_device_name(number)} has compute capability {capability[0]}.{capability[1]}, but "
             f"torch {torch.__version__} was built for {in_words(torch.cuda.get_arch_list())}",
             card=True,
             lasting=True,
@@ -98,8 +98,8 @@ def why_unavailable() -> str:
             warnings.simplefilter("ignore")
             torch.cuda.init()  # type: ignore[no-untyped-call]
     except Exception as problem:  # noqa: BLE001  whatever it is, it is the cause that is asked for
-        return f"torch sees none: {first_line(problem)}" + (f" (driver {driver})" if driver else "")
-    return "torch sees none"
+        return f"torch finds no GPU: {first_line(problem)}" + (f" (driver {driver})" if driver else "")
+    return "torch finds no GPU"
 
 
 def oldest_driver(cuda: str | None) -> int | None:
@@ -143,7 +143,7 @@ def try_out(device: str) -> Trouble | None:
     except (RuntimeError, AssertionError, torch.cuda.DeferredCudaCallError) as problem:
         return Trouble(first_line(problem), card=True)
     if not exact:
-        return Trouble(f"{device} rounds float32 although it is told not to", card=True)
+        return Trouble(f"{device} rounds float32 although rounding is switched off", card=True)
     return None
 
 

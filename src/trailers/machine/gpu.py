@@ -66,7 +66,7 @@ def gpu_failures(who: str, *, halving: bool = True) -> Iterator[None]:
                 raise SystemicError(
                     f"the memory of the GPU is full: {words}",
                     where=who,
-                    remedy="Look at nvidia-smi for what else uses it; or set the device to cpu.",
+                    remedy="Check with nvidia-smi what else uses it, or set the device to cpu.",
                 ) from problem
             if isinstance(problem, torch.OutOfMemoryError):
                 raise
@@ -78,7 +78,7 @@ def gpu_failures(who: str, *, halving: bool = True) -> Iterator[None]:
         raise SystemicError(
             f"the GPU failed: {words}",
             where=who,
-            remedy="What is made stays; look at nvidia-smi and run again.",
+            remedy="Finished products are kept; check nvidia-smi and rerun.",
         ) from problem
 
 

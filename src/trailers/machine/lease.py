@@ -68,7 +68,7 @@ def take_lock(folder: Folder, name: str) -> int | Obstacle:
     os.close(lock)
     if aside is None:
         return Obstacle(name, "just given back", locked=True)
-    return Obstacle(name, f"set aside for {span(aside.left_s)} more: {aside.cause}", aside)
+    return Obstacle(name, f"not leased for another {span(aside.left_s)}: {aside.cause}", aside)
 
 
 def try_lease(names: Sequence[str], count: int = 1) -> dict[str, int] | list[Obstacle]:
@@ -86,7 +86,7 @@ def try_lease(names: Sequence[str], count: int = 1) -> dict[str, int] | list[Obs
             if name in busy:
                 os.close(lock)
                 others = ", ".join(map(process_words, busy[name][:3]))
-                obstacles.append(Obstacle(name, f"in use by {others}, which holds no lease"))
+                obstacles.append(Obstacle(name, f"in use by {others} without a lease"))
                 continue
             got[name] = lock
             if len(got) == count:
@@ -116,7 +116,7 @@ def lease(names: Sequence[str], count: int = 1) -> dict[str, int]:
         SystemicError: torch can use none of them.
     """
     if count > len(names):
-        raise ConfigError(f"{count} GPUs are asked for, but {len(names)} are here: {', '.join(names)}.")
+        raise ConfigError(f"{count} GPUs are requested, but this machine has {len(names)}: {', '.join(names)}.")
     started, told = time.monotonic(), float("-inf")
     while True:
         got = try_lease(names, count)
@@ -126,7 +126,7 @@ def lease(names: Sequence[str], count: int = 1) -> dict[str, int]:
         now = time.monotonic()
         if now - told >= TELL_S:
             words = "; ".join(f"{obstacle.name} is {obstacle.words}" for obstacle in got)
-            log.info("lease: waiting for a GPU, until now for %s: %s", span(now - started), words)
+            log.info("lease: waiting for a GPU (for %s so far): %s", span(now - started), words)
             told = now
         # Jitter, so that many waiting jobs do not ask at the same moment for ever.
         wait_s = POLL_S if any(obstacle.locked for obstacle in got) else 10 * POLL_S
@@ -160,7 +160,7 @@ def set_aside(cause: str, *, lasting: bool = False) -> None:
                 os.pwrite(lock, json.dumps(note).encode(), 0)
                 os.close(lock)
     except (ConfigError, OSError) as problem:
-        log.warning("lease: %s could not be set aside: %s", ", ".join(names), problem)
+        log.warning("lease: the failure of %s could not be noted for other jobs: %s", ", ".join(names), problem)
 
 
 def read_note(lock: int) -> Aside | None:
@@ -193,7 +193,7 @@ def holder(lock: int) -> str:
             if words[1:2] == ["FLOCK"] and words[5].split(":")[-1] == str(found.st_ino) and int(words[4]) > 0:
                 processes.append(int(words[4]))
     if not processes:
-        return f"a process that cannot be seen from here, for {span(time.time() - found.st_mtime)}"
+        return f"a process that is not visible from here, for {span(time.time() - found.st_mtime)}"
     return process_words(processes[0], since=found.st_mtime)
 
 

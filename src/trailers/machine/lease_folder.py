@@ -21,7 +21,7 @@ from trailers.errors import ConfigError, SystemicError
 NAMED = "TRAILERS_LEASE_DIR"  # where the locks are, in place of the host's own folder
 SHARED = (Path("/tmp"), Path("/dev/shm"), Path("/run/lock"))  # noqa: S108  independent of TMPDIR: all must agree
 OPEN_TO_ALL = stat.S_ISVTX | stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
-REMEDY = f"Remove it or have its owner remove it, or name another folder in {NAMED}."
+REMEDY = f"Remove it, ask its owner to remove it, or set {NAMED} to another folder."
 
 Folder = tuple[Path, int]  # its path for messages, its descriptor for all else
 
@@ -35,8 +35,8 @@ def host_folder() -> Path:
             if stat.S_ISDIR(mode) and mode & stat.S_ISVTX and mode & stat.S_IWOTH:
                 return shared / f"trailers-gpu-{host}"
     raise ConfigError(
-        f"none of {', '.join(map(str, SHARED))} is a folder that all users may write",
-        remedy=f"Name one for locks in {NAMED}.",
+        f"none of {', '.join(map(str, SHARED))} is a folder that all users may write to",
+        remedy=f"Set {NAMED} to a folder for locks.",
     )
 
 
@@ -56,9 +56,9 @@ def opened_folder() -> Iterator[Folder]:
             path.mkdir(mode=0o777 if named else 0o700)
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as problem:
-        words = "is not a directory, which locks of GPUs need"
+        words = "is not a directory, but GPU locks need one"
         if problem.errno not in (errno.ENOTDIR, errno.ELOOP):
-            words = f"cannot hold locks of GPUs: {problem.strerror}"
+            words = f"cannot store GPU locks: {problem.strerror}"
         raise ConfigError(words, where=path, remedy=REMEDY) from None
     try:
         share(path, handle, named=bool(named))
@@ -74,7 +74,7 @@ def share(path: Path, handle: int, *, named: bool) -> None:
         return
     if found.st_uid not in (0, os.geteuid()):
         raise ConfigError(
-            f"belongs to {user_name(found.st_uid)} and is not open to all, so locks of GPUs in it are not safe",
+            f"belongs to {user_name(found.st_uid)} and other users cannot write to it, so GPU locks in it are not safe",
             where=path,
             remedy=REMEDY,
         )
@@ -103,16 +103,18 @@ def open_lock(folder: Folder, name: str) -> int:
             continue
         except OSError as problem:
             words = "is a link" if problem.errno == errno.ELOOP else str(problem.strerror).lower()
-            raise ConfigError(f"cannot be the lock of a GPU: {words}", where=path / file, remedy=REMEDY) from None
+            raise ConfigError(f"cannot be used as a GPU lock: {words}", where=path / file, remedy=REMEDY) from None
         found = os.fstat(lock)
         if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
             return lock
         os.close(lock)
         if found.st_nlink != 0:
             raise ConfigError(
-                "cannot be the lock of a GPU: it is not a file of its own", where=path / file, remedy=REMEDY
+                "cannot be used as a GPU lock: it is not a regular file with a single name",
+                where=path / file,
+                remedy=REMEDY,
             )
-    raise SystemicError("comes and goes too fast to be locked", where=path / file)
+    raise SystemicError("is created and removed too often to be locked", where=path / file)
 
 
 def file_name(device: str) -> str:

@@ -23,7 +23,7 @@ from trailers.errors import ConfigError, SystemicError
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 TIMEOUT_S = 30.0  # a driver that has lost a GPU can keep nvidia-smi for ever
 DRIVER = Path("/proc/driver/nvidia")
-WITHOUT = "If this machine is to work without a GPU, run `snakemake --resources gpu=0`."
+WITHOUT = "To work without a GPU, run `snakemake --resources gpu=0`."
 
 # CUDA's own order: only CUDA knows which card is the fastest.
 CUDA_ORDER = """
@@ -66,7 +66,7 @@ class Answer:
     @property
     def words(self) -> str:
         """Its complaint, in one line."""
-        return " ".join((self.err.strip() or self.out.strip()).split())[:300] or "without a word"
+        return " ".join((self.err.strip() or self.out.strip()).split())[:300] or "no output"
 
 
 def ask(command: Sequence[str]) -> Answer:
@@ -101,9 +101,9 @@ def ask_nvidia_smi(*words: str) -> Answer:
         raise SystemicError(f"cannot be run: {problem.strerror}", where="nvidia-smi", remedy=WITHOUT) from None
     if answer.code is None:
         raise SystemicError(
-            f"gives no answer within {TIMEOUT_S:.0f} s, so a GPU or its driver hangs",
+            f"did not answer within {TIMEOUT_S:.0f} s, so a GPU or its driver hangs",
             where="nvidia-smi",
-            remedy=f"Look at the kernel's log (dmesg, Xid); the machine may need a restart. {WITHOUT}",
+            remedy=f"Check the kernel's log (dmesg, Xid); the machine may need a restart. {WITHOUT}",
         )
     return answer
 
@@ -123,7 +123,7 @@ def list_gpus() -> list[Gpu] | None:
         raise SystemicError(
             words,
             where="nvidia-smi",
-            remedy=f"Look at the driver and at the kernel's log (dmesg, Xid), or restart the machine. {WITHOUT}",
+            remedy=f"Check the driver and the kernel's log (dmesg, Xid), or restart the machine. {WITHOUT}",
         )
     return found
 
@@ -173,7 +173,7 @@ def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str]:
     if tokens == []:
         if re.match(r"\s*(\d|GPU-|MIG-)", visible or ""):
             raise ConfigError(
-                f"'{visible}' repeats a device, so CUDA shows none", where=VISIBLE, remedy="Name each device once."
+                f"'{visible}' lists a device twice, so CUDA shows none", where=VISIBLE, remedy="Name each device once."
             )
         return []
     gpus = list_gpus()
@@ -185,7 +185,7 @@ def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str]:
     if not found:
         listed = ", ".join(f"{gpu.index} ({gpu.uuid})" for gpu in gpus)
         raise ConfigError(
-            f"'{visible}' shows CUDA none of this machine's devices, which are {listed}",
+            f"'{visible}' leaves CUDA none of this machine's devices; they are {listed}",
             where=VISIBLE,
             remedy="Correct it, or unset it.",
         )

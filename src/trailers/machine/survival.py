@@ -138,5 +138,5 @@ def how_it_died(status: int) -> str:
         return f"ends the process with status {os.waitstatus_to_exitcode(status)}"
     number = signal.Signals(os.WTERMSIG(status))
     if number == signal.SIGKILL:
-        return "ends the process: killed, as when memory is full"
+        return "ends the process (killed, possibly because memory ran out)"
     return f"ends the process: {(signal.strsignal(number) or number.name).lower()}"

@@ -165,12 +165,12 @@ def watch(pipe: int, watched: Watched) -> None:
 
 def end_hanging(watched: Watched) -> None:
     """Say why, write it down, and end the job with all that it started."""
-    after = f"gave no sign of life for {watched.timeout_s:g} s"
-    watched.write_down(f"{after}. The next run tries it again.")
+    after = f"showed no sign of life for {watched.timeout_s:g} s"
+    watched.write_down(f"{after}. The next run will try it again.")
     next_run = (
-        "The next run records this trailer as failed and goes on with the others; if this machine is only slow, raise"
+        "The next run will record this trailer as failed and continue with the others; if this machine is slow, raise"
         if watched.trailer
-        else "No trailer had been started: look at the GPU, and at the disk that holds weights and results; or raise"
+        else "No trailer had been started: check the GPU and the disk that holds weights and results, or raise"
     )
     tell(
         f"error: {watched.stage}: {watched.trailer or 'the job'} {after}, so the job was ended (exit status "
@@ -183,10 +183,10 @@ def note_crash(watched: Watched) -> None:
     """Write down which trailer was in work when the interpreter crashed."""
     cause = CRASH.search(watched.crash[0])
     words = f"crashed the job: {(cause[1] if cause else 'unknown').lower()}"
-    watched.write_down(f"{words}. The next run tries it again.")
+    watched.write_down(f"{words}. The next run will try it again.")
     tell(
         "\n".join(watched.crash) + f"\nerror: {watched.stage}: {watched.trailer or 'the job'} {words}. The next run "
-        "records this trailer as failed and goes on with the others; `python -m trailers verify` finds damaged files."
+        "will record this trailer as failed and continue; `python -m trailers verify` finds damaged files."
     )
 
 
@@ -217,4 +217,4 @@ def take_note(note: Path) -> tuple[str, str]:
         return "", ""
     note.unlink(missing_ok=True)
     trailer, _, words = text.strip().partition("\t")
-    return trailer, words or "hung in the run before. The next run tries it again."
+    return trailer, words or "hung in the previous run. The next run will try it again."

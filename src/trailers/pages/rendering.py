@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 ASSETS = ("pages.css", "theme.js", "trailer.js", "index.js")
 DATA = re.compile(r'<script type="application/json" id="page">(.*?)</script>', re.DOTALL)
 END = "<!-- sha256 {digest} -->\n"
-REMEDY = "Remove it and run the stage pages again."
+REMEDY = "Remove it and rerun the pages stage."
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
@@ -51,13 +51,13 @@ def read_page(path: Path) -> dict[str, Any]:
     try:
         text = read_small_file(path).decode("utf-8")
     except FileNotFoundError:
-        raise StoreError("is not there", where=path, remedy="Run the stage pages first.") from None
+        raise StoreError("does not exist", where=path, remedy="Run the pages stage first.") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise StoreError(f"cannot be read as a page: {problem}", where=path, remedy=REMEDY) from None
     body = text[: text.rfind("<!--")] if "<!--" in text else ""
     found = DATA.search(body)
     if found is None or text != sealed(body):
-        raise StoreError("is damaged or cut off", where=path, remedy=REMEDY)
+        raise StoreError("is damaged or truncated", where=path, remedy=REMEDY)
     data: dict[str, Any] = json.loads(found[1])
     return data
 

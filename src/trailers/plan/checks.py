@@ -84,7 +84,7 @@ def shared_by(study: Study) -> list[str]:
     groups = shared_videos(study.trailers, study.manifest.parent)
     shown = [f"{study.manifest}: {tell_shared(group)}" for group in groups[:MOST_REMARKS]]
     if len(groups) > MOST_REMARKS:
-        shown.append(f"{study.manifest}: {len(groups) - MOST_REMARKS:,} more videos of several trailers")
+        shown.append(f"{study.manifest}: {len(groups) - MOST_REMARKS:,} more videos that several trailers share")
     return shown
 
 
@@ -117,7 +117,7 @@ def check_folder(folder: Path) -> Iterator[TrailerError]:
     """What keeps a run from writing in ``folder``, which need not be there yet."""
     if folder.is_symlink() and not folder.exists():
         yield ConfigError(
-            f"is a link to '{folder.readlink()}', which is not there", where=folder,
+            f"is a link to '{folder.readlink()}', which does not exist", where=folder,
             remedy="Mount or make that folder, or remove the link.",
         )  # fmt: skip
     elif folder.exists() and not folder.is_dir():
@@ -174,7 +174,7 @@ def check_backbone(name: str, plan: Plan) -> None:
         file = sketch(name).weights_file
         if not plan.has_random_weights and not (folder / file).is_file():
             raise WeightsError(
-                f"the weights of '{name}' are not there", where=folder / file, remedy="Put the file there."
+                f"the weights of '{name}' are missing", where=folder / file, remedy="Put the file there."
             )
         return
     if plan.has_random_weights:
@@ -194,7 +194,7 @@ def check_devices(plan: Plan, _: Study) -> Iterator[TrailerError]:
     asked = [section for section in DEVICES if str(plan.config[section]["device"]).startswith("cuda")]
     if asked and not visible_devices():
         yield ConfigError(
-            f"'{plan.config[asked[0]]['device']}' is asked for, but this machine shows no GPU",
+            f"'{plan.config[asked[0]]['device']}' is requested, but no GPU was found on this machine",
             where=f"config.yaml, {asked[0]}.device", remedy="Use auto or cpu.",
         )  # fmt: skip
 
@@ -213,5 +213,5 @@ def check_disk(plan: Plan, study: Study) -> Iterator[TrailerError]:
             f"{free / 1e9:,.1f} GB are free, but {waiting:,} trailers of {disk.MEAN_S:.0f} s take about "
             f"{needed / 1e9:,.1f} GB",
             where=folder,
-            remedy="Make room, or say check_disk: false in config.yaml where your trailers are much shorter.",
+            remedy="Free some space, or set `check_disk: false` in config.yaml if your trailers are much shorter.",
         )

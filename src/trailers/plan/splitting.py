@@ -44,7 +44,7 @@ def make_splits(
     labelled = [trailer for trailer in trailers if trailer.genres and first[trailer.trailer] == trailer.trailer]
     if len(labelled) < len(SUBSETS):
         raise ManifestError(
-            f"{len(labelled)} trailers have genres; three subsets need at least three", remedy="Fill in genres."
+            f"{len(labelled)} trailers have genres, but three subsets need at least three", remedy="Fill in genres."
         )
     labels = np.array([[genre in trailer.genres for genre in GENRES] for trailer in labelled])
     ours = [splits.stratify(labels, seed=seed + n) for n in SPLITS]

@@ -89,7 +89,7 @@ class Plan:
         for study in (self.demo, self.users):
             if trailer in study.by_id:
                 return study
-        raise ManifestError(f"no manifest names '{trailer}'.", remedy=f"Add it to {self.users.manifest}.")
+        raise ManifestError(f"no manifest contains '{trailer}'.", remedy=f"Add it to {self.users.manifest}.")
 
     def experiment(self, name: str) -> dict[str, Any]:
         """An experiment's own settings over those of config.yaml, classify."""
@@ -119,7 +119,7 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
     study_file = find_study(config["study"], project)
     if set("{}") & set(config["packs"] or ""):
         raise ConfigError(
-            f"'{config['packs']}': Snakemake takes what is in braces for a wildcard", where="config.yaml, packs",
+            f"'{config['packs']}': Snakemake reads text in braces as a wildcard", where="config.yaml, packs",
             remedy="Rename the folder.",
         )  # fmt: skip
     weights_dir = Path(config["embed"]["weights_dir"])
@@ -128,8 +128,8 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
     }  # fmt: skip
     if config["packs"] and config["quality"]["exclude"]:
         raise ConfigError(
-            "leaves trailers out by flags, which packs made elsewhere lack", where="config.yaml, quality.exclude",
-            remedy="Set it to [], or packs to null.",
+            "leaves out trailers by flags, but packs made elsewhere have none", where="config.yaml, quality.exclude",
+            remedy="Set it to [], or set packs to null.",
         )  # fmt: skip
     own: dict[str, Any] = {
         "excluded_flags": config["quality"]["exclude"],
@@ -166,7 +166,7 @@ def find_study(name: str, project: Path) -> Path:
             return path
     raise ConfigError(
         f"'{name}' is not a file, neither here nor in the project", where="config.yaml, study",
-        remedy="Name a copy of workflow/study.yaml, or leave the key out.",
+        remedy="Give the path of a copy of workflow/study.yaml, or omit the key.",
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ class Study:
     has_posters: bool = False  # whether posters are downloaded where the manifest names them
     prerequisites: tuple[str, ...] = field(default=())  # files that are made before anything is downloaded
     base: Path | None = None  # what paths in the manifest are relative to, where that is not its folder
-    excluded_flags: Sequence[str] = ()  # of the stage quality, whose trailers take no part in training and tests
+    excluded_flags: Sequence[str] = ()  # of the quality stage, whose trailers take no part in training and tests
     known_splits: tuple[int, ...] | None = None  # where they are known before the manifest is made
 
     @cached_property

@@ -21,7 +21,7 @@ from trailers.classifier.metrics import METRICS, mean_and_deviation
 from trailers.errors import StoreError
 from trailers.store.experiment import PREDICTIONS
 
-REMEDY = "Remove metrics.json beside it and run the stage classify again."
+REMEDY = "Remove metrics.json beside it and rerun the classify stage."
 
 
 @dataclass(frozen=True)

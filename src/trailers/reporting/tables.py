@@ -95,13 +95,13 @@ def collect(paths: Iterable[Path], study: Study, prefix: str = "") -> dict[str, 
         name = metrics["experiment"].removeprefix(prefix)
         wanted = study.experiments.get(name)
         if wanted is None:
-            log.info("tables: %s: no experiment of the study, left out", path)
+            log.info("tables: %s: is not an experiment of the study and is left out", path)
             continue
         said = {**metrics["settings"], **{key: metrics[key] for key in ("clips", "backbones", "preset")}}
         for key, value in wanted.items():
             if value is not None and said.get(key) != value:
                 raise StoreError(
-                    f"{path}: {key} is {said.get(key)!r}, but {value!r} in the study. Run the stage classify again."
+                    f"{path}: {key} is {said.get(key)!r}, but the study has {value!r}. Rerun the classify stage."
                 )
         found.setdefault(name, {})[metrics["split"]] = (path, metrics)
     return found
@@ -192,13 +192,13 @@ def lacks(experiment: str, splits: Mapping[int, Metrics]) -> list[str]:
     missing = [str(split) for split in SPLITS if split not in splits]
     if len(missing) == len(SPLITS):
         return [f"{experiment} has not been trained"]
-    reasons = [f"{experiment} lacks split {', '.join(missing)}"] if missing else []
+    reasons = [f"{experiment} has no results for split {', '.join(missing)}"] if missing else []
     left_out = [metrics["left_out"]["no_embedding"] for metrics in splits.values() if not metrics["complete"]]
     if left_out:
         reasons.append(f"{experiment} was trained without {max(left_out)} trailers that have no embedding")
     weights = {pack["weights"] for metrics in splits.values() for pack in metrics["packs"]}
     if any(name.startswith(NOT_REAL) for name in weights):
-        reasons.append(f"{experiment} is on {'; '.join(sorted(weights))}: its numbers say nothing about trailers")
+        reasons.append(f"{experiment} uses {'; '.join(sorted(weights))}: its numbers say nothing about trailers")
     return reasons
 
 
@@ -223,7 +223,7 @@ def departures(row: TableRow, study: Study, trained: Sequence[Metrics]) -> list[
         else:
             found = {metrics["settings"].get(key) for metrics in trained if key not in own}
         for value in sorted(found - {printed}, key=str):
-            reasons.append(f"{row.experiment}: {key} is {said(value)}, but {said(printed)} in the printed numbers")
+            reasons.append(f"{row.experiment}: {key} is {said(value)}, but {said(printed)} for the printed numbers")
     return reasons
 
 

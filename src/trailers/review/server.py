@@ -222,7 +222,7 @@ def serve(session: Session, *, port: int = 0, opens: bool = True, token: str = "
         listener.bind((LOOPBACK, port))
     except (OSError, OverflowError) as problem:
         what = f"port {port} of this machine cannot be used: {getattr(problem, 'strerror', problem)}"
-        raise ConfigError(what, where="--port", remedy="Name another, or leave it out.") from None
+        raise ConfigError(what, where="--port", remedy="Choose another port, or omit --port.") from None
     listener.listen()  # before the browser comes, which may be faster than the server
     port = listener.getsockname()[1]
     link = f"http://{LOOPBACK}:{port}/{token}/"
@@ -230,7 +230,7 @@ def serve(session: Session, *, port: int = 0, opens: bool = True, token: str = "
         make_app(session, token=token, port=port), log_level="warning", access_log=False, server_header=False,
         lifespan="off", timeout_graceful_shutdown=2,
     )  # fmt: skip
-    print(f"review: {link}  (Ctrl-C ends it; every decision is on the disk already)", flush=True)
+    print(f"review: {link}  (Ctrl-C stops it; every decision is already saved)", flush=True)
     if opens and not webbrowser.open(link):
-        log.warning("review: no browser could be opened; open the link above yourself")
+        log.warning("review: no browser could be started; open the link above yourself")
     uvicorn.Server(config).run(sockets=[listener])

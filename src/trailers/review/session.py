@@ -170,9 +170,9 @@ class Session:
 
 
 def checked_link(url: str) -> str:
-    """Raises ValueError for what is not a whole http or https link."""
+    """Raises ValueError for what is not a complete http or https link."""
     if url and safe_link(url) != url:
-        raise ValueError(f"'{url[:80]}' is not a whole http or https link of one video")
+        raise ValueError(f"'{url[:80]}' is not a complete http or https link to one video")
     return url
 
 
@@ -191,5 +191,5 @@ def check_who(who: str) -> str:
     try:
         Decision(now(), who, 1, "x", "note")
     except ValueError as problem:
-        raise ConfigError(str(problem), where="--as", remedy="Give one such as --as ann.") from None
+        raise ConfigError(str(problem), where="--as", remedy="Give a name, for example --as ann.") from None
     return who

@@ -171,10 +171,10 @@ class Clips(Stage):
         try:
             shots, _ = read_spans(self.layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
         except StoreError:
-            shots = []  # the stage shots says so
+            shots = []  # the shots stage says so
         wrong = fault_of_clips(clips, self.strategy, shots)
         if wrong:
-            raise StoreError(wrong, where=self.path(trailer), remedy="Remove it and run the stage clips again.")
+            raise StoreError(wrong, where=self.path(trailer), remedy="Remove it and rerun the clips stage.")
 
 
 def fault_of_clips(clips: Sequence[Clip], strategy: ClipStrategy, shots: Sequence[Shot]) -> str:
@@ -182,10 +182,10 @@ def fault_of_clips(clips: Sequence[Clip], strategy: ClipStrategy, shots: Sequenc
     if not clips:
         return "has no clips"
     if any(len(clip) != strategy.frames for clip in clips):
-        return f"has a clip of another length than {strategy.frames} frames"
+        return f"has a clip whose length is not {strategy.frames} frames"
     if strategy.kind == "shot" and shots:
         if clips[-1].shot != len(shots) - 1:
             return f"has clips of {clips[-1].shot + 1} shots, but there are {len(shots)} shots"
         if any(not shots[clip.shot].start <= clip.start < clip.end <= shots[clip.shot].end for clip in clips):
-            return "has a clip that does not lie in its shot"
+            return "has a clip that extends beyond its shot"
     return ""

@@ -44,7 +44,7 @@ def withdraw(stage: Stage, trailers: Sequence[str], own: Path | None) -> None:
         if any(is_claimed(rows.get(trailer), fingerprint) for trailer, fingerprint in wanted.items()):
             if own is None or path.absolute() != own.absolute():
                 ask_again(path, stage.layout)
-                log.info("%s: %s is withdrawn: products it speaks of are made anew", stage.name, path)
+                log.info("%s: removed %s, because products that it lists will be made again", stage.name, path)
             remove(path, below=stage.layout.root)
 
 

@@ -1,4 +1,4 @@
-"""Which detector the stage shots runs, and what of it the fingerprint holds.
+"""Which detector the shots stage runs, and what of it the fingerprint holds.
 
 ``transnetv2`` is the project's own, ``content`` is PySceneDetect's. ``my_detectors.py:hard_cuts`` is a
 function in a file of the user's that turns a trailer's frames into transition probabilities
@@ -45,7 +45,7 @@ def check_name(name: str) -> None:
     """Raises ConfigError when no detector has this name; a file of the user's is looked at by ``check_there``."""
     if name not in (TRANSNET, CONTENT) and not is_own(name):
         raise ConfigError(
-            f"{SETTING}: '{name}' is not known. Use {TRANSNET}, {CONTENT} or the function of a file of yours, as in "
+            f"{SETTING}: '{name}' is not known. Use {TRANSNET}, {CONTENT} or a function in a file of yours, such as "
             "my_detectors.py:hard_cuts."
         )
 
@@ -74,7 +74,7 @@ def own_function(name: str) -> Any:
         function = runpy.run_path(str(source.path)).get(source.attribute)
     if not callable(function):
         raise ConfigError(
-            f"holds no function called '{source.attribute}'", where=source.path, remedy=f"Correct {SETTING}."
+            f"contains no function called '{source.attribute}'", where=source.path, remedy=f"Correct {SETTING}."
         )
 
     def detect(frames: np.ndarray) -> Any:

@@ -107,11 +107,11 @@ def shortcomings(settings: Settings, *, duration_s: float | None, height: int = 
     """Reason -> words for every limit of Sec. 3 that a video misses; what is unknown misses none."""
     found = {}
     if duration_s is not None and duration_s < settings.min_duration_s:
-        found["too short"] = f"{duration_s:g} s, at least {settings.min_duration_s:g} s are asked for"
+        found["too short"] = f"{duration_s:g} s, but download.min_duration_s is {settings.min_duration_s:g} s"
     if duration_s is not None and duration_s > settings.max_duration_s:
-        found["too long"] = f"{duration_s:g} s, at most {settings.max_duration_s:g} s are asked for"
+        found["too long"] = f"{duration_s:g} s, but download.max_duration_s is {settings.max_duration_s:g} s"
     if height and height < settings.min_height:
-        found["too small"] = f"{height}p, at least {settings.min_height}p is asked for"
+        found["too small"] = f"{height} px high, but download.min_height is {settings.min_height} px"
     return found
 
 
@@ -143,7 +143,7 @@ def look_at_video(path: Path) -> dict[str, Any]:
 def picture_words(path: Path) -> str:
     """What to say of a still picture, or nothing where ``path`` is none."""
     try:
-        return f"is a picture ({open_image(path).format}) and not a video"
+        return f"is a picture ({open_image(path).format}), not a video"
     except ImageError:
         return ""
 
@@ -231,7 +231,7 @@ class Published(Stage):
     def skips(self, trailer: str) -> str:
         known = self.collection.trailers.get(trailer)
         if known is None:
-            remedy = "Add one, or name another trailer."
+            remedy = "Add a row, or name another trailer."
             raise ManifestError(f"has no row for '{trailer}'", where=self.manifest, remedy=remedy)
         return "" if self.collection.kind.urls(known) else "the manifest gives none"
 
@@ -263,9 +263,11 @@ class Published(Stage):
         file = source_of(path, receipt)
         size, promised = file.stat().st_size if file.is_file() else None, receipt.facts.get("bytes")
         if size is None:
-            raise StoreError("is not there, but its receipt is", where=file, remedy=f"Remove {path}.")
+            raise StoreError("does not exist, but its receipt does", where=file, remedy=f"Remove {path}.")
         if size != promised:
-            raise StoreError(f"has {size:,} bytes, its receipt says {promised:,}", where=file, remedy=f"Remove {path}.")
+            raise StoreError(
+                f"has {size:,} bytes, but its receipt says {promised:,}", where=file, remedy=f"Remove {path}."
+            )
 
     def check_digests(self, trailer: str) -> None:
         path = self.receipt_path(trailer)

@@ -45,7 +45,7 @@ class Settings:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER", help="of the stage quality; or their folder"
+        "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER", help="of the quality stage; or their folder"
     )
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the trailers and their splits")
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     write_rows(arguments.output, rows, Duplicate, {"fingerprint": mark, "trailers": len(found)})
     leaking = sum(any((row.split0, row.split1, row.split2)) for row in rows)
     log.info(
-        "duplicates: %d pairs of copies among %d trailers, %d of them divided among subsets of a split: %s",
+        "duplicates: %d pairs of copies among %d trailers, %d of the pairs in different subsets of a split: %s",
         len(rows), len(found), leaking, arguments.output,
     )  # fmt: skip
 
@@ -76,7 +76,7 @@ def marks(found: Sequence[QualityFile]) -> list[str]:
 
 
 def read_all(ledgers: Sequence[Path], layout: Layout, wanted: dict[str, Trailer]) -> Iterator[QualityFile]:
-    """What the stage quality found in each trailer that is ok, in the order of the ledgers.
+    """What the quality stage found in each trailer that is ok, in the order of the ledgers.
 
     Raises:
         StoreError: a file is missing, damaged, or not the one that its ledger speaks of.

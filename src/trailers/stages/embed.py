@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REMEDY = "Remove it and run the stage embed again."
+REMEDY = "Remove it and rerun the embed stage."
 
 Run = tuple["Embed", Pair, shard.ShardRun]
 
@@ -112,7 +112,7 @@ def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Eff
             work.timeout_s = None  # the job's own pairs are watched, and with them the whole job
             pair.todo = frozenset(work.to_make(stage.existing, stage))
         except TrailerError as problem:
-            log.info("embed: %s/%s is left to its own job: %s", clips, name, problem)
+            log.info("embed: %s/%s is not made along with these pairs but by its own job: %s", clips, name, problem)
             continue
         if pair.todo:
             besides.append((stage, pair, work))
@@ -129,7 +129,7 @@ def pairs_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) 
     layout = Layout(arguments.results)
     wanted = {path.absolute() for path in arguments.ledger or ()}
     if arguments.trailer is None and not wanted:
-        raise ConfigError("--shard needs --ledger: where to write what became of the trailers.")
+        raise ConfigError("--shard needs --ledger, the file to write the outcome of each trailer to.")
     pairs = []
     for strategy in arguments.clips:
         for name in arguments.backbones:
@@ -225,8 +225,8 @@ class Embed(Stage):
         try:
             clips, _ = read_spans(self.clips_path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
         except StoreError:
-            return  # the stage clips says so
+            return  # the clips stage says so
         now = np.array([(clip.shot, clip.start, clip.end, clip.padding) for clip in clips], np.int64).reshape(-1, 4)
         if not np.array_equal(spans, now):
-            wrong = "was made from other clips than there are now"
+            wrong = "was made from clips that have changed since"
             raise StoreError(wrong, where=self.path(trailer), remedy=REMEDY)

@@ -55,7 +55,7 @@ SCHEMA = "normalise/2"
 IDENTITY = ("schema", "trailer", "fingerprint", "video_bytes", "video_sha256")
 
 
-REMEDY = "Remove it and run the stage normalise again."
+REMEDY = "Remove it and rerun the normalise stage."
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,9 @@ def check_share(source: Path, seen: Probe, made: Converted, share: float, *, min
         lost = crowded(seen, made)
         still = f", {lost} with the time stamp of the frame before" if lost else ""
         raise VideoError(
-            f"only {share:.1%} of its frames could be decoded whole ({made.source_frames} decoded, "
+            f"only {share:.1%} of its frames could be decoded without errors ({made.source_frames} decoded, "
             f"{made.decode_errors} errors, {made.frames_corrupt} corrupt, {absent} cut off or hidden{still}{words}), "
-            f"less than normalise.min_share {min_share:.0%}",
+            f"less than normalise.min_share of {min_share:.0%}",
             where=source,
             remedy="Download it again.",
             reason="too few frames decoded",
@@ -143,7 +143,8 @@ def check_counts(path: Path, frames: int) -> None:
     if wrong:
         found = ", ".join(f"{reader} {count}" for reader, count in wrong.items())
         raise VideoError(
-            f"detection got {frames} frames, but in the 24 fps video there are, by {found}. Report this video.",
+            f"detection got {frames} frames, but other readers of the 24 fps video count differently: {found}. "
+            "Report this video.",
             reason="frame counts differ",
         )
 
@@ -191,10 +192,10 @@ class Normalise(Stage):
             attributes = frames.attributes
         check_owner(trailer, attributes, path)
         if not video.is_file():
-            raise StoreError("is not there, but its frames are", where=video, remedy=REMEDY)
+            raise StoreError("does not exist, but its frames file does", where=video, remedy=REMEDY)
         size = video.stat().st_size
         if size != attributes.get("video_bytes"):
-            wrong = f"has {size:,} bytes, its frames file says {attributes.get('video_bytes', 0):,}"
+            wrong = f"has {size:,} bytes, but its frames file says {attributes.get('video_bytes', 0):,}"
             raise StoreError(wrong, where=video, remedy=REMEDY)
         return self.row_of(trailer, attributes)
 
@@ -207,8 +208,8 @@ class Normalise(Stage):
         source, mark = self.source(trailer)[0], self.fingerprint(trailer)
         if not source.exists():
             raise StoreError(
-                "is not there, though its receipt is", where=source,
-                remedy=f"Remove {self.layout.receipt(trailer)} and run snakemake again.",
+                "does not exist, but its receipt does", where=source,
+                remedy=f"Remove {self.layout.receipt(trailer)} and rerun snakemake.",
             )  # fmt: skip
         receipt = read_receipt(self.layout.receipt(trailer))
         check_reference(self.layout.receipt(trailer), receipt)
@@ -278,9 +279,9 @@ def check_video(video: Path, fingerprint: str, count: int) -> None:
     carried = read_fingerprint(video)
     if carried != fingerprint:
         raise StoreError(
-            f"its fingerprint is {carried}, its frames file says {fingerprint}", where=video, remedy=REMEDY
+            f"its fingerprint is {carried}, but its frames file says {fingerprint}", where=video, remedy=REMEDY
         )
     with VideoFrames(video) as frames:
         if len(frames) != count:
-            raise StoreError(f"has {len(frames)} frames, its frames file {count}", where=video, remedy=REMEDY)
+            raise StoreError(f"has {len(frames)} frames, but its frames file says {count}", where=video, remedy=REMEDY)
         frames.batch([count - 1])  # decodes the whole last group of pictures

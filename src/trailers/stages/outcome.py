@@ -74,8 +74,8 @@ def alarms(rows: Rows) -> list[str]:
             said = f': "{end.sentence}"' if end.sentence and end.sentence != end.reason else ""
             found.append(
                 f"{' '.join(key)}: {end.trailers:,} of {end.tried:,} trailers are {end.status} for the same reason, "
-                f"{end.in_a_row:,} of them in a row: {end.reason or 'no reason recorded'}{said}. The cause is hardly "
-                "the trailers."
+                f"{end.in_a_row:,} of them in a row: {end.reason or 'no reason recorded'}{said}. The cause is probably "
+                "not the trailers."
             )
     return found
 
@@ -105,5 +105,5 @@ def nothing_usable(rows: Rows, trailers: Sequence[str]) -> str:
         if not any(row.status == OK for row in known):
             counts = Counter((row.status, row.reason) for row in known)
             told = ", ".join(f"{count:,} {status}: {reason}" for (status, reason), count in counts.most_common())
-            return f"none of {len(known):,} trailers came through {' '.join(key)} ({told})"
+            return f"none of {len(known):,} trailers got through {' '.join(key)} ({told})"
     return ""

@@ -42,7 +42,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", required=True, help="name of the backbone")
     parser.add_argument(
         "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER",
-        help="of the stage embed, in the study's order; files, or their folder",
+        help="of the embed stage, in the study's order; files, or their folder",
     )  # fmt: skip
     parser.add_argument("--manifest", type=Path, metavar="CSV", help="the study's trailers, for a folder")
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not embedded:
         raise StoreError(
             f"pack: none of {len(rows)} trailers has an embedding of {arguments.backbone} on {arguments.clips}; "
-            f"the first: {rows[0].error if rows else 'the ledgers are empty'}. Mend that and run snakemake again."
+            f"the first: {rows[0].error if rows else 'the ledgers are empty'}. Fix that and rerun snakemake."
         )
     refuse_replaced(layout, (clips, arguments.backbone), ledgers)
     paths = {trailer: layout.embedding(clips, arguments.backbone, trailer) for trailer in embedded}
@@ -115,8 +115,8 @@ def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:
         for key in SHARED:
             if found.get(key) != shared.get(key):
                 raise StoreError(
-                    f"{path}: {key} is {found.get(key)!r}, but {shared.get(key)!r} in {first}. Remove the one that is "
-                    "wrong and run the stage embed again."
+                    f"{path}: {key} is {found.get(key)!r}, but it is {shared.get(key)!r} in {first}. Remove the file "
+                    "that is wrong and rerun the embed stage."
                 )
         shared = {key: value for key, value in shared.items() if found.get(key) == value}
         parts.append(Part(trailer, clips, reader(path)))

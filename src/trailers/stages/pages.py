@@ -43,7 +43,7 @@ from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_header, read_s
 from trailers.video import VideoFrames
 
 SCHEMA = "pages/1"
-REMEDY = "Remove it and run the stage pages again."
+REMEDY = "Remove it and rerun the pages stage."
 THUMBNAIL_BYTES = 6000
 SHOTS_SHARE = 0.42  # of the largest size, for the pictures of shots
 DATA_BYTES = 40_000  # kept for what the list of all trailers adds to a page
@@ -60,9 +60,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.picture_px < 32 or self.picture_px % 32:
-            raise ConfigError(f"pages.picture_px: {self.picture_px} is not a multiple of 32. 96 is usual.")
+            raise ConfigError(f"pages.picture_px: {self.picture_px} is not a multiple of 32. The default is 96.")
         if self.largest_kb < 50:
-            raise ConfigError(f"pages.largest_kb: {self.largest_kb} is too little for a page. 400 is usual.")
+            raise ConfigError(f"pages.largest_kb: {self.largest_kb} is too small for a page. The default is 400.")
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--clips", nargs="+", type=ClipStrategy.parse, required=True, help="clip strategies, such as shot24"
     )
     parser.add_argument(
-        "--threshold", type=float, required=True, help="threshold of the stage shots, drawn in the plot"
+        "--threshold", type=float, required=True, help="threshold of the shots stage, drawn in the plot"
     )
-    parser.add_argument("--head", required=True, help="head of the stage shots, named in the plot")
+    parser.add_argument("--head", required=True, help="head of the shots stage, named in the plot")
     add_setting_flags(parser, Settings, "pages")
 
 
@@ -188,8 +188,8 @@ class Pages(Stage):
         }
         if header.get("frames_fingerprint") != facts.get("fingerprint") or len(scores) != facts.get("frames"):
             raise StoreError(
-                "was made from other frames than there are now", where=layout.shots(trailer),
-                remedy="Run snakemake again, which makes it anew.",
+                "was made from frames that have changed since", where=layout.shots(trailer),
+                remedy="Rerun snakemake to make it again.",
             )  # fmt: skip
         return Seen(facts, shots, clips, scores.single, scores.many)
 
@@ -260,7 +260,7 @@ class Pages(Stage):
 def check_picture(path: Path, sheet: Mapping[str, Any]) -> None:
     """Raises StoreError unless the picture at ``path`` is the one that its page describes."""
     if not path.is_file():
-        raise StoreError("is not there, but its page is", where=path, remedy=REMEDY)
+        raise StoreError("does not exist, but its page does", where=path, remedy=REMEDY)
     if sha256_of(path) != sheet["sha256"]:
         raise StoreError("its sha256 is not the one in its page", where=path, remedy=REMEDY)
 

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     stage = PosterEmbedding(Layout(arguments.results), (arguments.backbone,), settings, effort)
     if stage.backbone.dimensions != 2:
         raise ConfigError(
-            f"is a {stage.backbone.dimensions}D backbone and wants clips, a poster is one picture",
+            f"is a {stage.backbone.dimensions}D backbone and needs clips, but a poster is one picture",
             where=stage.backbone.name, remedy="Choose a 2D one; `python -m trailers backbones` lists them.",
         )  # fmt: skip
     _ = stage.weights_sha256  # weights that are missing concern every trailer
@@ -122,8 +122,8 @@ class PosterEmbedding(Stage):
         receipt, path = self.receipt(trailer), self.layout.poster_receipt(trailer)
         image = source_of(path, receipt)
         if not image.is_file() or sha256_of(image) != receipt.sha256:
-            remedy = f"Remove {path} and run snakemake again."
-            raise StoreError("is not what its receipt says", where=image, remedy=remedy)
+            remedy = f"Remove {path} and rerun snakemake."
+            raise StoreError("does not match its receipt", where=image, remedy=remedy)
         return receipt, resize_and_crop(read_image(image)[None], self.backbone.transform)[None]
 
     def make(self, trailer: str) -> LedgerRow:

@@ -159,10 +159,10 @@ class Quality(Stage):
         try:
             frames = read_header(self.layout.shots(trailer), schema=SHOTS_SCHEMA).get("frames")
         except StoreError:
-            return  # the stage shots says so
+            return  # the shots stage says so
         found = read_quality(path).frames
         if frames != str(found):
-            raise StoreError(f"speaks of {found} frames, the shots of {frames}", where=path, remedy=REMEDY)
+            raise StoreError(f"has {found} frames, but the shots have {frames}", where=path, remedy=REMEDY)
 
 
 def blocks(frames: Frames) -> Iterator[np.ndarray]:

@@ -34,7 +34,7 @@ from trailers.web.search import Searcher, query_of
 from trailers.web.uniform import Refusals
 
 NOTHING = "not found"  # the reason of a title without a candidate
-SENTENCE = "the search gave no video"
+SENTENCE = "the search found no video"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Search(Stage):
 
     def skips(self, trailer: str) -> str:
         if trailer not in self.titles:
-            remedy = "Add one, or name another title."
+            remedy = "Add a row, or name another title."
             raise ManifestError(f"has no row for '{trailer}'", where=self.path, remedy=remedy)
         return ""
 
@@ -122,7 +122,7 @@ class Search(Stage):
         found = read_found(self.layout.candidates(trailer))
         if not found.candidates:
             reason = {"reason": NOTHING, "sentence": SENTENCE}
-            error = f"{self.name}: {NOTHING}: the search '{found.query}' gave no video"
+            error = f"{self.name}: {NOTHING}: the search '{found.query}' found no video"
             return LedgerRow(trailer, DEAD, "", found.fingerprint, reason, error)
         best = found.candidates[0]
         facts = {"candidates": len(found.candidates), "score": best.score, "url": best.url}

@@ -88,13 +88,13 @@ class ShardRun:
         if ledger is None and arguments.ledger:
             (ledger,) = arguments.ledger
         if ledger is None:
-            raise ConfigError("--shard needs --ledger: where to write what became of the trailers.")
+            raise ConfigError("--shard needs --ledger, the file to write the outcome of each trailer to.")
         upstream = read_ledger(arguments.upstream) if arguments.upstream else {}
         trailers = read_shard(arguments.shard)
         absent = [trailer for trailer in trailers if upstream and trailer not in upstream]
         if absent:
             raise StoreError(
-                f"{arguments.upstream}: lacks {absent[0]} of {arguments.shard}. Remove it and run snakemake again."
+                f"{arguments.upstream}: lacks {absent[0]} of {arguments.shard}. Remove it and rerun snakemake."
             )
         skipped = {trailer: row.error for trailer, row in upstream.items() if row.status != OK}
         timeout_s = arguments.trailer_timeout_s
@@ -123,7 +123,7 @@ class ShardRun:
             try:
                 row = existing(trailer)
             except TrailerError as problem:
-                log.info("%s: %s is made again: %s", self.stage, trailer, problem)
+                log.info("%s: %s will be made again: %s", self.stage, trailer, problem)
                 row = None
             if row is None:
                 work.append(trailer)
@@ -157,10 +157,10 @@ class ShardRun:
         for trailer, path, died in deadly_files(stage, [name for name in self.trailers if name not in self.skipped]):
             words = f"is damaged: reading it {died.how}"
             if path in stage.products(trailer):
-                log.warning("%s: %s: %s %s. It is made again.", self.stage, trailer, path, words)
+                log.warning("%s: %s: %s %s. It will be made again.", self.stage, trailer, path, words)
                 remove(path, below=self.layout.root)
             elif trailer not in self.rows:
-                remedy = "Remove it with `python -m trailers verify --repair` and run snakemake again."
+                remedy = "Remove it with `python -m trailers verify --repair` and rerun snakemake."
                 self.fail(trailer, StoreError(words, where=path, remedy=remedy))
 
     def starts(self, trailer: str) -> None:
@@ -242,8 +242,8 @@ class ShardRun:
         if len(failed) > allowed:
             raise SystemicError(
                 f"{self.stage}: {len(failed)} of {tried} trailers failed, more than max_failed_fraction "
-                f"{self.max_failed_fraction:g} allows; the first: {failed[0].error} What is made stays; fix the cause "
-                "and run again."
+                f"{self.max_failed_fraction:g} allows; the first: {failed[0].error} Fix the cause "
+                "and rerun; finished products are kept."
             )
         if failed:
             self.count_attempt()
@@ -255,7 +255,7 @@ class ShardRun:
         """``row``, or a failure when its product is gone: a ledger must not speak of what was removed meanwhile."""
         if row.status != OK or not row.path or (self.layout.root / row.path).exists():
             return row
-        words = f"{self.stage}: {self.layout.root / row.path}: was removed while the stage ran. Run it again."
+        words = f"{self.stage}: {self.layout.root / row.path}: was removed while the stage ran. Rerun the stage."
         return LedgerRow(row.trailer, FAILED, facts={"reason": "product removed"}, error=words)
 
     def count_attempt(self) -> None:

@@ -157,15 +157,15 @@ class Shots(Stage):
         shots, header = read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)
         wrong = fault_of_shots(shots, header, len(scores)) or self.fault_of_origin(trailer, header)
         if wrong:
-            raise StoreError(wrong, where=path, remedy="Remove it and run the stage shots again.")
+            raise StoreError(wrong, where=path, remedy="Remove it and rerun the shots stage.")
 
     def fault_of_origin(self, trailer: str, header: Mapping[str, str]) -> str:
         try:
             now = self.frames_mark(trailer)
         except StoreError:
-            return ""  # the stage normalise says so
+            return ""  # the normalise stage says so
         made = header.get("frames_fingerprint")
-        return "" if made == now else f"was made from the frames {made}, which are {now} now"
+        return "" if made == now else f"was made from frames with fingerprint {made}, which is now {now}"
 
     def kept_scores(self, trailer: str) -> Scores | None:
         """The scores that are there, if they are whole, of these frames and exact enough."""
@@ -252,7 +252,7 @@ class Shots(Stage):
         with open_frames(path) as frames:
             count = len(frames)
         if count == 0:
-            raise VideoError(f"{path}: holds no frames. Look at the video of {trailer}.", reason="no frames")
+            raise VideoError(f"{path}: contains no frames. Check the video of {trailer}.", reason="no frames")
 
         ahead = FramesAhead(path, count)
 
@@ -285,7 +285,7 @@ class Shots(Stage):
 def fault_of_shots(shots: Sequence[Shot], header: Mapping[str, str], frames: int) -> str:
     """What is wrong with shots of a trailer whose scores have ``frames`` frames; empty when nothing is."""
     if header.get("frames") != str(frames):
-        return f"speaks of {header.get('frames')} frames, its scores of {frames}"
+        return f"has {header.get('frames')} frames, but its scores have {frames}"
     if not shots:
         return "has no shots"
     if any(after.start < before.end for before, after in itertools.pairwise(shots)):

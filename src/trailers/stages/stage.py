@@ -48,7 +48,7 @@ def own_files(folder: Path, pattern: str) -> list[Path]:
 def check_owner(trailer: str, described: Mapping[str, Any], path: Path) -> None:
     """Raises StoreError unless the product at ``path``, which says ``described`` of itself, is ``trailer``'s."""
     if described.get("trailer") != trailer:
-        remedy = "Remove it and run snakemake again."
+        remedy = "Remove it and rerun snakemake."
         raise StoreError(f"belongs to {described.get('trailer')}", where=path, remedy=remedy)
 
 
@@ -194,7 +194,7 @@ class Stage(ABC):
         there = [path for path in products if path.exists()]
         for path in products if there else ():
             if path not in there:
-                yield Problem(path, f"is missing beside {there[0].name}")
+                yield Problem(path, f"is missing, but {there[0].name} exists")
                 return
         if there:
             try:

@@ -26,7 +26,7 @@ def unpacked(archive: Path, *, into: Path) -> Iterator[Path]:
         into: an existing folder with room for the unpacked files.
 
     Raises:
-        StoreError: it is damaged or cut off, or a member is a link, a device, or would land outside.
+        StoreError: it is damaged or truncated, or a member is a link, a device, or would land outside.
     """
     place = into / f"{TEMPORARY}{secrets.token_hex(8)}"
     place.mkdir()
@@ -62,15 +62,15 @@ def extract(archive: Path, place: Path) -> None:
 def damaged(archive: Path, problem: Exception) -> StoreError:
     # tarfile tells in several lines what each way of reading said.
     words = " ".join(str(problem).split())
-    return StoreError(f"is damaged or cut off: {words}", where=archive, remedy=REMEDY)
+    return StoreError(f"is damaged or truncated: {words}", where=archive, remedy=REMEDY)
 
 
 def check_member(archive: Path, member: tarfile.TarInfo) -> None:
     """Raises StoreError for a member that is not a plain file or folder below the archive's own folder."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
-        what = f"its member {member.name[:100]!r} would land outside of its folder"
+        what = f"its member {member.name[:100]!r} would be unpacked outside its folder"
         raise StoreError(what, where=archive, remedy="It is not the published archive. " + REMEDY)
     if not (member.isfile() or member.isdir()):
-        what = f"its member {member.name[:100]!r} is a link or a device, which are not unpacked"
+        what = f"its member {member.name[:100]!r} is a link or a device, and those are not unpacked"
         raise StoreError(what, where=archive, remedy="It is not the published archive. " + REMEDY)

@@ -81,13 +81,13 @@ def refuse_links(path: Path, *, below: Path) -> None:
     """
     parts = path.relative_to(below).parts
     if ".." in parts:
-        raise ValueError(f"{path} leads out of a folder")
+        raise ValueError(f"{path} contains '..'")
     for part in list(itertools.accumulate(parts, Path.joinpath, initial=below))[1:]:
         if part.is_symlink():
             raise StoreError(
                 "is a symbolic link, and nothing is written or deleted through one",
                 where=part,
-                remedy="Remove the link and run again.",
+                remedy="Remove the link and rerun.",
             )
 
 

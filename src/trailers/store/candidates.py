@@ -48,11 +48,11 @@ class Candidate:
 
     def __post_init__(self) -> None:
         if safe_link(self.url) != self.url or not self.url:
-            raise ValueError(f"a candidate has an http or https link, got {self.url[:80]!r}")
+            raise ValueError(f"a candidate needs a valid http or https link, got {self.url[:80]!r}")
         if self.thumbnail and safe_link(self.thumbnail) != self.thumbnail:
-            raise ValueError(f"a thumbnail is an http or https link, got {self.thumbnail[:80]!r}")
+            raise ValueError(f"a thumbnail needs a valid http or https link, got {self.thumbnail[:80]!r}")
         if self.upload_date and DATE.fullmatch(self.upload_date) is None:
-            raise ValueError(f"a date is such as 2010-05-10, got {self.upload_date[:80]!r}")
+            raise ValueError(f"expected a date such as 2010-05-10, got {self.upload_date[:80]!r}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def read_found(path: Path) -> Found:
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise StoreError(f"is damaged: {problem}", where=path, remedy=REMEDY) from None
     if found.trailer != path.stem:
-        raise StoreError(f"is that of '{found.trailer}'", where=path, remedy=REMEDY)
+        raise StoreError(f"holds the candidates of '{found.trailer}'", where=path, remedy=REMEDY)
     return found
 
 

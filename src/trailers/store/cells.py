@@ -48,8 +48,8 @@ def parse_id(cell: str) -> str:
     if not is_safe_id(text):
         raise ManifestError(
             f"{shorten(text)!r} cannot name a file safely",
-            remedy="Use 1 to 64 of the ASCII letters, digits, '_' and '-', not starting with '-', and no name a "
-            "system reserves (such as CON).",
+            remedy="Use 1 to 64 ASCII letters, digits, '_' and '-'; do not start with '-' or use a name that a "
+            "system reserves, such as CON.",
         )
     return text
 
@@ -67,7 +67,7 @@ def plain(cell: str) -> str:
     if "+" in text and ROUNDED.fullmatch(text):
         raise ManifestError(
             f"'{text}' is a number that a spreadsheet has rounded",
-            remedy="Make the column one of text there, enter the value again and save.",
+            remedy="Format the column as text there, enter the value again and save.",
         )
     return text
 
@@ -101,9 +101,9 @@ def parse_poster(cell: str, base: Path) -> str:
 def check_url(url: str, base: Path) -> None:
     """Refuse what is neither a link nor, for certain, the path of a file."""
     if CONTROL.search(url):
-        raise ManifestError("holds a control character", remedy="Remove it; several links are joined by ' | '.")
+        raise ManifestError("holds a control character", remedy="Remove it; join several links with ' | '.")
     if len(url) > LONGEST_URL:
-        raise ManifestError(f"has {len(url):,} letters", remedy="Give one link, or several joined by ' | '.")
+        raise ManifestError(f"has {len(url):,} characters", remedy="Give one link, or several joined with ' | '.")
     if web_link(url) is None and not is_path(url, base):
         raise not_understood(url)
 
@@ -135,20 +135,21 @@ def not_understood(url: str) -> ManifestError:
     quoted = f"'{shorten(url)}'"
     if "://" in url:
         return ManifestError(
-            f"{quoted} holds more than a link", remedy="Give the link alone, or a table with columns such as title,url."
+            f"{quoted} contains more than a link",
+            remedy="Give the link alone, or a table with columns such as title,url.",
         )
     if reads_as_host(url):
         return ManifestError(
-            f"{quoted} can be a link or the path of a file",
+            f"{quoted} could be a link or the path of a file",
             remedy=f"Write https://{shorten(url)} for the link, ./{shorten(url)} for the path.",
         )
     if "\\" in url:
-        return ManifestError(f"{quoted} is not a path here", remedy="Write / in place of \\.")
+        return ManifestError(f"{quoted} is not a path on this system", remedy="Write / instead of \\.")
     if url.startswith("~"):
-        return ManifestError(f"{quoted} is not a path", remedy="Write the whole path, since ~ is not replaced.")
+        return ManifestError(f"{quoted} is not a path", remedy="Write the whole path; ~ is not expanded.")
     return ManifestError(
         f"{quoted} is neither a link nor an existing file",
-        remedy="Give a link with https://, a YouTube id, or a path; one that does not exist yet begins with ./ or /.",
+        remedy="Give a link with https://, a YouTube id, or a path; start a path that does not exist yet with ./ or /.",
     )
 
 
@@ -158,8 +159,8 @@ def parse_title(cell: str) -> str:
         raise ManifestError("holds a control character", remedy="Remove it.")
     if len(title) > LONGEST_TITLE:
         raise ManifestError(
-            f"has {len(title):,} letters, at most {LONGEST_TITLE:,} make a title",
-            remedy="Shorten it; a quote that is opened and never closed takes in what follows.",
+            f"has {len(title):,} characters, but a title has at most {LONGEST_TITLE:,}",
+            remedy="Shorten it. If a quote is opened and never closed, the cell includes everything after it.",
         )
     return title
 
@@ -173,7 +174,7 @@ def parse_genres(cell: str) -> tuple[str, ...]:
     if unknown:
         raise ManifestError(
             f"'{shorten(unknown[0])}' is not one of {', '.join(GENRES)}",
-            remedy="Correct or remove it; genres are joined by ';'.",
+            remedy="Correct or remove it; separate genres with ';'.",
         )
     names = {GENRE_NAMES[genre] for genre in found}
     return tuple(genre for genre in GENRES if genre in names)

@@ -90,7 +90,7 @@ def as_line(decision: Decision) -> str:
 def from_cells(cells: Sequence[str]) -> Decision:
     """Raises ValueError for what is not a decision."""
     if len(cells) != len(COLUMNS) or cells[-1] != END:
-        raise ValueError(f"has {len(cells)} cells, expected {', '.join(COLUMNS)}, of which the last is a full stop")
+        raise ValueError(f"has {len(cells)} cells, expected {', '.join(COLUMNS)}; the last cell is a full stop")
     when, who, review, trailer, action, url, candidate, flags, note, _ = cells
     chosen = tuple(flag for flag in flags.split(";") if flag)
     return Decision(
@@ -164,7 +164,7 @@ class Journal:
             written = os.pwrite(handle, data, end)
             if written != len(data):
                 os.ftruncate(handle, end)
-                raise OSError(f"{self.path}: the disk took {written} of {len(data)} bytes")
+                raise OSError(f"{self.path}: only {written} of {len(data)} bytes could be written")
             os.fsync(handle)
 
 
@@ -205,7 +205,7 @@ def trim(handle: int, path: Path) -> int:
     data = os.pread(handle, size, 0)
     end = whole_bytes(data)
     if end < size:
-        log.warning("%s: a row that a crash cut off is removed: %s", path, data[end:][:200])
+        log.warning("%s: removed a row that a crash left incomplete: %s", path, data[end:][:200])
         os.ftruncate(handle, end)
     if end and not data[:end].endswith(b"\n"):
         os.pwrite(handle, b"\n", end)

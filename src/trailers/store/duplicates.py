@@ -44,7 +44,7 @@ class Duplicate:
             if not is_safe_id(name):
                 raise ValueError(f"'{name[:40]}' is not a trailer id")
         if self.trailer == self.copy_of or not 0 <= self.share <= 1:
-            raise ValueError(f"a copy is another trailer and shares 0 to 1, got {self}")
+            raise ValueError(f"a copy is another trailer and its share is 0 to 1, got {self}")
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,13 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise StoreError("is not there", where=path, remedy="Run `snakemake quality` first.") from None
+        raise StoreError("does not exist", where=path, remedy="Run `snakemake quality` first.") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise StoreError(f"cannot be read: {problem}", where=path, remedy=remedy) from None
     if not lines or lines[0].split()[:2] != ["#", KINDS[kind]]:
         raise StoreError(f"line 1 does not say '# {KINDS[kind]}'", where=path, remedy=remedy)
     if lines[-1] != f"# {len(lines) - 3} rows":
-        raise StoreError("is cut off", where=path, remedy=remedy)
+        raise StoreError("is truncated", where=path, remedy=remedy)
     names = [field.name for field in fields(kind)]
     cells = list(csv.reader(lines[1:-1]))
     if cells[0] != names:

@@ -66,7 +66,9 @@ def write_attributes(file: h5py.File, schema: str, attributes: Mapping[str, Any]
 def check_vectors(vectors: np.ndarray, where: str) -> None:
     """Raises StoreError with the named cause when ``vectors`` (clips, F) cannot be embeddings."""
     if len(vectors) == 0:
-        raise StoreError("there are no clips, so no vectors", where=where, remedy="Look at the shots of this trailer.")
+        raise StoreError(
+            "there are no clips, so there are no vectors", where=where, remedy="Check the shots of this trailer."
+        )
     if not np.isfinite(vectors).all():
         bad = int((~np.isfinite(vectors)).any(axis=1).sum())
         raise StoreError(
@@ -74,7 +76,7 @@ def check_vectors(vectors: np.ndarray, where: str) -> None:
         )
     if len(vectors) > 1 and (vectors == vectors[0]).all():
         raise StoreError(
-            f"all {len(vectors)} vectors are the same", where=where, remedy="Look at the video and at the weights."
+            f"all {len(vectors)} vectors are the same", where=where, remedy="Check the video and the weights."
         )
 
 

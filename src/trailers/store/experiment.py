@@ -34,7 +34,7 @@ SCHEMA = "classify-metrics/1"
 WEIGHTS_SCHEMA = "classify-weights/2"
 METRICS, PREDICTIONS, CURVES, LEFT_OUT = "metrics.json", "predictions.csv", "curves.csv", "left_out.csv"
 WEIGHTS, CHECKPOINT = "weights.pt", "checkpoint.pt"
-REMEDY = "Remove it and run the stage classify again."
+REMEDY = "Remove it and rerun the classify stage."
 MOST_FEATURES = 1 << 20  # F of a backbone; more would be a damaged number
 
 
@@ -51,7 +51,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     try:
         metrics = read_json(path, kind="metrics", remedy=REMEDY)
     except FileNotFoundError:
-        raise StoreError("is not there", where=path, remedy="Run the stage classify first.") from None
+        raise StoreError("does not exist", where=path, remedy="Run the classify stage first.") from None
     if metrics.get("schema") != SCHEMA:
         raise StoreError(f"its schema is {metrics.get('schema')!r}, not '{SCHEMA}'", where=path, remedy=REMEDY)
     return metrics
@@ -92,7 +92,7 @@ def load_state(path: Path) -> dict[str, Any]:
         words = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200].rstrip(".")
         raise StoreError(f"is damaged: {words}", where=path, remedy=REMEDY) from None
     if not isinstance(state, dict):
-        raise StoreError("holds no table of values", where=path, remedy=REMEDY)
+        raise StoreError("does not contain a table of values", where=path, remedy=REMEDY)
     return state
 
 
@@ -106,7 +106,7 @@ def check_archive(path: Path) -> None:
             raise ValueError("its records claim more bytes than the file has")
         damaged = archive.testzip()
     if damaged is not None:
-        raise ValueError(f"the record {damaged!r} has another checksum than it was written with")
+        raise ValueError(f"the record {damaged!r} does not match its checksum")
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
@@ -119,7 +119,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
         log.warning("%s", problem)
         return None
     if state.get("fingerprint") != fingerprint:
-        log.info("%s: is of other settings or data, and not used", path)
+        log.info("%s: was made with other settings or data and is not used", path)
         return None
     return state
 
@@ -149,7 +149,7 @@ class TrainedExperiment:
         require(len(self.backbones) > 0, "it names no backbone")
         require(all(isinstance(name, str) for name in self.backbones), "a name of a backbone is not text")
         same = len(self.backbones) == len(self.features) == len(self.packs)
-        require(same, "backbones, features and packs are not of one number")
+        require(same, "the numbers of backbones, features and packs differ")
         require(all(is_count(n) and n <= MOST_FEATURES for n in self.features), f"features are {self.features}")
         require(all(isinstance(pack, Mapping) for pack in self.packs), "packs are not tables")
         require(self.genres == GENRES, f"genres are {self.genres}")
@@ -189,7 +189,7 @@ def read_weights(path: Path) -> TrainedExperiment:
     except FileNotFoundError:
         raise StoreError(
             "is not a trained experiment", where=path,
-            remedy="Run the stage classify first, or name another folder.",
+            remedy="Run the classify stage first, or name another folder.",
         ) from None  # fmt: skip
     if state.get("schema") != WEIGHTS_SCHEMA:
         raise StoreError(f"its schema is {state.get('schema')!r}, not '{WEIGHTS_SCHEMA}'", where=path, remedy=REMEDY)
@@ -215,6 +215,6 @@ def find_weights(path: Path, fingerprint: str) -> TrainedExperiment | None:
         log.warning("%s It is trained again.", problem)
         return None
     if trained.fingerprint != fingerprint:
-        log.info("%s: is of other settings or data, and not used", path)
+        log.info("%s: was made with other settings or data and is not used", path)
         return None
     return trained

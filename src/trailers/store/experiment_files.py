@@ -38,12 +38,12 @@ def check_experiment(folder: Path, name: str) -> None:
     if name == WEIGHTS:
         trained = read_weights(folder / WEIGHTS)
         if trained.fingerprint != metrics.get("fingerprint"):
-            raise StoreError("is of another training than its metrics.json", where=folder / WEIGHTS, remedy=REMEDY)
+            raise StoreError("belongs to another training than its metrics.json", where=folder / WEIGHTS, remedy=REMEDY)
     elif name in COLUMNS:
         rows = read_table(folder / name)
         wanted = rows_of(name, metrics, folder / METRICS)
         if len(rows) != wanted:
-            wrong = f"has {len(rows)} rows, its metrics.json says {wanted}"
+            wrong = f"has {len(rows)} rows, but its metrics.json says {wanted}"
             raise StoreError(wrong, where=folder / name, remedy=REMEDY)
 
 
@@ -74,7 +74,7 @@ def read_table(path: Path) -> list[list[str]]:
     if not rows or tuple(rows[0]) != columns:
         raise StoreError(f"expected columns {', '.join(columns)}", where=path, remedy=REMEDY)
     if not text.endswith("\n"):
-        raise StoreError("is cut off", where=path, remedy=REMEDY)
+        raise StoreError("is truncated", where=path, remedy=REMEDY)
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(columns) or not all(map(is_number, row[words:])):
             raise StoreError(f"line {number} is damaged", where=path, remedy=REMEDY)

@@ -148,7 +148,7 @@ class Frames:
         if not 0 <= start <= end <= len(self):
             raise StoreError(
                 f"has {len(self)} frames, not [{start}, {end})", where=self.path,
-                remedy="Run the stage normalise again.",
+                remedy="Rerun the normalise stage.",
             )  # fmt: skip
         frames = np.empty((end - start, *SHAPE), np.uint8)
         for first in range(start - start % BLOCK, end, BLOCK):

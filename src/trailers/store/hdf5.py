@@ -57,7 +57,7 @@ def open_hdf5(path: Path, *, schema: str | tuple[str, ...], stage: str, compress
     """
     size, allocated = size_of(path, stage)
     schemas = (schema,) if isinstance(schema, str) else schema
-    remedy = f"Remove it and run the stage {stage} again."
+    remedy = f"Remove it and rerun the {stage} stage."
     try:
         file = h5py.File(path, "r", locking=False)
     except FAILURES as problem:
@@ -77,7 +77,7 @@ def open_hdf5(path: Path, *, schema: str | tuple[str, ...], stage: str, compress
         if attributes.get("schema") not in schemas:
             raise StoreError(
                 f"schema is {attributes.get('schema')!r}, not '{schemas[0]}'", where=path,
-                remedy=f"It was made by something else: move it away and run the stage {stage} again.",
+                remedy=f"It was made by something else: move it away and rerun the {stage} stage.",
             )  # fmt: skip
         yield Hdf5(path, file, attributes, remedy)
 
@@ -91,10 +91,10 @@ def size_of(path: Path, stage: str) -> tuple[int, int]:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
-            raise StoreError("is not a file", where=path, remedy=f"Remove it and run the stage {stage} again.")
+            raise StoreError("is not a file", where=path, remedy=f"Remove it and rerun the {stage} stage.")
         path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError):
-        raise StoreError("is not there", where=path, remedy=f"Run the stage {stage} first.") from None
+        raise StoreError("does not exist", where=path, remedy=f"Run the {stage} stage first.") from None
     except OSError as problem:
         if problem.errno in MACHINE:
             raise

@@ -70,7 +70,7 @@ def check_member(file: h5py.File, name: bytes, size: int, allocated: int, compre
     """
     shown = name.decode("utf-8", "backslashreplace")
     if file.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
-        raise UnexpectedError(f"'{shown}' is a link to elsewhere")
+        raise UnexpectedError(f"'{shown}' is a soft or external link")
     if h5py.h5o.get_info(file.id, name).type != h5py.h5o.TYPE_DATASET:
         raise UnexpectedError(f"'{shown}' is not a dataset")
     dataset = h5py.h5d.open(file.id, name)

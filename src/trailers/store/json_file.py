@@ -37,10 +37,10 @@ def read_json(
             raise
         raise error(f"cannot be read as {kind}: {problem.strerror or problem}", where=path, remedy=remedy) from None
     except (ValueError, RecursionError) as problem:
-        what = f"cannot be read as {kind}: it is not JSON, or cut off: {problem}"
+        what = f"cannot be read as {kind}: it is not JSON, or it is truncated: {problem}"
         raise error(what, where=path, remedy=remedy) from None
     if not isinstance(values, dict):
-        raise error(f"holds no table but {type(values).__name__}", where=path, remedy=remedy)
+        raise error(f"expected a JSON object but found {type(values).__name__}", where=path, remedy=remedy)
     return values
 
 
@@ -52,7 +52,7 @@ def read_small_file(path: Path, *, follow_links: bool = True, largest: int = LAR
         if not stat.S_ISREG(status.st_mode):
             raise OSError("it is not a file")
         if status.st_size > largest:
-            raise OSError(f"it has {status.st_size:,} bytes, more than the {largest:,} that such a file has")
+            raise OSError(f"it has {status.st_size:,} bytes, more than the limit of {largest:,} for such a file")
         return file.read(largest + 1)
 
 
@@ -63,7 +63,7 @@ def read_product(path: Path, *, kind: str, schema: str, command: str, remedy: st
         path: the product.
         kind: what it should be, for the message.
         schema: the schema it must have.
-        command: what makes it, in words such as "the stage quality".
+        command: what makes it, in words such as "the quality stage".
         remedy: what to do about a damaged one, as a sentence.
 
     Raises:
@@ -72,7 +72,7 @@ def read_product(path: Path, *, kind: str, schema: str, command: str, remedy: st
     try:
         values = read_json(path, kind=kind, remedy=remedy)
     except FileNotFoundError:
-        raise StoreError("is not there", where=path, remedy=f"Run {command} first.") from None
+        raise StoreError("does not exist", where=path, remedy=f"Run {command} first.") from None
     found = values.pop("schema", None)
     if found != schema:
         raise StoreError(f"expected schema {schema} but found {found}", where=path, remedy=remedy)

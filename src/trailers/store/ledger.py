@@ -63,8 +63,8 @@ def check_carried(row: LedgerRow, carried: str, path: Path, ledger: object = "it
         raise StoreError(
             f"its fingerprint is {carried}, but {ledger} says {row.fingerprint}: another run replaced it",
             where=path,
-            remedy="Run snakemake again, which makes it anew; where it finds nothing to do, "
-            "`python -m trailers verify --repair` before.",
+            remedy="Rerun snakemake to make it again; if it finds nothing to do, run "
+            "`python -m trailers verify --repair` first.",
         )
 
 
@@ -88,7 +88,7 @@ def read_ledger(path: Path) -> dict[str, LedgerRow]:
     Raises:
         StoreError: the file is missing, cut off or not a ledger.
     """
-    remedy = "Remove it and run snakemake again."
+    remedy = "Remove it and rerun snakemake."
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
@@ -104,7 +104,5 @@ def read_ledger(path: Path) -> dict[str, LedgerRow]:
         except ValueError as problem:
             raise StoreError(f"line {number} is damaged: {problem}", where=path, remedy=remedy) from None
     if not text.endswith("\n") or not is_whole(path, list(rows)):
-        raise StoreError(
-            f"is cut off, or its {len(rows)} trailers are not those of its name", where=path, remedy=remedy
-        )
+        raise StoreError(f"is truncated, or its {len(rows)} trailers do not match its name", where=path, remedy=remedy)
     return rows

@@ -149,10 +149,10 @@ def check_ids(table: Table, trailers: Sequence[Trailer]) -> None:
         key = trailer.trailer.lower()
         if key in seen:
             raise ManifestError(
-                f"'{trailer.trailer}' stands already in row {seen[key]} "
-                "(upper and lower case name the same file on some systems)",
+                f"'{trailer.trailer}' is already in row {seen[key]} "
+                "(on some systems upper and lower case name the same file)",
                 where=table.where(number, "trailer"),
-                remedy="Give it another id or remove a row.",
+                remedy="Give it another id or remove one of the rows.",
             )
         seen[key] = number
 

@@ -63,9 +63,10 @@ def read_table(path: Path) -> dict[str, Metadata]:
     header = read_header(path, text, COLUMNS)
     if "trailer" not in header.columns or len(header.columns) < 2:
         raise ManifestError(
-            f"needs a column of ids and year, countries or languages, found {shorten(', '.join(header.written))}",
+            "needs a column of ids and at least one of year, countries and languages, found "
+            f"{shorten(', '.join(header.written))}",
             where=f"{path}: row {header.row}",
-            remedy="Call them trailer, year, countries and languages.",
+            remedy="Name them trailer, year, countries and languages.",
         )
     table = read_rows(path, text, header)
     found = {}

@@ -28,7 +28,7 @@ from trailers.errors import StoreError
 from trailers.store.hdf5 import create_hdf5, open_hdf5
 
 SCHEMA = "embedding-pack/1"
-REMEDY = "Remove it and run the stage pack again."
+REMEDY = "Remove it and rerun the pack stage."
 BLOCK = 1 << 14  # vectors looked at together: 50 MB at F = 768
 
 
@@ -86,11 +86,11 @@ def check_part(part: Part, block: np.ndarray, features: int) -> None:
     if block.shape != (part.clips, features):
         raise StoreError(
             f"{part.trailer}: vectors are {block.shape}, expected ({part.clips}, {features}). "
-            "Remove its embedding and run the stage embed again."
+            "Remove its embedding and rerun the embed stage."
         )
     if not np.isfinite(block).all():
         raise StoreError(
-            f"{part.trailer}: its vectors hold NaN or infinity. Remove its embedding and run the stage embed again, "
+            f"{part.trailer}: its vectors hold NaN or infinity. Remove its embedding and rerun the embed stage, "
             "with embed.precision: float32 if it happens again."
         )
 
@@ -158,7 +158,7 @@ def trouble_with_index(
     if strange:
         return f"{strange[0]!r} is not a trailer id"
     if len(set(trailers)) != len(trailers):
-        return "a trailer stands in it twice"
+        return "it contains a trailer twice"
     if offsets[0] != 0 or (offsets[1:] <= offsets[:-1]).any() or offsets[-1] != shape[0] or shape[1] < 1:
         return f"its offsets do not fit its {shape[0]} vectors"
     return ""

@@ -69,8 +69,8 @@ def as_stored(vectors: np.ndarray, dtype: str, trailer: str) -> np.ndarray:
         block = np.ascontiguousarray(vectors, dtype)
     if not np.isfinite(block).all():
         whole = np.isfinite(vectors).all()
-        what = f"holds numbers beyond {np.finfo(block.dtype).max:g}" if whole else "holds NaN or infinity"
-        remedy = "Export without --half." if whole else "Run the stage embed again, with embed.precision: float32."
+        what = f"holds numbers larger than {np.finfo(block.dtype).max:g}" if whole else "holds NaN or infinity"
+        remedy = "Export without --half." if whole else "Rerun the embed stage, with embed.precision: float32."
         raise StoreError(f"its embedding {what}", where=trailer, remedy=remedy)
     return block
 
@@ -85,9 +85,11 @@ class Published:
         """
         self.path = path
         if path.is_file():
-            raise StoreError("is a file, a zarr store is a folder", where=path, remedy="Name a folder, or a .tar.gz.")
+            raise StoreError(
+                "is a file, but a zarr store is a folder", where=path, remedy="Name a folder, or a .tar.gz."
+            )
         if not path.is_dir():
-            raise StoreError("is not there", where=path, remedy="Name the folder of a zarr store.")
+            raise StoreError("does not exist", where=path, remedy="Name the folder of a zarr store.")
         self.zarr_format, self.attributes, promised = read_group(path)
         features = self.attributes.get("num_features")
         if type(features) is not int or not 1 <= features <= MOST_FEATURES:
@@ -99,7 +101,7 @@ class Published:
         expected = max(len(promised), count if type(count) is int else 0)
         missing = sorted(promised - set(self.trailers))
         if missing or len(self.trailers) < expected:
-            shown = f"; missing are {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}" if missing else ""
+            shown = f"; missing: {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}" if missing else ""
             raise self.refused(f"holds {len(self.trailers):,} of the {expected:,} trailers it should hold{shown}")
         if not self.trailers:
             raise self.refused("holds no embeddings")
@@ -186,7 +188,7 @@ def read_group(path: Path) -> tuple[int, dict[str, Any], set[str]]:
             named = [f"{key}/" for key, member in members.items() if member.get("node_type") == "array"]
     except FileNotFoundError as problem:
         name = Path(str(problem.filename)).name
-        raise StoreError(f"is not a zarr store, or cut off: it has no {name}", where=path, remedy=REMEDY) from None
+        raise StoreError(f"is not a zarr store or is truncated: it has no {name}", where=path, remedy=REMEDY) from None
     except (AttributeError, TypeError) as problem:
         raise StoreError(f"its index is damaged: {problem}", where=path, remedy=REMEDY) from None
     if zarr_format not in (2, 3) or not isinstance(attributes, dict):

@@ -1,4 +1,4 @@
-"""What the stage quality found in one trailer: JSON, schema ``quality/1``.
+"""What the quality stage found in one trailer: JSON, schema ``quality/1``.
 
 results/quality/tt0133093.json   schema, trailer, fingerprint, frames, picture, measures, flags, pictures
 """
@@ -19,7 +19,7 @@ from trailers.store.json_file import read_product
 
 SCHEMA = "quality/1"
 BYTES = 16  # of one fingerprint
-REMEDY = "Remove it and run the stage quality again."
+REMEDY = "Remove it and rerun the quality stage."
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class QualityFile:
     def __post_init__(self) -> None:
         count = len(self.picture_frames)
         if any(prints.shape != (count, BYTES) or prints.dtype != np.uint8 for prints in self.prints.values()):
-            raise ValueError(f"{count} pictures have fingerprints of {BYTES} bytes each")
+            raise ValueError(f"expected fingerprints of {BYTES} bytes each for {count} pictures")
         inside = np.concatenate([[-1], self.picture_frames, [self.frames]])
         if (np.diff(inside) <= 0).any():
-            raise ValueError(f"pictures are frames in ascending order below {self.frames}")
+            raise ValueError(f"pictures must be ascending frame numbers below {self.frames}")
         ends = [end for row in self.flags for _, end in row.spans]
         if max(ends, default=0) > self.frames:
-            raise ValueError(f"a flag speaks of frame {max(ends)} of {self.frames}")
+            raise ValueError(f"a flag reaches frame {max(ends)}, but there are {self.frames} frames")
 
 
 def write_quality(path: Path, found: QualityFile) -> None:
@@ -82,8 +82,8 @@ def read_quality(path: Path) -> QualityFile:
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
     """
-    kind = "what the stage quality found"
-    values = read_product(path, kind=kind, schema=SCHEMA, command="the stage quality", remedy=REMEDY)
+    kind = "a quality file"
+    values = read_product(path, kind=kind, schema=SCHEMA, command="the quality stage", remedy=REMEDY)
     try:
         return from_values(values)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:

@@ -63,7 +63,7 @@ class Receipt:
             raise ValueError(f"sha256 has 64 hexadecimal digits, got '{self.sha256}'")
         if self.reference:
             if self.file or "\0" in self.reference:
-                raise ValueError(f"reference is a path and stands in place of file, got '{self.reference}'")
+                raise ValueError(f"with a reference, a path, there is no file, got '{self.reference}'")
             return
         # The name is joined to a folder by its readers, so nothing may lead out of it.
         name = FILE.fullmatch(self.file)
@@ -85,8 +85,8 @@ def read_receipt(path: Path) -> Receipt:
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
     """
-    remedy = "Remove it and run the stage download again."
-    values = read_product(path, kind="a receipt", schema=SCHEMA, command="the stage download", remedy=remedy)
+    remedy = "Remove it and rerun the download stage."
+    values = read_product(path, kind="a receipt", schema=SCHEMA, command="the download stage", remedy=remedy)
     try:
         receipt = Receipt(**values)
     except (TypeError, ValueError) as problem:
@@ -112,8 +112,8 @@ def check_reference(path: Path, receipt: Receipt) -> None:
     source = source_of(path, receipt)
     if not source.is_file() or sha256_of(source) != receipt.sha256:
         raise StoreError(
-            "is gone or was changed since the stage download read it; with download.local_files `reference` it must "
-            "stay as it was",
+            "was removed or changed after the download stage read it; with `download.local_files: reference` it must "
+            "not change",
             where=source,
-            remedy="Put it back, or remove its receipt with `python -m trailers verify --repair` and run snakemake.",
+            remedy="Put it back, or remove its receipt with `python -m trailers verify --repair` and rerun snakemake.",
         )

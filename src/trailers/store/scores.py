@@ -60,7 +60,7 @@ def write_scores(path: Path, scores: Scores, attributes: Mapping[str, Any]) -> N
         if wrong:
             raise StoreError(
                 f"{path}: {wrong} of {len(scores)} probabilities of the head '{name}' are not numbers from 0 to 1. "
-                "Set shots.precision: float32 and run the stage shots again."
+                "Set shots.precision: float32 and rerun the shots stage."
             )
     with create_hdf5(path) as file:
         for name, values in (("single", scores.single), ("many", scores.many), ("exact", scores.exact)):

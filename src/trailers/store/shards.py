@@ -59,8 +59,8 @@ def shard_files(paths: Sequence[Path], shards: str | None, trailers: Sequence[st
     said = ALL.fullmatch(shards or "")
     if said is None or not trailers:
         raise ConfigError(
-            f"--shards: {shards!r} of {len(trailers)} trailers: a folder of ledgers needs --manifest, and here "
-            "a letter and a size, as in s100."
+            f"--shards: {shards!r} for {len(trailers)} trailers: a folder of ledgers needs --manifest, and --shards "
+            "with a letter and a size, such as s100."
         )
     names = make_shards(trailers, size=int(said[2]), letter=said[1])
     inside = {folder: [folder / f"{name}.tsv" for name in names] for folder in folders}
@@ -73,7 +73,7 @@ def read_shard(path: Path) -> list[str]:
     Raises:
         StoreError: the file is missing, cut off, or holds something that is not a trailer id.
     """
-    remedy = "Remove it and run snakemake again."
+    remedy = "Remove it and rerun snakemake."
     try:
         trailers = path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as problem:
@@ -84,5 +84,5 @@ def read_shard(path: Path) -> list[str]:
     if not trailers:
         raise StoreError("is empty", where=path, remedy=remedy)
     if not is_whole(path, trailers):
-        raise StoreError(f"its {len(trailers)} trailers are not those of its name", where=path, remedy=remedy)
+        raise StoreError(f"its {len(trailers)} trailers do not match its name", where=path, remedy=remedy)
     return trailers

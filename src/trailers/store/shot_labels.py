@@ -69,7 +69,7 @@ def read_shot_labels(path: Path) -> ShotLabels:
         return read_csv(path)
     if path.suffix == ".txt":
         return ShotLabels({video_of(path): edges_between(read_text(path))})
-    raise StoreError(f"has the suffix '{path.suffix}', which no format of shots has", where=path, remedy=REMEDY)
+    raise StoreError(f"has the suffix '{path.suffix}', which is not a known format of shots", where=path, remedy=REMEDY)
 
 
 def read_folder(folder: Path) -> ShotLabels:
@@ -156,7 +156,7 @@ def read_json(path: Path) -> Any:
 
 def from_json(path: Path, values: Any) -> ShotLabels:
     if not isinstance(values, dict) or not values:
-        raise StoreError("is not an object of videos", where=path, remedy=REMEDY)
+        raise StoreError("is not a JSON object with one entry per video", where=path, remedy=REMEDY)
     edges: dict[str, list[Edge]] = {}
     probabilities: dict[str, dict[str, np.ndarray]] = {}
     for video, value in values.items():

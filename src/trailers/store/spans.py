@@ -68,16 +68,16 @@ def read_lines(path: Path, schema: str) -> tuple[dict[str, str], list[str]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise StoreError("is not there", where=path, remedy=f"Run the stage {schema.split('/')[0]} first.") from None
+        raise StoreError("does not exist", where=path, remedy=f"Run the {schema.split('/')[0]} stage first.") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise StoreError(f"cannot be read: {problem}", where=path, remedy=remedy(schema)) from None
     words = lines[0].split() if lines else []
     if words[:2] != ["#", schema]:
         raise StoreError(f"line 1 does not say '# {schema}'", where=path, remedy=remedy(schema))
     if lines[-1] != f"# {len(lines) - 3} rows":
-        raise StoreError("is cut off", where=path, remedy=remedy(schema))
+        raise StoreError("is truncated", where=path, remedy=remedy(schema))
     return dict(word.split("=", 1) for word in words[2:] if "=" in word), lines[1:-1]
 
 
 def remedy(schema: str) -> str:
-    return f"Remove it and run the stage {schema.split('/')[0]} again."
+    return f"Remove it and rerun the {schema.split('/')[0]} stage."

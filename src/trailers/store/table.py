@@ -109,7 +109,7 @@ def places_of(path: Path, header: Header, column: str, names: Sequence[str]) -> 
     exact = [n for n in loose if header.written[n] == column]
     found = exact or loose
     if len(found) > 1:
-        what = "stands twice" if exact else f"could each be the column {column}"
+        what = "occurs twice" if exact else f"could each be the column {column}"
         raise ManifestError(
             f"column {', '.join(dict.fromkeys(header.written[n] for n in found))} {what}",
             where=f"{path}: row {header.row}",
@@ -152,7 +152,7 @@ def split_rows(path: Path, text: str, delimiter: str = ",") -> Iterator[list[str
         raise ManifestError(
             str(problem),
             where=f"{path}: row {number + 1}",
-            remedy="Quote a cell with one '\"' at either end, and write a quote inside it twice.",
+            remedy="Put one '\"' at each end of a quoted cell, and double every quote inside it.",
         ) from None
 
 
@@ -201,9 +201,9 @@ def fit(where: str, cells: list[str], header: Header) -> list[str]:
     width = len(header.written)
     if len(cells) < header.least or any(cell.strip() for cell in cells[width:]):
         raise ManifestError(
-            f"{len(cells)} cells where the header has {width}",
+            f"{len(cells)} cells, but the header has {width}",
             where=where,
-            remedy=f"Quote cells that hold a {SPOKEN.get(header.delimiter, header.delimiter)}.",
+            remedy=f"Quote cells that contain a {SPOKEN.get(header.delimiter, header.delimiter)}.",
         )
     cells = cells[:width] + [""] * (width - len(cells))
     for n in header.unnamed:
@@ -239,7 +239,7 @@ def refuse_spoilt(table: Table) -> None:
         for column, cell in cells.items():
             if cell[:1] in "#EF" and SPOILT.fullmatch(cell):
                 raise ManifestError(
-                    f"'{cell}' is an error of a spreadsheet, not a value",
+                    f"'{cell}' is a spreadsheet error, not a value",
                     where=table.where(number, column),
-                    remedy="Make the column one of text there, enter the value again and save.",
+                    remedy="Format the column as text there, enter the value again and save.",
                 )

@@ -49,9 +49,9 @@ def read_text(path: Path, *, kind: str = "file") -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        remedy = f"Name the {kind} that you have."
+        remedy = f"Give the path of your {kind}."
         if kind == "manifest":
-            remedy = "Write one with `python -m trailers manifest`, or name yours in config.yaml, manifest."
+            remedy = "Write one with `python -m trailers manifest`, or set `manifest` in config.yaml."
         raise ManifestError(f"no such {kind}", where=path, remedy=remedy) from None
     except OSError as problem:
         raise ManifestError(f"cannot be read: {problem.strerror}", where=path, remedy="Name a readable file.") from None

@@ -128,8 +128,8 @@ def check_ids(table: Table, titles: Sequence[Title]) -> None:
         key = title.id.lower()
         if key in seen:
             raise ManifestError(
-                f"'{title.id}' stands already in row {seen[key]}", where=table.where(number, "id"),
-                remedy="Give it another id or remove a row.",
+                f"'{title.id}' is already in row {seen[key]}", where=table.where(number, "id"),
+                remedy="Give it another id or remove one of the rows.",
             )  # fmt: skip
         seen[key] = number
 

@@ -44,9 +44,9 @@ def tell_shared(group: Sequence[Trailer], split: int | None = None) -> str:
     names = some([trailer.trailer for trailer in group])
     apart = split_apart(group)
     if not apart:
-        return f"{names}: the same video"
+        return f"{names} have the same video"
     shown = apart[0] if split is None else split
     subsets = [
         f"{trailer.trailer} in {SUBSETS[code]}" for trailer in group if (code := trailer.splits[shown]) is not None
     ]
-    return f"{names}: the same video, and of split{shown} {some(subsets)}"
+    return f"{names} have the same video, but split{shown} has {some(subsets)}"

@@ -49,15 +49,15 @@ class ZarrArray:
     def __post_init__(self) -> None:
         sides = [*self.shape, *self.chunks]
         if len(self.shape) != len(self.chunks) or not all(type(n) is int for n in sides):
-            raise ValueError(f"its shape is {self.shape}, that of its chunks {self.chunks}")
+            raise ValueError(f"its shape is {self.shape}, and the shape of its chunks is {self.chunks}")
         if min(self.shape, default=0) < 0 or min(self.chunks, default=1) < 1:
-            raise ValueError(f"its shape is {self.shape}, that of its chunks {self.chunks}")
+            raise ValueError(f"its shape is {self.shape}, and the shape of its chunks is {self.chunks}")
         if self.order not in ("C", "F") or self.separator not in (".", "/"):
-            raise ValueError(f"its order is {self.order!r}, the separator of its chunks {self.separator!r}")
+            raise ValueError(f"its order is {self.order!r}, and the separator of its chunks is {self.separator!r}")
         if math.prod(self.shape) * self.dtype.itemsize > MOST_BYTES or self.chunk_bytes > MOST_BYTES:
             raise ValueError(f"it claims {self.shape} values in chunks of {self.chunks}, which is not a trailer's")
         if self.codec is not None and self.codec.get("id") not in CODECS:
-            raise ValueError(f"it is compressed by {self.codec.get('id')!r}, which is none of {', '.join(CODECS)}")
+            raise ValueError(f"it is compressed by {self.codec.get('id')!r}, which is not one of {', '.join(CODECS)}")
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -90,7 +90,7 @@ class ZarrArray:
         """
         missing, expected = self.missing_chunks()
         if missing:
-            raise ValueError(f"{expected - missing:,} of its {expected:,} chunks are there")
+            raise ValueError(f"it has only {expected - missing:,} of its {expected:,} chunks")
         packed = sum((self.folder / name).lstat().st_size + 1024 for name in self.names())
         if math.prod(self.shape) * self.dtype.itemsize > RATIO * packed:
             raise ValueError(f"its chunks have {packed:,} bytes, which cannot hold {self.shape} values")
@@ -139,7 +139,7 @@ def read_array(folder: Path, zarr_format: int) -> ZarrArray:
         values = read_json(path, remedy=REMEDY, follow_links=False)
         return from_format_2(folder, values) if zarr_format == 2 else from_format_3(folder, values)
     except FileNotFoundError:
-        raise StoreError("is not there, so the store is not whole", where=path, remedy=REMEDY) from None
+        raise StoreError("does not exist, so the store is incomplete", where=path, remedy=REMEDY) from None
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         words = f"has no {problem}" if isinstance(problem, KeyError) else problem
         raise StoreError(f"does not describe a table that can be read: {words}", where=path, remedy=REMEDY) from None
@@ -219,7 +219,7 @@ def decode(packed: bytes, codec: Mapping[str, Any] | None, expected: int) -> byt
 
     claimed = {"blosc": blosc_size, "zstd": zstd_size, "lz4": lz4_size}[kind](packed)
     if claimed != expected:
-        raise ValueError(f"it says that it holds {claimed:,} of {expected:,} bytes")
+        raise ValueError(f"it claims {claimed:,} bytes, expected {expected:,}")
     return bytes(numcodecs.get_codec({"id": kind}).decode(packed))
 
 

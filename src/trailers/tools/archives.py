@@ -45,7 +45,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Every file is tried before the first that failed ends the run with its sentence."""
     if "{name}" not in arguments.record:
-        raise ConfigError("needs {name} in it, where the name of a file goes", where="--record")
+        raise ConfigError("must contain {name} in place of the file name", where="--record")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     files: list[PublishedFile] = [LABELS] if "mtgc" in arguments.only else []
     files += [store for store in STORES if store.stem in arguments.only]
@@ -74,7 +74,7 @@ def say_what_is_needed(
     """Bytes to fetch, disk and time; raises StoreError when the disk has less, or nothing may be fetched."""
     if absent and arguments.no_fetch:
         what = f"lacks {absent[0].name}" + (f" and {len(absent) - 1} more" if absent[1:] else "")
-        raise StoreError(what, where=arguments.folder, remedy="Bring them, or leave out --no-fetch.")
+        raise StoreError(what, where=arguments.folder, remedy="Put them there, or omit --no-fetch.")
     sizes = [size_of(arguments.record.format(name=file.name)) for file in absent]
     to_fetch = sum(size or 0 for size in sizes)
     widths = [file.features for file in files if isinstance(file, PublishedStore)]
@@ -87,8 +87,8 @@ def say_what_is_needed(
     )  # fmt: skip
     free = shutil.disk_usage(arguments.folder).free
     if to_fetch > free:
-        what = f"has {free / 1e9:.1f} GB free, but {to_fetch / 1e9:.1f} GB are to be fetched"
-        raise StoreError(what, where=arguments.folder, remedy="Free some space, or give another --folder.")
+        what = f"has {free / 1e9:.1f} GB free, but {to_fetch / 1e9:.1f} GB must be fetched"
+        raise StoreError(what, where=arguments.folder, remedy="Free some space, or choose another --folder.")
 
 
 def settle(file: PublishedFile, arguments: argparse.Namespace) -> str:
@@ -97,11 +97,11 @@ def settle(file: PublishedFile, arguments: argparse.Namespace) -> str:
     if path.exists():
         found = md5_of(path)
         if found != file.md5:
-            remedy = "Remove it and run this again, or bring the published file."
+            remedy = "Remove it and rerun this command, or put the published file there."
             raise StoreError(f"has MD5 {found}, expected {file.md5}", where=path, remedy=remedy)
-        return "is there, MD5 right"
+        return "exists, MD5 correct"
     fetch(arguments.record.format(name=file.name), path, md5=file.md5, report=Reporter(file.name))
-    return f"fetched, {path.stat().st_size / 1e6:,.1f} MB, MD5 right"
+    return f"fetched, {path.stat().st_size / 1e6:,.1f} MB, MD5 correct"
 
 
 class Reporter:

@@ -92,10 +92,10 @@ class Evaluation:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.tolerance < 0 or not 0 <= arguments.threshold <= 1 or arguments.fps <= 0:
-        raise ConfigError("--tolerance is 0 or more, --threshold lies between 0 and 1, --fps is above 0")
+        raise ConfigError("--tolerance must be 0 or more, --threshold between 0 and 1, --fps above 0")
     truth, predicted = read_shot_labels(arguments.truth), read_shot_labels(arguments.predicted)
     if not truth.edges:
-        raise ConfigError("holds probabilities and no shots", where=arguments.truth, remedy="Give labelled shots.")
+        raise ConfigError("contains probabilities, not shots", where=arguments.truth, remedy="Give labelled shots.")
     videos = common_videos(arguments, truth, predicted)
     evaluation = evaluate(truth, predicted, videos, arguments)
     print(as_text(evaluation, arguments))
@@ -114,12 +114,12 @@ def common_videos(arguments: argparse.Namespace, truth: ShotLabels, predicted: S
         raise ConfigError(
             f"lacks '{only[0]}'" + (f" and {len(only) - 1} more differ" if only[1:] else ""),
             where=side,
-            remedy="Add them, or give --common to evaluate the videos that both have.",
+            remedy="Add them, or give --common to evaluate only the videos that both have.",
         )
     if not both:
         raise ConfigError("the labelled and the detected videos have no name in common")
     if only:
-        print(f"{len(both)} videos are in both; {len(only)} are in one alone and left out: {', '.join(only[:5])}")
+        print(f"{len(both)} videos are in both; {len(only)} are in only one and left out: {', '.join(only[:5])}")
     return both
 
 

@@ -1,6 +1,6 @@
 """List the trailers that quality flags exclude from training and test.
 
-in   the ledgers of the stage quality; results/quality/duplicates.csv
+in   the ledgers of the quality stage; results/quality/duplicates.csv
 out  results/quality/excluded.csv: trailer, flag, reason; one row per flag
 """
 
@@ -27,7 +27,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="LEDGER",
-        help="ledgers of the stage quality, or their folder",
+        help="ledgers of the quality stage, or their folder",
     )
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the trailers, for a folder")
@@ -36,7 +36,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="CSV",
-        help="duplicates.csv duplicates.csv of the stage duplicates",
+        help="duplicates.csv of the duplicates stage",
     )
     parser.add_argument("--flags", nargs="+", choices=EXCLUDABLE, required=True, help="flags that exclude a trailer")
     parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="the excluded trailers")

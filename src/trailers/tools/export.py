@@ -3,7 +3,7 @@
 in   results/embed/{clips}/{backbone}/*.h5            those of the manifest, in its order; if there are none,
      results/pack/study/{clips}/{backbone}.h5         an imported pack; or the pack that --pack names
 out  OUTPUT.zarr    the layout of the published Trailers12k embeddings: z[trailer] (clips, F), z.attrs["num_features"]
-     OUTPUT.h5      one packed file, as the stage pack writes it for training
+     OUTPUT.h5      one packed file, as the pack stage writes it for training
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
     if output.suffix not in (".zarr", ".h5") or (arguments.half and output.suffix == ".h5"):
-        raise ConfigError(f"--output: '{output}' must end in .zarr or, without --half, in .h5. Give it one.")
+        raise ConfigError(f"--output: '{output}' must end in .zarr, or in .h5 without --half. Rename it.")
     if output.exists():
-        raise ConfigError(f"--output: {output} is there already. Remove it or choose another.")
+        raise ConfigError(f"--output: {output} already exists. Remove it or choose another.")
     if (arguments.pack is None) == (arguments.clips is None or arguments.backbone is None):
-        raise ConfigError("what to export is not clear", remedy="Give --clips and --backbone, or --pack.")
+        raise ConfigError("it is not clear what to export", remedy="Give --clips and --backbone, or --pack.")
     source = find_source(arguments)
     trailers = chosen(source, None if arguments.all else find_manifest(arguments.manifest))
     features = int(source.attributes["F"])
@@ -99,7 +99,7 @@ def find_source(arguments: argparse.Namespace) -> Source:
         raise StoreError(
             "there are no embeddings",
             where=folder,
-            remedy=f"Run the stage embed first. There is no {imported} either.",
+            remedy=f"Run the embed stage first. There is no {imported} either.",
         )
     return from_pack(open_pack(imported))
 
@@ -114,12 +114,12 @@ def from_embeddings(folder: Path, paths: Sequence[Path]) -> Source:
         for key in SHARED:
             if (found | {"F": features}).get(key) != first.get(key):
                 raise StoreError(
-                    f"{key} is {found.get(key)!r}, but {first.get(key)!r} in {paths[0]}", where=path,
-                    remedy="Remove the one that is wrong and run the stage embed again.",
+                    f"{key} is {found.get(key)!r}, but it is {first.get(key)!r} in {paths[0]}", where=path,
+                    remedy="Remove the file that is wrong and rerun the embed stage.",
                 )  # fmt: skip
         if found.get("trailer", path.stem) != path.stem:
             what = f"holds the vectors of {found['trailer']}"
-            raise StoreError(what, where=path, remedy="Remove it and run the stage embed again.")
+            raise StoreError(what, where=path, remedy="Remove it and rerun the embed stage.")
         parts[path.stem] = Part(path.stem, clips, vectors_of(path))
         marks[path.stem] = str(found.get("fingerprint"))
     return Source(folder, parts, marks, {key: first[key] for key in SHARED if key in first})
@@ -158,13 +158,18 @@ def chosen(source: Source, manifest: Path | None) -> list[str]:
     asked = [trailer.trailer for trailer in read_manifest(manifest, links=False)]
     taken = [trailer for trailer in asked if trailer in source.parts]
     if not taken:
-        what = f"holds none of the {len(asked):,} trailers of {manifest}"
-        raise StoreError(what, where=source.where, remedy="Name another --manifest, or give --all.")
+        what = f"contains none of the {len(asked):,} trailers of {manifest}"
+        raise StoreError(what, where=source.where, remedy="Choose another --manifest, or give --all.")
     if len(taken) < len(asked):
         log.warning("export: %d of %d trailers of %s have vectors", len(taken), len(asked), manifest)
     left = len(source.parts) - len(taken)
     if left:
-        log.warning("export: %d trailers in %s are not in %s: left out; --all takes them", left, source.where, manifest)
+        log.warning(
+            "export: %d trailers in %s are not in %s and are left out; --all includes them",
+            left,
+            source.where,
+            manifest,
+        )
     return taken
 
 

@@ -1,7 +1,7 @@
 """Import embeddings as published with Trailers12k (Zenodo record 5716410) for the classifier.
 
 in   STORE.zarr or STORE.zarr.tar.gz              z[trailer] (clips, F), z.attrs["num_features"]
-out  results/pack/study/{clips}/{backbone}.h5     one packed file, as the stage classify reads it
+out  results/pack/study/{clips}/{backbone}.h5     one packed file, as the classify stage reads it
 
 The six published archives are recognised by their names, and then need neither --clips nor --backbone.
 A store that lacks chunks, arrays, or trailers of the manifest is refused, with the numbers expected and found.
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     clips, backbone = names_of(arguments)
     output = arguments.output or arguments.results / "pack" / "study" / clips / f"{folder_name(backbone)}.h5"
     if output.exists() and not arguments.force:
-        raise ConfigError("is there already", where=output, remedy="Give --force to replace it, or another --output.")
+        raise ConfigError("already exists", where=output, remedy="Give --force to replace it, or another --output.")
     if arguments.store.is_file():
         output.parent.mkdir(parents=True, exist_ok=True)
         log.info("import: %s: unpacking beside %s", arguments.store, output)
@@ -112,7 +112,7 @@ def chosen(published: Published, manifest: Path | None, *, partial: bool) -> lis
     """
     if manifest is None:
         log.info(
-            "import: %d trailers are in the store; --manifest would tell how many there should be",
+            "import: %d trailers are in the store; with --manifest it is checked how many there should be",
             len(published.trailers),
         )
         return published.trailers
@@ -122,11 +122,11 @@ def chosen(published: Published, manifest: Path | None, *, partial: bool) -> lis
     found = len(asked) - len(missing)
     what = f"holds {found:,} of the {len(asked):,} trailers of {manifest}"
     if not found:
-        raise StoreError(what, where=published.path, remedy="Look at the ids of both.")
+        raise StoreError(what, where=published.path, remedy="Compare the ids of both.")
     if missing:
-        what += f"; missing are {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}"
+        what += f"; missing: {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}"
         if not partial:
-            remedy = "Fetch the store again, or give --partial to go on without them."
+            remedy = "Fetch the store again, or give --partial to continue without them."
             raise StoreError(what, where=published.path, remedy=remedy)
     log.log(logging.WARNING if missing else logging.INFO, "import: %s: %s", published.path, what)
     return [trailer for trailer in asked if trailer in held]

@@ -38,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     command = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
     if not command:
-        raise ConfigError("lease: no command. Write it after --, as in `python -m trailers lease -- nvidia-smi`.")
+        raise ConfigError("lease: no command. Write it after --, for example `python -m trailers lease -- nvidia-smi`.")
     if arguments.gpus < 0:
         raise ConfigError(f"lease: --gpus {arguments.gpus} is less than 0.")
     os.environ.pop(LEASED, None)
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         os.execvp(command[0], command)
     except OSError as problem:
         raise ConfigError(
-            f"lease: cannot run '{command[0]}': {problem.strerror}. Look at its spelling and at PATH."
+            f"lease: cannot run '{command[0]}': {problem.strerror}. Check its spelling and PATH."
         ) from None
 
 
@@ -62,7 +62,7 @@ def take(count: int) -> None:
         log.info("lease: no GPU here; running on the CPU")
         return
     if job is not None and len(names) <= count:
-        log.info("lease: GPU %s, which is all that SLURM job %s has", ", ".join(names), job)
+        log.info("lease: GPU %s, all GPUs of SLURM job %s", ", ".join(names), job)
     else:
         got = lease(names, count)
         for handle in got.values():

@@ -127,8 +127,8 @@ def check_backbones(trained: TrainedExperiment, path: Path, own_names: Sequence[
     for name in strange:
         if name not in configured:
             raise StoreError(
-                f"names the backbone {name!r}, which is not of a library, and files of others are not run", where=path,
-                remedy="If it is your own, name it in config.yaml, embed.backbones, or with --own-backbones.",
+                f"names the backbone {name!r}, which is a file and is not run unless you name it too", where=path,
+                remedy="If it is your own file, add it to embed.backbones in config.yaml or give --own-backbones.",
             )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def tell_published(trained: TrainedExperiment) -> None:
         if is_published(pack):
             log.warning(
                 "predict: the experiment was trained on %s. New trailers are embedded with the library's %s, whose "
-                "weights may differ from the authors': take the probabilities with care.",
+                "weights may differ from the authors': treat the probabilities with care.",
                 pack["weights"], backbone,
             )  # fmt: skip
 
@@ -187,8 +187,10 @@ def run_stage(words: Sequence[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "trailers", *words], stderr=subprocess.PIPE, text=True, check=False)
     log.info("%s", done.stderr.rstrip())
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise StoreError(f"the stage {words[0]} stopped with code {done.returncode}: {last.removeprefix('error: ')}")
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise StoreError(
+            f"the {words[0]} stage failed with exit status {done.returncode}: {last.removeprefix('error: ')}"
+        )
 
 
 def predict_one(trailer: Trailer, restored: Restored, layout: Layout) -> dict[str, Any]:

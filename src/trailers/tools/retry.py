@@ -70,8 +70,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     layout = Layout(arguments.results)
     if not layout.root.is_dir():
-        raise ConfigError(f"{layout.root}: there is no such folder. Name the results with --results.")
+        raise ConfigError(f"{layout.root}: does not exist. Give the results folder with --results.")
     counts = ask_again(layout, dead=arguments.dead)
     for what, count in sorted(counts.items()):
         print(f"{count:,} {what}")
-    print("Run snakemake again to have them tried." if counts else "There is nothing to try again.")
+    print("Rerun snakemake to try them again." if counts else "There is nothing to try again.")

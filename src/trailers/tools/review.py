@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     check_extra()
     titles = read_titles(arguments.titles)
-    log.info("review: reads the candidates of %s titles", f"{len(titles):,}")
+    log.info("review: reading the candidates of %s titles", f"{len(titles):,}")
     items = items_by_id(titles, found_candidates(Layout(arguments.results), titles))
     review = 1 if arguments.second_pass is None else 2
     if review == 2:
@@ -108,8 +108,8 @@ def second_pass(items: dict[str, Item], found: verdicts.Verdicts, count: int) ->
     known = verdicts.decided(first) & set(items)
     if not known or count < 1:
         raise ConfigError(
-            f"{len(known)} titles are decided, of which {count} are asked for", where="--second-pass",
-            remedy="Review titles first, and give the size of the sample.",
+            f"{len(known)} titles are decided, but {count} are requested", where="--second-pass",
+            remedy="Review titles first, or ask for a smaller sample.",
         )  # fmt: skip
     return {title: items[title] for title in sample(known, count)}
 

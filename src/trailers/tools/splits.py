@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"splits: {counted} trailers, {len(trailers) - counted} without genres in no subset: {arguments.output}")
     if counted > len(made.labelled):
         alike = "has the same video or is a copy" if copies else "has the same video"
-        print(f"splits: {counted - len(made.labelled)} trailers go with another one that {alike}")
+        print(f"splits: {counted - len(made.labelled)} trailers get the splits of another one, which {alike}")
     for split in SPLITS:
         apart, genre, subset = largest_deviation(written, split)
         print(

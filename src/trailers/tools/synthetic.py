@@ -1,7 +1,7 @@
 """Make packs of synthetic embeddings with a known signal, to try the study and to measure speed without videos.
 
 in   a study (which packs), or --packs; a manifest with genres and splits, or none
-out  {output}/{clips}/{backbone}.h5   packs, as the stage pack writes them; a file says of itself that it is synthetic
+out  {output}/{clips}/{backbone}.h5   packs, as the pack stage writes them; a file says of itself that it is synthetic
      {output}/shots/{trailer}.csv     shots that give as many Shot-24 clips as a shot24 pack holds, and their ledger
      {output}/manifest.csv            written last: the manifest that belongs to them
 
@@ -78,7 +78,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if not 1 <= arguments.shortest <= arguments.longest or arguments.trailers < 3:
-        raise ConfigError("synthetic: 1 <= --shortest <= --longest and --trailers >= 3 are needed.")
+        raise ConfigError("synthetic: --trailers must be at least 3, and 1 <= --shortest <= --longest.")
     if arguments.study:
         wanted = packs_of_study(read_study(arguments.study), arguments.strength)
     else:
@@ -96,7 +96,7 @@ def pack_of(word: str, strength: float) -> Wanted:
     clips, _, rest = word.partition("/")
     backbone, _, features = rest.rpartition(":")
     if not backbone or not features.isascii() or not features.isdigit() or int(features) < 1:
-        raise ConfigError(f"--packs: '{word}' is not CLIPS/BACKBONE:F. Write it as in shot24/swin3d_t:768.")
+        raise ConfigError(f"--packs: '{word}' is not CLIPS/BACKBONE:F. Write it like shot24/swin3d_t:768.")
     return Wanted(str(ClipStrategy.parse(clips)), backbone, int(features), strength)
 
 
@@ -110,7 +110,9 @@ def packs_of_study(study: Study, strength: float) -> list[Wanted]:
     wanted = []
     for clips, backbone in pairs_of(study.experiments):
         if backbone not in study.backbones:
-            raise ConfigError(f"the study says nothing of the backbone '{backbone}'. Add its features under backbones.")
+            raise ConfigError(
+                f"the study does not describe the backbone '{backbone}'. Add its features under backbones."
+            )
         share = (printed.get((clips, backbone), WHOLE) - NOTHING) / (WHOLE - NOTHING)
         wanted.append(Wanted(clips, backbone, study.backbones[backbone].features, strength * max(0.0, share)))
     return wanted

@@ -56,16 +56,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.output.exists() and not arguments.force:
-        raise ConfigError("is there already", where=arguments.output, remedy="Give --force, or another --output.")
+        raise ConfigError("already exists", where=arguments.output, remedy="Give --force, or another --output.")
     if arguments.most < 1 or arguments.min_votes < 0:
-        raise ConfigError("--most is at least 1 and --min-votes at least 0")
+        raise ConfigError("--most must be at least 1 and --min-votes at least 0")
     rated = read_ratings(find(arguments.imdb, RATINGS), arguments.min_votes)
     titles = sorted(
         wanted(read_basics(find(arguments.imdb, BASICS)), rated, arguments),
         key=lambda title: (-(title.rating or 0), -(title.votes or 0), title.id),
     )[: arguments.most]
     if not titles:
-        raise ConfigError("no title fits", where=arguments.imdb, remedy="Ask for fewer votes or more years.")
+        raise ConfigError("no title matches", where=arguments.imdb, remedy="Require fewer votes or allow more years.")
     write_text(arguments.output, as_csv(titles))
     counts = Counter(genre for title in titles for genre in title.genres.split(";"))
     log.info(
@@ -80,7 +80,7 @@ def find(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / name.removesuffix(".gz")):
         if path.is_file():
             return path
-    raise StoreError(f"lacks {name}", where=folder, remedy="IMDb's non-commercial data sets have it.")
+    raise StoreError(f"lacks {name}", where=folder, remedy="It is one of IMDb's non-commercial data sets.")
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
@@ -104,9 +104,11 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
                     continue
                 damaged, first = damaged + 1, first or number
     except (EOFError, OSError, zlib.error) as problem:
-        raise StoreError(f"is damaged or cut off after line {number:,}: {problem}", where=path, remedy=REMEDY) from None
+        raise StoreError(
+            f"is damaged or truncated after line {number:,}: {problem}", where=path, remedy=REMEDY
+        ) from None
     if damaged > max(1, DAMAGED_SHARE * number):
-        what = f"{damaged:,} of {number:,} lines are damaged, the first is line {first:,}"
+        what = f"{damaged:,} of {number:,} lines are damaged, first line {first:,}"
         raise StoreError(what, where=path, remedy=REMEDY)
     if damaged:
         log.warning("titles: %s: %d damaged lines are left out, the first is line %d", path, damaged, first)

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
                 continue
             row = find_row(name, arguments.weights_dir) if arguments.check else whole_row(name, arguments.weights_dir)
             if arguments.check:
-                log.info("weights: %s: here, sha256 %s", name, check_weights(row, arguments.weights_dir))
+                log.info("weights: %s: present, sha256 %s", name, check_weights(row, arguments.weights_dir))
             else:
                 settle(row, arguments.weights_dir)
         except WeightsError as problem:
@@ -85,7 +85,7 @@ def remove_damaged_record(name: str, folder: Path) -> None:
     except WeightsError as problem:
         if path.is_dir() and not path.is_symlink():
             raise
-        log.warning("weights: %s: %s: it is removed and written again", name, problem.what)
+        log.warning("weights: %s: %s: it will be removed and written again", name, problem.what)
         path.unlink()
 
 
@@ -101,7 +101,7 @@ def settle(row: Row, folder: Path) -> None:
     path = weights_path(row, folder)
     try:
         found = check_weights(row, folder)
-        log.info("weights: %s: here, sha256 %s", row.name, found)
+        log.info("weights: %s: present, sha256 %s", row.name, found)
     except WeightsError as problem:
         if not row.weights.url:
             raise
@@ -120,7 +120,7 @@ def settle_repository(text: str, folder: Path) -> None:
     row, revision, is_new = fetch_repository(name, folder)
     found = check_weights(row, folder)
     if not is_new:
-        log.info("weights: %s: here, sha256 %s", row.name, found)
+        log.info("weights: %s: present, sha256 %s", row.name, found)
     write_lock(row, folder, found, revision)
 
 
@@ -169,9 +169,9 @@ def fetch(row: Row, path: Path, *, pinned: str) -> str:
             final = isinstance(problem, urllib.error.HTTPError) and problem.code < 500 and problem.code != 429
             if final or number == TRIES - 1:
                 raise WeightsError(
-                    f"{row.name}: {row.weights.url} cannot be had: {problem}. {MEND}, or bring the file to {path}."
+                    f"{row.name}: {row.weights.url} cannot be fetched: {problem}. {MEND}, or put the file at {path}."
                 ) from None
-            log.info("weights: %s: %s; trying again", row.name, problem)
+            log.info("weights: %s: %s; retrying", row.name, problem)
             time.sleep(WAIT_S * 2**number)
     raise AssertionError("the last try returns or raises")
 
@@ -204,6 +204,4 @@ def check_fetched(row: Row, file: Path, found: str, wanted: str) -> None:
     kind = posing_as(file)
     if kind or not found.startswith(wanted):
         what = f"is {kind}" if kind else f"has sha256 {found[:16]}..., not {wanted[:16]}"
-        raise WeightsError(
-            f"{row.name}: what {row.weights.url} gave {what}. Nothing was kept; look at the link, or bring the file."
-        )
+        raise WeightsError(f"{row.name}: the file from {row.weights.url} {what}. It was discarded; check the link.")

@@ -76,9 +76,9 @@ def convert(
 def refuse_too_long(source: Path, seconds: float, max_hours: float) -> None:
     if seconds > max_hours * 3600:
         raise VideoError(
-            f"gives more than {max_hours:g} h at {FPS} fps: it is that long, or time stamps are damaged",
+            f"lasts more than {max_hours:g} h at {FPS} fps: it is that long, or its time stamps are damaged",
             where=source,
-            remedy="Raise normalise.max_hours in config.yaml if it is that long.",
+            remedy="If it is that long, raise normalise.max_hours in config.yaml.",
             reason="too long",
         )
 

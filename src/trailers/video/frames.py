@@ -23,7 +23,7 @@ from trailers.errors import StoreError
 
 
 class VideoFrames:
-    """The frames of a 24 fps video that the stage normalise made, by index.
+    """The frames of a 24 fps video that the normalise stage made, by index.
 
     Sparse indices are sought from key frame to key frame, runs are decoded in one go. Not to be
     shared between threads; open one a thread instead.
@@ -36,7 +36,7 @@ class VideoFrames:
         """Open ``path``.
 
         Args:
-            path: an mp4 of the stage normalise.
+            path: an mp4 of the normalise stage.
             threads: decoding threads. One costs least in all, so with several readers at work
                 take one each; two or more give a single reader its frames sooner.
 
@@ -58,7 +58,7 @@ class VideoFrames:
             # An absolute path cannot be taken for an address, whatever its name.
             self._container = av.open(str(path.absolute()), format="mp4", metadata_errors="replace")
         except FileNotFoundError:
-            raise StoreError(f"{path}: is not there. Run the stage normalise first.") from None
+            raise StoreError(f"{path}: does not exist. Run the normalise stage first.") from None
         except (OSError, av.FFmpegError) as problem:
             raise self._damaged(problem) from None
         try:
@@ -70,7 +70,7 @@ class VideoFrames:
     def _look(self, threads: int) -> None:
         streams = self._container.streams.video
         if len(streams) != 1 or streams[0].average_rate != FPS or not streams[0].frames:
-            raise self._damaged(f"it is not one video stream of {FPS} frames a second")
+            raise self._damaged(f"it does not have one video stream of {FPS} frames per second")
         self._stream = streams[0]
         self._stream.thread_type = "FRAME" if threads > 1 else "NONE"
         self._stream.codec_context.thread_count = threads
@@ -140,7 +140,7 @@ class VideoFrames:
         for frame in self._decoded:
             number = Fraction(frame.pts) * self._stream.time_base * FPS
             if number != self._position:
-                raise self._damaged(f"frame {self._position} was expected where frame {float(number):g} is")
+                raise self._damaged(f"frame {self._position} was expected, but frame {float(number):g} was found")
             self._position += 1
             if number == index:
                 return frame
@@ -148,7 +148,7 @@ class VideoFrames:
 
     def _damaged(self, problem: object) -> StoreError:
         self._position = sys.maxsize  # wherever the decoder stopped, the next read seeks
-        remedy = "Remove it and run the stage normalise again."
+        remedy = "Remove it and rerun the normalise stage."
         return StoreError(f"is damaged: {problem}", where=self.path, remedy=remedy)
 
     def close(self) -> None:
@@ -179,5 +179,5 @@ def frame_counts(path: Path) -> dict[str, int]:
     try:
         counts["decord"] = len(decord.VideoReader(str(path.absolute()), num_threads=1))
     except (RuntimeError, AssertionError) as problem:
-        raise StoreError(f"{path}: decord cannot read it: {problem}. Run the stage normalise again.") from None
+        raise StoreError(f"{path}: decord cannot read it: {problem}. Rerun the normalise stage.") from None
     return counts

@@ -159,7 +159,7 @@ class Log:
             raise nothing_decoded(source, self)
         if frames != self.frames_out:
             raise VideoError(
-                f"{source}: detection got {frames} frames where ffmpeg made {self.frames_out}{self.quoted()}. "
+                f"{source}: detection got {frames} frames, but ffmpeg made {self.frames_out}{self.quoted()}. "
                 "Report this video.",
                 reason="frame counts differ",
             )
@@ -231,7 +231,7 @@ def portions(pipe: IO[bytes], source: Path, stall_s: float) -> Iterator[np.ndarr
 
 def hung(source: Path, stall_s: float) -> TrailerError:
     return TrailerError(
-        f"{source}: ffmpeg gave nothing for {stall_s:g} s and was stopped. Run again; raise normalise.stall_s in "
+        f"{source}: ffmpeg produced nothing for {stall_s:g} s and was stopped. Rerun; raise normalise.stall_s in "
         "config.yaml if this machine is that slow."
     )
 
@@ -257,16 +257,17 @@ def check_end(code: int, source: Path, log: Log, *, target: Path) -> None:
             raise OSError(number, os.strerror(number), str(target))
     if any("opening output" in words for words in log.complaints):
         raise TrailerError(
-            f"{source}: ffmpeg found no place to write to{log.quoted()}. Run again.", reason="no place to write to"
+            f"{source}: ffmpeg could not write, because the disk is full{log.quoted()}. Free some space and rerun.",
+            reason="no place to write to",
         )
     if any(words in log.last for words in ("Cannot allocate memory", "Resource temporarily unavailable")):
         raise TrailerError(
-            f"{source}: ffmpeg ran out of memory or threads{log.quoted()}. Run again with more of them.",
+            f"{source}: ffmpeg ran out of memory or threads{log.quoted()}. Rerun with more of them.",
             reason="out of memory",
         )
     if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
         raise TrailerError(
-            f"{source}: ffmpeg was stopped from outside by signal {-code}; for want of memory? Run again.",
+            f"{source}: ffmpeg was killed by signal {-code}, possibly because memory ran out. Rerun.",
             reason="ffmpeg was stopped",
         )
     if not log.frames_out:
@@ -278,5 +279,5 @@ def check_end(code: int, source: Path, log: Log, *, target: Path) -> None:
 
 def nothing_decoded(source: Path, log: Log) -> VideoError:
     return VideoError(
-        f"{source}: not one frame of it could be decoded{log.quoted()}. Download it again.", reason="no frames"
+        f"{source}: none of its frames could be decoded{log.quoted()}. Download it again.", reason="no frames"
     )

@@ -96,7 +96,7 @@ def probe(path: Path) -> Probe:
             return inspect(path, container)
     except (OSError, ValueError, av.FFmpegError) as problem:
         raise VideoError(
-            f"is not a video that can be read here: {why_not(path) or problem}",
+            f"cannot be read as a video: {why_not(path) or problem}",
             where=path,
             remedy="Download it again.",
             reason="not a video",
@@ -109,7 +109,7 @@ def why_not(path: Path) -> str:
     log = Log()
     log.read(io.BytesIO(said.encode()))
     words = log.complaints[0] if log.complaints else ""
-    return f"its container is none of {CONTAINERS}" if "not on whitelist" in words else words
+    return f"its container is not one of {CONTAINERS}" if "not on whitelist" in words else words
 
 
 def refuse_early(path: Path) -> None:
@@ -122,10 +122,10 @@ def refuse_early(path: Path) -> None:
     if not head:
         raise VideoError("is empty", where=path, remedy="Download it again.", reason="not a video")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(PLAYLISTS) or b"<MPD" in head[:1024]:
-        what = "is a playlist and no video; nothing it names was opened"
+        what = "is a playlist, not a video; nothing in it was opened"
         raise VideoError(what, where=path, remedy=remedy, reason="not a video")
     if all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
-        raise VideoError("is text and no video", where=path, remedy=remedy, reason="not a video")
+        raise VideoError("is text, not a video", where=path, remedy=remedy, reason="not a video")
 
 
 def inspect(path: Path, container: Any) -> Probe:
@@ -139,7 +139,7 @@ def inspect(path: Path, container: Any) -> Probe:
     seen = look(path, stream.index) or as_the_container_says(stream)
     if min(seen.width, seen.height) < MIN_SIDE:
         raise VideoError(
-            f"is {seen.width}x{seen.height} px and shows nothing",
+            f"is {seen.width}x{seen.height} px, which is too small to show anything",
             where=path,
             remedy="Get another format of it.",
             reason="too small",
@@ -182,8 +182,8 @@ def refuse_without_video(path: Path, container: Any) -> None:
     """Raises VideoError where no stream is a video, or the only ones are pictures."""
     streams = [stream for stream in container.streams.video if stream.codec_context is not None]
     if all(is_picture(stream) for stream in streams):
-        sound = "sound and no video" if container.streams.audio else "no video stream"
-        what = "a cover picture and no video" if streams else sound
+        sound = "sound but no video" if container.streams.audio else "no video stream"
+        what = "a cover picture but no video" if streams else sound
         raise VideoError(f"has {what}", where=path, remedy="Get another format of it.", reason="not a video")
 
 
@@ -204,9 +204,7 @@ def choose_stream(path: Path, container: Any, packets: Packets) -> tuple[StreamP
     videos = [video for video in packets.streams.values() if not is_picture(video.stream)]
     filled = [video for video in videos if len(video)]
     if not filled:
-        raise VideoError(
-            "not one frame of it can be found", where=path, remedy="Download it again.", reason="no frames"
-        )
+        raise VideoError("none of its frames can be found", where=path, remedy="Download it again.", reason="no frames")
     if len(filled) == 1:
         return filled[0], len(videos)
     lengths = {id(video): timeline(video, container.format.name) for video in filled}
@@ -225,14 +223,14 @@ def refuse_still(path: Path, times: Timeline, cut_off: int) -> None:
     """Raises VideoError where there is nothing to watch: one picture, or hours made of a few."""
     if times.frames + cut_off == 1:
         raise VideoError(
-            "is one still picture and no video", where=path, remedy="Give another link.", reason="still picture"
+            "is one still picture, not a video", where=path, remedy="Give another link.", reason="still picture"
         )
     # Two recordings that were joined have many frames for each jump of the clock.
     is_torn = 1 < times.frames <= len(times.jumps_s) + 1
     if is_torn or times.length_s > SLOWEST_S * times.frames:
         seconds = times.length_s + sum(times.jumps_s)
         raise VideoError(
-            f"shows {times.frames} pictures in {seconds:.0f} s: it is a slide show and no video",
+            f"shows {times.frames} pictures in {seconds:.0f} s: it is a slide show, not a video",
             where=path,
             remedy="Give another link.",
             reason="slide show",
@@ -256,7 +254,7 @@ def turn_of(path: Path, frame: Any) -> tuple[str, ...]:
         degrees = round(-math.degrees(math.atan2(b, a)))  # libav cuts 36.99 to 36
         if signs not in TURNS or max(abs(x / largest - y) for x, y in zip((a, b, c, d), signs, strict=True)) > 0.01:
             raise VideoError(
-                f"is to be shown turned by {degrees} degrees, and only multiples of 90 leave no empty corners",
+                f"is to be rotated by {degrees} degrees when shown, but only multiples of 90 leave no empty corners",
                 where=path,
                 remedy="Re-encode it upright.",
                 reason="turned picture",

@@ -51,8 +51,8 @@ class Fetched:
         """Why they are not ``kind``, such as "a video": ``problem`` only where they are whole, and no words."""
         found = self.unready or words_in_place_of(self.path, kind)
         if found is None and not self.is_whole:
-            words = f"{problem.words}; the server did not say where the file ends, so it may have been cut off"
-            return LinkError("incomplete", words, sentence="cut off, or not what it should be")
+            words = f"{problem.words}; the server did not say where the file ends, so the end may be missing"
+            return LinkError("incomplete", words, sentence="incomplete, or not a video or an image")
         return found or problem
 
 
@@ -244,7 +244,7 @@ class Client:
         alive()
         known = max(progress.get("downloaded_bytes") or 0, progress.get("total_bytes") or 0)
         if known > self.effort.max_size_mb * 1_000_000:
-            raise LinkError("too long", f"more than the {self.effort.max_size_mb} MB of download.max_size_mb")
+            raise LinkError("too long", f"larger than download.max_size_mb of {self.effort.max_size_mb} MB")
 
 
 def first_entry(info: Any, link: str) -> dict[str, Any]:
@@ -254,5 +254,5 @@ def first_entry(info: Any, link: str) -> dict[str, Any]:
     if not isinstance(info, dict):
         raise LinkError("page", f"{link} names no video", sentence="names no video")
     if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
-        raise LinkError("other", f"{link} is live or yet to come")
+        raise LinkError("other", f"{link} is a live or a future broadcast")
     return info

@@ -99,7 +99,7 @@ class Collection:
                 again = not self.is_current(receipt)
             return None if again else self.row(receipt)
         except (KeyError, TypeError, ValueError) as problem:
-            raise StoreError(f"{path}: its facts are damaged: {problem!r}. Run the stage again.") from None
+            raise StoreError(f"{path}: its facts are damaged: {problem!r}. Rerun the stage.") from None
 
     def make(self, trailer: str) -> LedgerRow:
         folder = self.shelf.partial_folder(trailer)

@@ -28,9 +28,9 @@ def read_cookies(path: Path) -> str:
         raise ConfigError(f"cannot be read: {problem}", where=path, remedy=REMEDY) from None
     rows = [cookie(line, f"{path}, line {number}") for number, line in enumerate(text.splitlines(), start=1)]
     if not any(rows):
-        raise ConfigError("is not cookies.txt: there is no cookie in it", where=path, remedy=REMEDY)
+        raise ConfigError("is not a cookies.txt: it contains no cookie", where=path, remedy=REMEDY)
     if all(has_expired(row) for row in filter(None, rows)):
-        raise ConfigError("all its cookies have expired", where=path, remedy=REMEDY)
+        raise ConfigError("all of its cookies have expired", where=path, remedy=REMEDY)
     return "\n".join(("# Netscape HTTP Cookie File", *filter(None, rows), ""))
 
 
@@ -54,7 +54,7 @@ def cookie(line: str, where: str) -> str:
         columns = re.split(r"\s+", line.strip(), maxsplit=COLUMNS - 1)
         columns += [""] * (len(columns) == COLUMNS - 1)
     if len(columns) != COLUMNS:
-        raise ConfigError(f"has {len(columns)} columns, a cookie has {COLUMNS}", where=where, remedy=REMEDY)
+        raise ConfigError(f"has {len(columns)} columns, but a cookie has {COLUMNS}", where=where, remedy=REMEDY)
     flags = {columns[1].upper(), columns[3].upper()}
     if not flags <= {"TRUE", "FALSE"} or not re.fullmatch(r"(-?\d+(\.\d+)?)?", columns[4]):
         raise ConfigError(

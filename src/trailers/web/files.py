@@ -67,9 +67,9 @@ def fetch(url: str, path: Path, *, md5: str, report: Callable[[int, int], None])
                 raise OSError(problem.errno, problem.strerror, str(partial)) from problem
             final = isinstance(problem, urllib.error.HTTPError) and problem.code < 500 and problem.code != 429
             if final or number == TRIES - 1:
-                remedy = f"Run it again to go on, or bring the file to {path}."
+                remedy = f"Rerun the command to resume, or put the file at {path}."
                 raise StoreError(f"cannot be fetched: {problem}", where=url, remedy=remedy) from None
-            log.info("%s: %s; trying again", url, problem)
+            log.info("%s: %s; retrying", url, problem)
             time.sleep(WAIT_S * 2**number)
     found = md5_of(partial)
     if found != md5:

@@ -75,11 +75,11 @@ def why_none(formats: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """
     pictures = [offer for offer in formats if offer.get("vcodec") != "none"]
     if not pictures and formats and all(offer.get("acodec") not in (None, "none") for offer in formats):
-        return "not a video", "the site offers sound alone"
+        return "not a video", "the site offers only sound"
     if not pictures:
-        return "no format", "the site offers pictures of a storyboard, but no video"
+        return "no format", "the site offers only still pictures (a storyboard), no video"
     if all(offer.get("has_drm") for offer in pictures):
-        return "no format", "the site offers only formats under DRM"
+        return "no format", "the site offers only formats that are protected by DRM"
     protocols = sorted({str(offer.get("protocol")) for offer in pictures})
     return "no format", f"the site offers no format over http or https, only {', '.join(protocols)}"
 

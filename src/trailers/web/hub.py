@@ -69,7 +69,7 @@ def fetch_file(listing: Listing, file: HubFile, folder: Path) -> None:
     """Put one file of a repository into ``folder``; what is there of it from an earlier try is used.
 
     Raises:
-        WeightsError: it cannot be fetched, or is not what the repository announces.
+        WeightsError: it cannot be fetched, or does not match the checksum that the repository states.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import disable_progress_bars
@@ -87,8 +87,8 @@ def fetch_file(listing: Listing, file: HubFile, folder: Path) -> None:
     if not is_announced(path, file):
         path.unlink(missing_ok=True)
         raise WeightsError(
-            f"{file.name} of {listing.repository} is not what the repository announces",
-            where=endpoint(), remedy="Nothing was kept of it; run `snakemake weights` again.",
+            f"{file.name} of {listing.repository} does not match the checksum that the repository states",
+            where=endpoint(), remedy="The file was discarded; rerun `snakemake weights`.",
         )  # fmt: skip
 
 
@@ -122,8 +122,8 @@ def told(repository: str) -> Iterator[None]:
         yield
     except errors.GatedRepoError:
         raise WeightsError(
-            "its authors ask for an agreement first", where=where,
-            remedy="Agree on that page, then set HF_TOKEN to a token of your account.",
+            "its authors require that you accept their terms first", where=where,
+            remedy="Accept them on that page, then set HF_TOKEN to a token of your account.",
         ) from None  # fmt: skip
     except errors.RepositoryNotFoundError:
         raise WeightsError(
@@ -137,11 +137,11 @@ def told(repository: str) -> Iterator[None]:
             raise
         if getattr(getattr(problem, "response", None), "status_code", 0) in (401, 403):
             raise WeightsError(
-                "is not shown without a token that is valid for it", where=where, remedy="Correct HF_TOKEN, or set it."
+                "cannot be read without a valid token", where=where, remedy="Correct HF_TOKEN, or set it."
             ) from None
         raise WeightsError(
             f"cannot be fetched: {first_line(problem.__cause__ or problem)}", where=where,
-            remedy="Run `snakemake weights` again where there is a network; what has arrived is kept.",
+            remedy="Rerun `snakemake weights` with network access; what was downloaded is kept.",
         ) from None  # fmt: skip
 
 

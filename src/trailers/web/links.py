@@ -129,14 +129,14 @@ def check_link(link: str) -> None:
         ManifestError: with what to do about it.
     """
     if SEVERAL.search(link):
-        raise ManifestError(f"'{shorten(link)}' is more than one link", remedy="Join several links by ' | '.")
+        raise ManifestError(f"'{shorten(link)}' is more than one link", remedy="Join several links with ' | '.")
     if INVISIBLE.search(link):
         raise ManifestError(f"'{shorten(link)}' holds an invisible character", remedy="Type the link again.")
     if not PLAIN.match(link) and not has_host(link):
         raise ManifestError(f"'{shorten(link)}' is a link without a valid host", remedy="Correct it.")
     # yt-dlp takes orders for its extractors from such a fragment.
     if "__youtubedl_smuggle" in link:
-        raise ManifestError(f"'{shorten(link)}' carries orders for yt-dlp", remedy="Remove what follows '#'.")
+        raise ManifestError(f"'{shorten(link)}' contains options for yt-dlp", remedy="Remove what follows '#'.")
 
 
 def has_host(link: str) -> bool:
@@ -181,7 +181,9 @@ def youtube_id(link: str, depth: int = 0) -> str:
     found = next((match[1] for match in map(LEADING_ID.match, named) if match), "") or follow(parts, depth)
     is_bare = not words or words in ([word] for word in BEFORE_ID)
     if not found and "list" not in query and (named or is_bare):
-        raise ManifestError(f"'{shorten(link)}' names no YouTube video: an id has 11 letters", remedy="Correct it.")
+        raise ManifestError(
+            f"'{shorten(link)}' does not contain a YouTube id, which has 11 characters", remedy="Correct it."
+        )
     return found
 
 

@@ -27,7 +27,9 @@ def find_local(base: Path, url: str) -> tuple[Path, dict[str, Any]]:
     if not stat.S_ISREG(found.st_mode):
         raise LinkError("not found", f"{source} is not a file", sentence="is not a file")
     if not os.access(source, os.R_OK):
-        raise LinkError("other", f"{source} may not be read", sentence="may not be read")
+        raise LinkError(
+            "other", f"{source} cannot be read for lack of permission", sentence="cannot be read for lack of permission"
+        )
     facts = {"url": url, "final_url": "", "extractor": "file", "format": ""}
     return source, {**facts, "source_bytes": found.st_size, "source_mtime_ns": found.st_mtime_ns}
 

@@ -68,7 +68,7 @@ def deadline(seconds: float) -> Iterator[None]:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except OverdueError:
-        raise LinkError("network", f"took more than the {seconds:g} s of download.deadline_s") from None
+        raise LinkError("network", f"took more than download.deadline_s of {seconds:g} s") from None
     finally:
         signal.signal(signal.SIGALRM, handler)
         if left_s:  # somebody else's alarm, such as a test's time-out

@@ -42,7 +42,7 @@ def query_of(template: str, title: Title) -> str:
     except (KeyError, IndexError, ValueError, AttributeError) as problem:
         raise ConfigError(
             f"'{template}' cannot be filled in: {problem!r}", where="config.yaml, search.template",
-            remedy=f"Known are {', '.join(f'{{{name}}}' for name in FIELDS)}.",
+            remedy=f"Known fields: {', '.join(f'{{{name}}}' for name in FIELDS)}.",
         ) from None  # fmt: skip
     return " ".join(text.split())[:LONGEST_QUERY]
 

@@ -43,7 +43,7 @@ class Stream:
             try:
                 put_on_one_clock(path)
             except (DifferentPartsError, ValueError, KeyError, struct.error) as problem:
-                log.info("download: %s: its parts stay as they are: %r", path, problem)
+                log.info("download: %s: its parts are left as they are: %r", path, problem)
                 facts["parts_differ"] = True
         return facts
 
@@ -80,10 +80,10 @@ def playlist(downloader: Any, info: dict[str, Any], said_s: float) -> Stream:
         version = steady_version(answer.headers)
         marks = version.etag, version.last_modified
     if not HlsFD.can_download(text, info):
-        raise LinkError("no format", "the playlist is encrypted in a way that only a player under DRM can read")
+        raise LinkError("no format", "the playlist is encrypted with DRM")
     found = read_playlist(text)
     if not found.is_ended:
-        raise LinkError("not ready", f"{shorten(info['url'])}: the playlist has no end yet")
+        raise LinkError("not ready", f"{shorten(info['url'])}: the playlist is still growing")
     info["hls_media_playlist_data"] = with_one_map(text)
     promise = Promise(max(said_s, found.seconds), found.fragments, found.parts, is_ranged=found.is_ranged)
     keys = frozenset(urljoin(info["url"], key) for key in keys_of(text))
@@ -100,12 +100,14 @@ def missing(facts: Mapping[str, Any]) -> dict[str, str]:
     """
     parts, promised_s, duration_s = facts.get("parts", 1), facts.get("promised_s"), facts["duration_s"]
     if facts.get("parts_differ"):
-        return {"incomplete": f"its {parts} parts are coded in different ways, and readers may take the first for all"}
+        return {
+            "incomplete": f"its {parts} parts are encoded differently, and readers may apply the first encoding to all"
+        }
     # Where time stamps start anew in mid-file, as in joined MPEG-TS, the container's duration is not the video's.
     is_told = parts == 1 or facts["container"].startswith("mov")
     if not (is_told and promised_s and duration_s) or duration_s >= PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
         return {}
-    return {"incomplete": f"{duration_s:g} s of the {promised_s:g} s that were promised"}
+    return {"incomplete": f"{duration_s:g} s of the {promised_s:g} s that the site states"}
 
 
 def check_downloader(info: Mapping[str, Any], params: Mapping[str, Any]) -> None:
@@ -117,7 +119,7 @@ def check_downloader(info: Mapping[str, Any], params: Mapping[str, Any]) -> None
 
     chosen = get_suitable_downloader(dict(info), params)
     if chosen not in (HttpFD, HlsFD, DashSegmentsFD):
-        raise LinkError("no format", f"yt-dlp would leave the format to {getattr(chosen, '__name__', chosen)}")
+        raise LinkError("no format", f"yt-dlp would leave the download to {getattr(chosen, '__name__', chosen)}")
 
 
 def digest(thing: Any) -> str:

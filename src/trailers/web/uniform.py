@@ -40,10 +40,10 @@ class Refusals:
         self.counts[host] = (told, count)
         if count >= IN_A_ROW:
             raise SystemicError(
-                f"{host} refused {count} links in a row, the last one so: {problem}",
+                f"{host} refused {count} links in a row; the last answer: {problem}",
                 where=self.stage,
                 remedy="Wait an hour, raise download.sleep_s, set download.cookies, or update yt-dlp if `python -m "
-                "trailers doctor` calls it old; then run again. What was downloaded stays.",
+                "trailers doctor` calls it old; then rerun. Finished downloads are kept.",
             ) from problem
 
 
@@ -67,7 +67,7 @@ class UniformEnd:
 
 
 def uniform_deaths(rows: Iterable[LedgerRow]) -> list[UniformEnd]:
-    """Sentences that ended suspiciously many trailers of the stage download, most frequent first.
+    """Sentences that ended suspiciously many trailers of the download stage, most frequent first.
 
     Suspicious are five in a row, or a fifth of all that were tried and at least five: single videos are removed one by
     one, a blocked client or a broken extractor takes all.

@@ -94,12 +94,14 @@ def explain(problem: Exception, tried: Try) -> LinkError:
     said = next((error for error in chain if isinstance(error, ExtractorError)), None)
     sentence = clean(said.orig_msg) if said is not None else words.replace(tried.link, "")
     if leads_elsewhere(chain):
-        return LinkError("not a video", f"leads to what is neither http nor https: {words}", sentence="leads elsewhere")
+        return LinkError(
+            "not a video", f"leads to an address that is neither http nor https: {words}", sentence="leads elsewhere"
+        )
     for error in chain:
         if isinstance(error, GeoRestrictedError):
             return LinkError("geo", words, sentence=sentence)
         if isinstance(error, UnsupportedError):
-            sentence = "a web page in which yt-dlp finds no video"
+            sentence = "a web page on which yt-dlp finds no video"
             return LinkError("page", f"{shorten(tried.link)}: {sentence}", sentence=sentence)
         if isinstance(error, ExtractorError) and "HTTP Error" not in error.orig_msg:
             reason = reason_of_words(sentence, is_expected=error.expected)

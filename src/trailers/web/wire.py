@@ -56,7 +56,7 @@ class Wire:
             answer.close()
             if resumed:
                 return self.from_the_start(send, request)
-            raise LinkError("network", f"{shorten(request.url)}: gives another range of bytes than was asked for")
+            raise LinkError("network", f"{shorten(request.url)}: returns another range of bytes than requested")
         if self.partial is None:
             return answer
         answer = answer if self.address else self.look_at_part(request, answer)
@@ -65,7 +65,7 @@ class Wire:
         if self.is_ranged and "Range" in request.headers:
             self.check_range(request, answer, known, found)
         elif resumed and answer.status == 206 and not (found == known and found.is_told):
-            log.info("download: %s: bytes that came earlier are of another version", shorten(request.url))
+            log.info("download: %s: the bytes downloaded earlier belong to another version", shorten(request.url))
             answer.close()
             return self.from_the_start(send, request)
         if not (resumed and answer.status == 206):
@@ -74,7 +74,7 @@ class Wire:
 
     def look_at_status(self, request: Any, answer: Any) -> None:
         if answer.status not in (200, 206):
-            words = f"{shorten(request.url)}: HTTP status {answer.status}: what is asked for is not there yet"
+            words = f"{shorten(request.url)}: HTTP status {answer.status}: the file is not ready yet"
             wait_s = retry_after_s(answer.headers.get("Retry-After"))
             self.unready = LinkError("not ready", words, wait_s=wait_s, sentence=f"HTTP status {answer.status}")
 
@@ -91,12 +91,14 @@ class Wire:
         head = read_head(answer, COMPARED_BYTES)
         is_key = request.url in self.keys
         if is_key and len(head) != KEY_BYTES:
-            words = f"gives {len(head):,} bytes for a key, where AES-128 has {KEY_BYTES}"
+            words = f"returns {len(head):,} bytes as a key, but an AES-128 key has {KEY_BYTES}"
             raise LinkError("part refused", f"{shorten(request.url)}: {words}")
         # A key may look like words, and yt-dlp may ask for it at another address than the playlist's.
         is_key |= bool(self.keys) and len(head) == KEY_BYTES
         if not is_key and is_words(head[:LOOKED_AT]):
-            raise LinkError("part refused", f"{shorten(request.url)}: gives {kind_of_words(head)}, no part of a video")
+            raise LinkError(
+                "part refused", f"{shorten(request.url)}: returns {kind_of_words(head)} instead of a part of a video"
+            )
         begins = self.is_ranged or answer.status != 206 or not wanted_range(request)[0]
         if self.partial is not None and not is_key and begins:
             note(self.partial, request, answer, head)
@@ -104,9 +106,9 @@ class Wire:
 
     def check_range(self, request: Any, answer: Any, known: Version, found: Version) -> None:
         if answer.status != 206:
-            raise LinkError("part refused", f"{shorten(request.url)}: gives the whole file where a part was asked for")
+            raise LinkError("part refused", f"{shorten(request.url)}: returns the whole file, but a part was requested")
         if known.is_told and found != known:
-            raise LinkError("network", f"{shorten(request.url)}: was replaced while it was downloaded")
+            raise LinkError("network", f"{shorten(request.url)}: was replaced during the download")
 
     def from_the_start(self, send: Callable[[Any], Any], request: Any) -> Any:
         """The whole file; yt-dlp then forgets the bytes that are there, since the answer is not a range."""
@@ -115,7 +117,7 @@ class Wire:
             whole.headers.pop(name, None)
         answer = send(whole)
         if not is_from(0, answer):
-            raise LinkError("network", f"{shorten(request.url)}: gives another range of bytes than was asked for")
+            raise LinkError("network", f"{shorten(request.url)}: returns another range of bytes than requested")
         self.note(request.url, Version.of(answer.headers))
         return answer if self.address else self.look_at_part(whole, answer)
 

@@ -52,9 +52,9 @@ def words_in_place_of(path: Path, kind: str) -> LinkError | None:
     with path.open("rb") as file:
         head = read_head(file)
     if not head:
-        return LinkError("page", f"gives no byte, where {kind} was looked for")
+        return LinkError("page", f"returns nothing instead of {kind}")
     if not is_words(head):
         return None
     found = kind_of_words(head)
     said = reason_of_words(head.decode("utf-8", "replace")) if found != "a web page" else "page"
-    return LinkError(said if said in CLIENT else "page", f"gives {found}, where {kind} was looked for")
+    return LinkError(said if said in CLIENT else "page", f"returns {found} instead of {kind}")

@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
     layout = Layout(arguments.results)
     if not arguments.output.resolve().is_relative_to(layout.pages_folder().resolve()):
         raise ConfigError(
-            f"--output: does not lie below {layout.pages_folder()}, where the pages are", where=arguments.output,
+            f"--output: is not below {layout.pages_folder()}, where the pages are", where=arguments.output,
             remedy=f"Name {layout.page_index()}.",
         )  # fmt: skip
     trailers = read_manifest(arguments.manifest, links=False)

@@ -46,7 +46,7 @@ def outcome(trailer: str, rows: Rows) -> Outcome:
         row = table.get(trailer)
         if row is None:
             return Outcome(
-                ABSENT, key[0], "no ledger names it", "No ledger names this trailer; the run is not finished."
+                ABSENT, key[0], "not in any ledger", "No ledger contains this trailer; the run is not finished."
             )
         if row.status in (DEAD, FAILED):
             sentence = str(without_places(registry.without_name(key, row.error)))
@@ -111,7 +111,7 @@ def told_download(facts: Mapping[str, Any]) -> list[str]:
     if refused:
         words.append(f"{len(refused)} other link{'s' if len(refused) > 1 else ''} refused.")
     if facts.get("extractor") == "file":
-        words.append(f"A file of this machine: {Path(str(facts.get('url', ''))).name}.")
+        words.append(f"A file on this machine: {Path(str(facts.get('url', ''))).name}.")
     return words
 
 

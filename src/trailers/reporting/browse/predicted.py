@@ -31,7 +31,7 @@ METHOD = (
     "Leave one clip out: by how much the log-odds of a genre in the clip's snippet fall when the clip's vector is "
     "replaced by the mean of the other clips of the snippet."
 )
-NO_SUBSET = "in no subset"
+NO_SUBSET = "not in a subset"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Figures 2, 3, 4, 8, 9 and 10 of the paper, from our data.
 
-in   the manifest; metadata of titles; ledgers of the stage shots, results/shots/{trailer}.csv and
-     results/normalise/{trailer}.mp4; tables.json of the stage tables
+in   the manifest; metadata of titles; ledgers of the shots stage, results/shots/{trailer}.csv and
+     results/normalise/{trailer}.mp4; tables.json of the tables stage
 out  {output}/genres.{svg,pdf,png}    Fig. 2: trailers per genre, in the whole set and in split 0's subsets
      {output}/labels.{svg,pdf,png}    Fig. 3: labels per trailer, and how often two genres occur together
      {output}/titles.{svg,pdf,png}    Fig. 4: countries, languages, years and durations, where known
@@ -52,7 +52,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER",
-        help="of the stage shots, for Fig. 4d, 8 and 9; files, or their folder",
+        help="of the shots stage, for Fig. 4d, 8 and 9; files, or their folder",
     )  # fmt: skip
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--trailer", metavar="ID", help="which trailer Fig. 9 shows; by default one that shows it well")

@@ -56,11 +56,11 @@ def costs(path: Path) -> list[dict[str, Any]]:
     """The rows of Table 6, ours and printed: multiply-adds for 30 clips (G), parameters (M), micro AP; None: unknown.
 
     Raises:
-        StoreError: the file is not the stage tables'.
+        StoreError: the file is not the tables stage'.
     """
     no_row = {"micro": [None]}
     try:
-        said = read_json(path, remedy="Run the stage tables again.")
+        said = read_json(path, remedy="Rerun the tables stage.")
         tables = [table for table in said["tables"] if any(row["printed_gmacs"] for row in table["rows"])]
         return [
             {
@@ -72,4 +72,4 @@ def costs(path: Path) -> list[dict[str, Any]]:
             for row in table["rows"]
         ]
     except (FileNotFoundError, ValueError, KeyError, TypeError) as problem:
-        raise StoreError(f"{path}: is not a tables.json: {problem!r}. Run the stage tables again.") from None
+        raise StoreError(f"{path}: is not a tables.json: {problem!r}. Rerun the tables stage.") from None

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_pyarrow()
     output: Path = arguments.output
     if output.exists() and any(output.iterdir() if output.is_dir() else [output]):
-        raise ConfigError("is there already", where=output, remedy="Name a folder that is not there, or an empty one.")
+        raise ConfigError("already exists", where=output, remedy="Name a folder that does not exist, or an empty one.")
     release = read_release(
         Layout(arguments.results), arguments.manifest or plan_here().users.manifest, pairs_of(arguments),
         links=not arguments.without_links, titles=not arguments.without_titles,
@@ -89,7 +89,7 @@ def pairs_of(arguments: argparse.Namespace) -> list[tuple[str, str]]:
 
 def summary(release: Release) -> str:
     clips = sum(release.clips.values())
-    return f"{len(release.rows):,} trailers, {clips:,} clips, {len(release.failures):,} trailers lacking"
+    return f"{len(release.rows):,} trailers, {clips:,} clips, {len(release.failures):,} trailers missing"
 
 
 def write_checksums(output: Path) -> None:

@@ -149,7 +149,7 @@ MEANINGS = {
     "end": "the frame after the last one",
     "start_s": "time of the first frame in seconds",
     "end_s": "time of the end in seconds",
-    "padding": "black frames that fill the clip up",
+    "padding": "black frames that pad the clip",
     "frame": "the frame that stands for the clip in 2D backbones",
     "vector": "output of the backbone before its classifier",
 }

@@ -68,7 +68,7 @@ def read_release(layout: Layout, manifest: Path, pairs: Sequence[Pair], *, links
     ledgers = {key: rows_of(layout, key, known) for key in keys}
     for pair in pairs:
         if not any(row.status == OK for row in ledgers["embed", *pair].values()):
-            what = f"holds no embedding of {pair[1]} on {pair[0]} for a trailer of {manifest}"
+            what = f"has no embedding by {pair[1]} on {pair[0]} for any trailer of {manifest}"
             raise StoreError(what, where=layout.root, remedy="Run snakemake first, or name other --pairs.")
     failures = [found for trailer in trailers if (found := first_failure(trailer, ledgers))]
     lacking = {trailer.trailer for trailer, _, _ in failures}

@@ -52,8 +52,10 @@ def write_vectors(release: Release, pair: Pair, output: Path) -> None:
                 release.attributes[pair] = attributes
                 writer = stack.enter_context(Files(folder, vectors.shape[1], titles=release.titles))
             if vectors.shape[1] != release.features[pair]:
-                what = f"has vectors of length {vectors.shape[1]}, but {release.features[pair]} in the first"
-                raise StoreError(what, where=release.layout.embedding(*pair, name), remedy="Run the stage embed again.")
+                what = (
+                    f"has vectors of length {vectors.shape[1]}, but the first trailer's have {release.features[pair]}"
+                )
+                raise StoreError(what, where=release.layout.embedding(*pair, name), remedy="Rerun the embed stage.")
             writer.add(table_of(pa, release, by_id[name], clips, vectors))
             release.clips[pair] = release.clips.get(pair, 0) + len(clips)
 
@@ -66,7 +68,7 @@ def read_current(release: Release, pair: Pair, row: LedgerRow) -> tuple[np.ndarr
     clips, header = read_spans(listed, kind=Clip, schema=CLIPS_SCHEMA)
     check_carried(release.ledgers["clips", pair[0]][row.trailer], header["fingerprint"], listed)
     if [(clip.shot, clip.start, clip.end, clip.padding) for clip in clips] != list(map(tuple, spans.tolist())):
-        raise StoreError(f"does not list the clips of {path}", where=listed, remedy="Run snakemake, then publish.")
+        raise StoreError(f"does not list the clips of {path}", where=listed, remedy="Rerun snakemake, then publish.")
     return vectors, clips, attributes
 
 

@@ -55,9 +55,9 @@ PACKAGES = (
 FIGURES = {
     "genres": "Fig. 2: trailers of each genre, in the whole set and in the subsets of split 0.",
     "labels": "Fig. 3: genres per trailer, and trailers that have both of two genres.",
-    "titles": "Fig. 4: countries, languages, years of release and durations, as far as they are known.",
+    "titles": "Fig. 4: countries, languages, years of release and durations, where known.",
     "shots": "Fig. 8: durations of shots.",
-    "clips": "Fig. 9: Seq-24 and Shot-24. A cell is a frame, empty in a transition; black with lines is padding.",
+    "clips": "Fig. 9: Seq-24 and Shot-24. Each cell is a frame: empty in a transition, black with lines in padding.",
     "costs": "Fig. 10: multiply-adds and parameters against micro AP, ours and the printed ones.",
 }
 BAR_FRAMES = 4  # frames per bar of the histogram
@@ -145,7 +145,7 @@ def shown_examples(
 
 
 def quality_rows(ledgers: Sequence[Path], layout: Layout) -> dict[str, LedgerRow]:
-    """What the stage quality said of the trailers of these shards, as far as it was run."""
+    """What the quality stage said of the trailers of these shards, as far as it was run."""
     paths = [layout.ledger("quality", shard) for shard in dict.fromkeys(path.stem for path in ledgers)]
     return {trailer: row for path in paths if path.exists() for trailer, row in read_ledger(path).items()}
 
@@ -192,7 +192,7 @@ def sections(word: str) -> dict[str, dict[str, Any]]:
     """Stage -> key -> value. Raises ArgumentTypeError where ``word`` is something else."""
     found = json.loads(word)
     if not isinstance(found, dict) or not all(isinstance(values, dict) for values in found.values()):
-        raise argparse.ArgumentTypeError(f"'{word}' does not give keys and values by stage")
+        raise argparse.ArgumentTypeError(f"'{word}' is not a JSON object of settings by stage")
     return found
 
 
@@ -240,8 +240,8 @@ def run(arguments: argparse.Namespace) -> None:
         write_text(beside, text)
         raise SystemicError(
             page["lost"], where=arguments.manifest,
-            remedy=f"{beside} says why of each. Fix the cause, run `python -m trailers retry --dead` where they are "
-            "dead, and run again.",
+            remedy=f"{beside} gives the reasons. Fix the cause, run `python -m trailers retry --dead` if they are "
+            "dead, and rerun.",
         )  # fmt: skip
     beside.unlink(missing_ok=True)
     write_text(arguments.output, text)

@@ -51,7 +51,7 @@ def draw_figures(trailers: Sequence[Trailer], counts: Mapping[str, Any]) -> dict
             partial(draw_labels, label_counts(labelled)), "labels"
         )
     if has_panels(counts):
-        figures["Countries, languages, years of release and durations, as far as they are known (Fig. 4)."] = on_page(
+        figures["Countries, languages, years of release and durations, where known (Fig. 4)."] = on_page(
             partial(draw_titles, counts), "titles"
         )
     return figures

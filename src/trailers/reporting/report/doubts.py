@@ -53,7 +53,7 @@ def shared_links(trailers: Sequence[Trailer], folder: Path) -> Iterator[Doubt]:
     groups = shared_videos(trailers, folder)
     if groups:
         apart = sum(bool(split_apart(group)) for group in groups)
-        trained = f" {apart:,} of them are trained on and tested." if apart else ""
+        trained = f" {apart:,} of them are both trained on and tested on." if apart else ""
         yield Doubt(
             f"{counted(len(groups), 'video')} of several trailers: the same link or file in several rows.{trained}",
             tuple(dict.fromkeys(trailer.trailer for group in groups for trailer in group)),
@@ -68,7 +68,7 @@ def duplicated_frames(rows: Sequence[LedgerRow]) -> Iterator[Doubt]:
     if many:
         yield Doubt(
             f"{counted(len(many), 'trailer')} with more than {DUPLICATED:.0%} of the frames shown twice: "
-            "the published video has a low rate, or is a slide show.",
+            "the published video has a low frame rate or is a slide show.",
             tuple(many),
         )
 
@@ -78,7 +78,7 @@ def single_shots(shots: Mapping[str, int]) -> Iterator[Doubt]:
     if single:
         yield Doubt(
             f"{counted(len(single), 'trailer')} of one shot ({100 * len(single) / len(shots):.1f} %): "
-            "no trailer, or shots.threshold is too high.",
+            "not a trailer, or shots.threshold is too high.",
             single,
         )
 
@@ -91,9 +91,9 @@ def enlarged(rows: Sequence[LedgerRow], backbones: Sequence[Mapping[str, Any]]) 
         smaller = sum(side < wanted for side in sides) if wanted else 0
         if smaller:
             yield Doubt(
-                f"{backbone['backbone']} enlarges the pictures of {counted(smaller, 'trailer')}: it wants a short side "
-                f"of {wanted} px, and their median is {int(np.median(sides))} px. A larger normalise.short_side helps "
-                "where the published videos have it."
+                f"{backbone['backbone']} enlarges the pictures of {counted(smaller, 'trailer')}: it needs a short side "
+                f"of {wanted} px, but their median is {int(np.median(sides))} px. A larger normalise.short_side helps "
+                "if the published videos are that large."
             )
 
 
@@ -102,7 +102,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def flagged(rows: Mapping[str, LedgerRow]) -> list[Group]:
-    """What the stage quality flags, the commonest first."""
+    """What the quality stage flags, the commonest first."""
     found: dict[str, list[tuple[str, str]]] = {}
     for row in rows.values():
         flags = row.facts.get("flags") if row.status == OK else None

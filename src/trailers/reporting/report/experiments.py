@@ -75,7 +75,7 @@ def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
             key for key in ("experiment", "split", "metrics", "floor", "genres", "trailers") if key not in metrics
         ]
         if lacking:
-            raise StoreError(f"{path}: lacks {lacking[0]}. Remove it and run the stage classify again.")
+            raise StoreError(f"{path}: lacks {lacking[0]}. Remove it and rerun the classify stage.")
         found.setdefault(metrics["experiment"], []).append(metrics)
     return [Experiment(name, tuple(sorted(rows, key=lambda row: row["split"]))) for name, rows in found.items()]
 
@@ -83,16 +83,16 @@ def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
 def why_no_metrics(trailers: Sequence[Trailer], stages: Sequence[Stage]) -> str:
     """One sentence for the place where the metrics would stand."""
     if not any(trailer.genres for trailer in trailers):
-        return "No trailer of the manifest has genres, so there was nothing to learn. Fill the column genres."
+        return "No trailer of the manifest has genres, so there was nothing to learn. Fill in the column genres."
     complete = [split for split in range(len(SUBSETS)) if {t.splits[split] for t in trailers if t.genres} >= {0, 1, 2}]
     if not complete:
         return (
             "No split of the manifest has train (0), validation (1) and test (2) trailers with genres. "
-            "Fill split0, split1 or split2."
+            "Fill in split0, split1 or split2."
         )
     if stages and not any(stage.stage == "embed" and stage.count(OK) for stage in stages):
         return "Nothing was embedded, so there was nothing to learn from."
-    return "No experiment was asked for. Name one in config.yaml, experiments."
+    return "No experiment is configured. Add one in config.yaml, experiments."
 
 
 def not_real(backbones: Sequence[Mapping[str, Any]], experiments: Sequence[Experiment]) -> list[str]:

@@ -51,7 +51,7 @@ def read_stages(ledgers: Sequence[Path], layout: Layout) -> list[Stage]:
             stage, *variant = path.resolve().relative_to((layout.root / "ledger").resolve()).parts[:-1]
         except ValueError:
             raise StoreError(
-                f"{path}: lies not below {layout.root / 'ledger'}. Give --results as the run had it."
+                f"{path}: is not below {layout.root / 'ledger'}. Use the same --results as the run."
             ) from None
         key = (stage, *variant)
         stages.setdefault(key, Stage(stage, tuple(variant))).rows.update(read_ledger(path))
@@ -97,7 +97,7 @@ def outcome(trailer: str, stages: Sequence[Stage]) -> tuple[str, str, str]:
             continue
         row = stage.rows.get(trailer)
         if row is None:
-            return "absent", stage.name, "no ledger names this trailer"
+            return "absent", stage.name, "no ledger contains this trailer"
         if row.status in (DEAD, FAILED):
             return row.status, stage.name, without_places(registry.without_name(stage.key, row.error))
     return OK, "", ""

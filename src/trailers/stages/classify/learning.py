@@ -93,9 +93,9 @@ def trained_before(recipe: Recipe, study: Study, path: Path, mark: str) -> Outco
     try:
         check_state(recipe, study.features, len(GENRES), found.state)
     except ValueError as problem:
-        log.warning("%s: does not fit: %s. It is trained again.", path, problem)
+        log.warning("%s: does not fit this experiment: %s. Training it again.", path, problem)
         return None
-    log.info("classify: %s is there: tested again, not trained again", path)
+    log.info("classify: %s exists: testing it again without training", path)
     return Outcome(dict(found.state), [Epoch(*row) for row in found.curves], found.best_epoch)
 
 
@@ -109,7 +109,7 @@ def started(recipe: Recipe, study: Study, device: torch.device, state: dict[str,
     try:
         training.restore(state)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as problem:
-        log.warning("classify: the checkpoint does not fit, so it starts again: %s", problem)
+        log.warning("classify: the checkpoint does not fit this training, which starts from the beginning: %s", problem)
         return Training(recipe, study.features, len(GENRES), device)
-    log.info("classify: goes on after epoch %d of its checkpoint", len(training.curves))
+    log.info("classify: resuming after epoch %d of the checkpoint", len(training.curves))
     return training

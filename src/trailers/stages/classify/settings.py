@@ -1,4 +1,4 @@
-"""Settings of the stage classify, and the presets that fill in what is null."""
+"""Settings of the classify stage, and the presets that fill in what is null."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # Why a trailer takes no part.
 REASONS = NO_GENRES, NO_SPLIT, NO_EMBEDDING = "no_genres", "no_split", "no_embedding"
-FLAGGED = "flagged"  # by the stage quality, where quality.exclude names the flag
+FLAGGED = "flagged"  # by the quality stage, where quality.exclude names the flag
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def make_study(
         if not members:
             raise ConfigError(
                 f"split {split} has no {subset} trailer with genres and embeddings ({len(left_out)} of {len(trailers)} "
-                f"are left out). Give trailers genres and split{split} in the manifest, or run the stages before."
+                f"are left out). Fill in genres and split{split} in the manifest, or run the earlier stages."
             )
     return Study(tuple(packs), split, subsets, left_out)
 
@@ -123,13 +123,13 @@ def check_packs(packs: Sequence[Pack]) -> None:
     for pack in packs[1:]:
         if pack.clips != first.clips:
             raise StoreError(
-                f"{pack.path}: clips are {pack.clips}, but {first.clips} in {first.path}. "
-                "One experiment has one clip strategy."
+                f"{pack.path}: its clips are {pack.clips}, but those of {first.path} are {first.clips}. "
+                "An experiment uses a single clip strategy."
             )
     names = [pack.backbone for pack in packs]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
-        raise ConfigError(f"--packs: backbone {double[0]} stands twice. Name each pack once.")
+        raise ConfigError(f"--packs: backbone {double[0]} is listed twice. Name each pack once.")
     for pack in packs:
         check_finite(pack)
 
@@ -142,8 +142,8 @@ def check_lengths(packs: Sequence[Pack], subsets: Mapping[str, Sequence[Trailer]
         found = np.diff(pack.offsets)[rows_of(pack, trailers)]
         for i in np.flatnonzero(found != lengths)[:1]:
             raise StoreError(
-                f"{pack.path}: {trailers[i].trailer} has {found[i]} clips, but {lengths[i]} in {first.path}. "
-                "Their embeddings come from different clips: run the stages embed and pack again."
+                f"{pack.path}: {trailers[i].trailer} has {found[i]} clips, but it has {lengths[i]} in {first.path}. "
+                "Their embeddings come from different clips: rerun the embed and pack stages."
             )
 
 
@@ -166,9 +166,17 @@ def log_study(study: Study, recipe: Recipe) -> None:
         named = [left.trailer.trailer for left in study.left_out if left.reason == reason]
         if named:
             shown = ", ".join(named[:5]) + (", ..." if len(named) > 5 else "")
-            log.warning("classify: %d trailers are left out, %s: %s (all in left_out.csv)", len(named), reason, shown)
+            log.warning(
+                "classify: %d trailers are left out (%s): %s (left_out.csv lists all)", len(named), reason, shown
+            )
     for subset, trailers in study.subsets.items():
         missing = undefined(labels_of(trailers), GENRES)
         if missing:
-            what = "nothing to learn from" if subset == "train" else "not measured there"
-            log.warning("classify: split %d has no %s trailer of %s: %s", study.split, subset, ", ".join(missing), what)
+            what = "these genres cannot be learnt" if subset == "train" else "these genres are not measured there"
+            log.warning(
+                "classify: split %d has no trailer of subset %s with %s: %s",
+                study.split,
+                subset,
+                ", ".join(missing),
+                what,
+            )

@@ -23,7 +23,9 @@ SPARE = 1.2  # room for trailers that are longer
 
 def check_manifest(place: Place) -> Iterator[Finding]:
     if not place.manifest.exists():
-        yield Finding(WARN, "manifest", f"{place.manifest} is not there. Write one with `python -m trailers manifest`.")
+        yield Finding(
+            WARN, "manifest", f"{place.manifest} does not exist. Write one with `python -m trailers manifest`."
+        )
         return
     trailers = read_manifest(place.manifest)
     labelled = sum(bool(trailer.genres) for trailer in trailers)
@@ -41,14 +43,14 @@ def check_disk(place: Place) -> Iterator[Finding]:
     free = shutil.disk_usage(nearest_folder(place.results)).free
     needed = bytes_a_trailer(place)
     parts = ", ".join(f"{stage} {size / 1e6:.2f}" for stage, size in needed.items())
-    each = f"{sum(needed.values()) / 1e6:.0f} MB a trailer of {MEAN_S:.0f} s ({parts})"
+    each = f"{sum(needed.values()) / 1e6:.0f} MB per trailer of {MEAN_S:.0f} s ({parts})"
     if not place.manifest.exists():
         yield Finding(OK, "disk", f"{free / 1e9:,.0f} GB free; {each}")
         return
     done = {path.stem for path in (place.results / "normalise").glob("*.mp4")}
     wanted = sum(trailer.trailer not in done for trailer in read_manifest(place.manifest)) * sum(needed.values())
     level = OK if free > SPARE * wanted else WARN if free > wanted else BAD
-    yield Finding(level, "disk", f"{free / 1e9:,.0f} GB free, about {wanted / 1e9:,.1f} GB still wanted: {each}")
+    yield Finding(level, "disk", f"{free / 1e9:,.0f} GB free, about {wanted / 1e9:,.1f} GB still needed: {each}")
 
 
 def check_results(place: Place) -> Iterator[Finding]:
@@ -58,12 +60,10 @@ def check_results(place: Place) -> Iterator[Finding]:
             path = Path(scratch) / "x.h5"
             path.with_name("x").write_bytes(b"x")
             path.with_name("x").replace(path)
-            yield Finding(OK, "results", f"{folder} can be written; files are renamed in place")
+            yield Finding(OK, "results", f"{folder} is writable; files are renamed in place")
             yield check_hdf5(path)
     except OSError as problem:
-        yield Finding(
-            BAD, "results", f"{folder}: {problem.strerror}. Name a folder that can be written, with --results."
-        )
+        yield Finding(BAD, "results", f"{folder}: {problem.strerror}. Choose a writable folder with --results.")
 
 
 def check_folders(place: Place) -> Iterator[Finding]:
@@ -87,6 +87,6 @@ def check_hdf5(path: Path) -> Finding:
             first.read("x", int, ()), second.read("x", int, ())
     except (OSError, StoreError) as problem:
         return Finding(
-            BAD, "HDF5", f"{str(problem).rstrip('.')}. Name a folder on another file system, with --results."
+            BAD, "HDF5", f"{str(problem).rstrip('.')}. Choose a folder on another file system with --results."
         )
-    return Finding(OK, "HDF5", f"h5py {h5py.__version__} writes and reads on this file system, which needs no locks")
+    return Finding(OK, "HDF5", f"h5py {h5py.__version__} writes and reads on this file system without locks")

@@ -23,7 +23,7 @@ def check_gpus(_: Place) -> Iterator[Finding]:
         return
     if gpus is None and not torch.cuda.is_available():
         yield Finding(
-            WARN, "GPU", f"none, no driver: shots and embed run on the processor, slower. For one, {wheel_needs()}"
+            WARN, "GPU", f"none, no driver: shots and embed run on the CPU, which is slower. For a GPU, {wheel_needs()}"
         )
         return
     yield check_driver()
@@ -36,7 +36,7 @@ def wheel_needs() -> str:
     import torch
 
     if torch.version.cuda is None:
-        return f"torch {torch.__version__} was built without CUDA and uses no GPU"
+        return f"torch {torch.__version__} was built without CUDA and cannot use a GPU"
     oldest = oldest_driver(torch.version.cuda)
     driver = f"driver {oldest} or newer and " if oldest else ""
     return (
@@ -63,7 +63,7 @@ def check_cards(gpus: tuple[Gpu, ...] | list[Gpu]) -> Iterator[Finding]:
 
     if not torch.cuda.is_available():
         names = ", ".join(f"{gpu.index}: {gpu.name}" for gpu in gpus)
-        yield Finding(BAD, "GPU", f"{names}, but {why_unavailable()}. Correct that, or set device to cpu.")
+        yield Finding(BAD, "GPU", f"{names}, but {why_unavailable()}. Fix that, or set device to cpu.")
         return
     architectures = torch.cuda.get_arch_list()
     for number in range(torch.cuda.device_count()):
@@ -78,7 +78,7 @@ def check_cards(gpus: tuple[Gpu, ...] | list[Gpu]) -> Iterator[Finding]:
             yield Finding(
                 BAD,
                 "GPU",
-                f"{words}, for which torch was not built ({in_words(architectures)}). Leave it out with "
+                f"{words}, for which torch was not built ({in_words(architectures)}). Hide it with "
                 "CUDA_VISIBLE_DEVICES, or set device to cpu.",
             )
 

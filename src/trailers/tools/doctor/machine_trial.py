@@ -69,12 +69,14 @@ def leases(device: str) -> Outcome:
         try:
             told = [job.communicate(timeout=PATIENCE_S)[0].split() for job in jobs]
         except subprocess.TimeoutExpired:
-            return Outcome(False, f"a job has no device after {PATIENCE_S} s; `python -m trailers doctor` says who has")
+            return Outcome(
+                False, f"a job got no device within {PATIENCE_S} s; `python -m trailers doctor` shows who holds them"
+            )
         finally:
             for job in jobs:
                 job.kill()
     if any(job.returncode for job in jobs):
-        return Outcome(False, "a leased job failed; its words are above")
+        return Outcome(False, "a leased job failed; its output is above")
     return judge_leases(told, count - 1)
 
 
@@ -90,7 +92,7 @@ def judge_leases(told: list[list[str]], devices: int) -> Outcome:
         if any(before[1] > after[0] for before, after in itertools.pairwise(times)):
             return Outcome(False, f"two jobs held {name} at once")
     figures = {"jobs": len(told), "devices": len(spans)}
-    return Outcome(len(spans) == devices, f"{len(told)} jobs had {len(spans)} of {devices} devices in turn", figures)
+    return Outcome(len(spans) == devices, f"{len(told)} jobs used {len(spans)} of {devices} devices in turn", figures)
 
 
 def device_count(environment: Mapping[str, str]) -> int:
@@ -139,7 +141,9 @@ def workers(_: str) -> Outcome:
     for process in alive:
         process.kill()
     if len(family) != 2 or alive:
-        return Outcome(False, f"{len(alive)} of {len(family)} decoding workers outlived their killed job by 10 s")
+        return Outcome(
+            False, f"{len(alive)} of {len(family)} decoding workers were still alive 10 s after their job was killed"
+        )
     return death_of_a_worker()
 
 
@@ -153,8 +157,8 @@ def death_of_a_worker() -> Outcome:
         with deaths_told():
             pool.submit(os._exit, 1).result(PATIENCE_S)
     except SystemicError as problem:
-        return Outcome(True, f"both workers of a killed job ended; a dead worker is told of: {problem.what}")
+        return Outcome(True, f"both workers of a killed job ended; a dead worker is reported: {problem.what}")
     finally:
         pool.shutdown(cancel_futures=True)
         slots.close()
-    return Outcome(False, "a dead worker was not told of")
+    return Outcome(False, "a dead worker was not reported")

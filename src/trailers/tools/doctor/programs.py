@@ -32,7 +32,7 @@ def check_ffmpeg(_: Place) -> Iterator[Finding]:
         program = imageio_ffmpeg.get_ffmpeg_exe()
         listed = {what: ask(program, f"-{what}") for what in ("version", "encoders", "decoders")}
     except (RuntimeError, OSError, subprocess.SubprocessError) as problem:
-        yield Finding(BAD, "ffmpeg", f"cannot be run: {problem}. Install the package imageio-ffmpeg again.")
+        yield Finding(BAD, "ffmpeg", f"cannot be run: {problem}. Reinstall the package imageio-ffmpeg.")
         return
     missing = [name for name in ENCODERS if not has_word(listed["encoders"], name)]
     missing += [name for name in DECODERS if not has_word(listed["decoders"], name)]
@@ -40,10 +40,10 @@ def check_ffmpeg(_: Place) -> Iterator[Finding]:
     if missing:
         yield Finding(BAD, "ffmpeg", f"{number} at {program} lacks {', '.join(missing)}. Unset IMAGEIO_FFMPEG_EXE.")
     elif os.environ.get("IMAGEIO_FFMPEG_EXE"):
-        yield Finding(WARN, "ffmpeg", f"{number} at {program}, not the pinned one: frames may differ a little")
+        yield Finding(WARN, "ffmpeg", f"{number} at {program}, not the pinned version: frames may differ slightly")
     else:
         yield Finding(
-            OK, "ffmpeg", f"{number}, the pinned one; writes {', '.join(ENCODERS)}; reads {', '.join(DECODERS)}"
+            OK, "ffmpeg", f"{number}, the pinned version; writes {', '.join(ENCODERS)}; reads {', '.join(DECODERS)}"
         )
 
 
@@ -75,12 +75,14 @@ def check_downloader(_: Place) -> Iterator[Finding]:
         yield Finding(
             WARN,
             "yt-dlp",
-            f"{number} is {age} days old, and sites change: downloads may be refused. Raise its pin in "
+            f"{number} is {age} days old, and sites change: downloads may be refused. Update its pin in "
             "envs/requirements.txt.",
         )
     else:
         yield Finding(
-            OK, "yt-dlp", f"{number}, {age} days old; update it after {OLD_DAYS}, or when downloads end alike"
+            OK,
+            "yt-dlp",
+            f"{number}, {age} days old; update it after {OLD_DAYS} days, or when many downloads fail in the same way",
         )
     found = [name for name, program in RUNTIMES.items() if shutil.which(program)]
     scripts = importlib.util.find_spec("yt_dlp_ejs") is not None

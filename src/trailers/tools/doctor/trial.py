@@ -40,7 +40,7 @@ def detector(device: str) -> Outcome:
     same = find_shots(found.single, threshold=0.5, head="single", min_frames=1) == find_shots(
         wanted.single, threshold=0.5, head="single", min_frames=1
     )
-    words = f"float32 differs by {error:.1e} at most; {'the same' if same else 'other'} shots in {fast.precision}"
+    words = f"float32 differs by at most {error:.1e}; {'the same' if same else 'different'} shots in {fast.precision}"
     figures = {"float32_error": error, "same_shots": same, "precision": fast.precision}
     return Outcome(error <= PROBABILITY_ERROR and same, words, figures)
 

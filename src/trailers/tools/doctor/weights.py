@@ -24,7 +24,7 @@ def check_weights(place: Place) -> Iterator[Finding]:
         yield Finding(BAD, "weights", str(problem))
     for backbone in dict.fromkeys(backbone for _, backbone in place.pairs):
         if place.has_random_weights:
-            yield Finding(OK, "weights", f"{backbone}: random ones, as embed.random_weights says")
+            yield Finding(OK, "weights", f"{backbone}: random, because embed.random_weights is set")
             continue
         try:
             row = find_row(backbone, place.weights)
@@ -36,7 +36,7 @@ def check_weights(place: Place) -> Iterator[Finding]:
         if row.weights.sha256:
             yield Finding(OK, "weights", f"{words}, as published")
         else:
-            yield Finding(OK, "weights", f"{words}; none is published to compare it with")
+            yield Finding(OK, "weights", f"{words}; no published sha256 to compare it with")
 
 
 def check_pixels(place: Place) -> Iterator[Finding]:

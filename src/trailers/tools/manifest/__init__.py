@@ -39,7 +39,7 @@ def missing_links(trailers: Sequence[Trailer]) -> list[str]:
     without = [trailer for trailer in trailers if not trailer.urls]
     if not without:
         return []
-    lines = [f"{len(without):,} of {len(trailers):,} titles lack a link and are left out:"]
+    lines = [f"{len(without):,} of {len(trailers):,} titles have no link and are left out:"]
     for genre in GENRES:
         counts = [sum(genre in trailer.genres for trailer in group) for group in (without, trailers)]
         lines.append("  {:<18}{:>6,} of {:>6,}".format(genre, *counts))
@@ -131,7 +131,7 @@ def check_output(output: Path, inputs: Sequence[Path | None]) -> None:
     if output.is_dir():
         raise ManifestError("is a directory", where=output, remedy="Name a file in --output.")
     if any(path is not None and path.exists() and output.exists() and path.samefile(output) for path in inputs):
-        raise ManifestError("is what the manifest is made from", where=output, remedy="Name another --output.")
+        raise ManifestError("is the source of the manifest", where=output, remedy="Name another --output.")
 
 
 def beside_existing(output: Path, source: Source, arguments: argparse.Namespace) -> Sequence[Trailer]:
@@ -152,10 +152,10 @@ def beside_existing(output: Path, source: Source, arguments: argparse.Namespace)
             raise ManifestError(
                 "exists",
                 where=output,
-                remedy="Add what is new with --update, name another --output, or write over it with --force, which "
+                remedy="Add what is new with --update, name another --output, or overwrite it with --force, which "
                 f"loses {lost}.",
             )
-        log.warning("%s: written over; lost: %s", output, lost)
+        log.warning("%s: overwritten; lost: %s", output, lost)
     write_manifest(output, trailers)
     return trailers
 
@@ -178,7 +178,7 @@ def collect(arguments: argparse.Namespace) -> Source:
         return from_trailers12k(arguments.trailers12k, {}, {})
     if given == {"trailers12k"}:
         raise ManifestError(
-            "holds labels and no links",
+            "contains labels but no links",
             where=arguments.trailers12k,
             remedy="Add --metadata metadata.json (Zenodo record 5716410) or --links with a table of ids and links; "
             "--without-links writes a manifest for training on published embeddings.",

@@ -92,9 +92,9 @@ def merged(name: str, members: Sequence[Entry], base: Path) -> Trailer:
         for label, value in (entry.labels or {}).items():
             if labels.setdefault(label, value) != value:
                 raise ManifestError(
-                    f"is the trailer of {members[0].place}, but with other {label}",
+                    f"is the same trailer as {members[0].place}, but with different {label}",
                     where=entry.where,
-                    remedy="Give both rows the same, or leave it empty in one; or give them different ids.",
+                    remedy=f"Use the same {label} in both rows, leave it empty in one, or use different ids.",
                 )
         if entry.title and entry.title != titles[0]:
             log.warning("%s: '%s' keeps the title '%s'", entry.where, name, shorten(titles[0]))
@@ -126,6 +126,6 @@ def tell_lists(entries: Sequence[Entry]) -> None:
         for url in entry.urls:
             if is_list(url):
                 log.warning(
-                    "%s: '%s' is a list of videos, of which the first is downloaded, and which that is can change. "
+                    "%s: '%s' is a playlist: its first video is downloaded, and that can change. "
                     "Give the link of one video.", entry.where, shorten(url),
                 )  # fmt: skip

@@ -26,15 +26,17 @@ VIDEOS = frozenset(
 def from_folder(folder: Path, output: Path) -> Source:
     """Every video in ``folder`` and below it, hidden ones left out; paths relative to the manifest."""
     if not folder.is_dir():
-        raise ManifestError("is not a directory", where=folder, remedy="Name one that holds videos.")
+        raise ManifestError("is not a directory", where=folder, remedy="Choose a folder of videos.")
     files = sorted(walk(folder))
     videos = [path for path in files if path.suffix.lower() in VIDEOS]
     if not videos:
-        raise ManifestError("holds no video", where=folder, remedy=f"Known suffixes are {', '.join(sorted(VIDEOS))}.")
+        raise ManifestError("holds no video", where=folder, remedy=f"Known suffixes: {', '.join(sorted(VIDEOS))}.")
     tell_others([path for path in files if path.suffix.lower() not in VIDEOS])
     named = list(with_urls(videos, output.parent))
     if not named:
-        raise ManifestError("holds no video that a manifest can name", where=folder, remedy="Rename the files.")
+        raise ManifestError(
+            "contains no video whose name a manifest can hold", where=folder, remedy="Rename the files."
+        )
     ids = make_unique(safe_id(path.stem) for path, _ in named)
     return Source([Trailer(name, (url,), title=title_of(path)) for name, (path, url) in zip(ids, named, strict=True)])
 
@@ -56,7 +58,9 @@ def tell_others(files: Sequence[Path]) -> None:
         suffixes = Counter(path.suffix.lower() or "no suffix" for path in files)
         most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in most)
-        log.info("%s files are not videos by their suffix and are left out: %s", f"{len(files):,}", ascii(kinds)[1:-1])
+        log.info(
+            "%s files do not have the suffix of a video and are left out: %s", f"{len(files):,}", ascii(kinds)[1:-1]
+        )
 
 
 def with_urls(videos: Sequence[Path], base: Path) -> Iterator[tuple[Path, str]]:

@@ -74,13 +74,13 @@ def check_first_line(path: Path, text: str, header: Header) -> None:
         raise ManifestError(
             f"is not a header, found {found}",
             where=where,
-            remedy="Write one such as trailer,url above the rows, or one link per line and nothing else.",
+            remedy="Write a header such as trailer,url above the rows, or one link per line and nothing else.",
         )
     rows = split_rows(path, without_separator_line(text)[1], header.delimiter)
     below = next((cells for number, cells in enumerate(rows, 1) if number > header.row and any(cells)), [])
     likely = [name for name, cell in zip(header.written, below, strict=False) if is_link(cell)]
     hint = f"Rename {likely[0]} to url." if len(likely) == 1 else "Name the column of links url."
-    raise ManifestError(f"no column of links is known, found {found}", where=where, remedy=hint)
+    raise ManifestError(f"no known column of links, found {found}", where=where, remedy=hint)
 
 
 def is_link(cell: str) -> bool:
@@ -92,7 +92,7 @@ def is_link(cell: str) -> bool:
 
 def tell_ignored(table: Table) -> None:
     if table.header.unknown:
-        log.info("%s: columns that a manifest does not have are left out: %s", table.path,
+        log.info("%s: columns that do not belong in a manifest are left out: %s", table.path,
                  ", ".join(table.header.unknown))  # fmt: skip
     if table.comments:
         log.info("%s: %d comments are left out", table.path, table.comments)

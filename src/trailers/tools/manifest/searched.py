@@ -53,7 +53,7 @@ def from_decisions(path: Path, output: Path, decisions: Path, choice: Choice | N
     """
     found = verdicts(Journal(decisions).refresh())
     if not found:
-        raise ManifestError("holds no decision", where=decisions, remedy="Review the titles with `trailers review`.")
+        raise ManifestError("contains no decision", where=decisions, remedy="Review the titles with `trailers review`.")
     trailers, counts, uneven = [], Counter[str](), []
     titles = read_titles(path)
     for title in titles:
@@ -64,9 +64,9 @@ def from_decisions(path: Path, output: Path, decisions: Path, choice: Choice | N
     log.info("%s: %s", decisions, ", ".join(f"{count:,} {fate}" for fate, count in sorted(counts.items())))
     unlisted = sorted({name for own in found.values() for name in own} - {title.id for title in titles})
     if unlisted:
-        log.warning("%s: decides on titles that %s does not have: %s", decisions, path, some(unlisted))
+        log.warning("%s: contains decisions on titles that are not in %s: %s", decisions, path, some(unlisted))
     if uneven:
-        log.warning("left out, since reviewers disagree: %s; a third review decides", some(uneven))
+        log.warning("left out, because reviewers disagree: %s; a third review decides", some(uneven))
     return as_source(trailers)
 
 

@@ -36,7 +36,7 @@ def local_url(path: Path, base: Path) -> str:
     url = os.path.relpath(whole, base.resolve())
     if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in url) or not is_utf8(url) or plain(url[-1]) == "":
         raise UnwritableError(
-            "no manifest can name this file: its path has a control character, bytes that are not UTF-8, or a blank "
+            "a manifest cannot hold this file: its path has a control character, bytes that are not UTF-8, or a blank "
             "at its end",
             where=ascii(str(path)),
             remedy="Rename it.",
@@ -66,7 +66,7 @@ def rebased(urls: Sequence[str], listed: Path, output: Path) -> tuple[str, ...]:
             continue
         if not url.startswith(EXPLICIT) and not is_there(listed.parent / url):
             raise ManifestError(
-                f"'{url}' does not exist", remedy=f"Correct it, or write ./{url} for a file that is yet to come."
+                f"'{url}' does not exist", remedy=f"Correct it, or write ./{url} for a file that does not exist yet."
             )
         found.append(local_url(listed.parent / url, output.parent))
     return tuple(found)

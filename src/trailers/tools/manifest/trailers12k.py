@@ -60,7 +60,7 @@ def read_labels(table: Table) -> Iterator[Trailer]:
         name = found["mid"]
         if name in seen:
             raise ManifestError(
-                f"'{name}' stands already in row {seen[name]}",
+                f"'{name}' is already in row {seen[name]}",
                 where=table.where(number, "mid"),
                 remedy="Fetch the file again.",
             )
@@ -79,7 +79,9 @@ def imdb_id(text: str) -> str:
     """tt and at least seven digits, from an id with or without either."""
     match = IMDB_ID.fullmatch(text.strip())
     if match is None:
-        raise ManifestError(f"'{shorten(text)}' is not an IMDb id", remedy="Write tt and its digits, as in tt0133093.")
+        raise ManifestError(
+            f"'{shorten(text)}' is not an IMDb id", remedy="Write tt and its digits, for example tt0133093."
+        )
     return f"tt{match[1].zfill(7)}"
 
 
@@ -91,7 +93,7 @@ def links_of_table(path: Path, output: Path) -> dict[str, tuple[str, ...]]:
         raise ManifestError(
             f"needs a column of ids and one of links, found {shorten(', '.join(header.written))}",
             where=f"{path}: row {header.row}",
-            remedy="Call them trailer and url.",
+            remedy="Name them trailer and url.",
         )
     table = read_rows(path, text, header)
     parsers: Parsers = {"trailer": imdb_id, "url": partial(parse_urls, base=path.parent)}

@@ -45,7 +45,7 @@ def added(old: Sequence[Trailer], source: Source, base: Path) -> list[Trailer]:
 def tell_known(there: Trailer, trailer: Trailer, links: Sequence[str]) -> None:
     """Say what of ``trailer`` is not taken over, since the manifest has it as ``there``."""
     if trailer.trailer != there.trailer:
-        log.info("%s: skipped, its video is there as %s", trailer.trailer, there.trailer)
+        log.info("%s: skipped, its video is already in the manifest as %s", trailer.trailer, there.trailer)
     if links:
         log.warning("%s: keeps its links; not added: %s", there.trailer, " | ".join(links))
     for field, words in KEPT[1:3]:
@@ -56,9 +56,9 @@ def tell_known(there: Trailer, trailer: Trailer, links: Sequence[str]) -> None:
 
 def tell_rest(old: Sequence[Trailer], seen: set[str], new: Sequence[Trailer]) -> None:
     gone = [trailer.trailer for trailer in old if trailer.trailer not in seen]
-    log.info("%s trailers stay as they are, %s are added", f"{len(old):,}", f"{len(new):,}")
+    log.info("%s trailers are unchanged, %s are added", f"{len(old):,}", f"{len(new):,}")
     if gone:
-        log.info("%s of those that stay are not in the source: %s", f"{len(gone):,}", some(gone))
+        log.info("%s of the unchanged ones are not in the source: %s", f"{len(gone):,}", some(gone))
 
 
 def losses(path: Path, new: Sequence[Trailer]) -> list[str]:
@@ -66,7 +66,7 @@ def losses(path: Path, new: Sequence[Trailer]) -> list[str]:
     try:
         old = read_manifest(path)
     except ManifestError:
-        return ["what it holds, which is not a manifest"]
+        return ["its content, which is not a manifest"]
     return list(differences(old, {trailer.trailer: trailer for trailer in new}, path.parent))
 
 
@@ -81,7 +81,7 @@ def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> 
         if not {video_key(url, base) for url in before.urls} & {video_key(url, base) for url in after.urls}
     ]
     if moved:
-        yield f"what {len(moved):,} ids stand for, since they get other videos: {some(moved)}"
+        yield f"the meaning of {len(moved):,} ids, which get other videos: {some(moved)}"
     for field, words in KEPT:
         empty = getattr(Trailer("a", ()), field)
         lost = [

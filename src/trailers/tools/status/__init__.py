@@ -58,7 +58,7 @@ def metrics(layout: Layout) -> Iterator[str]:
     for folder in sorted((layout.root / "classify").glob("*/")):
         done = sorted(path.parent.name for path in folder.glob("split*/metrics.json"))
         begun = sorted(path.name for path in folder.glob("split*/"))
-        yield f"classify {folder.name}: {len(done)} of {len(begun)} splits done that have begun"
+        yield f"classify {folder.name}: {len(done)} of {len(begun)} started splits done"
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,13 @@ def shown(layout: Layout, seen: Seen, has_shard: Callable[[str], bool] | None = 
     yield f"left: {time_left(lines)}"
     used, expected = sum(line.size for line in lines), sum(line.expected_size for line in lines)
     free = shutil.disk_usage(layout.root).free
-    yield f"disk: {in_words(used)} used, about {in_words(expected)} in the end, {in_words(free)} free"
+    yield f"disk: {in_words(used)} used, about {in_words(expected)} at the end, {in_words(free)} free"
     if expected - used > free:
-        yield "disk: what is still to come does not fit. Make room, or move the results, before it is full."
+        yield "disk: the rest of the run does not fit. Free some space, or move the results, before the disk is full."
     for job, why in read_failures(layout.root, has_shard).items():
         yield f"a job failed: {job}: {why}"
     for alarm in alarms(seen.rows):
-        yield f"look at this first: {alarm}"
+        yield f"check this first: {alarm}"
     yield from reasons(seen.rows)
 
 
@@ -131,7 +131,7 @@ def has_shard(plan: Plan, shard: str) -> bool:
 
 
 def known_trailers(layout: Layout, manifest: Path) -> list[str]:
-    """The trailers of the manifest; without one, those of the ledgers of the stage download."""
+    """The trailers of the manifest; without one, those of the ledgers of the download stage."""
     if manifest.exists():
         return [trailer.trailer for trailer in read_manifest(manifest, links=False)]
     found: dict[str, None] = {}
@@ -162,9 +162,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     layout = Layout(arguments.results)
     if not layout.root.is_dir():
-        raise ConfigError("there is no such folder", where=layout.root, remedy="Name the results with --results.")
+        raise ConfigError("does not exist", where=layout.root, remedy="Give the results folder with --results.")
     if arguments.csv and not arguments.list:
-        raise ConfigError("needs --list and a status", where="--csv", remedy="Such as --list dead --csv.")
+        raise ConfigError("needs --list and a status", where="--csv", remedy="For example --list dead --csv.")
     plan = plan_here()
     asked = plan.users
     manifest = arguments.manifest or asked.manifest

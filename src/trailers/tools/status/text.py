@@ -37,7 +37,7 @@ def time_left(lines: Sequence[Line]) -> str:
     known = [line.left_s for line in moving if line.left_s is not None]
     still = [" ".join(line.key) for line in moving if line.left_s is None]
     if not known:
-        return f"not known: in the last ten minutes nothing was made by {', '.join(still)}"
+        return f"unknown: in the last ten minutes nothing was finished by {', '.join(still)}"
     if still:
-        return f"at least {duration(max(known))}, and the time of {', '.join(still)}, where nothing was made yet"
+        return f"at least {duration(max(known))}, plus the time for {', '.join(still)}, which has finished nothing yet"
     return f"about {duration(max(known))}"

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if row is None:
         raise ConfigError(
-            f"{vector.backbone} is a file of your own, which is not run for its name alone",
+            f"{vector.backbone} is a file of your own, which is not run unless you name it",
             remedy="Name it with --own-backbones.",
         )
     if arguments.show:

@@ -22,8 +22,8 @@ def need_frame(vector: Vector) -> None:
     """Raises StoreError where nothing says which frame stands for the clip."""
     if not vector.is_frame_known:
         raise StoreError(
-            "does not say which frame stands for the clip, and the list of clips is gone", where=vector.path,
-            remedy="Run the stages clips and embed again.",
+            "does not say which frame stands for the clip, and the list of clips is missing", where=vector.path,
+            remedy="Rerun the clips and embed stages.",
         )  # fmt: skip
 
 
@@ -72,8 +72,8 @@ def embed_again(vector: Vector) -> tuple[str, bool]:
         random_weights=vector.said("weights").startswith("random"),
     )  # fmt: skip
     if found.shape[1] != len(vector.values):
-        return f"{vector.backbone} gives vectors of {found.shape[1]} now, not of {len(vector.values)}", False
+        return f"{vector.backbone} now gives vectors of {found.shape[1]} values, not {len(vector.values)}", False
     cosine = float(cosines(found, vector.values[None])[0])
     difference = float(np.abs(found[0].astype(np.float64) - vector.values).max())
-    bits = ", the same to the last bit" if np.array_equal(found[0], vector.values) else ""
+    bits = ", bit for bit the same" if np.array_equal(found[0], vector.values) else ""
     return f"cosine {cosine:.6f}, largest difference {difference:.3g}{bits}", cosine >= TOLERANCE

@@ -80,7 +80,7 @@ def source_lines(vector: Vector) -> list[str]:
     receipt = read_receipt(path)
     video = source_of(path, receipt)
     found = sha256_of(video) if video.is_file() else ""
-    state = {"": "the file is not there", receipt.sha256: "the file has it"}.get(found, f"BUT the file has {found}")
+    state = {"": "the file does not exist", receipt.sha256: "the file has it"}.get(found, f"BUT the file has {found}")
     lines = [f"{video}", f"sha256 {receipt.sha256}: {state}"]
     if vector.said("source_sha256") not in ("", receipt.sha256):
         lines.append(f"BUT the vector was made from {vector.said('source_sha256')}")
@@ -154,4 +154,4 @@ def stage_lines(vector: Vector, name: str, row: Row | None) -> list[str]:
     wanted = stage.fingerprint(vector.trailer)
     if carried == wanted:
         return [f"{carried}: made with {json.dumps(asdict(settings))}"]
-    return [f"{carried}: NOT what config.yaml and the files on disk give now, {wanted}"]
+    return [f"{carried}: DIFFERS from that of the present config.yaml and files, {wanted}"]

@@ -36,7 +36,7 @@ def source_words(facts: Mapping[str, Any], start: int, end: int) -> str:
     """The frames and times in the video as published of the frames [start, end) at 24 fps.
 
     Args:
-        facts: what the stage normalise recorded.
+        facts: what the normalise stage recorded.
         start: the first frame.
         end: the frame after the last.
     """
@@ -50,4 +50,6 @@ def source_words(facts: Mapping[str, Any], start: int, end: int) -> str:
     exact = not facts.get("variable_rate") and not facts.get("warnings")
     about = "" if exact else "about "
     words = f"{about}frames {first_frame} to {last_frame} of {last + 1:,}, {first:.3f} s to {after:.3f} s"
-    return words if exact else f"{words} (its rate varies, or its clock was mended: see the ledger of normalise)"
+    return (
+        words if exact else f"{words} (its rate varies, or its time stamps were corrected: see the ledger of normalise)"
+    )

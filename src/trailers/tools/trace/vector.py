@@ -65,7 +65,7 @@ def read_vector(path: Path, layout: Layout, number: int) -> Vector:
     vectors, spans, attributes = read_embedding(path)
     for name in ("trailer", "backbone", "clip_strategy", "fingerprint"):
         if not isinstance(attributes.get(name), str):
-            raise StoreError(f"lacks the attribute '{name}'", where=path, remedy="The stage embed writes it.")
+            raise StoreError(f"lacks the attribute '{name}'", where=path, remedy="The embed stage writes it.")
     if not is_safe_id(attributes["trailer"]):
         raise StoreError(f"names the trailer {attributes['trailer']!r}, which is not an id", where=path)
     if not 0 <= number < len(vectors):

@@ -28,8 +28,8 @@ from trailers.tools.verify.products import examine, examine_study
 LEFTOVER_S = 600  # a temporary file that nobody wrote to for so long, by a process that is gone, is left over
 SHOWN = 5  # files that are left alone
 UNCHECKED = (
-    "whether products match the settings of config.yaml (`snakemake -n` tells)",
-    "reports, tables, figures and exports, which are made again from the rest",
+    "whether products match the settings of config.yaml (run `snakemake -n`)",
+    "reports, tables, figures and exports, which can be made again",
     "weights of backbones (`python -m trailers doctor`)",
 )
 
@@ -69,7 +69,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     layout = Layout(arguments.results)
     if not layout.root.is_dir():
-        raise ConfigError("is not a directory", where=layout.root, remedy="Name the results with --results.")
+        raise ConfigError("is not a directory", where=layout.root, remedy="Give the results folder with --results.")
     claims, damaged = read_claims(layout)
     found = [item for item in damaged if item.folder in arguments.stages]
     found += find_all(layout, claims, arguments.stages, deep=arguments.deep, older_s=arguments.older_s)
@@ -85,17 +85,17 @@ def run(arguments: argparse.Namespace) -> int:
 def conclude(found: Sequence[Found], layout: Layout, claims: Claims, *, is_repaired: bool) -> int:
     """Repair what is asked for, and say what was found; the exit status."""
     if not found:
-        print("Nothing is wrong.")
+        print("No problems found.")
         return 0
     problems = "1 problem" if len(found) == 1 else f"{len(found):,} problems"
     if not is_repaired:
-        print(f"{problems}. --repair removes what is damaged; run snakemake again after it.")
+        print(f"{problems}. --repair removes what is damaged; rerun snakemake afterwards.")
         return 1
     gone, refused = repair(found, layout, claims)
     for problem in refused:
         print(f"not removed: {problem}")
     files = "1 file is" if len(gone) == 1 else f"{len(gone):,} files are"
-    print(f"{problems}; {files} removed. Run snakemake again to make them anew.")
+    print(f"{problems}; {files} removed. Rerun snakemake to make them again.")
     return 1 if refused else 0
 
 
@@ -103,6 +103,6 @@ def not_checked(files: Sequence[Path], *, deep: bool) -> Iterator[str]:
     """What a user must not take for checked."""
     if files:
         shown = ", ".join(map(str, files[:SHOWN])) + (", ..." if len(files) > SHOWN else "")
-        yield f"Left alone, since no product is called so: {shown} ({len(files):,} in all)."
+        yield f"Left alone, because they are not products: {shown} ({len(files):,} in all)."
     digests = () if deep else ("the sha256 of videos (--deep)",)
     yield f"Not checked: {'; '.join((*digests, *UNCHECKED))}."

@@ -43,7 +43,7 @@ def from_the_future(layout: Layout) -> Iterator[Found]:
         for path in own_files(layout.root / folder, "**/*.*"):
             ahead_s = path.stat().st_mtime - now if path.is_file() and not path.is_symlink() else 0
             if ahead_s > AHEAD_S:
-                words = f"its time lies {ahead_s / 3600:.1f} h in the future; a clock was wrong"
+                words = f"its time is {ahead_s / 3600:.1f} h in the future; a clock was wrong"
                 yield Found(Problem(path, words, touch=(path,)), folder)
 
 
@@ -57,7 +57,7 @@ def leftovers(root: Path, *, older_s: float) -> Iterator[Found]:
         except FileNotFoundError:  # finished while we looked
             continue
         if match and age >= older_s and not is_running(int(match[1])):
-            words = f"was left by a process that is gone, {age / 60:.0f} min ago"
+            words = f"was left by a process that has ended, {age / 60:.0f} min ago"
             yield Found(Problem(path, words, (path,)), "leftover")
 
 

@@ -32,13 +32,13 @@ def look(stage: Stage, key: Key, claims: Claims, deep: bool, trailer: str) -> li
         return found
     last = stage.products(trailer)[-1]
     if not last.exists():
-        return [Problem(last, "is not there, but its ledger says it is")]
+        return [Problem(last, "does not exist, but its ledger says that it does")]
     carried = stage.carried(trailer)
     wrong = {path: row.fingerprint for path, row in claimed.items() if row.fingerprint not in ("", carried)}
     return [
         Problem(
             last,
-            f"its fingerprint is {carried}, its ledger says {said}: made by another run ({path.name})",
+            f"its fingerprint is {carried}, but its ledger says {said}: another run made it ({path.name})",
             # Where another ledger is right, this one is of a manifest or of settings that are no longer asked for.
             (path,) if len(wrong) < len(claimed) else (),
         )
