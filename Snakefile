@@ -1,4 +1,4 @@
-# Movie trailers -> shots -> clips -> embeddings -> genres, after Trailers12k / DIViTA. README.md says how to use it.
+# Movie trailers -> shots -> clips -> embeddings -> genres, after Trailers12k / DIViTA. See README.md.
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# The configuration is read there: the project's own config.yaml, over it the working folder's, over both --config.
+# Reads the configuration: the project's config.yaml, overridden by that of the working folder, then by --config.
 include: "workflow/rules/common.smk"
 
 
-# The default target has to stand here: one in an included file is not taken over.
+# The default target must be in this file: Snakemake ignores one in an included file.
 rule all:
     default_target: True
     input:

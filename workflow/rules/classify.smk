@@ -39,7 +39,7 @@ rule classify:
         "logs/classify/{experiment}/split{split}.log",
     conda:
         "../../envs/torch.yaml"
-    # Two trainings of one thread each do more than one of two: more threads only where cores would be idle.
+    # Two trainings of one thread each do more than one of two threads: use more only if cores would be idle.
     threads: training_threads
     resources:
         gpu=gpus(config, "classify"),

@@ -1,4 +1,4 @@
-# What all rules share: the plan, and its questions in the form in which Snakemake asks them.
+# What all rules share: the plan, and functions that answer Snakemake's questions about it.
 
 import functools
 import shlex
@@ -39,7 +39,8 @@ from trailers.yaml_file import is_template
 # PYTHONPATH set outside is dropped for conda environments, so it is set inside the command. An installed package has
 # no src beside its Snakefile, and its python finds it by itself.
 SOURCES = PROJECT / "src"
-# A job's own sentence goes past its log to the terminal, which stays open as number 3 (trailers.machine.terminal).
+# A job's error message bypasses its log and goes to the terminal, which stays open as descriptor 3
+# (trailers.machine.terminal).
 shell.prefix(
     "set -euo pipefail; exec 3>&2; export TRAILERS_TERMINAL=3; "
     + (f"export PYTHONPATH={shlex.quote(str(SOURCES))}; " if SOURCES.is_dir() else "")
@@ -47,7 +48,7 @@ shell.prefix(
 
 
 def plainly(function):
-    """``function``, which ends Snakemake with one sentence where the user has to do something."""
+    """``function``, but a TrailerError ends Snakemake with its sentence instead of a traceback."""
 
     @functools.wraps(function)
     def wrapped(*arguments, **named):
@@ -60,7 +61,7 @@ def plainly(function):
     return wrapped
 
 
-# Where neither --cores nor --jobs is given, a run takes this machine's cores: `snakemake weights` just works.
+# Without --cores and --jobs a run uses all cores of this machine, so `snakemake weights` just works.
 if workflow.resource_settings.cores is workflow.resource_settings.nodes is None:
     workflow.resource_settings.cores = available_cpu_count()
     workflow.register_resource("_cores", workflow.resource_settings.cores)
@@ -69,8 +70,8 @@ if workflow.resource_settings.cores is workflow.resource_settings.nodes is None:
 if workflow.is_main_process:
     plainly(check_working_folder)()
 
-# What --config and --configfile say goes before the files; all of it is checked. Not `configfile:`, which refuses a
-# file of comments and does not say in which line another is wrong. The files of --configfile are read again, since
+# --config and --configfile override the files; everything is checked. Not `configfile:`, which refuses a file that
+# contains only comments and does not name the line of an error. The files of --configfile are read again, since
 # Snakemake takes the last of two equal keys; what it makes of a template is taken as it is.
 GIVEN = workflow.config_settings
 config.update(
@@ -98,24 +99,24 @@ def check(study):
 
 @functools.cache
 def check_search():
-    """As ``check``, of what titles are searched for."""
+    """The same as ``check``, for the search of titles."""
     problems = check_titles(PLAN.titles, config)
     if problems:
         sys.exit("\n".join(f"error: {problem}" for problem in problems))
 
 
 def target(study, question):
-    """What a target of ``study`` needs, once the study is checked."""
+    """The inputs of a target of ``study``, after the study was checked."""
     return lambda wildcards: (check(study), plainly(question)())[1]
 
 
 def later(question, *known):
-    """An input or parameter that is asked for when a job needs it: it may need the manifest."""
+    """An input or parameter that is computed only when a job needs it, because it may need the manifest."""
     return lambda wildcards: plainly(question)(*known)
 
 
 def for_shard(question, *known):
-    """As ``later``, of the plan and the job's shard."""
+    """The same as ``later``, for a question about the plan and the job's shard."""
     return lambda wildcards: plainly(question)(PLAN, *known, wildcards.shard)
 
 
@@ -132,7 +133,7 @@ def for_experiment(question):
 
 
 def full_name(wildcards):
-    """The name of a backbone that its folder holds shortened."""
+    """The full name of a backbone, whose folder has a shortened name."""
     return PLAN.full_name(wildcards.backbone)
 
 
@@ -145,31 +146,31 @@ def links_with_trailer(wildcards):
 
 
 def attempts(stage, *variant):
-    """One attempt more than when the ledger was written asks for another run of the shard."""
+    """The number of attempts: if it has grown since the ledger was written, the shard is run again."""
     return lambda wildcards: reruns.attempts(
         PLAN, stage, wildcards.shard, *(wildcards[name] for name in variant)
     )
 
 
 def gpu_threads(wildcards):
-    """Threads of a GPU job: on one machine the run's cores shared out among its GPUs."""
+    """Threads of a GPU job: on one machine, the run's cores divided by its GPUs."""
     cores, gpus, nodes = (
         workflow.global_resources.get(name).value
         for name in ("_cores", "gpu", "_nodes")
     )
-    # With nodes to submit to, --cores counts the cores of all of them together.
+    # If jobs are submitted to nodes, --cores counts the cores of all nodes together.
     return threads_per_gpu(cores if nodes is None else None, gpus)
 
 
 def training_flags(wildcards):
-    """What shapes a training: its settings, and the list of trailers that flags leave out where there is one."""
+    """What shapes a training: its settings and, if flags exclude trailers, the list of these."""
     settings = flags(classify.Settings, PLAN.experiment(wildcards.experiment))
     excluded = [f"--excluded={path}" for path in PLAN.excluded_of(wildcards.experiment)]
     return " ".join([settings, *map(shlex.quote, excluded)])
 
 
 def training_threads(wildcards):
-    """Threads of a training: on one machine the run's cores shared out among the trainings it may have."""
+    """Threads of a training: on one machine, the run's cores divided by the number of trainings."""
     cores, nodes = (
         workflow.global_resources.get(name).value for name in ("_cores", "_nodes")
     )
@@ -182,7 +183,7 @@ def training_threads(wildcards):
 
 
 def shard_threads(wildcards):
-    """Threads of a job that works on several trailers at once: with few shards, many."""
+    """Threads of a job that processes several trailers at once: more if there are few shards."""
     cores, nodes = (
         workflow.global_resources.get(name).value for name in ("_cores", "_nodes")
     )
@@ -193,7 +194,7 @@ def shard_threads(wildcards):
 
 
 def grown(amount):
-    """A resource that doubles when a job is tried again."""
+    """A resource that doubles with every retry of a job."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
@@ -209,13 +210,13 @@ def extra_pairs(wildcards):
 
 
 def page_clips(plan, shard):
-    """The ledgers of every clip strategy that a page of this shard shows."""
+    """The ledgers of all clip strategies that the pages of this shard show."""
     strategies = plan.of_shard(shard).all_strategies
     return [LAYOUT.ledger("clips", shard, clips) for clips in strategies]
 
 
 def there(*questions):
-    """Those files that exist: the report shows what they say, does without them, and is made anew when they come."""
+    """Those of the files that exist: the report uses them, works without them, and is made again once they exist."""
 
     def existing(wildcards):
         asked = [plainly(question)() for question in questions]
@@ -233,7 +234,7 @@ METADATA = config["metadata"] or []
 
 
 def metadata_flags():
-    """Of what config.yaml knows of the titles beyond the manifest."""
+    """The flag for the file of metadata that config.yaml names, if it names one."""
     path = config["metadata"]
     return f"--metadata {shlex.quote(path)}" if path else ""
 
@@ -242,7 +243,7 @@ def settings_of(study):
     return later(lambda: settings_text(config, (stage for stage, *_ in study.stages)))
 
 
-# Wildcards match slashes. Without these, embed/{backbone} also matches what lies below it.
+# Wildcards match slashes. Without these constraints, embed/{backbone} also matches the files below it.
 wildcard_constraints:
     trailer=r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}",
     shard=r"[sdt]\d{4,6}-[0-9a-f]{8}",
@@ -253,6 +254,6 @@ wildcard_constraints:
     split=r"[012]",
 
 
-# The line of each running stage, and what a failed job said.
+# Shows a line per running stage, and the error message of a failed job.
 onstart:
     terminal.begin(workflow, PLAN)

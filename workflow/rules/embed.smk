@@ -3,8 +3,8 @@
 # in   results/normalise/{trailer}.mp4, results/clips/{clips}/{trailer}.csv
 # out  results/embed/{clips}/{backbone}/{trailer}.h5
 #
-# A job owns one pair of clip strategy and backbone on one shard. Besides, it makes what the shard's
-# other pairs lack, since all share one decoding of each trailer; their own jobs then find it made.
+# A job owns one pair of clip strategy and backbone on one shard. It also makes what the shard's other pairs
+# lack, because all share one decoding of each trailer; the other pairs' jobs then find it finished.
 
 
 rule embed:
@@ -56,7 +56,7 @@ rule embed_one:
         " --backbones {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
-# Where there is a network: fetch all weights asked for. Compute nodes need none then.
+# Fetch all weights that the configuration needs; run it with network access, so that compute nodes need none.
 rule weights:
     log:
         "logs/weights.log",

@@ -17,7 +17,7 @@ rule normalise:
     threads: shard_threads
     resources:
         how=effort("normalise"),
-        # What two threads take; on one machine a job may have more of them.
+        # Enough for two threads; on one machine a job may have more threads.
         mem_mb=lambda wildcards, attempt, threads: 1000
         * max(2, threads)
         * 2 ** (attempt - 1),

@@ -1,8 +1,8 @@
-# Show what became of each trailer: a page with its shots, cuts and clips, and pictures (Sec. 5, 7.1); and all in a list.
+# Make a page per trailer with its shots, cuts, clips and pictures (Sec. 5, 7.1), and a list of all trailers.
 #
 # in   results/normalise/{trailer}.mp4, .frames.h5, results/shots/{trailer}.csv, .scores.h5
 #      results/clips/{clips}/{trailer}.csv of every clip strategy of the study
-#      for the list all ledgers, embeddings and experiments; without them where pages.with_experiments is false
+#      for the list all ledgers, embeddings and experiments (not if pages.with_experiments is false)
 # out  results/pages/{trailer}.html, .jpg, .clips.jpg, .thumb.jpg
 #      results/pages/index.html, index.js, data/{trailer}.js; the demo's list is results/pages/demo/index.html
 

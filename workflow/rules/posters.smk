@@ -1,4 +1,4 @@
-# Get the posters that the manifest names and turn them into vectors with the 2D backbones (Sec. 3).
+# Download the posters of the manifest and turn them into vectors with the 2D backbones (Sec. 3).
 #
 # in   the manifest's column poster
 # out  results/posters/{trailer}.json: the receipt, beside the image it names

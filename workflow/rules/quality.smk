@@ -1,9 +1,9 @@
-# Flag bars, black and still parts, cards and copies, before anything is trained on them (Sec. 3).
+# Flag black bars, black and still parts, cards and copies before a classifier is trained on them (Sec. 3).
 #
 # in   results/normalise/{trailer}.frames.h5 and .mp4, results/shots/{trailer}.csv
-# out  results/quality/{trailer}.json: flags with reasons and times, the active picture, fingerprints of pictures
+# out  results/quality/{trailer}.json: flags with reasons and times, the area inside the bars, fingerprints of pictures
 #      results/quality/duplicates.csv: trailers that are copies of each other
-#      results/quality/excluded.csv: trailers that the flags of quality.exclude leave out of training and tests
+#      results/quality/excluded.csv: trailers that the flags of quality.exclude exclude from training and tests
 
 from trailers.stages import duplicates
 

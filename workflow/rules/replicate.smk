@@ -1,11 +1,11 @@
-# The paper's tables from what its authors publish: labels, splits and embeddings (Zenodo record 5716410).
+# Make the paper's tables from what its authors publish: labels, splits and embeddings (Zenodo record 5716410).
 #
-# in   {folder}/mtgc.csv, {folder}/*.zarr.tar.gz: fetched, or brought by hand (config.yaml, replicate)
+# in   {folder}/mtgc.csv, {folder}/*.zarr.tar.gz: fetched, or put there by hand (config.yaml, replicate)
 # out  results/replicate/manifest.csv, results/replicate/packs/{clips}/{backbone}.h5,
 #      results/replicate/tables/, results/report/replicate/index.html
 
 REPLICATION = PLAN.replication
-# With {name} in it: a parameter that is a function, since Snakemake takes braces in text for wildcards.
+# The text contains {name}. It is passed by a function, because Snakemake reads braces in text as wildcards.
 ARCHIVES = shlex.join(
     [
         "--folder",
@@ -35,7 +35,7 @@ rule replicate_manifest:
         " python -m trailers manifest --trailers12k {params.labels:q} --without-links --output {output:q}) >{log:q} 2>&1"
 
 
-# The archive is a side file: Snakemake would remove a declared one, of gigabytes, before it runs the job again.
+# The archive is not a declared output: Snakemake would remove such gigabytes before it runs the job again.
 rule replicate_pack:
     input:
         manifest=str(REPLICATION.manifest),

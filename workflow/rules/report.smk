@@ -1,6 +1,6 @@
-# What came of a study: counts, failures, shots and clips, metrics (Sec. 3, 7).
+# Report the results of a study: counts, failures, shots and clips, metrics (Sec. 3, 7).
 #
-# in   all ledgers and metrics of the study; its pages and what the stage quality found, as far as they are there
+# in   all ledgers and metrics of the study; its pages and the files of the quality stage, if they exist
 # out  results/report/index.html; the demo's is results/report/demo/index.html
 
 

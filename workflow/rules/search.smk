@@ -1,4 +1,4 @@
-# Search a video site for the trailers of titles (Sec. 3, step 2). Needs titles.csv and no manifest.
+# Search a video site for the trailers of titles (Sec. 3, step 2). Needs titles.csv but not a manifest.
 #
 # in   rows of titles.csv
 # out  results/search/{trailer}.json: every candidate with its score; results/candidates.csv: all of them
@@ -20,7 +20,7 @@ rule search_shard:
         mem_mb=grown(1000),
         runtime=grown(720),
     params:
-        # A function, since the template has braces, which Snakemake takes for wildcards in text.
+        # A function, because Snakemake reads the braces of the template as wildcards.
         flags=lambda wildcards: shaping_flags(config, "search"),
         titles=config["search"]["titles"],
         rows=for_shard(reruns.titles),

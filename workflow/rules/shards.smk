@@ -1,10 +1,10 @@
-# Consecutive rows of the manifest, many a job.
+# Split the manifest into shards of consecutive rows, one job each.
 #
 # in   the manifest
-# out  results/shards/{shard}.txt: one trailer id a line
+# out  results/shards/{shard}.txt: one trailer id per line
 
 
-# The members of one shard. Its name changes with its members, so a list never changes.
+# The members of one shard. Its name depends on its members, so a list never changes.
 rule shard_list:
     output:
         LAYOUT.shard("{shard}"),

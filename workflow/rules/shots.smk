@@ -22,7 +22,7 @@ rule shots:
         runtime=grown(240),
     params:
         flags=shaping_flags(config, "shots"),
-        detector=later(reruns.detector, PLAN),  # a function of the user's: an edit makes the shots anew
+        detector=later(reruns.detector, PLAN),  # a function of the user: an edit makes the shots again
         attempts=attempts("shots"),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
@@ -45,6 +45,6 @@ rule shots_one:
         how=effort("shots"),
     params:
         flags=shaping_flags(config, "shots"),
-        detector=later(reruns.detector, PLAN),  # a function of the user's: an edit makes the shots anew
+        detector=later(reruns.detector, PLAN),  # a function of the user: an edit makes the shots again
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"

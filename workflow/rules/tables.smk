@@ -1,4 +1,4 @@
-# The paper's study: Tables 2 to 6 with our numbers beside the printed ones, Figures 2, 3, 4, 8, 9 and 10.
+# The paper's study: Tables 2 to 6 with our numbers beside the printed ones, and Figures 2, 3, 4, 8, 9 and 10.
 #
 # in   workflow/study.yaml, metrics.json of its experiments
 # out  results/tables/, results/figures/, results/report/tables/index.html
