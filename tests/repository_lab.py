@@ -20,7 +20,14 @@ JEPA = {
     **SIZE, "patch_size": 8, "crop_size": 32, "frames_per_clip": 6, "mlp_ratio": 2, "pred_hidden_size": 16,
     "pred_num_attention_heads": 2, "pred_num_hidden_layers": 1, "pred_num_mask_tokens": 1,
 }  # fmt: skip
-TEXT = {**SIZE, "intermediate_size": 64, "vocab_size": 90, "max_position_embeddings": 20}
+TEXT = {
+    **SIZE, "intermediate_size": 64, "vocab_size": 90, "max_position_embeddings": 20, "bos_token_id": 1,
+    "eos_token_id": 3,
+}  # fmt: skip
+WORDS = (
+    *("[pad]", "[start]", "[unknown]", "[end]"),
+    *("a", "car", "chase", "at", "night", "of", "the", "man", "in", "dark", "kiss", "two", "people"),
+)
 TOWERS = {"text_config": TEXT, "vision_config": VIT}
 DECODER = {
     "decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
@@ -84,6 +91,22 @@ def make_repository(recipe: str, folder: Path) -> Path:
             torch.nn.init.normal_(parameter, std=0.3)
     made.save_pretrained(folder)
     getattr(transformers, processor)(**fields).save_pretrained(folder)
+    return folder
+
+
+def make_tokenizer(folder: Path) -> Path:
+    """Write a tokenizer of a few words into ``folder``; other words are all one token."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    numbers = {word: number for number, word in enumerate(WORDS)}
+    made = Tokenizer(models.WordLevel(numbers, unk_token="[unknown]"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    ends = [("[start]", numbers["[start]"]), ("[end]", numbers["[end]"])]
+    made.post_processor = processors.TemplateProcessing(single="[start] $A [end]", special_tokens=ends)
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="[pad]", unk_token="[unknown]", bos_token="[start]", eos_token="[end]"
+    ).save_pretrained(folder)
     return folder
 
 

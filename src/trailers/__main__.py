@@ -34,6 +34,8 @@ TOOLS = {
     "synthetic": "make synthetic embeddings with a known signal",
     "exclude": "list the trailers that quality flags exclude from training",
     "predict": "predict the genres of new trailers with a trained experiment",
+    "find": "list the clips that are nearest to a text",
+    "zero-shot": "score genres of trailers by prompts, without training",
     "demo": "make the videos of the demo",
     "doctor": "check that this machine has everything a run needs",
     "lease": "run a command with a GPU of its own",
@@ -50,7 +52,7 @@ TOOLS = {
 }
 
 # Where the command's name cannot be a module's.
-MODULES = {"import": "importing"}
+MODULES = {"import": "importing", "zero-shot": "zero_shot"}
 
 
 def all_commands() -> dict[str, tuple[str, str]]:

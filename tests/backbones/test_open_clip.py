@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from open_clip_lab import PUBLISHED, make_open_clip
 from trailers.backbones.embedder import Embedder
 from trailers.backbones.network import make_network
 from trailers.backbones.precision import cosines, sample_clips
@@ -20,39 +20,11 @@ from trailers.errors import ConfigError, WeightsError
 pytest.importorskip("open_clip", reason="needs the extra open-clip")
 
 NOWHERE = Path("no-such-folder")
-TOWER = {"layers": 2, "width": 64, "head_width": 32}
-TINY = {
-    "embed_dim": 32, "vision_cfg": {**TOWER, "image_size": 32, "patch_size": 8},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
-}  # fmt: skip
-PUBLISHED = {
-    "url": "", "hf_hub": "lab/tiny/", "mean": (0.48, 0.46, 0.41), "std": (0.27, 0.26, 0.28), "interpolation": "bicubic",
-}  # fmt: skip
 
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Makes the architecture ``tiny`` with two tags known; a folder of weights with drawn ones of both."""
-    import open_clip
-    from open_clip import factory, pretrained
-
-    (tmp_path / "tiny.json").write_text(json.dumps(TINY))
-    monkeypatch.setattr(factory, "_MODEL_CONFIGS", dict(factory._MODEL_CONFIGS))
-    monkeypatch.setattr(factory, "_MODEL_CONFIG_PATHS", list(factory._MODEL_CONFIG_PATHS))
-    open_clip.add_model_config(tmp_path / "tiny.json")
-    tags = {"drawn": {**PUBLISHED, "resize_mode": "shortest"}, "squashed": {**PUBLISHED, "resize_mode": "squash"}}
-    monkeypatch.setitem(pretrained._PRETRAINED, "tiny", tags)
-    import torch
-    from safetensors.torch import save_file
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        state = open_clip.create_model("tiny").state_dict()
-    for tag in tags:
-        save_file(
-            {key: value.contiguous() for key, value in state.items()}, tmp_path / f"open_clip-tiny--{tag}.safetensors"
-        )
-    return tmp_path
+    return make_open_clip(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("tag", ["drawn", "squashed"])

@@ -116,6 +116,34 @@ def encoder_of(network: nn.Module, config: Mapping[str, Any], pool: str) -> nn.M
     return wrapped([inner], read, is_video=kind.dimensions == 3)
 
 
+def is_text_aligned(config: Mapping[str, Any], pool: str) -> bool:
+    """Whether vectors that are pooled so lie in the space that the network shares with text."""
+    kind = kind_of(config)
+    return kind is not None and kind.has_text and pool == kind.pools[0]
+
+
+def text_part_of(network: nn.Module) -> nn.Module:
+    """The part of ``network`` that reads text: token numbers and their mask, int64 (n, tokens), -> float (n, F)."""
+    from torch import nn
+
+    whole: Any = network
+    # SigLIP projects in its text model, and reads padding like other tokens, as it was trained.
+    has_projection = type(network).__name__ == "CLIPModel"
+
+    class TextTower(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.text_model, self.logit_scale = whole.text_model, whole.logit_scale
+            self.projection = whole.text_projection if has_projection else nn.Identity()
+
+        def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            more = {"attention_mask": mask} if has_projection else {}
+            found: torch.Tensor = self.projection(self.text_model(input_ids=tokens, **more).pooler_output)
+            return found
+
+    return TextTower()
+
+
 def first(output: Any) -> torch.Tensor:
     """The vector of the class token."""
     vector: torch.Tensor = output.last_hidden_state[:, 0]

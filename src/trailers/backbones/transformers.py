@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,22 +141,27 @@ def make(row: Row, weights: Path | None) -> nn.Module:
         ConfigError: the library is not installed.
         WeightsError: the weights lack something that the encoder needs.
     """
+    config, pool = json.loads(row.config), pool_of(row)
+    return make_part(row, weights, lambda network: encoder_of(network, config, pool))
+
+
+def make_part(row: Row, weights: Path | None, part: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """What ``part`` takes of the whole network; drawn weights are the same for every part. Raises as ``make`` does."""
     require(row.name)
     import transformers
 
     config = json.loads(row.config)
-    pool = pool_of(row)
-    kind = getattr(transformers, network_class(config, pool))
+    kind = getattr(transformers, network_class(config, pool_of(row)))
     if weights is None:
         made = made_config(config)
         made.dtype = "float32"
         with quiet():
-            return encoder_of(kind(made), config, pool)
-    return loaded(kind, row, config, weights)
+            return part(kind(made))
+    return loaded(kind, row, weights, part)
 
 
-def loaded(kind: Any, row: Row, config: Mapping[str, Any], folder: Path) -> nn.Module:
-    """The encoder with the weights of ``folder``; what the library would draw for it is missing."""
+def loaded(kind: Any, row: Row, folder: Path, part: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """A part of the network with the weights of ``folder``; what the library would draw for it is missing."""
     import torch
 
     with quiet():
@@ -165,8 +170,8 @@ def loaded(kind: Any, row: Row, config: Mapping[str, Any], folder: Path) -> nn.M
             output_loading_info=True,
         )  # fmt: skip
     names = {id(value): key for key, value in network.named_parameters()}
-    encoder = encoder_of(network, config, pool_of(row))
-    used = {names[id(value)] for value in encoder.parameters() if id(value) in names}
+    taken = part(network)
+    used = {names[id(value)] for value in taken.parameters() if id(value) in names}
     wrong = sorted(used & {str(key).split(" ")[0] for key in (*notes["missing_keys"], *notes["mismatched_keys"])})
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
@@ -174,7 +179,7 @@ def loaded(kind: Any, row: Row, config: Mapping[str, Any], folder: Path) -> nn.M
             f"lacks {wrong[0]}{more}, which {row.name} needs", where=folder,
             remedy="Choose another repository; these weights belong to another network.",
         )  # fmt: skip
-    return encoder
+    return taken
 
 
 def pool_of(row: Row) -> str:

@@ -88,6 +88,10 @@ class Layout:
     def report(self, study: str = "") -> Path:
         return self.root / "report" / study / "index.html"
 
+    def zero_shot(self, strategy: str, backbone: str) -> Path:
+        """Genre scores of trailers by a backbone that shares its space with text."""
+        return self.root / "zero-shot" / strategy / f"{folder(backbone)}.csv"
+
     def pages_folder(self) -> Path:
         return self.root / "pages"
 

@@ -1,0 +1,81 @@
+"""The text side of OpenCLIP's models: the text tower beside the image tower, and the tokenizer of its architecture.
+
+Most architectures take the tokenizer of CLIP, which the package brings. The others name one on Hugging Face, which
+`snakemake weights` puts into ``{weights}.tokenizer`` beside the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trailers.backbones.open_clip import configuration, require, whole_model
+from trailers.backbones.row import Row
+from trailers.backbones.tokenizers import REMEDY, check_tokenizer
+from trailers.backbones.weights import read_lock
+from trailers.errors import WeightsError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+def make_text_tower(row: Row, weights: Path | None) -> nn.Module:
+    """The part that reads text, with the weights of the file ``weights`` or drawn ones. Raises ConfigError."""
+    from torch import nn
+
+    whole: Any = whole_model(row, weights)
+    whole.visual = None  # not read here, and most of the memory
+
+    class TextTower(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.whole, self.logit_scale = whole, whole.logit_scale
+
+        def forward(self, tokens: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.whole.encode_text(tokens)
+            return found
+
+    return TextTower().eval().requires_grad_(False)
+
+
+def tokenizer_repository(architecture: str) -> str:
+    """The repository of the tokenizer of an architecture; empty where the package brings it."""
+    return str(configuration(architecture).get("text_cfg", {}).get("hf_tokenizer_name") or "")
+
+
+def tokenizer_folder(row: Row, weights_dir: Path) -> Path:
+    return weights_dir / f"{Path(row.weights.file).stem}.tokenizer"
+
+
+class Tokenizer:
+    """Sentences -> numbers of tokens and which of them are text, each (n, most tokens), padded at the end."""
+
+    def __init__(self, row: Row, weights_dir: Path) -> None:
+        """Raises WeightsError where the architecture's own tokenizer is not there, or not the recorded one."""
+        require(row.name)
+        import open_clip
+        from open_clip.tokenizer import HFTokenizer
+
+        architecture = row.model.partition("/")[0]
+        if not tokenizer_repository(architecture):
+            self.tokenizer: Any = open_clip.get_tokenizer(architecture)
+            self.padding = 0
+            return
+        folder = tokenizer_folder(row, weights_dir)
+        check_tokenizer(folder, read_lock(row, weights_dir))
+        text = configuration(architecture)["text_cfg"]
+        try:
+            self.tokenizer = HFTokenizer(
+                str(folder), context_length=text.get("context_length", 77), tokenizer_mode=text.get("tokenizer_mode"),
+                local_files_only=True, trust_remote_code=False, **text.get("tokenizer_kwargs", {}),
+            )  # fmt: skip
+        except (OSError, ValueError, TypeError, KeyError, ImportError) as problem:
+            words = " ".join(str(problem).split())[:200]
+            raise WeightsError(f"its tokenizer cannot be made: {words}", where=folder, remedy=REMEDY) from None
+        self.padding = self.tokenizer.tokenizer.pad_token_id
+
+    def __call__(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        tokens = self.tokenizer(list(texts))
+        return tokens, tokens != self.padding

@@ -1,0 +1,120 @@
+"""Vectors of results beside vectors of text: which backbone of a results folder shares its space, and its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trailers.backbones.names import parse
+from trailers.backbones.row import RANDOM_SEED, Row
+from trailers.backbones.rows import ROWS, find_row, is_of_library
+from trailers.backbones.text import MODULES, REMEDY, shares_space, unit
+from trailers.backbones.weights import weights_sha256
+from trailers.domain import canonical_name, is_safe_id
+from trailers.errors import ConfigError, StoreError
+from trailers.store.embeddings import read_embedding, read_embedding_attributes
+from trailers.store.layout import Layout
+
+if TYPE_CHECKING:
+    from trailers.backbones.text import TextEncoder
+
+RANDOM = f"random-seed-{RANDOM_SEED}"  # in place of a digest, in files made with drawn weights
+AGAIN = "Run the stage embed again, or name the weights folder that it used."
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The embeddings of one clip strategy by one backbone that shares its space with text."""
+
+    layout: Layout
+    strategy: str
+    row: Row
+    weights_sha256: str
+    weights_dir: Path
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the vectors were made with drawn weights, so that comparing them with text means nothing."""
+        return self.weights_sha256 == RANDOM
+
+    def text_encoder(self) -> TextEncoder:
+        """The text tower with the weights that the vectors were made with. Raises ConfigError or WeightsError."""
+        from trailers.backbones.text import TextEncoder
+
+        return TextEncoder(self.row, self.weights_dir, random_weights=self.is_random)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.layout.embedding(self.strategy, self.row.name, "any").parent
+
+    @property
+    def trailers(self) -> list[str]:
+        """The trailers that have vectors, sorted."""
+        return sorted(path.stem for path in self.folder.glob("*.h5") if is_safe_id(path.stem))
+
+    def read(self, trailer: str) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors of length 1, float32 (clips, F), and clips int32 (clips, 4): shot, start, end, padding.
+
+        Raises:
+            StoreError: the file is missing or damaged, or was made with other weights.
+        """
+        path = self.layout.embedding(self.strategy, self.row.name, trailer)
+        vectors, clips, attributes = read_embedding(path)
+        found = str(attributes.get("weights_sha256"))
+        if found != self.weights_sha256 or vectors.shape[1] != self.row.features:
+            raise StoreError(
+                f"was made with weights {found[:16]}, not {self.weights_sha256[:16]} as the text tower",
+                where=path, remedy=AGAIN,
+            )  # fmt: skip
+        return unit(vectors), clips
+
+
+def find_aligned(layout: Layout, weights_dir: Path, *, clips: str | None, backbone: str | None) -> Aligned:
+    """The embeddings of ``layout`` that share their space with text, where there is one pair or it is named.
+
+    Raises:
+        ConfigError: there is none, or there are several; they are listed.
+        WeightsError: the backbone's weights are missing or damaged.
+        StoreError: a file is damaged.
+    """
+    wanted = None if backbone is None else canonical_name(backbone)
+    there = embedded(layout)
+    asked = [pair for pair in there if clips in (None, pair[0]) and wanted in (None, pair[1])]
+    found = [pair for pair in asked if is_shared(pair[1], weights_dir)]
+    if len(found) != 1:
+        listed = ", ".join(f"{strategy}/{name}" for strategy, name in found or there) or "no embedding"
+        what = "more than one backbone shares" if found else "no backbone that is asked for shares"
+        remedy = "Name one with --clips and --backbone." if found else f"Embed with one. {REMEDY}"
+        raise ConfigError(f"{what} its space with text; there is {listed}", where=layout.root, remedy=remedy)
+    strategy, name = found[0]
+    row = find_row(name, weights_dir)
+    is_random = weights_in(layout, strategy, name) == RANDOM
+    return Aligned(layout, strategy, row, RANDOM if is_random else weights_sha256(row, weights_dir), weights_dir)
+
+
+def embedded(layout: Layout) -> list[tuple[str, str]]:
+    """Clip strategy and backbone of every folder of embeddings, by the attributes of its first file; sorted."""
+    folders = sorted(path for path in layout.root.glob("embed/*/*") if path.is_dir())
+    firsts = [(path, next(iter(sorted(path.glob("*.h5"))), None)) for path in folders]
+    return [(path.parent.name, str(read_embedding_attributes(file).get("backbone"))) for path, file in firsts if file]
+
+
+def weights_in(layout: Layout, strategy: str, backbone: str) -> str:
+    """The weights of the first file of a pair."""
+    folder = layout.embedding(strategy, backbone, "any").parent
+    return str(read_embedding_attributes(min(folder.glob("*.h5"))).get("weights_sha256"))
+
+
+def is_shared(name: str, weights_dir: Path) -> bool:
+    """Whether a backbone of this name shares its space with text. A file of somebody's own is not run for it.
+
+    Raises:
+        ConfigError: the model does not exist, or its library is not installed.
+        WeightsError: its repository is not there.
+    """
+    parsed = None if name in ROWS or not is_of_library(name) else parse(name)
+    return parsed is not None and parsed.library in MODULES and shares_space(find_row(name, weights_dir))

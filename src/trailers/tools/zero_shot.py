@@ -1,0 +1,133 @@
+"""Score the genres of trailers by prompts, without training, with a backbone that shares its space with text.
+
+in   a manifest
+     prompts: a YAML file of templates and phrases for each genre; workflow/prompts.yaml shows the form
+     results/embed/{clips}/{backbone}/*.h5   by open_clip:ARCHITECTURE/TAG, or CLIP or SigLIP of transformers:
+     the backbone's weights and tokenizer, as `snakemake weights` put them; no network is needed
+out  results/zero-shot/{clips}/{backbone}.csv: one row per trailer: the score of each genre, then the manifest's labels
+     to the screen: how well the scores rank the trailers that have genres
+
+A genre's vector is the mean of the unit vectors of its phrases in all templates. --score cosine gives the mean, over a
+trailer's clips, of the cosine of clip and genre; softmax gives the mean of each clip's softmax over the genres, with
+the temperature that the network learned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trailers.classifier.metrics import CONVENTIONS, scores_of
+from trailers.config import defaults, read_config
+from trailers.domain import GENRES, ClipStrategy, Trailer
+from trailers.embedding.aligned import Aligned, find_aligned
+from trailers.errors import StoreError
+from trailers.project import project_file
+from trailers.store.atomic import write_text
+from trailers.store.layout import Layout
+from trailers.store.manifest import read_manifest
+from trailers.store.prompts import Prompts, read_prompts
+
+log = logging.getLogger(__name__)
+
+COSINE, SOFTMAX = SCORES = ("cosine", "softmax")
+RANDOM = "its weights are random, for trials: the scores mean nothing"
+PROMPTS = project_file("workflow", "prompts.yaml")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--manifest", type=Path, help="trailers to score (config.yaml: manifest)")
+    parser.add_argument("--prompts", type=Path, default=PROMPTS, metavar="FILE", help="(workflow/prompts.yaml)")
+    parser.add_argument("--score", choices=SCORES, default=COSINE, help="(cosine)")
+    parser.add_argument("--clips", type=ClipStrategy.parse, help="clip strategy (the only one)")
+    parser.add_argument("--backbone", help="name of the backbone (the only one that shares its space with text)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="(results/zero-shot/{clips}/{backbone}.csv)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (results)")
+    folder = defaults("embed").get("weights_dir", "weights")
+    parser.add_argument("--weights-dir", type=Path, default=Path(folder), help=f"folder of the weights ({folder})")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    prompts = read_prompts(arguments.prompts)
+    trailers = read_manifest(arguments.manifest or Path(read_config()["manifest"]), links=False)
+    clips = str(arguments.clips) if arguments.clips else None
+    aligned = find_aligned(Layout(arguments.results), arguments.weights_dir, clips=clips, backbone=arguments.backbone)
+    if aligned.is_random:
+        log.warning("zero-shot: %s: %s", aligned.row.name, RANDOM)
+    scores = scores_by_trailer(aligned, trailers, prompts, arguments.score)
+    output = arguments.output or aligned.layout.zero_shot(aligned.strategy, aligned.row.name)
+    write_text(output, as_csv(trailers, list(prompts.genres), scores))
+    print(f"{output}: {len(scores)} of {len(trailers)} trailers, {len(prompts.genres)} genres")
+    for line in tell_metrics(trailers, list(prompts.genres), scores):
+        print(line)
+
+
+def scores_by_trailer(
+    aligned: Aligned, trailers: Sequence[Trailer], prompts: Prompts, score: str
+) -> dict[str, np.ndarray]:
+    """float64 (genres,) of every trailer of the manifest that has vectors.
+
+    Raises:
+        StoreError: none has, or a file is damaged or was made with other weights.
+    """
+    there = set(aligned.trailers)
+    known = [trailer.trailer for trailer in trailers if trailer.trailer in there]
+    if not known:
+        remedy = "Run snakemake with this manifest first."
+        raise StoreError("no trailer of the manifest has vectors", where=aligned.folder, remedy=remedy)
+    encoder = aligned.text_encoder()
+    genres = np.stack([genre_vector(encoder(prompts.sentences(genre))) for genre in prompts.genres])
+    scale = encoder.scale if score == SOFTMAX else None
+    return {trailer: trailer_scores(aligned.read(trailer)[0], genres, scale) for trailer in known}
+
+
+def genre_vector(vectors: np.ndarray) -> np.ndarray:
+    """float64 (F,) of length 1: the mean of ``vectors`` (sentences, F)."""
+    mean: np.ndarray = vectors.astype(np.float64).mean(axis=0)
+    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def trailer_scores(clips: np.ndarray, genres: np.ndarray, scale: float | None) -> np.ndarray:
+    """float64 (genres,): the mean over ``clips`` (clips, F) of the cosines, or of their softmax with ``scale``."""
+    found: np.ndarray = clips.astype(np.float64) @ genres.T
+    if scale is not None:
+        raised = np.exp(scale * (found - found.max(axis=1, keepdims=True)))
+        found = raised / raised.sum(axis=1, keepdims=True)
+    mean: np.ndarray = found.mean(axis=0)
+    return mean
+
+
+def as_csv(trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[str, np.ndarray]) -> str:
+    """In the columns of an experiment's predictions.csv; a trailer without genres in the manifest has no labels."""
+    labelled = [genre for genre in genres if genre in GENRES]
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["trailer", "subset", *genres, *(f"is_{genre}" for genre in labelled)])
+    for trailer in trailers:
+        if trailer.trailer in scores:
+            labels = [int(genre in trailer.genres) if trailer.genres else "" for genre in labelled]
+            # Nothing was trained, so every trailer is one to test on.
+            table.writerow([trailer.trailer, "test", *(f"{score:.6f}" for score in scores[trailer.trailer]), *labels])
+    return text.getvalue()
+
+
+def tell_metrics(trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[str, np.ndarray]) -> list[str]:
+    """Areas under the precision-recall curves, in the words of the tables; nothing where no trailer has genres."""
+    places = [number for number, genre in enumerate(genres) if genre in GENRES]
+    judged = [trailer for trailer in trailers if trailer.genres and trailer.trailer in scores]
+    if not judged or not places:
+        return []
+    names = [genres[number] for number in places]
+    labels = np.array([[int(genre in trailer.genres) for genre in names] for trailer in judged])
+    found = scores_of(labels, np.stack([scores[trailer.trailer][places] for trailer in judged]), names)["metrics"]
+    told = [f"{len(judged)} trailers with genres; areas under precision-recall curves, in percent:"]
+    for convention in CONVENTIONS:
+        values = [f"{name} {value:.2f}" for name, value in found[convention].items() if value is not None]
+        told.append(f"  {convention}: {', '.join(values)}")
+    return told
