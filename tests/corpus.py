@@ -339,8 +339,8 @@ CASES = [
     Case("two videos", two_videos, {**ALL_48, "video_streams": 2, "width_px": 64}),
     Case("a cover beside", with_cover, {**ALL_48, "video_streams": 1, "width_px": 64}),
     Case("a cover alone", cover_alone, refused="a cover picture but no video"),
-    Case("three hours", Video("odd.mkv", f"{P420} -g 600", frames=10800, fps="1", width=16, height=16),
-         {"frames": 259200, "source_frames": 10800}, colours=(), slow=True),
+    Case("an hour", Video("odd.mkv", f"{P420} -g 600", frames=3600, fps="1", width=16, height=16),
+         {"frames": 86400, "source_frames": 3600}, colours=(), slow=True),
     # Damage.
     *(
         Case(f"{share:.0%} of {name}", then(Video(name, f"{options} -g 6", frames=240), cut_off(share)), facts, refused)

@@ -64,7 +64,7 @@ def test_every_model_is_described(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in SAMPLE else pytest.mark.slow) for name in FEATURES]
+    "name", [pytest.param(name, marks=() if name in SAMPLE else pytest.mark.sweep) for name in FEATURES]
 )
 def test_every_model_gives_the_vectors_that_its_row_says(name: str) -> None:
     row = torchvision.describe(name)
