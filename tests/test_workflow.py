@@ -66,6 +66,14 @@ def test_the_demo_runs_to_its_report_and_meets_a_dead_link(finished_demo):
     assert len(list(finished_demo.glob("results/classify/demo/split?/metrics.json"))) == 3
 
 
+def test_a_second_demo_has_nothing_to_do_and_its_report_and_pages_lead_to_each_other(finished_demo):
+    assert lab.planned(finished_demo, "demo") == {}
+    report, pages = (finished_demo / "results" / folder / "demo" / "index.html" for folder in ("report", "pages"))
+    assert 'href="../../pages/demo/index.html"' in report.read_text()
+    assert 'href="../../report/demo/index.html"' in pages.read_text()
+    assert "few_shots" in report.read_text()  # what the stage quality flags, already after the first run
+
+
 def test_frame_counts_agree_and_every_clip_lies_in_its_shot(finished_study):
     for n in range(3):
         results = finished_study / "results"

@@ -99,6 +99,22 @@ def test_a_list_outside_the_pages_is_refused(finished, tmp_path):
         lab.run_browse(finished, "--output", str(tmp_path / "index.html"))
 
 
+def test_the_list_leads_to_the_run_report_where_there_is_one_or_the_run_will_make_it(tmp_path):
+    layout = lab.make_results(tmp_path, TITLES, dead=["gone"])
+    words = ["--report", str(layout.report())]
+    for follows, is_there, link in (
+        ([], False, ""),
+        (["--report-follows"], False, 'href="../report/index.html"'),
+        ([], True, 'href="../report/index.html"'),
+    ):
+        if is_there:
+            layout.report().parent.mkdir()
+            layout.report().write_text("<html>")
+        lab.run_browse(tmp_path, *words, *follows)
+        html = layout.page_index().read_text()
+        assert ("Run report" in html, link in html) == (bool(link), True)
+
+
 def test_the_nearest_have_the_largest_cosine_and_of_equal_ones_the_earlier_goes_first():
     means = np.array([[1, 0], [0, 2], [3, 0.3], [5, 0], [0, 0]], np.float32)
     found = nearest(["a", "b", "c", "d", "e"], means, shown=3)

@@ -160,6 +160,16 @@ def test_names_of_points_cover_neither_each_other_nor_a_point():
             assert not [point for point in points if box.contains(*point)]
 
 
+def test_no_name_covers_the_line_between_the_points_of_a_network_far_from_its_printed_number():
+    figure = draw_costs([cost(f"Network-{n}", 90 + 4 * n, 20 + 3 * n, 40 + n, 70 + n) for n in range(4)])
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        lines = [axes.transData.transform_path(line.get_path()) for line in axes.lines]
+        assert len(lines) == 4
+        boxes = [Text.get_window_extent(text) for text in axes.texts]
+        assert not [box for box in boxes for line in lines if line.intersects_bbox(box, filled=False)]
+
+
 def test_the_share_of_the_whole_set_stands_over_its_own_bar():
     counts = genre_counts(
         [Trailer(f"t{n}", ("x.mp4",), genres=(GENRES[n % 2],), splits=(n % 3, 0, 0)) for n in range(9)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -207,11 +208,24 @@ def test_predictions_that_were_kept_are_drawn_and_shown_with_pictures(study):  #
     html = made(study)
     words = plain(html)
     assert "Examples from the test sets of main" in words
-    assert "Have it, most probable first: The Good 0.900" in words
-    assert "Do not have it, most probable first: &lt;script&gt;alert(&#39;title&#39;)&lt;/script&gt; 0.800" in words
+    assert "Trailers of the genre, most probable first: The Good 0.900" in words
+    assert "Other trailers, most probable first: &lt;script&gt;alert(&#39;title&#39;)&lt;/script&gt; 0.800" in words
     picture = base64.b64encode(b"picture of good").decode()
     assert f'<a href="../pages/good.html"><img alt="" src="data:image/jpeg;base64,{picture}">The Good</a>' in html
     assert "AP, trapezoid (%)" in html
+
+
+def test_what_macro_ap_counts_for_genres_without_test_trailers_is_said(study):  # noqa: F811
+    add_metrics(study)
+    assert "As scikit-learn does" not in made(study)
+    for path in study.metrics:
+        metrics = json.loads(path.read_text())
+        metrics["settings"]["no_positives"] = "sklearn"
+        metrics["positives"]["test"]["horror"] = 0
+        path.write_text(json.dumps(metrics))
+    words = plain(made(study))
+    assert "main: some test set has no trailer of horror. As scikit-learn does, macro AP counts" in words
+    assert "50 under trapezoid and as 0 under step" in words
 
 
 def test_without_kept_predictions_the_report_is_made_without_them(study):  # noqa: F811

@@ -73,6 +73,12 @@ def test_a_backbone_for_which_frames_are_enlarged_is_to_note(place):
     )
 
 
+def test_the_estimate_counts_a_page_per_trailer(place, monkeypatch):
+    assert disk.bytes_a_trailer(place)["pages"] == 350_000
+    (found,) = doctor.check_disk(replace(place, pairs=[]))
+    assert "pages 0.35" in found.words
+
+
 def test_an_unknown_backbone_is_bad(place):
     found = list(doctor.check_weights(replace(place, pairs=[("shot24", "swin4d")])))[-1]
     assert found.level == BAD

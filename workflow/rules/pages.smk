@@ -77,9 +77,10 @@ rule browse:
         rows=later(reruns.manifest_rows, STUDY),
         besides=later(reruns.besides, STUDY),
         ledgers=later(STUDY.browse_flags, EXPERIMENTS_SHOWN),
+        report=f"--report {STUDY.report()}",
     shell:
         "python -m trailers browse --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics:q}"
-        " --output {output.html:q} >{log:q} 2>&1"
+        " {params.report} --output {output.html:q} >{log:q} 2>&1"
 
 
 use rule browse as browse_demo with:
@@ -96,6 +97,7 @@ use rule browse as browse_demo with:
         rows=later(reruns.manifest_rows, DEMO),
         besides=later(reruns.besides, DEMO),
         ledgers=later(DEMO.browse_flags, EXPERIMENTS_SHOWN),
+        report=f"--report {DEMO.report()} --report-follows",
 
 
 rule pages:

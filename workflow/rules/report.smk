@@ -35,7 +35,7 @@ use rule report as report_demo with:
         ledgers=later(DEMO.all_ledgers),
         metrics=later(DEMO.metrics),
         pages=later(DEMO.page_index),
-        quality=there(DEMO.quality_ledgers),
+        quality=later(DEMO.quality_ledgers),
     output:
         report(DEMO.report(), category="Reports", labels={"of": "The demo"}),
     log:

@@ -20,12 +20,16 @@ CLIPS_A_SECOND = 1.23
 # trailers and scenes of 272 to 720 lines. A site's 720p may be larger.
 VIDEO_BYTES = {"download": 145_000, "normalise": 156_000, "shots": 460, "clips": 30}
 VECTOR_BYTES = 4
+# A page with its pictures has 118 to 355 kB for trailers of 26 to 171 s; pages.largest_kb bounds it. They are counted
+# always: whether `snakemake pages` will be run is not known, and they are a hundredth of the whole.
+PAGE_BYTES = 350_000
 
 
 def bytes_per_trailer(pairs: Sequence[Pair], weights_dir: Path) -> dict[str, int]:
     """Stage -> bytes on disk for a trailer of the usual length; a backbone that is not known yet takes none."""
     needed = {stage: round(rate * MEAN_S) for stage, rate in VIDEO_BYTES.items()}
     needed["clips"] *= len({clips for clips, _ in pairs}) or 1
+    needed["pages"] = PAGE_BYTES
     needed["embed"] = 0
     for clips, backbone in pairs:
         with contextlib.suppress(TrailerError):  # told where backbones are checked

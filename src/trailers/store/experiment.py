@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from trailers.domain import GENRES, SPLITS, ClipStrategy
 from trailers.errors import ConfigError, StoreError
 from trailers.store.atomic import unfailing, write_text
-from trailers.store.json_file import read_json
+from trailers.store.json_file import read_product
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,13 +48,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
     """
-    try:
-        metrics = read_json(path, kind="metrics", remedy=REMEDY)
-    except FileNotFoundError:
-        raise StoreError("does not exist", where=path, remedy="Run the classify stage first.") from None
-    if metrics.get("schema") != SCHEMA:
-        raise StoreError(f"its schema is {metrics.get('schema')!r}, not '{SCHEMA}'", where=path, remedy=REMEDY)
-    return metrics
+    return read_product(path, kind="metrics", schema=SCHEMA, command="the classify stage", remedy=REMEDY)
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

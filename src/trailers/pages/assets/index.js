@@ -121,8 +121,9 @@
     const found = judged();
     if (!found || found.errors[i] < 0) return null;
     const genre = found.worst[i], isTrue = has(columns.genres[i], genre), error = found.errors[i] / 1000;
-    const probability = isTrue ? 1 - error : error;
-    return element("small", { className: error > 0.5 ? "wrong" : "quiet", textContent: `${error > 0.5 ? "" : "worst: "}${list.genres[genre]} ${Math.round(100 * probability)} %${error > 0.5 ? (isTrue ? ", missed" : ", not so") : ""}` });
+    const probability = Math.round(100 * (isTrue ? 1 - error : error));
+    const kind = error <= 0.5 ? "largest error" : isTrue ? "missed" : "wrong";
+    return element("small", { className: error > 0.5 ? "wrong" : "quiet", textContent: `${kind}: ${list.genres[genre]} at ${probability} %` });
   }
 
   // ---- what is chosen, in the address

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -38,6 +39,7 @@ from trailers.reporting.browse.outcomes import (
     told_stages,
 )
 from trailers.reporting.browse.predicted import Experiment, find_experiments, shown_experiment
+from trailers.reporting.inputs import add_study_flags
 from trailers.store.atomic import refuse_links, write_text
 from trailers.store.embeddings import read_embedding
 from trailers.store.layout import Layout
@@ -61,6 +63,7 @@ class Study:
     rows: Rows
     experiments: Sequence[Experiment]
     near: Near | None
+    report: Path | None  # the run report, if there is one to link
 
     def link(self, trailer: Trailer) -> dict[str, str]:
         """The page of another trailer, seen from a page."""
@@ -68,29 +71,19 @@ class Study:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the study's trailers")
-    parser.add_argument(
-        "--ledgers",
-        type=Path,
-        nargs="*",
-        default=[],
-        metavar="LEDGER",
-        help="ledgers of all stages: files, or folders of them",
-    )
-    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders to read, such as s100")
-    parser.add_argument(
-        "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="metrics.json of trained experiments"
-    )
+    add_study_flags(parser, output="the page of all trailers")
     parser.add_argument(
         "--near",
         nargs=2,
         metavar=("CLIPS", "BACKBONE"),
         help="clip strategy and backbone whose mean vectors give the nearest trailers",
     )
+    parser.add_argument("--report", type=Path, metavar="HTML", help="the run report, linked if it exists")
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+        "--report-follows",
+        action="store_true",
+        help="link the report although it does not exist yet, because the same run makes it",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="HTML", help="the page of all trailers")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -106,12 +99,18 @@ def run(arguments: argparse.Namespace) -> None:
     rows = read_rows([*ledgers, *besides(layout, sorted({path.stem for path in ledgers}))], layout)
     near = find_near(layout, rows, ids, *arguments.near) if arguments.near else None
     experiments = find_experiments(arguments.metrics)
-    study = Study(layout, arguments.output, trailers, rows, experiments, near)
+    study = Study(layout, arguments.output, trailers, rows, experiments, near, linked_report(arguments))
     written = write_data(study)
     write_assets(layout.page_assets(), below=layout.root)
     write_index(study)
     shown = sum(has_page(name, rows) for name in ids)
     log.info("browse: %s: %d trailers, %d with a page; %d data files written", study.index, len(ids), shown, written)
+
+
+def linked_report(arguments: argparse.Namespace) -> Path | None:
+    """The run report that the list links; None if it does not exist and this run does not make it."""
+    report: Path | None = arguments.report
+    return report if report is not None and (arguments.report_follows or report.is_file()) else None
 
 
 def find_near(layout: Layout, rows: Rows, trailers: Sequence[str], clips: str, backbone: str) -> Near | None:
@@ -207,7 +206,12 @@ def write_index(study: Study) -> None:
     script = study.index.with_suffix(".js")
     refuse_links(script.resolve(), below=study.layout.root.resolve())
     write_text(script, as_script(LIST, {**listing, "root": "" if root == "." else f"{root}/"}))
-    page = {"root": "" if root == "." else f"{root}/", "script": script.name, "trailers": len(study.trailers)}
+    page = {
+        "root": "" if root == "." else f"{root}/",
+        "script": script.name,
+        "trailers": len(study.trailers),
+        "report": quote(os.path.relpath(study.report, study.index.parent)) if study.report else "",
+    }
     write_text(study.index, render("index.html.j2", page))
 
 

@@ -152,7 +152,9 @@ def draw_row(
                 axes.add_patch(Rectangle((x, bottom), part, tall, fc="black", ec=PADDING, hatch="////", lw=0))
             else:
                 axes.imshow(excerpt.pictures[frame], extent=(x, x + part, bottom, bottom + tall), aspect="auto")
-        axes.add_patch(Rectangle((begin, bottom), wide, tall, fill=False, edgecolor=colour, linewidth=1.6))
+        axes.add_patch(
+            Rectangle((begin, bottom), wide, tall, fill=False, edgecolor=colour, linewidth=1.6, clip_on=False)
+        )
 
 
 def needed(clips: Sequence[Clip]) -> list[int]:

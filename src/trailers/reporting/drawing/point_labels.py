@@ -1,4 +1,4 @@
-"""Names beside the points of a scatter plot, so that none covers a point or another name."""
+"""Names beside the points of a scatter plot, so that none covers a point, a line between points or another name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.path import Path
     from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
@@ -33,21 +34,23 @@ def label_points(axes: Axes, named: Sequence[tuple[str, Sequence[Place]]]) -> No
 
     The limits and the size of ``axes`` must be final.
     """
+    from matplotlib.path import Path
     from matplotlib.transforms import Bbox
 
     pixels = axes.figure.dpi / 72
-    taken = []
+    taken: list[Bbox | Path] = []
     for _, places in named:
         for place in places:
             centre = axes.transData.transform(place)
             taken.append(Bbox([centre - DOT_PT * pixels, centre + DOT_PT * pixels]))
         if len(places) > 1:
             axes.plot(*zip(*places, strict=True), color=INK, linewidth=0.5, zorder=0)
+            taken.append(Path(axes.transData.transform(places)))
     for name, places in named:
         taken.append(text_box(place_label(axes, name, places, taken)))
 
 
-def place_label(axes: Axes, name: str, places: Sequence[Place], taken: Sequence[Bbox]) -> Annotation:
+def place_label(axes: Axes, name: str, places: Sequence[Place], taken: Sequence[Bbox | Path]) -> Annotation:
     """The first place where nothing is covered; where there is none, the last."""
     label = None
     for dx, dy, align in PLACES:
@@ -66,10 +69,16 @@ def place_label(axes: Axes, name: str, places: Sequence[Place], taken: Sequence[
     return label
 
 
-def is_free(box: Bbox, axes: Axes, taken: Sequence[Bbox]) -> bool:
+def is_free(box: Bbox, axes: Axes, taken: Sequence[Bbox | Path]) -> bool:
+    """Whether ``box`` lies in ``axes`` and meets no box and no line of ``taken``, all in pixels."""
+    from matplotlib.path import Path
+
     inside = axes.bbox.padded(-EDGE_PX)
-    is_inside = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
-    return is_inside and not any(box.overlaps(other) for other in taken)
+    if not (inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1):
+        return False
+    return not any(
+        other.intersects_bbox(box, filled=False) if isinstance(other, Path) else box.overlaps(other) for other in taken
+    )
 
 
 def text_box(label: Annotation) -> Bbox:

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from trailers import __version__
-from trailers.classifier.metrics import CONVENTIONS, METRICS
+from trailers.classifier.metrics import CONVENTIONS, METRICS, WITHOUT_POSITIVES
 from trailers.domain import GENRES
 from trailers.errors import SystemicError
 from trailers.reporting.drawing.curves import draw_scores
 from trailers.reporting.drawing.histogram import draw_shots_on_page
 from trailers.reporting.drawing.style import on_page
+from trailers.reporting.inputs import add_study_flags
 from trailers.reporting.places import shown_path, without_places
 from trailers.reporting.report.copies import copies_of
 from trailers.reporting.report.counts import clip_statistics, describe_backbones, enlarged_for, frame_statistics
@@ -70,7 +71,7 @@ FEW_TRAILERS = 100  # a test set smaller than this says little about a classifie
 # What every report says alike.
 WORDS = {
     "statuses": STATUSES, "shown": SHOWN, "few": FEW_TRAILERS, "conventions": CONVENTIONS, "metrics": METRICS,
-    "genres": GENRES,
+    "genres": GENRES, "without_positives": WITHOUT_POSITIVES,
 }  # fmt: skip
 
 
@@ -197,24 +198,7 @@ def sections(word: str) -> dict[str, dict[str, Any]]:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the study's trailers")
-    parser.add_argument(
-        "--ledgers",
-        type=Path,
-        nargs="*",
-        default=[],
-        metavar="LEDGER",
-        help="ledgers of all stages: files, or folders of them",
-    )
-    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders to read, such as s100")
-    parser.add_argument(
-        "--metrics",
-        type=Path,
-        nargs="*",
-        default=[],
-        metavar="JSON",
-        help="metrics.json metrics.json of all experiments and splits",
-    )
+    add_study_flags(parser, output="the report")
     parser.add_argument(
         "--metadata", type=Path, nargs="*", default=[], metavar="FILE",
         help="year, countries and languages of titles: CSV, or the published metadata.json",
@@ -226,10 +210,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--figures", type=Path, metavar="FOLDER", help="folder of the command figures, whose SVG files are shown"
     )
-    parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
-    )
-    parser.add_argument("--output", type=Path, required=True, metavar="HTML", help="the report")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trailers.classifier.metrics import mean_and_deviation
-from trailers.domain import SUBSETS, Trailer
+from trailers.classifier.metrics import AS_SKLEARN, mean_and_deviation
+from trailers.domain import GENRES, SUBSETS, Trailer
 from trailers.errors import StoreError
 from trailers.reporting.numbers import NOT_REAL, spread
 from trailers.reporting.report.stages import Stage
@@ -44,6 +44,14 @@ class Experiment:
 
     def positives(self, genre: str) -> str:
         return ", ".join(f"{split['positives']['test'][genre]:,}" for split in self.splits)
+
+    @property
+    def counted_empty(self) -> str:
+        """The genres that a test set lacks and that macro AP counts all the same; empty where there are none."""
+        if self.first.get("settings", {}).get("no_positives") != AS_SKLEARN:
+            return ""
+        counts = [split["positives"]["test"] for split in self.splits]
+        return ", ".join(genre for genre in GENRES if any(count[genre] == 0 for count in counts))
 
     @property
     def weights(self) -> dict[str, str]:

@@ -1,0 +1,22 @@
+"""The flags of the commands that tell of a whole study: its manifest, ledgers, metrics and products."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_study_flags(parser: argparse.ArgumentParser, *, output: str) -> None:
+    """``output`` says what the command writes."""
+    parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the study's trailers")
+    parser.add_argument(
+        "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER", help="of all stages: files, or folders of them"
+    )
+    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders to read, such as s100")
+    parser.add_argument(
+        "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="metrics.json of all experiments and splits"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="HTML", help=output)
