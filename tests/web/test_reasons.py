@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from trailers.errors import DownloadError
-from trailers.web import reasons, verdict
+from trailers.web import reasons, uniform, verdict
 from trailers.web.verdict import Try
 
 MESSAGES = [
@@ -36,7 +39,38 @@ MESSAGES = [
     ("This video contains content from a studio, who has blocked it on copyright grounds", "removed"),
     ("This video is DRM protected", "no format"),
     ("No video could be found in this post", "not a video"),
-    ("The requested site is known to use DRM protection", "not a video"),
+    ("The requested site is known to use DRM protection. It will not be supported.", "site"),
+    ("This website is no longer supported since it has been determined to be primarily used for piracy", "site"),
+    # Guesses.
+    ("Redirection detected; the video may be deleted or require login", "client"),
+    ("Failed to get KSession, possibly a premium video", "client"),
+    ("This video is either unavailable in your region or is DRM protected", "client"),
+    # Who asks, and with what.
+    ("Your account has been terminated", "client"),
+    ("You have violated the terms of use", "client"),
+    ("Your IP was banned; videos are no longer available to it", "client"),
+    ("Premium videos cannot be downloaded yet.", "client"),
+    ("Required cookies for the domain were not found among passed cookies", "client"),
+    ("PhantomJS not found, please download it", "other"),
+    ("pycryptodomex not found. Please install", "other"),
+    # The site, and the hour.
+    ("Service temporarily unavailable", "network"),
+    ("The API is unavailable", "network"),
+    ("This content is currently unavailable", "not ready"),
+    ("This video is temporarily not available", "not ready"),
+    ("This video is not available yet. Release date: 2026-12-01", "not ready"),
+    ("This video is only available for age verified users or after 22:00", "not ready"),
+    ("Show not found in A&E feed (too new?)", "not ready"),
+    # Pages in which yt-dlp does not find its way.
+    ("Brightcove video ID not found in webpage", "page"),
+    ("No videos found on webpage", "page"),
+    ("No video found", "page"),
+    ("no video on the webpage", "page"),
+    # Still evidence about the video.
+    ("This clip is no longer available", "removed"),
+    ("Content not found; it has most likely expired", "not found"),
+    ("There is no video in this post", "not a video"),
+    ("This user's account is private. Log into an account that has access", "private"),
     ("Unable to extract player response", "other"),
 ]
 
@@ -65,6 +99,60 @@ def test_what_yt_dlp_did_not_expect_never_kills_a_video(words):
     problem = verdict.explain(Told(f"ERROR: {error}", (type(error), error, None)), Try("https://host/cat"))
     assert not problem.dead
     assert problem.sentence == words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "EOF occurred in violation of protocol (_ssl.c:1006)",
+        "Connection terminated by the peer",
+        "Tunnel connection failed: host not found",
+        "Failed to resolve 'private.host'",
+    ],
+)
+def test_what_a_connection_died_of_says_nothing_of_a_video(words):
+    from yt_dlp.networking.exceptions import SSLError
+    from yt_dlp.utils import ExtractorError
+
+    error = ExtractorError(f"Unable to download webpage: {words}", expected=True, cause=SSLError(words), ie="youtube")
+    problem = verdict.explain(error, Try("https://www.youtube.com/watch?v=rpr3DyXZ46k"))
+    assert problem.reason == "network"
+
+
+def test_a_fragment_that_is_missing_is_not_the_video():
+    from yt_dlp.utils import DownloadError as Told
+
+    assert verdict.explain(Told("ERROR: fragment 1 not found, unable to continue"), Try("")).reason == "network"
+
+
+def every_sentence_of_the_extractors() -> set[str]:
+    """The fixed sentences that yt-dlp's extractors raise."""
+    import yt_dlp
+
+    calls = re.compile(r"(?:ExtractorError|raise_no_formats)\(\s*'((?:[^'\\\n]|\\.)+)'")
+    folder = Path(yt_dlp.__file__).parent / "extractor"
+    return {said for path in folder.glob("*.py") for said in calls.findall(path.read_text(encoding="utf-8"))}
+
+
+def test_no_sentence_of_the_extractors_about_client_site_or_tool_kills_a_video():
+    found = every_sentence_of_the_extractors()
+    speaks_of_others = re.compile(
+        r"log ?in|cookie|proxy|install|drm|site is|page\b|service|server|possibly|may be|yet\b|currently|your account"
+        r"|\bIP\b|browser|try again|token|captcha|api\b|module|app\b",
+        re.IGNORECASE,
+    )
+    dead = {said for said in found if reasons.REASONS[verdict.reason_of_words(said)] and speaks_of_others.search(said)}
+    assert len(found) > 300
+    # All of these say first that the video is private, or for members alone.
+    assert {said for said in dead if not re.search("private|purchase|age-restricted", said, re.IGNORECASE)} == set()
+
+
+def test_links_of_a_site_under_drm_fail_and_stop_no_run():
+    refusals = uniform.Refusals("download")
+    problem = reasons.LinkError("site", "The requested site is known to use DRM protection")
+    for _ in range(9):
+        refusals.refused("www.disneyplus.com", problem)
+    assert not problem.dead
 
 
 def test_the_same_answer_for_two_videos_is_the_same_sentence():

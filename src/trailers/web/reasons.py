@@ -24,6 +24,7 @@ REASONS = {
     "rate limited": False,
     "client": False,  # the site refuses who asks: an app it does not serve any more, nobody is logged in
     "no format": False,  # the site names nothing that can be downloaded, as when it refuses a client or has changed
+    "site": False,  # yt-dlp takes nothing from this site: all of it is under DRM
     "part refused": False,  # the video is there, but the address of its bytes, or of a fragment, gave an error
     "page": False,  # a web page or a notice in place of a video: a login page, "rate limited", a link to no video
     "not ready": False,

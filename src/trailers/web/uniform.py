@@ -12,7 +12,8 @@ from trailers.web.reasons import CLIENT, LinkError
 
 IN_A_ROW = 5  # links in a row that a site refuses for what we are: going on would only prolong a ban
 ALARMING_SHARE = 0.2  # of all trailers that were tried
-NOT_TOLD_BY_SENTENCE = ("network", "incomplete", "not ready", "page")  # a list may name many pages without a video
+# A list may name many pages without a video, and many links of a site from which nothing can be had.
+NOT_TOLD_BY_SENTENCE = ("network", "incomplete", "not ready", "page", "site")
 
 
 @dataclass

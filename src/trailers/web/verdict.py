@@ -16,11 +16,33 @@ from trailers.web.reasons import REASONS, LinkError
 
 BYTES_FAILED = "[download] Got error"  # a cut or a 5xx on the way of the bytes; yt-dlp passes on words alone
 
-# How a site words what it withholds, first match first; seen in yt-dlp's messages.
+# How a site, or yt-dlp, words what it withholds, first match first; seen in yt-dlp's messages.
 WORDS = (
-    ("network", rf"^{re.escape(BYTES_FAILED)}"),
+    ("network", rf"^{re.escape(BYTES_FAILED)}|^fragment \d+ not found"),
     ("bot check", r"not a bot|captcha|anti-bot|unusual traffic"),
     ("rate limited", r"rate.?limit|too many requests|try again later"),
+    # All of a site, whatever the video.
+    ("site", r"site is known to use drm|site is no longer supported|primarily used for piracy"),
+    # A guess, and what is said about whoever asks, is no evidence about the video.
+    (
+        "client",
+        r"possibly|either unavailable|\b(?:may|might) (?:be|have been) (?:deleted|removed|private|unavailable)"
+        r"|cannot be downloaded yet|passed cookies|authcheck"
+        r"|\byour? (?:\w+ )?account (?:is|was|has been)\b|\byour? .{0,40}(?:\bviolat|terminated|suspended|banned)",
+    ),
+    # What is missing is a part of yt-dlp's, or the site's machinery.
+    ("other", r"please install|\b(?:phantomjs|ffmpeg|pycryptodomex?|runtime|module|library|dependency) not found"),
+    (
+        "network",
+        r"\b(?:service|server|api|endpoint|gateway|web ?site|site) (?:is |was )?(?:\w+ )?(?:unavailable|not available)",
+    ),
+    ("not ready", r"\btemporar|currently unavailable|available yet|too new\b|after \d\d:\d\d|being processed"),
+    # What a program looked for in a page it does not know any more.
+    (
+        "page",
+        r"\bno videos? (?:\w+ )?(?:was )?found(?: in| on|$)"
+        r"|(?:found (?:in|on|at)|video on) (?:the )?(?:(?:web ?)?page|provided url)",
+    ),
     ("age", r"confirm your age|age.?restricted|age.?verif|inappropriate for some users"),
     ("geo", r"in your country|in your region|from your location|geo.?restrict"),
     ("private", r"\bprivate|members.only|requires payment|purchase|premium (?:video|content|member)|subscribers"),
@@ -33,7 +55,7 @@ WORDS = (
         r"|\bblocked|\bvpn\b|\bproxy|be reloaded|playback on other websites|premium",
     ),
     ("no format", r"requested format is not available|no video formats|drm protected"),
-    ("not a video", r"unsupported url|no video|known to use drm"),
+    ("not a video", r"unsupported url|no video"),
     ("not found", r"unavailable|not available|does not exist|not found"),
     ("network", r"timed out|did not get any data|unable to continue"),
 )
@@ -97,6 +119,11 @@ def explain(problem: Exception, tried: Try) -> LinkError:
         return LinkError(
             "not a video", f"leads to an address that is neither http nor https: {words}", sentence="leads elsewhere"
         )
+    kinds = HTTPError | TransportError | ContentTooShortError
+    answered = next((error for error in chain if isinstance(error, kinds)), None)
+    if isinstance(answered, TransportError | ContentTooShortError):
+        # Before any words: TLS says "in violation of protocol", and proxies that a page is not available.
+        return LinkError("network", words, sentence=sentence)
     for error in chain:
         if isinstance(error, GeoRestrictedError):
             return LinkError("geo", words, sentence=sentence)
@@ -109,8 +136,6 @@ def explain(problem: Exception, tried: Try) -> LinkError:
                 return LinkError(reason, words, sentence=sentence)
         if isinstance(error, HTTPError):
             return explain_status(error, tried, words, is_site=tried.is_site or is_of_site(chain))
-        if isinstance(error, TransportError | ContentTooShortError):
-            return LinkError("network", words, sentence=sentence)
     is_expected = said is None or said.expected
     return LinkError(reason_of_words(sentence, is_expected=is_expected), words, sentence=sentence)
 
