@@ -30,13 +30,13 @@ def disks(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (errno.ENOSPC, "the disk of this folder is full. Free some space on it and run again; what is made stays."),
-        (errno.EDQUOT, "your quota on the disk of this folder is used up. Remove files of yours or raise it and run "
-         "again; what is made stays."),
-        (errno.EROFS, "this folder is on a disk that can only be read. Mount it for writing, or name another, and run "
-         "again; what is made stays."),
-        (errno.EFBIG, "a file in this folder became larger than the system allows. Look at `ulimit -f`, or take a file "
-         "system for large files, and run again; what is made stays."),
+        (errno.ENOSPC, "the disk of this folder is full. Free some space on it and rerun; finished products are kept."),
+        (errno.EDQUOT, "your quota on the disk of this folder is used up. Remove some files or raise the "
+         "quota and rerun; finished products are kept."),
+        (errno.EROFS, "this folder is on a read-only disk. Mount it for writing or choose another and "
+         "rerun; finished products are kept."),
+        (errno.EFBIG, "a file in this folder became larger than the system allows. Check `ulimit -f` or use a file "
+         "system for large files and rerun; finished products are kept."),
     ],
 )  # fmt: skip
 def test_the_folder_is_named_with_what_to_do(disks, number, sentence):
@@ -57,12 +57,12 @@ def test_an_error_without_a_file_is_of_the_fullest_disk(disks):
 def test_a_disk_that_can_take_no_more_files_is_told_apart(disks, monkeypatch):
     monkeypatch.setattr(trouble.os, "statvfs", lambda path: SimpleNamespace(f_files=5, f_favail=0))
     found = trouble.systemic(OSError(errno.ENOSPC, "full", str(disks / "full" / "a")), disks)
-    assert found.what == "the disk of this folder has space, but no room for another file (inodes)"
+    assert found.what == "the disk of this folder has free space but cannot hold more files (inodes)"
 
 
 def test_open_files_are_no_matter_of_a_folder(disks):
     found = trouble.systemic(OSError(errno.EMFILE, "Too many open files", "/x/a.h5"), disks)
-    assert str(found) == "too many files are open. Raise `ulimit -n` and run again; what is made stays."
+    assert str(found) == "too many files are open. Raise `ulimit -n` and rerun; finished products are kept."
 
 
 def test_other_errors_are_not_the_machines(disks):

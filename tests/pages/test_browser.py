@@ -172,7 +172,7 @@ def test_without_the_video_the_nearest_picture_is_shown(pages, tmp_path, browser
     shutil.copytree(pages, tmp_path / "pages")
     reader = Reader(browser, (tmp_path / "pages" / "one.html").as_uri())
     reader.page.wait_for_selector("#still", state="visible")
-    assert reader.text("#no-video") == "The video is not beside this page; the pictures are."
+    assert reader.text("#no-video") == "The video is not available here; pictures are shown instead."
     reader.press("ArrowRight")
     assert "shot 2" in reader.text("#time")
     shown = np.asarray(Image.open(io.BytesIO(reader.page.locator("#still").screenshot())).convert("RGB"))

@@ -46,8 +46,8 @@ def test_the_page_tells_them(layout):
     report.run(parser.parse_args(words))
     text = page.read_text()
     assert "2 pairs of trailers show the same pictures" in text
-    assert "split0 divides 2 of them among its subsets." in text
-    assert "2 trailers take no part in training and tests, by flag: duplicate 2, dark 1." in text
+    assert "In split0, 2 of them are in different subsets." in text
+    assert "2 trailers are excluded from training and tests, by flag: duplicate 2, dark 1." in text
 
 
 def test_a_damaged_list_is_told_of_and_shows_nothing(layout, caplog):

@@ -327,7 +327,7 @@ def test_ends_that_many_trailers_share_stand_first(study):
     write_ledger(study.ledgers[0], rows)
     text = plain(made(study))
     said = "download: 5 of 6 trailers are failed for the same reason, 5 of them in a row: client"
-    assert text.index(said) < text.index("went all the way")
+    assert text.index(said) < text.index("passed all stages")
 
 
 def test_a_study_of_the_dead_fails_and_its_page_lies_beside(study, tmp_path, capsys):
@@ -355,7 +355,7 @@ def test_packs_made_elsewhere_are_called_so_and_synthetic_ones_first_of_all(stud
     metrics = json.loads(path.read_text())
     path.write_text(json.dumps({**metrics, "packs": [{"backbone": "resnet50", "weights": "synthetic, signal 0.5"}]}))
     text = plain(made(study))
-    assert "went all the way" not in text
+    assert "passed all stages" not in text
     assert "0 shots" not in text
     assert "The vectors were made elsewhere" in text
     assert text.index("Synthetic or random vectors: resnet50 (synthetic, signal 0.5)") < text.index(
@@ -475,7 +475,7 @@ def test_tables_and_figures_of_the_paper_are_shown_within_the_page(study, tmp_pa
     assert "<table id='two'></table>" in page
     assert page.count("data:image/svg+xml;base64,PHN2Zy8+") == 1
     assert 'trailers that have both of two genres." src="data:image/svg+xml;base64,PHN2Zy8+"' in page
-    assert "Fig. 8: durations of shots. Not drawn: its input was not given." in plain(page)
+    assert "Fig. 8: durations of shots. Not drawn: its input is missing." in plain(page)
     assert "both of two genres. Not drawn" not in plain(page)
 
 
@@ -483,7 +483,7 @@ def test_settings_are_those_that_were_given(study):
     assert "None were given; every product" in plain(made(study))
     study.settings = report.sections('{"shots": {"threshold": 0.9, "head": "<single>"}}')
     text = plain(made(study))
-    assert "shots threshold 0.9 head &lt;single&gt; As they were asked for" in text
+    assert "shots threshold 0.9 head &lt;single&gt; As set in config.yaml" in text
 
 
 @pytest.mark.parametrize(("kept", "count"), [(256, 1), (518, 0), (None, 0)])

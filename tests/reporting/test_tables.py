@@ -112,8 +112,8 @@ def test_what_is_missing_marks_the_comparison_as_incomplete(folder):
     drawn = metrics("a", 1, 70.0, packs=[{"weights": "random, seed 0"}])
     tables(folder, lacking, drawn)
     assert table(folder)[1] == [
-        "a is on random, seed 0: its numbers say nothing about trailers",
         "a has no results for split 0, 2",
+        "a uses random, seed 0: its numbers say nothing about trailers",
         "b has no results for split 1, 2",
         "b was trained without 7 trailers that have no embedding",
     ]

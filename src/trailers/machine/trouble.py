@@ -11,18 +11,21 @@ from pathlib import Path
 
 from trailers.errors import MACHINE, SystemicError
 
-STAYS = "and run again; what is made stays."
+STAYS = "and rerun; finished products are kept."
 # Errors of the system -> what is wrong with a folder, and what to do.
 DISK = {
     errno.ENOSPC: ("the disk of this folder is full", f"Free some space on it {STAYS}"),
-    errno.EDQUOT: ("your quota on the disk of this folder is used up", f"Remove files of yours or raise it {STAYS}"),
-    errno.EROFS: ("this folder is on a disk that can only be read", f"Mount it for writing, or name another, {STAYS}"),
+    errno.EDQUOT: (
+        "your quota on the disk of this folder is used up",
+        f"Remove some files or raise the quota {STAYS}",
+    ),
+    errno.EROFS: ("this folder is on a read-only disk", f"Mount it for writing or choose another {STAYS}"),
     errno.EFBIG: (
         "a file in this folder became larger than the system allows",
-        f"Look at `ulimit -f`, or take a file system for large files, {STAYS}",
+        f"Check `ulimit -f` or use a file system for large files {STAYS}",
     ),
 }
-NO_INODES = "the disk of this folder has space, but no room for another file (inodes)"
+NO_INODES = "the disk of this folder has free space but cannot hold more files (inodes)"
 FILES = "too many files are open"
 
 
@@ -41,7 +44,7 @@ def systemic(problem: OSError, *folders: Path) -> SystemicError | None:
     place = place_of(problem, folders)
     if problem.errno == errno.ENOSPC and has_no_inodes(place):
         what = NO_INODES
-        remedy = f"Remove files there {STAYS}"
+        remedy = f"Remove some files there {STAYS}"
     return SystemicError(what, where=place, remedy=remedy, reason=what)
 
 

@@ -28,7 +28,7 @@ async function ask(path, body) {
   try {
     answer = await fetch(path, options);
   } catch {
-    throw new Error("The review program does not answer. Start it again; what was decided is in the file.");
+    throw new Error("The review program does not respond. Restart it; all decisions are saved.");
   }
   const found = await answer.json().catch(() => ({ error: `status ${answer.status}` }));
   if (!answer.ok) throw new Error(found.error);
@@ -106,7 +106,7 @@ function showCandidate() {
   $("candidate").textContent = item ? item.title || item.url : "No candidate: paste a link (V) or reject (R)";
   $("facts").textContent = item ? factsOf(item) : "";
   $("warning").hidden = !(item && (item.unavailable || item.is_live));
-  $("warning").textContent = item ? [item.unavailable && `The site does not give it: ${item.unavailable}.`, item.is_live && "Live, or yet to come."].filter(Boolean).join(" ") : "";
+  $("warning").textContent = item ? [item.unavailable && `Not available on the site: ${item.unavailable}.`, item.is_live && "A live or future broadcast."].filter(Boolean).join(" ") : "";
   $("parts").replaceChildren(...(item ? item.parts : []).map(([name, points]) =>
     make("li", { className: points < 0 ? "minus" : "plus" }, `${name} `, make("b", { textContent: `${points > 0 ? "+" : "−"}${Math.abs(points)}` }))));
   showStage(item);
@@ -116,7 +116,7 @@ function showStage(item) {
   const stage = $("stage");
   stage.replaceChildren();
   if (!item) {
-    stage.append(make("p", { className: "none", textContent: "The search gave no video for this title." }));
+    stage.append(make("p", { className: "none", textContent: "The search found no video for this title." }));
     return;
   }
   if (item.local) {
@@ -144,7 +144,7 @@ function showRemote(stage, item) {
     return;
   }
   const link = make("a", { href: item.url, target: "_blank", rel: "noopener noreferrer", textContent: "Open it in a new tab" });
-  stage.append(make("p", { className: "none" }, "This site has no player for other pages.", link));
+  stage.append(make("p", { className: "none" }, "Videos of this site cannot be embedded.", link));
 }
 
 function playOrPause() {
