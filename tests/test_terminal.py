@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
+import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from trailers.plan.terminal import ShortErrors, is_news, totals
+from trailers.project import PROJECT
 from trailers.store.layout import Layout
 
 FLAGS = "python -m trailers download --shard x --retries 5"
@@ -67,6 +72,18 @@ def test_everything_else_is_written_as_snakemake_does(root):
 def test_only_the_command_of_a_failed_job_is_left_out(exception, words, shown):
     more = {"exception": exception} if exception else {}
     assert is_news(logging.makeLogRecord({"msg": words, **more})) == shown
+
+
+@pytest.mark.parametrize("name", ["SIGALRM", "SIGSEGV", "SIGABRT"])
+def test_bash_does_not_print_the_command_of_a_job_that_a_signal_ended(name):
+    rules = (PROJECT / "workflow" / "rules" / "common.smk").read_text()
+    (prefix,) = re.findall(r'"(set -euo pipefail; [^"]*)"', rules)
+    number = getattr(signal, name)
+    job = f"{sys.executable} -c 'import os; os.kill(os.getpid(), {number})'"
+    done = subprocess.run(["bash", "-c", prefix + job], capture_output=True, text=True, check=False)
+    assert done.returncode == 128 + number
+    assert "python" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1  # such as "Segmentation fault"
 
 
 def test_stages_count_the_trailers_of_the_shards_that_will_run(tmp_path):

@@ -40,9 +40,9 @@ from trailers.yaml_file import is_template
 # no src beside its Snakefile, and its python finds it by itself.
 SOURCES = PROJECT / "src"
 # A job's error message bypasses its log and goes to the terminal, which stays open as descriptor 3
-# (trailers.machine.terminal).
+# (trailers.machine.terminal). Where a job ends by a signal with a trap, bash does not print its whole command.
 shell.prefix(
-    "set -euo pipefail; exec 3>&2; export TRAILERS_TERMINAL=3; "
+    "set -euo pipefail; trap : ALRM ABRT BUS FPE ILL SEGV; exec 3>&2; export TRAILERS_TERMINAL=3; "
     + (f"export PYTHONPATH={shlex.quote(str(SOURCES))}; " if SOURCES.is_dir() else "")
 )
 
