@@ -13,6 +13,7 @@ from trailers.backbones.embedder import Embedder
 from trailers.backbones.network import make_network
 from trailers.backbones.precision import sample_clips
 from trailers.backbones.rows import find_row, row_from, row_values
+from trailers.backbones.weights import read_lock_file
 from trailers.errors import ConfigError, WeightsError
 from trailers.tools import weights as weights_stage
 
@@ -86,6 +87,30 @@ def test_a_damaged_record_is_named(tmp_path: Path, spoilt: str) -> None:
         find_row("torchvision:convnext_tiny", tmp_path)
 
 
+@pytest.mark.parametrize("name", ["resnet50.json", "timm-vit_tiny_patch16_224.augreg_in21k.json"])
+def test_a_folder_in_place_of_a_record_is_to_be_moved_and_not_written_again(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(
+        WeightsError, match=r"\.json: is a directory; weights are recorded in a file there\. Move it away"
+    ):
+        read_lock_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        (
+            "timm:vit_tiny_patch16_224",
+            "timm:vit_tiny_patch16_224.augreg_in21k, timm:vit_tiny_patch16_224.augreg_in21k_ft",
+        ),
+        ("timm:vit_base_patch14_dinov2", "timm:vit_base_patch14_dinov2.lvd142m, "),
+    ],
+)
+def test_a_name_without_the_tag_of_its_weights_leads_to_those_with_one(name: str, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=rf"with published weights\. The nearest are {nearest}"):
+        find_row(name, NOWHERE)
+
+
 def test_the_rows_can_be_read_without_torch() -> None:
     script = (
         "import sys, trailers.backbones.rows, trailers.backbones.weights, trailers.stages.embed; "
@@ -108,6 +133,11 @@ def test_the_rows_can_be_read_without_torch() -> None:
         {"transform": {"crop": [10**6, 10**6]}},
         {"transform": {"std": [0.0, 1.0, 1.0]}},
         {"transform": {"mean": [float("nan"), 0.0, 0.0]}},
+        {"transform": None},
+        {"transform": {"interpolation": ["bilinear"]}},
+        {"weights": {"sha256": None}},
+        {"weights": {"licence": 3}},
+        {"paper": 3},
         {"weights": {"package": "evil.module"}},
         {"weights": {"file": "../../.ssh/id_rsa"}},
         {"weights": {"file": ".."}},

@@ -148,7 +148,9 @@ def parse_choice(part: str, library: str, text: str) -> tuple[str, str]:
 
 def unknown_model(library: str, model: str, known: Sequence[str]) -> ConfigError:
     """What to raise when ``library`` has no such model."""
-    close = difflib.get_close_matches(model, known, n=5, cutoff=0.4)
+    # A name without the tag of its weights is often what is typed.
+    tagged = sorted(name for name in known if name.startswith(f"{model}."))
+    close = list(dict.fromkeys([*tagged, *difflib.get_close_matches(model, known, n=5, cutoff=0.4)]))[:5]
     nearest = f"The nearest are {', '.join(f'{library}:{match}' for match in close)}."
     return ConfigError(
         f"{library} has no model '{model}' with published weights",

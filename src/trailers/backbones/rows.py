@@ -158,7 +158,7 @@ def recorded(name: str, weights_dir: Path) -> Row | None:
         return None
     try:
         return row_from(values["row"], canonical_name(name))
-    except (KeyError, TypeError, ValueError) as problem:
+    except (AttributeError, KeyError, TypeError, ValueError) as problem:
         raise WeightsError(f"is damaged: {problem}", where=path, remedy=RECORD_AGAIN) from None
 
 
@@ -179,6 +179,7 @@ def row_from(values: dict[str, Any], name: str) -> Row:
     about = About(**values.get("about", {}))  # rows that earlier versions recorded say nothing
     parts = {"transform": Transform(**shape), "weights": Weights(**values["weights"]), "about": about}
     row = Row(**{**values, **parts})
+    check_text(row, row.weights, row.transform)
     parsed = parse(name)
     if parsed is None or (row.name, row.library, row.model) != (name, parsed.library, parsed.model):
         raise ValueError(f"it describes '{row.name}', {row.model} of {row.library}")
@@ -190,6 +191,15 @@ def row_from(values: dict[str, Any], name: str) -> Row:
         raise ValueError(f"it names the link {row.weights.url!r}")
     check_numbers(row)
     return row
+
+
+def check_text(*parts: Any) -> None:
+    """Raises ValueError when a field of a dataclass that is text holds something else."""
+    for part in parts:
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            if field.type == "str" and not isinstance(value, str):
+                raise ValueError(f"its {field.name} is {value!r}, not text")
 
 
 def check_numbers(row: Row) -> None:

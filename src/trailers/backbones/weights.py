@@ -185,6 +185,8 @@ def read_lock_file(path: Path) -> dict[str, Any] | None:
     Raises:
         WeightsError: it is damaged; names the file.
     """
+    if path.is_dir():
+        raise WeightsError("is a directory; weights are recorded in a file there", where=path, remedy="Move it away.")
     try:
         return read_json(path, remedy=RECORD_AGAIN, error=WeightsError)
     except FileNotFoundError:
