@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trailers import __version__
 from trailers.errors import TrailerError
-from trailers.machine.terminal import tell
+from trailers.machine.terminal import write_to_terminal
 from trailers.machine.trouble import systemic
 from trailers.stages import registry
 from trailers.store import failures
@@ -112,7 +112,7 @@ def fail(arguments: argparse.Namespace | None, sentence: str) -> int:
     """Say why the command failed, in its log and past it at the terminal, and keep it for `status`; the exit status."""
     if arguments is not None:
         failures.note(arguments, sentence)
-    tell(f"error: {sentence}")
+    write_to_terminal(f"error: {sentence}")
     return 1
 
 

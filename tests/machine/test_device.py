@@ -11,7 +11,7 @@ import torch
 from trailers.errors import ConfigError, SystemicError
 from trailers.machine import device as room
 from trailers.machine import nvidia
-from trailers.machine.device import choose_device, driver_is_too_old, in_words, reduced_precisions, runs_on
+from trailers.machine.device import capabilities_text, choose_device, driver_is_too_old, reduced_precisions, runs_on
 from trailers.machine.gpu import STRICT
 
 WHEEL = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
@@ -143,8 +143,8 @@ def test_code_that_is_not_compiled_yet_runs_on_all_later_cards(architectures, ca
 
 
 def test_architectures_in_words():
-    assert in_words(["sm_75"]) == "7.5"
-    assert in_words(["sm_75", "sm_90a", "sm_120"]) == "7.5, 9.0 and 12.0"
+    assert capabilities_text(["sm_75"]) == "7.5"
+    assert capabilities_text(["sm_75", "sm_90a", "sm_120"]) == "7.5, 9.0 and 12.0"
 
 
 @pytest.mark.parametrize(

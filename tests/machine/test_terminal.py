@@ -3,8 +3,8 @@ import subprocess
 import sys
 
 
-def tell(tmp_path, number):
-    code = "from trailers.machine.terminal import tell; tell('error: no')"
+def written(tmp_path, number):
+    code = "from trailers.machine.terminal import write_to_terminal; write_to_terminal('error: no')"
     with (tmp_path / "terminal").open("w") as terminal:
         environment = {**os.environ, "TRAILERS_TERMINAL": number or str(terminal.fileno())}
         done = subprocess.run([sys.executable, "-c", code], pass_fds=[terminal.fileno()], env=environment, check=True,
@@ -13,10 +13,10 @@ def tell(tmp_path, number):
 
 
 def test_the_log_and_the_terminal_get_the_same_words(tmp_path):
-    assert tell(tmp_path, "") == ("error: no\n", "error: no\n")
+    assert written(tmp_path, "") == ("error: no\n", "error: no\n")
 
 
 def test_without_a_terminal_of_its_own_the_words_stand_once(tmp_path):
-    assert tell(tmp_path, "2") == ("error: no\n", "")
-    assert tell(tmp_path, "97") == ("error: no\n", "")
-    assert tell(tmp_path, "x") == ("error: no\n", "")
+    assert written(tmp_path, "2") == ("error: no\n", "")
+    assert written(tmp_path, "97") == ("error: no\n", "")
+    assert written(tmp_path, "x") == ("error: no\n", "")

@@ -105,14 +105,14 @@ def measure(name: Name, size: tuple[int, int]) -> tuple[int, About]:
     if len(shape) != 2:
         what = f"turns a picture of {size[0]}x{size[1]} pixels into {shape[1:]} numbers, not one vector"
         raise ConfigError(what, where=str(name), remedy="Choose another backbone.")
-    note = "; ".join(say(difference) for difference in publishers.differences("timm", name.model))
+    note = "; ".join(difference_text(difference) for difference in publishers.differences("timm", name.model))
     head = f"kept: a projection to {vectors.shape[1]}" if name.choice("head") else "left out"
     return int(vectors.shape[1]), About(
         name.choice("pool") or own_pool(name) or "its own way", head, None, None, parameters, multiply_adds, note
     )
 
 
-def say(difference: publishers.Difference) -> str:
+def difference_text(difference: publishers.Difference) -> str:
     """One difference between timm and the publisher, in a line."""
     here = difference.here.replace("`", "")
     return f"{difference.family}: {difference.library} in timm, {difference.publisher} by its publisher, here {here}"

@@ -74,14 +74,14 @@ class Detector:
     @functools.cached_property
     def fast(self) -> Network:
         """The network in the chosen precision. Raises WeightsError."""
-        return self.exact if self.precision == "float32" else self.made(getattr(torch, self.precision))
+        return self.exact if self.precision == "float32" else self.network_in(getattr(torch, self.precision))
 
     @functools.cached_property
     def exact(self) -> Network:
         """The network in float32. Raises WeightsError."""
-        return self.made(torch.float32)
+        return self.network_in(torch.float32)
 
-    def made(self, precision: torch.dtype) -> Network:
+    def network_in(self, precision: torch.dtype) -> Network:
         with gpu_failures("shots", halving=False):
             return Network(load_weights(), dtype=precision, device=self.device)
 

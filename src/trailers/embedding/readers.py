@@ -124,12 +124,12 @@ class Reading:
     def __iter__(self) -> Iterator[tuple[Block, Decoded | Exception]]:
         while self.flying:
             block, pending = self.flying.popleft()
-            yield block, landed(pending)
+            yield block, decoded_or_problem(pending)
             pending.release()
             self.begin()
 
 
-def landed(pending: Pending) -> Decoded | Exception:
+def decoded_or_problem(pending: Pending) -> Decoded | Exception:
     try:
         return pending.wait()
     except SystemicError:

@@ -79,7 +79,7 @@ def trouble_with(device: str) -> Trouble | None:
     if not runs_on(torch.cuda.get_arch_list(), capability):
         return Trouble(
             f"{torch.cuda.get_device_name(number)} has compute capability {capability[0]}.{capability[1]}, but "
-            f"torch {torch.__version__} was built for {in_words(torch.cuda.get_arch_list())}",
+            f"torch {torch.__version__} was built for {capabilities_text(torch.cuda.get_arch_list())}",
             card=True,
             lasting=True,
         )
@@ -128,7 +128,7 @@ def runs_on(architectures: list[str], capability: tuple[int, int]) -> bool:
     return False
 
 
-def in_words(architectures: list[str]) -> str:
+def capabilities_text(architectures: list[str]) -> str:
     """Such as 7.5, 8.0 and 9.0."""
     numbers = [re.sub(r"\D*(\d+)(\d)\D*", r"\1.\2", architecture) for architecture in architectures]
     return " and ".join(filter(None, [", ".join(numbers[:-1]), *numbers[-1:]]))

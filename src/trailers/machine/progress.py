@@ -42,7 +42,7 @@ class Progress:
         folder = os.environ.get(PROGRESS, "")
         self.note = Path(folder) / "+".join(note) if folder and note else None
         self.noted_s = float("-inf")
-        self.tell()
+        self.write_note()
 
     def step(self, trailer: str, words: str) -> None:
         self.done += 1
@@ -58,9 +58,9 @@ class Progress:
         if self.bar is not None:
             self.bar.update()
         if time.monotonic() - self.noted_s >= OFTEN_S:
-            self.tell()
+            self.write_note()
 
-    def tell(self) -> None:
+    def write_note(self) -> None:
         """Write how many trailers need no work and how many are made, where somebody draws it."""
         if self.note is None:
             return
@@ -71,7 +71,7 @@ class Progress:
             temporary.replace(self.note)
 
     def close(self) -> None:
-        self.tell()
+        self.write_note()
         if self.bar is not None:
             self.bar.close()
 

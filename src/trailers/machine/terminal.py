@@ -15,7 +15,7 @@ PROGRESS = "TRAILERS_PROGRESS"  # names a folder while lines of progress are dra
 CLEAR = "\r\x1b[J"  # a terminal, from the start of this line to the end of the screen
 
 
-def tell(words: str) -> None:
+def write_to_terminal(words: str) -> None:
     """Write ``words`` to standard error, and to the terminal where that is another file."""
     sys.stdout.flush()
     sys.stderr.flush()

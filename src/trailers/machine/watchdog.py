@@ -22,7 +22,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trailers.machine.terminal import tell
+from trailers.machine.terminal import write_to_terminal
 from trailers.store.atomic import write_text
 
 HUNG = signal.SIGALRM  # ends a hanging job with status 142, which neither a lack of memory nor a person does
@@ -59,22 +59,22 @@ class Watchdog:
     def add(self, note: Path) -> None:
         """Have the trailer that hangs or crashes written to ``note`` too."""
         self.notes += 1
-        self.say(f"note {note}")
+        self.send(f"note {note}")
 
     def starts(self, trailer: str) -> None:
         """Say that work on ``trailer`` begins now."""
-        self.say(f"starts {trailer}")
+        self.send(f"starts {trailer}")
 
     def ends(self, trailer: str) -> None:
         """Say that ``trailer`` is done; several may be in work at once."""
-        self.say(f"ends {trailer}")
+        self.send(f"ends {trailer}")
 
     def alive(self) -> None:
         """Say that work goes on; cheap enough for every frame."""
         if time.monotonic() - self.told_s >= OFTEN_S:
-            self.say("alive")
+            self.send("alive")
 
-    def say(self, words: str) -> None:
+    def send(self, words: str) -> None:
         self.told_s = time.monotonic()
         with contextlib.suppress(OSError):  # the watching process is gone; the work is not the worse for it
             os.write(self.pipe, f"{words}\n".encode())
@@ -172,7 +172,7 @@ def end_hanging(watched: Watched) -> None:
         if watched.trailer
         else "No trailer had been started: check the GPU and the disk that holds weights and results, or raise"
     )
-    tell(
+    write_to_terminal(
         f"error: {watched.stage}: {watched.trailer or 'the job'} {after}, so the job was ended (exit status "
         f"{128 + HUNG}). {next_run} trailer_timeout_s in config.yaml."
     )
@@ -184,7 +184,7 @@ def note_crash(watched: Watched) -> None:
     cause = CRASH.search(watched.crash[0])
     words = f"crashed the job: {(cause[1] if cause else 'unknown').lower()}"
     watched.write_down(f"{words}. The next run will try it again.")
-    tell(
+    write_to_terminal(
         "\n".join(watched.crash) + f"\nerror: {watched.stage}: {watched.trailer or 'the job'} {words}. The next run "
         "will record this trailer as failed and continue; `python -m trailers verify` finds damaged files."
     )

@@ -223,11 +223,13 @@ def departures(row: TableRow, study: Study, trained: Sequence[Metrics]) -> list[
         else:
             found = {metrics["settings"].get(key) for metrics in trained if key not in own}
         for value in sorted(found - {printed}, key=str):
-            reasons.append(f"{row.experiment}: {key} is {said(value)}, but {said(printed)} for the printed numbers")
+            reasons.append(
+                f"{row.experiment}: {key} is {value_text(value)}, but {value_text(printed)} for the printed numbers"
+            )
     return reasons
 
 
-def said(value: object) -> str:
+def value_text(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 

@@ -42,10 +42,10 @@ def run(arguments: argparse.Namespace) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     if arguments.names:
         for row in rows:
-            print("\n" + "\n".join(tell(row)))
+            print("\n" + "\n".join(fact_lines(row)))
 
 
-def tell(row: Row) -> list[str]:
+def fact_lines(row: Row) -> list[str]:
     """One line per fact, in the words of the attributes of its files."""
     facts = {"transform": str(row.transform), **row.facts()}
     return [

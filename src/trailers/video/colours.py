@@ -55,16 +55,16 @@ def read_colours(*, pix_fmt: str, matrix: str, primaries: str, transfer: str, wi
         tags["color_trc"] = "unknown"
     if matrix == "ycgco" and is_plain and not hdr:
         convert: tuple[Step, ...] = (("zscale", (), {"min": "ycgco", "m": "bt709"}),)
-        return Colours("bt709", hdr, "bt2020nc", retag(tags) + convert, told(tags, primaries, transfer))
+        return Colours("bt709", hdr, "bt2020nc", retag(tags) + convert, assumptions_of(tags, primaries, transfer))
     if matrix == "ictcp" and hdr and is_plain:
         # swscale takes no such tag on the way to zscale, which is told the matrix again.
         tags["colorspace"] = "bt2020nc"
-        return Colours("bt2020nc", hdr, "ictcp", retag(tags), told(tags, primaries, transfer))
+        return Colours("bt2020nc", hdr, "ictcp", retag(tags), assumptions_of(tags, primaries, transfer))
     read = readable(matrix, primaries=primaries, is_hdr=bool(hdr), pix_fmt=pix_fmt, height=height)
     assumptions = () if read == matrix else (f"the colour matrix {matrix} is read as {read}",)
     if read != matrix:
         tags["colorspace"] = read
-    return Colours(read, hdr, "bt2020nc", retag(tags), assumptions + told(tags, primaries, transfer))
+    return Colours(read, hdr, "bt2020nc", retag(tags), assumptions + assumptions_of(tags, primaries, transfer))
 
 
 def readable(matrix: str, *, primaries: str, is_hdr: bool, pix_fmt: str, height: int) -> str:
@@ -85,7 +85,7 @@ def retag(tags: dict[str, str]) -> tuple[Step, ...]:
     return (("setparams", (), tags),) if tags else ()
 
 
-def told(tags: dict[str, str], primaries: str, transfer: str) -> tuple[str, ...]:
+def assumptions_of(tags: dict[str, str], primaries: str, transfer: str) -> tuple[str, ...]:
     words = []
     if "color_primaries" in tags:
         words.append(f"the colour primaries {primaries} are read as {tags['color_primaries']}")

@@ -34,7 +34,7 @@ def copies_of(trailers: Sequence[str], layout: Layout) -> dict[str, Any]:
     pairs = [row for row in there(layout.duplicates(), Duplicate) if {row.trailer, row.copy_of} <= known]
     out = [row for row in there(layout.excluded(), Excluded) if row.trailer in known]
     return {
-        "copies": [Copy(row.trailer, row.copy_of, f"{row.share:.0%}", told(divided(row))) for row in pairs],
+        "copies": [Copy(row.trailer, row.copy_of, f"{row.share:.0%}", subsets_text(divided(row))) for row in pairs],
         "leaking": {f"split{n}": count for n in SPLITS if (count := sum(n in divided(row) for row in pairs))},
         "left_out": by_flag(out),
         "left_out_trailers": len({row.trailer for row in out}),
@@ -57,7 +57,7 @@ def divided(row: Duplicate) -> dict[int, str]:
     return {n: found for n, found in zip(SPLITS, (row.split0, row.split1, row.split2), strict=True) if found}
 
 
-def told(divided: Mapping[int, str]) -> str:
+def subsets_text(divided: Mapping[int, str]) -> str:
     return ", ".join(f"split{n}: {subsets}" for n, subsets in divided.items())
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from trailers.errors import TrailerError
-from trailers.machine.device import driver_is_too_old, in_words, oldest_driver, runs_on, why_unavailable
+from trailers.machine.device import capabilities_text, driver_is_too_old, oldest_driver, runs_on, why_unavailable
 from trailers.machine.lease import Obstacle, try_lease
 from trailers.machine.lease_folder import host_folder
 from trailers.machine.nvidia import Gpu, driver_version, list_gpus, visible_devices
@@ -41,7 +41,7 @@ def wheel_needs() -> str:
     driver = f"driver {oldest} or newer and " if oldest else ""
     return (
         f"torch {torch.__version__} with CUDA {torch.version.cuda} needs {driver}a card of compute capability "
-        f"{in_words(torch.cuda.get_arch_list())}"
+        f"{capabilities_text(torch.cuda.get_arch_list())}"
     )
 
 
@@ -78,7 +78,7 @@ def check_cards(gpus: tuple[Gpu, ...] | list[Gpu]) -> Iterator[Finding]:
             yield Finding(
                 BAD,
                 "GPU",
-                f"{words}, for which torch was not built ({in_words(architectures)}). Hide it with "
+                f"{words}, for which torch was not built ({capabilities_text(architectures)}). Hide it with "
                 "CUDA_VISIBLE_DEVICES, or set device to cpu.",
             )
 

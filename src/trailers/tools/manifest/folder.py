@@ -42,10 +42,10 @@ def from_folder(folder: Path, output: Path) -> Source:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    def tell(problem: OSError) -> None:
+    def log_problem(problem: OSError) -> None:
         log.warning("%s: cannot be read: %s; left out", problem.filename, problem.strerror)
 
-    for parent, folders, files in os.walk(folder, onerror=tell):
+    for parent, folders, files in os.walk(folder, onerror=log_problem):
         for name in folders:
             if Path(parent, name).is_symlink():
                 log.warning("%s: is a link to a directory; left out", Path(parent, name))

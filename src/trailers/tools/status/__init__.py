@@ -34,7 +34,7 @@ from trailers.store.ledger import read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.tools.status.lines import Line, measure
 from trailers.tools.status.listing import COLUMNS, LISTED, as_csv, as_text, listed
-from trailers.tools.status.text import in_words, table, time_left
+from trailers.tools.status.text import size_text, table, time_left
 
 
 def keys(layout: Layout, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
@@ -109,7 +109,7 @@ def shown(layout: Layout, seen: Seen, has_shard: Callable[[str], bool] | None = 
     yield f"left: {time_left(lines)}"
     used, expected = sum(line.size for line in lines), sum(line.expected_size for line in lines)
     free = shutil.disk_usage(layout.root).free
-    yield f"disk: {in_words(used)} used, about {in_words(expected)} at the end, {in_words(free)} free"
+    yield f"disk: {size_text(used)} used, about {size_text(expected)} at the end, {size_text(free)} free"
     if expected - used > free:
         yield "disk: the rest of the run does not fit. Free some space, or move the results, before the disk is full."
     for job, why in read_failures(layout.root, has_shard).items():

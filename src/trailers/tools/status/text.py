@@ -15,7 +15,7 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
     for line in lines:
         counts = [f"{line.counts[status]:,}" for status in (OK, DEAD, FAILED, SKIPPED)]
         speed = f"{line.a_minute:.1f}" if line.a_minute and line.waiting else "-"
-        sizes = [in_words(size) for size in (line.size, line.expected_size)]
+        sizes = [size_text(size) for size in (line.size, line.expected_size)]
         todo = [f"{line.waiting:,}", f"{line.made:,}", speed, duration(line.left_s)]
         rows.append([" ".join(line.key), *counts, *todo, *sizes])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -24,7 +24,7 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def in_words(size: float) -> str:
+def size_text(size: float) -> str:
     """A number of bytes."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB" if size else "-"
 

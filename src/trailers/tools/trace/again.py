@@ -68,8 +68,8 @@ def embed_again(vector: Vector) -> tuple[str, bool]:
     video = FileVideo(layout.video(vector.trailer), layout.frames(vector.trailer))
     found = embed(
         video, [vector.clip], backbone=vector.backbone, fps=vector.strategy.fps, keep_frames=True, progress=False,
-        precision="float32" if vector.said("precision") == "float32" else "auto",
-        random_weights=vector.said("weights").startswith("random"),
+        precision="float32" if vector.text("precision") == "float32" else "auto",
+        random_weights=vector.text("weights").startswith("random"),
     )  # fmt: skip
     if found.shape[1] != len(vector.values):
         return f"{vector.backbone} now gives vectors of {found.shape[1]} values, not {len(vector.values)}", False

@@ -43,9 +43,9 @@ def sections(vector: Vector, row: Row | None) -> Iterator[Section]:
     ):
         yield name, missing_told(lines, vector)
     yield "network saw", seen_lines(vector, row)
-    yield "transform", [vector.said("transform")]
+    yield "transform", [vector.text("transform")]
     yield "weights", weights_lines(vector, row)
-    yield "precision", [vector.said("precision") + (f" on {vector.said('gpu')}" if vector.said("gpu") else "")]
+    yield "precision", [vector.text("precision") + (f" on {vector.text('gpu')}" if vector.text("gpu") else "")]
     for stage in STAGES:
         yield stage, missing_told(partial(stage_lines, name=stage, row=row), vector)
     yield "versions", [vector.versions()]
@@ -82,8 +82,8 @@ def source_lines(vector: Vector) -> list[str]:
     found = sha256_of(video) if video.is_file() else ""
     state = {"": "the file does not exist", receipt.sha256: "the file has it"}.get(found, f"BUT the file has {found}")
     lines = [f"{video}", f"sha256 {receipt.sha256}: {state}"]
-    if vector.said("source_sha256") not in ("", receipt.sha256):
-        lines.append(f"BUT the vector was made from {vector.said('source_sha256')}")
+    if vector.text("source_sha256") not in ("", receipt.sha256):
+        lines.append(f"BUT the vector was made from {vector.text('source_sha256')}")
     with open_frames(vector.layout.frames(vector.trailer)) as frames:
         lines.append(source_words(frames.attributes, vector.clip.start, vector.clip.end))
     return lines
@@ -127,9 +127,9 @@ def frames_seen(vector: Vector, row: Row) -> list[int]:
 
 
 def weights_lines(vector: Vector, row: Row | None) -> list[str]:
-    made = vector.said("weights_sha256")
-    lines = [vector.said("weights"), f"sha256 {made}"]
-    if row is None or vector.said("weights").startswith("random"):
+    made = vector.text("weights_sha256")
+    lines = [vector.text("weights"), f"sha256 {made}"]
+    if row is None or vector.text("weights").startswith("random"):
         return lines
     try:
         now = weights_sha256(row, Path(defaults("embed")["weights_dir"]))
@@ -150,7 +150,7 @@ def stage_lines(vector: Vector, name: str, row: Row | None) -> list[str]:
     settings = from_section(module.Settings, section)
     effort = from_section(module.Effort, section) if hasattr(module, "Effort") else None
     stage = entry.stage(vector.layout, tuple(variant[axis] for axis in entry.axes), settings, effort)
-    carried = vector.said("fingerprint") if name == "embed" else stage.carried(vector.trailer)
+    carried = vector.text("fingerprint") if name == "embed" else stage.carried(vector.trailer)
     wanted = stage.fingerprint(vector.trailer)
     if carried == wanted:
         return [f"{carried}: made with {json.dumps(asdict(settings))}"]

@@ -42,16 +42,16 @@ class Vector:
     def strategy(self) -> ClipStrategy:
         return ClipStrategy.parse(str(self.attributes["clip_strategy"]))
 
-    def said(self, name: str) -> str:
+    def text(self, name: str) -> str:
         """An attribute as text; empty where the file has none."""
         return str(self.attributes.get(name, ""))
 
     def versions(self) -> str:
         """Version of every package that computed it."""
         try:
-            found = json.loads(self.said("versions") or "{}")
+            found = json.loads(self.text("versions") or "{}")
         except ValueError:
-            return self.said("versions")
+            return self.text("versions")
         return ", ".join(f"{name} {found[name]}" for name in sorted(found)) if isinstance(found, dict) else str(found)
 
 
