@@ -11,6 +11,7 @@ import pytest
 
 from trailers.__main__ import main
 from trailers.errors import ConfigError
+from trailers.plan.studies import plan_here
 from trailers.store.layout import Layout
 from trailers.store.ledger import LedgerRow, write_ledger
 from trailers.tools import status
@@ -280,6 +281,36 @@ def test_failures_of_shards_that_are_no_more_are_left_out(layout):
     seen = status.look(layout, TRAILERS, PAIRS, NOW)
     lines = list(status.shown(layout, seen, lambda shard: shard == "s0001-4567abcd"))
     assert [line for line in lines if "job failed" in line] == ["a job failed: shots/s0001-4567abcd: new"]
+
+
+def test_the_command_leaves_out_failures_of_shards_that_the_manifest_no_longer_gives(
+    layout, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    manifest = tmp_path / "manifest.csv"
+
+    def fail(why):
+        (shard,) = plan_here().users.shards
+        note = layout.root / "failures" / "shots" / shard
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(f"{why}\n")
+
+    manifest.write_text("trailer,url\nt0,t0.mp4\n")
+    fail("of another manifest")
+    manifest.write_text("trailer,url\nt0,t0.mp4\nt1,t1.mp4\n")
+    fail("of this one")
+    main(["status", "--results", str(layout.root)])
+    lines = [line for line in capsys.readouterr().out.splitlines() if "job failed" in line]
+    assert [line.rpartition(": ")[2] for line in lines] == ["of this one"]
+
+
+def test_without_a_manifest_no_failure_is_left_out(layout, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    note = layout.root / "failures" / "shots" / "s0000-0123abcd"
+    note.parent.mkdir(parents=True)
+    note.write_text("the GPU is gone\n")
+    main(["status", "--results", str(layout.root)])
+    assert "a job failed: shots/s0000-0123abcd: the GPU is gone" in capsys.readouterr().out
 
 
 def test_the_whole_run_takes_as_long_as_its_slowest_stage(layout):

@@ -105,6 +105,39 @@ def test_a_change_of_pixel_aspect_keeps_the_shape_and_is_told(lab, tmp_path, suf
     assert np.abs(np.subtract(disc_sizes(lab), discs)).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("suffix", "size", "aspect"),
+    [("mp4", "72x272", "255/1"), ("mp4", "272x72", "1/255"), ("mkv", "128x72", "1/5"), ("ts", "128x72", "5/1")],
+)
+def test_an_absurd_pixel_aspect_is_told_and_taken_as_square(lab, tmp_path, suffix, size, aspect):
+    lab.put(disc(tmp_path, f"odd.{suffix}", size=size, options=f"-vf setsar={aspect}:max=255 {P420}"))
+    facts = lab.make().facts
+    assert f"{facts['width_px']}x{facts['height_px']}" == size
+    assert facts["pixel_aspect"] == "1:1"
+    said = aspect.replace("/", ":")
+    assert f"its pixel aspect is said to be {said}, which no real video has" in facts["warnings"]
+    assert all(map(is_round, disc_sizes(lab)))
+
+
+@pytest.mark.parametrize("aspect", ["0/1", "2/1", "1/2", "40/33", "4/1"])
+def test_a_pixel_aspect_that_videos_have_is_believed(lab, tmp_path, aspect):
+    lab.put(disc(tmp_path, "odd.mkv", options=f"-vf setsar={aspect} {P420}"))
+    facts = lab.make().facts
+    assert "warnings" not in facts
+    assert facts["pixel_aspect"] == ("1:1" if aspect == "0/1" else aspect.replace("/", ":"))
+
+
+def test_a_pixel_aspect_that_becomes_absurd_half_way_leaves_the_shape_alone(lab, tmp_path):
+    parts = [
+        disc(tmp_path, f"{number}.ts", size="72x272", options=f"{options} {P420}").read_bytes()
+        for number, options in enumerate(("", "-vf setsar=255/1:max=255"))
+    ]
+    lab.put(joined(tmp_path, "odd.ts", parts))
+    facts = lab.make().facts
+    assert (facts["width_px"], facts["height_px"]) == (72, 272)
+    assert all(map(is_round, disc_sizes(lab)))
+
+
 # Streams beside each other.
 
 

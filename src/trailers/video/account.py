@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from trailers.domain import FPS
+from trailers.video.look import believed
 from trailers.video.process import Converted
 from trailers.video.source import Probe
 
@@ -78,6 +79,9 @@ def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False, promis
         shapes = ", ".join(made.shapes if len(made.shapes) > 1 else map(pixels, times.aspects))
         how = "stretched to" if seen.is_odd else "fitted into"
         found.append(f"the picture changes its shape ({shapes}); all is {how} the first")
+    if seen.stated_aspect != believed(seen.stated_aspect):
+        stated = f"{seen.stated_aspect.numerator}:{seen.stated_aspect.denominator}"
+        found.append(f"its pixel aspect is said to be {stated}, which no real video has; pixels are taken as square")
     shown_s = made.frames / FPS
     if promised_s and shown_s < PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
         found.append(f"{shown_s:.1f} s are shown of the {promised_s:.1f} s that were promised")

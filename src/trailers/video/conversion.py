@@ -17,6 +17,7 @@ from trailers.domain import FPS
 from trailers.errors import VideoError
 from trailers.video.clock import on_grid
 from trailers.video.colours import ZSCALED, Step, tone_mapping
+from trailers.video.look import WIDEST, believed
 from trailers.video.process import CONFINED, SMALL, Converted, Log, address, ffmpeg_path, running
 from trailers.video.source import Probe
 from trailers.video.telecine import inverse
@@ -172,9 +173,10 @@ def fit(seen: Probe) -> list[Step]:
 
 
 def aspect_at(seen: Probe) -> str:
-    """The pixel aspect of frame ``n``, as it is stored."""
-    expression = "sar"
-    for number, (frame, aspect) in enumerate(seen.times.aspects):
+    """The pixel aspect of frame ``n``, as it is stored; square where none can be so."""
+    expression = f"if(between(sar,1/{WIDEST},{WIDEST}),sar,1)"
+    for number, (frame, stated) in enumerate(seen.times.aspects):
+        aspect = believed(stated)
         value = f"{aspect.numerator}/{aspect.denominator}"
         expression = f"({value})" if number == 0 else f"if(lt(n,{frame}),{expression},{value})"
     return expression

@@ -16,6 +16,9 @@ from pathlib import Path
 from trailers.video.process import words_about
 
 LOOKED_AT = 16  # frames
+WIDEST = (
+    4  # pixels of real videos are at most 2.4 times as wide as high, or as high as wide; others are damaged numbers
+)
 TIMEOUT_S = 60
 
 # Anchored: what files say of themselves is printed too, but never at the start of a line.
@@ -50,6 +53,11 @@ def look(path: Path, stream: int, *, frames: int = LOOKED_AT) -> Look | None:
         path, *arguments, "-fps_mode", "passthrough", "-f", "null", "-", level="info", timeout_s=TIMEOUT_S
     )
     return read_look(words.splitlines())
+
+
+def believed(aspect: Fraction) -> Fraction:
+    """The pixel aspect to work with: ``aspect``, or square where no video can have it."""
+    return aspect if Fraction(1, WIDEST) <= aspect <= WIDEST else Fraction(1)
 
 
 def read_look(lines: Iterable[str]) -> Look | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from trailers.errors import VideoError
 from trailers.video.colours import RANGES, Colours, read_colours
-from trailers.video.look import Look, is_steady, look
+from trailers.video.look import Look, believed, is_steady, look
 from trailers.video.packets import Packets, StreamPackets, read_packets
 from trailers.video.process import CONFINED, CONTAINERS, Log, address, words_about
 from trailers.video.promise import frames_cut_off
@@ -59,6 +59,7 @@ class Probe:
     matrix: str  # of the colours, as tagged
     range: str
     colours: Colours  # how they are read
+    stated_aspect: Fraction = Fraction(1)  # of a pixel, as the container says it; an absurd one is taken as square
 
     @property
     def duration_s(self) -> float:
@@ -146,6 +147,7 @@ def inspect(path: Path, container: Any) -> Probe:
         )
     turn = turn_of(path, chosen.first_frame)
     is_sideways = any(word.startswith("transpose") for word in turn)
+    aspect = believed(seen.pixel_aspect)
     return Probe(
         container=container.format.name,
         codec=stream.codec_context.name,
@@ -156,7 +158,8 @@ def inspect(path: Path, container: Any) -> Probe:
         fps=float(stream.average_rate or 0),
         width=seen.height if is_sideways else seen.width,
         height=seen.width if is_sideways else seen.height,
-        pixel_aspect=1 / seen.pixel_aspect if is_sideways else seen.pixel_aspect,
+        pixel_aspect=1 / aspect if is_sideways else aspect,
+        stated_aspect=seen.pixel_aspect,
         turn=turn,
         pix_fmt=seen.pix_fmt,
         is_interlaced=seen.is_interlaced,
