@@ -1,57 +1,78 @@
-"""Every row keeps one contract, and random weights are the same every time."""
+"""Backbones of every door keep one contract, and random weights are the same every time."""
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+
 import pytest
 
-from trailers.backbones.embedder import Embedder
+from backbone_lab import check_contract, check_precision
+from open_clip_lab import make_open_clip
+from repository_lab import RECIPES, make_repository
 from trailers.backbones.network import make_network
-from trailers.backbones.precision import sample_clips
-from trailers.backbones.row import Row
-from trailers.backbones.rows import ROWS
+from trailers.backbones.rows import ROWS, find_row
 
-# How many shown frames each row is tried with: few where the network takes any number.
-SHOWN = 4
+NOWHERE = Path("no-such-folder")
+OWN = """
+from trailers.backbones.row import Row, Transform, Weights
+
+def build():
+    from torch import nn
+    return nn.Sequential(nn.Conv3d(3, 8, (2, 8, 8), 8), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+
+net = Row(
+    "", "own", "net", 3, 8, Transform((36,), (32, 32), (0.5, 0.4, 0.3), (0.5, 0.5, 0.5)), Weights("mine", "net.pth"), 4,
+    make=build,
+)
+"""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_keeps_the_contract(name: str) -> None:
-    import torch
+    check_contract(ROWS[name], make_network(ROWS[name], None))
 
-    row = ROWS[name]
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "timm:resnet18.a1_in1k", "timm:vit_tiny_patch16_224.augreg_in21k_ft_in1k?pool=avg",
+        "timm:vit_small_patch14_dinov2.lvd142m?size=98", "torchvision:regnet_y_400mf",
+        "torchvision:shufflenet_v2_x0_5",
+    ],
+)  # fmt: skip
+def test_a_model_of_timm_or_torchvision_keeps_the_contract(name: str) -> None:
+    row = find_row(name, NOWHERE)
+    check_contract(row, make_network(row, None))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_encoder_of_transformers_keeps_the_contract(recipe: str, tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="needs the extra huggingface")
+    make_repository(recipe, tmp_path / f"transformers-lab++{recipe}")
+    row = find_row(f"transformers:lab/{recipe}", tmp_path)
+    network = make_network(row, tmp_path)
+    check_contract(row, network)
+    check_precision(row, network)
+
+
+@pytest.mark.parametrize("has_weights", [True, False])
+def test_a_tower_of_open_clip_keeps_the_contract(
+    has_weights: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("open_clip", reason="needs the extra open-clip")
+    row = find_row("open_clip:tiny/drawn", make_open_clip(tmp_path, monkeypatch))
+    network = make_network(row, tmp_path if has_weights else None)
+    check_contract(row, network)
+    check_precision(row, network)
+
+
+def test_a_network_of_ones_own_keeps_the_contract(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    row = find_row(f"{tmp_path}/mine.py:net", NOWHERE)
     network = make_network(row, None)
-    assert not network.training
-    assert not any(module.training for module in network.modules())
-    assert not any(parameter.requires_grad for parameter in network.parameters())
-
-    three = Embedder(row, network, precision="float32", batch_clips=3)
-    one = Embedder(row, network, precision="float32", batch_clips=1)
-    clips = random_clips(row)
-    vectors = three(clips)
-    assert vectors.shape == (3, row.features)
-    assert vectors.dtype == np.float32
-    assert np.isfinite(vectors).all()
-    assert len(np.unique(vectors, axis=0)) == 3
-
-    singly = np.concatenate([one(clip[None]) for clip in clips])
-    np.testing.assert_allclose(singly, vectors, rtol=0, atol=1e-4 * float(np.abs(vectors).max()))
-    np.testing.assert_array_equal(one(clips[:1]), singly[:1])
-
-    black = three.normalise(torch.zeros((1, clips.shape[1], *row.transform.crop, 3), dtype=torch.uint8))
-    wanted = [-mean / std for mean, std in zip(row.transform.mean, row.transform.std, strict=True)]
-    np.testing.assert_allclose(black.flatten(2)[0, :, 0].numpy(), wanted, rtol=1e-5)
-    assert tuple(black.shape) == (1, 3, *((clips.shape[1],) if row.dimensions == 3 else ()), *row.transform.crop)
-
-
-def random_clips(row: Row) -> np.ndarray:
-    """Three different clips, the last one mostly padding."""
-    clips = sample_clips(row, 3, shown_frames=SHOWN)
-    clips[1] = clips[1, :, ::-1]
-    if row.dimensions == 3:
-        clips[2, 2:] = 0
-    return clips
+    check_contract(row, network)
+    check_precision(row, network)
 
 
 def test_random_weights_are_the_same_every_time_and_leave_the_generators_alone() -> None:

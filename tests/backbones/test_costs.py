@@ -47,7 +47,8 @@ def test_a_row_says_what_it_costs(name: str) -> None:
     ("name", "strategy"),
     [
         ("r2plus1d_18", "shot32-fps12"), ("swin3d_t", "shot64-fps12"), ("mvit_v2_s", "shot48-fps8"),
-        ("slow_r50", "shot48-fps4"), ("x3d_m", "shot64-fps6"), ("shufflenet3d", "shot16"), ("resnet50", ""),
+        ("slow_r50", "shot48-fps4"), ("slowfast_r50", "shot64-fps12"),
+        ("x3d_m", "shot64-fps6"), ("shufflenet3d", "shot16"), ("resnet50", ""),
     ],
 )  # fmt: skip
 def test_a_row_suggests_the_clips_nearest_to_those_its_weights_were_trained_on(name: str, strategy: str) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from open_clip_lab import PUBLISHED, make_open_clip
 from trailers.backbones.embedder import Embedder
 from trailers.backbones.network import make_network
-from trailers.backbones.precision import cosines, sample_clips
+from trailers.backbones.precision import cosines
 from trailers.backbones.processor import made_up_frames
 from trailers.backbones.rows import find_row
 from trailers.backbones.transform import resize_and_crop
@@ -49,21 +48,6 @@ def test_vectors_are_those_of_the_librarys_transform_and_model(tiny: Path, tag: 
     assert vectors.shape == (2, 32)
     assert cosines(vectors, wanted).min() > 0.9999
     assert cosines(vectors, wanted[::-1].copy()).max() < 0.9999  # the test could fail
-
-
-@pytest.mark.parametrize("weights", ["drawn", None])
-def test_a_tower_keeps_the_contract(tiny: Path, weights: str | None) -> None:
-    row = find_row("open_clip:tiny/drawn", tiny)
-    network = make_network(row, tiny if weights else None)
-    three = Embedder(row, network, precision="float32", batch_clips=3)
-    one = Embedder(row, network, precision="float32", batch_clips=1)
-    clips = sample_clips(row, 3)
-    vectors = three(clips)
-    assert np.isfinite(vectors).all()
-    assert len(np.unique(vectors, axis=0)) == 3
-    np.testing.assert_array_equal(three(clips[::-1].copy())[::-1], vectors)
-    singly = np.concatenate([one(clip[None]) for clip in clips])
-    np.testing.assert_allclose(singly, vectors, rtol=0, atol=1e-4 * float(np.abs(vectors).max()))
 
 
 def test_weights_of_another_network_are_refused(tiny: Path) -> None:

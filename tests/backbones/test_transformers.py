@@ -162,23 +162,6 @@ def test_drawn_weights_make_the_same_network_and_a_record_needs_no_library(recip
     assert cost_of(row).parameters > 0
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_every_encoder_keeps_the_contract(recipe: str, weights: Path) -> None:
-    row = find_row(f"transformers:lab/{recipe}", weights)
-    network = make_network(row, weights)
-    assert not any(module.training for module in network.modules())
-    assert not any(parameter.requires_grad for parameter in network.parameters())
-    three = Embedder(row, network, precision="float32", batch_clips=3)
-    one = Embedder(row, network, precision="float32", batch_clips=1)
-    clips = sample_clips(row, 3)
-    vectors = three(clips)
-    assert np.isfinite(vectors).all()
-    assert len(np.unique(vectors, axis=0)) == 3
-    np.testing.assert_array_equal(three(clips[::-1].copy())[::-1], vectors)
-    singly = np.concatenate([one(clip[None]) for clip in clips])
-    np.testing.assert_allclose(singly, vectors, rtol=0, atol=1e-4 * float(np.abs(vectors).max()))
-
-
 def test_a_choice_that_the_network_does_not_have_is_refused(weights: Path) -> None:
     with pytest.raises(ConfigError, match=r"does not offer pool=max\. By default it gives 'token'; it also offers avg"):
         find_row("transformers:lab/dinov2?pool=max", weights)

@@ -37,13 +37,49 @@ ROWS = (
     video_row("slow_r50", 2048, "SLOW_8x8_R50.pyth", trained(8, 8, 31_634_496, 54_517_563_392), crop=256),
     video_row("x3d_m", 2048, "X3D_M.pyth", trained(16, 5, 2_974_674, 6_182_448_384), crop=256),
     video_row("mvit_base_16x4", 768, "MVIT_B_16x4.pyth", trained(16, 4, 36_303_072, 70_599_100_608, "token")),
+    video_row("slowfast_r50", 2304, "SLOWFAST_8x8_R50.pyth", trained(32, 2, 33_644_488, 65_707_966_464), crop=256),
+    video_row("slowfast_r101", 2304, "SLOWFAST_8x8_R101.pyth", trained(32, 2, 61_904_968, 125_904_617_472), crop=256),
     video_row("csn_r101", 2048, "CSN_32x2_R101.pyth", trained(32, 2, 21_394_176, 56_467_367_936)),
     video_row("r2plus1d_r50", 2048, "R2PLUS1D_16x4_R50.pyth", trained(16, 4, 27_288_000, 57_533_005_824)),
 )
 
 
+SLOWFAST_RATIO = 4  # frames of SlowFast's fast pathway for each of its slow one
+
+
+def slow_frames(frames: int) -> tuple[int, ...]:
+    """Which of the frames of the fast pathway the slow pathway sees: evenly spread, both ends included.
+
+    Frame j of n is floor(j * (frames - 1) / (n - 1)), the subsample of pytorchvideo's own evaluation.
+    """
+    count = frames // SLOWFAST_RATIO
+    return tuple(j * (frames - 1) // (count - 1) for j in range(count))
+
+
+def two_pathways(network: nn.Module, frames: int) -> nn.Module:
+    """``network`` on one clip, float (N, 3, frames, H, W), of which its slow pathway gets the subsample."""
+    import torch
+    from torch import nn
+
+    class TwoPathways(nn.Module):
+        slow: torch.Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+            self.register_buffer("slow", torch.tensor(slow_frames(frames)), persistent=False)
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            # Layouts are kept: an indexed tensor would be contiguous, and slower to convolve.
+            slow = pixels.index_select(2, self.slow).contiguous(memory_format=torch.channels_last_3d)
+            found: torch.Tensor = self.network([slow, pixels])
+            return found
+
+    return TwoPathways()
+
+
 def make(row: Row, weights: Path | None) -> nn.Module:
-    """The network without its classifying layer."""
+    """The network without its classifying layer. SlowFast gets its two inputs from the one clip."""
     from pytorchvideo.models import hub
     from torch import nn
 
@@ -57,4 +93,4 @@ def make(row: Row, weights: Path | None) -> nn.Module:
     for name in ("activation", "dropout"):
         if hasattr(head, name):
             setattr(head, name, None)
-    return network
+    return two_pathways(network, row.frames) if row.model.startswith("slowfast") and row.frames else network

@@ -1,0 +1,74 @@
+"""What every backbone must keep, whichever door it came through; used by the tests of each library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trailers.backbones.embedder import Embedder
+from trailers.backbones.precision import TOLERANCE, cosines, sample_clips
+from trailers.backbones.row import Row
+
+SHOWN = 4  # frames of a clip where the network takes any number: few, to be quick
+
+
+def random_clips(row: Row) -> np.ndarray:
+    """Three different clips, the last one mostly padding."""
+    clips = sample_clips(row, 3, shown_frames=SHOWN)
+    clips[1] = clips[1, :, ::-1]
+    if row.dimensions == 3:
+        clips[2, 2:] = 0
+    return clips
+
+
+def check_contract(row: Row, network: Any) -> None:
+    """Vectors of the stated length, the same alone, among others and again; frozen; padding is black."""
+    assert not any(module.training for module in network.modules())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    # An even number: of an odd one, threads share a picture, and the last bits of some networks depend on its place.
+    two = Embedder(row, network, precision="float32", batch_clips=2)
+    one = Embedder(row, network, precision="float32", batch_clips=1)
+    clips = random_clips(row)
+    vectors = two(clips)
+    assert vectors.shape == (3, row.features)
+    assert vectors.dtype == np.float32
+    assert np.isfinite(vectors).all()
+    assert len(np.unique(vectors, axis=0)) == 3
+    # Neighbours in a batch leave no trace, and the same clips give the same bytes.
+    np.testing.assert_array_equal(two(clips[1::-1].copy())[::-1], vectors[:2])
+    singly = np.concatenate([one(clip[None]) for clip in clips])
+    np.testing.assert_allclose(singly, vectors, rtol=0, atol=1e-4 * float(np.abs(vectors).max()))
+    check_black(row, two, clips.shape[1])
+    check_layout(row, two)
+
+
+def check_black(row: Row, embedder: Embedder, frames: int) -> None:
+    """A black pixel is what the publisher's normalisation makes of 0."""
+    import torch
+
+    black = embedder.normalise(torch.zeros((1, frames, *row.transform.crop, 3), dtype=torch.uint8))
+    wanted = [-mean / std for mean, std in zip(row.transform.mean, row.transform.std, strict=True)]
+    np.testing.assert_allclose(black.flatten(2)[0, :, 0].numpy(), wanted, rtol=1e-5)
+    assert tuple(black.shape) == (1, 3, *((frames,) if row.dimensions == 3 else ()), *row.transform.crop)
+
+
+def check_layout(row: Row, embedder: Embedder) -> None:
+    """Kernels and pixels lie in memory with the channels last, which convolutions compute faster."""
+    import torch
+
+    layout: Any = torch.channels_last if row.dimensions == 2 else torch.channels_last_3d
+    kernels = [value for value in embedder.network.parameters() if value.ndim == row.dimensions + 2]
+    assert all(kernel.is_contiguous(memory_format=layout) for kernel in kernels)
+    pixels = embedder.normalise(
+        torch.zeros((1, max(row.wanted_frames(SHOWN), 1), *row.transform.crop, 3), dtype=torch.uint8)
+    )
+    assert pixels.is_contiguous(memory_format=layout)
+
+
+def check_precision(row: Row, network: Any) -> None:
+    """What is chosen by itself stays within the tolerance of float32."""
+    exact = Embedder(row, network, precision="float32", batch_clips=3)
+    chosen = Embedder(row, network, precision="auto", batch_clips=3)
+    clips = sample_clips(row, 3, shown_frames=SHOWN)
+    assert float(cosines(exact(clips), chosen(clips)).min()) >= TOLERANCE - 1e-4
