@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 import workflow_lab as lab
 
-# Threads of torch that wait for each other in a loop take the cores from the other tests: a fifth of the time without.
+# As trailers.machine.threads.wait_without_spinning, before a test loads torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 pytest_plugins = ["web_lab", "browser"]  # their fixtures serve the tests of several rooms

@@ -12,6 +12,7 @@ from pathlib import Path
 from trailers import __version__
 from trailers.errors import TrailerError
 from trailers.machine.terminal import write_to_terminal
+from trailers.machine.threads import wait_without_spinning
 from trailers.machine.trouble import systemic
 from trailers.stages import registry
 from trailers.store import failures
@@ -74,6 +75,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentP
 
 def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
+    wait_without_spinning()
     parser, known = make_parser()
     if not words or words[0] not in known:
         parser.parse_args(words)  # prints help or what is wrong, and leaves

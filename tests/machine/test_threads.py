@@ -94,6 +94,15 @@ def test_a_worker_keeps_to_one_thread_whether_torch_is_loaded_or_not(first):
     assert done.stdout == "1\n"
 
 
+@pytest.mark.parametrize(("given", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_of_a_command_sleep_while_they_wait_unless_the_user_says_otherwise(given, policy):
+    code = "import os; from trailers.__main__ import main; main(['backbones', '--plain']); "
+    code += "print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == policy
+
+
 @pytest.mark.parametrize(
     ("cores", "shards", "trailers", "threads"),
     [

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from trailers.bench import harness
 from trailers.errors import TrailerError
+from trailers.machine.threads import wait_without_spinning
 from trailers.store.atomic import write_text
 
 # Name -> one line of help. A module of the same name beside this one has add_flags and run; run gives
@@ -33,6 +34,7 @@ BENCHES = {
 
 def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
+    wait_without_spinning()  # as the commands do
     commands = argparse.ArgumentParser(prog="python -m trailers.bench", description=__doc__)
     names = commands.add_subparsers(dest="bench", metavar="NAME", required=True)
     for name, text in BENCHES.items():

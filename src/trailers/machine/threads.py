@@ -73,6 +73,15 @@ def keep_to_one_thread() -> None:
         sys.modules["torch"].set_num_threads(1)
 
 
+def wait_without_spinning() -> None:
+    """Have OpenMP's threads sleep while they wait for each other; call it before torch is loaded.
+
+    By default they keep their cores busy while they wait. If anything else needs these cores, a network takes five
+    times as long. A policy that the user has set stays.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def single_threads(count: int) -> ThreadPoolExecutor:
     """Threads in each of which torch keeps to that one thread; elsewhere in the process nothing changes.
 
