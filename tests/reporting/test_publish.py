@@ -12,6 +12,7 @@ import pytest
 from trailers.__main__ import main
 from trailers.domain import Clip, Shot
 from trailers.reporting.publish import vectors as vectors_module
+from trailers.reporting.publish.timelines import timeline
 from trailers.store.embeddings import write_embedding
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, SKIPPED, LedgerRow, write_ledger
@@ -180,11 +181,13 @@ def test_a_folder_that_is_there_is_kept(results, capsys):
     assert [path.name for path in (results / "out").iterdir()] == ["mine.txt"]
 
 
-def test_croissant_is_valid_and_reads_the_rows(results):
+def test_croissant_is_valid_and_reads_the_rows(results, caplog):
     mlc = pytest.importorskip("mlcroissant")
     publish(results, "--licence", "CC-BY-4.0")
     found = mlc.Dataset(jsonld=str(results / "out" / "croissant.json"))
     assert not found.metadata.issues.errors
+    assert not found.metadata.issues.warnings
+    assert "not standard" not in caplog.text  # the @context is the one that Croissant 1.0 asks for
     record = next(iter(found.records("shot24-mine")))
     assert record["shot24-mine/trailer"] == b"a"
     assert list(record["shot24-mine/vector"]) == [0, 1, 2, 3]
@@ -214,3 +217,37 @@ def test_what_people_use_opens_it(results, read, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     publish(results)
     assert read(results / "out" / "data" / "shot24" / "mine" / "*.parquet") == 6
+
+
+def test_a_timeline_has_every_shot_at_its_frame_and_gaps_where_no_shot_is():
+    cut = timeline("a", [Shot(0, 30), Shot(33, 54)], 60)
+    (track,) = cut["tracks"]["children"]
+    assert [item["OTIO_SCHEMA"] for item in track["children"]] == ["Clip.2", "Gap.1", "Clip.2", "Gap.1"]
+    ranges = [item["source_range"] for item in track["children"]]
+    assert [(each["start_time"]["value"], each["duration"]["value"]) for each in ranges] == [
+        (0, 30), (0, 3), (33, 21), (0, 6),
+    ]  # fmt: skip
+    assert {each[name]["rate"] for each in ranges for name in ("start_time", "duration")} == {24}
+
+
+def test_timelines_are_published_where_they_are_asked_for(results):
+    assert publish(results) == 0
+    assert not (results / "out" / "timelines").exists()
+    assert publish(results, "--timelines", output="cut") == 0
+    assert sorted(path.name for path in (results / "cut" / "timelines").iterdir()) == ["a.otio", "b.otio"]
+    assert "timelines/a.otio" in (results / "cut" / "SHA256SUMS").read_text()
+    assert "timelines/{trailer}.otio" in (results / "cut" / "README.md").read_text()
+
+
+def test_opentimelineio_reads_a_timeline_with_its_frames_and_rate(results):
+    otio = pytest.importorskip("opentimelineio", reason="opentimelineio is not installed")
+    assert publish(results, "--timelines") == 0
+    cut = otio.adapters.read_from_file(str(results / "out" / "timelines" / "a.otio"))
+    assert (cut.name, cut.duration()) == ("a", otio.opentime.RationalTime(54, 24))
+    first, second = cut.find_clips()
+    assert (first.name, second.name) == ("shot 0", "shot 1")
+    assert second.range_in_parent() == otio.opentime.range_from_start_end_time(
+        otio.opentime.RationalTime(30, 24), otio.opentime.RationalTime(54, 24)
+    )
+    assert second.media_reference.target_url == "a.mp4"
+    assert second.available_range().duration == otio.opentime.RationalTime(54, 24)

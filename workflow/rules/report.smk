@@ -12,7 +12,7 @@ rule report:
         quality=there(STUDY.quality_files),
         metadata=METADATA,
     output:
-        report(STUDY.report(), category="Reports", labels={"of": "The run"}),
+        report(STUDY.report(), category="Reports", labels={"report": "The run"}),
     log:
         "logs/report/study.log",
     conda:
@@ -37,7 +37,7 @@ use rule report as report_demo with:
         pages=later(DEMO.page_index),
         quality=later(DEMO.quality_ledgers),
     output:
-        report(DEMO.report(), category="Reports", labels={"of": "The demo"}),
+        report(DEMO.report(), category="Reports", labels={"report": "The demo"}),
     log:
         "logs/report/demo.log",
     params:
@@ -57,7 +57,9 @@ use rule report as report_tables with:
         tables="results/tables/tables.json",
         figures="results/figures/figures.json",
     output:
-        report(TABLES.report(), category="Reports", labels={"of": "The paper's study"}),
+        report(
+            TABLES.report(), category="Reports", labels={"report": "The paper's study"}
+        ),
     log:
         "logs/report/tables.log",
     params:
@@ -76,7 +78,7 @@ use rule report as report_replicate with:
         report(
             PLAN.replication.report(),
             category="Reports",
-            labels={"of": "The published vectors"},
+            labels={"report": "The published vectors"},
         ),
     log:
         "logs/report/replicate.log",

@@ -3,6 +3,7 @@
 in   the manifest, results/ledger/, receipts, shots, clips and embeddings
 out  {output}/data/{clips}/{backbone}/*.parquet    one row per clip, its vector among the columns
      {output}/shots.csv                            one row per shot, all trailers
+     {output}/timelines/{trailer}.otio             with --timelines: its shots for editing programs
      {output}/trailers.csv                         the manifest, with what was actually downloaded
      {output}/failures.csv                         every missing trailer, with the reason
      {output}/README.md, croissant.json, SHA256SUMS
@@ -21,6 +22,7 @@ from trailers.plan.studies import plan_here
 from trailers.reporting.publish.card import write_card, write_croissant
 from trailers.reporting.publish.release import Release, read_release
 from trailers.reporting.publish.tables import write_failures, write_shots, write_trailers
+from trailers.reporting.publish.timelines import write_timelines
 from trailers.reporting.publish.vectors import write_vectors
 from trailers.store.fingerprint import sha256_of
 from trailers.store.layout import Layout
@@ -41,6 +43,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--without-links", action="store_true", help="leave out the links of the videos")
     parser.add_argument("--without-titles", action="store_true", help="leave out titles")
+    parser.add_argument(
+        "--timelines", action="store_true",
+        help="add the shots of each trailer as an OpenTimelineIO file for editing programs (about 50 kB per trailer)",
+    )  # fmt: skip
     parser.add_argument("--name", default="trailers", help="name of the data set (default: trailers)")
     parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the data set: a name or a URL")
     parser.add_argument("--date", default="", metavar="YYYY-MM-DD", help="date of publication (default: today)")
@@ -59,6 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
     write_trailers(release, output / "trailers.csv")
     write_failures(release, output / "failures.csv")
     write_shots(release, output / "shots.csv")
+    if arguments.timelines:
+        write_timelines(release, output)
     for pair in release.pairs:
         write_vectors(release, pair, output)
     write_croissant(release, output, arguments)

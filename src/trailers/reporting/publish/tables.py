@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from trailers.domain import FPS, SUBSETS, Shot, Trailer
@@ -67,15 +67,20 @@ def reason(error: str) -> str:
     return ": ".join(error.split(": ")[:2])
 
 
+def shots_of(release: Release) -> Iterator[tuple[str, list[Shot], int]]:
+    """Each trailer with shots: id, shots, number of frames. Raises StoreError if another run replaced them."""
+    for trailer, row in release.ok("shots").items():
+        path = release.layout.shots(trailer)
+        shots, header = read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)
+        check_carried(row, header["fingerprint"], path)
+        yield trailer, shots, int(header["frames"])
+
+
 def write_shots(release: Release, path: Path) -> None:
     """One row per shot of every trailer; ends are open."""
-
-    def rows() -> Iterable[list[object]]:
-        for trailer, row in release.ok("shots").items():
-            path_of_shots = release.layout.shots(trailer)
-            shots, header = read_spans(path_of_shots, kind=Shot, schema=SHOTS_SCHEMA)
-            check_carried(row, header["fingerprint"], path_of_shots)
-            for number, shot in enumerate(shots):
-                yield [trailer, number, shot.start, shot.end, f"{shot.start / FPS:.3f}", f"{shot.end / FPS:.3f}"]
-
-    write_csv(path, ["trailer", "shot", "start", "end", "start_s", "end_s"], rows())
+    rows = (
+        [trailer, number, shot.start, shot.end, f"{shot.start / FPS:.3f}", f"{shot.end / FPS:.3f}"]
+        for trailer, shots, _ in shots_of(release)
+        for number, shot in enumerate(shots)
+    )
+    write_csv(path, ["trailer", "shot", "start", "end", "start_s", "end_s"], rows)
