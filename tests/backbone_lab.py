@@ -22,25 +22,24 @@ def random_clips(row: Row) -> np.ndarray:
     return clips
 
 
-def check_contract(row: Row, network: Any) -> None:
+def check_contract(row: Row, network: Any, *, batch_clips: int = 2) -> None:
     """Vectors of the stated length, the same alone, among others and again; frozen; padding is black."""
     assert not any(module.training for module in network.modules())
     assert not any(parameter.requires_grad for parameter in network.parameters())
-    # An even number: of an odd one, threads share a picture, and the last bits of some networks depend on its place.
-    two = Embedder(row, network, precision="float32", batch_clips=2)
+    several = Embedder(row, network, precision="float32", batch_clips=batch_clips)
     one = Embedder(row, network, precision="float32", batch_clips=1)
     clips = random_clips(row)
-    vectors = two(clips)
+    vectors = several(clips)
     assert vectors.shape == (3, row.features)
     assert vectors.dtype == np.float32
     assert np.isfinite(vectors).all()
     assert len(np.unique(vectors, axis=0)) == 3
     # Neighbours in a batch leave no trace, and the same clips give the same bytes.
-    np.testing.assert_array_equal(two(clips[1::-1].copy())[::-1], vectors[:2])
+    np.testing.assert_array_equal(several(clips[1::-1].copy())[::-1], vectors[:2])
     singly = np.concatenate([one(clip[None]) for clip in clips])
     np.testing.assert_allclose(singly, vectors, rtol=0, atol=1e-4 * float(np.abs(vectors).max()))
-    check_black(row, two, clips.shape[1])
-    check_layout(row, two)
+    check_black(row, several, clips.shape[1])
+    check_layout(row, several)
 
 
 def check_black(row: Row, embedder: Embedder, frames: int) -> None:

@@ -43,7 +43,9 @@ def test_a_row_keeps_the_contract(name: str) -> None:
 )  # fmt: skip
 def test_a_model_of_timm_or_torchvision_keeps_the_contract(name: str) -> None:
     row = find_row(name, NOWHERE)
-    check_contract(row, make_network(row, None))
+    # Of fewer pictures than two per thread, the last bits of RegNet's grouped convolutions depend on the place in the
+    # batch; a backbone's own batches are larger.
+    check_contract(row, make_network(row, None), batch_clips=4)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
