@@ -26,14 +26,16 @@ def make_trailers(count, *, genres=("action", "drama", "comedy")):
     return trailers
 
 
-def make_pack(path, trailers, *, backbone="resnet50", clips="shot24", features=FEATURES, lengths=(5, 80), seed=0):
+def make_pack(
+    path, trailers, *, backbone="resnet50", clips="shot24", features=FEATURES, lengths=(5, 80), seed=0, genres=GENRES
+):
     """Vectors of noise, in which every clip of a trailer leans towards its genres."""
     random = np.random.default_rng(seed)
-    directions = random.normal(size=(len(GENRES), features))
+    directions = random.normal(size=(len(genres), features))
     parts = []
     for trailer in trailers:
         length = int(np.random.default_rng(int(trailer.trailer[1:])).integers(*lengths))
-        signal = sum(directions[GENRES.index(genre)] for genre in trailer.genres)
+        signal = sum(directions[genres.index(genre)] for genre in trailer.genres)
         vectors = (random.normal(size=(length, features)) + 2 * signal).astype(np.float32)
         parts.append(Part(trailer.trailer, length, lambda vectors=vectors: vectors))
     attributes = {"backbone": backbone, "clips": clips, "fingerprint": f"mark-{backbone}-{seed}", "weights": "V2"}

@@ -29,7 +29,7 @@ ORDER = (
     {"errors", "project"},
     {"yaml_file", "domain"},
     {"config"},
-    {"settings", "machine", "store", "video", "web"},
+    {"settings", "genres", "machine", "store", "video", "web"},
     {"detector", "backbones", "classifier", "quality"},
     {"embedding", "pages", "review"},
     {"stages"},

@@ -138,6 +138,7 @@ REDO = {
         {"classify": 1, "report": 1},
     ),
     "how a stage works": (("max_failed_fraction=0.4", "download={sleep_s: 3, retries: 9}"), {}),
+    "genres": (("genres=[action,drama,comedy,western]",), {"classify": 1, "report": 1}),
     "how normalise encodes": (("normalise={crf: 20}",), {"normalise": 2, "shots": 2, "clips": 2, **EMBED_ON}),
 }
 

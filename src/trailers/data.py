@@ -22,8 +22,9 @@ from torch.utils.data import Dataset
 
 from trailers.api.datasets import open_table
 from trailers.api.results import Results
-from trailers.domain import GENRES, SPLITS, SUBSETS
+from trailers.domain import SPLITS, SUBSETS
 from trailers.errors import ConfigError
+from trailers.genres import checked_genres, configured_genres
 from trailers.store.manifest import read_manifest
 
 Item = dict[str, Any]
@@ -38,7 +39,8 @@ class Vectors(Dataset[Item]):
         backbone: its name; of a pack none.
         trailers: the ids of those that are wanted; by default all. Of a pack none.
         manifest: a CSV with genres; items then have ``labels``, and trailers that are not in it are left out.
-        genres: what the labels stand for; by default the ten of Trailers12k.
+        genres: what the labels stand for; by default those of config.yaml, which are the ten of Trailers12k
+            unless you list your own.
         split: 0, 1 or 2, with ``subset``.
         subset: train, validation or test; trailers of others are left out.
 
@@ -56,16 +58,16 @@ class Vectors(Dataset[Item]):
         *,
         trailers: Sequence[str] | None = None,
         manifest: str | Path | None = None,
-        genres: Sequence[str] = GENRES,
+        genres: Sequence[str] | None = None,
         split: int | None = None,
         subset: str | None = None,
     ) -> None:
         self.table = open_table(source, strategy, backbone, trailers)
-        self.genres = tuple(genres)
+        self.genres = configured_genres() if genres is None else checked_genres(tuple(genres), "genres")
         self.labels: dict[str, torch.Tensor] | None = None
         wanted: set[str] | None = None
         if manifest is not None:
-            self.labels = labels_of(Path(manifest), self.genres, split, subset)
+            self.labels = labels_of(Path(manifest), self.genres, split, subset, all_known=genres is None)
             wanted = set(self.labels)
         elif split is not None or subset is not None:
             raise ConfigError("a split is read from a manifest", remedy='Give its path: manifest="manifest.csv".')
@@ -138,8 +140,13 @@ def pad(items: Sequence[Item]) -> Item:
     return batch
 
 
-def labels_of(manifest: Path, genres: Sequence[str], split: int | None, subset: str | None) -> dict[str, torch.Tensor]:
-    """Trailer -> float32 (genres,), of those in the subset of the split, or of all."""
+def labels_of(
+    manifest: Path, genres: tuple[str, ...], split: int | None, subset: str | None, *, all_known: bool
+) -> dict[str, torch.Tensor]:
+    """Trailer -> float32 (genres,), of those in the subset of the split, or of all.
+
+    ``all_known`` says that the manifest may name no others.
+    """
     if (split is None) != (subset is None):
         raise ConfigError(
             "split and subset must be given together", remedy='Give both, for example split=0, subset="train".'
@@ -149,7 +156,7 @@ def labels_of(manifest: Path, genres: Sequence[str], split: int | None, subset: 
             f"there is no subset {subset!r} of split {split}", remedy=f"Subsets are {', '.join(SUBSETS)}."
         )
     found = {}
-    for trailer in read_manifest(manifest, links=False):
+    for trailer in read_manifest(manifest, links=False, genres=genres if all_known else None):
         code = None if split is None else trailer.splits[split]
         if split is None or (code is not None and SUBSETS[code] == subset):
             found[trailer.trailer] = torch.tensor([float(genre in trailer.genres) for genre in genres])

@@ -92,6 +92,7 @@ def study(tmp_path):
         ledgers=paths,
         shards=None,
         metrics=[],
+        genres=None,
         settings={},
         metadata=[],
         tables=None,

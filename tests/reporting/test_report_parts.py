@@ -22,7 +22,7 @@ from trailers.reporting.report.predictions import test_rows as read_test_rows
 from trailers.reporting.report.sources import source_tables
 from trailers.reporting.report.stages import Stage
 from trailers.store.experiment import PREDICTIONS, write_table
-from trailers.store.experiment_files import COLUMNS
+from trailers.store.experiment_files import prediction_columns
 from trailers.store.layout import Layout
 from trailers.store.ledger import LedgerRow, write_ledger
 
@@ -150,20 +150,20 @@ ROWS = [
 
 
 def test_examples_are_the_clearest_finds_misses_and_false_claims_of_the_test_set():
-    action, *others = examples([read_test_rows(ROWS)], count=1)
+    action, *others = examples([read_test_rows(ROWS, 10)], count=1)
     assert (action.found, action.missed, action.claimed) == ((("hit", 0.9),), (("miss", 0.1),), (("false", 0.8),))
     assert all(not other.found for other in others)
 
 
 def test_a_trailer_of_two_test_sets_is_shown_as_the_first_saw_it():
     second = [predicted("hit", "0.3", 1), predicted("new", "0.5", 1)]
-    action = examples([read_test_rows(ROWS), read_test_rows(second)])[0]
+    action = examples([read_test_rows(ROWS, 10), read_test_rows(second, 10)])[0]
     assert action.found == (("hit", 0.9), ("new", 0.5), ("miss", 0.1))
     assert action.missed == ()
 
 
 def test_the_scores_of_a_genre_are_its_areas_shares_and_curves():
-    (score,) = genre_scores([read_test_rows(ROWS)])
+    (score,) = genre_scores([read_test_rows(ROWS, 10)])
     assert (score.genre, score.shares) == ("action", (50.0,))
     recall, precision = score.curves[0]
     assert recall.tolist() == [0, 0.5, 0.5, 0.5, 1]
@@ -188,7 +188,7 @@ def test_a_thinned_curve_keeps_its_ends_and_few_points():
 def test_every_genre_has_a_panel_and_a_bar():
     labels = np.eye(len(GENRES), dtype=int)
     rows = [[f"t{n}", "test", *["0.5"] * len(GENRES), *map(str, own)] for n, own in enumerate(labels)]
-    figure = draw_scores(genre_scores([read_test_rows(rows)] * 3))
+    figure = draw_scores(genre_scores([read_test_rows(rows, 10)] * 3))
     figure.draw_without_rendering()
     bars, *panels = figure.axes
     assert [axes.get_title(loc="left") for axes in panels] == list(GENRES)
@@ -198,7 +198,7 @@ def test_every_genre_has_a_panel_and_a_bar():
 
 def keep_predictions(study, rows):  # noqa: F811
     for metrics in study.metrics:
-        write_table(metrics.with_name(PREDICTIONS), COLUMNS[PREDICTIONS], rows)
+        write_table(metrics.with_name(PREDICTIONS), prediction_columns(GENRES), rows)
 
 
 def test_predictions_that_were_kept_are_drawn_and_shown_with_pictures(study):  # noqa: F811

@@ -71,7 +71,10 @@ def test_missing_weights_name_the_stage_that_makes_them(tmp_path: Path) -> None:
         ({"features": [-3]}, "features are"),
         ({"features": ["3"]}, "features are"),
         ({"packs": [3]}, "packs are not tables"),
-        ({"genres": ["drama"]}, "genres are"),
+        ({"genres": ["drama"]}, "2 to 50 genres are needed, got 1"),
+        ({"genres": ["Drama", "crime"]}, "genres are"),
+        ({"genres": ["drama", "a;b"]}, "cannot stand in a manifest"),
+        ({"genres": [3, 4]}, "must be a list of names"),
         ({"recipe": None}, "it has no recipe"),
     ],
 )

@@ -20,7 +20,7 @@ from trailers.errors import ConfigError
 from trailers.stages import clips, embed, normalise, shots
 from trailers.store.embeddings import write_embedding, write_poster
 from trailers.store.experiment import WEIGHTS_SCHEMA, save_state, write_metrics, write_table
-from trailers.store.experiment_files import COLUMNS
+from trailers.store.experiment_files import COLUMNS, prediction_columns
 from trailers.store.fingerprint import sha256_of
 from trailers.store.frames import write_frames
 from trailers.store.layout import Layout
@@ -86,7 +86,7 @@ def experiment(tmp_path_factory):
     folder.mkdir()
     save_state(folder / "weights.pt", state)
     numbers = ["0.5"] * len(GENRES) + ["0"] * len(GENRES)
-    write_table(folder / "predictions.csv", COLUMNS["predictions.csv"],
+    write_table(folder / "predictions.csv", prediction_columns(GENRES),
                 [["one", "validation", *numbers], ["two", "test", *numbers]])  # fmt: skip
     write_table(folder / "curves.csv", COLUMNS["curves.csv"], [[1, 0.1, 0.5, 0.6], [2, 0.1, 0.4, 0.5]])
     write_table(folder / "left_out.csv", COLUMNS["left_out.csv"], [["gone", "no embedding", "tiny", "train", ""]])

@@ -43,7 +43,7 @@ rule classify:
     threads: training_threads
     resources:
         gpu=gpus(config, "classify"),
-        how=flags(classify.Effort, config["classify"]),
+        how=training_effort,
         mem_mb=grown(4000),
         runtime=grown(240),
     params:

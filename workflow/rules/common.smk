@@ -14,6 +14,7 @@ sys.path.insert(0, str(PROJECT / "src"))
 from trailers.config import read_config
 from trailers.domain import SPLITS
 from trailers.errors import TrailerError
+from trailers.genres import genres_flag
 from trailers.machine.threads import (
     threads_per_gpu,
     threads_per_shard,
@@ -169,6 +170,12 @@ def training_flags(wildcards):
     return " ".join([settings, *map(shlex.quote, excluded)])
 
 
+def training_effort(wildcards):
+    """What a training gets besides. Genres are no parameter: `labels` tells what a changed list redoes."""
+    genres = PLAN.by_experiment[wildcards.experiment].genres
+    return f"{genres_flag(genres)} {flags(classify.Effort, config['classify'])}"
+
+
 def training_threads(wildcards):
     """Threads of a training: on one machine, the run's cores divided by the number of trainings."""
     cores, nodes = (
@@ -237,6 +244,11 @@ def metadata_flags():
     """The flag for the file of metadata that config.yaml names, if it names one."""
     path = config["metadata"]
     return f"--metadata {shlex.quote(path)}" if path else ""
+
+
+def set_flags(study):
+    """Of what the reports of ``study`` describe: its genres, and what is known of its titles."""
+    return " ".join(filter(None, (metadata_flags(), study.genres_flag())))
 
 
 def settings_of(study):

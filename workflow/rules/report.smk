@@ -24,7 +24,7 @@ rule report:
         manifest=str(STUDY.manifest),
         ledgers=later(STUDY.ledger_flags),
         settings=settings_of(STUDY),
-        more=metadata_flags(),
+        more=set_flags(STUDY),
     shell:
         "python -m trailers report --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics:q}"
         " --settings {params.settings:q} {params.more} --output {output:q} >{log:q} 2>&1"
@@ -44,7 +44,7 @@ use rule report as report_demo with:
         manifest=str(DEMO.manifest),
         ledgers=later(DEMO.ledger_flags),
         settings=settings_of(DEMO),
-        more="",
+        more=DEMO.genres_flag(),
 
 
 use rule report as report_tables with:
@@ -66,7 +66,7 @@ use rule report as report_tables with:
         manifest=str(TABLES.manifest),
         ledgers=later(TABLES.ledger_flags),
         settings=settings_of(TABLES),
-        more=f"--tables results/tables/tables.html --figures results/figures {metadata_flags()}",
+        more=f"--tables results/tables/tables.html --figures results/figures {set_flags(TABLES)}",
 
 
 use rule report as report_replicate with:
@@ -86,7 +86,7 @@ use rule report as report_replicate with:
         manifest=str(PLAN.replication.manifest),
         ledgers="",
         settings="{}",
-        more="--tables results/replicate/tables/tables.html",
+        more=f"--tables results/replicate/tables/tables.html {PLAN.replication.genres_flag()}".rstrip(),
 
 
 onsuccess:

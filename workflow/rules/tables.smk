@@ -36,7 +36,7 @@ rule make_figures:
     params:
         manifest=str(TABLES.manifest),
         ledgers=later(TABLES.shot_flags),
-        metadata=metadata_flags(),
+        metadata=set_flags(TABLES),
     shell:
         "python -m trailers figures --manifest {params.manifest:q} {params.ledgers} {params.metadata}"
         " --tables {input.tables:q} --output results/figures >{log:q} 2>&1"

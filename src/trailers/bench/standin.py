@@ -36,7 +36,7 @@ def main(words: Sequence[str]) -> None:
     if stage == "embed":  # finds the clips' ledgers by itself, since it may read several
         arguments.upstream = Path("results/ledger/clips", arguments.clips, arguments.shard.name).with_suffix(".tsv")
     work = shard.ShardRun.from_flags(stage, arguments)
-    trailers = read_manifest(arguments.manifest) if arguments.manifest else []
+    trailers = read_manifest(arguments.manifest, genres=None) if arguments.manifest else []
     maker = Maker(work, {trailer.trailer: trailer.urls[0] for trailer in trailers})
     for trailer in work.to_make(maker.existing):
         work.attempt(trailer, maker.make)

@@ -17,6 +17,7 @@ from trailers.backbones.enlarging import enlarged
 from trailers.backbones.names import has_repositories
 from trailers.backbones.rows import ROWS, find_row, recorded, sketch
 from trailers.backbones.weights import MEND, check_there, weights_path
+from trailers.domain import GENRES
 from trailers.errors import ConfigError, SystemicError, TrailerError, WeightsError
 from trailers.machine.nvidia import visible_devices
 from trailers.plan import disk
@@ -65,9 +66,16 @@ def check_working_folder() -> None:
 def remarks(plan: Plan, study: Study) -> list[str]:
     """What is worth knowing of ``study`` and stops nothing.
 
-    Backbones for which frames are enlarged, and trailers that have the same video, the first few.
+    Backbones for which frames are enlarged, genres that the printed numbers do not speak of, and trailers that have
+    the same video, the first few.
     """
-    return [*enlarged_for(plan, study), *shared_by(study)]
+    return [*enlarged_for(plan, study), *other_genres(plan, study), *shared_by(study)]
+
+
+def other_genres(plan: Plan, study: Study) -> list[str]:
+    if study is not plan.paper or study.genres == GENRES:
+        return []
+    return ["config.yaml, genres: are not the paper's ten, so the printed numbers beside yours are of another task"]
 
 
 def enlarged_for(plan: Plan, study: Study) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from trailers.backbones import own
 from trailers.backbones.rows import ROWS, sketch
 from trailers.backbones.weights import known_weights, read_lock_file
-from trailers.domain import Trailer
+from trailers.domain import GENRES, Trailer
 from trailers.errors import StoreError
 from trailers.plan.digests import remembered_sha256
 from trailers.plan.studies import Plan
@@ -102,10 +102,12 @@ def titles(plan: Plan, shard: str) -> str:
 
 
 def labels(plan: Plan, experiment: str) -> str:
-    """Changes when genres or splits do, and only then."""
+    """Changes when genres, their list or splits do, and only then."""
     if plan.by_experiment[experiment] is plan.replication:
         return LABELS.md5  # known before its manifest is made
-    return digest([[row.trailer, row.genres, row.splits] for row in plan.by_experiment[experiment].trailers])
+    study = plan.by_experiment[experiment]
+    rows = [[row.trailer, row.genres, row.splits] for row in study.trailers]
+    return digest(rows) if study.genres == GENRES else digest(rows, study.genres)
 
 
 def splits(study: Study) -> str:

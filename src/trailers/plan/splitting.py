@@ -27,8 +27,9 @@ class Splitting:
 
 
 def make_splits(
-    trailers: Sequence[Trailer], base: Path, *, seed: int, copies: Mapping[str, str] | None = None
-) -> Splitting:
+    trailers: Sequence[Trailer], base: Path, *, seed: int, copies: Mapping[str, str] | None = None,
+    genres: Sequence[str] = GENRES,
+) -> Splitting:  # fmt: skip
     """Stratified splits of ``trailers``.
 
     Args:
@@ -36,6 +37,7 @@ def make_splits(
         base: what their paths are relative to.
         seed: of the first split.
         copies: trailer -> the first of those that are copies of each other, which share their subsets too.
+        genres: of the data set.
 
     Raises:
         ManifestError: too few have genres.
@@ -46,7 +48,7 @@ def make_splits(
         raise ManifestError(
             f"{len(labelled)} trailers have genres, but three subsets need at least three", remedy="Fill in genres."
         )
-    labels = np.array([[genre in trailer.genres for genre in GENRES] for trailer in labelled])
+    labels = np.array([[genre in trailer.genres for genre in genres] for trailer in labelled])
     ours = [splits.stratify(labels, seed=seed + n) for n in SPLITS]
     codes = {trailer.trailer: tuple(int(split[n]) for split in ours) for n, trailer in enumerate(labelled)}
     return Splitting(with_splits(trailers, first, codes), labelled, labels, ours)

@@ -15,6 +15,7 @@ from trailers.backbones.rows import check_name
 from trailers.config import read_config
 from trailers.domain import ClipStrategy, folder_name
 from trailers.errors import ConfigError, ManifestError, TrailerError
+from trailers.genres import checked_genres
 from trailers.plan.replication import make_replication
 from trailers.plan.study import Pair, Study
 from trailers.plan.titles import LETTER, TitleList, make_titles
@@ -132,7 +133,7 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
             remedy="Set it to [], or set packs to null.",
         )  # fmt: skip
     own: dict[str, Any] = {
-        "excluded_flags": config["quality"]["exclude"],
+        "excluded_flags": config["quality"]["exclude"], "genres": checked_genres(config["genres"]),
         "manifest": Path(config["manifest"]), "made_elsewhere": Path(config["packs"]) if config["packs"] else None,
     }  # fmt: skip
     users = Study(

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from trailers.backbones.rows import is_2d
-from trailers.domain import SPLITS, SUBSETS, Trailer, canonical_name, folder_name
+from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer, canonical_name, folder_name
+from trailers.genres import changed_genres_flag
 from trailers.stages import registry
 from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest
@@ -58,10 +59,11 @@ class Study:
     base: Path | None = None  # what paths in the manifest are relative to, where that is not its folder
     excluded_flags: Sequence[str] = ()  # of the quality stage, whose trailers take no part in training and tests
     known_splits: tuple[int, ...] | None = None  # where they are known before the manifest is made
+    genres: tuple[str, ...] = GENRES
 
     @cached_property
     def trailers(self) -> list[Trailer]:
-        return read_manifest(self.manifest, links=self.made_elsewhere is None)
+        return read_manifest(self.manifest, links=self.made_elsewhere is None, genres=self.genres)
 
     @property
     def folder(self) -> Path:
@@ -168,10 +170,15 @@ class Study:
     def browse_ledgers(self, with_embeddings: bool) -> list[str]:
         return self.ledgers_of(self.browse_stages(with_embeddings))
 
+    def genres_flag(self) -> str:
+        """Of the commands that look at genres; empty where they are the paper's, which changes no parameter."""
+        return changed_genres_flag(self.genres)
+
     def browse_flags(self, with_embeddings: bool) -> str:
-        """Ledgers, and the vectors by which trailers are near to each other."""
+        """Ledgers, genres, and the vectors by which trailers are near to each other."""
         near = shlex.join(["--near", *self.pairs[0]]) if with_embeddings and self.pairs else ""
-        return f"{self.ledger_flags_of(self.browse_stages(with_embeddings))} {near}".rstrip()
+        words = (self.ledger_flags_of(self.browse_stages(with_embeddings)), near, self.genres_flag())
+        return " ".join(filter(None, words))
 
     def page_index(self) -> list[str]:
         """The list of all trailers, for the studies that have one; several studies may show the same trailers."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trailers.genres import add_genres_flag
+
 
 def add_study_flags(parser: argparse.ArgumentParser, *, output: str) -> None:
     """``output`` says what the command writes."""
@@ -19,4 +21,5 @@ def add_study_flags(parser: argparse.ArgumentParser, *, output: str) -> None:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
     )
+    add_genres_flag(parser)
     parser.add_argument("--output", type=Path, required=True, metavar="HTML", help=output)

@@ -36,32 +36,32 @@ PUBLISHED = {
 }
 
 
-def genre_counts(trailers: Sequence[Trailer]) -> dict[str, Any]:
+def genre_counts(trailers: Sequence[Trailer], genres: Sequence[str] = GENRES) -> dict[str, Any]:
     """Trailers and positives of the whole set and of split 0's subsets."""
     sets = {"whole set": list(trailers)}
     sets |= {name: [t for t in trailers if t.splits[0] == code] for code, name in enumerate(SUBSETS)}
     return {
         name: {
             "trailers": len(members),
-            "positives": {genre: sum(genre in t.genres for t in members) for genre in GENRES},
+            "positives": {genre: sum(genre in t.genres for t in members) for genre in genres},
         }
         for name, members in sets.items()
     }
 
 
-def label_counts(trailers: Sequence[Trailer]) -> dict[str, Any]:
+def label_counts(trailers: Sequence[Trailer], genres: Sequence[str] = GENRES) -> dict[str, Any]:
     """Trailers by number of genres, and trailers that have both of two genres.
 
     ``cardinality`` is the mean number of genres per trailer, ``density`` its share of all genres (Sec. 3.1).
     """
     numbers = Counter(len(trailer.genres) for trailer in trailers)
-    has = np.array([[genre in trailer.genres for genre in GENRES] for trailer in trailers], int)
-    has = has.reshape(-1, len(GENRES))
+    has = np.array([[genre in trailer.genres for genre in genres] for trailer in trailers], int)
+    has = has.reshape(-1, len(genres))
     cardinality = float(has.sum(axis=1).mean()) if len(has) else 0.0
     return {
         "trailers": {str(number): numbers[number] for number in sorted(numbers)},
         "cardinality": cardinality,
-        "density": cardinality / len(GENRES),
+        "density": cardinality / len(genres),
         "together": (has.T @ has).tolist(),
     }
 
@@ -107,22 +107,24 @@ def name_counts(names: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 
 def overview(
-    trailers: Sequence[Trailer], titles: Mapping[str, Metadata], counts: Mapping[str, Any], dimensions: Iterable[int]
-) -> list[tuple[str, str, str]]:
+    trailers: Sequence[Trailer], titles: Mapping[str, Metadata], counts: Mapping[str, Any], dimensions: Iterable[int],
+    genres: Sequence[str] = GENRES,
+) -> list[tuple[str, str, str]]:  # fmt: skip
     """The row of Table 1 and the numbers of Sec. 3, as name, this set's, Trailers12k's.
 
     Args:
         counts: of ``title_counts``.
         dimensions: 2 or 3, of each backbone whose vectors there are.
+        genres: of the data set.
     """
     labelled = [trailer for trailer in trailers if trailer.genres]
-    labels, made = label_counts(labelled), set(dimensions)
-    genres = {genre for trailer in labelled for genre in trailer.genres}
+    labels, made = label_counts(labelled, genres), set(dimensions)
+    named = {genre for trailer in labelled for genre in trailer.genres}
     links = sum(any(web_link(url) for url in trailer.urls) for trailer in trailers)
     own = {
         "trailers": f"{len(trailers):,}",
         "checked by a person": f"{sum(trailer.verified for trailer in trailers):,}",
-        "genres": str(len(genres)),
+        "genres": str(len(named)),
         "genres per trailer (cardinality)": f"{labels['cardinality']:.2f}" if labelled else "",
         "share of the genres per trailer (density)": f"{labels['density']:.3f}" if labelled else "",
         "links to trailers": f"{links:,}" if links else "no",

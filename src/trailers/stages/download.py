@@ -207,7 +207,7 @@ class Published(Stage):
             ManifestError: it cannot be read as a manifest.
         """
         kind, settings = self.kind(), self.settings
-        trailers = {trailer.trailer: trailer for trailer in read_manifest(manifest)}
+        trailers = {trailer.trailer: trailer for trailer in read_manifest(manifest, genres=None)}
         client = Client(self.effort, settings.min_height, settings.max_height, kind.folder / ".cache")
         self.manifest = manifest
         base = manifest.parent if base is None else base

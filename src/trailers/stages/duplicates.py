@@ -58,7 +58,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     settings, layout = from_flags(Settings, arguments), Layout(arguments.results)
-    trailers = {trailer.trailer: trailer for trailer in read_manifest(arguments.manifest, links=False)}
+    trailers = {trailer.trailer: trailer for trailer in read_manifest(arguments.manifest, links=False, genres=None)}
     found = list(read_all(shard_files(arguments.ledgers, arguments.shards, list(trailers)), layout, trailers))
     rows = duplicates(found, trailers, share=settings.duplicate_share)
     splits = [trailers[each.trailer].splits for each in found]

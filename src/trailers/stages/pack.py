@@ -53,7 +53,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    trailers = read_manifest(arguments.manifest, links=False) if arguments.manifest else []
+    trailers = read_manifest(arguments.manifest, links=False, genres=None) if arguments.manifest else []
     ids = [trailer.trailer for trailer in trailers]
     layout, clips = Layout(arguments.results), str(arguments.clips)
     ledgers = {path: read_ledger(path) for path in shard_files(arguments.ledgers, arguments.shards, ids)}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trailers.domain import GENRES, is_safe_id
 from trailers.errors import ManifestError
+from trailers.genres import near_genre, normal_genre
 from trailers.store.text import shorten
 from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from trailers.web.links import EXPLICIT, HOST, web_link
@@ -34,7 +35,7 @@ ROUNDED = re.compile(r"\d+(?:[.,]\d+)?[eE]\+\d+", re.ASCII)
 AS_TEXT = re.compile(r'="(.*)"')  # how a cell is kept from becoming a number
 
 GENRE_BETWEEN = re.compile(r"[;,|/]")
-GENRE_NAMES = {**{genre: genre for genre in GENRES}, "science fiction": "sci-fi", "sci fi": "sci-fi", "scifi": "sci-fi"}
+OTHER_NAMES = {"science fiction": "sci-fi", "sci fi": "sci-fi", "scifi": "sci-fi"}
 MARKED, UNMARKED = ("yes", "true", "1", "1.0"), ("", "no", "false", "0", "0.0")
 SPLIT_WORDS = {
     **{f"{code}{rest}": code for code in (0, 1, 2) for rest in ("", ".0", ",0")},
@@ -166,18 +167,26 @@ def parse_title(cell: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def parse_genres(cell: str) -> tuple[str, ...]:
-    """Genres in the order of ``GENRES``; also as Python and pandas write lists of words."""
+def parse_genres(cell: str, genres: tuple[str, ...] | None = GENRES) -> tuple[str, ...]:
+    """Genres in the order of ``genres``, in that of the cell where any will do; also as Python writes lists of words.
+
+    Args:
+        cell: joined by ``;`` or another sign.
+        genres: those that there are; None takes any name.
+    """
     bare = cell.strip().strip("[]")
-    found = {genre for genre in (part.strip(" '\"").lower() for part in GENRE_BETWEEN.split(bare)) if genre}
-    unknown = sorted(found - GENRE_NAMES.keys())
+    found = [name for name in (normal_genre(part.strip(" '\"")) for part in GENRE_BETWEEN.split(bare)) if name]
+    if genres is None:
+        return tuple(dict.fromkeys(found))
+    names = {name if name in genres else OTHER_NAMES.get(name, name) for name in found}
+    unknown = sorted(names.difference(genres))
     if unknown:
         raise ManifestError(
-            f"'{shorten(unknown[0])}' is not one of {', '.join(GENRES)}",
-            remedy="Correct or remove it; separate genres with ';'.",
+            f"'{shorten(unknown[0])}' is not one of {', '.join(genres)}",
+            remedy=f"{near_genre(unknown[0], genres)}Correct or remove it, or list it in config.yaml, genres; separate "
+            "genres with ';'.",
         )
-    names = {GENRE_NAMES[genre] for genre in found}
-    return tuple(genre for genre in GENRES if genre in names)
+    return tuple(genre for genre in genres if genre in names)
 
 
 def parse_verified(cell: str) -> bool | None:

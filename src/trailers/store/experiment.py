@@ -20,8 +20,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trailers.domain import GENRES, SPLITS, ClipStrategy
+from trailers.domain import SPLITS, ClipStrategy
 from trailers.errors import ConfigError, StoreError
+from trailers.genres import checked_genres
 from trailers.store.atomic import unfailing, write_text
 from trailers.store.json_file import read_product
 
@@ -146,7 +147,7 @@ class TrainedExperiment:
         require(same, "the numbers of backbones, features and packs differ")
         require(all(is_count(n) and n <= MOST_FEATURES for n in self.features), f"features are {self.features}")
         require(all(isinstance(pack, Mapping) for pack in self.packs), "packs are not tables")
-        require(self.genres == GENRES, f"genres are {self.genres}")
+        require(checked_genres(self.genres, "genres") == self.genres, f"genres are {self.genres}")
         require(isinstance(self.recipe, Mapping) and bool(self.recipe), "it has no recipe")
         require(len(self.state) > 0, "it has no weights")
         for name, tensor in self.state.items():

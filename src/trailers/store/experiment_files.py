@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trailers.domain import GENRES
-from trailers.errors import StoreError
+from trailers.errors import ConfigError, StoreError
+from trailers.genres import checked_genres
 from trailers.store.experiment import (
     CURVES,
     LEFT_OUT,
@@ -21,7 +21,6 @@ from trailers.store.experiment import (
 )
 
 COLUMNS = {
-    PREDICTIONS: ("trailer", "subset", *GENRES, *(f"is_{genre}" for genre in GENRES)),
     CURVES: ("epoch", "learning_rate", "train_loss", "validation_loss"),
     LEFT_OUT: ("trailer", "reason", "backbone", "subset", "genres"),
 }
@@ -39,8 +38,8 @@ def check_experiment(folder: Path, name: str) -> None:
         trained = read_weights(folder / WEIGHTS)
         if trained.fingerprint != metrics.get("fingerprint"):
             raise StoreError("belongs to another training than its metrics.json", where=folder / WEIGHTS, remedy=REMEDY)
-    elif name in COLUMNS:
-        rows = read_table(folder / name)
+    elif name in WORDS:
+        rows = read_table(folder / name)[1]
         wanted = rows_of(name, metrics, folder / METRICS)
         if len(rows) != wanted:
             wrong = f"has {len(rows)} rows, but its metrics.json says {wanted}"
@@ -59,26 +58,56 @@ def rows_of(name: str, metrics: Mapping[str, Any], path: Path) -> int:
         raise StoreError(f"is damaged: {problem!r}", where=path, remedy=REMEDY) from None
 
 
-def read_table(path: Path) -> list[list[str]]:
-    """The rows of a table of an experiment, without its header.
+def read_predictions(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The genres of predictions.csv, and its rows: trailer, subset, a probability per genre, a label per genre.
+
+    Raises:
+        StoreError: as of ``read_table``.
+    """
+    columns, rows = read_table(path)
+    return genres_of_columns(columns), rows
+
+
+def genres_of_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The genres that the header of predictions.csv names, in the words of an example where it does not name any."""
+    genres = columns[2 : 2 + len(columns[2:]) // 2]
+    try:
+        return checked_genres(genres)
+    except ConfigError:
+        return "GENRE", "..."
+
+
+def prediction_columns(genres: Sequence[str]) -> tuple[str, ...]:
+    return ("trailer", "subset", *genres, *(f"is_{genre}" for genre in genres))
+
+
+def read_table(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The header of a table of an experiment, and its rows.
 
     Raises:
         StoreError: it is missing, cut off, or holds words where numbers belong.
     """
-    columns, words = COLUMNS[path.name], WORDS[path.name]
+    words = WORDS[path.name]
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise StoreError(f"cannot be read: {problem}", where=path, remedy=REMEDY) from None
     rows = list(csv.reader(text.splitlines()))
-    if not rows or tuple(rows[0]) != columns:
-        raise StoreError(f"expected columns {', '.join(columns)}", where=path, remedy=REMEDY)
+    columns = tuple(rows[0]) if rows else ()
+    check_columns(path, columns)
     if not text.endswith("\n"):
         raise StoreError("is truncated", where=path, remedy=REMEDY)
     for number, row in enumerate(rows[1:], start=2):
         if len(row) != len(columns) or not all(map(is_number, row[words:])):
             raise StoreError(f"line {number} is damaged", where=path, remedy=REMEDY)
-    return rows[1:]
+    return columns, rows[1:]
+
+
+def check_columns(path: Path, columns: tuple[str, ...]) -> None:
+    """Raises StoreError where a table of this name has others; those of predictions say its genres."""
+    wanted = COLUMNS[path.name] if path.name in COLUMNS else prediction_columns(genres_of_columns(columns))
+    if columns != wanted:
+        raise StoreError(f"expected columns {', '.join(wanted)}", where=path, remedy=REMEDY)
 
 
 def is_number(word: str) -> bool:

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trailers.domain import SPLITS, Trailer
+from trailers.domain import GENRES, SPLITS, Trailer
 from trailers.errors import ManifestError
 from trailers.store.atomic import write_text
 from trailers.store.cells import (
@@ -58,12 +58,13 @@ SPELLINGS: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 
 
-def read_manifest(path: Path, *, links: bool = True) -> list[Trailer]:
+def read_manifest(path: Path, *, links: bool = True, genres: tuple[str, ...] | None = GENRES) -> list[Trailer]:
     """The trailers in the order of their rows.
 
     Args:
         path: a CSV.
         links: whether every trailer needs a link; training on vectors made elsewhere does not.
+        genres: those that there are, of config.yaml; None where they do not matter, which takes any name.
 
     Raises:
         ManifestError: names the row (the header is row 1), the column, the reason and the remedy.
@@ -78,7 +79,7 @@ def read_manifest(path: Path, *, links: bool = True) -> list[Trailer]:
     table = read_rows(path, text, header)
     if not table.rows:
         raise ManifestError("has a header but no trailer", where=path, remedy="Add one row per trailer.")
-    parsers = {"trailer": parse_id, **parsers_for(path.parent, links=links)}
+    parsers = {"trailer": parse_id, **parsers_for(path.parent, links=links, genres=genres)}
     trailers = [as_trailer(read_cells(table, number, cells, parsers)) for number, cells in table.rows]
     check_ids(table, trailers)
     return trailers
@@ -103,7 +104,7 @@ def check_header(path: Path, header: Header, *, links: bool) -> None:
 Parsers = Mapping[str, Callable[[str], Any]]
 
 
-def parsers_for(base: Path, *, links: bool = True) -> Parsers:
+def parsers_for(base: Path, *, links: bool = True, genres: tuple[str, ...] | None = GENRES) -> Parsers:
     """Column -> what reads its cells, of all columns but the ids; paths are relative to ``base``."""
 
     def urls(cell: str) -> tuple[str, ...]:
@@ -112,7 +113,7 @@ def parsers_for(base: Path, *, links: bool = True) -> Parsers:
     return {
         "url": urls,
         "title": parse_title,
-        "genres": parse_genres,
+        "genres": partial(parse_genres, genres=genres),
         **{f"split{n}": parse_split for n in SPLITS},
         "poster": partial(parse_poster, base=base),
         "verified": parse_verified,

@@ -43,7 +43,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    ids = [trailer.trailer for trailer in read_manifest(arguments.manifest, links=False)]
+    ids = [trailer.trailer for trailer in read_manifest(arguments.manifest, links=False, genres=None)]
     rows: dict[str, LedgerRow] = {}
     for path in shard_files(arguments.ledgers, arguments.shards, ids):
         rows |= read_ledger(path)

@@ -155,7 +155,7 @@ def chosen(source: Source, manifest: Path | None) -> list[str]:
     """
     if manifest is None:
         return list(source.parts)
-    asked = [trailer.trailer for trailer in read_manifest(manifest, links=False)]
+    asked = [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None)]
     taken = [trailer for trailer in asked if trailer in source.parts]
     if not taken:
         what = f"contains none of the {len(asked):,} trailers of {manifest}"

@@ -116,7 +116,7 @@ def chosen(published: Published, manifest: Path | None, *, partial: bool) -> lis
             len(published.trailers),
         )
         return published.trailers
-    asked = [trailer.trailer for trailer in read_manifest(manifest, links=False)]
+    asked = [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None)]
     held = set(published.trailers)
     missing = [trailer for trailer in asked if trailer not in held]
     found = len(asked) - len(missing)

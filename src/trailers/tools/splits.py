@@ -20,6 +20,7 @@ import numpy as np
 from trailers.classifier import splits
 from trailers.domain import SPLITS, Trailer
 from trailers.errors import ManifestError
+from trailers.genres import add_genres_flag, genres_of
 from trailers.plan.splitting import largest_deviation, make_splits
 from trailers.store.atomic import write_text
 from trailers.store.duplicates import Duplicate, grouped, read_rows
@@ -40,14 +41,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--group-duplicates", type=Path, metavar="CSV",
         help="results/quality/duplicates.csv: keep copies of one trailer in the same subset",
     )  # fmt: skip
+    add_genres_flag(parser)
     parser.add_argument("--report", type=Path, metavar="JSON", help="also write the comparison to this file")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    trailers = read_manifest(arguments.manifest, links=False)
+    genres = genres_of(arguments)
+    trailers = read_manifest(arguments.manifest, links=False, genres=genres)
     copies = grouped(read_rows(arguments.group_duplicates, Duplicate)) if arguments.group_duplicates else {}
     try:
-        made = make_splits(trailers, arguments.manifest.parent, seed=arguments.seed, copies=copies)
+        made = make_splits(trailers, arguments.manifest.parent, seed=arguments.seed, copies=copies, genres=genres)
     except ManifestError as problem:
         raise ManifestError(problem.what, where=arguments.manifest, remedy=problem.remedy) from None
     report = compare(made.labels, made.labelled, made.codes, arguments.seed)

@@ -17,8 +17,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from trailers.domain import GENRES
 from trailers.errors import ConfigError, StoreError
+from trailers.genres import configured_genres, normal_genre
 from trailers.store.atomic import write_text
 from trailers.store.titles import Title, as_csv
 
@@ -47,9 +47,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--genres",
         nargs="+",
-        default=list(GENRES),
         metavar="GENRE",
-        help="titles without any of these are left out (the paper's ten)",
+        help="titles without any of these are left out (those of config.yaml)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite an existing file")
 
@@ -59,9 +58,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError("already exists", where=arguments.output, remedy="Give --force, or another --output.")
     if arguments.most < 1 or arguments.min_votes < 0:
         raise ConfigError("--most must be at least 1 and --min-votes at least 0")
+    genres = arguments.genres or configured_genres()
     rated = read_ratings(find(arguments.imdb, RATINGS), arguments.min_votes)
     titles = sorted(
-        wanted(read_basics(find(arguments.imdb, BASICS)), rated, arguments),
+        wanted(read_basics(find(arguments.imdb, BASICS)), rated, genres, arguments),
         key=lambda title: (-(title.rating or 0), -(title.votes or 0), title.id),
     )[: arguments.most]
     if not titles:
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
     log.info(
         "titles: %s: %s titles, rated %.1f to %.1f, at least %s votes; %s", arguments.output, f"{len(titles):,}",
         titles[0].rating, titles[-1].rating, f"{min(title.votes or 0 for title in titles):,}",
-        ", ".join(f"{genre} {counts[genre.lower()]:,}" for genre in arguments.genres),
+        ", ".join(f"{genre} {counts[normal_genre(genre)]:,}" for genre in genres),
     )  # fmt: skip
 
 
@@ -137,16 +137,17 @@ def read_basics(path: Path) -> Iterator[Mapping[str, str]]:
 
 
 def wanted(
-    rows: Iterable[Mapping[str, str]], rated: Mapping[str, tuple[float, int]], arguments: argparse.Namespace
-) -> Iterator[Title]:
+    rows: Iterable[Mapping[str, str]], rated: Mapping[str, tuple[float, int]], genres: Sequence[str],
+    arguments: argparse.Namespace,
+) -> Iterator[Title]:  # fmt: skip
     """The titles of ``rows`` that the flags ask for."""
-    genres = {genre.lower() for genre in arguments.genres}
+    asked = set(map(normal_genre, genres))
     first, last = arguments.from_year or 0, arguments.to_year or 9999
     for row in rows:
         if row["tconst"] not in rated or row["titleType"] not in arguments.types:
             continue
         year = row["startYear"]
-        own = [genre for genre in row["genres"].lower().split(",") if genre in genres]
+        own = [genre for genre in row["genres"].lower().split(",") if genre in asked]
         if not own or not year.isdigit() or not first <= int(year) <= last:
             continue
         runtime = row["runtimeMinutes"]

@@ -24,6 +24,7 @@ import numpy as np
 
 from trailers.domain import SUBSETS, ClipStrategy, Trailer
 from trailers.errors import ConfigError, TrailerError
+from trailers.genres import genres_of
 from trailers.machine.progress import Progress
 from trailers.pages.rendering import as_script, read_script, render, write_assets
 from trailers.reporting.browse.listing import make_listing
@@ -64,6 +65,7 @@ class Study:
     experiments: Sequence[Experiment]
     near: Near | None
     report: Path | None  # the run report, if there is one to link
+    genres: tuple[str, ...]
 
     def link(self, trailer: Trailer) -> dict[str, str]:
         """The page of another trailer, seen from a page."""
@@ -93,13 +95,14 @@ def run(arguments: argparse.Namespace) -> None:
             f"--output: is not below {layout.pages_folder()}, where the pages are", where=arguments.output,
             remedy=f"Name {layout.page_index()}.",
         )  # fmt: skip
-    trailers = read_manifest(arguments.manifest, links=False)
+    genres = genres_of(arguments)
+    trailers = read_manifest(arguments.manifest, links=False, genres=genres)
     ids = [trailer.trailer for trailer in trailers]
     ledgers = shard_files(arguments.ledgers, arguments.shards, ids)
     rows = read_rows([*ledgers, *besides(layout, sorted({path.stem for path in ledgers}))], layout)
     near = find_near(layout, rows, ids, *arguments.near) if arguments.near else None
-    experiments = find_experiments(arguments.metrics)
-    study = Study(layout, arguments.output, trailers, rows, experiments, near, linked_report(arguments))
+    experiments = find_experiments(arguments.metrics, genres)
+    study = Study(layout, arguments.output, trailers, rows, experiments, near, linked_report(arguments), genres)
     written = write_data(study)
     write_assets(layout.page_assets(), below=layout.root)
     write_index(study)
@@ -202,7 +205,7 @@ def experiments_of(study: Study, trailer: Trailer, known: Mapping[str, Mapping[s
 def write_index(study: Study) -> None:
     """Write the list and its page, the page last: with it there, both are."""
     root = Path(os.path.relpath(study.layout.pages_folder(), study.index.parent)).as_posix()
-    listing = make_listing(study.trailers, study.rows, study.experiments)
+    listing = make_listing(study.trailers, study.rows, study.experiments, study.genres)
     script = study.index.with_suffix(".js")
     refuse_links(script.resolve(), below=study.layout.root.resolve())
     write_text(script, as_script(LIST, {**listing, "root": "" if root == "." else f"{root}/"}))

@@ -27,7 +27,9 @@ class Names:
         return sum(1 << self.number(word) for word in dict.fromkeys(words))
 
 
-def make_listing(trailers: Sequence[Trailer], rows: Rows, experiments: Sequence[Experiment]) -> dict[str, Any]:
+def make_listing(
+    trailers: Sequence[Trailer], rows: Rows, experiments: Sequence[Experiment], genres: Sequence[str] = GENRES
+) -> dict[str, Any]:
     """What the page of all trailers shows.
 
     ``splits`` has a letter per split: 0, 1, 2 for the subsets, - for none. ``genres`` and ``flags`` are sums of
@@ -41,7 +43,7 @@ def make_listing(trailers: Sequence[Trailer], rows: Rows, experiments: Sequence[
         values = (
             trailer.trailer,
             trailer.title[:LONGEST_TITLE],
-            sum(1 << GENRES.index(genre) for genre in trailer.genres),
+            sum(1 << genres.index(genre) for genre in trailer.genres),
             "".join("-" if code is None else str(code) for code in trailer.splits),
             statuses.number(became.status),
             reasons.number(became.reason) if became.reason else ABSENT,
@@ -54,7 +56,7 @@ def make_listing(trailers: Sequence[Trailer], rows: Rows, experiments: Sequence[
         if became.sentence:
             told[str(number)] = f"{became.stage}: {became.sentence}"
     return {
-        "genres": GENRES,
+        "genres": list(genres),
         "subsets": SUBSETS,
         "statuses": list(statuses.words),
         "reasons": list(reasons.words),
@@ -88,7 +90,7 @@ def judged(experiment: Experiment, trailers: Sequence[Trailer]) -> dict[str, Any
             errors.append(ABSENT)
             worst.append(ABSENT)
             continue
-        error, genre = wrong(probabilities, trailer.genres)
+        error, genre = wrong(probabilities, trailer.genres, experiment.genres)
         errors.append(round(1000 * error))
         worst.append(genre)
     return {"name": experiment.name, "errors": errors, "worst": worst}

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trailers.domain import GENRES, SUBSETS, Clip, Trailer
+from trailers.genres import check_same
 from trailers.store.embeddings import read_embedding
 from trailers.store.experiment import PREDICTIONS, WEIGHTS
-from trailers.store.experiment_files import read_table
+from trailers.store.experiment_files import read_predictions
 from trailers.store.layout import Layout
 from trailers.store.spans import CLIPS_SCHEMA, read_header, read_spans
 
@@ -40,14 +41,20 @@ class Experiment:
 
     name: str
     folders: Mapping[int, Path]  # split -> its folder
+    genres: tuple[str, ...] = GENRES  # of the data set
 
     @cached_property
     def predictions(self) -> dict[int, dict[str, tuple[float, ...]]]:
-        """Split -> trailer -> probability of each genre, of validation and test. Raises StoreError."""
+        """Split -> trailer -> probability of each genre, of validation and test.
+
+        Raises:
+            StoreError: they are missing or damaged, or of other genres.
+        """
         found = {}
         for split, folder in self.folders.items():
-            rows = read_table(folder / PREDICTIONS)
-            found[split] = {row[0]: tuple(map(float, row[2 : 2 + len(GENRES)])) for row in rows}
+            genres, rows = read_predictions(folder / PREDICTIONS)
+            check_same(genres, self.genres, folder)
+            found[split] = {row[0]: tuple(map(float, row[2 : 2 + len(genres)])) for row in rows}
         return found
 
     @cached_property
@@ -68,17 +75,17 @@ class Experiment:
         return split, NO_SUBSET if code is None or not trailer.genres else SUBSETS[code]
 
 
-def find_experiments(metrics: Sequence[Path]) -> list[Experiment]:
+def find_experiments(metrics: Sequence[Path], genres: tuple[str, ...]) -> list[Experiment]:
     """The experiments whose metrics.json are named, in their order."""
     folders: dict[str, dict[int, Path]] = {}
     for path in metrics:
         folders.setdefault(path.parent.parent.name, {})[int(path.parent.name.removeprefix("split"))] = path.parent
-    return [Experiment(name, splits) for name, splits in folders.items()]
+    return [Experiment(name, splits, genres) for name, splits in folders.items()]
 
 
-def wrong(probabilities: Sequence[float], genres: Sequence[str]) -> tuple[float, int]:
-    """How far the worst genre is from the truth, 0 to 1, and its number."""
-    errors = [abs(p - (genre in genres)) for genre, p in zip(GENRES, probabilities, strict=True)]
+def wrong(probabilities: Sequence[float], own: Sequence[str], genres: Sequence[str] = GENRES) -> tuple[float, int]:
+    """How far the worst of ``genres`` is from the truth, 0 to 1, and its number; ``own`` are those of the trailer."""
+    errors = [abs(p - (genre in own)) for genre, p in zip(genres, probabilities, strict=True)]
     return max(errors), int(np.argmax(errors))
 
 

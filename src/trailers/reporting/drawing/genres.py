@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BAR = 0.2  # of the distance of two genres
+FEW = 12  # genres whose names stand side by side
+SLANTED: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
 
 
 def draw_genres(counts: Mapping[str, Any]) -> Figure:
     """Fig. 2, of ``statistics.genre_counts``."""
     names = list(counts["whole set"]["positives"])
-    figure = new_figure(WIDTH, 3)
+    is_crowded = len(names) > FEW
+    figure = new_figure(WIDTH, 3 + 0.8 * is_crowded)
     axes = figure.subplots()
     places = np.arange(len(names))
     for number, (name, row) in enumerate(counts.items()):
@@ -30,9 +33,9 @@ def draw_genres(counts: Mapping[str, Any]) -> Figure:
         own = (place - 1.5 * BAR, share)
         axes.annotate(
             f"{share:.1f} % ({count:,})", own, (0, 2), textcoords="offset points", ha="center", va="bottom",
-            rotation=90, fontsize=6.5,
+            rotation=90, fontsize=6.5 * min(1, 2 * FEW / len(names)),
         )  # fmt: skip
-    axes.set_xticks(places, names)
+    axes.set_xticks(places, names, **(SLANTED if is_crowded else {}))
     axes.tick_params(axis="x", length=0)
     axes.margins(x=0.01)
     axes.set_ylim(0, 1.42 * max([1.0, *(share for row in counts.values() for share in shares(row))]))

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FEW = 12  # genres whose pairs fit the usual height
+SLANTED: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+UPRIGHT: dict[str, Any] = {"rotation": 90, "fontsize": 7}
+
 
 def draw_labels(counts: Mapping[str, Any], genres: Sequence[str] = GENRES) -> Figure:
     """Fig. 3, of ``statistics.label_counts``; ``genres`` are those of its table ``together``."""
-    figure = new_figure(WIDTH, 3)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
+    crowd = max(1.0, len(genres) / FEW)
+    figure = new_figure(WIDTH, 3 * crowd**0.75)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.5 * crowd**0.5))
     draw_numbers(left, counts)
     draw_pairs(right, np.array(counts["together"]), genres)
     return figure
@@ -42,16 +47,17 @@ def draw_pairs(axes: Axes, together: np.ndarray, genres: Sequence[str]) -> None:
     # From zero on: with one value alone the colours would stand for a range around it.
     largest = max(1, int(np.nan_to_num(shown).max()))
     image = axes.imshow(shown[1:, :-1], cmap="viridis_r", vmin=0, vmax=largest, aspect="auto")
-    axes.set_xticks(range(len(genres) - 1), genres[:-1], rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(len(genres) - 1), genres[:-1], **(SLANTED if len(genres) <= FEW else UPRIGHT))
     axes.set_yticks(range(len(genres) - 1), genres[1:])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title("(b) trailers with both genres", loc="left")
+    size = 6.5 * min(1, FEW / len(genres)) ** 0.75
     for row in range(1, len(genres)):
         for column in range(row):
             colour = "white" if together[row, column] > largest / 2 else "black"
             words = f"{together[row, column]:,}"
-            axes.text(column, row - 1, words, ha="center", va="center", fontsize=6.5, color=colour)
+            axes.text(column, row - 1, words, ha="center", va="center", fontsize=size, color=colour)
     bar = axes.figure.colorbar(image, ax=axes, pad=0.02, fraction=0.05)
     bar.outline.set_visible(False)
     whole_counts(bar.ax.yaxis)

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trailers.genres import add_genres_flag, genres_of
 from trailers.reporting.drawing.clips import draw_clips
 from trailers.reporting.drawing.costs import draw_costs
 from trailers.reporting.drawing.genres import draw_genres
@@ -57,6 +58,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--trailer", metavar="ID", help="which trailer Fig. 9 shows; by default one that shows it well")
     parser.add_argument("--tables", type=Path, metavar="JSON", help="tables.json, for Fig. 10")
+    add_genres_flag(parser)
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
     )
@@ -78,15 +80,16 @@ def run(arguments: argparse.Namespace) -> None:
 def of_manifest_and_shots(arguments: argparse.Namespace) -> dict[str, Any]:
     """Draw what needs no classifier; the numbers by figure."""
     numbers: dict[str, Any] = {}
-    manifest = read_manifest(arguments.manifest, links=False) if arguments.manifest else []
+    genres = genres_of(arguments)
+    manifest = read_manifest(arguments.manifest, links=False, genres=genres) if arguments.manifest else []
     ids = [trailer.trailer for trailer in manifest]
     known = read_metadata(arguments.metadata)
     titles = [known[name] for name in ids if name in known] if ids else list(known.values())
     trailers = [trailer for trailer in manifest if trailer.genres]
     if trailers:
-        numbers["genres"], numbers["labels"] = genre_counts(trailers), label_counts(trailers)
+        numbers["genres"], numbers["labels"] = genre_counts(trailers, genres), label_counts(trailers, genres)
         save(partial(draw_genres, numbers["genres"]), arguments.output / "genres")
-        save(partial(draw_labels, numbers["labels"]), arguments.output / "labels")
+        save(partial(draw_labels, numbers["labels"], genres), arguments.output / "labels")
     if arguments.ledgers:
         of_shots(arguments, ids, titles, numbers)
     elif titles:

@@ -18,6 +18,7 @@ import logging
 from pathlib import Path
 
 from trailers.errors import ConfigError
+from trailers.genres import add_genres_flag, genres_of
 from trailers.plan.studies import plan_here
 from trailers.reporting.publish.card import write_card, write_croissant
 from trailers.reporting.publish.release import Release, read_release
@@ -41,6 +42,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pairs", nargs="+", metavar="CLIPS/BACKBONE", help="what to publish (default: all pairs of config.yaml)"
     )
+    add_genres_flag(parser)
     parser.add_argument("--without-links", action="store_true", help="leave out the links of the videos")
     parser.add_argument("--without-titles", action="store_true", help="leave out titles")
     parser.add_argument(
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError("already exists", where=output, remedy="Name a folder that does not exist, or an empty one.")
     release = read_release(
         Layout(arguments.results), arguments.manifest or plan_here().users.manifest, pairs_of(arguments),
-        links=not arguments.without_links, titles=not arguments.without_titles,
+        genres_of(arguments), links=not arguments.without_links, titles=not arguments.without_titles,
     )  # fmt: skip
     output.mkdir(parents=True, exist_ok=True)
     write_trailers(release, output / "trailers.csv")

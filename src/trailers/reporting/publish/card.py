@@ -11,7 +11,7 @@ from typing import Any
 
 from trailers import __version__
 from trailers.backbones.rows import find_row
-from trailers.domain import FPS, GENRES
+from trailers.domain import FPS
 from trailers.errors import TrailerError
 from trailers.reporting.publish.release import Pair, Release
 from trailers.reporting.publish.tables import reason, subsets
@@ -38,7 +38,7 @@ def write_card(release: Release, output: Path, arguments: argparse.Namespace) ->
         "trailers": len(release.rows),
         "failures": Counter((stage, row.status, reason(row.error)) for _, stage, row in release.failures).most_common(),
         "duration_h": sum(release.receipt(t.trailer).facts.get("duration_s") or 0 for t in release.rows) / 3600,
-        "genres": {genre: sum(genre in t.genres for t in release.rows) for genre in GENRES},
+        "genres": {genre: sum(genre in t.genres for t in release.rows) for genre in release.genres},
         "splits": [Counter(filter(None, (subsets(t)[n] for t in release.rows))) for n in range(3)],
         "pairs": [described_pair(release, pair) for pair in release.pairs],
         "links": release.links,

@@ -31,6 +31,7 @@ class Release:
     failures: list[tuple[Trailer, str, LedgerRow]]  # trailer, stage, why
     links: bool
     titles: bool
+    genres: tuple[str, ...]
     clips: dict[Pair, int] = field(default_factory=dict)  # published so far
     features: dict[Pair, int] = field(default_factory=dict)
     attributes: dict[Pair, dict[str, object]] = field(default_factory=dict)  # of the embeddings, as far as shared
@@ -54,13 +55,15 @@ class Release:
         return {row.trailer: row for row in there if row is not None and row.status == OK}
 
 
-def read_release(layout: Layout, manifest: Path, pairs: Sequence[Pair], *, links: bool, titles: bool) -> Release:
+def read_release(
+    layout: Layout, manifest: Path, pairs: Sequence[Pair], genres: tuple[str, ...], *, links: bool, titles: bool
+) -> Release:
     """What can be published of ``manifest``.
 
     Raises:
         StoreError: there are no ledgers, or a pair has no embedding at all.
     """
-    trailers = read_manifest(manifest, links=False)
+    trailers = read_manifest(manifest, links=False, genres=genres)
     keys: list[tuple[str, ...]] = [("download",), ("normalise",), ("shots",)]
     keys += [("clips", clips) for clips in dict.fromkeys(clips for clips, _ in pairs)]
     keys += [("embed", *pair) for pair in pairs]
@@ -73,7 +76,7 @@ def read_release(layout: Layout, manifest: Path, pairs: Sequence[Pair], *, links
     failures = [found for trailer in trailers if (found := first_failure(trailer, ledgers))]
     lacking = {trailer.trailer for trailer, _, _ in failures}
     rows = [trailer for trailer in trailers if trailer.trailer not in lacking]
-    return Release(layout, list(pairs), rows, ledgers, failures, links, titles)
+    return Release(layout, list(pairs), rows, ledgers, failures, links, titles, genres)
 
 
 def rows_of(layout: Layout, key: tuple[str, ...], known: set[str]) -> dict[str, LedgerRow]:

@@ -22,8 +22,8 @@ from typing import Any
 
 from trailers import __version__
 from trailers.classifier.metrics import CONVENTIONS, METRICS, WITHOUT_POSITIVES
-from trailers.domain import GENRES
 from trailers.errors import SystemicError
+from trailers.genres import genres_of
 from trailers.reporting.drawing.curves import draw_scores
 from trailers.reporting.drawing.histogram import draw_shots_on_page
 from trailers.reporting.drawing.style import on_page
@@ -71,7 +71,7 @@ FEW_TRAILERS = 100  # a test set smaller than this says little about a classifie
 # What every report says alike.
 WORDS = {
     "statuses": STATUSES, "shown": SHOWN, "few": FEW_TRAILERS, "conventions": CONVENTIONS, "metrics": METRICS,
-    "genres": GENRES, "without_positives": WITHOUT_POSITIVES,
+    "without_positives": WITHOUT_POSITIVES,
 }  # fmt: skip
 
 
@@ -87,7 +87,8 @@ def what_shots_tell(lengths: Lengths) -> dict[str, Any]:
 def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything the template names."""
     layout = Layout(arguments.results)
-    trailers = read_manifest(arguments.manifest, links=False)
+    genres = genres_of(arguments)
+    trailers = read_manifest(arguments.manifest, links=False, genres=genres)
     ids = [trailer.trailer for trailer in trailers]
     named = shard_files(arguments.ledgers, arguments.shards, ids)
     # A shard without posters has no ledger of them; that of another stage is missed by its trailers, which are absent.
@@ -96,7 +97,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
     lengths = read_lengths((row for row in shots.rows.values() if row.status == OK), layout)
     backbones = describe_backbones(stages, layout)
     experiments = read_experiments(arguments.metrics)
-    predictions = read_predictions(arguments.metrics)
+    predictions = read_predictions(arguments.metrics, genres)
     rows = trailer_rows(trailers, stages, lengths)
     return {
         "manifest": shown_path(arguments.manifest),
@@ -105,6 +106,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "outcomes": Counter(row["status"] for row in rows),
         "stages": stages,
         **WORDS,
+        "genres": genres,
         **what_needs_a_look(stages, ids),
         "frames": frame_statistics(stages),
         **what_shots_tell(lengths),
@@ -124,25 +126,25 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "flagged": [shown_group(group) for group in flagged(quality_rows(named, layout))],
         **copies_of(ids, layout),
         "sources": source_tables(stages),
-        "dataset": describe_set(trailers, stages, backbones, arguments.metadata, draw=not arguments.figures),
-        "curves": draw_curves(predictions),
-        **shown_examples(experiments, predictions),
+        "dataset": describe_set(trailers, stages, backbones, arguments.metadata, genres, draw=not arguments.figures),
+        "curves": draw_curves(predictions, genres),
+        **shown_examples(experiments, predictions, genres),
         "versions": versions(),
     }
 
 
-def draw_curves(predictions: Mapping[str, Sequence[Predictions]]) -> dict[str, str]:
+def draw_curves(predictions: Mapping[str, Sequence[Predictions]], genres: Sequence[str]) -> dict[str, str]:
     """Experiment -> SVG, of those whose test sets have a genre."""
-    scores = {name: genre_scores(splits) for name, splits in predictions.items()}
+    scores = {name: genre_scores(splits, genres) for name, splits in predictions.items()}
     return {name: on_page(partial(draw_scores, own), f"curves {name}") for name, own in scores.items() if own}
 
 
 def shown_examples(
-    experiments: Sequence[Experiment], predictions: Mapping[str, Sequence[Predictions]]
+    experiments: Sequence[Experiment], predictions: Mapping[str, Sequence[Predictions]], genres: Sequence[str]
 ) -> dict[str, Any]:
     """The predictions of the first experiment that kept them: pictures of all would be too many."""
     name = next((experiment.name for experiment in experiments if experiment.name in predictions), "")
-    return {"examples_of": name, "examples": examples(predictions[name]) if name else []}
+    return {"examples_of": name, "examples": examples(predictions[name], genres) if name else []}
 
 
 def quality_rows(ledgers: Sequence[Path], layout: Layout) -> dict[str, LedgerRow]:

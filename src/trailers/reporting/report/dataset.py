@@ -22,13 +22,14 @@ ONE_FRAME = "1"  # frames_a_clip of a backbone that looks at one picture
 
 def describe_set(
     trailers: Sequence[Trailer], stages: Sequence[Stage], backbones: Sequence[Mapping[str, Any]], files: Sequence[Path],
-    *, draw: bool,
+    genres: Sequence[str], *, draw: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """``rows`` of name, this set's and Trailers12k's; ``figures``, caption -> SVG, none where not to ``draw``.
 
     Args:
         backbones: of ``counts.describe_backbones``.
         files: of metadata of titles.
+        genres: of the data set.
     """
     known = read_metadata(files)
     normalise = next((stage for stage in stages if stage.stage == "normalise"), Stage("normalise"))
@@ -37,18 +38,18 @@ def describe_set(
     ]
     counts = title_counts([known[t.trailer] for t in trailers if t.trailer in known], frames)
     dimensions = [2 if row["attributes"].get("frames_a_clip") == ONE_FRAME else 3 for row in backbones]
-    rows = [row for row in overview(trailers, known, counts, dimensions) if row[1]]
-    return {"rows": rows, "figures": draw_figures(trailers, counts) if draw else {}}
+    rows = [row for row in overview(trailers, known, counts, dimensions, genres) if row[1]]
+    return {"rows": rows, "figures": draw_figures(trailers, counts, genres) if draw else {}}
 
 
-def draw_figures(trailers: Sequence[Trailer], counts: Mapping[str, Any]) -> dict[str, str]:
+def draw_figures(trailers: Sequence[Trailer], counts: Mapping[str, Any], genres: Sequence[str]) -> dict[str, str]:
     labelled, figures = [trailer for trailer in trailers if trailer.genres], {}
     if labelled:
         figures["Trailers of each genre, in the whole set and in the subsets of split 0 (Fig. 2)."] = on_page(
-            partial(draw_genres, genre_counts(labelled)), "genres"
+            partial(draw_genres, genre_counts(labelled, genres)), "genres"
         )
         figures["Genres per trailer, and trailers that have both of two genres (Fig. 3)."] = on_page(
-            partial(draw_labels, label_counts(labelled)), "labels"
+            partial(draw_labels, label_counts(labelled, genres), genres), "labels"
         )
     if has_panels(counts):
         figures["Countries, languages, years of release and durations, where known (Fig. 4)."] = on_page(

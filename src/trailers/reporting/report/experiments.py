@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trailers.classifier.metrics import AS_SKLEARN, mean_and_deviation
-from trailers.domain import GENRES, SUBSETS, Trailer
+from trailers.domain import SUBSETS, Trailer
 from trailers.errors import StoreError
 from trailers.reporting.numbers import NOT_REAL, spread
 from trailers.reporting.report.stages import Stage
@@ -51,7 +51,7 @@ class Experiment:
         if self.first.get("settings", {}).get("no_positives") != AS_SKLEARN:
             return ""
         counts = [split["positives"]["test"] for split in self.splits]
-        return ", ".join(genre for genre in GENRES if any(count[genre] == 0 for count in counts))
+        return ", ".join(genre for genre in counts[0] if any(count[genre] == 0 for count in counts))
 
     @property
     def weights(self) -> dict[str, str]:

@@ -12,9 +12,10 @@ import numpy as np
 from trailers.classifier.metrics import areas, precision_recall
 from trailers.domain import GENRES
 from trailers.errors import StoreError
+from trailers.genres import check_same
 from trailers.reporting.drawing.curves import GenreScores
+from trailers.store import experiment_files
 from trailers.store.experiment import PREDICTIONS, read_metrics
-from trailers.store.experiment_files import read_table
 
 log = logging.getLogger(__name__)
 
@@ -40,32 +41,36 @@ class Examples:
     claimed: tuple[tuple[str, float], ...]  # do not have it, most probable first
 
 
-def read_predictions(metrics: Sequence[Path]) -> dict[str, list[Predictions]]:
-    """Experiment -> what was predicted on each of its splits; without those whose predictions are not kept."""
+def read_predictions(metrics: Sequence[Path], genres: Sequence[str] = GENRES) -> dict[str, list[Predictions]]:
+    """Experiment -> what was predicted on each of its splits; without those whose predictions are not kept.
+
+    Raises:
+        StoreError: an experiment was trained on other genres.
+    """
     found: dict[str, list[Predictions]] = {}
     for path in metrics:
         try:
             name = str(read_metrics(path)["experiment"])
-            own = test_rows(read_table(path.with_name(PREDICTIONS)))
+            known, rows = experiment_files.read_predictions(path.with_name(PREDICTIONS))
         except StoreError as problem:
             log.warning("report: %s", problem)
             continue
-        found.setdefault(name, []).append(own)
+        check_same(known, genres, path.parent)
+        found.setdefault(name, []).append(test_rows(rows, len(genres)))
     return found
 
 
-def test_rows(rows: Sequence[Sequence[str]]) -> Predictions:
+def test_rows(rows: Sequence[Sequence[str]], genres: int) -> Predictions:
+    """The rows of test trailers; ``genres`` is how many there are."""
     chosen = [row for row in rows if row[1] == "test"]
-    numbers = np.array([row[2:] for row in chosen], np.float64).reshape(len(chosen), 2 * len(GENRES))
-    return Predictions(
-        tuple(row[0] for row in chosen), numbers[:, : len(GENRES)], numbers[:, len(GENRES) :].astype(int)
-    )
+    numbers = np.array([row[2:] for row in chosen], np.float64).reshape(len(chosen), 2 * genres)
+    return Predictions(tuple(row[0] for row in chosen), numbers[:, :genres], numbers[:, genres:].astype(int))
 
 
-def genre_scores(splits: Sequence[Predictions]) -> list[GenreScores]:
+def genre_scores(splits: Sequence[Predictions], genres: Sequence[str] = GENRES) -> list[GenreScores]:
     """Areas and curves of each genre that some test set has; a split without a trailer of the genre gives none."""
     scores = []
-    for number, genre in enumerate(GENRES):
+    for number, genre in enumerate(genres):
         known = [(split.labels[:, number], split.probabilities[:, number]) for split in splits]
         known = [(labels, said) for labels, said in known if labels.any()]
         if not known:
@@ -81,13 +86,13 @@ def genre_scores(splits: Sequence[Predictions]) -> list[GenreScores]:
     return scores
 
 
-def examples(splits: Sequence[Predictions], count: int = SHOWN) -> list[Examples]:
+def examples(splits: Sequence[Predictions], genres: Sequence[str] = GENRES, count: int = SHOWN) -> list[Examples]:
     """Of each genre the clearest finds, misses and false claims; a trailer of several test sets counts in the first."""
     seen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for split in splits:
         for trailer, said, labels in zip(split.trailers, split.probabilities, split.labels, strict=True):
             seen.setdefault(trailer, (said, labels))
-    return [examples_of(number, genre, seen, count) for number, genre in enumerate(GENRES)]
+    return [examples_of(number, genre, seen, count) for number, genre in enumerate(genres)]
 
 
 def examples_of(number: int, genre: str, seen: Mapping[str, tuple[np.ndarray, np.ndarray]], count: int) -> Examples:

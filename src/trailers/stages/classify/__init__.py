@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trailers.domain import SPLITS
 from trailers.errors import StoreError
+from trailers.genres import add_genres_flag, genres_of
 from trailers.machine.gpu import gpu_failures
 from trailers.machine.memory import keep_freed_memory
 from trailers.settings import add_flags as add_setting_flags
@@ -53,6 +54,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processor cores to use; does not change the results (default: those of the job)",
     )
+    add_genres_flag(parser)
     add_setting_flags(parser, Settings, "classify")
     add_setting_flags(parser, Effort, "classify")
 
@@ -61,9 +63,10 @@ def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
     recipe = recipe_of(settings)
     packs = [open_pack(path) for path in arguments.packs]
-    trailers = read_manifest(arguments.manifest, links=False)
+    genres = genres_of(arguments)
+    trailers = read_manifest(arguments.manifest, links=False, genres=genres)
     flagged = flags_by_trailer(read_rows(arguments.excluded, Excluded)) if arguments.excluded else {}
-    study = make_study(trailers, packs, arguments.split, flagged)
+    study = make_study(trailers, packs, arguments.split, flagged, genres)
     log_study(study, recipe)
     log_shared(trailers, arguments.manifest.parent, arguments.split)
     keep_freed_memory()

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trailers.domain import GENRES, SUBSETS
+from trailers.domain import SUBSETS
 from trailers.stages.classify.learning import mark_of
 from trailers.stages.classify.settings import Settings
-from trailers.stages.classify.study import NO_EMBEDDING, Study, labels_of
+from trailers.stages.classify.study import NO_EMBEDDING, Study
 from trailers.store import experiment
+from trailers.store.experiment_files import prediction_columns
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,7 @@ def write_products(
     """Test the best epoch and write everything, metrics.json last."""
     from trailers.classifier.training import network_for, predict
 
-    network = network_for(recipe, study.features, len(GENRES)).to(device)
+    network = network_for(recipe, study.features, len(study.genres)).to(device)
     network.load_state_dict(outcome.state)
     found = {subset: predict(network, study.examples(subset), recipe, device) for subset in ("validation", "test")}
     common: dict[str, Any] = {
@@ -63,7 +64,7 @@ def weights_of(study: Study, recipe: Recipe, outcome: Outcome) -> dict[str, Any]
         "schema": experiment.WEIGHTS_SCHEMA,
         "features": list(study.features),
         "packs": packs_of(study),
-        "genres": list(GENRES),
+        "genres": list(study.genres),
         "recipe": dataclasses.asdict(recipe),
         "state": outcome.state,
         "curves": [dataclasses.astuple(row) for row in outcome.curves],
@@ -80,22 +81,22 @@ def metrics_of(study: Study, recipe: Recipe, outcome: Outcome, found: Mapping[st
     from trailers.classifier.networks import parameters
     from trailers.classifier.training import network_for
 
-    labels = {subset: labels_of(trailers) for subset, trailers in study.subsets.items()}
+    labels = {subset: study.labels_of(trailers) for subset, trailers in study.subsets.items()}
     lengths = np.concatenate([study.examples(subset).lengths for subset in SUBSETS])
-    counted = recipe.no_positives
+    counted, genres = recipe.no_positives, study.genres
     return {
         "packs": packs_of(study),
         "settings": dataclasses.asdict(recipe),
-        "parameters": parameters(network_for(recipe, study.features, len(GENRES))),
-        **scores_of(labels["test"], found["test"], GENRES, no_positives=counted),
-        "floor": floor(labels["train"], labels["test"], GENRES, no_positives=counted),
-        "validation": scores_of(labels["validation"], found["validation"], GENRES, no_positives=counted)["metrics"],
+        "parameters": parameters(network_for(recipe, study.features, len(study.genres))),
+        **scores_of(labels["test"], found["test"], genres, no_positives=counted),
+        "floor": floor(labels["train"], labels["test"], genres, no_positives=counted),
+        "validation": scores_of(labels["validation"], found["validation"], genres, no_positives=counted)["metrics"],
         "epochs": len(outcome.curves),
         "best_epoch": outcome.best_epoch,
         "validation_loss": outcome.curves[outcome.best_epoch - 1].validation_loss,
         "trailers": {subset: len(trailers) for subset, trailers in study.subsets.items()},
-        "positives": {subset: positives(labels[subset], GENRES) for subset in SUBSETS},
-        "undefined": {subset: undefined(labels[subset], GENRES) for subset in SUBSETS},
+        "positives": {subset: positives(labels[subset], genres) for subset in SUBSETS},
+        "undefined": {subset: undefined(labels[subset], genres) for subset in SUBSETS},
         "short_trailers": int((lengths < recipe.snippet_clips).sum()),
         "complete": not any(left.reason == NO_EMBEDDING for left in study.left_out),
         "left_out": left_out_counts(study),
@@ -116,17 +117,17 @@ def left_out_counts(study: Study) -> dict[str, Any]:
     reasons = {reason: sum(left.reason == reason for left in study.left_out) for reason in study.reasons}
     missing = [left.trailer for left in study.left_out if left.reason == NO_EMBEDDING]
     by_subset = {subset: sum(t.splits[study.split] == code for t in missing) for code, subset in enumerate(SUBSETS)}
-    by_genre = {genre: sum(genre in t.genres for t in missing) for genre in GENRES}
+    by_genre = {genre: sum(genre in t.genres for t in missing) for genre in study.genres}
     return {**reasons, "no_embedding_by_subset": by_subset, "no_embedding_by_genre": by_genre}
 
 
 def write_predictions(path: Path, study: Study, found: Mapping[str, np.ndarray]) -> None:
     rows = [
-        [trailer.trailer, subset, *(f"{p:.8f}" for p in row), *(int(genre in trailer.genres) for genre in GENRES)]
+        [trailer.trailer, subset, *(f"{p:.8f}" for p in row), *(int(genre in trailer.genres) for genre in study.genres)]
         for subset, probabilities in found.items()
         for trailer, row in zip(study.subsets[subset], probabilities, strict=True)
     ]
-    experiment.write_table(path, ["trailer", "subset", *GENRES, *(f"is_{genre}" for genre in GENRES)], rows)
+    experiment.write_table(path, prediction_columns(study.genres), rows)
 
 
 def write_curves(path: Path, curves: Sequence[Epoch]) -> None:

@@ -60,7 +60,9 @@ def mark_of(study: Study, recipe: Recipe) -> str:
     """The fingerprint of what ``recipe`` makes of ``study``."""
     labels = {subset: [[t.trailer, *t.genres] for t in trailers] for subset, trailers in study.subsets.items()}
     packs = [f"{pack.backbone} {pack.fingerprint}" for pack in study.packs]
-    return fingerprint(SCHEMA, {"recipe": dataclasses.asdict(recipe), "labels": labels}, *packs)
+    # The paper's ten are not named, as in the fingerprints of trainings that knew no others.
+    named = {} if study.genres == GENRES else {"genres": study.genres}
+    return fingerprint(SCHEMA, {"recipe": dataclasses.asdict(recipe), "labels": labels, **named}, *packs)
 
 
 def trained(study: Study, recipe: Recipe, device: torch.device, folder: Path, checkpoint_s: float) -> Outcome:
@@ -91,7 +93,7 @@ def trained_before(recipe: Recipe, study: Study, path: Path, mark: str) -> Outco
     if found is None:
         return None
     try:
-        check_state(recipe, study.features, len(GENRES), found.state)
+        check_state(recipe, study.features, len(study.genres), found.state)
     except ValueError as problem:
         log.warning("%s: does not fit this experiment: %s. Training it again.", path, problem)
         return None
@@ -103,13 +105,13 @@ def started(recipe: Recipe, study: Study, device: torch.device, state: dict[str,
     """A training as the checkpoint ``state`` left it, or from its beginning."""
     from trailers.classifier.training import Training
 
-    training = Training(recipe, study.features, len(GENRES), device)
+    training = Training(recipe, study.features, len(study.genres), device)
     if state is None:
         return training
     try:
         training.restore(state)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as problem:
         log.warning("classify: the checkpoint does not fit this training, which starts from the beginning: %s", problem)
-        return Training(recipe, study.features, len(GENRES), device)
+        return Training(recipe, study.features, len(study.genres), device)
     log.info("classify: resuming after epoch %d of the checkpoint", len(training.curves))
     return training

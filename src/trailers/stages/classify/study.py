@@ -44,6 +44,7 @@ class Study:
     split: int
     subsets: dict[str, list[Trailer]]  # train, validation, test; each in the manifest's order
     left_out: list[LeftOut]
+    genres: tuple[str, ...] = GENRES
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -58,11 +59,16 @@ class Study:
         rows = [rows_of(pack, trailers) for pack in self.packs]
         lengths = np.diff(self.packs[0].offsets)[rows[0]]
         firsts = tuple(pack.offsets[chosen] for pack, chosen in zip(self.packs, rows, strict=True))
-        return Examples(tables, firsts, lengths, labels_of(trailers))
+        return Examples(tables, firsts, lengths, self.labels_of(trailers))
 
     @property
     def features(self) -> tuple[int, ...]:
         return tuple(pack.features for pack in self.packs)
+
+    def labels_of(self, trailers: Sequence[Trailer]) -> np.ndarray:
+        """Float32 (trailers, genres): 1 where the trailer has the genre."""
+        rows = [[genre in trailer.genres for genre in self.genres] for trailer in trailers]
+        return np.array(rows, np.float32).reshape(-1, len(self.genres))
 
 
 def rows_of(pack: Pack, trailers: Sequence[Trailer]) -> np.ndarray:
@@ -70,15 +76,10 @@ def rows_of(pack: Pack, trailers: Sequence[Trailer]) -> np.ndarray:
     return np.array([row[trailer.trailer] for trailer in trailers], np.int64)
 
 
-def labels_of(trailers: Sequence[Trailer]) -> np.ndarray:
-    """Float32 (trailers, 10): 1 where the trailer has the genre."""
-    rows = [[genre in trailer.genres for genre in GENRES] for trailer in trailers]
-    return np.array(rows, np.float32).reshape(-1, len(GENRES))
-
-
 def make_study(
-    trailers: Sequence[Trailer], packs: Sequence[Pack], split: int, flagged: Mapping[str, tuple[str, ...]] | None = None
-) -> Study:
+    trailers: Sequence[Trailer], packs: Sequence[Pack], split: int,
+    flagged: Mapping[str, tuple[str, ...]] | None = None, genres: tuple[str, ...] = GENRES,
+) -> Study:  # fmt: skip
     """Who learns, who validates, who tests, and who is left out.
 
     Args:
@@ -86,6 +87,7 @@ def make_study(
         packs: one per backbone.
         split: its number.
         flagged: trailer -> the flags that leave it out.
+        genres: what is learnt, in the order of the outputs.
 
     Raises:
         StoreError: the packs do not belong together.
@@ -115,7 +117,7 @@ def make_study(
                 f"split {split} has no {subset} trailer with genres and embeddings ({len(left_out)} of {len(trailers)} "
                 f"are left out). Fill in genres and split{split} in the manifest, or run the earlier stages."
             )
-    return Study(tuple(packs), split, subsets, left_out)
+    return Study(tuple(packs), split, subsets, left_out, genres)
 
 
 def check_packs(packs: Sequence[Pack]) -> None:
@@ -170,7 +172,7 @@ def log_study(study: Study, recipe: Recipe) -> None:
                 "classify: %d trailers are left out (%s): %s (left_out.csv lists all)", len(named), reason, shown
             )
     for subset, trailers in study.subsets.items():
-        missing = undefined(labels_of(trailers), GENRES)
+        missing = undefined(study.labels_of(trailers), study.genres)
         if missing:
             what = "these genres cannot be learnt" if subset == "train" else "these genres are not measured there"
             log.warning(

@@ -27,7 +27,7 @@ def check_manifest(place: Place) -> Iterator[Finding]:
             WARN, "manifest", f"{place.manifest} does not exist. Write one with `python -m trailers manifest`."
         )
         return
-    trailers = read_manifest(place.manifest)
+    trailers = read_manifest(place.manifest, genres=None)
     labelled = sum(bool(trailer.genres) for trailer in trailers)
     yield Finding(OK, "manifest", f"{place.manifest}: {len(trailers):,} trailers, {labelled:,} of them with genres")
     for group in shared_videos(trailers, place.manifest.parent):
@@ -48,7 +48,9 @@ def check_disk(place: Place) -> Iterator[Finding]:
         yield Finding(OK, "disk", f"{free / 1e9:,.0f} GB free; {each}")
         return
     done = {path.stem for path in (place.results / "normalise").glob("*.mp4")}
-    wanted = sum(trailer.trailer not in done for trailer in read_manifest(place.manifest)) * sum(needed.values())
+    wanted = sum(trailer.trailer not in done for trailer in read_manifest(place.manifest, genres=None)) * sum(
+        needed.values()
+    )
     level = OK if free > SPARE * wanted else WARN if free > wanted else BAD
     yield Finding(level, "disk", f"{free / 1e9:,.0f} GB free, about {wanted / 1e9:,.1f} GB still needed: {each}")
 

@@ -21,12 +21,13 @@ from pathlib import Path
 
 from trailers.domain import GENRES, SPLITS, SUBSETS, Trailer, is_safe_id
 from trailers.errors import ManifestError
+from trailers.genres import add_genres_flag, genres_of
 from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest, write_manifest
 from trailers.store.videos import shared_videos, tell_shared
 from trailers.tools.manifest.folder import from_folder
 from trailers.tools.manifest.links import from_links
-from trailers.tools.manifest.searched import Choice, from_decisions, from_titles
+from trailers.tools.manifest.searched import Choice, Written, from_decisions, from_titles
 from trailers.tools.manifest.source import Source
 from trailers.tools.manifest.trailers12k import from_trailers12k, links_of_table, read_metadata
 from trailers.tools.manifest.update import added, losses
@@ -34,13 +35,13 @@ from trailers.tools.manifest.update import added, losses
 log = logging.getLogger(__name__)
 
 
-def missing_links(trailers: Sequence[Trailer]) -> list[str]:
+def missing_links(trailers: Sequence[Trailer], genres: Sequence[str]) -> list[str]:
     """Lines that say how many titles lack a link, by genre and by split; none when no title does."""
     without = [trailer for trailer in trailers if not trailer.urls]
     if not without:
         return []
     lines = [f"{len(without):,} of {len(trailers):,} titles have no link and are left out:"]
-    for genre in GENRES:
+    for genre in genres:
         counts = [sum(genre in trailer.genres for trailer in group) for group in (without, trailers)]
         lines.append("  {:<18}{:>6,} of {:>6,}".format(genre, *counts))
     for n in SPLITS:
@@ -56,6 +57,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trailers12k", type=Path, metavar="CSV", help="the published mtgc.csv")
     parser.add_argument("--titles", type=Path, metavar="CSV", help="titles whose trailers were searched for")
     parser.add_argument("--decisions", type=Path, metavar="CSV", help="decisions of the reviewers, with --titles")
+    add_genres_flag(parser)
     searched = parser.add_argument_group("with --titles")
     searched.add_argument(
         "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of the searches"
@@ -97,18 +99,21 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
+    # The published labels are the paper's, whatever the data set's genres are.
+    is_published = arguments.trailers12k is not None and arguments.genres is None
+    arguments.genres = GENRES if is_published else genres_of(arguments)
     inputs = [arguments.links, arguments.trailers12k, arguments.metadata, arguments.titles, arguments.decisions]
     check_output(output, inputs)
     source = collect(arguments)
     if not arguments.without_links:
-        for line in missing_links(source.trailers):
+        for line in missing_links(source.trailers, arguments.genres):
             log.info("%s", line)
     linked: Sequence[Trailer] = [trailer for trailer in source.trailers if trailer.urls or arguments.without_links]
     if not linked:
         raise ManifestError("no title has a link, so there is nothing to write", remedy="Give links for the titles.")
     assert all(is_safe_id(trailer.trailer) for trailer in linked), linked
     if arguments.titles is not None and not arguments.update:
-        linked = split(linked, output.parent, arguments.seed)
+        linked = split(linked, output.parent, arguments.seed, arguments.genres)
     trailers = beside_existing(output, Source(linked, source.given_ids), arguments)
     for group in shared_videos(trailers, output.parent):
         log.warning("%s", tell_shared(group))
@@ -116,12 +121,12 @@ def run(arguments: argparse.Namespace) -> None:
     log.info("%s: %s trailers%s", output, f"{len(trailers):,}", f", {several:,} with several links" if several else "")
 
 
-def split(trailers: Sequence[Trailer], base: Path, seed: int) -> Sequence[Trailer]:
+def split(trailers: Sequence[Trailer], base: Path, seed: int, genres: Sequence[str]) -> Sequence[Trailer]:
     """The trailers with three stratified splits, where enough of them have genres."""
     from trailers.plan.splitting import make_splits
 
     try:
-        return make_splits(trailers, base, seed=seed).trailers
+        return make_splits(trailers, base, seed=seed, genres=genres).trailers
     except ManifestError as problem:
         log.warning("no splits: %s", problem)
         return trailers
@@ -142,7 +147,7 @@ def beside_existing(output: Path, source: Source, arguments: argparse.Namespace)
     """
     trailers = source.trailers
     if output.exists() and arguments.update:
-        old = read_manifest(output)
+        old = read_manifest(output, genres=arguments.genres)
         trailers = added(old, source, output.parent)
         if len(trailers) == len(old):
             return trailers
@@ -169,13 +174,15 @@ def collect(arguments: argparse.Namespace) -> Source:
     if given == {"folder"}:
         return from_folder(arguments.folder, arguments.output)
     if given == {"links"}:
-        return from_links(arguments.links, arguments.output)
+        return from_links(arguments.links, arguments.output, arguments.genres)
     if given == {"trailers12k", "links"}:
-        return from_trailers12k(arguments.trailers12k, links_of_table(arguments.links, arguments.output), {})
+        return from_trailers12k(
+            arguments.trailers12k, links_of_table(arguments.links, arguments.output), {}, arguments.genres
+        )
     if given == {"trailers12k", "metadata"}:
-        return from_trailers12k(arguments.trailers12k, *read_metadata(arguments.metadata))
+        return from_trailers12k(arguments.trailers12k, *read_metadata(arguments.metadata), arguments.genres)
     if given == {"trailers12k"} and arguments.without_links:
-        return from_trailers12k(arguments.trailers12k, {}, {})
+        return from_trailers12k(arguments.trailers12k, {}, {}, arguments.genres)
     if given == {"trailers12k"}:
         raise ManifestError(
             "contains labels but no links",
@@ -194,7 +201,8 @@ def collect_titles(arguments: argparse.Namespace) -> Source:
     if arguments.alternatives < 0:
         raise ManifestError(f"--alternatives is {arguments.alternatives}", remedy="Give 0 or more.")
     choice = Choice(Layout(arguments.results), arguments.min_score, arguments.alternatives)
+    written = Written(arguments.titles, arguments.output, arguments.genres)
     if arguments.decisions is None:
-        return from_titles(arguments.titles, arguments.output, choice)
+        return from_titles(written, choice)
     unseen = choice if arguments.unreviewed else None
-    return from_decisions(arguments.titles, arguments.output, arguments.decisions, unseen)
+    return from_decisions(written, arguments.decisions, unseen)

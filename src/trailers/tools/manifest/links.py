@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from trailers.domain import GENRES
 from trailers.errors import ManifestError
 from trailers.store.cells import parse_urls, plain
 from trailers.store.manifest import SPELLINGS, parsers_for, read_cells
@@ -25,14 +26,14 @@ COMMENT_SIGNS = ("#", ";", "]")  # those of yt-dlp's lists
 NO_IDS = ("nan", "none", "null", "n/a")
 
 
-def from_links(path: Path, output: Path) -> Source:
+def from_links(path: Path, output: Path, genres: tuple[str, ...] = GENRES) -> Source:
     """One trailer per video; in a table with ids one per id, whose several rows are alternatives."""
     text = read_text(path, kind="list of links")
     header = read_header(path, text, SPELLINGS)
     if "url" in header.columns:
         table = read_rows(path, text, header)
         tell_ignored(table)
-        entries = list(entries_of_table(table, output))
+        entries = list(entries_of_table(table, output, genres))
     else:
         check_first_line(path, text, header)
         entries = list(entries_of_lines(path, text, output))
@@ -98,8 +99,8 @@ def tell_ignored(table: Table) -> None:
         log.info("%s: %d comments are left out", table.path, table.comments)
 
 
-def entries_of_table(table: Table, output: Path) -> Iterator[Entry]:
-    parsers = {"trailer": given_id, **parsers_for(table.path.parent)}
+def entries_of_table(table: Table, output: Path, genres: tuple[str, ...]) -> Iterator[Entry]:
+    parsers = {"trailer": given_id, **parsers_for(table.path.parent, genres=genres)}
     rebase = partial(rebased, listed=table.path, output=output)
     for number, cells in table.rows:
         if not cells["url"]:

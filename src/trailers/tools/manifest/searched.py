@@ -31,20 +31,25 @@ class Choice:
     alternatives: int  # links behind the best one, tried where that is gone
 
 
-def from_titles(path: Path, output: Path, choice: Choice) -> Source:
-    """The titles of ``path`` with their best candidates; those without one keep no link."""
-    trailers = []
-    for title in read_titles(path):
-        trailers.append(as_trailer(title, best_links(title, choice), path, output))
-    return as_source(trailers)
+@dataclass(frozen=True)
+class Written:
+    """The titles, and the manifest that is made of them."""
+
+    titles: Path
+    output: Path
+    genres: tuple[str, ...]  # of the data set
 
 
-def from_decisions(path: Path, output: Path, decisions: Path, choice: Choice | None) -> Source:
-    """The titles of ``path`` with the links that reviewers accepted, marked as verified.
+def from_titles(files: Written, choice: Choice) -> Source:
+    """The titles with their best candidates; those without one keep no link."""
+    return as_source([as_trailer(title, best_links(title, choice), files) for title in read_titles(files.titles)])
+
+
+def from_decisions(files: Written, decisions: Path, choice: Choice | None) -> Source:
+    """The titles with the links that reviewers accepted, marked as verified.
 
     Args:
-        path: of the titles.
-        output: of the manifest.
+        files: of the titles and the manifest.
         decisions: what reviewers decided.
         choice: how titles that nobody has decided get a link; None leaves them without.
 
@@ -55,16 +60,16 @@ def from_decisions(path: Path, output: Path, decisions: Path, choice: Choice | N
     if not found:
         raise ManifestError("contains no decision", where=decisions, remedy="Review the titles with `trailers review`.")
     trailers, counts, uneven = [], Counter[str](), []
-    titles = read_titles(path)
+    titles = read_titles(files.titles)
     for title in titles:
         fate, links = outcome(title, found, choice)
         counts[fate] += 1
         uneven += [title.id] if fate == "disagreed on" else []
-        trailers.append(as_trailer(title, links, path, output, verified=fate == "accepted"))
+        trailers.append(as_trailer(title, links, files, verified=fate == "accepted"))
     log.info("%s: %s", decisions, ", ".join(f"{count:,} {fate}" for fate, count in sorted(counts.items())))
     unlisted = sorted({name for own in found.values() for name in own} - {title.id for title in titles})
     if unlisted:
-        log.warning("%s: contains decisions on titles that are not in %s: %s", decisions, path, some(unlisted))
+        log.warning("%s: contains decisions on titles that are not in %s: %s", decisions, files.titles, some(unlisted))
     if uneven:
         log.warning("left out, because reviewers disagree: %s; a third review decides", some(uneven))
     return as_source(trailers)
@@ -90,12 +95,12 @@ def best_links(title: Title, choice: Choice) -> tuple[str, ...]:
     return tuple(dict.fromkeys(good))[: 1 + choice.alternatives]
 
 
-def as_trailer(title: Title, links: tuple[str, ...], path: Path, output: Path, *, verified: bool = False) -> Trailer:
+def as_trailer(title: Title, links: tuple[str, ...], files: Written, *, verified: bool = False) -> Trailer:
     """Raises ManifestError for genres or a poster that a manifest cannot hold."""
-    with placed(f"{path}: {title.id}"):
-        genres = parse_genres(title.genres)
-        poster = parse_poster(title.poster, base=path.parent)
-        posters = rebased((poster,) if poster else (), path, output)
+    with placed(f"{files.titles}: {title.id}"):
+        genres = parse_genres(title.genres, files.genres)
+        poster = parse_poster(title.poster, base=files.titles.parent)
+        posters = rebased((poster,) if poster else (), files.titles, files.output)
     return Trailer(title.id, links, title.title, genres, poster="".join(posters), verified=verified)
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,8 +31,13 @@ LABEL_COLUMNS = ("mid", *GENRES, *SPLIT_COLUMNS)
 IMDB_ID = re.compile(r"(?:tt)?(\d{1,9})(?:\.0)?", re.ASCII)  # with .0 where pandas took a column for numbers
 
 
-def from_trailers12k(labels: Path, links: Mapping[str, tuple[str, ...]], titles: Mapping[str, str]) -> Source:
-    """The published titles, in their order, each with what ``links`` has for it, be it nothing."""
+def from_trailers12k(
+    labels: Path, links: Mapping[str, tuple[str, ...]], titles: Mapping[str, str], genres: Sequence[str]
+) -> Source:
+    """The published titles, in their order, each with what ``links`` has for it, be it nothing.
+
+    Of the published genres those are taken that are among ``genres``, the data set's.
+    """
     text = read_text(labels, kind="mtgc.csv")
     header = read_header(labels, text, {name: (squash(name),) for name in LABEL_COLUMNS})
     if len(header.columns) < len(LABEL_COLUMNS):
@@ -40,7 +45,8 @@ def from_trailers12k(labels: Path, links: Mapping[str, tuple[str, ...]], titles:
     trailers = []
     for trailer in read_labels(read_rows(labels, text, header)):
         name = trailer.trailer
-        trailers.append(replace(trailer, urls=links.get(name, ()), title=titles.get(name, "")))
+        own = tuple(genre for genre in genres if genre in trailer.genres)
+        trailers.append(replace(trailer, urls=links.get(name, ()), title=titles.get(name, ""), genres=own))
     names = frozenset(trailer.trailer for trailer in trailers)
     if links.keys() - names:
         log.info("%s titles with links have no labels and are left out", f"{len(links.keys() - names):,}")

@@ -64,7 +64,7 @@ def tell_rest(old: Sequence[Trailer], seen: set[str], new: Sequence[Trailer]) ->
 def losses(path: Path, new: Sequence[Trailer]) -> list[str]:
     """What is lost when ``new`` is written over the manifest ``path``, one clause each."""
     try:
-        old = read_manifest(path)
+        old = read_manifest(path, genres=None)
     except ManifestError:
         return ["its content, which is not a manifest"]
     return list(differences(old, {trailer.trailer: trailer for trailer in new}, path.parent))
@@ -85,7 +85,15 @@ def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> 
     for field, words in KEPT:
         empty = getattr(Trailer("a", ()), field)
         lost = [
-            before.trailer for before, after in both if getattr(before, field) not in (empty, getattr(after, field))
+            before.trailer
+            for before, after in both
+            if value_of(before, field) != value_of(after, field) and getattr(before, field) != empty
         ]
         if lost:
             yield f"the {words} of {len(lost):,}: {some(lost)}"
+
+
+def value_of(trailer: Trailer, field: str) -> object:
+    """A field's value; of genres without their order, which is that of the list in config.yaml."""
+    found = getattr(trailer, field)
+    return frozenset(found) if field == "genres" else found

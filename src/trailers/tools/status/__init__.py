@@ -133,7 +133,7 @@ def has_shard(plan: Plan, shard: str) -> bool:
 def known_trailers(layout: Layout, manifest: Path) -> list[str]:
     """The trailers of the manifest; without one, those of the ledgers of the download stage."""
     if manifest.exists():
-        return [trailer.trailer for trailer in read_manifest(manifest, links=False)]
+        return [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None)]
     found: dict[str, None] = {}
     for path in sorted((layout.root / "ledger" / "download").glob("*.tsv")):
         found.update(dict.fromkeys(read_ledger(path)))
@@ -144,7 +144,7 @@ def known_posters(manifest: Path) -> list[str] | None:
     """The trailers that have a poster; none is known without a manifest."""
     if not manifest.exists():
         return None
-    return [trailer.trailer for trailer in read_manifest(manifest, links=False) if trailer.poster]
+    return [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None) if trailer.poster]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,121 @@
+"""The genres of a data set: config.yaml, genres. By default the paper's ten.
+
+Their order is the order of columns, of a classifier's outputs and of rows in tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shlex
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from trailers.config import config_files
+from trailers.domain import GENRES
+from trailers.errors import ConfigError, StoreError
+from trailers.yaml_file import read_yaml
+
+FEWEST, MOST = 2, 50
+LONGEST = 40  # letters of a name, which is the title of a column and a label in figures
+PUNCTUATION = " -_&+.()'"
+# Titles of other columns of predictions.csv.
+TAKEN, TAKEN_PREFIX = ("trailer", "subset"), "is_"
+WHERE = "config.yaml, genres"
+
+
+def checked_genres(names: Any, where: object = WHERE) -> tuple[str, ...]:
+    """The names in the form in which manifests are read: lower case, composed letters.
+
+    Raises:
+        ConfigError: it is not a list of names, or a name could not stand in a manifest or a table.
+    """
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        what = f"must be a list of names in quotes, got {str(names)[:80]}"
+        raise ConfigError(what, where=where, remedy="Write it as in [action, drama].")
+    found = tuple(normal_genre(name) for name in names)
+    if not FEWEST <= len(found) <= MOST:
+        raise ConfigError(
+            f"{FEWEST} to {MOST} genres are needed, got {len(found):,}", where=where, remedy="Correct the list."
+        )
+    for name in found:
+        check_name(name, where)
+    twice = [name for name in found if found.count(name) > 1]
+    if twice:
+        raise ConfigError(f"'{twice[0]}' stands there twice", where=where, remedy="Remove one; capitals do not count.")
+    return found
+
+
+def normal_genre(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip().lower())
+
+
+def check_name(name: str, where: object) -> None:
+    shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}..."
+    if not 0 < len(name) <= LONGEST:
+        what = f"'{shown}' has {len(name):,} letters"
+        raise ConfigError(what, where=where, remedy=f"Give a name of 1 to {LONGEST} letters.")
+    strange = [letter for letter in name if not is_plain(letter)]
+    if strange or name[0] in PUNCTUATION or name[-1] in " '":
+        what = f"'{shown}' cannot stand in a manifest and in tables"
+        remedy = f"Use letters, digits, blanks and {PUNCTUATION.strip()}, and begin with a letter or digit."
+        raise ConfigError(what, where=where, remedy=remedy)
+    if name in TAKEN or name.startswith(TAKEN_PREFIX):
+        raise ConfigError(
+            f"'{name}' is the name of another column of predictions.csv", where=where, remedy="Rename it."
+        )
+
+
+def is_plain(letter: str) -> bool:
+    """Whether it is a letter, a mark over one, a digit, or one of the signs that separate nothing anywhere."""
+    return unicodedata.category(letter)[0] in "LMN" or letter in PUNCTUATION
+
+
+def configured_genres() -> tuple[str, ...]:
+    """The list of the working folder's config.yaml, else the project's own. Raises ConfigError."""
+    found: Any = None
+    for path in config_files():
+        own = read_yaml(path).get("genres")
+        found = found if own is None else own
+    return GENRES if found is None else checked_genres(found)
+
+
+def add_genres_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--genres", nargs="+", metavar="GENRE", help="of the data set (those of config.yaml)")
+
+
+def genres_of(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """What ``add_genres_flag`` was given, else the configured list. Raises ConfigError."""
+    given: Sequence[str] | None = arguments.genres
+    return configured_genres() if given is None else checked_genres(given, "--genres")
+
+
+def genres_flag(genres: Iterable[str]) -> str:
+    """The flag of a command, quoted for a shell."""
+    return shlex.join(["--genres", *genres])
+
+
+def changed_genres_flag(genres: Sequence[str]) -> str:
+    """As ``genres_flag``; empty where a command finds the paper's ten by itself, so that no job runs again."""
+    return "" if tuple(genres) == configured_genres() == GENRES else genres_flag(genres)
+
+
+def near_genre(name: str, genres: Sequence[str]) -> str:
+    """A question for a remedy, where ``name`` is nearly one of ``genres``; else nothing."""
+    near = difflib.get_close_matches(name, genres, n=1)
+    return f"Did you mean {near[0]}? " if near else ""
+
+
+def check_same(found: Sequence[str], wanted: Sequence[str], where: object) -> None:
+    """Raises StoreError when ``found``, the genres that an experiment was trained on, are not those of the data set."""
+    if tuple(found) == tuple(wanted):
+        return
+    apart = [f"knows {name}" for name in found if name not in wanted]
+    apart += [f"lacks {name}" for name in wanted if name not in found]
+    more = f" and {len(apart) - 3:,} more" if len(apart) > 3 else ""
+    what = ", ".join(apart[:3]) + more if apart else "has them in another order"
+    raise StoreError(
+        f"was trained on other genres than config.yaml lists: it {what}", where=where,
+        remedy="Run snakemake, which trains it again, or change the list back.",
+    )  # fmt: skip
