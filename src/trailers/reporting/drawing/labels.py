@@ -23,7 +23,7 @@ def draw_labels(counts: Mapping[str, Any], genres: Sequence[str] = GENRES) -> Fi
     """Fig. 3, of ``statistics.label_counts``; ``genres`` are those of its table ``together``."""
     crowd = max(1.0, len(genres) / FEW)
     figure = new_figure(WIDTH, 3 * crowd**0.75)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.5 * crowd**0.5))
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
     draw_numbers(left, counts)
     draw_pairs(right, np.array(counts["together"]), genres)
     return figure
