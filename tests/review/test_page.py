@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from review.lab import link, make_session, serving
 from trailers.review.verdicts import verdicts
 from trailers.store.ledger import OK
+from trailers.store.quality import FlagRow, QualityFile, write_quality
 from trailers.store.receipt import Receipt, write_receipt
 from web_lab import make_video, until
 
@@ -161,6 +164,44 @@ def test_a_downloaded_video_plays_in_place_of_the_sites_player(open_desk, tmp_pa
     assert desk.page.evaluate("document.querySelector('video').duration") == pytest.approx(2, abs=0.2)
     desk.press(" ")
     desk.wait("document.querySelector('video').currentTime > 0")
+
+
+def with_quality(session) -> None:
+    """The second candidate of t03 is downloaded and measured: black from 1 s to 1.5 s, and dark as a whole."""
+    folder = session.layout.download_folder()
+    folder.mkdir(parents=True)
+    make_video(folder / "t03.webm", more=("-c:v", "libvpx", "-deadline", "realtime"))
+    write_receipt(folder / "t03.json", Receipt("t03", OK, "t03.webm", "0" * 64, "x", {"url": link("t03", 1)}))
+    flags = (FlagRow("black", "black for 0.5 s of 2.0 s", ((24, 36),)), FlagRow("few_shots", "1 shots <b>in</b> 2 s"))
+    found = QualityFile("t03", "x", 48, {}, {}, flags, np.zeros(0, np.int64))
+    write_quality(session.layout.quality("t03"), found)
+
+
+def test_what_was_measured_is_shown_beside_the_downloaded_candidate_and_its_times_can_be_gone_to(open_desk, tmp_path):
+    session = make_session(tmp_path)
+    with_quality(session)
+    desk = open_desk(session)
+    assert desk.page.locator("#measured li").count() == 0
+    desk.press("n")
+    assert desk.page.locator("#measured li").all_inner_texts() == [
+        "black: black for 0.5 s of 2.0 s 0:01 to 0:02", "few shots: 1 shots <b>in</b> 2 s",
+    ]  # fmt: skip
+    assert "few shots" in desk.page.inner_text("#list button[aria-current=true]")
+    desk.wait("document.querySelector('video')?.readyState > 0")
+    desk.page.click("#measured button")
+    desk.wait("document.querySelector('video').currentTime >= 1")
+    desk.press("a")  # the keys go on working
+    assert desk.decided() == {"t03": ("accept", link("t03", 1))}
+
+
+def test_what_was_measured_of_an_earlier_download_is_not_shown(open_desk, tmp_path):
+    session = make_session(tmp_path)
+    with_quality(session)
+    os.utime(session.layout.quality("t03"), (1, 1))
+    desk = open_desk(session)
+    desk.press("n")
+    assert desk.page.locator("video").count() == 1
+    assert desk.page.locator("#measured li").count() == 0
 
 
 def test_a_video_that_the_browser_cannot_play_gives_way_to_the_sites_player(open_desk, tmp_path):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from trailers.domain import FPS
 from trailers.errors import ImageError, ManifestError, StoreError
 from trailers.store.candidates import safe_link
 from trailers.store.image import open_image
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK
+from trailers.store.quality import read_quality
 from trailers.store.receipt import read_receipt, source_of
 from trailers.store.titles import Title
 from trailers.web.formats import IMAGE_SUFFIXES
@@ -53,6 +56,24 @@ def local_video(layout: Layout, trailer: str) -> tuple[Path, frozenset[str]] | N
     receipt = read_receipt(path)
     links = (str(receipt.facts.get(name) or "") for name in ("url", "final_url"))
     return file, frozenset(filter(None, map(key_of, links)))
+
+
+def measured_flags(layout: Layout, trailer: str) -> list[dict[str, Any]]:
+    """What the stage quality found in the downloaded video: flag, reason, and the seconds that it speaks of.
+
+    None where it was not run since the download.
+    """
+    path, receipt = layout.quality(trailer), layout.receipt(trailer)
+    try:
+        if path.stat().st_mtime_ns < receipt.stat().st_mtime_ns:
+            return []
+        flags = read_quality(path).flags
+    except (OSError, StoreError):
+        return []
+    return [
+        {"flag": row.flag, "reason": row.reason, "spans_s": [[start / FPS, end / FPS] for start, end in row.spans]}
+        for row in flags
+    ]
 
 
 def key_of(link: str) -> str:

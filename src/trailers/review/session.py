@@ -13,7 +13,7 @@ from typing import Any
 
 from trailers.errors import ConfigError
 from trailers.review import verdicts
-from trailers.review.media import key_of, local_video, pictures_of, player_of, poster_of
+from trailers.review.media import key_of, local_video, measured_flags, pictures_of, player_of, poster_of
 from trailers.review.queue import Item, in_order, next_after
 from trailers.review.verdicts import Board, Verdict
 from trailers.store.candidates import Candidate, safe_link
@@ -157,6 +157,7 @@ class Session:
     def card(self, title: str, candidate: Candidate, rank: int, local: frozenset[str], own: Verdict) -> dict[str, Any]:
         names = ("url", "title", "channel", "duration_s", "views", "upload_date", "width_px", "height_px", "thumbnail",
                  "is_live", "unavailable", "score")  # fmt: skip
+        is_local = key_of(candidate.url) in local
         return {
             **{name: getattr(candidate, name) for name in names},
             "rank": rank,
@@ -164,7 +165,8 @@ class Session:
             "parts": sorted(candidate.parts.items(), key=lambda part: -part[1]),
             "player": player_of(candidate.url),
             "pictures": pictures_of(candidate.url),
-            "local": f"media/{title}/video" if key_of(candidate.url) in local else "",
+            "local": f"media/{title}/video" if is_local else "",
+            "measured": measured_flags(self.layout, title) if is_local else [],
             "flags": list(own.flags.get(candidate.url, ())),
         }
 

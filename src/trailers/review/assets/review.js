@@ -84,6 +84,7 @@ function cardOf(item, index) {
   const meta = make("span", { className: "meta" }, factsOf(item));
   if (item.local) meta.append(make("span", { textContent: " · downloaded" }));
   if (item.url === state.title.url) meta.append(make("span", { className: "taken", textContent: " · accepted" }));
+  for (const found of item.measured) meta.append(make("span", { className: "mark", textContent: ` · ${found.flag.replaceAll("_", " ")}` }));
   for (const flag of item.flags) meta.append(make("span", { className: "mark", textContent: ` · ${flag}` }));
   if (item.unavailable) meta.append(make("span", { className: "mark", textContent: ` · ${item.unavailable}` }));
   const score = make("span", { className: `score${item.score >= 75 ? " high" : ""}`, textContent: item.is_scored ? Math.round(item.score) : "–" });
@@ -91,6 +92,17 @@ function cardOf(item, index) {
     picture, make("span", { className: "title", textContent: item.title || item.url }), score, meta);
   button.addEventListener("click", () => choose(index));
   return make("li", {}, button);
+}
+
+const SHOWN_SPANS = 4; // of a flag; a slide show has many
+function measuredOf(found) {
+  const times = found.spans_s.slice(0, SHOWN_SPANS).map(([start, end]) => {
+    const words = `${minutes(start)} to ${minutes(end)}`;
+    const button = make("button", { type: "button", className: "time", textContent: words, "aria-label": `Go to ${found.flag.replaceAll("_", " ")}, ${words}` });
+    button.addEventListener("click", () => { if (state.playing) state.playing.currentTime = start; button.blur(); });
+    return button;
+  });
+  return make("li", {}, make("b", { textContent: found.flag.replaceAll("_", " ") }), `: ${found.reason} `, ...times);
 }
 
 function showCandidate() {
@@ -107,6 +119,7 @@ function showCandidate() {
   $("facts").textContent = item ? factsOf(item) : "";
   $("warning").hidden = !(item && (item.unavailable || item.is_live));
   $("warning").textContent = item ? [item.unavailable && `Not available on the site: ${item.unavailable}.`, item.is_live && "A live or future broadcast."].filter(Boolean).join(" ") : "";
+  $("measured").replaceChildren(...(item ? item.measured : []).map(measuredOf));
   $("parts").replaceChildren(...(item ? item.parts : []).map(([name, points]) =>
     make("li", { className: points < 0 ? "minus" : "plus" }, `${name} `, make("b", { textContent: `${points > 0 ? "+" : "−"}${Math.abs(points)}` }))));
   showStage(item);
