@@ -319,3 +319,17 @@ def test_the_whole_run_takes_as_long_as_its_slowest_stage(layout):
     assert text.time_left([line]) == "about 3 min"
     assert text.time_left([line, line_of(layout, "shots")]).startswith("at least 3 min, plus the time for shots")
     assert text.time_left([]) == "nothing is waiting"
+
+
+def test_before_there_is_a_manifest_only_the_search_is_shown_and_what_comes_next(tmp_path):
+    layout = Layout(tmp_path)
+    nothing = list(status.shown(layout, status.look(layout, [], PAIRS, NOW)))
+    assert nothing[0].startswith("no manifest and no titles yet. `trailers manifest` writes")
+    write_ledger(layout.ledger("search", "t0"), [LedgerRow("m0", "ok"), LedgerRow("m1", "dead", error="x")])
+    begun = list(status.shown(layout, status.look(layout, [], PAIRS, NOW, None, ["m0", "m1", "m2"])))
+    assert begun[0] == "no manifest yet; 3 titles. `snakemake search` searches for their trailers."
+    through = status.look(layout, [], PAIRS, NOW, None, ["m0", "m1"])
+    lines = list(status.shown(layout, through))
+    assert lines[0].startswith("no manifest yet; 2 titles, searched for. `trailers manifest --titles titles.csv`")
+    assert [line.split()[0] for line in lines[1:4]] == ["ok", "search", "left:"]
+    assert [row[:3] for row in status.listed(through.rows, through.counted, "dead")] == [("m1", "search", "dead")]

@@ -505,6 +505,16 @@ def test_retry_leaves_what_is_dead_unless_asked(results, capsys):
     assert results.receipt("one").exists()
 
 
+def test_retry_names_the_target_that_tries_again(tmp_path, capsys):
+    layout = Layout(tmp_path / "results")
+    write_ledger(layout.ledger("search", "t0"), [LedgerRow("m0", "failed", error="x")])
+    retry.run(argparse.Namespace(results=layout.root, dead=False))
+    assert capsys.readouterr().out == "1 failed in search\nRerun snakemake search to try them again.\n"
+    write_ledger(layout.ledger("shots", "s0"), [LedgerRow("m0", "failed", error="x")])
+    retry.run(argparse.Namespace(results=layout.root, dead=False))
+    assert "Rerun snakemake search and snakemake to try them again." in capsys.readouterr().out
+
+
 def test_retry_counts_an_attempt_for_shards_with_failures(results, capsys):
     rows = [
         LedgerRow("one", "ok", fingerprint="s"),

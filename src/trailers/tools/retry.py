@@ -61,7 +61,11 @@ def forget(layout: Layout, key: registry.Key, trailers: Sequence[str]) -> None:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dead", action="store_true", help="also trailers that are removed, private or not a video")
+    parser.add_argument(
+        "--dead",
+        action="store_true",
+        help="also trailers that are removed, private or not a video, and titles whose search found nothing",
+    )
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
     )
@@ -74,4 +78,6 @@ def run(arguments: argparse.Namespace) -> None:
     counts = ask_again(layout, dead=arguments.dead)
     for what, count in sorted(counts.items()):
         print(f"{count:,} {what}")
-    print("Rerun snakemake to try them again." if counts else "There is nothing to try again.")
+    is_search = [what.endswith(" in search") for what in counts]
+    targets = [*(["snakemake search"] if any(is_search) else []), *(["snakemake"] if not all(is_search) else [])]
+    print(f"Rerun {' and '.join(targets)} to try them again." if counts else "There is nothing to try again.")

@@ -18,8 +18,8 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -68,6 +68,11 @@ class Seen:
     trailers: Sequence[str]
     lines: tuple[Line, ...]
     rows: Rows
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of stages that are not about all trailers
+
+    def counted(self, stage: str) -> Sequence[str]:
+        """The trailers or titles that a stage is about."""
+        return self.others.get(stage, self.trailers)
 
 
 def look(
@@ -86,7 +91,7 @@ def look(
         line, found = measure(layout, key, counted, now_s)
         lines.append(line)
         rows[key] = {trailer: found[trailer] for trailer in counted if trailer in found}
-    return Seen(trailers, tuple(lines), rows)
+    return Seen(trailers, tuple(lines), rows, others)
 
 
 def describe(
@@ -102,8 +107,9 @@ def describe(
 
 def shown(layout: Layout, seen: Seen, has_shard: Callable[[str], bool] | None = None) -> Iterator[str]:
     """As ``describe``, of what was read; failures of shards that are no more are left out."""
-    lines = seen.lines
-    yield f"{len(seen.trailers):,} trailers"
+    # Before there is a manifest, only the search has something to tell.
+    lines = [line for line in seen.lines if seen.counted(line.key[0])] if not seen.trailers else seen.lines
+    yield heading(seen)
     yield from table(lines)
     yield from metrics(layout)
     yield f"left: {time_left(lines)}"
@@ -117,6 +123,21 @@ def shown(layout: Layout, seen: Seen, has_shard: Callable[[str], bool] | None = 
     for alarm in alarms(seen.rows):
         yield f"check this first: {alarm}"
     yield from reasons(seen.rows)
+
+
+def heading(seen: Seen) -> str:
+    """How many there are; before there is a manifest, what to do next."""
+    if seen.trailers:
+        return f"{len(seen.trailers):,} trailers"
+    searched, titles = seen.rows.get(("search",), {}), seen.counted("search")
+    if not titles:
+        return "no manifest and no titles yet. `trailers manifest` writes a manifest, `trailers titles` titles."
+    if len(searched) < len(titles):
+        return f"no manifest yet; {len(titles):,} titles. `snakemake search` searches for their trailers."
+    return (
+        f"no manifest yet; {len(titles):,} titles, searched for. `trailers manifest --titles titles.csv` takes the "
+        "best candidates; `trailers review` shows them to a person."
+    )
 
 
 def has_shard(plan: Plan, shard: str) -> bool:
@@ -173,7 +194,7 @@ def run(arguments: argparse.Namespace) -> int:
         titles = [title.id for title in plan.titles.titles] if plan.titles.path.exists() else []
         seen = look(layout, trailers, asked.pairs, time.time(), posters, titles)
         if arguments.list:
-            rows = listed(seen.rows, trailers, arguments.list)
+            rows = listed(seen.rows, seen.counted, arguments.list)
             text = as_csv(rows) if arguments.csv else as_text(rows)
             print(text, end="\n" if text else "")
             return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from trailers.stages import registry
 from trailers.stages.outcome import WARNING, Rows, sentence
@@ -15,10 +15,13 @@ WAITING = "waiting"
 LISTED = (*STATUSES, WARNING, WAITING)
 
 
-def listed(rows: Rows, trailers: Sequence[str], status: str) -> Iterator[tuple[str, ...]]:
-    """A row of ``COLUMNS`` for each trailer and stage of this status; stages in running order."""
+def listed(rows: Rows, counted: Callable[[str], Sequence[str]], status: str) -> Iterator[tuple[str, ...]]:
+    """A row of ``COLUMNS`` for each trailer and stage of this status; stages in running order.
+
+    ``counted`` gives the trailers of a stage: those of the manifest, or the titles that were searched for.
+    """
     for key in sorted(rows, key=registry.order):
-        for trailer in trailers:
+        for trailer in counted(key[0]):
             row = rows[key].get(trailer)
             if row is None and status == WAITING:
                 yield trailer, " ".join(key), WAITING, "", ""
