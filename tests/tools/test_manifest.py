@@ -16,6 +16,7 @@ from trailers.__main__ import main
 from trailers.domain import Trailer, is_safe_id
 from trailers.errors import ManifestError
 from trailers.store.manifest import read_manifest, write_manifest
+from trailers.store.videos import shared_videos, tell_shared
 from trailers.tools.manifest.ids import id_of_link, make_unique, safe_id
 from trailers.tools.manifest.links import from_links
 from trailers.tools.manifest.trailers12k import read_metadata
@@ -155,6 +156,39 @@ def test_what_a_folder_holds_beside_videos_is_told(tmp_path, caplog):
     make(tmp_path, "--folder", tmp_path / "videos")
     assert "4 files do not have the suffix of a video and are left out: 2 .srt, 1 .jpg, 1 no suffix" in caplog.messages
     assert f"{tmp_path}/videos/more: is a link to a directory; left out" in caplog.messages
+
+
+def test_a_link_to_a_file_of_the_folder_is_no_second_trailer(tmp_path, caplog):
+    videos = tmp_path / "videos"
+    (videos / "more").mkdir(parents=True)
+    for name in ("b.mp4", "more/c.mp4"):
+        (videos / name).touch()
+    (tmp_path / "outside.mp4").touch()
+    for name, to in (("a.mp4", "b.mp4"), ("d.mp4", "more/c.mp4"), ("e.mp4", "../outside.mp4"), ("f.mp4", "e.mp4")):
+        (videos / name).symlink_to(to)
+    output = tmp_path / "m.csv"
+    assert main(["manifest", "--folder", str(videos), "--output", str(output)]) == 0
+    assert [trailer.trailer for trailer in read_manifest(output)] == ["b", "e", "c"]
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [
+        f"{videos}/a.mp4: the same file as {videos}/b.mp4; left out",
+        f"{videos}/d.mp4: the same file as {videos}/more/c.mp4; left out",
+        f"{videos}/f.mp4: the same file as {videos}/e.mp4; left out",
+    ]
+
+
+def test_a_link_to_the_file_of_another_trailer_is_the_same_video(tmp_path, caplog, monkeypatch):
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").symlink_to("there")
+    (tmp_path / "there/b.mp4").symlink_to("../a.mp4")
+    monkeypatch.chdir(tmp_path)
+    text = "trailer,url,genres,split0\na,a.mp4,drama,0\nb,here/b.mp4,drama,2\nc,c.mp4,drama,0\n"
+    (tmp_path / "m.csv").write_text(text)
+    (group,) = shared_videos(read_manifest(Path("m.csv")), Path())
+    assert tell_shared(group) == "a, b have the same video, but split0 has a in train, b in test"
+    assert main(["manifest", "--folder", "here", "--output", "m.csv", "--update"]) == 0
+    assert (tmp_path / "m.csv").read_text() == text
 
 
 def test_a_folder_without_videos_is_refused(tmp_path, capsys):

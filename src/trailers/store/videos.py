@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,8 +15,19 @@ from trailers.web.links import identity
 
 
 def video_key(url: str, base: Path) -> str:
-    """What all links of one video, and all paths of one file, have in common."""
-    return identity(url) or os.path.abspath(base / url)  # noqa: PTH100  Path.absolute keeps ..
+    """What all links of one video, and all paths of one file, symbolic links among them, have in common."""
+    return identity(url) or real_path(Path.cwd() / base / url)
+
+
+def real_path(path: Path) -> str:
+    """An absolute path without links. Its folder is looked up once, since a manifest names thousands of files."""
+    file = real_folder(path.parent) / path.name
+    return os.path.realpath(file) if file.is_symlink() else str(file)
+
+
+@functools.lru_cache
+def real_folder(path: Path) -> Path:
+    return path.resolve()
 
 
 def shared_videos(trailers: Iterable[Trailer], base: Path) -> list[tuple[Trailer, ...]]:

@@ -32,7 +32,7 @@ def from_folder(folder: Path, output: Path) -> Source:
     if not videos:
         raise ManifestError("holds no video", where=folder, remedy=f"Known suffixes: {', '.join(sorted(VIDEOS))}.")
     tell_others([path for path in files if path.suffix.lower() not in VIDEOS])
-    named = list(with_urls(videos, output.parent))
+    named = list(with_urls(distinct(videos), output.parent))
     if not named:
         raise ManifestError(
             "contains no video whose name a manifest can hold", where=folder, remedy="Rename the files."
@@ -51,6 +51,17 @@ def walk(folder: Path) -> Iterator[Path]:
                 log.warning("%s: is a link to a directory; left out", Path(parent, name))
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(parent, name) for name in files if not name.startswith("."))
+
+
+def distinct(videos: Sequence[Path]) -> list[Path]:
+    """Each file once: links to one that is there under another name are told and left out."""
+    owners: dict[str, Path] = {}
+    for path in sorted(videos, key=Path.is_symlink):  # stable, so files come before links, in their order
+        owner = owners.setdefault(os.path.realpath(path), path)
+        if owner is not path:
+            log.warning("%s: the same file as %s; left out", path, owner)
+    kept = set(owners.values())
+    return [path for path in videos if path in kept]
 
 
 def tell_others(files: Sequence[Path]) -> None:
