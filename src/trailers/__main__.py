@@ -13,7 +13,7 @@ from trailers import __version__
 from trailers.errors import TrailerError
 from trailers.machine.terminal import write_to_terminal
 from trailers.machine.threads import wait_without_spinning
-from trailers.machine.trouble import systemic
+from trailers.machine.trouble import of_path, systemic
 from trailers.stages import registry
 from trailers.store import failures
 
@@ -98,7 +98,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return fail(arguments, str(problem))
     except OSError as problem:
         folders = [getattr(arguments, name, None) for name in ("output", "results")]
-        found = systemic(problem, *(folder for folder in folders if isinstance(folder, Path)))
+        found = systemic(problem, *(folder for folder in folders if isinstance(folder, Path))) or of_path(problem)
         if found is None:
             raise
         return fail(arguments, str(found))

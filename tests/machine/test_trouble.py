@@ -104,3 +104,34 @@ def test_a_command_that_meets_a_full_disk_says_so_in_one_sentence(disks, monkeyp
     monkeypatch.setattr("trailers.tools.splits.run", run)
     assert command.main(["splits", "--manifest", "m.csv", "--output", str(disks / "full" / "out.csv")]) == 1
     assert f"error: {disks / 'full'}: the disk of this folder is full. Free some space" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["demo", "--output", "file"], "file: cannot be used: file exists."),
+        (["demo", "--output", "file/videos"], "file/videos: cannot be used: not a directory."),
+        (["archives", "--folder", "file"], "file: cannot be used: file exists."),
+        (
+            ["synthetic", "--packs", "shot24/a:4", "--trailers", "9", "--output", "taken"],
+            "taken/shot24/a.h5: cannot be",
+        ),
+        (["retry", "--results", "x" * 300], f"{'x' * 300}: cannot be used: file name too long."),
+    ],
+)
+def test_a_path_that_cannot_be_what_it_was_given_for_is_one_sentence(tmp_path, monkeypatch, capsys, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "taken/shot24/a.h5").mkdir(parents=True)
+    assert command.main(words) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith(f"error: {sentence}")
+    assert told.endswith(". Name another path, or change what is there.")
+
+
+def test_a_folder_in_which_nothing_may_be_written_is_named_and_not_the_temporary_file():
+    problem = PermissionError(errno.EACCES, "Permission denied", "/data/.tmp-12-abcd-x.h5")
+    assert str(trouble.of_path(problem)) == (
+        "/data: cannot be used: permission denied. Name another path, or change what is there."
+    )
+    assert trouble.of_path(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None

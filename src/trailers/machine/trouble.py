@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from trailers.errors import MACHINE, SystemicError
+from trailers.errors import MACHINE, ConfigError, SystemicError
+from trailers.store.atomic import TEMPORARY
 
 STAYS = "and rerun; finished products are kept."
 # Errors of the system -> what is wrong with a folder, and what to do.
@@ -27,6 +28,11 @@ DISK = {
 }
 NO_INODES = "the disk of this folder has free space but cannot hold more files (inodes)"
 FILES = "too many files are open"
+
+# A path that is not theirs who started the program, or of another kind than it should be.
+PATHS = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
+)
 
 
 def systemic(problem: OSError, *folders: Path) -> SystemicError | None:
@@ -46,6 +52,20 @@ def systemic(problem: OSError, *folders: Path) -> SystemicError | None:
         what = NO_INODES
         remedy = f"Remove some files there {STAYS}"
     return SystemicError(what, where=place, remedy=remedy, reason=what)
+
+
+def of_path(problem: OSError) -> ConfigError | None:
+    """The error that tells ``problem``, where a path that somebody gave cannot be what it was given for; else None."""
+    named = problem.filename2 or problem.filename
+    if problem.errno not in PATHS or not isinstance(named, str | bytes):
+        return None
+    path = Path(os.fsdecode(named))
+    # Of a temporary file nobody has heard.
+    place = path.parent if path.name.startswith(TEMPORARY) else path
+    return ConfigError(
+        f"cannot be used: {str(problem.strerror).lower()}", where=place,
+        remedy="Name another path, or change what is there.",
+    )  # fmt: skip
 
 
 def place_of(problem: OSError, folders: Sequence[Path]) -> Path:
