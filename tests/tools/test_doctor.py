@@ -68,7 +68,7 @@ def test_a_backbone_for_which_frames_are_enlarged_is_to_note(place):
     (found,) = doctor.check_pixels(replace(place, pairs=[("shot24", name), ("shot24", "resnet50")], short_side=256))
     assert (found.level, found.subject) == (WARN, "pixels")
     assert found.words == (
-        f"{name} takes frames with a short side of 384 px, but normalise.short_side keeps 256: they are enlarged, "
+        f"{name} takes frames with a short side of 384 px, but normalise.short_side keeps 256: frames are enlarged, "
         "which adds time and no detail. Raise normalise.short_side to 384."
     )
 

@@ -101,7 +101,7 @@ def test_vectors_of_two_makes_are_not_mixed(results: Path, tmp_path: Path, capsy
     with h5py.File(path, "r+") as file:
         file.attrs["weights"] = "IMAGENET1K_V2"
     assert export(results, tmp_path / "out.zarr") == 1
-    assert "weights is 'IMAGENET1K_V2', but 'IMAGENET1K_V1'" in capsys.readouterr().err
+    assert "weights is 'IMAGENET1K_V2', but it is 'IMAGENET1K_V1'" in capsys.readouterr().err
     assert not (tmp_path / "out.zarr").exists()
 
 
@@ -147,7 +147,7 @@ def test_trailers_that_left_the_manifest_are_left_out_and_told(
     assert export(results, working_folder / "out.h5", *flags) == 0
     assert open_pack(working_folder / "out.h5").trailers == ("tt0347149",)
     assert f"1 of 2 trailers of {manifest} have vectors" in caplog.text
-    assert f"1 trailers in {results / 'embed/shot24/resnet50'} are not in {manifest}: left out" in caplog.text
+    assert f"1 trailers in {results / 'embed/shot24/resnet50'} are not in {manifest} and are left out" in caplog.text
     assert export(results, working_folder / "all.h5", *flags, "--all") == 0
     assert open_pack(working_folder / "all.h5").trailers == ("tt0133093", "tt0347149")
 
@@ -203,7 +203,7 @@ def test_a_file_under_another_trailers_name_is_refused(
 def test_numbers_beyond_half_precision_do_not_become_infinite(
     working_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(StoreError, match=r"tt1: its embedding holds numbers beyond 65504\. Export without --half"):
+    with pytest.raises(StoreError, match=r"tt1: its embedding holds numbers larger than 65504\. Export without --half"):
         write_published(
             working_folder / "s.zarr", {"tt1": lambda: np.full((2, 6), 1e5, np.float32)}, attributes={"F": 6},
             dtype="<f2",

@@ -264,7 +264,7 @@ def test_forms_of_one_video_in_a_list_are_one_trailer(tmp_path, caplog):
     told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
     assert told[:3] == [f"links.txt: line {number}: the same video as line 2" for number in (4, 6, 8)]
     assert told[3].startswith(
-        "links.txt: line 9: 'https://www.youtube.com/playlist?list=PL0123456789' is a list of videos"
+        "links.txt: line 9: 'https://www.youtube.com/playlist?list=PL0123456789' is a playlist"
     )
 
 
@@ -329,7 +329,7 @@ NO_LINKS = [
     ("movie;clip\nA;B\n", "row 1: no known column of links, found movie, clip. Name the column of links url."),
     (
         "tt1,https://youtu.be/vKQi3bBA1y8\n",
-        "row 1: is not a header, found tt1, https://youtu.be/vKQi3bBA1y8. Write one",
+        "row 1: is not a header, found tt1, https://youtu.be/vKQi3bBA1y8. Write a header",
     ),
     ("Title\nhttps://youtu.be/vKQi3bBA1y8\n", "row 1: no known column of links, found Title. Rename Title"),
     ("id,url\ntt1,#NAME?\n", "row 2, column url: '#NAME?' is a spreadsheet error, not a value. Format the column"),

@@ -301,7 +301,7 @@ DAMAGE = {
     ),
     "predictions lack a row": (
         lambda r: cut_rows(r.experiment("main", 0) / "predictions.csv", 2),
-        "classify/main/split0/predictions.csv: has 1 rows, its metrics.json says 2",
+        "classify/main/split0/predictions.csv: has 1 rows, but its metrics.json says 2",
         ["classify/main/split0/metrics.json", "classify/main/split0/predictions.csv"], [],
     ),
     "a number of the predictions is none": (
