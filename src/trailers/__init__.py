@@ -1,6 +1,7 @@
 """Staged feature extraction and genre classification for movie trailers, after Trailers12k / DIViTA.
 
-What follows is the public Python API; a name is imported when it is first used, and torch only by what computes.
+This module exports the public Python API. A name is imported when it is first used, and torch only by functions
+that compute.
 
     detect_shots, cut_into_clips, choose_frames, embed    a video or an array -> shots, clips, vectors
     open_video                                            a video at 24 fps, for several of these

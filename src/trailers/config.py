@@ -1,4 +1,4 @@
-"""config.yaml as a whole: the project's own, over it the working folder's, over both what the command line says.
+"""The whole configuration: the project's config.yaml, overridden by the working folder's, then by the command line.
 
 Everything that reads a configuration does so here, so that `snakemake`, `status` and `doctor` agree. Merged,
 a section of the working folder adds to the project's own; the result is compared with a JSON schema.
@@ -33,11 +33,11 @@ def read_config(overrides: Mapping[str, Any] | None = None, *, files: Iterable[P
     """The whole configuration of the working folder, checked.
 
     Args:
-        overrides: what goes before any file, such as ``--config`` of Snakemake.
-        files: files that go before those of project and working folder, such as ``--configfile`` of Snakemake.
+        overrides: values that override all files, such as ``--config`` of Snakemake.
+        files: files that override those of project and working folder, such as ``--configfile`` of Snakemake.
 
     Raises:
-        ConfigError: names the file and line, or the key, and what it may be.
+        ConfigError: with the file and line, or with the key and its possible values.
     """
     config: dict[str, Any] = {}
     for path in [*config_files(), *files]:
@@ -51,7 +51,7 @@ def read_config(overrides: Mapping[str, Any] | None = None, *, files: Iterable[P
 
 
 def as_path(text: str | None) -> str | None:
-    """A path as programs take it: ``~`` is the home, and what begins with a dash is not an option."""
+    """A path for programs: ``~`` is expanded, and a leading dash cannot be mistaken for an option."""
     if text is None:
         return None
     return str(Path(text).expanduser().absolute()) if text.startswith(("~", "-")) else text
@@ -67,7 +67,7 @@ def config_files() -> Iterator[Path]:
 
 
 def defaults(section: str) -> Mapping[str, Any]:
-    """What config.yaml says in ``section``, unchecked: a flag's default is there whatever else is wrong.
+    """The values of ``section`` in config.yaml, unchecked, so flags have defaults even if something else is wrong.
 
     Raises:
         ConfigError: a config.yaml is not YAML, or the section is not a mapping.
@@ -84,7 +84,7 @@ def defaults(section: str) -> Mapping[str, Any]:
 
 
 def merge(config: dict[str, Any], more: Mapping[Any, Any]) -> None:
-    """Put ``more`` over ``config``, section by section; names of keys are text, also where YAML reads a number."""
+    """Override ``config`` by ``more``, section by section; keys are text even if YAML reads them as numbers."""
     for key, value in more.items():
         name = str(key)
         below = config.get(name)

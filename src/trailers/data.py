@@ -6,8 +6,8 @@
     dataset = trailers.data.Trailers("results/pack/trailers/shot24/resnet50.h5")
     loader = torch.utils.data.DataLoader(dataset, batch_size=32, collate_fn=trailers.data.pad)
 
-A pack is mapped into memory; of files of trailers only the bytes that are asked for are read. Nothing is open while
-workers start, by fork or by spawn. Checksums are not compared on this way: `trailers verify` does that.
+A pack is mapped into memory; from files of trailers only the requested bytes are read. Nothing is open when workers
+start, by fork or by spawn. Checksums are not verified here; `trailers verify` does that.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ Item = dict[str, Any]
 
 
 class Vectors(Dataset[Item]):
-    """What both Datasets have in common.
+    """The common part of both Datasets.
 
     Args:
-        source: a pack (a file), a results folder, or what ``open_results`` gave.
-        strategy: the clip strategy, such as shot24; of a pack none.
-        backbone: its name; of a pack none.
-        trailers: the ids of those that are wanted; by default all. Of a pack none.
-        manifest: a CSV with genres; items then have ``labels``, and trailers that are not in it are left out.
-        genres: what the labels stand for; by default those of config.yaml, which are the ten of Trailers12k
+        source: a pack (a file), a results folder, or the result of ``open_results``.
+        strategy: the clip strategy, such as shot24; not for a pack.
+        backbone: its name; not for a pack.
+        trailers: the ids of the trailers to use; by default all. Not for a pack.
+        manifest: a CSV with genres; items then have ``labels``, and trailers that are not in it are excluded.
+        genres: the genres of the labels; by default those of config.yaml, which are the ten of Trailers12k
             unless you list your own.
         split: 0, 1 or 2, with ``subset``.
-        subset: train, validation or test; trailers of others are left out.
+        subset: train, validation or test; trailers of other subsets are excluded.
 
     Raises:
         StoreError: a file is missing or damaged.
         ManifestError: the manifest cannot be read.
-        ConfigError: the arguments do not fit, or leave no trailer.
+        ConfigError: the arguments contradict each other, or no trailer is left.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Vectors(Dataset[Item]):
         self.features = self.table.features
 
     def labelled(self, item: Item, trailer: str) -> Item:
-        """``item`` with its labels, where there is a manifest."""
+        """``item`` with its labels, if there is a manifest."""
         return item if self.labels is None else {**item, "labels": self.labels[trailer]}
 
 

@@ -1,4 +1,4 @@
-"""The things this project speaks of. Time is frames at 24 fps; spans are [start, end)."""
+"""The basic types: trailer, shot, clip, clip strategy. Time is frames at 24 fps; spans are [start, end)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Shot:
 class Clip:
     """Frames of one shot; ``padding`` black frames follow up to the strategy's length.
 
-    ``frame`` is the one that stands for the clip in 2D backbones (Sec. 7.1), counted from the
+    ``frame`` is the one that represents the clip in 2D backbones (Sec. 7.1), counted from the
     start of the trailer.
     """
 
@@ -128,7 +128,7 @@ class ClipStrategy:
 
     @property
     def shown_frames(self) -> int:
-        """Frames a backbone is given per clip, padding included."""
+        """Number of frames per clip that a backbone gets, padding included."""
         return self.frames // self.step
 
     def __str__(self) -> str:

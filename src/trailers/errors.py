@@ -1,4 +1,4 @@
-"""What can go wrong for the user. One sentence each: what is wrong, where, what to do.
+"""Errors for the user. Each is one sentence: what is wrong, where, and what to do.
 
 A TrailerError prints without a traceback; a programmer's mistake is a ValueError and keeps it.
 """
@@ -10,16 +10,16 @@ MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno
 
 
 class TrailerError(Exception):
-    """The user's problem; ``str()`` is "where: what. Remedy." and prints without a traceback.
+    """A problem that the user can solve; ``str()`` is "where: what. Remedy." and prints without a traceback.
 
-    ``dead`` says that trying again cannot help.
+    If ``dead`` is set, trying again cannot help.
 
     Args:
-        what: what is wrong, with the values that show it.
-        where: the file, setting or trailer it is about.
+        what: the problem, with the values that show it.
+        where: the file, setting or trailer concerned.
         remedy: what to do about it, as a sentence of its own.
-        reason: a few words without values, the same for every trailer with this trouble; status and report count by
-            them. Its class has some, where nothing more exact is known.
+        reason: a few words without values, the same for every trailer with this problem; status and report count by
+            it. The default is that of the class.
     """
 
     dead = False
@@ -48,13 +48,13 @@ def _restored(kind: type[TrailerError], sentence: str, fields: dict[str, object]
 
 
 class ConfigError(TrailerError):
-    """A setting that does not exist, or a value it cannot have."""
+    """A setting that does not exist or has an invalid value."""
 
     reason = "setting refused"
 
 
 class ManifestError(TrailerError):
-    """A manifest that cannot be read as one."""
+    """A manifest that cannot be read."""
 
     reason = "manifest refused"
 
@@ -66,7 +66,7 @@ class DownloadError(TrailerError):
         reason: one of ``web.reasons.REASONS``.
         words: what happened, for this trailer.
         dead: whether trying again cannot help.
-        sentence: ``words`` without what names this trailer, so that the same answer can be recognised.
+        sentence: ``words`` without the parts that identify this trailer, so that identical answers can be counted.
     """
 
     def __init__(self, reason: str, words: str, *, dead: bool, sentence: str = "") -> None:
@@ -104,6 +104,6 @@ class WeightsError(TrailerError):
 
 
 class SystemicError(TrailerError):
-    """So much went wrong at once that the cause is not the trailers; the job must fail."""
+    """So many failures at once that the cause is not the trailers; the job must fail."""
 
     reason = "not the trailer's fault"

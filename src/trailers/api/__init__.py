@@ -1,11 +1,12 @@
 """The public Python API; ``import trailers`` gives its functions by name.
 
 video       a video at 24 fps, from a file or an array
-detection   its shots
-clips       shots cut into clips, and the frame that stands for each
+detection   the shots of a video
+clips       shots cut into clips, and the frame that represents each
 embedding   clips -> vectors
-results     what a run left in its folder
+results     the products in the results folder of a run
 
-Settings are those of config.yaml (of the working folder, over the project's own) unless a call names others. The same
-source gives what the stages give. No file is written but in a temporary folder, for a video that is not at 24 fps yet.
+Settings come from config.yaml (that of the working folder overrides the project's own) unless a call passes others.
+The same source gives the same results as the stages. Only a video that is not at 24 fps yet needs files: it is
+re-encoded in a temporary folder.
 """

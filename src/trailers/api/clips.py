@@ -1,4 +1,4 @@
-"""Shots cut into clips, and the frame that stands for each."""
+"""Shots cut into clips, and the frame that represents each."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from trailers.stages import clips as stage
 def cut_into_clips(shots: Iterable[Shot | tuple[int, int]], frames: int = 24) -> list[Clip]:
     """All clips of all shots, in order; the last of each shot is padded with black up to ``frames`` (Sec. 5, step 2).
 
-    ``[Shot(0, len(video))]`` gives the clips of Seq-f. Which frame stands for a clip is not known from the shots:
-    ``embed`` chooses it, and ``choose_frames`` tells it.
+    ``[Shot(0, len(video))]`` gives the clips of Seq-f. The frame that represents a clip cannot be derived from
+    the shots: ``embed`` chooses it, and ``choose_frames`` returns it.
 
     Args:
         shots: of a video; also pairs of start and end.
@@ -26,16 +26,16 @@ def cut_into_clips(shots: Iterable[Shot | tuple[int, int]], frames: int = 24) ->
 
 
 def choose_frames(video: Source, clips: Sequence[Clip], *, fps: int = FPS, progress: bool | None = None) -> list[Clip]:
-    """The clips with the frame that stands for each in 2D backbones (Sec. 7.1).
+    """The clips with the frame that represents each in 2D backbones (Sec. 7.1).
 
     Args:
-        video: as ``open_video`` takes it.
-        clips: of one length.
-        fps: as for ``embed``.
-        progress: as for ``open_video``.
+        video: anything that ``open_video`` accepts.
+        clips: clips of the same length.
+        fps: see ``embed``.
+        progress: see ``open_video``.
 
     Raises:
-        ConfigError: the clips are not of one length, or not of this video.
+        ConfigError: the clips differ in length, or extend beyond the video.
     """
     strategy = strategy_of(clips, fps)
     with opened(video, progress) as frames:
@@ -52,7 +52,7 @@ def strategy_of(clips: Sequence[Clip], fps: int) -> ClipStrategy:
     """What the clips have in common.
 
     Raises:
-        ConfigError: they are not of one length, or ``fps`` does not divide it.
+        ConfigError: the clips differ in length, or ``fps`` does not divide it.
     """
     lengths = sorted({len(clip) for clip in clips})
     if len(lengths) != 1:

@@ -1,7 +1,7 @@
-"""Where the vectors of a results folder or a pack lie, for Datasets: a small index, and reads that need no HDF5.
+"""The place of every vector in a results folder or a pack, for Datasets: a small index, and reads without HDF5.
 
-A pack is mapped into memory. Of a trailer's own file the index keeps the place of its vectors, and a clip is one read
-of F x 4 bytes there. HDF5 is opened only for the index, so nothing that a fork or a pickle would break stays open.
+A pack is mapped into memory. For a file of a trailer, the index stores the place of its vectors; reading a clip is
+one read of F x 4 bytes. HDF5 is opened only to build the index, so nothing stays open that a fork or a pickle breaks.
 """
 
 from __future__ import annotations

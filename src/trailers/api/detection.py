@@ -14,17 +14,17 @@ from trailers.stages import shots as stage
 
 
 def detect_shots(video: Source, *, progress: bool | None = None, **settings: Any) -> list[Shot]:
-    """The shots of ``video`` by TransNet V2, as the shots stage finds them; there may be none.
+    """The shots of ``video`` that TransNet V2 finds, the same as in the shots stage; the list may be empty.
 
     Args:
-        video: as ``open_video`` takes it: a file, or frames at 24 fps, uint8 (frames, height, width, 3), RGB. Frames
-            of 27x48 px are seen as they are, others made so small.
+        video: anything that ``open_video`` accepts: a file, or frames at 24 fps, uint8 (frames, height, width, 3), RGB. Frames
+            of 27x48 px are used as they are, others are scaled down.
         progress: whether to draw a bar; by default in a terminal and in a notebook.
-        settings: any of config.yaml's section ``shots``: threshold, head, min_frames, precision, device, batch_windows.
+        settings: keys of section ``shots`` of config.yaml: threshold, head, min_frames, precision, device, batch_windows.
 
     Raises:
-        VideoError: it is not a video, or cannot be decoded.
-        ConfigError: a setting that does not exist, or a value it cannot have.
+        VideoError: the source is not a video, or cannot be decoded.
+        ConfigError: a setting does not exist or has an invalid value.
     """
     from trailers.detector import detector
 

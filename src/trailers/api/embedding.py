@@ -37,22 +37,22 @@ def embed(
     progress: bool | None = None,
     **settings: Any,
 ) -> np.ndarray:
-    """The vectors of the clips, float32 (clips, F), as the embed stage makes them of a shard of this trailer alone.
+    """The vectors of the clips, float32 (clips, F), as the embed stage makes them if the shard has only this trailer.
 
     Args:
-        video: as ``open_video`` takes it.
-        clips: of one length, such as ``cut_into_clips`` gives.
+        video: anything that ``open_video`` accepts.
+        clips: clips of the same length, for example from ``cut_into_clips``.
         backbone: a name; `trailers backbones` lists them.
         fps: how many of the clip's frames a 3D backbone sees per second; a divisor of 24.
         keep_frames: whether a 2D backbone sees the ``frame`` of each clip as given; otherwise it is chosen as
             ``choose_frames`` does.
         progress: whether to draw a bar; by default in a terminal and in a notebook.
-        settings: of config.yaml's section ``embed``: precision, random_weights, weights_dir, device, batch_clips.
+        settings: keys of section ``embed`` of config.yaml: precision, random_weights, weights_dir, device, batch_clips.
 
     Raises:
-        ConfigError: there is no such backbone or setting, or the clips do not fit the video or each other.
+        ConfigError: the backbone or a setting does not exist, or the clips do not fit the video or each other.
         WeightsError: the weights are missing or damaged.
-        VideoError: it is not a video, or cannot be decoded.
+        VideoError: the source is not a video, or cannot be decoded.
     """
     strategy = strategy_of(clips, fps)
     with opened(video, progress) as frames:
@@ -68,7 +68,7 @@ def embed(
 
 
 def sources_of(clips: Sequence[Clip], row: Row, strategy: ClipStrategy) -> np.ndarray:
-    """int64 (clips, frames): which frame of the video the network sees where; -1 is black."""
+    """int64 (clips, frames): the frame of the video at each position of the network's input; -1 is black."""
     seen = [
         clip_frames(row, strategy, start=clip.start, valid=clip.end - clip.start, frame=clip.frame) for clip in clips
     ]
@@ -76,7 +76,7 @@ def sources_of(clips: Sequence[Clip], row: Row, strategy: ClipStrategy) -> np.nd
 
 
 def pixels_of(video: Video, read: Read, sources: np.ndarray, transform: Transform) -> np.ndarray:
-    """uint8 (clips, frames, height, width, 3), resized and cropped; what ``sources`` calls -1 is black."""
+    """uint8 (clips, frames, height, width, 3), resized and cropped; black where ``sources`` is -1."""
     from trailers.backbones.transform import resize_and_crop
 
     here = sources >= 0
@@ -91,7 +91,7 @@ def pixels_of(video: Video, read: Read, sources: np.ndarray, transform: Transfor
 
 
 def make_embedder(row: Row, settings: Settings, effort: Effort, video: Video, sources: np.ndarray) -> Embedder:
-    """The row ready to run; a reduced precision is tried on the clip in the middle, as the stage does."""
+    """An embedder for the row; reduced precision is tested on the clip in the middle, as in the stage."""
     from trailers.backbones.embedder import Embedder
 
     weights_dir = None if settings.random_weights else Path(effort.weights_dir)
@@ -107,7 +107,7 @@ def make_embedder(row: Row, settings: Settings, effort: Effort, video: Video, so
 
 @functools.lru_cache(maxsize=4)
 def network_of(row: Row, weights_sha256: str, weights_dir: Path | None) -> nn.Module:  # noqa: ARG001  a part of the key
-    """The network of ``row``, kept for the next video; whoever uses it takes a copy."""
+    """The network of ``row``, cached for the next video; callers must copy it."""
     from trailers.backbones.network import make_network
 
     return make_network(row, weights_dir)

@@ -19,10 +19,10 @@ Working = TypeVar("Working")
 def settings_of(
     section: str, kinds: tuple[type[Chosen], type[Working]], changes: Mapping[str, Any]
 ) -> tuple[Chosen, Working]:
-    """What config.yaml says in ``section``, with ``changes``, as one dataclass of each of ``kinds``.
+    """The settings of ``section`` in config.yaml with ``changes``, as one dataclass for each of ``kinds``.
 
     Raises:
-        ConfigError: there is no setting of that name, or it cannot have that value.
+        ConfigError: a setting does not exist or has an invalid value.
     """
     known = {field.name for kind in kinds for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for name in changes:
@@ -39,7 +39,7 @@ def listed(names: set[str]) -> str:
 
 
 def bar(words: str, *, total: int, unit: str, shown: bool | None) -> Any:
-    """A tqdm bar; without ``shown`` it is drawn in a terminal and in a notebook only."""
+    """A tqdm bar; if ``shown`` is None, it is drawn only in a terminal or a notebook."""
     from tqdm.auto import tqdm
 
     is_shown = sys.stderr.isatty() or is_notebook() if shown is None else shown

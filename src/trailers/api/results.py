@@ -1,4 +1,4 @@
-"""What a run left in its results folder, read by trailer."""
+"""The products in the results folder of a run, by trailer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def open_results(folder: str | Path = "results") -> Results:
     """The results in ``folder``. Nothing is read yet.
 
     Raises:
-        StoreError: there is no such folder.
+        StoreError: the folder does not exist.
     """
     return Results(Path(folder))
 
@@ -35,7 +35,7 @@ class Results:
         results = trailers.open_results("results")
         vectors = results.vectors("tt0133093", "shot24", "resnet50")
 
-    Every method raises StoreError where a product is missing or damaged, and ConfigError for a name that none can have.
+    Every method raises StoreError if a product is missing or damaged, and ConfigError for an invalid name.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,12 +58,12 @@ class Results:
 
     @property
     def strategies(self) -> list[str]:
-        """The clip strategies of which there are clips; sorted."""
+        """The clip strategies that have clips; sorted."""
         return sorted(path.name for path in self.layout.root.glob("clips/*") if path.is_dir())
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Clip strategy and the backbone's folder name, of which there are vectors; sorted."""
+        """The pairs of clip strategy and folder name of the backbone that have vectors; sorted."""
         found = (path for path in self.layout.root.glob("embed/*/*") if path.is_dir())
         return sorted((path.parent.name, path.name) for path in found)
 
@@ -72,7 +72,7 @@ class Results:
         return read_spans(self.layout.shots(self.checked(trailer)), kind=Shot, schema=SHOTS_SCHEMA)[0]
 
     def clips(self, trailer: str, strategy: str | None = None) -> list[Clip]:
-        """The clips of a trailer; ``strategy`` may be left out where there is only one."""
+        """The clips of a trailer; ``strategy`` can be omitted if there is only one."""
         path = self.layout.clips(self.strategy(strategy), self.checked(trailer))
         return read_spans(path, kind=Clip, schema=CLIPS_SCHEMA)[0]
 
@@ -81,7 +81,7 @@ class Results:
         return read_embedding(self.embedding(trailer, strategy, backbone))[0]
 
     def embedding(self, trailer: str, strategy: str, backbone: str) -> Path:
-        """The file that holds the vectors; its attributes say what they were made from."""
+        """The file with the vectors; its attributes describe what they were made from."""
         return self.layout.embedding(self.strategy(strategy), backbone, self.checked(trailer))
 
     def video(self, trailer: str) -> Path:
@@ -110,7 +110,7 @@ class Results:
         return images
 
     def rows(self, strategy: str | None = None) -> Iterator[dict[str, Any]]:
-        """One row per clip of every trailer that has any, as a table wants it; times in frames and in seconds."""
+        """One row per clip of every trailer that has clips, for a table; times in frames and in seconds."""
         name = self.strategy(strategy)
         for path in sorted((self.layout.root / "clips" / name).glob("*.csv")):
             if is_safe_id(path.stem):
@@ -122,7 +122,7 @@ class Results:
                     }  # fmt: skip
 
     def strategy(self, name: str | None) -> str:
-        """``name``, checked; without one the only one there is. Raises ConfigError."""
+        """``name``, checked; if it is None, the only strategy that exists. Raises ConfigError."""
         if name is not None:
             return str(ClipStrategy.parse(name))
         there = self.strategies
@@ -132,7 +132,7 @@ class Results:
         return there[0]
 
     def checked(self, trailer: str) -> str:
-        """``trailer``, which names files and so must be an id; of no product, one near to it is named."""
+        """``trailer``, after a check that it is an id, because it is used in paths; an error suggests a similar id."""
         if not is_safe_id(trailer):
             raise ConfigError(f"{trailer!r} is not the id of a trailer")
         if not any(any(self.layout.root.glob(f"{place}/{trailer}{suffix}")) for place, suffix in PRODUCTS):

@@ -52,7 +52,7 @@ class Video(ABC):
 
     @abstractmethod
     def reader(self) -> contextlib.AbstractContextManager[Read]:
-        """What reads frames by number; for one thread."""
+        """A reader of frames by number; not thread-safe."""
 
     def frame(self, number: int) -> np.ndarray:
         """uint8 (height, width, 3), RGB. Raises IndexError when there is no such frame."""
@@ -63,7 +63,7 @@ class Video(ABC):
             return image
 
     def close(self) -> None:  # noqa: B027  an array has nothing to close
-        """Remove what was made for it; more than once does no harm."""
+        """Remove its temporary files; it can be called more than once."""
 
     def __enter__(self) -> Video:
         return self
@@ -73,7 +73,7 @@ class Video(ABC):
 
 
 class ArrayVideo(Video):
-    """Frames in memory; nothing is encoded, and only detection sees them made smaller."""
+    """Frames in memory; nothing is encoded, and only for detection they are scaled down."""
 
     def __init__(self, frames: np.ndarray) -> None:
         self.frames = np.asarray(frames)
@@ -100,7 +100,7 @@ class FileVideo(Video):
     Args:
         path: the mp4.
         small_path: the frames at 48x27.
-        folder: goes when the video is closed; None where the files are another's.
+        folder: removed when the video is closed; None if the files are not temporary.
     """
 
     def __init__(self, path: Path, small_path: Path, folder: tempfile.TemporaryDirectory[str] | None = None) -> None:
@@ -133,14 +133,14 @@ def open_video(source: Source, *, progress: bool | None = None) -> Video:
     """The video ``source`` at 24 fps.
 
     Args:
-        source: a file, which is re-encoded as the normalise stage does it, in a temporary folder that goes with the
-            video; a 24 fps video that this stage made, whose frames for detection lie beside it, which is used as it
-            is; or frames at 24 fps, uint8 (frames, height, width, 3), RGB, which are used as they are.
+        source: a file, which is re-encoded as by the normalise stage, in a temporary folder that is removed with the
+            video; a 24 fps video made by that stage, with its frames for detection beside it, which is used without
+            changes; or frames at 24 fps, uint8 (frames, height, width, 3), RGB, which are used as they are.
         progress: whether to draw a bar; by default in a terminal and in a notebook.
 
     Raises:
-        VideoError: it is not a video, or cannot be decoded.
-        StoreError: there is no such file.
+        VideoError: the source is not a video, or cannot be decoded.
+        StoreError: the file does not exist.
     """
     if isinstance(source, Video):
         return source
@@ -175,7 +175,7 @@ def open_file(path: Path, progress: bool | None) -> Video:
 
 
 def is_normalised(path: Path, beside: Path) -> bool:
-    """Whether the normalise stage made these two together."""
+    """Whether the normalise stage made these two files together."""
     with open_frames(beside) as frames:
         return read_fingerprint(path) == frames.attributes.get("fingerprint")
 

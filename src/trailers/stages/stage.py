@@ -151,7 +151,7 @@ class Stage(ABC):
         """Make the products, in the order of ``products``.
 
         Raises:
-            TrailerError: it failed; ``dead`` says that trying again cannot help.
+            TrailerError: it failed; If ``dead`` is set, trying again cannot help.
         """
 
     def make_all(self, trailers: Sequence[str], work: Work) -> None:
