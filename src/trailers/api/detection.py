@@ -17,10 +17,11 @@ def detect_shots(video: Source, *, progress: bool | None = None, **settings: Any
     """The shots of ``video`` that TransNet V2 finds, the same as in the shots stage; the list may be empty.
 
     Args:
-        video: anything that ``open_video`` accepts: a file, or frames at 24 fps, uint8 (frames, height, width, 3), RGB. Frames
-            of 27x48 px are used as they are, others are scaled down.
+        video: anything that ``open_video`` accepts: a file, or frames at 24 fps, uint8 (frames, height, width, 3), RGB.
+            Frames of 27x48 px are used as they are, others are scaled down.
         progress: whether to draw a bar; by default in a terminal and in a notebook.
-        settings: keys of section ``shots`` of config.yaml: threshold, head, min_frames, precision, device, batch_windows.
+        settings: keys of section ``shots`` in config.yaml: threshold, head, min_frames, precision, device,
+            batch_windows.
 
     Raises:
         VideoError: the source is not a video, or cannot be decoded.
