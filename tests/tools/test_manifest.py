@@ -263,9 +263,7 @@ def test_forms_of_one_video_in_a_list_are_one_trailer(tmp_path, caplog):
     ]
     told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
     assert told[:3] == [f"links.txt: line {number}: the same video as line 2" for number in (4, 6, 8)]
-    assert told[3].startswith(
-        "links.txt: line 9: 'https://www.youtube.com/playlist?list=PL0123456789' is a playlist"
-    )
+    assert told[3].startswith("links.txt: line 9: 'https://www.youtube.com/playlist?list=PL0123456789' is a playlist")
 
 
 def test_rows_of_a_table_share_a_video_or_an_id(tmp_path, caplog):
