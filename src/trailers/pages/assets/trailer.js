@@ -217,7 +217,7 @@
     heading.append(element("small", { className: "quiet", textContent: ` frames ${start} to ${end - 1}` }));
     return element("article", { className: "clip" }, heading, element("div", { className: "frames" }, ...figures));
   }
-  const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+  const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(Math.abs(value) < 0.1 ? 3 : 2)}`;
 
   // ---- tracks: one canvas as wide as the window onto the strip, redrawn where that moves
 
@@ -382,7 +382,7 @@
     }
     context.fillStyle = colour("line");
     context.fillRect(Math.max(0, x(0)), middle, view.width, 1);
-    label(view, `clips for ${shown.genres[state.genre]}, ±${(largest / UNIT).toFixed(2)} log-odds`, lane.top + 9, true);
+    label(view, `clips for ${shown.genres[state.genre]}, ±${signed(largest / UNIT).slice(1)} log-odds`, lane.top + 9, true);
   }
   function drawGenres(view, lane) {
     const { context, x } = view, shown = lane.what;
