@@ -150,6 +150,7 @@ STILL = Video("still.mp4", "-c:v mjpeg -qscale:v 2 -pix_fmt yuvj420p", frames=1,
 SMALL = Video("small.mp4", P420)
 LARGE = Video("large.mp4", P420, width=320, height=200)
 SHORT = Video("short.mp4", P420, frames=8, width=320, height=200)
+SLIDES = Video("slides.mp4", P420, frames=2, fps="1", width=320, height=200)
 
 
 @pytest.mark.parametrize("name", ["odd.mp4", "odd.mkv"])
@@ -163,6 +164,7 @@ SHORT = Video("short.mp4", P420, frames=8, width=320, height=200)
         (SMALL, LARGE, ("0", "default"), 320),
         (SMALL, LARGE, ("default", "default"), 320),
         (SHORT, SMALL, ("default", "default"), 64),
+        (SLIDES, SMALL, ("default", "0"), 64),
     ],
 )
 def test_of_several_streams_the_one_to_watch_is_taken(lab, tmp_path, name, first, second, flags, width):

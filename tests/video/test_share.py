@@ -6,6 +6,7 @@ import pytest
 
 from corpus import P420, Video, cut_off, then
 from trailers.video import Converted, share_of_frames, warnings
+from trailers.video.account import copies as copies_told
 from video_lab import SEEN, TIMES
 
 MADE = Converted(
@@ -93,3 +94,16 @@ def test_a_file_that_was_cut_off_where_nothing_says_how_much_is_told(lab, tmp_pa
     options = f"{P420} -g 6 -movflags +frag_keyframe+empty_moov"
     lab.put(then(Video("v.mp4", options, frames=240), cut_off(0.5))(tmp_path))
     assert lab.make(min_share=0.9).facts["warnings"].startswith("the file was cut off")
+
+
+@pytest.mark.parametrize(
+    ("source_frames", "copies", "told"),
+    [
+        (96, 2376, ["2,376 of 2,472 frames are copies of the one before: the source shows 96 frames in 103.0 s"]),
+        (60, 180, []),  # 6 frames a second
+        (59, 181, ["181 of 240 frames are copies of the one before: the source shows 59 frames in 10.0 s"]),
+    ],
+)
+def test_a_video_that_is_mostly_copies_says_so(source_frames, copies, told):
+    made = replace(MADE, frames=source_frames + copies, frames_duplicated=copies, source_frames=source_frames)
+    assert copies_told(made) == told

@@ -120,6 +120,19 @@ def test_aes_128_is_decrypted_here(work, fragments, traps, head, vectors):
     assert (work.results / "download" / "a.mp4").read_bytes() == b"".join(fragments)
 
 
+@pytest.mark.parametrize("is_encrypted", [True, False], ids=["wrong key", "not a video"])
+def test_fragments_that_are_no_video_when_joined_do_not_kill_the_trailer(work, fragments, is_encrypted):
+    head = '#EXT-X-KEY:METHOD=AES-128,URI="key"\n' if is_encrypted else ""
+    bodies = [encrypted(body, n) if is_encrypted else bytes(range(256)) * 40 for n, body in enumerate(fragments)]
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1, head=head), "/key": Page(KEY[::-1]), **pages_of(bodies)}
+    with Server(pages) as server:
+        row = work.one(server.link("/cat.m3u8"))
+        assert (row.status, row.facts["reason"]) == ("failed", "part refused")
+        server.pages |= {"/key": [Page(KEY)]} if is_encrypted else {k: [v] for k, v in pages_of(fragments).items()}
+        assert work.one(server.link("/cat.m3u8")).status == "ok"
+    assert (work.results / "download" / "a.mp4").read_bytes() == b"".join(fragments)
+
+
 def test_decryption_is_the_librarys_and_not_pure_python():
     from yt_dlp.dependencies import Cryptodome
 

@@ -12,6 +12,7 @@ from trailers.video.source import Probe
 TOLD_GAP_S = 1.0  # a gap that long is told
 TOLD_JUMPS = 5  # and how many there are
 PROMISED_SHARE, PROMISED_SLACK_S = 0.95, 1.0  # a site counts whole seconds, and the end of the sound
+COPIES_SHARE = 0.75  # a source of 6 frames a second; animated pictures have 8 and more
 FIELDS = 0.6  # where fewer of the packets are frames, and all is interlaced, each packet is a field
 
 
@@ -47,6 +48,14 @@ def packets_as_frames(seen: Probe, made: Converted) -> int:
     return (count + 1) // 2 if seen.is_interlaced and made.source_frames < FIELDS * count else count
 
 
+def copies(made: Converted) -> list[str]:
+    """What is to be told of a video whose frames last far longer than a film's."""
+    if made.frames_duplicated <= COPIES_SHARE * made.frames:
+        return []
+    words = f"{made.frames_duplicated:,} of {made.frames:,} frames are copies of the one before"
+    return [f"{words}: the source shows {made.source_frames:,} frames in {made.frames / FPS:.1f} s"]
+
+
 def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False, promised_s: float | None = None) -> list[str]:
     """One sentence for everything about the frames that a reader of the ledger must know.
 
@@ -79,6 +88,7 @@ def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False, promis
         shapes = ", ".join(made.shapes if len(made.shapes) > 1 else map(pixels, times.aspects))
         how = "stretched to" if seen.is_odd else "fitted into"
         found.append(f"the picture changes its shape ({shapes}); all is {how} the first")
+    found += copies(made)
     if seen.stated_aspect != believed(seen.stated_aspect):
         stated = f"{seen.stated_aspect.numerator}:{seen.stated_aspect.denominator}"
         found.append(f"its pixel aspect is said to be {stated}, which no real video has; pixels are taken as square")

@@ -199,7 +199,7 @@ def is_picture(stream: Any) -> bool:
 def choose_stream(path: Path, container: Any, packets: Packets) -> tuple[StreamPackets, int]:
     """The packets of the video stream that is taken, and how many there are.
 
-    Of those that move and last at least half as long as the longest, the one that ffmpeg itself
+    Of those that move and last at least half as long as the longest of them, the one that ffmpeg itself
     would take: its default flag counts as much as five million pixels, the first of equals wins.
     """
     import av
@@ -211,8 +211,11 @@ def choose_stream(path: Path, container: Any, packets: Packets) -> tuple[StreamP
     if len(filled) == 1:
         return filled[0], len(videos)
     lengths = {id(video): timeline(video, container.format.name) for video in filled}
-    longest = max((times.length_s for times in lengths.values() if times.frames > 1), default=0.0)
-    moving = [video for video in filled if lengths[id(video)].frames > 1 and lengths[id(video)].length_s >= longest / 2]
+    most = max(times.frames for times in lengths.values())
+    # Slides beside a video are fewer by far, whatever their size and flag.
+    lively = [video for video in filled if lengths[id(video)].frames > max(1, most / 10)]
+    longest = max((lengths[id(video)].length_s for video in lively), default=0.0)
+    moving = [video for video in lively if lengths[id(video)].length_s >= longest / 2]
 
     def score(video: StreamPackets) -> int:
         stream = video.stream

@@ -46,13 +46,18 @@ class Fetched:
     facts: Mapping[str, Any]
     unready: LinkError | None = None  # what to raise where they turn out to be none
     is_whole: bool = True  # no byte is missing, for all that the server said
+    is_joined: bool = False  # out of fragments, perhaps decrypted
 
     def verdict(self, problem: LinkError, kind: str) -> LinkError:
-        """Why they are not ``kind``, such as "a video": ``problem`` only where they are whole, and no words."""
+        """Why they are not ``kind``, such as "a video": ``problem`` only where they are one whole file, not words."""
         found = self.unready or words_in_place_of(self.path, kind)
         if found is None and not self.is_whole:
             words = f"{problem.words}; the server did not say where the file ends, so the end may be missing"
             return LinkError("incomplete", words, sentence="incomplete, or not a video or an image")
+        if found is None and self.is_joined:
+            # A playlist names them as parts of a video: with a wrong key or the wrong parts, that says nothing of it.
+            sentence = f"the fragments of its playlist are not {kind} when joined"
+            return LinkError("part refused", f"{sentence}: {problem.words}", sentence=sentence)
         return found or problem
 
 
@@ -173,7 +178,8 @@ class Client:
             "format": str(info.get("format_id") or ""),
             **stream.finish(partial.path),
         }
-        return Fetched(partial.path, facts, self.wire.unready, is_whole=bool(stream.version) or self.wire.has_end)
+        is_joined = bool(stream.version)
+        return Fetched(partial.path, facts, self.wire.unready, is_joined or self.wire.has_end, is_joined)
 
     @functools.cached_property
     def downloader(self) -> Any:
