@@ -1,1 +1,1 @@
-"""What is on disk: the only room that knows formats. Import the modules, each costs only what it needs."""
+"""Readers and writers of all files; the only room that knows formats. Each module loads only what it needs."""

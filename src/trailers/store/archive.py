@@ -1,4 +1,4 @@
-"""Unpacking archives of strangers: plain files and folders below one place, and nothing else."""
+"""Unpacking untrusted archives: only plain files and folders below one folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def unpacked(archive: Path, *, into: Path) -> Iterator[Path]:
         into: an existing folder with room for the unpacked files.
 
     Raises:
-        StoreError: it is damaged or truncated, or a member is a link, a device, or would land outside.
+        StoreError: it is damaged or truncated, or a member is a link, a device, or would be unpacked outside.
     """
     place = into / f"{TEMPORARY}{secrets.token_hex(8)}"
     place.mkdir()

@@ -1,4 +1,4 @@
-"""A file is complete or not there; nothing is written or deleted through a link."""
+"""Files are complete or absent; nothing is written or deleted through a link."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TEMPORARY = ".tmp-"  # every unfinished file starts so, in the folder of the fin
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path to write; it becomes ``path`` when the block ends well and goes when it does not.
+    """A temporary path to write to; renamed to ``path`` if the block succeeds, removed if it fails.
 
-    The temporary name keeps the suffix, since ffmpeg and others choose the format by it. Two
-    writers of one path do not meet: each has its own temporary file, and the later rename wins.
+    The temporary name keeps the suffix, because ffmpeg and others choose the format by it. Two
+    writers of one path do not interfere: each has its own temporary file, and the later rename wins.
 
     Raises:
         OSError: it could not be written; of a full disk and the like with ``path`` as its file.
@@ -49,7 +49,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def unfailing(path: Path) -> Iterator[Unfailing]:
-    """A file for a library that cannot bear errors; what went wrong is raised when the library has let go of it.
+    """A file for a library that cannot handle write errors; an error is raised after the library has closed the file.
 
     Raises:
         OSError: it could not be written, such as on a full disk.
@@ -74,7 +74,7 @@ def sync(path: Path) -> None:
 def refuse_links(path: Path, *, below: Path) -> None:
     """Raise StoreError when a folder on the way from ``below`` to ``path``, or ``path``, is a symbolic link.
 
-    ``below`` itself may be one: a results folder, or that of a stage, may lie on another disk.
+    ``below`` itself may be a link: a results folder, or that of a stage, may be on another disk.
 
     Raises:
         ValueError: ``path`` does not lie below ``below``.
@@ -101,7 +101,7 @@ def remove(path: Path, *, below: Path) -> bool:
     """Delete the file at ``path``, or the link itself; whether there was one. A folder stays.
 
     Raises:
-        StoreError: a folder on the way from ``below`` is a link, so that somebody else's file may lie there.
+        StoreError: a folder on the way from ``below`` is a link, so the file may be somebody else's.
     """
     refuse_links(path.parent, below=below)
     try:
@@ -120,7 +120,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 class Unfailing(io.FileIO):
-    """A new file whose writes seem to go well; keeps the first error for ``raise_problem``."""
+    """A new file whose writes always seem to succeed; stores the first error for ``raise_problem``."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "w+b")

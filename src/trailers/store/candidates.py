@@ -1,4 +1,4 @@
-"""results/search/{trailer}.json: what a search gave for one title, every candidate with its score and why.
+"""results/search/{trailer}.json: the result of a search for one title, every candidate with the parts of its score.
 
 The best comes first. Text and links come from a site: text is kept as one line of limited length, and links are
 http or https, or left out.
@@ -27,7 +27,7 @@ DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A video that may be the trailer of a title, as a site describes it; what is not known is empty or None."""
+    """A video that may be the trailer of a title, as a site describes it; unknown values are empty or None."""
 
     url: str
     title: str
@@ -57,7 +57,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found for one title; no candidate where the site has none."""
+    """The candidates for one title; none if the site has none."""
 
     trailer: str  # the title's id
     fingerprint: str

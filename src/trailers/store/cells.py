@@ -1,7 +1,7 @@
-"""What the cells of a manifest may hold. Each function takes one cell and gives its value.
+"""The values of a manifest's cells. Each function takes one cell and returns its value.
 
 Raises:
-    ManifestError: what is wrong and what to do about it; who calls knows the file, row and column.
+    ManifestError: the problem and its remedy; the caller adds file, row and column.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def parse_poster(cell: str, base: Path) -> str:
 
 
 def check_url(url: str, base: Path) -> None:
-    """Refuse what is neither a link nor, for certain, the path of a file."""
+    """Refuse anything that is neither a link nor clearly the path of a file."""
     if CONTROL.search(url):
         raise ManifestError("holds a control character", remedy="Remove it; join several links with ' | '.")
     if len(url) > LONGEST_URL:

@@ -1,7 +1,7 @@
-"""decisions.csv: what reviewers decided about the trailers of titles, one row per key press, only ever added to.
+"""decisions.csv: the decisions of reviewers about trailers, one row per key press; rows are only appended.
 
-A row is on the disk before the reviewer sees it taken. Its last cell is a full stop: what a crash cut off lacks it, is
-left out by readers and removed by the next writer. Several reviewers may write to one file; a lock keeps rows apart.
+A row is on the disk before the page confirms it. Its last cell is a full stop; a row that a crash left incomplete
+lacks it, is ignored by readers and removed by the next writer. Several reviewers may write to one file, under a lock.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def from_cells(cells: Sequence[str]) -> Decision:
 
 @dataclass
 class Journal:
-    """The decisions of one file. ``refresh`` reads what came since; ``append`` adds one."""
+    """The decisions of one file. ``refresh`` reads new ones; ``append`` adds one."""
 
     path: Path
     decisions: list[Decision] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Journal:
     generation: int = 0  # grows when ``decisions`` begins anew, since the file is another one
 
     def refresh(self) -> list[Decision]:
-        """All decisions so far, other reviewers' too; none where there is no file yet.
+        """All decisions so far, including other reviewers'; none if there is no file yet.
 
         Raises:
             StoreError: names the row that is not a decision.

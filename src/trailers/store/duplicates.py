@@ -1,6 +1,6 @@
-"""Copies among the trailers of a manifest, and trailers that take no part in training: two CSV files.
+"""Copies among the trailers of a manifest, and trailers that are excluded from training: two CSV files.
 
-The first line is a comment that says what made the file, the last one proves that it is whole:
+The first line is a comment on how the file was made, the last one proves that it is complete:
 
     # duplicates/1 fingerprint=0123456789abcdef trailers=12000
     trailer,copy_of,group,share,pictures,offset,speed,split0,split1,split2
@@ -49,7 +49,7 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A trailer that takes no part in training and tests, one row per flag."""
+    """A trailer that is excluded from training and tests, one row per flag."""
 
     trailer: str
     flag: str
@@ -65,7 +65,7 @@ KINDS = {Duplicate: DUPLICATES, Excluded: EXCLUDED}
 
 
 def write_rows(path: Path, rows: Sequence[Row], kind: type[Row], header: Mapping[str, str | int]) -> None:
-    """``header`` values hold no white space."""
+    """Write ``rows``; ``header`` values must not contain white space."""
     text = io.StringIO(newline="")
     text.write(" ".join(("#", KINDS[kind], *(f"{key}={value}" for key, value in header.items()))) + "\n")
     table = csv.writer(text, lineterminator="\n")
@@ -108,7 +108,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
 
 
 def flags_by_trailer(rows: Sequence[Excluded]) -> dict[str, tuple[str, ...]]:
-    """Trailer that takes no part -> its flags."""
+    """Excluded trailer -> its flags."""
     found: dict[str, tuple[str, ...]] = {}
     for row in rows:
         found[row.trailer] = (*found.get(row.trailer, ()), row.flag)

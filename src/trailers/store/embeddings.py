@@ -1,4 +1,4 @@
-"""One HDF5 file a trailer: the vectors of its clips, or of its poster, and everything they can be traced to."""
+"""One HDF5 file per trailer: the vectors of its clips, or of its poster, and what they were made from."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def read_embedding(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
 
 
 def read_clip_frames(path: Path) -> np.ndarray | None:
-    """int32 (clips,): the frame that stands for each clip; None in a file of schema 1, which does not say it.
+    """int32 (clips,): the frame that represents each clip; None for a file of schema 1, which does not have it.
 
     Raises:
         StoreError: as ``read_embedding``, and when a frame does not lie in its clip.
@@ -114,7 +114,7 @@ def read_clip_frames(path: Path) -> np.ndarray | None:
 
 
 def read_place(path: Path) -> tuple[int | None, tuple[int, int]]:
-    """Byte at which the vectors lie as float32 in one piece, None where they do not; and their shape (clips, F).
+    """Offset of the vectors if they are one contiguous block of float32, otherwise None; and their shape (clips, F).
 
     Raises:
         StoreError: as ``read_embedding``.

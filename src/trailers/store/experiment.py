@@ -1,11 +1,11 @@
-"""What one experiment on one split leaves in its folder.
+"""The files of one experiment on one split.
 
-metrics.json      the numbers and all they can be traced to; written last
-predictions.csv   a row a trailer of validation and test: probability of each genre, then its labels
-curves.csv        a row an epoch
-left_out.csv      a row a trailer of the manifest that took no part, and why
+metrics.json      the results and everything needed to trace them; written last
+predictions.csv   one row per trailer of validation and test: probability of each genre, then its labels
+curves.csv        one row per epoch
+left_out.csv      one row per excluded trailer of the manifest, with the reason
 weights.pt        the network of the best epoch, with what is needed to use it
-checkpoint.pt     the training between two epochs; gone when it is finished
+checkpoint.pt     the training between two epochs; removed when it is finished
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class TrainedExperiment:
-    """What weights.pt holds: one network, and what it was trained on."""
+    """The content of weights.pt: one network, and what it was trained on."""
 
     fingerprint: str
     experiment: str
@@ -177,7 +177,7 @@ def read_weights(path: Path) -> TrainedExperiment:
     """The trained experiment at ``path``.
 
     Raises:
-        StoreError: the file is missing, damaged, or of another schema; says what is wrong with it.
+        StoreError: the file is missing, damaged, or of another schema.
     """
     try:
         state = load_state(path)

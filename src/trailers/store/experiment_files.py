@@ -1,4 +1,4 @@
-"""Whether the files of a trained experiment are whole and belong together."""
+"""Checks that the files of a trained experiment are complete and belong together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a job failed: its own sentence, kept until the job succeeds.
+"""Why a job failed: its error message, kept until the job succeeds.
 
 results/failures/{stage}/.../{shard}       for results/ledger/{stage}/.../{shard}.tsv
 results/failures/{path}                    for any other file below results/ that a job makes
@@ -32,7 +32,7 @@ def forget(arguments: argparse.Namespace) -> None:
 
 
 def notes_of(arguments: argparse.Namespace) -> Iterator[Path]:
-    """Where the failure of a command is noted; nowhere for one that makes nothing below results/."""
+    """The files in which the failure of a command is noted; none for a command that makes nothing below results/."""
     root = getattr(arguments, "results", None)
     outputs = [*(getattr(arguments, "ledger", None) or ()), getattr(arguments, "output", None)]
     for output in outputs:

@@ -1,7 +1,7 @@
-"""What a product was made from, in sixteen hexadecimal digits.
+"""The fingerprint of a product, in sixteen hexadecimal digits: a digest of what it was made from.
 
-A fingerprint digests the stage's schema version, the settings that shape the product and the
-fingerprints of what it read. It never digests paths or times, so results can move.
+It covers the stage's schema, the settings that shape the product and the
+fingerprints of what the stage read. It never covers paths or times, so results can be moved.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def fingerprint(schema: str, settings: Any, *read: str) -> str:
     """Sixteen hexadecimal digits.
 
     Args:
-        schema: stage and version, such as ``shots/1``; bump it when the stage's behaviour changes.
+        schema: stage and version, such as ``shots/1``; increase the number when the stage's behaviour changes.
         settings: a settings dataclass, or a mapping of plain values.
         read: fingerprints or sha256 sums of everything the stage reads, in a fixed order.
     """

@@ -4,7 +4,7 @@ HDF5, schema ``trailer-frames/2``. ``differences`` is uint8 (3, frames, 27, 48):
 240 frames the first as it is and the others less the one before, modulo 256; the planes are
 R - G, G and B - G. That, with a zlib that looks for runs alone, takes five eighths of the space of
 the frames themselves, and less time. Blocks carry zlib's checksum and are read one at a time, so a
-long film never lies in memory as a whole. Attributes hold what is known of the 24 fps video beside it.
+long film is never in memory as a whole. Attributes describe the 24 fps video beside it.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class FramesWriter:
 
 @contextlib.contextmanager
 def write_frames(path: Path) -> Iterator[FramesWriter]:
-    """A writer for ``path``, which appears only when the block ends well."""
+    """A writer for ``path``, which appears only if the block succeeds."""
     with create_hdf5(path) as file:
         writer = FramesWriter(file)
         yield writer
@@ -193,9 +193,9 @@ def open_frames(path: Path) -> Iterator[Frames]:
 
 
 class FramesAhead:
-    """Reads a trailer's frames from its start to its end, the next blocks in other threads meanwhile.
+    """Reads a trailer's frames from start to end, while other threads read the next blocks.
 
-    One thread inflates 30,000 frames/s, fewer than a GPU looks at. No file stays open between reads.
+    One thread inflates 30,000 frames/s, fewer than a GPU can process. No file stays open between reads.
     """
 
     def __init__(self, path: Path, count: int) -> None:

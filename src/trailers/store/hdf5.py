@@ -1,4 +1,4 @@
-"""HDF5 files: written on disks that fill up and file systems without locks, read as if they came from strangers.
+"""HDF5 files: written safely on disks that fill up and on file systems without locks, and read as untrusted input.
 
 When a write fails inside HDF5, the file cannot be closed any more: its space stays taken until the
 process ends, which it does with a segmentation fault, and the error that Python sees has no errno.
@@ -45,7 +45,7 @@ def create_hdf5(path: Path) -> Iterator[h5py.File]:
 
 @contextlib.contextmanager
 def open_hdf5(path: Path, *, schema: str | tuple[str, ...], stage: str, compressed: bool = False) -> Iterator[Hdf5]:
-    """The HDF5 file at ``path``, to read; nothing in it leads elsewhere or claims more than it holds.
+    """The HDF5 file at ``path``, to read; it contains no links to other files and no sizes that do not fit the file.
 
     Args:
         schema: what its attribute ``schema`` must say; one of them where there are several.

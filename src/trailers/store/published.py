@@ -76,12 +76,12 @@ def as_stored(vectors: np.ndarray, dtype: str, trailer: str) -> np.ndarray:
 
 
 class Published:
-    """One store, read-only; whole, or refused."""
+    """One store, read-only; either complete or refused."""
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            StoreError: it is not there, not such a store, or arrays of it are missing.
+            StoreError: it does not exist, is not such a store, or arrays are missing.
         """
         self.path = path
         if path.is_file():

@@ -1,4 +1,4 @@
-"""What the authors of Trailers12k publish (Zenodo record 5716410): labels, and embeddings, an archive per backbone."""
+"""The files of Trailers12k's authors (Zenodo record 5716410): labels, and an archive of embeddings per backbone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class PublishedStore(PublishedFile):
-    """An archive of one zarr store, and what it is called here."""
+    """An archive of one zarr store, and its names in this project."""
 
     backbone: str
     features: int

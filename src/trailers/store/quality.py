@@ -1,4 +1,4 @@
-"""What the quality stage found in one trailer: JSON, schema ``quality/1``.
+"""The flags and picture fingerprints of one trailer: JSON, schema ``quality/1``.
 
 results/quality/tt0133093.json   schema, trailer, fingerprint, frames, picture, measures, flags, pictures
 """
@@ -24,7 +24,7 @@ REMEDY = "Remove it and rerun the quality stage."
 
 @dataclass(frozen=True)
 class FlagRow:
-    """One flag, why, and where in the trailer; no spans where it is all of it."""
+    """One flag with its reason and spans; no spans if it concerns the whole trailer."""
 
     flag: str
     reason: str
@@ -33,7 +33,7 @@ class FlagRow:
 
 @dataclass(frozen=True)
 class QualityFile:
-    """All that stands in the file of one trailer."""
+    """The content of the file of one trailer."""
 
     trailer: str
     fingerprint: str

@@ -1,4 +1,4 @@
-"""The receipt of one download: what was got, or why not. JSON beside the video.
+"""The receipt of one download: what was downloaded, or why not. JSON beside the video.
 
     results/download/tt0133093.json     schema, trailer, status, file, sha256, fingerprint, facts, error
     results/download/tt0133093.webm     the video as published, if there is one
@@ -10,7 +10,7 @@ The facts of a video say, beside what was seen in it, what was promised where th
 the duration in s that the site, playlist or manifest stated; ``fragments``; ``parts``, where its time stamps
 may start anew.
 
-A dead receipt is a tombstone: nothing is asked again until its link or the settings change.
+A dead receipt is a tombstone: nothing is requested again until its link or the settings change.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Receipt:
 
 
 def write_receipt(path: Path, receipt: Receipt) -> None:
-    """Write it whole; the same receipt gives the same bytes."""
+    """Write ``receipt`` in one step; the same receipt gives the same bytes."""
     values = {"schema": SCHEMA, **asdict(receipt)}
     if not receipt.reference:
         del values["reference"]
@@ -97,15 +97,15 @@ def read_receipt(path: Path) -> Receipt:
 
 
 def source_of(path: Path, receipt: Receipt) -> Path:
-    """Where the video is that the receipt at ``path`` names: beside it, or the user's own file."""
+    """The path of the video that the receipt at ``path`` names: beside it, or the user's own file."""
     return path.parent / receipt.reference if receipt.reference else path.with_name(receipt.file)
 
 
 def check_reference(path: Path, receipt: Receipt) -> None:
-    """Compare the user's own file with its digest, where the receipt at ``path`` names one.
+    """Compare the user's own file with its digest, if the receipt at ``path`` names one.
 
     Raises:
-        StoreError: it is gone or was changed since.
+        StoreError: it was removed or changed.
     """
     if not receipt.reference:
         return

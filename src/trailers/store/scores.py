@@ -1,6 +1,6 @@
-"""The transition probabilities of one trailer, so that another threshold needs no inference.
+"""The transition probabilities of one trailer, stored so that a change of the threshold needs no inference.
 
-HDF5, schema ``trailer-scores/1``: ``single`` and ``many`` float32 (frames,), one a head; ``exact``
+HDF5, schema ``trailer-scores/1``: ``single`` and ``many`` float32 (frames,), one per head; ``exact``
 bool (windows,), which windows of the detector were computed in float32. All checksummed.
 """
 
@@ -52,7 +52,7 @@ def write_scores(path: Path, scores: Scores, attributes: Mapping[str, Any]) -> N
     """Write ``scores``; ``trailer`` and ``fingerprint`` are among the attributes.
 
     Raises:
-        StoreError: a probability is none.
+        StoreError: a value is not a probability.
     """
     for name in ("single", "many"):
         # Written so that NaN counts as wrong.

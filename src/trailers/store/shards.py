@@ -1,9 +1,9 @@
-"""Many trailers a job: consecutive rows of the manifest, named by what they hold.
+"""Shards: consecutive rows of the manifest, processed by one job and named by their trailers.
 
     s0003-9f2c41aa    the fourth shard; a digest of its members' ids
 
-Rows appended to a manifest touch the last, partly filled shard and new ones; another membership
-is another name.
+Rows appended to a manifest affect the last, partly filled shard and new ones; if the members change,
+the name changes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def digest(trailers: Sequence[str]) -> str:
 
 
 def is_whole(path: Path, trailers: Sequence[str]) -> bool:
-    """Whether ``trailers`` are those that the name of a shard's file speaks of; any are where it is not such a name."""
+    """Whether ``trailers`` match the name of a shard's file; always true if it is not such a name."""
     name = NAME.fullmatch(path.stem)
     return name is None or name[1] == digest(trailers)
 

@@ -1,4 +1,4 @@
-"""The same bytes under another name, on blocks that both share where the file system can."""
+"""Copies of files that share disk blocks with the original if the file system supports it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ FICLONE = 0x40049409  # linux/fs.h: share the blocks of a file until either is w
 
 
 def share(source: Path, target: Path) -> None:
-    """Make ``target`` the same bytes: shared blocks where the file system has reflinks (btrfs, XFS), else a copy.
+    """Copy to ``target``: with shared blocks if the file system has reflinks (btrfs, XFS), otherwise as a plain copy.
 
-    Never a hard link: that is one file of two names, and who writes into one changes the other.
+    Never as a hard link, because a write to one name would change the other.
     """
     real = source.resolve()
     with atomic(target) as temporary:

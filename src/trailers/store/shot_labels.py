@@ -1,4 +1,4 @@
-"""Shots and transitions as other people publish them, and transition probabilities.
+"""Shots and transitions in the formats of published data sets, and transition probabilities.
 
     folder or file             what it holds                                     ends
     ours, {trailer}.csv        shots/1: start,end                                open, [start, end)

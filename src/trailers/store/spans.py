@@ -1,4 +1,4 @@
-"""Shots and clips as CSV. The first line is a comment that says what made them:
+"""Shots and clips as CSV. The first line is a comment on how they were made:
 
     # shots/1 trailer=tt0133093 frames=2931 fingerprint=0123456789abcdef
     start,end
@@ -37,7 +37,7 @@ def write_spans(
 
 
 def read_header(path: Path, *, schema: str) -> dict[str, str]:
-    """What the first line says.
+    """The values in the first line.
 
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
@@ -46,7 +46,7 @@ def read_header(path: Path, *, schema: str) -> dict[str, str]:
 
 
 def read_spans(path: Path, *, kind: type[Span], schema: str) -> tuple[list[Span], dict[str, str]]:
-    """The spans and what the first line says of them.
+    """The spans and the values in the first line.
 
     Raises:
         StoreError: the file is missing, damaged, or of another schema.

@@ -1,4 +1,4 @@
-"""The paper's study as data: experiments, and the tables that show them (workflow/study.yaml)."""
+"""The paper's study: experiments, and the tables that show them (workflow/study.yaml)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA = project_file("workflow", "schemas", "study.schema.yaml")
 
 @dataclass(frozen=True)
 class Cost:
-    """What a backbone costs: F, millions of parameters without head, thousand million multiply-adds a clip."""
+    """The cost of a backbone: F, millions of parameters without head, billions of multiply-adds per clip."""
 
     features: int
     parameters_m: float
@@ -64,7 +64,7 @@ def read_study(path: Path) -> Study:
     """The study at ``path``.
 
     Raises:
-        ConfigError: names the line or the key, or the row that shows an experiment that is not there.
+        ConfigError: with the line or the key, or with the row that shows an experiment that does not exist.
     """
     said = read_yaml(path)
     fit(said, SCHEMA, where=path)

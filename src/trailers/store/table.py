@@ -1,6 +1,6 @@
-"""Tables that people and spreadsheets write, as rows of named cells; the only reader of CSV from outside.
+"""Tables written by people and spreadsheets, as rows of named cells; the only reader of CSV from other sources.
 
-Understood: cells between commas, semicolons, tabs or bars; a line ``sep=;``; headers in any case and with blanks;
+Accepted: cells separated by commas, semicolons, tabs or bars; a line ``sep=;``; headers in any case and with blanks;
 empty rows and columns; lines that begin with ``#``; the column of row numbers that pandas adds; any end of line.
 """
 
@@ -32,7 +32,7 @@ Cells = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Header:
-    """How the cells of a table are separated, and what its columns are."""
+    """The delimiter and the columns of a table."""
 
     delimiter: str
     row: int  # number of the header's row, as a spreadsheet counts

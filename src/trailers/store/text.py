@@ -1,4 +1,4 @@
-"""The text of a file that a person or a spreadsheet wrote, in whatever encoding, where it can be only one."""
+"""The text of a file that a person or a spreadsheet wrote, in any encoding that can be identified."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ACCENTED = re.compile(rb"(?<![\x80-\xff])[" + re.escape(SHARED) + rb"](?![\x80-\
 
 
 def read_text(path: Path, *, kind: str = "file") -> str:
-    """What ``path`` says, without a byte order mark.
+    """The text of ``path``, without a byte order mark.
 
     Args:
         path: of a text file.
@@ -103,11 +103,11 @@ def place_of(path: Path, data: bytes, offset: int, encoding: str) -> str:
 
 
 def shorten(text: str) -> str:
-    """``text`` as a message quotes it."""
+    """``text``, shortened for a message."""
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def some(names: Sequence[str]) -> str:
-    """The first of ``names``, and how many more there are."""
+    """The first of ``names``, and the number of the others."""
     shown = ", ".join(names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN:,} more"

@@ -1,7 +1,7 @@
-"""titles.csv: the movies whose trailers are searched for, as `trailers titles` or a person writes it.
+"""titles.csv: the movies whose trailers are searched for, written by `trailers titles` or a person.
 
 Columns: id and title are required; original_title, year, rating, votes, genres, runtime_min, plot and poster are not,
-and further columns are left alone. Read as spreadsheets write it (``store/table.py``).
+and further columns are ignored. The forms that spreadsheets write are accepted (``store/table.py``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SPELLINGS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True)
 class Title:
-    """One movie. What is not known is empty or None."""
+    """One movie. Unknown values are empty or None."""
 
     id: str
     title: str

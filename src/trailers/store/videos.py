@@ -1,4 +1,4 @@
-"""Which trailers share a video: it is downloaded twice, and can be trained on and tested."""
+"""Finds trailers that share a video, which is downloaded twice and may be both trained on and tested on."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def split_apart(group: Iterable[Trailer]) -> list[int]:
 
 
 def tell_shared(group: Sequence[Trailer], split: int | None = None) -> str:
-    """One sentence on trailers that share a video, with their subsets of ``split``, or of the first that parts them."""
+    """One sentence on trailers that share a video, with their subsets in ``split`` or the first that separates them."""
     names = some([trailer.trailer for trailer in group])
     apart = split_apart(group)
     if not apart:

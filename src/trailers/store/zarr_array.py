@@ -1,8 +1,8 @@
-"""One array of a zarr store, read so that it is whole or refused.
+"""One array of a zarr store, which is either complete or refused.
 
-zarr itself gives the fill value in place of a missing chunk, and some codecs give memory that nobody
-wrote in place of a chunk that was cut short. Here the chunks of an array are counted before any is
-read, and each must hold exactly the bytes that its array says. Formats 2 and 3, for tables of floats
+zarr itself returns the fill value for a missing chunk, and some codecs return uninitialised memory for a
+truncated chunk. Here the chunks of an array are counted before any is read, and each must contain exactly the
+bytes that its array states. Formats 2 and 3, for tables of floats
 as they are published: no filters but compression, no shards. Symbolic links are not followed.
 """
 
@@ -34,7 +34,7 @@ NUMBERS_3 = re.compile(r"(float|u?int)(8|16|32|64)", re.ASCII)
 
 @dataclass(frozen=True)
 class ZarrArray:
-    """What the metadata of one array say."""
+    """The metadata of one array."""
 
     folder: Path
     shape: tuple[int, ...]
@@ -129,7 +129,7 @@ def file_names(folder: Path, before: str = "") -> Iterator[str]:
 
 
 def read_array(folder: Path, zarr_format: int) -> ZarrArray:
-    """What the metadata of the array in ``folder`` say.
+    """The metadata of the array in ``folder``.
 
     Raises:
         StoreError: they are missing or damaged, or of a kind that is not read.
