@@ -74,6 +74,14 @@ def test_vectors_of_text_are_those_of_open_clip(tiny: Path) -> None:
     assert float(wanted[0] @ wanted[1]) < 0.999
 
 
+def test_what_open_clip_logs_of_its_own_is_left_out(tiny: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        TextEncoder(find_row("open_clip:tiny/drawn", tiny), tiny)
+        assert not caplog.messages
+        logging.getLogger().info("others are heard")
+        assert caplog.messages == ["others are heard"]
+
+
 def test_drawn_weights_of_both_towers_are_those_of_one_network(weights: Path) -> None:
     import torch
     import transformers

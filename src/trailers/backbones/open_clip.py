@@ -5,7 +5,11 @@ Architectures and tags are those that the installed package lists; the weights a
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trailers.backbones.names import Choices, Name, unknown_model
@@ -13,8 +17,6 @@ from trailers.backbones.row import About, Row, Transform, Weights
 from trailers.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import nn
 
 EXTRA = "pip install 'trailers[open-clip]'."
@@ -142,9 +144,28 @@ def whole_model(row: Row, weights: Path | None) -> nn.Module:
     import open_clip
 
     architecture = row.model.partition("/")[0]
-    network: nn.Module = open_clip.create_model(
-        architecture, load_weights=False, pretrained_image=False, pretrained_text=False
-    )
-    if weights is not None:
-        open_clip.load_checkpoint(network, str(weights), strict=True, weights_only=True)
+    with quiet():
+        network: nn.Module = open_clip.create_model(
+            architecture, load_weights=False, pretrained_image=False, pretrained_text=False
+        )
+        if weights is not None:
+            open_clip.load_checkpoint(network, str(weights), strict=True, weights_only=True)
     return network.eval()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, what the library logs as it makes a model is left out; what matters is raised.
+
+    It logs with the root logger, whose filters see no record of any other logger.
+    """
+
+    def is_of_another(record: logging.LogRecord) -> bool:
+        return "open_clip" not in Path(record.pathname).parts
+
+    root = logging.getLogger()
+    root.addFilter(is_of_another)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_of_another)

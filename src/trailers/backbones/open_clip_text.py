@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trailers.backbones.open_clip import configuration, require, whole_model
+from trailers.backbones.open_clip import configuration, quiet, require, whole_model
 from trailers.backbones.row import Row
 from trailers.backbones.tokenizers import REMEDY, check_tokenizer
 from trailers.backbones.weights import read_lock
@@ -60,7 +60,8 @@ class Tokenizer:
 
         architecture = row.model.partition("/")[0]
         if not tokenizer_repository(architecture):
-            self.tokenizer: Any = open_clip.get_tokenizer(architecture)
+            with quiet():
+                self.tokenizer: Any = open_clip.get_tokenizer(architecture)
             self.padding = 0
             return
         folder = tokenizer_folder(row, weights_dir)

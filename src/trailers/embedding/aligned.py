@@ -84,15 +84,16 @@ def find_aligned(layout: Layout, weights_dir: Path, *, clips: str | None, backbo
     wanted = None if backbone is None else canonical_name(backbone)
     there = embedded(layout)
     asked = [pair for pair in there if clips in (None, pair[0]) and wanted in (None, pair[1])]
-    found = [pair for pair in asked if is_shared(pair[1], weights_dir)]
+    rows = {name: shared_row(name, weights_dir) for _, name in asked}
+    found = [(strategy, row) for strategy, name in asked if (row := rows[name]) is not None]
     if len(found) != 1:
-        listed = ", ".join(f"{strategy}/{name}" for strategy, name in found or there) or "no embedding"
+        named = [(strategy, row.name) for strategy, row in found] or there
+        listed = ", ".join(f"{strategy}/{name}" for strategy, name in named) or "no embedding"
         what = "more than one backbone shares" if found else "no backbone that is asked for shares"
         remedy = "Name one with --clips and --backbone." if found else f"Embed with one. {REMEDY}"
         raise ConfigError(f"{what} its space with text; there is {listed}", where=layout.root, remedy=remedy)
-    strategy, name = found[0]
-    row = find_row(name, weights_dir)
-    is_random = weights_in(layout, strategy, name) == RANDOM
+    strategy, row = found[0]
+    is_random = weights_in(layout, strategy, row.name) == RANDOM
     return Aligned(layout, strategy, row, RANDOM if is_random else weights_sha256(row, weights_dir), weights_dir)
 
 
@@ -109,12 +110,13 @@ def weights_in(layout: Layout, strategy: str, backbone: str) -> str:
     return str(read_embedding_attributes(min(folder.glob("*.h5"))).get("weights_sha256"))
 
 
-def is_shared(name: str, weights_dir: Path) -> bool:
-    """Whether a backbone of this name shares its space with text. A file of somebody's own is not run for it.
+def shared_row(name: str, weights_dir: Path) -> Row | None:
+    """The backbone of this name if it shares its space with text. A file of somebody's own is not run for it.
 
     Raises:
         ConfigError: the model does not exist, or its library is not installed.
         WeightsError: its repository is not there.
     """
     parsed = None if name in ROWS or not is_of_library(name) else parse(name)
-    return parsed is not None and parsed.library in MODULES and shares_space(find_row(name, weights_dir))
+    row = find_row(name, weights_dir) if parsed is not None and parsed.library in MODULES else None
+    return row if row is not None and shares_space(row) else None
