@@ -27,7 +27,7 @@ import functools
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ from trailers.backbones.rows import find_row
 from trailers.backbones.weights import weights_sha256
 from trailers.bench import harness
 from trailers.bench.normalise import take
+from trailers.bench.plain_embed import embed_plainly
+from trailers.bench.without_network import WithoutNetwork
 from trailers.config import defaults
 from trailers.domain import Clip, ClipStrategy, Shot
 from trailers.embedding.blocks import blocks_of
@@ -50,7 +52,6 @@ from trailers.embedding.engine import embed
 from trailers.embedding.pairs import Job, Pair
 from trailers.embedding.readers import Readers, Reading, readers_for
 from trailers.errors import WeightsError
-from trailers.machine.copies import Buffer
 from trailers.machine.device import choose_device, reduced_precisions
 from trailers.machine.memory import keep_freed_memory
 from trailers.settings import from_section
@@ -179,30 +180,6 @@ class Bench:
         for wait in waiting:
             wait()
 
-    def plain(self, wanted: Sequence[tuple[Path, list[list[int]]]]) -> None:
-        keep_freed_memory(False)
-        import decord
-        import torch
-
-        network = self.plain_network.to(self.device)
-        for path, clips in wanted:
-            video = decord.VideoReader(str(path))
-            for indices in clips:
-                frames = video.get_batch([max(0, index) for index in indices]).asnumpy()
-                pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float().div(255)
-                transform = self.row.transform
-                size = transform.resized(pixels.shape[2], pixels.shape[3])
-                pixels = torch.nn.functional.interpolate(
-                    pixels, size, mode=transform.interpolation, antialias=transform.antialias, align_corners=False
-                )
-                top, left = ((side - cut) // 2 for side, cut in zip(size, transform.crop, strict=True))
-                pixels = pixels[:, :, top : top + transform.crop[0], left : left + transform.crop[1]]
-                mean, std = (torch.tensor(values)[:, None, None] for values in (transform.mean, transform.std))
-                pixels = (pixels - mean) / std
-                clip = pixels if self.row.dimensions == 2 else pixels.permute(1, 0, 2, 3)[None].contiguous()
-                with torch.no_grad():
-                    network(clip.to(self.device)).cpu()
-
     def jobs(self) -> list[Job]:
         pair = self.pair()
         return [Job.start(pair, trailer) for trailer in self.trailers]
@@ -227,7 +204,7 @@ class Bench:
             "ours": self.ours,
             "network": lambda: self.network(self.embedder, ready),
             "decoding": self.decoding,
-            "plain": lambda: self.plain(some),
+            "plain": lambda: embed_plainly(self.row, self.plain_network.to(self.device), some, self.device),
         }
         if not plain:
             del ways["plain"]
@@ -277,29 +254,6 @@ class Bench:
         if self.device != "cpu":
             figures["gpu_busy_share"] = float(np.median(per_clip["network"]) / np.median(per_clip["ours"]))
         return figures
-
-
-class WithoutNetwork:
-    """Takes the place of an ``Embedder`` on a GPU: batches of its size, buffers in turn, any vectors at once."""
-
-    def __init__(self, row: Row) -> None:
-        self.row, self.precision = row, "float32"
-        self.batch_clips, self.batches_in_flight = row.batch_cuda, 1
-        self.computed_on: dict[str, str | int] = {}
-        self.buffers: list[Buffer] = []
-        self.vectors = np.random.default_rng(0).standard_normal((row.batch_cuda, row.features), np.float32)
-
-    def buffer(self, frames: int) -> Buffer:
-        import torch
-
-        if len(self.buffers) < 2:
-            shape = (self.batch_clips, frames, *self.row.transform.crop, 3)
-            self.buffers.append(Buffer(torch.empty(shape, dtype=torch.uint8)))
-        self.buffers.reverse()
-        return self.buffers[0]
-
-    def start(self, _: Buffer, count: int) -> Callable[[], np.ndarray]:
-        return lambda: self.vectors[:count]
 
 
 def network_batches(clips: int, batch: int) -> int:
