@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from server import Page, Server
@@ -47,9 +49,11 @@ def test_a_cookies_file_that_is_none_is_named_before_anything_is_asked(work, tmp
         HEAD + "#HttpOnly_" + TABS.replace("\t", " "),
         HEAD + "# a comment of mine\n" + TABS.replace("FALSE", "false"),
         HEAD + TABS.replace("\t0\t", "\t4102444800.5\t"),
+        HEAD + TABS.replace("FALSE\t/", "TRUE\t/"),
+        HEAD + TABS.replace("\n", "\t\t\n"),
     ],
     ids=["as it is", "no head", "BOM", "blanks", "more blanks", "mixed", "CRLF", "http only", "http only, blanks",
-         "comment", "expiry with a fraction"],
+         "comment", "expiry with a fraction", "a flag that an address cannot have", "tabs at the end"],
 )  # fmt: skip
 def test_a_cookie_is_read_however_an_editor_left_it(work, video, tmp_path, text):
     cookies = tmp_path / "cookies.txt"
@@ -63,6 +67,8 @@ def test_a_cookie_is_read_however_an_editor_left_it(work, video, tmp_path, text)
     ("text", "expected"),
     [
         (HEAD + TABS + "host FALSE /\n", "cookies.txt, line 3: has 3 columns, but a cookie has 7"),
+        (HEAD + TABS.replace("value", "a\tb"), "cookies.txt, line 2: contains a tab or another control character"),
+        (HEAD + TABS.replace("value", "a\0b"), "cookies.txt, line 2: contains a tab or another control character"),
         (HEAD + TABS.replace("FALSE\t/", "maybe\t/"), "cookies.txt, line 2: is not a cookie: its columns are domain"),
         (HEAD + TABS.replace("\t0\t", "\ttomorrow\t"), "cookies.txt, line 2: is not a cookie"),
         ('[{"domain": "host"}]', "cookies.txt, line 1: has 2 columns"),
@@ -87,3 +93,31 @@ def test_a_value_with_blanks_stays_whole(tmp_path):
 def test_a_cookie_without_a_value_is_one(tmp_path):
     (tmp_path / "cookies.txt").write_text(HEAD + "host FALSE / TRUE 0 key\n")
     assert read_cookies(tmp_path / "cookies.txt").endswith("host\tFALSE\t/\tTRUE\t0\tkey\t\n")
+
+
+@pytest.mark.parametrize(
+    ("domain", "flag", "expected"),
+    [
+        ("youtube.com", "TRUE", ".youtube.com\tTRUE"),
+        (".youtube.com", "FALSE", ".youtube.com\tTRUE"),
+        ("#HttpOnly_youtube.com", "TRUE", "#HttpOnly_.youtube.com\tTRUE"),
+        (".youtube.com", "TRUE", ".youtube.com\tTRUE"),
+        ("www.youtube.com", "FALSE", "www.youtube.com\tFALSE"),
+        ("127.0.0.1", "TRUE", "127.0.0.1\tFALSE"),
+        ("localhost", "TRUE", "localhost\tFALSE"),
+    ],
+)
+def test_a_domain_and_its_flag_are_made_to_agree(tmp_path, domain, flag, expected):
+    import yt_dlp
+
+    (tmp_path / "cookies.txt").write_text(f"{HEAD}{domain}\t{flag}\t/\tTRUE\t0\tSID\tabc\n")
+    text = read_cookies(tmp_path / "cookies.txt")
+    assert text.splitlines()[1] == f"{expected}\t/\tTRUE\t0\tSID\tabc"
+    options = {"quiet": True, "cookiefile": io.StringIO(text)}
+    with yt_dlp.YoutubeDL(options, auto_init=False) as downloader:
+        assert [cookie.value for cookie in downloader.cookiejar] == ["abc"]
+
+
+def test_a_line_of_cookies_ends_where_an_editor_ends_it(tmp_path):
+    (tmp_path / "cookies.txt").write_text(HEAD + TABS.replace("value", "a\u2028b"), encoding="utf-8")
+    assert read_cookies(tmp_path / "cookies.txt").split("\n")[1].endswith("key\ta\u2028b")

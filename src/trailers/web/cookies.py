@@ -14,6 +14,7 @@ from trailers.errors import ConfigError
 REMEDY = "Export it in Netscape format and name it in config.yaml, download.cookies."
 HTTP_ONLY = "#HttpOnly_"  # begins a cookie, not a comment
 COLUMNS = 7
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def read_cookies(path: Path) -> str:
@@ -26,7 +27,7 @@ def read_cookies(path: Path) -> str:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(f"cannot be read: {problem}", where=path, remedy=REMEDY) from None
-    rows = [cookie(line, f"{path}, line {number}") for number, line in enumerate(text.splitlines(), start=1)]
+    rows = [cookie(line, f"{path}, line {number}") for number, line in enumerate(text.split("\n"), start=1)]
     if not any(rows):
         raise ConfigError("is not a cookies.txt: it contains no cookie", where=path, remedy=REMEDY)
     if all(has_expired(row) for row in filter(None, rows)):
@@ -49,6 +50,7 @@ def cookie(line: str, where: str) -> str:
     if not line.strip() or (line.startswith("#") and not line.startswith(HTTP_ONLY)):
         return ""
     columns = line.rstrip("\r\n").split("\t")
+    columns = columns[:COLUMNS] if not any(columns[COLUMNS:]) else columns  # tabs at the end
     if len(columns) != COLUMNS:
         # An editor made blanks of the tabs, or a cookie without a value lost the last of them.
         columns = re.split(r"\s+", line.strip(), maxsplit=COLUMNS - 1)
@@ -62,4 +64,22 @@ def cookie(line: str, where: str) -> str:
             where=where,
             remedy=REMEDY,
         )
-    return "\t".join((columns[0], columns[1].upper(), columns[2], columns[3].upper(), *columns[4:]))
+    if CONTROL.search("".join(columns)):
+        raise ConfigError(
+            "contains a tab or another control character in a column, which no cookie can", where=where, remedy=REMEDY
+        )
+    domain, flag = agreeing(columns[0], columns[1].upper())
+    return "\t".join((domain, flag, columns[2], columns[3].upper(), *columns[4:]))
+
+
+def agreeing(domain: str, flag: str) -> tuple[str, str]:
+    """Domain and flag, which both say whether a cookie is for subdomains too: yt-dlp refuses a file where they differ.
+
+    Some browser extensions set the flag without the dot, or the dot without the flag.
+    """
+    name = domain.removeprefix(HTTP_ONLY)
+    if name.startswith("."):
+        return domain, "TRUE"
+    if flag == "TRUE" and not re.fullmatch(r"[\d.]+|\[?[0-9a-fA-F:]*:[0-9a-fA-F:]*\]?|localhost", name):
+        return domain.replace(name, f".{name}"), flag
+    return domain, "FALSE"
