@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trailers.backbones.repository import TOKENIZERS
+from trailers.backbones.repository import CONFIG, TOKENIZERS
 from trailers.backbones.weights import Lock
 from trailers.errors import WeightsError
 from trailers.store.fingerprint import sha256_of
 
+NAMES = (*TOKENIZERS, CONFIG)  # some tokenizers are known by the kind of their network
 REMEDY = "Run `snakemake weights` where there is a network."
 
 
 def check_tokenizer(folder: Path, lock: Lock | None) -> None:
     """Reads the files whole: they are small. Raises WeightsError where there are none, or others than ``lock`` says."""
-    found = {name: sha256_of(folder / name) for name in TOKENIZERS if (folder / name).is_file()}
-    if not found:
+    found = {name: sha256_of(folder / name) for name in NAMES if (folder / name).is_file()}
+    if not found.keys() & set(TOKENIZERS):
         raise WeightsError("has no tokenizer, so no text can be read", where=folder, remedy=REMEDY)
     if lock is None:
         return
-    recorded = {name: file.sha256 for name, file in lock.files.items() if name in TOKENIZERS}
+    recorded = {name: file.sha256 for name, file in lock.files.items() if name in NAMES}
     wrong = sorted(name for name in recorded.keys() | found.keys() if recorded.get(name) != found.get(name))
     if wrong:
         raise WeightsError(f"{wrong[0]} is not as it was recorded", where=folder, remedy=REMEDY)

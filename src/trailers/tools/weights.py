@@ -19,12 +19,14 @@ import re
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from trailers.backbones.hub_fetch import fetch_tokenizer, fetch_weights, is_on_hub
 from trailers.backbones.names import parse
-from trailers.backbones.repository import lock_files
+from trailers.backbones.repository import LockedFile, lock_files
 from trailers.backbones.repository_fetch import fetch_repository, has_repository
 from trailers.backbones.row import About, Row
 from trailers.backbones.rows import ROWS, described, find_row, recorded, row_values
@@ -99,18 +101,23 @@ def whole_row(name: str, folder: Path) -> Row:
 def settle(row: Row, folder: Path) -> None:
     """Leave right weights alone, fetch missing or damaged ones, and record them."""
     path = weights_path(row, folder)
+    lock = read_lock(row, folder)
+    revision = "" if lock is None else lock.revision
     try:
         found = check_weights(row, folder)
-        log.info("weights: %s: present, sha256 %s", row.name, found)
+        log.info("weights: %s: here, sha256 %s", row.name, found)
     except WeightsError as problem:
         if not row.weights.url:
             raise
         if path.exists():
             log.info("weights: %s: fetched again: %s", row.name, problem)
-        lock = read_lock(row, folder)
-        found = fetch(row, path, pinned=row.weights.sha256 or (lock.sha256 if lock is not None else ""))
+        pinned = row.weights.sha256 or (lock.sha256 if lock is not None else "")
+        if is_on_hub(row):
+            row, found, revision = fetch_weights(row, path, pinned=pinned, revision=revision)
+        else:
+            found = fetch(row, path, pinned=pinned)
     if path.parent == folder:
-        write_lock(row, folder, found)
+        write_lock(row, folder, found, revision, fetch_tokenizer(row, folder))
 
 
 def settle_repository(text: str, folder: Path) -> None:
@@ -124,7 +131,10 @@ def settle_repository(text: str, folder: Path) -> None:
     write_lock(row, folder, found, revision)
 
 
-def write_lock(row: Row, folder: Path, sha256: str, revision: str = "") -> None:
+def write_lock(
+    row: Row, folder: Path, sha256: str, revision: str = "", tokenizer: Mapping[str, LockedFile] | None = None
+) -> None:
+    """Record what was fetched: weights, or every file of a repository, and the tokenizer beside weights."""
     path = weights_path(row, folder)
     status = path.stat()
     lock: dict[str, Any] = {
@@ -138,6 +148,8 @@ def write_lock(row: Row, folder: Path, sha256: str, revision: str = "") -> None:
         files = lock_files(path)
         lock |= {"revision": revision, "files": {name: asdict(file) for name, file in files.items()}}
         lock |= {"bytes": sum(file.bytes for file in files.values())}
+    elif revision or tokenizer:
+        lock |= {"revision": revision, "files": {name: asdict(file) for name, file in (tokenizer or {}).items()}}
     values: dict[str, Any] = {"lock": lock}
     if row.name not in ROWS and row.make is None:
         values["row"] = row_values(row)
