@@ -29,6 +29,10 @@ NOTHING_TO_TAKE = {
         "the site offers only still pictures (a storyboard), no video",
     ),
     "DRM": (formats(*formats_of(480), has_drm=True), "This video is DRM protected"),
+    "hidden formats": (
+        formats(*formats_of(480), preference=-2000),
+        "the site marks all of its formats as not to be taken",
+    ),
     "a protocol of its own": (
         formats(*formats_of(480), protocol="sabr"),
         "the site offers no format over http or https, only sabr",

@@ -86,6 +86,15 @@ def test_a_server_whose_files_are_always_new_is_left_after_the_tries(work, big):
     assert len(list((work.results / "download" / ".partial" / "a").glob("*.part"))) == 1
 
 
+def test_bytes_without_a_length_are_as_many_as_the_first_answer_promised(work, big):
+    pages = [Page(big), Page(big[:200_000], length=False), Page(big)]
+    with Server({"/cat.mp4": pages}) as server:
+        row = work.one(server.link("/cat.mp4"), retries="0")
+        assert row.error == f"download: network: ended after 200,000 of {len(big):,} bytes"
+        assert work.one(server.link("/cat.mp4"), retries="0").status == "ok"
+    assert work.receipt().sha256 == sha256(big).hexdigest()
+
+
 def test_partial_bytes_of_an_unknown_version_are_not_gone_on_with(work, big, later):
     with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000), Page(later)]}) as server:
         work.one(server.link("/cat.mp4"), retries="0")

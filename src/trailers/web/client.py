@@ -169,7 +169,7 @@ class Client:
         if not complete or not partial.path.is_file():
             raise LinkError("network", "the download ended without a file")
         if not stream.version:
-            partial.check_whole()
+            partial.check_whole(None if self.wire.has_end else self.wire.promised.get(str(info.get("url"))))
         # The address of a site's bytes is good for hours; that of its page stays.
         final = info.get("webpage_url") if is_site else info.get("url")
         facts = {

@@ -80,6 +80,8 @@ def why_none(formats: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
         return "no format", "the site offers only still pictures (a storyboard), no video"
     if all(offer.get("has_drm") for offer in pictures):
         return "no format", "the site offers only formats that are protected by DRM"
+    if all(preference(offer, "preference") <= HIDDEN for offer in pictures):
+        return "no format", "the site marks all of its formats as not to be taken"
     protocols = sorted({str(offer.get("protocol")) for offer in pictures})
     return "no format", f"the site offers no format over http or https, only {', '.join(protocols)}"
 

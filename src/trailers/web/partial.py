@@ -101,12 +101,15 @@ class Partial:
             self.drop()
             self.begin(version)
 
-    def check_whole(self) -> None:
+    def check_whole(self, promised: int | None = None) -> None:
         """Raises LinkError where bytes are missing at the end; they then wait for the next try, to go on there.
 
         yt-dlp takes a range that ends early for the whole.
+
+        Args:
+            promised: bytes in all, where the answer with the bytes does not say how many there are.
         """
-        size, length = self.path.stat().st_size, self.version().length
+        size, length = self.path.stat().st_size, self.version().length or promised
         if length is not None and size < length:
             self.path.replace(self.part_path)
             raise LinkError("network", f"ended after {size:,} of {length:,} bytes")

@@ -32,6 +32,7 @@ class Wire:
     is_ranged: bool = False  # fragments are ranges of one file, so that every answer has to be such a range
     keys: frozenset[str] = frozenset()  # addresses of the keys of encrypted fragments
     has_end: bool = False  # the last answer said where it ends, so that a cut is noticed
+    promised: dict[str, int | None] = field(default_factory=dict)  # address -> bytes of the answer that was looked at
     versions: dict[str, Version] = field(default_factory=dict)  # address -> version, of what this try asked for
 
     def opened(self, send: Callable[[Any], Any], request: Any) -> Any:
@@ -58,6 +59,7 @@ class Wire:
                 return self.from_the_start(send, request)
             raise LinkError("network", f"{shorten(request.url)}: returns another range of bytes than requested")
         if self.partial is None:
+            self.promised |= {answer.url: Version.of(answer.headers).length}
             return answer
         answer = answer if self.address else self.look_at_part(request, answer)
         found = Version.of(answer.headers) if self.address else steady_version(answer.headers)
