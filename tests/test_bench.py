@@ -197,7 +197,7 @@ def test_the_web_sites_videos_differ():
 def test_ids_are_those_of_a_labels_file(tmp_path):
     (tmp_path / "mtgc.csv").write_text("mid,action\ntt0035423,0\ntt0113026,1\n")
     assert scale.read_ids(tmp_path / "mtgc.csv", 2) == ["tt0035423", "tt0113026"]
-    with pytest.raises(ConfigError, match="has 2 ids, 3 are asked for"):
+    with pytest.raises(ConfigError, match="has 2 ids, but 3 are requested"):
         scale.read_ids(tmp_path / "mtgc.csv", 3)
 
 
@@ -248,7 +248,7 @@ def test_the_pages_bench_measures_every_trailer_and_the_list(tmp_path):
 
 
 def test_the_pages_bench_needs_shots(tmp_path):
-    with pytest.raises(ConfigError, match="holds no shots"):
+    with pytest.raises(ConfigError, match="contains no shots"):
         pages.run(argparse.Namespace(results=tmp_path, clips=["shot24"], trailers=60, rounds=1))
 
 

@@ -34,19 +34,19 @@ RECIPE = Recipe(
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        ([], "2 to 50 genres are needed, got 0"),
-        (["drama"], "2 to 50 genres are needed, got 1"),
-        ([f"g{n}" for n in range(1000)], "2 to 50 genres are needed, got 1,000"),
-        (["drama", "Drama "], "'drama' stands there twice"),
-        (["drama", "caf\u00e9", "cafe\u0301"], "'caf\u00e9' stands there twice"),
+        ([], "expected 2 to 50 genres, got 0"),
+        (["drama"], "expected 2 to 50 genres, got 1"),
+        ([f"g{n}" for n in range(1000)], "expected 2 to 50 genres, got 1,000"),
+        (["drama", "Drama "], "'drama' is listed twice"),
+        (["drama", "caf\u00e9", "cafe\u0301"], "'caf\u00e9' is listed twice"),
         (["drama", ""], "'' has 0 letters"),
         (["drama", "x" * 1000], f"'{'x' * 40}...' has 1,000 letters"),
         *(
-            (["drama", name], "cannot stand in a manifest")
+            (["drama", name], "cannot be used in manifests")
             for name in ("a;b", "a,b", "a/b", "a|b", "a\nb", "[a", 'a"b')
         ),
         *(
-            (["drama", name], "cannot stand in a manifest")
+            (["drama", name], "cannot be used in manifests")
             for name in ("-x", "=1+2", "'a", "kids'", "<b>", "a\\b", "$x$")
         ),
         (["drama", "trailer"], "the name of another column"),
@@ -133,14 +133,14 @@ def test_a_manifest_of_other_genres_is_one_sentence_with_the_remedy(tmp_path):
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (("documentary", "comedy"), "it lacks film-noir. Run snakemake, which trains it again"),
+        (("documentary", "comedy"), "it lacks film-noir. Rerun snakemake to train it again"),
         ((*OWN, "western"), "it knows western."),
         (OWN[::-1], "it has them in another order."),
         (GENRES, "it knows action, knows adventure, knows crime and 8 more."),
     ],
 )
 def test_an_experiment_of_other_genres_is_one_sentence(found, words):
-    with pytest.raises(StoreError, match="results/x: was trained on other genres than") as caught:
+    with pytest.raises(StoreError, match="results/x: was trained on different genres than") as caught:
         check_same(found, OWN, "results/x")
     assert words in str(caught.value)
 
@@ -184,7 +184,7 @@ def test_a_report_of_an_experiment_on_other_genres_is_refused(study, capsys):
     Path("config.yaml").write_text(f"genres: [{', '.join(OWN)}, western]\n")
     words = ["--manifest", "manifest.csv", "--metrics", "out/metrics.json", "--output", "report.html"]
     assert main(["report", *words]) == 1
-    assert "was trained on other genres than config.yaml lists: it lacks western" in capsys.readouterr().err
+    assert "was trained on different genres than config.yaml lists: it lacks western" in capsys.readouterr().err
     with pytest.raises(StoreError, match="in another order"):
         read_predictions([study / "out" / "metrics.json"], OWN[::-1])
 

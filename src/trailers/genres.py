@@ -33,17 +33,17 @@ def checked_genres(names: Any, where: object = WHERE) -> tuple[str, ...]:
     """
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         what = f"must be a list of names in quotes, got {str(names)[:80]}"
-        raise ConfigError(what, where=where, remedy="Write it as in [action, drama].")
+        raise ConfigError(what, where=where, remedy="Write it like [action, drama].")
     found = tuple(normal_genre(name) for name in names)
     if not FEWEST <= len(found) <= MOST:
         raise ConfigError(
-            f"{FEWEST} to {MOST} genres are needed, got {len(found):,}", where=where, remedy="Correct the list."
+            f"expected {FEWEST} to {MOST} genres, got {len(found):,}", where=where, remedy="Correct the list."
         )
     for name in found:
         check_name(name, where)
     twice = [name for name in found if found.count(name) > 1]
     if twice:
-        raise ConfigError(f"'{twice[0]}' stands there twice", where=where, remedy="Remove one; capitals do not count.")
+        raise ConfigError(f"'{twice[0]}' is listed twice", where=where, remedy="Remove one; case does not matter.")
     return found
 
 
@@ -58,8 +58,8 @@ def check_name(name: str, where: object) -> None:
         raise ConfigError(what, where=where, remedy=f"Give a name of 1 to {LONGEST} letters.")
     strange = [letter for letter in name if not is_plain(letter)]
     if strange or name[0] in PUNCTUATION or name[-1] in " '":
-        what = f"'{shown}' cannot stand in a manifest and in tables"
-        remedy = f"Use letters, digits, blanks and {PUNCTUATION.strip()}, and begin with a letter or digit."
+        what = f"'{shown}' cannot be used in manifests and tables"
+        remedy = f"Use letters, digits, blanks and {PUNCTUATION.strip()}, and start with a letter or digit."
         raise ConfigError(what, where=where, remedy=remedy)
     if name in TAKEN or name.startswith(TAKEN_PREFIX):
         raise ConfigError(
@@ -116,6 +116,6 @@ def check_same(found: Sequence[str], wanted: Sequence[str], where: object) -> No
     more = f" and {len(apart) - 3:,} more" if len(apart) > 3 else ""
     what = ", ".join(apart[:3]) + more if apart else "has them in another order"
     raise StoreError(
-        f"was trained on other genres than config.yaml lists: it {what}", where=where,
-        remedy="Run snakemake, which trains it again, or change the list back.",
+        f"was trained on different genres than config.yaml lists: it {what}", where=where,
+        remedy="Rerun snakemake to train it again, or restore the list.",
     )  # fmt: skip

@@ -130,7 +130,7 @@ def test_a_file_that_was_replaced_is_refused(folder):
     ("more", "kind", "said"),
     [
         ({"strategy": None, "backbone": None}, ConfigError, "There are shot24/mine"),
-        ({"backbone": "other"}, StoreError, "holds no embedding"),
+        ({"backbone": "other"}, StoreError, "contains no embedding"),
         ({"split": 0, "subset": "train"}, ConfigError, "a split is read from a manifest"),
         ({"manifest": "manifest.csv", "split": 0}, ConfigError, "split and subset must be given together"),
         ({"manifest": "manifest.csv", "split": 0, "subset": "test"}, ConfigError, "no trailer is left"),

@@ -68,7 +68,7 @@ def test_rows_are_what_a_table_wants(layout):
         (lambda results: results.shots("../a"), ConfigError, "is not the id of a trailer"),
         (lambda results: results.clips("a", "../shot4"), ConfigError, "is not a clip strategy"),
         (lambda results: results.vectors("a", "shot4", "../"), ConfigError, "is not a name of a backbone"),
-        (lambda results: results.shots("aa"), StoreError, "holds no product of 'aa'. Did you mean a"),
+        (lambda results: results.shots("aa"), StoreError, "contains no product of 'aa'. Did you mean a"),
         (lambda results: results.clips("b"), StoreError, "does not exist. Run the clips stage first"),
         (lambda results: results.clip_frames("a", 2), IndexError, "a has clips 0 to 1, not 2"),
         (lambda results: results.frame("a", 6), IndexError, "has frames 0 to 5"),

@@ -126,12 +126,12 @@ def test_a_path_that_cannot_be_what_it_was_given_for_is_one_sentence(tmp_path, m
     assert command.main(words) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith(f"error: {sentence}")
-    assert told.endswith(". Name another path, or change what is there.")
+    assert told.endswith(". Choose another path, or change the file or folder there.")
 
 
 def test_a_folder_in_which_nothing_may_be_written_is_named_and_not_the_temporary_file():
     problem = PermissionError(errno.EACCES, "Permission denied", "/data/.tmp-12-abcd-x.h5")
     assert str(trouble.of_path(problem)) == (
-        "/data: cannot be used: permission denied. Name another path, or change what is there."
+        "/data: cannot be used: permission denied. Choose another path, or change the file or folder there."
     )
     assert trouble.of_path(FileNotFoundError(errno.ENOENT, "No such file or directory", "x")) is None

@@ -241,7 +241,7 @@ def test_one_trailer_without_frames_does_not_stop_the_others(place):
     rows = place.run("tt1", "tt2", "tt3", "tt4", "tt5", "tt6")
     assert [row.status for row in rows.values()] == ["ok", "failed", "ok", "dead", "failed", "ok"]
     assert "tt2.frames.h5: does not exist. Run the normalise stage first." in rows["tt2"].error
-    assert "tt4.frames.h5: holds no frames" in rows["tt4"].error
+    assert "tt4.frames.h5: contains no frames" in rows["tt4"].error
     assert "tt5.frames.h5: is damaged" in rows["tt5"].error
     assert place.shots("tt1") == [Shot(0, 21), Shot(21, 60)]
     assert place.shots("tt3") == [Shot(0, 71), Shot(71, 130)]
@@ -289,7 +289,7 @@ def test_one_trailer_alone_writes_no_ledger(place):
     assert place.shots("tt1") == [Shot(0, 10), Shot(10, 20)]
     assert not place.ledger.exists()
     place.frames("tt1", np.empty((0, 27, 48, 3), np.uint8), mark="e" * 16)
-    with pytest.raises(VideoError, match="holds no frames"):
+    with pytest.raises(VideoError, match="contains no frames"):
         shots.run(parser.parse_args(words))
 
 

@@ -80,7 +80,7 @@ def test_a_missing_chunk_is_no_row_of_zeros(tmp_path: Path, kind: str, capsys: p
     chunks_of(store)[2].unlink()
     assert run_import(store, tmp_path / "p.h5") == 1
     said = capsys.readouterr().err
-    assert "s.zarr: has 5 of its 6 chunks; 1 of 2 trailers are not whole: tt1. Fetch the store again." in said
+    assert "s.zarr: has 5 of its 6 chunks; 1 of 2 trailers are incomplete: tt1. Fetch the store again." in said
     assert not (tmp_path / "p.h5").exists()
     with pytest.raises(StoreError, match="tt1 is damaged: it has only 3 of its 4 chunks"):
         Published(store).read("tt1")

@@ -174,7 +174,7 @@ def test_where_no_backbone_shares_its_space_with_text_one_sentence_says_what_to_
     write(tmp_path, "one", np.eye(2, 32), weights, name="resnet50")
     assert find(weights, "--text", CHASE) == 1
     said = capsys.readouterr().err
-    assert "no backbone that is asked for shares its space with text; there is shot24/resnet50" in said
+    assert "no requested backbone shares its space with text; there is shot24/resnet50" in said
     assert "Choose open_clip:ARCHITECTURE/TAG, or CLIP or SigLIP as transformers:ORG/REPOSITORY." in said
 
 

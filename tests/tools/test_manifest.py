@@ -193,7 +193,7 @@ def test_a_link_to_the_file_of_another_trailer_is_the_same_video(tmp_path, caplo
 
 def test_a_folder_without_videos_is_refused(tmp_path, capsys):
     write(tmp_path / "videos" / "notes.txt", "")
-    assert refusal(tmp_path, capsys, "--folder", tmp_path / "videos").startswith("error: videos: holds no video.")
+    assert refusal(tmp_path, capsys, "--folder", tmp_path / "videos").startswith("error: videos: contains no video.")
     assert (
         refusal(tmp_path, capsys, "--folder", tmp_path / "none")
         == "error: none: is not a directory. Choose a folder of videos.\n"

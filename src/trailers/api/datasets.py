@@ -68,7 +68,7 @@ class FilesTable:
         folder = results.layout.embedding(results.strategy(strategy), backbone, "x").parent
         names = trailers if trailers is not None else [path.stem for path in sorted(folder.glob("[!.]*.h5"))]
         if not names:
-            raise StoreError("holds no embedding", where=folder, remedy="Run the embed stage first.")
+            raise StoreError("contains no embedding", where=folder, remedy="Run the embed stage first.")
         self.trailers = tuple(names)
         self.places, widths = [], set()
         for name in names:

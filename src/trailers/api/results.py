@@ -138,5 +138,5 @@ class Results:
         if not any(any(self.layout.root.glob(f"{place}/{trailer}{suffix}")) for place, suffix in PRODUCTS):
             near = difflib.get_close_matches(trailer, self.trailers, n=1)
             remedy = f"Did you mean {near[0]}?" if near else "`open_results(...).trailers` lists the ids."
-            raise StoreError(f"holds no product of '{trailer}'", where=self.layout.root, remedy=remedy)
+            raise StoreError(f"contains no product of '{trailer}'", where=self.layout.root, remedy=remedy)
         return trailer

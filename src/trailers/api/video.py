@@ -194,7 +194,7 @@ def normalise_into(folder: Path, path: Path, progress: bool | None) -> Layout:
     if row.warnings:
         log.warning("%s: %s", path, row.warnings)
     if not row.facts["frames"]:
-        raise VideoError("holds no frames", where=path, reason="no frames")
+        raise VideoError("contains no frames", where=path, reason="no frames")
     return layout
 
 

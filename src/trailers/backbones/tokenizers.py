@@ -10,7 +10,7 @@ from trailers.errors import WeightsError
 from trailers.store.fingerprint import sha256_of
 
 NAMES = (*TOKENIZERS, CONFIG)  # some tokenizers are known by the kind of their network
-REMEDY = "Run `snakemake weights` where there is a network."
+REMEDY = "Run `snakemake weights` with network access."
 
 
 def check_tokenizer(folder: Path, lock: Lock | None) -> None:

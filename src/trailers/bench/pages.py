@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     layout = Layout(arguments.results)
     names = sorted(path.stem for path in (layout.root / "shots").glob("*.csv"))
     if not names:
-        raise ConfigError("holds no shots", where=layout.root, remedy="Name the results of a run that found shots.")
+        raise ConfigError("contains no shots", where=layout.root, remedy="Choose results of a run that found shots.")
     shots = defaults("shots")
     stage = Pages(layout, (), from_section(Settings, defaults("pages")))
     stage.show(Shown(tuple(arguments.clips), float(shots["threshold"]), str(shots["head"])))

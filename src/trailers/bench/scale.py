@@ -137,7 +137,7 @@ def standing_in(size: int) -> str:
 def read_ids(path: Path, count: int) -> list[str]:
     ids = [cells[0] for cells in list(split_rows(path, read_text(path)))[1:]]
     if len(ids) < count:
-        raise ConfigError(f"{path}: has {len(ids):,} ids, {count:,} are asked for. Name a longer file.")
+        raise ConfigError(f"{path}: has {len(ids):,} ids, but {count:,} are requested. Give a longer file.")
     return ids[:count]
 
 

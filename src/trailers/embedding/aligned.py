@@ -89,7 +89,7 @@ def find_aligned(layout: Layout, weights_dir: Path, *, clips: str | None, backbo
     if len(found) != 1:
         named = [(strategy, row.name) for strategy, row in found] or there
         listed = ", ".join(f"{strategy}/{name}" for strategy, name in named) or "no embedding"
-        what = "more than one backbone shares" if found else "no backbone that is asked for shares"
+        what = "more than one backbone shares" if found else "no requested backbone shares"
         remedy = "Name one with --clips and --backbone." if found else f"Embed with one. {REMEDY}"
         raise ConfigError(f"{what} its space with text; there is {listed}", where=layout.root, remedy=remedy)
     strategy, row = found[0]

@@ -64,7 +64,7 @@ def of_path(problem: OSError) -> ConfigError | None:
     place = path.parent if path.name.startswith(TEMPORARY) else path
     return ConfigError(
         f"cannot be used: {str(problem.strerror).lower()}", where=place,
-        remedy="Name another path, or change what is there.",
+        remedy="Choose another path, or change the file or folder there.",
     )  # fmt: skip
 
 

@@ -75,7 +75,7 @@ def remarks(plan: Plan, study: Study) -> list[str]:
 def other_genres(plan: Plan, study: Study) -> list[str]:
     if study is not plan.paper or study.genres == GENRES:
         return []
-    return ["config.yaml, genres: are not the paper's ten, so the printed numbers beside yours are of another task"]
+    return ["config.yaml, genres: differ from the paper's ten, so the printed numbers are for another task"]
 
 
 def enlarged_for(plan: Plan, study: Study) -> list[str]:
@@ -101,7 +101,7 @@ def check_manifest(plan: Plan, study: Study) -> Iterator[TrailerError]:
     if plan.config["metadata"]:
         read_metadata([Path(plan.config["metadata"])])
     if not study.trailers:
-        yield ConfigError("holds no trailer", where=study.manifest, remedy="Add one row per trailer.")
+        yield ConfigError("contains no trailer", where=study.manifest, remedy="Add one row per trailer.")
     if study.made_elsewhere and not study.made_elsewhere.is_dir():
         yield ConfigError(
             f"'{study.made_elsewhere}' is not a directory", where="config.yaml, packs",

@@ -104,7 +104,7 @@ class Published:
             shown = f"; missing: {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}" if missing else ""
             raise self.refused(f"holds {len(self.trailers):,} of the {expected:,} trailers it should hold{shown}")
         if not self.trailers:
-            raise self.refused("holds no embeddings")
+            raise self.refused("contains no embeddings")
 
     def names(self) -> Iterator[str]:
         """The folders in the store, each one trailer's array."""
@@ -161,7 +161,7 @@ class Published:
             shown = ", ".join(damaged[:5]) + (", ..." if len(damaged) > 5 else "")
             raise self.refused(
                 f"has {found:,} of its {expected:,} chunks; {len(damaged):,} of {len(self.trailers):,} trailers "
-                f"are not whole: {shown}"
+                f"are incomplete: {shown}"
             )
 
     def __iter__(self) -> Iterator[str]:

@@ -81,7 +81,7 @@ def read_folder(folder: Path) -> ShotLabels:
                 {video: edges for labels in found for video, edges in labels.edges.items()},
                 {video: values for labels in found for video, values in labels.probabilities.items()},
             )
-    raise StoreError("holds no .scores.h5, .csv or .txt file", where=folder, remedy=REMEDY)
+    raise StoreError("contains no .scores.h5, .csv or .txt file", where=folder, remedy=REMEDY)
 
 
 def video_of(path: Path) -> str:

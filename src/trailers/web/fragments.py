@@ -109,7 +109,7 @@ def keep_one_version(downloader: Any, partial: Partial, http_headers: Mapping[st
         return
     known = noted(partial.fragments_path)
     if not are_whole(partial.part_path, known, count):
-        log.info("download: %s: fragments that came earlier are not known to be whole", partial.path.name)
+        log.info("download: %s: fragments downloaded earlier may be incomplete", partial.path.name)
         partial.drop_bytes()
         return
     for fragment in one_per_version(known[:count]):

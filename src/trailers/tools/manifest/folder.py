@@ -30,7 +30,7 @@ def from_folder(folder: Path, output: Path) -> Source:
     files = sorted(walk(folder))
     videos = [path for path in files if path.suffix.lower() in VIDEOS]
     if not videos:
-        raise ManifestError("holds no video", where=folder, remedy=f"Known suffixes: {', '.join(sorted(VIDEOS))}.")
+        raise ManifestError("contains no video", where=folder, remedy=f"Known suffixes: {', '.join(sorted(VIDEOS))}.")
     tell_others([path for path in files if path.suffix.lower() not in VIDEOS])
     named = list(with_urls(distinct(videos), output.parent))
     if not named:
