@@ -198,11 +198,11 @@ def test_the_optimiser_is_the_one_that_is_named(optimiser, kind, amsgrad):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"seed": -1}, "classify.seed is at least 0, not -1"),
-        ({"snippet_clips": 0}, "classify.snippet_clips is at least 1, not 0"),
-        ({"plateau_factor": 1.0}, r"classify.plateau_factor is between 0 and 1, not 1\.0"),
-        ({"learning_rate": float("inf")}, "classify.learning_rate is above 0, not inf"),
-        ({"short_snippets": "repeat"}, "classify.short_snippets is one of zeros, masked, not 'repeat'"),
+        ({"seed": -1}, "classify.seed must be at least 0, got -1"),
+        ({"snippet_clips": 0}, "classify.snippet_clips must be at least 1, got 0"),
+        ({"plateau_factor": 1.0}, r"classify.plateau_factor must be between 0 and 1, got 1\.0"),
+        ({"learning_rate": float("inf")}, "classify.learning_rate must be above 0, got inf"),
+        ({"short_snippets": "repeat"}, "classify.short_snippets must be one of zeros, masked, got 'repeat'"),
     ],
 )
 def test_a_recipe_refuses_nonsense(changes, words):

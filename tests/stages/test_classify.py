@@ -165,13 +165,16 @@ def test_two_backbones_of_different_lengths_are_fused(study, fusion, parameters)
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--preset", "mine"], "classify.preset is one of authors, paper, not 'mine'"),
-        (["--aggregation", "lstm"], "classify.aggregation is one of transformer, gru, conv, average, ctt, not 'lstm'"),
-        (["--fusion", "middle"], "classify.fusion is one of early, late, not 'middle'"),
-        (["--epochs", "0"], "classify.epochs is at least 1, not 0"),
-        (["--learning-rate", "0"], "classify.learning_rate is above 0, not 0.0"),
-        (["--learning-rate", "nan"], "classify.learning_rate is above 0, not nan"),
-        (["--optimiser", "sgd"], "classify.optimiser is one of adamw_amsgrad, adamw, adam, not 'sgd'"),
+        (["--preset", "mine"], "classify.preset must be one of authors, paper, got 'mine'"),
+        (
+            ["--aggregation", "lstm"],
+            "classify.aggregation must be one of transformer, gru, conv, average, ctt, got 'lstm'",
+        ),
+        (["--fusion", "middle"], "classify.fusion must be one of early, late, got 'middle'"),
+        (["--epochs", "0"], "classify.epochs must be at least 1, got 0"),
+        (["--learning-rate", "0"], "classify.learning_rate must be above 0, got 0.0"),
+        (["--learning-rate", "nan"], "classify.learning_rate must be above 0, got nan"),
+        (["--optimiser", "sgd"], "classify.optimiser must be one of adamw_amsgrad, adamw, adam, got 'sgd'"),
         (["--device", "tpu"], "classify.device: 'tpu' is not a device. Use auto, cpu or cuda."),
     ],
 )

@@ -89,11 +89,11 @@ def test_the_short_side_may_stay_as_it_is(lab, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"crf": 52}, "normalise.crf is 0 to 51, got 52"),
-        ({"short_side": 8}, "normalise.short_side is at least 16, or null, got 8"),
-        ({"gop": 0}, "normalise.gop is at least 1, got 0"),
-        ({"min_share": 1.5}, "normalise.min_share is 0 to 1, got 1.5"),
-        ({"max_hours": 0}, "normalise.max_hours is above 0, got 0"),
+        ({"crf": 52}, "normalise.crf must be 0 to 51, got 52"),
+        ({"short_side": 8}, "normalise.short_side must be at least 16, or null, got 8"),
+        ({"gop": 0}, "normalise.gop must be at least 1, got 0"),
+        ({"min_share": 1.5}, "normalise.min_share must be 0 to 1, got 1.5"),
+        ({"max_hours": 0}, "normalise.max_hours must be above 0, got 0"),
     ],
 )
 def test_a_setting_ffmpeg_would_refuse_is_refused_before_any_video(change, words):

@@ -34,10 +34,10 @@ def test_what_is_written_is_read_back(tmp_path, receipt):
         ({"file": "a.json"}, "is damaged: file is"),
         ({"file": "a.mp4\n"}, "is damaged: file is"),
         ({"file": 3}, "is damaged: "),
-        ({"reference": "/videos/a.mp4"}, "is damaged: with a reference, a path, there is no file"),
+        ({"reference": "/videos/a.mp4"}, "is damaged: reference must be a path and file empty"),
         (
             {"reference": "a\0", "file": ""},
-            "is damaged: with a reference, a path, there is no file",
+            "is damaged: reference must be a path and file empty",
         ),
         ({"reference": "a.mp4", "file": "", "sha256": ""}, "is damaged: sha256 has 64"),
         ({"sha256": "0" * 63}, "is damaged: sha256 has 64 hexadecimal digits"),

@@ -196,7 +196,7 @@ def test_a_file_of_the_users_runs_when_the_user_names_it(working_folder, way, mo
         ({"recipe": {"seed": 0}}, "does not fit this version: .*missing"),
         (
             {"recipe": RECIPE | {"snippet_clips": 10**12}},
-            "does not fit this version: classify.snippet_clips is at most",
+            "does not fit this version: classify.snippet_clips must be at most",
         ),
         ({"recipe": RECIPE | {"aggregation": "evil"}}, "does not fit this version"),
         ({"recipe": RECIPE | {"seed": "0"}}, "does not fit this version"),

@@ -61,7 +61,7 @@ MOST_CLIPS = 10_000  # a snippet of so many is longer than any trailer, and memo
 
 
 def refused(name: str, wanted: str, found: object) -> ConfigError:
-    return ConfigError(f"classify.{name} is {wanted}, not {found!r}. Correct it in config.yaml.")
+    return ConfigError(f"classify.{name} must be {wanted}, got {found!r}. Correct it in config.yaml.")
 
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {

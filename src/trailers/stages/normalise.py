@@ -71,11 +71,11 @@ class Settings:
     def __post_init__(self) -> None:
         # ffmpeg would refuse these too, but every video by itself, and each would be given up for dead.
         limits = {
-            "short_side is at least 16, or null": self.short_side is None or self.short_side >= 16,
-            "crf is 0 to 51": 0 <= self.crf <= 51,
-            "gop is at least 1": self.gop >= 1,
-            "min_share is 0 to 1": 0 <= self.min_share <= 1,
-            "max_hours is above 0": self.max_hours > 0,
+            "short_side must be at least 16, or null": self.short_side is None or self.short_side >= 16,
+            "crf must be 0 to 51": 0 <= self.crf <= 51,
+            "gop must be at least 1": self.gop >= 1,
+            "min_share must be 0 to 1": 0 <= self.min_share <= 1,
+            "max_hours must be above 0": self.max_hours > 0,
         }
         for limit, is_kept in limits.items():
             if not is_kept:

@@ -63,7 +63,7 @@ class Receipt:
             raise ValueError(f"sha256 has 64 hexadecimal digits, got '{self.sha256}'")
         if self.reference:
             if self.file or "\0" in self.reference:
-                raise ValueError(f"with a reference, a path, there is no file, got '{self.reference}'")
+                raise ValueError(f"reference must be a path and file empty, got '{self.reference}'")
             return
         # The name is joined to a folder by its readers, so nothing may lead out of it.
         name = FILE.fullmatch(self.file)

@@ -95,7 +95,7 @@ def recipe_of(settings: Settings) -> Recipe:
     for name, known in (("preset", PRESETS), ("aggregation", AGGREGATIONS), ("fusion", FUSIONS)):
         if getattr(settings, name) not in known:
             raise ConfigError(
-                f"classify.{name} is one of {', '.join(known)}, not '{getattr(settings, name)}'. "
+                f"classify.{name} must be one of {', '.join(known)}, got '{getattr(settings, name)}'. "
                 "Correct it in config.yaml."
             )
     values = {
