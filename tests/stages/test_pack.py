@@ -104,7 +104,7 @@ def test_an_embedding_of_another_length_is_named_beside_the_first(results, tmp_p
     embed(results, "t3", np.ones((1, 5), np.float32))
     assert pack(results, tmp_path) == 1
     words = capsys.readouterr().err
-    assert "t3.h5: F is 5, but 2 in" in words
+    assert "t3.h5: F is 5, but it is 2 in" in words
     assert "t2.h5. Remove the file that is wrong and rerun the embed stage." in words
     assert not (tmp_path / "pack.h5").exists()
 
@@ -112,7 +112,7 @@ def test_an_embedding_of_another_length_is_named_beside_the_first(results, tmp_p
 def test_embeddings_of_other_weights_do_not_mix(results, tmp_path, capsys):
     embed(results, "t1", VECTORS["t1"], weights="random")
     assert pack(results, tmp_path) == 1
-    assert "t1.h5: weights is 'random', but 'V2' in" in capsys.readouterr().err
+    assert "t1.h5: weights is 'random', but it is 'V2' in" in capsys.readouterr().err
 
 
 def test_an_attribute_that_differs_harmlessly_is_left_out(results, tmp_path):
