@@ -259,6 +259,16 @@ def test_a_fragment_that_is_gone_fails_the_download_that_would_go_on(work, two):
         assert len(whole(server.asked("/0.ts"))) == 1
 
 
+def test_fragments_that_a_server_gives_only_whole_are_had_again(work, two):
+    page = Page(two[0], kind="video/mp2t")
+    pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=0.5), "/0.ts": [page, Page(status=416), page]}
+    with Server({**pages, "/1.ts": [Page(status=404), page]}) as server:
+        work.one(server.link("/cat.m3u8"), retries="0")
+        assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
+        assert len(whole(server.asked("/0.ts"))) == 2
+    assert (work.results / "download" / "a.mp4").read_bytes() == two[0] * 2
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [

@@ -25,6 +25,7 @@ from trailers.web.words import read_head
 log = logging.getLogger(__name__)
 
 COMPARED_BYTES = 4096  # of each fragment; the settings that an encoder writes down come to some 1,000 bytes
+NO_RANGES = (400, 405, 416, 501)  # a server may answer so to a range, and give the whole
 NOW_S = 2.0  # a file that changed less than this before the answer may be one that a server calls new every time
 PADDING_BYTES = 16  # of AES-128, which decryption takes off
 
@@ -113,7 +114,8 @@ def keep_one_version(downloader: Any, partial: Partial, http_headers: Mapping[st
         partial.drop_bytes()
         return
     for fragment in one_per_version(known[:count]):
-        if not fragment.is_same_as(asked_again(downloader, fragment, http_headers)):
+        found = asked_again(downloader, fragment, http_headers)
+        if found is None or not fragment.is_same_as(found):
             log.info("download: %s: a fragment that came earlier was replaced", shorten(fragment.address))
             partial.drop_bytes()
             return
@@ -125,14 +127,20 @@ def one_per_version(fragments: Sequence[Fragment]) -> list[Fragment]:
     return list(dict(zip(keys, fragments, strict=True)).values())
 
 
-def asked_again(downloader: Any, known: Fragment, http_headers: Mapping[str, str] | None) -> Fragment:
-    """What the server gives under the address of a fragment now, of which a few KB are asked for."""
+def asked_again(downloader: Any, known: Fragment, http_headers: Mapping[str, str] | None) -> Fragment | None:
+    """What the server gives under the address of a fragment now, of which a few KB are asked for; None if it cannot."""
     from yt_dlp.networking import Request
+    from yt_dlp.networking.exceptions import HTTPError
 
     last = known.first + COMPARED_BYTES - 1 if known.last is None else min(known.last, known.first + COMPARED_BYTES - 1)
     headers = {**(http_headers or {}), "Accept-Encoding": "identity", "Range": f"bytes={known.first}-{last}"}
     request = Request(known.address, headers=headers)
-    answer = downloader.urlopen(request)
+    try:
+        answer = downloader.urlopen(request)
+    except HTTPError as problem:
+        if problem.status in NO_RANGES:
+            return None
+        raise
     try:
         return answered(request, answer, read_head(answer, COMPARED_BYTES))
     finally:
