@@ -340,6 +340,15 @@ def test_the_bench_of_publish_tells_rate_and_memory(tmp_path):
     assert found["ratios"]["peak_all_to_quarter"] > 0
 
 
+def test_the_review_bench_starts_and_presses_keys_in_a_short_and_a_long_file():
+    from trailers.bench import review
+
+    found = review.run(argparse.Namespace(titles=1005, presses=8))
+    assert list(found["figures"]) == ["start on 1,005 titles", "first decisions", "last decisions"]
+    assert [found["figures"][name]["presses"] for name in ("first decisions", "last decisions")] == [8, 8]
+    assert found["ratios"]["decisions_per_s"] > 0
+
+
 def test_the_titles_bench_chooses_from_tables_that_it_makes():
     from trailers.bench import titles
 

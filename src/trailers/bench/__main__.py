@@ -27,6 +27,7 @@ BENCHES = {
     "pages": "a page per trailer, against bare decoding, and the list of 12,000",
     "gpu": "all that the person with a GPU should send back: exactness, leases, memory, speed",
     "flags": "faults and copies that the quality stage finds, and pairs among 12,000 trailers",
+    "review": "starting a review of 12,000 titles, and what a key press costs",
     "titles": "choosing titles from tables as large as those that IMDb publishes",
     "scale": "the workflow itself at 12,000 trailers",
 }
