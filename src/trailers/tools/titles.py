@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
         key=lambda title: (-(title.rating or 0), -(title.votes or 0), title.id),
     )[: arguments.most]
     if not titles:
-        raise ConfigError("no title matches", where=arguments.imdb, remedy="Require fewer votes or allow more years.")
+        raise ConfigError("no title matches", where=arguments.imdb, remedy="Ask for fewer votes, more years or genres.")
     write_text(arguments.output, as_csv(titles))
     counts = Counter(genre for title in titles for genre in title.genres.split(";"))
     log.info(
