@@ -255,6 +255,16 @@ def test_where_no_trailer_came_through_a_stage_status_says_so_and_fails(tmp_path
     assert told == (dead == 4)
 
 
+def test_where_all_trailers_failed_the_list_that_names_them_is_told(tmp_path, capsys):
+    layout = Layout(tmp_path / "results")
+    row = LedgerRow("t0", "failed", error="download: site: x", facts={"reason": "site"})
+    write_ledger(layout.ledger("download", "s0"), [row])
+    assert main(["status", "--results", str(layout.root), "--manifest", str(tmp_path / "none.csv")]) == 1
+    assert "`--list failed` name them" in capsys.readouterr().err
+    main(["status", "--results", str(layout.root), "--manifest", str(tmp_path / "none.csv"), "--list", "failed"])
+    assert "t0" in capsys.readouterr().out
+
+
 def test_many_ends_of_one_kind_are_told_first(tmp_path):
     layout, names = Layout(tmp_path), [f"t{number}" for number in range(6)]
     facts = {"reason": "client", "sentence": "please sign in"}

@@ -61,6 +61,9 @@ def metrics(layout: Layout) -> Iterator[str]:
         yield f"classify {folder.name}: {len(done)} of {len(begun)} started splits done"
 
 
+NAMES_THEM = "`python -m trailers status --list dead` and `--list failed` name them."
+
+
 @dataclass(frozen=True)
 class Seen:
     """Everything that was read for one answer."""
@@ -202,7 +205,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(line)
         lost = nothing_usable(seen.rows, trailers)
         if lost:
-            print(f"error: {lost}. `python -m trailers status --list dead` names them.", file=sys.stderr)
+            print(f"error: {lost}. {NAMES_THEM}", file=sys.stderr)
         if arguments.every_s is None:
             return 1 if lost else 0
         print(flush=True)
