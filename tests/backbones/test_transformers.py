@@ -55,9 +55,10 @@ def library_vector(recipe: str, folder: Path, frames: list[int], pool: str) -> n
     import torch
     import transformers
 
+    sizes = SIZES.get(f"{recipe}{pool}", {})
     is_video = "num_frames" in RECIPES[recipe][2] or recipe.startswith("vjepa2")
     kind = transformers.AutoVideoProcessor if is_video else transformers.AutoImageProcessor
-    inputs = kind.from_pretrained(folder)(list(shown_clip()[frames]), return_tensors="pt")
+    inputs = kind.from_pretrained(folder, **sizes)(list(shown_clip()[frames]), return_tensors="pt")
     with torch.no_grad():
         return np.asarray(LIBRARY[f"{recipe}{pool}"](folder, inputs).float().numpy())
 
@@ -95,6 +96,16 @@ LIBRARY = {
     "vivit": lambda f, x: hidden("VivitModel", f, x)[:, 0],
     "dinov2": lambda f, x: loaded("Dinov2Model", f)(**x).pooler_output,
     "dinov2?pool=avg": lambda f, x: hidden("Dinov2Model", f, x)[:, 1:].mean(1),
+    "dinov2?size=56": lambda f, x: loaded("Dinov2Model", f)(**x).pooler_output,
+    "vit?size=48": lambda f, x: loaded("ViTModel", f)(**x, interpolate_pos_encoding=True).last_hidden_state[:, 0],
+    "siglip?size=48": lambda f, x: loaded("SiglipVisionModel", f)(**x, interpolate_pos_encoding=True).pooler_output,
+    "clip?size=48": lambda f, x: (
+        loaded("CLIPVisionModelWithProjection", f, config=clip_vision(f))(
+            **x, interpolate_pos_encoding=True
+        ).image_embeds
+    ),
+    "dinov3?size=48": lambda f, x: loaded("DINOv3ViTModel", f)(**x).pooler_output,
+    "vjepa2?frames=4": lambda f, x: loaded("VJEPA2Model", f).get_vision_features(x["pixel_values_videos"]).mean(1),
     "dinov2-registers": lambda f, x: loaded("Dinov2WithRegistersModel", f)(**x).pooler_output,
     "dinov2-registers?pool=avg": lambda f, x: hidden("Dinov2WithRegistersModel", f, x)[:, 3:].mean(1),
     "dinov3": lambda f, x: loaded("DINOv3ViTModel", f)(**x).pooler_output,
@@ -115,6 +126,15 @@ def clip_vision(folder: Path) -> Any:
     config.vision_config.projection_dim = config.projection_dim
     return config.vision_config
 
+
+# What another size means to the library's processors: the crop is the same share of the picture, 63 x 32 / 36 = 56.
+SIZES = {
+    "dinov2?size=56": {"size": {"shortest_edge": 63}, "crop_size": {"height": 56, "width": 56}},
+    "vit?size=48": {"size": {"height": 48, "width": 48}},
+    "siglip?size=48": {"size": {"height": 48, "width": 48}},
+    "dinov3?size=48": {"size": {"height": 48, "width": 48}},
+    "clip?size=48": {"size": {"shortest_edge": 48}, "crop_size": {"height": 48, "width": 48}},
+}
 
 # What the documentation states: frames spread evenly from the first shown to the last.
 FRAMES = {6: [0, 4, 9, 13, 18, 23], 4: [0, 7, 15, 23], 1: [11]}
@@ -167,6 +187,24 @@ def test_a_choice_that_the_network_does_not_have_is_refused(weights: Path) -> No
         find_row("transformers:lab/dinov2?pool=max", weights)
     with pytest.raises(ConfigError, match=r"pool=token is what .* by default.*Write transformers:lab/dinov2\."):
         find_row("transformers:lab/dinov2?pool=token", weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("vit?size=32", r"size=32 is what this model does by default"),
+        ("vit?size=36", r"does not offer size=36\. Its patches have 8 px: write a multiple\."),
+        ("videomae?size=48", r"does not offer size=48\. It takes 32 x 32 px\."),
+        ("vjepa2?frames=6", r"frames=6 is what this model does by default"),
+        ("vjepa2?frames=5", r"does not offer frames=5\. It joins 2 frames: write a multiple\."),
+        ("videomae?frames=8", r"does not offer frames=8\. It takes 4\."),
+    ],
+)
+def test_a_size_or_number_of_frames_that_the_network_cannot_take_is_refused(
+    name: str, words: str, weights: Path
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        find_row(f"transformers:lab/{name}", weights)
 
 
 def test_what_cannot_be_a_backbone_is_refused_in_one_sentence(tmp_path: Path) -> None:

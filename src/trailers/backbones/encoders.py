@@ -31,6 +31,8 @@ class Kind:
         any_frames: whether the network takes other numbers of frames too, multiples of ``tubelet_size``.
         classifier: the class whose classifying layer is taken off where the weights were published for it.
         has_text: whether a network of text with the same space is beside it.
+        sizes: whether pictures may have other sizes: ``any``, or ``asked`` where the library must be asked to fit its
+            vectors of positions to them.
     """
 
     dimensions: int
@@ -41,17 +43,18 @@ class Kind:
     any_frames: bool = False
     classifier: str = ""
     has_text: bool = False
+    sizes: str = ""
 
 
 KINDS: Mapping[str, Kind] = {
-    "clip": Kind(2, "CLIPModel", ("space", "token"), has_text=True),
-    "siglip": Kind(2, "SiglipModel", ("map", "avg"), has_text=True),
-    "dinov2": Kind(2, "Dinov2Model", ("token", "avg"), 1),
-    "dinov2_with_registers": Kind(2, "Dinov2WithRegistersModel", ("token", "avg"), 1),
-    "dinov3_vit": Kind(2, "DINOv3ViTModel", ("token", "avg"), 1),
-    "dinov3_convnext": Kind(2, "DINOv3ConvNextModel", ("avg",), 1),
-    "vit": Kind(2, "ViTModel", ("token", "avg"), 1),
-    "ijepa": Kind(2, "IJepaModel", ("avg",)),
+    "clip": Kind(2, "CLIPModel", ("space", "token"), has_text=True, sizes="asked"),
+    "siglip": Kind(2, "SiglipModel", ("map", "avg"), has_text=True, sizes="asked"),
+    "dinov2": Kind(2, "Dinov2Model", ("token", "avg"), 1, sizes="any"),
+    "dinov2_with_registers": Kind(2, "Dinov2WithRegistersModel", ("token", "avg"), 1, sizes="any"),
+    "dinov3_vit": Kind(2, "DINOv3ViTModel", ("token", "avg"), 1, sizes="any"),
+    "dinov3_convnext": Kind(2, "DINOv3ConvNextModel", ("avg",), 1, sizes="any"),
+    "vit": Kind(2, "ViTModel", ("token", "avg"), 1, sizes="asked"),
+    "ijepa": Kind(2, "IJepaModel", ("avg",), sizes="asked"),
     "vjepa2": Kind(
         3, "VJEPA2Model", ("avg",), frames="frames_per_clip", any_frames=True, classifier="VJEPA2ForVideoClassification"
     ),
@@ -88,13 +91,21 @@ def network_class(config: Mapping[str, Any], pool: str) -> str:
     return kind.classifier if is_classifier(config) and pool == pools_of(config)[0] else kind.network
 
 
-def encoder_of(network: nn.Module, config: Mapping[str, Any], pool: str) -> nn.Module:
-    """The part of ``network`` that sees pictures, and gives float (N, F) for (N, 3, H, W) or (N, 3, T, H, W)."""
+def encoder_of(network: nn.Module, config: Mapping[str, Any], pool: str, *, is_resized: bool = False) -> nn.Module:
+    """The part of ``network`` that sees pictures, and gives float (N, F) for (N, 3, H, W) or (N, 3, T, H, W).
+
+    Args:
+        network: of one of ``KINDS``.
+        config: its configuration.
+        pool: one of ``pools_of``.
+        is_resized: whether pictures have another size than the network was trained on.
+    """
     from torch import nn
 
     kind = kind_of(config)
     assert kind is not None
     inner: Any = network
+    more = {"interpolate_pos_encoding": True} if is_resized and kind.sizes == "asked" else {}
     if type(network).__name__ == kind.classifier:
         inner.classifier = nn.Identity()
         return wrapped([inner], lambda output: output.logits, is_video=True)
@@ -102,10 +113,10 @@ def encoder_of(network: nn.Module, config: Mapping[str, Any], pool: str) -> nn.M
         return wrapped([inner.encoder], average(0), is_video=True)
     if kind.network == "CLIPModel":
         parts = [inner.vision_model] + ([inner.visual_projection] if pool == "space" else [])
-        return wrapped(parts, lambda output: output.pooler_output, is_video=False)
+        return wrapped(parts, lambda output: output.pooler_output, is_video=False, more=more)
     if kind.has_text:
         read = average(0) if pool == "avg" else lambda output: output.pooler_output
-        return wrapped([inner.vision_model], read, is_video=False)
+        return wrapped([inner.vision_model], read, is_video=False, more=more)
     if hasattr(inner, "pooler"):
         inner.pooler = None  # a layer of classifiers, which these weights often lack
     registers = int(config.get("num_register_tokens") or 0) if kind.first_place else 0
@@ -113,7 +124,7 @@ def encoder_of(network: nn.Module, config: Mapping[str, Any], pool: str) -> nn.M
         read = first  # the mean over the places, with the last norm
     else:
         read = first if pool == "token" else average(kind.first_place + registers)
-    return wrapped([inner], read, is_video=kind.dimensions == 3)
+    return wrapped([inner], read, is_video=kind.dimensions == 3, more=more)
 
 
 def is_text_aligned(config: Mapping[str, Any], pool: str) -> bool:
@@ -160,8 +171,8 @@ def average(start: int) -> Read:
     return read
 
 
-def wrapped(parts: list[nn.Module], read: Read, *, is_video: bool) -> nn.Module:
-    """The first of ``parts``, what is read of its output, then the others."""
+def wrapped(parts: list[nn.Module], read: Read, *, is_video: bool, more: Mapping[str, bool] | None = None) -> nn.Module:
+    """The first of ``parts``, given ``more`` too, what is read of its output, then the others."""
     from torch import nn
 
     class Encoder(nn.Module):
@@ -171,7 +182,7 @@ def wrapped(parts: list[nn.Module], read: Read, *, is_video: bool) -> nn.Module:
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             # The library has frames before channels.
-            x = read(self.parts[0](pixels.transpose(1, 2) if is_video else pixels))
+            x = read(self.parts[0](pixels.transpose(1, 2) if is_video else pixels, **(more or {})))
             for part in list(self.parts)[1:]:
                 x = part(x)
             return x

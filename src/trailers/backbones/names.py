@@ -57,6 +57,7 @@ CHOICES = {
     "head": Choice(
         "keep: the projection into the space that is shared with text stays on", one_of("keep"), "head=keep"
     ),
+    "frames": Choice("how many frames of a clip the network sees", is_size, "frames=16"),
     "layer": Choice("the number of the layer whose output is taken, from 0", is_layer, "layer=10"),
 }  # fmt: skip
 
@@ -80,7 +81,12 @@ LIBRARIES = {
     "timm": Library(PLAIN, ("head", "pool", "size"), "timm:vit_base_patch14_dinov2.lvd142m"),
     "torchvision": Library(PLAIN, (), "torchvision:convnext_tiny"),
     "open_clip": Library(TWO_PARTS, (), "open_clip:ViT-B-32/laion2b_s34b_b79k"),
-    "transformers": Library(TWO_PARTS, ("pool",), "transformers:facebook/vjepa2-vitl-fpc64-256", has_repositories=True),
+    "transformers": Library(
+        TWO_PARTS,
+        ("frames", "pool", "size"),
+        "transformers:facebook/vjepa2-vitl-fpc64-256",
+        has_repositories=True,
+    ),
 }
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trailers.backbones.encoders import KINDS, Kind, encoder_of, kind_of, network_class, pools_of
 from trailers.backbones.names import Name, parse, refuse, refuse_default
 from trailers.backbones.repository import CONFIG
-from trailers.backbones.row import About, Row, Weights
+from trailers.backbones.row import About, Row, Transform, Weights
 from trailers.errors import ConfigError, WeightsError
 from trailers.store.json_file import read_json
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 EXTRA = "pip install 'trailers[huggingface]'."
+CONVNEXT_STRIDE = 32  # px of a picture for one place of its last layer
 NAMES_OF_CLASSES = ("id2label", "label2id")  # long, and without influence on vectors
 
 
@@ -65,8 +66,8 @@ def describe(name: Name, folder: Path, *, revision: str = "", licence: str = "no
     config, kind = check_config(name, folder)
     with quiet():
         processor = read_processor(folder, is_video=kind.dimensions == 3)
-        transform = transform_of(processor, name)
-    frames = frames_of(config, processor)
+        transform = sized(name, transform_of(processor, name), config)
+    frames = chosen_frames(name, frames_of(config, processor), config)
     text = json.dumps(config, sort_keys=True, separators=(",", ":"))
     weights = Weights(revision[:12] or "by hand", folder.name, url, licence=licence)
     on_cpu, on_cuda = (16, 128) if frames == 1 else (2, 16)
@@ -99,6 +100,38 @@ def check_pool(name: Name, config: Mapping[str, Any]) -> None:
     if pool and pool not in others:
         offered = f"By default it gives '{default}'" + (f"; it also offers {', '.join(others)}." if others else ".")
         raise refuse(name, "pool", offered)
+
+
+def sized(name: Name, transform: Transform, config: Mapping[str, Any]) -> Transform:
+    """``transform`` at the size that ``name`` asks for, its crop the same share of the picture. Raises ConfigError."""
+    if not name.choice("size"):
+        return transform
+    kind, side, crop = kind_of(config), int(name.choice("size")), transform.crop[0]
+    if kind is None or not kind.sizes or transform.crop != (crop, crop):
+        raise refuse(name, "size", f"It takes {crop} x {transform.crop[1]} px.")
+    if side == crop:
+        raise refuse_default(name, "size")
+    made = made_config(config)
+    patch = int(getattr(getattr(made, "vision_config", made), "patch_size", 0) or CONVNEXT_STRIDE)
+    if side % patch:
+        raise refuse(name, "size", f"Its patches have {patch} px: write a multiple.")
+    resize = tuple(max(side, round(length * side / crop)) for length in transform.resize)
+    return dataclasses.replace(transform, resize=resize, crop=(side, side))
+
+
+def chosen_frames(name: Name, published: int, config: Mapping[str, Any]) -> int:
+    """The frames that ``name`` asks for, else those of the publisher. Raises ConfigError."""
+    if not name.choice("frames"):
+        return published
+    kind, frames = kind_of(config), int(name.choice("frames"))
+    if kind is None or not kind.any_frames:
+        raise refuse(name, "frames", f"It takes {published}.")
+    if frames == published:
+        raise refuse_default(name, "frames")
+    tubelet = int(made_config(config).tubelet_size)
+    if frames % tubelet:
+        raise refuse(name, "frames", f"It joins {tubelet} frames: write a multiple.")
+    return frames
 
 
 def frames_of(config: Mapping[str, Any], processor: Any) -> int:
@@ -141,8 +174,9 @@ def make(row: Row, weights: Path | None) -> nn.Module:
         ConfigError: the library is not installed.
         WeightsError: the weights lack something that the encoder needs.
     """
-    config, pool = json.loads(row.config), pool_of(row)
-    return make_part(row, weights, lambda network: encoder_of(network, config, pool))
+    config, pool, name = json.loads(row.config), pool_of(row), parse(row.name)
+    is_resized = name is not None and bool(name.choice("size"))
+    return make_part(row, weights, lambda network: encoder_of(network, config, pool, is_resized=is_resized))
 
 
 def make_part(row: Row, weights: Path | None, part: Callable[[nn.Module], nn.Module]) -> nn.Module:
