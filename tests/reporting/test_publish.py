@@ -219,6 +219,20 @@ def test_what_people_use_opens_it(results, read, monkeypatch):
     assert read(results / "out" / "data" / "shot24" / "mine" / "*.parquet") == 6
 
 
+def test_the_card_of_trailers_without_genres_and_splits_has_no_empty_tables(results):
+    assert publish(results, output="with") == 0
+    assert "| drama | 1 |" in (results / "with" / "README.md").read_text()
+    lines = (results / "manifest.csv").read_text().splitlines()
+    plain = [",".join([*line.split(",")[:3], "", "", "", ""]) for line in lines[1:]]
+    (results / "manifest.csv").write_text("\n".join([lines[0], *plain]) + "\n")
+    assert publish(results, output="without") == 0
+    card = (results / "without" / "README.md").read_text()
+    assert "The trailers have no genres." in card
+    assert "They are not divided into training, validation and test trailers." in card
+    assert "| genre |" not in card
+    assert "| split |" not in card
+
+
 def test_a_timeline_has_every_shot_at_its_frame_and_gaps_where_no_shot_is():
     cut = timeline("a", [Shot(0, 30), Shot(33, 54)], 60)
     (track,) = cut["tracks"]["children"]
