@@ -175,7 +175,7 @@ MISTAKES = {
         f"{BUILD.replace('torch.nn.Conv2d(3, 6, 3)', 'torch.nn.Conv2d(3)')}{ROW}",
         r"net\.py, line 4: net: make failed with TypeError",
     ),
-    "make gives nothing": (f"def build(): pass{ROW}", r"net\.py: make of 'net' gives a NoneType"),
+    "make gives nothing": (f"def build(): pass{ROW}", r"net\.py: make of 'net' returned a NoneType"),
     "the network stops": (
         f"{BUILD.replace('Conv2d(3, 6, 3)', 'Conv2d(4, 6, 3)')}{ROW}",
         r"net\.py: net: the network failed on pixels \(16, 3, 8, 8\) with RuntimeError",
