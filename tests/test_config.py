@@ -73,6 +73,8 @@ def test_files_of_the_command_line_go_in_their_order_between_the_folders_and_its
         ("classify: {weight_decay: none}", "classify.weight_decay", None),
         ("classify: {optimiser: 'null'}", "classify.optimiser", None),
         ("classify: {epochs: 12.0}", "classify.epochs", 12),
+        ("classify: {epochs: 1e2}", "classify.epochs", 100),
+        ("shard_size: '50.0'", "shard_size", 50),
         ("classify: {epochs: '12'}", "classify.epochs", 12),
         ("experiments: {default: {learning_rate: 1e-3}}", "experiments.default.learning_rate", 0.001),
         ("demo: {demo: {learning_rate: 1e-3}}", "demo.demo.learning_rate", 0.001),
@@ -94,6 +96,11 @@ def test_a_value_is_read_as_the_type_it_has_to_have(folder, text, place, value):
     for key in place.split("."):
         found = found[key]
     assert (found, type(found)) == (value, type(value))
+
+
+def test_what_an_alias_stands_for_may_occur_often(folder):
+    rows = written(folder, "experiments:\n  y: &a {clips: shot24, backbones: [resnet50]}\n  z: *a\n")["experiments"]
+    assert rows["y"] == rows["z"] == {"clips": "shot24", "backbones": ["resnet50"]}
 
 
 def test_names_of_experiments_are_text_as_written(folder):
@@ -126,6 +133,9 @@ def test_names_of_experiments_are_text_as_written(folder):
         ("a: \x85b\nc: \x07\n", r"config.yaml, line 3: is not valid YAML: the character U.0007 is not allowed"),
         ('{"a": 1, "b": {"c": 1, "c": 2}}', "config.yaml: the key 'c' occurs twice"),
         ('{"a": [}', "config.yaml, line 1: is not valid YAML"),
+        ("a: &a [*a]", r"config.yaml: contains itself, or is nested more than 20 levels deep"),
+        ("x: &x {y: {z: *x}}\nembed: *x", r"config.yaml: contains itself, or is nested more than 20 levels deep"),
+        ("embed: " + "[" * 30 + "]" * 30, r"config.yaml: contains itself, or is nested more than 20 levels deep"),
         ("- embed", "config.yaml: must hold keys and values"),
         ("embed", "config.yaml: must hold keys and values"),
         ("embed: 3", "config.yaml: embed: 3 is not of type 'object'"),
@@ -146,6 +156,8 @@ def test_names_of_experiments_are_text_as_written(folder):
         ("experiments: {a: }", "config.yaml: experiments.a: has no value, expected object"),
         ("clips: {strategies: [24]}", "config.yaml: clips.strategies.0: 24 must be text"),
         ("classify: {learning_rate: fast}", "config.yaml: classify.learning_rate: 'fast' is not of type 'number'"),
+        ("classify: {epochs: 1e-1}", "config.yaml: classify.epochs: '1e-1' is not of type 'integer'"),
+        ("classify: {epochs: 1e300}", "config.yaml: classify.epochs: '1e300' is not of type 'integer'"),
         ("clasify: {epochs: 3}", "the key 'clasify' is unknown. Did you mean 'classify'?"),
         ("3: 4", "the key '3' is unknown"),
     ],

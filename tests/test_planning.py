@@ -70,6 +70,8 @@ REFUSED = {
     "packs=no packs; touch X": ["config.yaml, packs: 'no packs; touch X' is not a directory"],
     "packs=a{b}": ["config.yaml, packs: 'a{b}': Snakemake reads text in braces as a wildcard"],
     "study=none.yaml": ["config.yaml, study: 'none.yaml' is not a file"],
+    "download={cookies: none.txt}": ["config.yaml, download.cookies: 'none.txt' is not a file. Name a cookies.txt"],
+    "shots={detector: none}": ["shots.detector: 'none' is not known. Use transnetv2, content or a function"],
     "download={min_height: 5000}": ["no video can have 5000 to 720 px"],
 }
 

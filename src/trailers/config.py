@@ -11,7 +11,7 @@ import copy
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -158,11 +158,22 @@ def read_text_as(text: str, rule: Mapping[str, Any]) -> Any:
         return None
     if "boolean" in kinds and word in ("true", "false"):
         return word == "true"
-    numbers = [int] if "integer" in kinds or any(type(value) is int for value in values) else []
-    for number in [*numbers, *([float] if "number" in kinds else [])]:
+    is_whole = "integer" in kinds or any(type(value) is int for value in values)
+    readers: list[Callable[[str], Any]] = [int, whole] if is_whole else []
+    if "number" in kinds:
+        readers.append(float)
+    for number in readers:
         with contextlib.suppress(ValueError):
             return number(text)
     return text
+
+
+def whole(text: str) -> int:
+    """The whole number that a text with point or exponent, such as 1e3, stands for. Raises ValueError."""
+    number = float(text)
+    if not number.is_integer() or abs(number) >= 2**53:
+        raise ValueError(f"{text} is not a whole number")
+    return int(number)
 
 
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:

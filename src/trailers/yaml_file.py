@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from trailers.errors import ConfigError
 
+DEEPEST = 20  # levels of sections and lists; a configuration has four
 TEMPLATE = re.compile(rb"^__use_yte__\s*:\s*true\b", re.MULTILINE)
 
 
@@ -26,10 +28,29 @@ def read_yaml(path: Path) -> dict[str, Any]:
         found = parse_yaml(path, text)
     if found is None:
         return {}
+    if depth_of(found, {}) > DEEPEST:
+        what = f"contains itself, or is nested more than {DEEPEST} levels deep"
+        raise ConfigError(what, where=path, remedy="Write out what an alias (*) stands for.")
     if not isinstance(found, dict):
         what = f"must hold keys and values, got {shortened(found)}"
         raise ConfigError(what, where=path, remedy="Correct it; see the project's own config.yaml.")
     return found
+
+
+def depth_of(value: Any, known: dict[int, float]) -> float:
+    """Levels of tables and lists in ``value``; one that contains itself, as YAML's aliases allow, has no end.
+
+    Args:
+        value: what YAML gave.
+        known: the same of values that were looked at before, by identity.
+    """
+    if not isinstance(value, dict | list):
+        return 0
+    if id(value) not in known:
+        known[id(value)] = math.inf  # for whoever meets it further down
+        below = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + max((depth_of(found, known) for found in below), default=0)
+    return known[id(value)]
 
 
 def is_template(path: Path) -> bool:

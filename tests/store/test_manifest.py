@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -450,3 +451,9 @@ def test_a_mark_that_could_mean_anything_is_refused(tmp_path):
     (tmp_path / "m.csv").write_text("trailer,url,verified\na,./a.mp4,maybe\n")
     with pytest.raises(ManifestError, match="row 2, column verified: 'maybe' is neither yes nor empty"):
         read_manifest(tmp_path / "m.csv")
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_a_device_is_no_manifest(path):
+    with pytest.raises(ManifestError, match=f"{path}: is a device, which has no end"):
+        read_manifest(Path(path))

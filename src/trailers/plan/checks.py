@@ -43,7 +43,7 @@ def check_study(plan: Plan, study: Study, *, runs_here: bool) -> list[TrailerErr
     """
     checks: list[Callable[[Plan, Study], Iterator[TrailerError]]] = [check_manifest, check_results, check_settings]
     if not study.made_elsewhere:
-        checks += [check_detector, check_backbones]
+        checks += [check_cookies, check_detector, check_backbones]
     if runs_here:
         checks += [check_devices]
     found: list[TrailerError] = []
@@ -154,6 +154,16 @@ def check_settings(plan: Plan, study: Study) -> Iterator[TrailerError]:
             from_section(classify.Settings, plan.experiment(name))
         except TrailerError as problem:
             yield ConfigError(f"experiment '{name}': {problem}")
+
+
+def check_cookies(plan: Plan, study: Study) -> Iterator[TrailerError]:
+    """The file of cookies, where something is still to be downloaded."""
+    cookies = plan.config["download"]["cookies"]
+    if cookies and not Path(cookies).is_file() and not has_all(study.ledgers("download")):
+        yield ConfigError(
+            f"'{cookies}' is not a file", where="config.yaml, download.cookies",
+            remedy="Name a cookies.txt that a browser exported, or null.",
+        )  # fmt: skip
 
 
 def check_detector(plan: Plan, study: Study) -> Iterator[TrailerError]:

@@ -52,6 +52,7 @@ def check_name(name: str) -> None:
 
 def check_there(name: str) -> None:
     """Raises ConfigError when the detector cannot run here."""
+    check_name(name)
     if name == CONTENT and importlib.util.find_spec("scenedetect") is None:
         from trailers.detector.others import missing_scenedetect
 

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def read_text(path: Path, *, kind: str = "file") -> str:
         ManifestError: it cannot be read, or its encoding is unknown; then with row and column.
     """
     try:
+        if is_device(path):
+            raise ManifestError("is a device, which has no end", where=path, remedy="Name a readable file.")
         data = path.read_bytes()
     except FileNotFoundError:
         remedy = f"Give the path of your {kind}."
@@ -56,6 +59,12 @@ def read_text(path: Path, *, kind: str = "file") -> str:
     except OSError as problem:
         raise ManifestError(f"cannot be read: {problem.strerror}", where=path, remedy="Name a readable file.") from None
     return decode(path, data)
+
+
+def is_device(path: Path) -> bool:
+    """Raises OSError."""
+    mode = path.stat().st_mode
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def decode(path: Path, data: bytes) -> str:
