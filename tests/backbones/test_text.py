@@ -104,6 +104,7 @@ def test_drawn_weights_of_both_towers_are_those_of_one_network(weights: Path) ->
 def test_only_the_pooling_of_the_shared_space_shares_it(name: str, shares: bool, weights: Path) -> None:
     row = find_row(f"transformers:lab/{name}", weights)
     assert shares_space(row) == shares
+    assert row.about.head == ("kept: the projection shared with text" if shares else "left out")
     if not shares:
         with pytest.raises(ConfigError, match="not in one space with text"):
             TextEncoder(row, weights)

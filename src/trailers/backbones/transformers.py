@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trailers.backbones.encoders import KINDS, Kind, encoder_of, kind_of, network_class, pools_of
+from trailers.backbones.encoders import KINDS, Kind, encoder_of, is_text_aligned, kind_of, network_class, pools_of
 from trailers.backbones.names import Name, parse, refuse, refuse_default
 from trailers.backbones.repository import CONFIG
 from trailers.backbones.row import About, Row, Transform, Weights
@@ -161,7 +161,9 @@ def completed(row: Row) -> Row:
         what = f"its network does not accept pixels {shape[1:]}, which its processor prepares: {words}"
         raise ConfigError(what, where=row.name, remedy="Choose another repository.") from None
     pool = pool_of(row)
-    pooling, head = ("token", "kept: the projection shared with text") if pool == "space" else (pool, "left out")
+    is_shared = is_text_aligned(json.loads(row.config), pool)
+    head = "kept: the projection shared with text" if is_shared else "left out"
+    pooling = "token" if pool == "space" else pool
     clip_frames = row.frames if row.dimensions == 3 else None
     about = About(pooling, head, None, clip_frames, parameters, multiply_adds)
     return dataclasses.replace(row, features=int(found.shape[1]), about=about)
