@@ -77,10 +77,10 @@ rule browse:
         rows=later(reruns.manifest_rows, STUDY),
         besides=later(reruns.besides, STUDY),
         ledgers=later(STUDY.browse_flags, EXPERIMENTS_SHOWN),
-        report=f"--report {STUDY.report()}",
+        report=str(STUDY.report()),
     shell:
         "python -m trailers browse --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics:q}"
-        " {params.report} --output {output.html:q} >{log:q} 2>&1"
+        " --report {params.report:q} --output {output.html:q} >{log:q} 2>&1"
 
 
 use rule browse as browse_demo with:
