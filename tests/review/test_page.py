@@ -219,7 +219,7 @@ def test_a_server_that_is_gone_is_told_and_the_title_stays(open_desk):
     desk.page.unroute("**/*")
     desk.page.route("**/api/**", lambda route: route.abort())
     desk.press("a")
-    assert "does not answer" in desk.page.inner_text("#status")
+    assert "does not respond" in desk.page.inner_text("#status")
     assert desk.title() == "Movie <b>3</b> (1993)"
     assert desk.decided() == {}
 
