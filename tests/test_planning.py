@@ -121,7 +121,7 @@ def test_a_disk_that_is_too_small_is_told_unless_it_is_known_better(folder, monk
     monkeypatch.chdir(folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(20_000_000))
     assert [one.partition(": ")[2] for one in sentences()] == [
-        "0.0 GB are free, but 1 trailers of 122 s take about 0.0 GB. Free some space, or set `check_disk: false` in "
+        "20.0 MB are free, but 1 trailers of 122 s take about 38.8 MB. Free some space, or set `check_disk: false` in "
         "config.yaml if your trailers are much shorter."
     ]
     assert sentences("check_disk=false") == []

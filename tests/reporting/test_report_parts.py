@@ -90,7 +90,7 @@ def test_what_looks_wrong_is_said_with_its_trailers():
         ("big enlarges the pictures of 3 trailers", ()),
     ]
     assert "1 of them are both trained on and tested on" in found[0].what
-    assert "it needs a short side of 256 px, but their median is 180 px" in found[3].what
+    assert "it needs a short side of 256 px, but the median of these is 180 px" in found[3].what
 
 
 def test_nothing_wrong_is_no_doubt():

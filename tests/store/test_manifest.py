@@ -135,7 +135,7 @@ REFUSED = [
         "row 2, column title: has 100,000 characters, but a title has at most 1,000",
     ),
     (f"trailer,url\na,{'A' * 100_000}\n", "row 2, column url: has 100,000 characters."),
-    (f"trailer,url\na,{'A' * 200_000}\n", "row 2: field larger than field limit (131072)."),
+    (f"trailer,url\na,{'A' * 200_000}\n", "row 2: field larger than field limit (131072). Shorten the cell."),
     ("", "is empty. Write a header with at least trailer,url"),
     ("\n\n", "is empty. Write a header with at least trailer,url"),
     ("# nothing\n", "row 1: column trailer, url is missing, found ."),

@@ -46,7 +46,8 @@ def write(path: Path, text: str) -> Path:
 # A folder
 
 
-def test_a_folder_of_videos(tmp_path):
+def test_a_folder_of_videos(tmp_path, caplog):
+    caplog.set_level("INFO")
     for name in ("b.mp4", "a.MKV", "sub/b.webm", "notes.txt", ".hidden.mp4", ".git/c.mp4"):
         write(tmp_path / "videos" / name, "")
     assert make(tmp_path, "--folder", tmp_path / "videos") == [
@@ -54,6 +55,7 @@ def test_a_folder_of_videos(tmp_path):
         Trailer("b", ("videos/b.mp4",), "b"),
         Trailer("b-2", ("videos/sub/b.webm",), "b"),
     ]
+    assert f"{tmp_path / 'videos'}: hidden videos are left out: .hidden.mp4" in caplog.messages
 
 
 def test_names_become_safe_and_unique_ids(tmp_path):

@@ -228,8 +228,8 @@ def check_disk(plan: Plan, study: Study) -> Iterator[TrailerError]:
     free = shutil.disk_usage(folder).free
     if needed > free:
         yield SystemicError(
-            f"{free / 1e9:,.1f} GB are free, but {waiting:,} trailers of {disk.MEAN_S:.0f} s take about "
-            f"{needed / 1e9:,.1f} GB",
+            f"{disk.size_text(free)} are free, but {waiting:,} trailers of {disk.MEAN_S:.0f} s take about "
+            f"{disk.size_text(needed)}",
             where=folder,
             remedy="Free some space, or set `check_disk: false` in config.yaml if your trailers are much shorter.",
         )

@@ -149,10 +149,12 @@ def split_rows(path: Path, text: str, delimiter: str = ",") -> Iterator[list[str
             number += 1
             yield cells
     except csv.Error as problem:
+        quotes = "Put one '\"' at each end of a quoted cell, and double every quote inside it."
         raise ManifestError(
             str(problem),
             where=f"{path}: row {number + 1}",
-            remedy="Put one '\"' at each end of a quoted cell, and double every quote inside it.",
+            # A quote that is never closed makes one cell of the rest of the file.
+            remedy=f"Shorten the cell. {quotes}" if "field limit" in str(problem) else quotes,
         ) from None
 
 

@@ -105,7 +105,7 @@ def settle(row: Row, folder: Path) -> None:
     revision = "" if lock is None else lock.revision
     try:
         found = check_weights(row, folder)
-        log.info("weights: %s: here, sha256 %s", row.name, found)
+        log.info("weights: %s: present, sha256 %s", row.name, found)
     except WeightsError as problem:
         if not row.weights.url:
             raise

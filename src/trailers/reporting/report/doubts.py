@@ -88,12 +88,12 @@ def enlarged(rows: Sequence[LedgerRow], backbones: Sequence[Mapping[str, Any]]) 
     sides = [min(row.facts["width_px"], row.facts["height_px"]) for row in rows if row.facts.get("width_px")]
     for backbone in {str(row["backbone"]): row for row in backbones}.values():
         wanted = resized_side(str(backbone["attributes"].get("transform", "")))
-        smaller = sum(side < wanted for side in sides) if wanted else 0
+        smaller = [side for side in sides if wanted and side < wanted]
         if smaller:
             yield Doubt(
-                f"{backbone['backbone']} enlarges the pictures of {counted(smaller, 'trailer')}: it needs a short side "
-                f"of {wanted} px, but their median is {int(np.median(sides))} px. A larger normalise.short_side helps "
-                "if the published videos are that large."
+                f"{backbone['backbone']} enlarges the pictures of {counted(len(smaller), 'trailer')}: it needs a short "
+                f"side of {wanted} px, but the median of these is {int(np.median(smaller))} px. A larger "
+                "normalise.short_side helps if the published videos are that large."
             )
 
 

@@ -50,6 +50,9 @@ def walk(folder: Path) -> Iterator[Path]:
             if Path(parent, name).is_symlink():
                 log.warning("%s: is a link to a directory; left out", Path(parent, name))
         folders[:] = [name for name in folders if not name.startswith(".")]
+        hidden = [name for name in files if name.startswith(".") and Path(name).suffix.lower() in VIDEOS]
+        if hidden:
+            log.info("%s: hidden videos are left out: %s", parent, ascii(", ".join(sorted(hidden)))[1:-1])
         yield from (Path(parent, name) for name in files if not name.startswith("."))
 
 

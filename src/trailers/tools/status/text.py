@@ -1,10 +1,11 @@
-"""The table of stages as text, and how numbers of bytes and seconds read."""
+"""The table of stages as text, and the time left."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from trailers.machine.progress import duration
+from trailers.plan.disk import size_text
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED
 from trailers.tools.status.lines import Line
 
@@ -15,18 +16,13 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
     for line in lines:
         counts = [f"{line.counts[status]:,}" for status in (OK, DEAD, FAILED, SKIPPED)]
         speed = f"{line.a_minute:.1f}" if line.a_minute and line.waiting else "-"
-        sizes = [size_text(size) for size in (line.size, line.expected_size)]
+        sizes = [size_text(size) if size else "-" for size in (line.size, line.expected_size)]
         todo = [f"{line.waiting:,}", f"{line.made:,}", speed, duration(line.left_s)]
         rows.append([" ".join(line.key), *counts, *todo, *sizes])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for first, *others in rows:
         cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
         yield "  ".join(cells).rstrip()
-
-
-def size_text(size: float) -> str:
-    """A number of bytes."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB" if size else "-"
 
 
 def time_left(lines: Sequence[Line]) -> str:
