@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,8 +103,13 @@ def finished_demo(tmp_path_factory) -> Path:
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave the sweeps out unless ``-m`` asks for them: they take an hour."""
-    if "sweep" not in config.option.markexpr:
-        left_out = [item for item in items if item.get_closest_marker("sweep")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("sweep")]
+    """Leave out what takes minutes to hours unless ``-m`` asks for it, and begin with the files that take longest.
+
+    pytest-xdist gives whole files to its workers; a slow one that comes last would keep one worker alone.
+    """
+    for marker in ("sweep", "long"):
+        if marker not in config.option.markexpr:
+            config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(marker)])
+            items[:] = [item for item in items if not item.get_closest_marker(marker)]
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])  # stable, so files stay together

@@ -177,7 +177,7 @@ def test_a_full_disk_stops_the_stage_and_what_is_made_stays(study, finished_stud
         faults.forget(study, stage)
         filler = faults.fill(disk, leaving=needed // 2)
         assert main(faults.words_of(stage)) == 1
-        assert "No space left on device" in capfd.readouterr().err
+        assert "the disk of this folder is full. Free some space" in capfd.readouterr().err
         assert not faults.declared(stage).exists()
         assert not faults.left_over(study)
         seen = faults.made(study, stage)
@@ -198,7 +198,7 @@ def test_results_that_may_only_be_read_stop_the_stage_and_stay_as_they_are(study
         before = faults.made(study)
         assert main(faults.words_of(stage)) == 1
         assert "error: " in (told := capfd.readouterr().err)
-        assert "Read-only file system" in told
+        assert "this folder is on a read-only disk" in told
         assert faults.made(study) == before
     assert main(faults.words_of(stage)) == 0
     assert faults.made(study) == faults.made(finished_study)
@@ -443,7 +443,7 @@ def break_in_ten_ways(folder: Path, good: Path) -> list[tuple[str, str, str]]:
         ("videos/short.mp4", "download", "cannot be read as a video"),
         ("videos/folder.mp4", "download", "is not a file"),
         ("videos/holes.mp4", "normalise", "could be decoded"),
-        ("videos/narrow.mp4", "download", "shows nothing"),
+        ("videos/narrow.mp4", "download", "is too small to show anything"),
         ("videos/sound.m4a", "download", "has sound but no video"),
     ]
 

@@ -125,7 +125,7 @@ def decide(desk: Desk) -> None:
     desk.press("a")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_from_titles_to_a_report_with_figure_4_and_no_kill_loses_anything(study, browser):
     folder, server = study.folder, study.server

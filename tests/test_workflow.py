@@ -67,7 +67,7 @@ def test_the_demo_runs_to_its_report_and_meets_a_dead_link(finished_demo):
 
 
 def test_a_second_demo_has_nothing_to_do_and_its_report_and_pages_lead_to_each_other(finished_demo):
-    assert lab.planned(finished_demo, "demo") == {}
+    assert lab.planned(finished_demo, "demo", "--snakefile", str(finished_demo / "Snakefile")) == {}
     report, pages = (finished_demo / "results" / folder / "demo" / "index.html" for folder in ("report", "pages"))
     assert 'href="../../pages/demo/index.html"' in report.read_text()
     assert 'href="../../report/demo/index.html"' in pages.read_text()
