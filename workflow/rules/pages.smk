@@ -77,10 +77,10 @@ rule browse:
         rows=later(reruns.manifest_rows, STUDY),
         besides=later(reruns.besides, STUDY),
         ledgers=later(STUDY.browse_flags, EXPERIMENTS_SHOWN),
-        report=str(STUDY.report()),
+        report=["--report", str(STUDY.report())],
     shell:
         "python -m trailers browse --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics:q}"
-        " --report {params.report:q} --output {output.html:q} >{log:q} 2>&1"
+        " {params.report:q} --output {output.html:q} >{log:q} 2>&1"
 
 
 use rule browse as browse_demo with:
@@ -97,7 +97,7 @@ use rule browse as browse_demo with:
         rows=later(reruns.manifest_rows, DEMO),
         besides=later(reruns.besides, DEMO),
         ledgers=later(DEMO.browse_flags, EXPERIMENTS_SHOWN),
-        report=f"--report {DEMO.report()} --report-follows",
+        report=["--report", str(DEMO.report()), "--report-follows"],
 
 
 rule pages:
