@@ -76,8 +76,8 @@ def keep_to_one_thread() -> None:
 def wait_without_spinning() -> None:
     """Have OpenMP's threads sleep while they wait for each other; call it before torch is loaded.
 
-    By default they keep their cores busy while they wait. If anything else needs these cores, a network then takes three
-    to five times as long; alone on a machine it is faster by 5 to 15 %. A policy that the user has set stays.
+    By default they keep their cores busy while they wait. If anything else needs these cores, a network then takes
+    three to five times as long; alone on a machine it is faster by 5 to 15 %. A policy that the user has set stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
