@@ -110,6 +110,16 @@ def test_genres_are_scored_by_prompts_in_the_columns_of_predictions(
     assert "trapezoid: micro 100.00, macro 100.00" in said
 
 
+def test_genres_of_the_configuration_are_read_and_have_labels(here: Path, weights: Path) -> None:
+    (here / "config.yaml").write_text("genres: [heist, romance]\n")
+    (here / "manifest.csv").write_text("trailer,url,genres\none,,heist\ntwo,,romance\n")
+    (here / "prompts.yaml").write_text(PROMPTS.replace("action:", "heist:"))
+    words = ["--manifest", "manifest.csv", "--prompts", "prompts.yaml", "--weights-dir", str(weights)]
+    assert main(["zero-shot", *words, "--output", "scores.csv"]) == 0
+    assert (here / "scores.csv").read_text().splitlines()[0] == "trailer,subset,heist,romance,is_heist,is_romance"
+    assert read_test_predictions(here / "scores.csv")[1].tolist() == [[1, 0], [0, 1]]
+
+
 def test_with_softmax_the_genres_of_a_trailer_share_one(here: Path, weights: Path) -> None:
     words = ["--manifest", "manifest.csv", "--prompts", "prompts.yaml", "--weights-dir", str(weights)]
     assert main(["zero-shot", *words, "--score", "softmax", "--output", "scores.csv"]) == 0

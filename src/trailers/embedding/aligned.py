@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +15,8 @@ from trailers.backbones.row import RANDOM_SEED, Row
 from trailers.backbones.rows import ROWS, find_row, is_of_library
 from trailers.backbones.text import MODULES, REMEDY, shares_space, unit
 from trailers.backbones.weights import weights_sha256
-from trailers.domain import canonical_name, is_safe_id
+from trailers.config import defaults
+from trailers.domain import ClipStrategy, canonical_name, is_safe_id
 from trailers.errors import ConfigError, StoreError
 from trailers.store.embeddings import read_embedding, read_embedding_attributes
 from trailers.store.layout import Layout
@@ -73,6 +76,21 @@ class Aligned:
         return unit(vectors), clips
 
 
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that ``aligned_of`` reads."""
+    parser.add_argument("--clips", type=ClipStrategy.parse, help="clip strategy (the only one)")
+    parser.add_argument("--backbone", help="name of the backbone (the only one that shares its space with text)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (results)")
+    folder = defaults("embed").get("weights_dir", "weights")
+    parser.add_argument("--weights-dir", type=Path, default=Path(folder), help=f"folder of the weights ({folder})")
+
+
+def aligned_of(arguments: argparse.Namespace) -> Aligned:
+    """The embeddings that the flags name. Raises what ``find_aligned`` raises."""
+    clips = str(arguments.clips) if arguments.clips else None
+    return find_aligned(Layout(arguments.results), arguments.weights_dir, clips=clips, backbone=arguments.backbone)
+
+
 def find_aligned(layout: Layout, weights_dir: Path, *, clips: str | None, backbone: str | None) -> Aligned:
     """The embeddings of ``layout`` that share their space with text, where there is one pair or it is named.
 
@@ -87,27 +105,22 @@ def find_aligned(layout: Layout, weights_dir: Path, *, clips: str | None, backbo
     rows = {name: shared_row(name, weights_dir) for _, name in asked}
     found = [(strategy, row) for strategy, name in asked if (row := rows[name]) is not None]
     if len(found) != 1:
-        named = [(strategy, row.name) for strategy, row in found] or there
+        named = [(strategy, row.name) for strategy, row in found] or list(there)
         listed = ", ".join(f"{strategy}/{name}" for strategy, name in named) or "no embedding"
         what = "more than one backbone shares" if found else "no requested backbone shares"
         remedy = "Name one with --clips and --backbone." if found else f"Embed with one. {REMEDY}"
         raise ConfigError(f"{what} its space with text; there is {listed}", where=layout.root, remedy=remedy)
     strategy, row = found[0]
-    is_random = weights_in(layout, strategy, row.name) == RANDOM
+    is_random = there[strategy, row.name].get("weights_sha256") == RANDOM
     return Aligned(layout, strategy, row, RANDOM if is_random else weights_sha256(row, weights_dir), weights_dir)
 
 
-def embedded(layout: Layout) -> list[tuple[str, str]]:
-    """Clip strategy and backbone of every folder of embeddings, by the attributes of its first file; sorted."""
+def embedded(layout: Layout) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """Clip strategy and backbone of every folder of embeddings, and the attributes of its first file; sorted."""
     folders = sorted(path for path in layout.root.glob("embed/*/*") if path.is_dir())
     firsts = [(path, next(iter(sorted(path.glob("*.h5"))), None)) for path in folders]
-    return [(path.parent.name, str(read_embedding_attributes(file).get("backbone"))) for path, file in firsts if file]
-
-
-def weights_in(layout: Layout, strategy: str, backbone: str) -> str:
-    """The weights of the first file of a pair."""
-    folder = layout.embedding(strategy, backbone, "any").parent
-    return str(read_embedding_attributes(min(folder.glob("*.h5"))).get("weights_sha256"))
+    read = [(path.parent.name, read_embedding_attributes(file)) for path, file in firsts if file]
+    return {(strategy, str(attributes.get("backbone"))): attributes for strategy, attributes in read}
 
 
 def shared_row(name: str, weights_dir: Path) -> Row | None:

@@ -21,12 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from trailers.config import defaults
-from trailers.domain import FPS, ClipStrategy
-from trailers.embedding.aligned import Aligned, find_aligned
+from trailers.domain import FPS
+from trailers.embedding.aligned import Aligned, aligned_of
+from trailers.embedding.aligned import add_flags as add_aligned_flags
 from trailers.errors import ConfigError
 from trailers.store.atomic import write_text
-from trailers.store.layout import Layout
 
 log = logging.getLogger(__name__)
 
@@ -53,18 +52,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", nargs="+", required=True, metavar="TEXT", help="what to look for, each in quotes")
     parser.add_argument("--count", type=whole, default=10, metavar="N", help="clips to list of each text (10)")
     parser.add_argument("--per-trailer", type=whole, metavar="N", help="at most so many of one trailer (all)")
-    parser.add_argument("--clips", type=ClipStrategy.parse, help="clip strategy (the only one)")
-    parser.add_argument("--backbone", help="name of the backbone (the only one that shares its space with text)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the list there too")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (results)")
-    folder = defaults("embed").get("weights_dir", "weights")
-    parser.add_argument("--weights-dir", type=Path, default=Path(folder), help=f"folder of the weights ({folder})")
+    add_aligned_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     texts = [checked(text) for text in arguments.text]
-    clips = str(arguments.clips) if arguments.clips else None
-    aligned = find_aligned(Layout(arguments.results), arguments.weights_dir, clips=clips, backbone=arguments.backbone)
+    aligned = aligned_of(arguments)
     if aligned.is_random:
         log.warning("find: %s: %s", aligned.row.name, RANDOM)
     found = nearest(aligned, texts, count=arguments.count, per_trailer=arguments.per_trailer)

@@ -24,13 +24,14 @@ from pathlib import Path
 import numpy as np
 
 from trailers.classifier.metrics import CONVENTIONS, scores_of
-from trailers.config import defaults, read_config
-from trailers.domain import GENRES, ClipStrategy, Trailer
-from trailers.embedding.aligned import Aligned, find_aligned
+from trailers.config import read_config
+from trailers.domain import Trailer
+from trailers.embedding.aligned import Aligned, aligned_of
+from trailers.embedding.aligned import add_flags as add_aligned_flags
 from trailers.errors import StoreError
+from trailers.genres import configured_genres
 from trailers.project import project_file
 from trailers.store.atomic import write_text
-from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest
 from trailers.store.prompts import Prompts, read_prompts
 
@@ -45,26 +46,22 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, help="trailers to score (config.yaml: manifest)")
     parser.add_argument("--prompts", type=Path, default=PROMPTS, metavar="FILE", help="(workflow/prompts.yaml)")
     parser.add_argument("--score", choices=SCORES, default=COSINE, help="(cosine)")
-    parser.add_argument("--clips", type=ClipStrategy.parse, help="clip strategy (the only one)")
-    parser.add_argument("--backbone", help="name of the backbone (the only one that shares its space with text)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="(results/zero-shot/{clips}/{backbone}.csv)")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (results)")
-    folder = defaults("embed").get("weights_dir", "weights")
-    parser.add_argument("--weights-dir", type=Path, default=Path(folder), help=f"folder of the weights ({folder})")
+    add_aligned_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     prompts = read_prompts(arguments.prompts)
-    trailers = read_manifest(arguments.manifest or Path(read_config()["manifest"]), links=False)
-    clips = str(arguments.clips) if arguments.clips else None
-    aligned = find_aligned(Layout(arguments.results), arguments.weights_dir, clips=clips, backbone=arguments.backbone)
+    known = configured_genres()
+    trailers = read_manifest(arguments.manifest or Path(read_config()["manifest"]), links=False, genres=known)
+    aligned = aligned_of(arguments)
     if aligned.is_random:
         log.warning("zero-shot: %s: %s", aligned.row.name, RANDOM)
     scores = scores_by_trailer(aligned, trailers, prompts, arguments.score)
     output = arguments.output or aligned.layout.zero_shot(aligned.strategy, aligned.row.name)
-    write_text(output, as_csv(trailers, list(prompts.genres), scores))
+    write_text(output, as_csv(trailers, list(prompts.genres), scores, known))
     print(f"{output}: {len(scores)} of {len(trailers)} trailers, {len(prompts.genres)} genres")
-    for line in tell_metrics(trailers, list(prompts.genres), scores):
+    for line in tell_metrics(trailers, list(prompts.genres), scores, known):
         print(line)
 
 
@@ -103,9 +100,16 @@ def trailer_scores(clips: np.ndarray, genres: np.ndarray, scale: float | None) -
     return mean
 
 
-def as_csv(trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[str, np.ndarray]) -> str:
-    """In the columns of an experiment's predictions.csv; a trailer without genres in the manifest has no labels."""
-    labelled = [genre for genre in genres if genre in GENRES]
+def as_csv(
+    trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[str, np.ndarray], known: Sequence[str]
+) -> str:
+    """In the columns of an experiment's predictions.csv; a trailer without genres in the manifest has no labels.
+
+    Args:
+        genres: of the prompts.
+        known: of the data set; only these have labels.
+    """
+    labelled = [genre for genre in genres if genre in known]
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["trailer", "subset", *genres, *(f"is_{genre}" for genre in labelled)])
@@ -117,9 +121,11 @@ def as_csv(trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[s
     return text.getvalue()
 
 
-def tell_metrics(trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[str, np.ndarray]) -> list[str]:
+def tell_metrics(
+    trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[str, np.ndarray], known: Sequence[str]
+) -> list[str]:
     """Areas under the precision-recall curves, in the words of the tables; nothing where no trailer has genres."""
-    places = [number for number, genre in enumerate(genres) if genre in GENRES]
+    places = [number for number, genre in enumerate(genres) if genre in known]
     judged = [trailer for trailer in trailers if trailer.genres and trailer.trailer in scores]
     if not judged or not places:
         return []
