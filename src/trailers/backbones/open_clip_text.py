@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from trailers.backbones.open_clip import configuration, quiet, require, whole_model
 from trailers.backbones.row import Row
-from trailers.backbones.tokenizers import REMEDY, check_tokenizer
+from trailers.backbones.tokenizers import check_tokenizer, made_from
 from trailers.backbones.weights import read_lock
-from trailers.errors import WeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -67,14 +66,11 @@ class Tokenizer:
         folder = tokenizer_folder(row, weights_dir)
         check_tokenizer(folder, read_lock(row, weights_dir))
         text = configuration(architecture)["text_cfg"]
-        try:
+        with made_from(folder):
             self.tokenizer = HFTokenizer(
                 str(folder), context_length=text.get("context_length", 77), tokenizer_mode=text.get("tokenizer_mode"),
                 local_files_only=True, trust_remote_code=False, **text.get("tokenizer_kwargs", {}),
             )  # fmt: skip
-        except (OSError, ValueError, TypeError, KeyError, ImportError) as problem:
-            words = " ".join(str(problem).split())[:200]
-            raise WeightsError(f"its tokenizer cannot be made: {words}", where=folder, remedy=REMEDY) from None
         self.padding = self.tokenizer.tokenizer.pad_token_id
 
     def __call__(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:

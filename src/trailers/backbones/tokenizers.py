@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from trailers.backbones.repository import CONFIG, TOKENIZERS
@@ -11,6 +13,16 @@ from trailers.store.fingerprint import sha256_of
 
 NAMES = (*TOKENIZERS, CONFIG)  # some tokenizers are known by the kind of their network
 REMEDY = "Run `snakemake weights` with network access."
+
+
+@contextlib.contextmanager
+def made_from(folder: Path) -> Iterator[None]:
+    """Inside, what a library raises while it makes the tokenizer of ``folder`` becomes one sentence; WeightsError."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, KeyError, ImportError) as problem:
+        words = " ".join(str(problem).split())[:200]
+        raise WeightsError(f"its tokenizer cannot be made: {words}", where=folder, remedy=REMEDY) from None
 
 
 def check_tokenizer(folder: Path, lock: Lock | None) -> None:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from trailers.backbones.encoders import text_part_of
 from trailers.backbones.row import Row
-from trailers.backbones.tokenizers import REMEDY, check_tokenizer
+from trailers.backbones.tokenizers import check_tokenizer, made_from
 from trailers.backbones.transformers import made_config, make_part, quiet, require
 from trailers.backbones.weights import read_lock
-from trailers.errors import WeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -36,14 +35,10 @@ class Tokenizer:
         check_tokenizer(folder, read_lock(row, weights_dir))
         text: Any = made_config(json.loads(row.config)).text_config
         self.most = int(text.max_position_embeddings)
-        try:
-            with quiet():
-                self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
-                    folder, local_files_only=True, trust_remote_code=False
-                )
-        except (OSError, ValueError, TypeError, KeyError, ImportError) as problem:
-            words = " ".join(str(problem).split())[:200]
-            raise WeightsError(f"its tokenizer cannot be made: {words}", where=folder, remedy=REMEDY) from None
+        with made_from(folder), quiet():
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
 
     def __call__(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         found = self.tokenizer(
