@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trailers.errors import StoreError
 from trailers.plan.checks import check_folder
-from trailers.plan.disk import MEAN_S, bytes_per_trailer, nearest_folder
+from trailers.plan.disk import MEAN_S, bytes_per_trailer, finished, nearest_folder
 from trailers.store.atomic import TEMPORARY
 from trailers.store.hdf5 import create_hdf5, open_hdf5
 from trailers.store.manifest import read_manifest
@@ -47,7 +47,7 @@ def check_disk(place: Place) -> Iterator[Finding]:
     if not place.manifest.exists():
         yield Finding(OK, "disk", f"{free / 1e9:,.0f} GB free; {each}")
         return
-    done = {path.stem for path in (place.results / "normalise").glob("*.mp4")}
+    done = finished(place.results)
     wanted = sum(trailer.trailer not in done for trailer in read_manifest(place.manifest, genres=None)) * sum(
         needed.values()
     )
