@@ -360,9 +360,9 @@ def check_shots_stay(wanted, reduced, frames):
         assert 1e-4 < errors.max() < 0.6 * MARGINS[rough.precision]
         for threshold in (0.1, 0.5, 0.9):
             options = {"threshold": threshold, "head": head, "min_frames": 1}
-            mended = reduced.refine(rough, video(frames), head=head, threshold=threshold)
-            assert find_shots(mended.head(head), **options) == find_shots(wanted.head(head), **options)
-            assert mended.exact.sum() < len(mended.exact) / 3
+            refined = reduced.refine(rough, video(frames), head=head, threshold=threshold)
+            assert find_shots(refined.head(head), **options) == find_shots(wanted.head(head), **options)
+            assert refined.exact.sum() < len(refined.exact) / 3
 
 
 def logit(probabilities):
@@ -465,14 +465,14 @@ def test_only_uncertain_windows_are_read_and_computed_again():
     single = np.full(500, 0.01, np.float32)
     single[[120, 130, 460]] = 0.5
     scores = Scores(single, single.copy(), np.zeros(10, bool), "bfloat16")
-    mended = with_network(stand_in, exact=exact, precision="bfloat16").refine(
+    refined = with_network(stand_in, exact=exact, precision="bfloat16").refine(
         scores, Video(500, read), head=SINGLE, threshold=0.5
     )
     assert sum(seen) == 2
     assert portions == [100, 75]  # the last window ends with the video
-    assert np.flatnonzero(mended.exact).tolist() == [2, 9]
-    assert mended.single[100:150].tolist() == [0.5] * 50
-    assert mended.single[99] == single[99]
+    assert np.flatnonzero(refined.exact).tolist() == [2, 9]
+    assert refined.single[100:150].tolist() == [0.5] * 50
+    assert refined.single[99] == single[99]
     assert not scores.exact.any()  # what was given stays as it was
 
 
@@ -488,9 +488,9 @@ def test_rounding_keeps_the_sum_of_each_kernel():
 def test_rounding_keeps_sums_for_real_weights():
     weight = load_weights()["SDDCNN.1.DDCNN.0.Conv3D_4.layers.0.weight"].squeeze(2)
     sums = weight.double().sum((2, 3))
-    mended = (round_kernels(weight, torch.bfloat16).double().sum((2, 3)) - sums).abs().mean()
+    refined = (round_kernels(weight, torch.bfloat16).double().sum((2, 3)) - sums).abs().mean()
     nearest = (weight.bfloat16().double().sum((2, 3)) - sums).abs().mean()
-    assert mended < nearest / 10
+    assert refined < nearest / 10
     assert (round_kernels(weight, torch.bfloat16).float() - weight).abs().max() < weight.abs().max() / 100
 
 

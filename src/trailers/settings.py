@@ -1,8 +1,8 @@
 """One setting, three faces: a key of config.yaml, a flag of the command line, a field of a dataclass.
 
 A stage declares its settings as frozen dataclasses without defaults: the defaults live in
-config.yaml. ``Settings`` holds what shapes the product and enters its fingerprint, ``Effort``
-what does not (retries, devices, batch sizes).
+config.yaml. ``Settings`` holds the options that change the product and enter its fingerprint,
+``Effort`` those that do not (retries, devices, batch sizes).
 """
 
 from __future__ import annotations

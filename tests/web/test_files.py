@@ -40,7 +40,7 @@ def test_writing_the_product_leaves_the_users_file_alone(work, video, tmp_path, 
     source.write_bytes(video)
     work.one("cat.mp4")
     with (work.results / "download" / "a.mp4").open("r+b") as file:
-        file.write(b"XXXX")
+        file.write(b"else")
     assert source.read_bytes() == video
 
 

@@ -111,7 +111,7 @@ def place_of(path: Path) -> tuple[Place, int]:
     """Where the vectors of the embedding at ``path`` lie, and F. Raises StoreError."""
     status = path.stat() if path.exists() else None
     offset, (clips, features) = read_place(path)
-    assert status is not None  # read_place says it when there is no file
+    assert status is not None  # without a file, read_place has raised
     return Place(path, offset, clips, status.st_size, status.st_mtime_ns), features
 
 

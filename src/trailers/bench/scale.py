@@ -199,7 +199,7 @@ def snakemake(folder: Path, *words: str) -> Usage:
 
 
 def run_to_the_end(folder: Path, cores: int) -> list[Usage]:
-    """Run until no trailer failed in passing.
+    """Run until no trailer fails temporarily.
 
     Raises:
         RuntimeError: some always do.

@@ -175,8 +175,8 @@ def exactness(detector: Detector, videos: Sequence[np.ndarray], results: dict[st
             found["logit_error"] = max(found["logit_error"], float(error))
             for threshold in THRESHOLDS:
                 wanted = find_shots(theirs.head(head), threshold=threshold, head=head, min_frames=1)
-                mended = detector.refine(rough, video, head=head, threshold=threshold)
-                for name, scores in (("float32", float32), ("default", mended)):
+                refined = detector.refine(rough, video, head=head, threshold=threshold)
+                for name, scores in (("float32", float32), ("default", refined)):
                     same = find_shots(scores.head(head), threshold=threshold, head=head, min_frames=1) == wanted
                     differing[name] += not same
     return found | {f"{name}_lists_of_shots_that_differ": count for name, count in differing.items()}

@@ -72,8 +72,8 @@ def make_embedders(
 
     Args:
         rows: each once or more often.
-        settings: what shapes the vectors.
-        effort: what does not.
+        settings: options that change the vectors.
+        effort: performance options, which do not change them.
         real_clips: gives some of the clips to come, on which a reduced precision is tried.
     """
     from trailers.backbones.embedder import Embedder

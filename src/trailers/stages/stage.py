@@ -96,8 +96,8 @@ class Stage(ABC):
     Args:
         layout: the results folder.
         variant: a value for each of ``axes``.
-        settings: what shapes the products; None for a stage that is only looked at.
-        effort: what does not.
+        settings: options that change the products; None for a stage that is only looked at.
+        effort: performance options, which do not change them.
     """
 
     name: ClassVar[str]  # in messages and ledgers
