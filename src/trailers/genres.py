@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import functools
 import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from trailers.config import config_files
@@ -76,9 +78,15 @@ def configured_genres() -> tuple[str, ...]:
     """The list of the working folder's config.yaml, else the project's own. Raises ConfigError."""
     found: Any = None
     for path in config_files():
-        own = read_yaml(path).get("genres")
+        status = path.stat()
+        own = list_in(path.absolute(), status.st_mtime_ns, status.st_size)
         found = found if own is None else own
     return GENRES if found is None else checked_genres(found)
+
+
+@functools.cache  # rules ask several times in every job, and reading the file takes longer than all else here
+def list_in(path: Path, mtime_ns: int, size: int) -> Any:  # noqa: ARG001  they tell one version of the file from another
+    return read_yaml(path).get("genres")
 
 
 def add_genres_flag(parser: argparse.ArgumentParser) -> None:
