@@ -11,6 +11,7 @@ from trailers.backbones import own
 from trailers.backbones.rows import ROWS, recorded, sketch
 from trailers.domain import ClipStrategy
 from trailers.errors import TrailerError
+from trailers.machine.trouble import existing
 from trailers.plan.study import Pair
 
 # The published set has 12,000 trailers of 407.61 h in all, cut into 1.8 million Shot-24 clips (Sec. 3, 7.1).
@@ -56,8 +57,7 @@ def features_of(backbone: str, weights_dir: Path) -> int:
 
 def nearest_folder(path: Path) -> Path:
     """``path``, or the nearest above it that is there."""
-    path = path.absolute()
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+    return existing(path.absolute())
 
 
 def finished(results: Path) -> set[str]:
