@@ -16,9 +16,8 @@ from pathlib import Path
 from trailers.video.process import words_about
 
 LOOKED_AT = 16  # frames
-WIDEST = (
-    4  # pixels of real videos are at most 2.4 times as wide as high, or as high as wide; others are damaged numbers
-)
+# Pixels of real videos are at most 2.4 times as wide as high, or as high as wide; other numbers are damaged.
+WIDEST = 4
 TIMEOUT_S = 60
 
 # Anchored: what files say of themselves is printed too, but never at the start of a line.

@@ -150,7 +150,7 @@ class Collection:
                 if len(urls) > 1:
                     log.info("%s: %s: %s: %s", self.kind.stage, trailer, url, problem)
                 continue
-            facts = {"quality": list(found), "refused": self.told(refused)}
+            facts = {"quality": list(found), "refused": self.records_of(refused)}
             return self.receipt(trailer, url, got, {**got.facts, **facts})
         passing = [problem for _, problem, _ in refused if not problem.dead]
         if passing:
@@ -167,7 +167,7 @@ class Collection:
 
     def tombstone(self, trailer: str, refused: Sequence[tuple[str, LinkError, Got | None]]) -> Receipt:
         """All links are dead. Bytes that only miss the limits stay, for the day the limits change."""
-        facts: dict[str, Any] = {"refused": self.told(refused)}
+        facts: dict[str, Any] = {"refused": self.records_of(refused)}
         kept = next((got for _, _, got in refused if got is not None and not got.is_local), None)
         if kept is not None:
             file = self.shelf.place(trailer, kept.path, is_local=False)
@@ -176,13 +176,13 @@ class Collection:
         error = "; ".join(str(problem) for _, problem, _ in refused)
         return Receipt(trailer, DEAD, "", "", self.kind.mark(self.urls(trailer)), facts, error)
 
-    def told(self, refused: Sequence[tuple[str, LinkError, Got | None]]) -> list[dict[str, Any]]:
+    def records_of(self, refused: Sequence[tuple[str, LinkError, Got | None]]) -> list[dict[str, Any]]:
         """What a receipt says of refused links; of a file its version too, so that a better one is noticed."""
         items = []
         for url, problem, _ in refused:
             version = None if web_link(url) else version_of(self.base, url)
             found = {} if version is None else dict(zip(("source_bytes", "source_mtime_ns"), version, strict=True))
-            items.append({**told(url, problem), **found})
+            items.append({**as_record(url, problem), **found})
         return items
 
     def get(self, url: str, remembered: Mapping[str, Got | LinkError], folder: Path) -> Got:
@@ -272,6 +272,6 @@ def refuse(found: Mapping[str, str]) -> None:
         raise LinkError(reason, words)
 
 
-def told(url: str, problem: LinkError) -> dict[str, str]:
+def as_record(url: str, problem: LinkError) -> dict[str, str]:
     plain = {"url": url, "reason": problem.reason, "words": problem.words}
     return plain if problem.sentence == problem.words else {**plain, "sentence": problem.sentence}

@@ -55,7 +55,7 @@ def list_repository(repository: str, revision: str = "") -> Listing:
     """
     from huggingface_hub import HfApi
 
-    with told(repository):
+    with explained(repository):
         found = HfApi(endpoint=endpoint()).model_info(repository, revision=revision or None, files_metadata=True)
     files = tuple(
         HubFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "", file.blob_id or "")
@@ -79,7 +79,7 @@ def fetch_file(listing: Listing, file: HubFile, folder: Path) -> None:
     if path.is_file() and is_announced(path, file):
         return
     log.info("weights: %s: fetching %s, %.1f MB", listing.repository, file.name, file.size / 1e6)
-    with told(listing.repository):
+    with explained(listing.repository):
         hf_hub_download(
             listing.repository, file.name, revision=listing.revision, local_dir=folder, endpoint=endpoint(),
             force_download=path.exists(),
@@ -112,7 +112,7 @@ def forget_state(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def told(repository: str) -> Iterator[None]:
+def explained(repository: str) -> Iterator[None]:
     """Inside, what the client raises becomes one sentence. Raises WeightsError."""
     from huggingface_hub import errors
 
