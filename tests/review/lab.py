@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,7 @@ def make_session(folder: Path, count: int = 4, *, who: str = "ann", review: int 
 class Served:
     session: Session
     port: int
+    stop: Callable[[], None]
 
     @property
     def page(self) -> str:
@@ -80,8 +81,12 @@ def serving(session: Session) -> Iterator[Served]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    try:
-        yield Served(session, port)
-    finally:
+
+    def stop() -> None:
         server.should_exit = True
         thread.join(10)
+
+    try:
+        yield Served(session, port, stop)
+    finally:
+        stop()

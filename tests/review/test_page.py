@@ -216,8 +216,7 @@ def test_a_video_that_the_browser_cannot_play_gives_way_to_the_sites_player(open
 
 def test_a_server_that_is_gone_is_told_and_the_title_stays(open_desk):
     desk = open_desk()
-    desk.page.unroute("**/*")
-    desk.page.route("**/api/**", lambda route: route.abort())
+    desk.served.stop()
     desk.press("a")
     assert "does not respond" in desk.page.inner_text("#status")
     assert desk.title() == "Movie <b>3</b> (1993)"
