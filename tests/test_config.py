@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from trailers.config import config_files, defaults, read_config
 from trailers.errors import ConfigError
@@ -138,8 +140,8 @@ def test_names_of_experiments_are_text_as_written(folder):
         ("embed: " + "[" * 30 + "]" * 30, r"config.yaml: contains itself, or is nested more than 20 levels deep"),
         ("- embed", "config.yaml: must hold keys and values"),
         ("embed", "config.yaml: must hold keys and values"),
-        ("embed: 3", "config.yaml: embed: 3 is not of type 'object'"),
-        ("embed: {backbones: resnet50}", "config.yaml: embed.backbones: 'resnet50' is not of type 'array'"),
+        ("embed: 3", "config.yaml: embed: 3 is not a section of keys and values"),
+        ("embed: {backbones: resnet50}", "config.yaml: embed.backbones: 'resnet50' is not a list"),
         ("embed: {backbones: [2024]}", "config.yaml: embed.backbones.0: 2024 must be text. Put it in quotes."),
         ("manifest: 2024", "config.yaml: manifest: 2024 must be text. Put it in quotes."),
         ("manifest:", "config.yaml: manifest: None must be text"),
@@ -148,26 +150,57 @@ def test_names_of_experiments_are_text_as_written(folder):
         ("shots: {threshold: .nan}", "config.yaml: shots.threshold: is not a number"),
         ("shard_size: 0", "config.yaml: shard_size: 0 is less than the minimum of 1"),
         ("shard_size: 20000", "config.yaml: shard_size: 20000 is greater than the maximum of 1000"),
-        ("embed: {device: gpu}", "config.yaml: embed.device: 'gpu' does not match"),
-        ("experiments: {'a b': {clips: shot24, backbones: [x]}}", "config.yaml: experiments: 'a b' does not match"),
-        ("experiments: {../a: {clips: shot24, backbones: [x]}}", "config.yaml: experiments: '../a' does not match"),
-        ('experiments: {"a\\n": {clips: shot24, backbones: [x]}}', "config.yaml: experiments: 'a.n' does not match"),
-        ("experiments: {a: {clips: shot24}}", "config.yaml: experiments.a: 'backbones' is a required property"),
-        ("experiments: {a: }", "config.yaml: experiments.a: has no value, expected object"),
+        ("embed: {device: gpu}", "config.yaml: embed.device: 'gpu' is not a device, which is auto, cpu, cuda or the "
+         "number of a GPU, such as cuda:1. Correct it"),
+        ("embed: {precision: half}", "config.yaml: embed.precision: 'half' is not one of auto, float32. Correct it"),
+        ("classify: {optimiser: sgd}", "'sgd' is not one of adamw_amsgrad, adamw, adam, null. Correct it"),
+        ("clips: {strategies: [24shots]}", "config.yaml: clips.strategies.0: '24shots' is not a clip strategy of shot "
+         "or seq and a number of frames, such as shot24, seq32 or shot24-fps8. Correct it"),
+        ("clips: {strategies: [a]}", "config.yaml: clips.strategies.0: 'a' is not a clip strategy"),
+        ("embed: {backbones: []}", "config.yaml: embed.backbones: is empty. Correct it"),
+        ("search: {site: YouTube}", "config.yaml: search.site: 'YouTube' is not the name of one of yt-dlp's searches "
+         "in lower case, such as ytsearch. Correct it"),
+        ("search: {template: trailer}", "'trailer' is not a text with {title} or {original_title} in it, such as"),
+        ("replicate: {record: zenodo}", "'zenodo' is not a web address with {name} for the file, such as https://exam"),
+        ("experiments: {'a b': {clips: shot24, backbones: [x]}}", "config.yaml: experiments: 'a b' is not an experim"
+         "ent's name of 1 to 64 ASCII letters, digits, '_', '-' and '.', such as shot24_swin. Correct it"),
+        ("experiments: {../a: {clips: shot24, backbones: [x]}}", "config.yaml: experiments: '../a' is not an exper"),
+        ('experiments: {"a\\n": {clips: shot24, backbones: [x]}}', "config.yaml: experiments: 'a.n' is not an exper"),
+        ("experiments: {a: {clips: shot24}}", "config.yaml: experiments.a: needs the key 'backbones', which is miss"),
+        ("experiments: {a: {clips: shot24, backbones: [x, x]}}", "experiments.a.backbones: .'x', 'x'. lists something"),
+        ("experiments: {a: }", "config.yaml: experiments.a: has no value, expected a section of keys and values. Cor"),
         ("clips: {strategies: [24]}", "config.yaml: clips.strategies.0: 24 must be text"),
-        ("classify: {learning_rate: fast}", "config.yaml: classify.learning_rate: 'fast' is not of type 'number'"),
-        ("classify: {epochs: 1e-1}", "config.yaml: classify.epochs: '1e-1' is not of type 'integer'"),
-        ("classify: {epochs: 1e300}", "config.yaml: classify.epochs: '1e300' is not of type 'integer'"),
+        ("classify: {learning_rate: fast}", "config.yaml: classify.learning_rate: 'fast' is not a number"),
+        ("classify: {epochs: 1e-1}", "config.yaml: classify.epochs: '1e-1' is not a whole number"),
+        ("classify: {epochs: 1e300}", "config.yaml: classify.epochs: '1e300' is not a whole number"),
         ("clasify: {epochs: 3}", "the key 'clasify' is unknown. Did you mean 'classify'?"),
         ("3: 4", "the key '3' is unknown"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_understood_is_refused_with_its_place(folder, text, words):
     with pytest.raises(ConfigError) as caught:
         written(folder, text)
     assert re.search(words.replace("?", r"\?").replace("[", r"\["), str(caught.value)), str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def rules_in(schema: object) -> Iterator[dict]:
+    if isinstance(schema, dict):
+        yield schema
+    for below in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from rules_in(below)
+
+
+def test_every_pattern_of_a_schema_says_in_words_what_it_allows_with_an_example():
+    described = [
+        rule.get("description", "")
+        for path in (PROJECT / "workflow/schemas").glob("*.yaml")
+        for rule in rules_in(yaml.safe_load(path.read_text()))
+        if isinstance(rule.get("pattern"), str)
+    ]
+    assert len(described) == 11
+    assert all(" such as " in words for words in described)
 
 
 @pytest.mark.parametrize("path", ["~/packs", "-packs", "-"])

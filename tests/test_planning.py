@@ -54,7 +54,7 @@ REFUSED = {
     "manifest=none.csv": ["none.csv: no such manifest. Write one with"],
     "clips={strategies: [shot24-fps7]}": ["config.yaml, clips: clip strategy 'shot24-fps7': 7 fps must divide 24"],
     "experiments={a: {clips: shot25-fps12, backbones: [resnet50]}}": ["config.yaml, experiments, a: clip strategy"],
-    "experiments={a b: {clips: shot24, backbones: [resnet50]}}": ["config.yaml: experiments: 'a b' does not match"],
+    "experiments={a b: {clips: shot24, backbones: [resnet50]}}": ["config.yaml: experiments: 'a b' is not an exper"],
     "experiments={vgg16: {clips: shot24, backbones: [swin4d]}}": ["config.yaml, experiments, vgg16: no backbone is"],
     "embed={backbones: [resnet50, swin3d_t]}": [
         "weights/resnet50-0676ba61.pth: the weights of resnet50 are missing. Run `snakemake weights`",

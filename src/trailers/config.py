@@ -26,6 +26,10 @@ PATHS = (
     *(("embed", "weights_dir"), ("download", "cookies"), ("search", "titles")),
 )
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+KINDS = {
+    "object": "a section of keys and values", "array": "a list", "string": "text", "integer": "a whole number",
+    "number": "a number", "boolean": "true or false", "null": "null",
+}  # fmt: skip
 NULLS = ("null", "none", "~", "")  # how null arrives as text
 
 
@@ -199,13 +203,31 @@ def explain(problem: Any) -> str:
         advice = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
         return f"the key '{'.'.join(filter(None, (where, str(unknown[0]))))}' is unknown. {advice}"
     where = where or "the file"
-    what = problem.message
-    if (
-        problem.validator == "type"
-        and types_of(problem.schema) == ("string",)
-        and not isinstance(problem.instance, Mapping | list)
-    ):
+    is_plain = not isinstance(problem.instance, Mapping | list)
+    if problem.validator == "type" and types_of(problem.schema) == ("string",) and is_plain:
         return f"{where}: {shortened(problem.instance)} must be text. Put it in quotes."
-    if problem.validator == "type" and problem.instance is None:
-        what = f"has no value, expected {' or '.join(types_of(problem.schema))}"
-    return f"{where}: {shortened(what)}. Correct it; the comments in the project's own config.yaml list the choices."
+    return f"{where}: {misfit(problem)}. Correct it; the comments in the project's own config.yaml list the choices."
+
+
+def misfit(problem: Any) -> str:
+    """What a value is and what it may be. A pattern is told by its description in the schema, with an example."""
+    value, rule = shortened(repr(problem.instance)), problem.validator_value
+    match problem.validator:
+        case "type":
+            wanted = " or ".join(KINDS[kind] for kind in types_of(problem.schema))
+            return f"has no value, expected {wanted}" if problem.instance is None else f"{value} is not {wanted}"
+        case "pattern":
+            return f"{value} is not {problem.schema['description']}"
+        case "enum":
+            return f"{value} is not one of {', '.join('null' if one is None else str(one) for one in rule)}"
+        case "required":
+            missing = next(name for name in rule if name not in problem.instance)
+            return f"needs the key '{missing}', which is missing"
+        case "minLength" | "minItems" | "minProperties":
+            return "is empty" if not problem.instance else f"needs at least {rule} entries"
+        case "maxLength":
+            return f"has {len(problem.instance):,} characters, but at most {rule:,} are allowed"
+        case "uniqueItems":
+            return f"{value} lists something twice"
+        case _:
+            return shortened(problem.message)

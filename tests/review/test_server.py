@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -142,7 +144,44 @@ def test_a_disk_that_takes_nothing_is_told_and_the_title_stays_open(served):
     served.session.journal.path.mkdir()
     status, _, answer = decide(served, trailer="t00", action="reject")
     assert status == 500
-    assert "decisions.csv" in json.loads(answer)["error"]
+    path = served.session.journal.path
+    assert json.loads(answer)["error"] == (
+        f"{path}: cannot be used: is a directory. Choose another path, or change the file or folder there."
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "the disk of this folder is full. Free some space on it"),
+        (errno.EDQUOT, "your quota on the disk of this folder is used up. Remove some files or raise the quota"),
+        (errno.EIO, "input/output error. Check the disk"),
+    ],
+)
+def test_a_disk_that_refuses_a_decision_is_told_in_words_and_leaves_whole_rows(served, monkeypatch, number, sentence):
+    decide(served, trailer="t00", action="reject")
+    path = served.session.journal.path
+    before = path.read_bytes()
+
+    write = os.pwrite
+
+    def part_of(handle, data, place):
+        """The first 9 bytes, as on a disk that is nearly full; then what it says of the others."""
+        if place == len(before):
+            return write(handle, data[:9], place)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("trailers.machine.trouble.has_no_inodes", lambda place: False)
+    with monkeypatch.context() as patched:
+        patched.setattr("trailers.store.decisions.os.pwrite", part_of)
+        status, _, answer = decide(served, trailer="t01", action="reject")
+    assert status == 500
+    assert json.loads(answer)["error"] == (
+        f"{path if number == errno.EIO else path.parent}: {sentence} and decide again; this decision is not saved, "
+        "all earlier ones are."
+    )
+    assert path.read_bytes() == before
+    assert decide(served, trailer="t01", action="reject")[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_backbone_for_which_frames_are_enlarged_is_to_note(place):
 def test_the_estimate_counts_a_page_per_trailer(place, monkeypatch):
     assert disk.bytes_a_trailer(place)["pages"] == 350_000
     (found,) = doctor.check_disk(replace(place, pairs=[]))
-    assert "pages 0.35" in found.words
+    assert "pages 350.0 kB, embed 0 bytes)" in found.words
 
 
 def test_an_unknown_backbone_is_bad(place):
@@ -112,7 +112,7 @@ def test_trailers_that_are_done_want_no_more_room(place, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 1))
     (found,) = doctor.check_disk(place)
     assert found.level == OK
-    assert "about 0.0 GB still needed" in found.words
+    assert "1 byte free, about 0 bytes still needed" in found.words
 
 
 def test_a_folder_that_cannot_be_written_is_bad(place):

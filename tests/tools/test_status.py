@@ -121,7 +121,7 @@ def test_all_that_is_asked_for_has_a_line_and_what_was_made_before_too(layout):
 def test_the_table_is_aligned_and_says_all_of_it(layout):
     assert list(text.table([line_of(layout, "normalise")])) == [
         "           ok  dead  failed  skipped  waiting  made  a minute   left  on disk  in the end",
-        "normalise   3     0       1        1        5     2       0.9  3 min   0.0 MB      0.0 MB",
+        "normalise   3     0       1        1        5     2       0.9  3 min   5.5 kB      8.5 kB",
     ]
 
 
@@ -133,7 +133,7 @@ def test_everything_is_shown(layout, monkeypatch):
     shown = list(status.describe(layout, TRAILERS, PAIRS, NOW))
     assert shown[0] == "10 trailers"
     assert "classify main: 1 of 2 started splits done" in shown
-    assert "disk: 0.0 MB used, about 0.0 MB at the end, 2.0 GB free" in shown
+    assert "disk: 5.5 kB used, about 8.5 kB at the end, 2.0 GB free" in shown
     assert shown[-2:] == ["      1 dead in download: removed", "      1 failed in normalise: ffmpeg stopped"]
 
 

@@ -13,17 +13,17 @@ from trailers.errors import MACHINE, ConfigError, SystemicError
 from trailers.store.atomic import TEMPORARY
 
 STAYS = "and rerun; finished products are kept."
-# Errors of the system -> what is wrong with a folder, and what to do.
+# Errors of the system -> what is wrong with a folder, and what to do first.
 DISK = {
-    errno.ENOSPC: ("the disk of this folder is full", f"Free some space on it {STAYS}"),
+    errno.ENOSPC: ("the disk of this folder is full", "Free some space on it"),
     errno.EDQUOT: (
         "your quota on the disk of this folder is used up",
-        f"Remove some files or raise the quota {STAYS}",
+        "Remove some files or raise the quota",
     ),
-    errno.EROFS: ("this folder is on a read-only disk", f"Mount it for writing or choose another {STAYS}"),
+    errno.EROFS: ("this folder is on a read-only disk", "Mount it for writing or choose another"),
     errno.EFBIG: (
         "a file in this folder became larger than the system allows",
-        f"Check `ulimit -f` or use a file system for large files {STAYS}",
+        "Check `ulimit -f` or use a file system for large files",
     ),
 }
 NO_INODES = "the disk of this folder has free space but cannot hold more files (inodes)"
@@ -35,23 +35,24 @@ PATHS = frozenset(
 )
 
 
-def systemic(problem: OSError, *folders: Path) -> SystemicError | None:
+def systemic(problem: OSError, *folders: Path, then: str = STAYS) -> SystemicError | None:
     """The error that tells ``problem``, where it is one of the machine; else None.
 
     Args:
         problem: raised on the way.
         folders: where files were being written, for errors that name none.
+        then: what to do afterwards, and what is kept.
     """
     if problem.errno not in MACHINE:
         return None
     if problem.errno not in DISK:
-        return SystemicError(FILES, remedy=f"Raise `ulimit -n` {STAYS}", reason=FILES)
+        return SystemicError(FILES, remedy=f"Raise `ulimit -n` {then}", reason=FILES)
     what, remedy = DISK[problem.errno]
     place = place_of(problem, folders)
     if problem.errno == errno.ENOSPC and has_no_inodes(place):
         what = NO_INODES
-        remedy = f"Remove some files there {STAYS}"
-    return SystemicError(what, where=place, remedy=remedy, reason=what)
+        remedy = "Remove some files there"
+    return SystemicError(what, where=place, remedy=f"{remedy} {then}", reason=what)
 
 
 def of_path(problem: OSError) -> ConfigError | None:

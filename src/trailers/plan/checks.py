@@ -27,6 +27,7 @@ from trailers.settings import from_section
 from trailers.stages import classify, detectors
 from trailers.stages.registry import STAGES
 from trailers.store.metadata import read_metadata
+from trailers.store.text import size_text
 from trailers.store.videos import shared_videos, tell_shared
 
 MOST_REMARKS = 5  # on one kind of thing
@@ -228,8 +229,8 @@ def check_disk(plan: Plan, study: Study) -> Iterator[TrailerError]:
     free = shutil.disk_usage(folder).free
     if needed > free:
         yield SystemicError(
-            f"{disk.size_text(free)} are free, but {waiting:,} trailers of {disk.MEAN_S:.0f} s take about "
-            f"{disk.size_text(needed)}",
+            f"{size_text(free)} are free, but {waiting:,} trailers of {disk.MEAN_S:.0f} s take about "
+            f"{size_text(needed)}",
             where=folder,
             remedy="Free some space, or set `check_disk: false` in config.yaml if your trailers are much shorter.",
         )

@@ -26,11 +26,6 @@ VECTOR_BYTES = 4
 PAGE_BYTES = 350_000
 
 
-def size_text(size: float) -> str:
-    """A number of bytes, such as 1.5 GB or 9.4 MB."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
-
-
 def bytes_per_trailer(pairs: Sequence[Pair], weights_dir: Path) -> dict[str, int]:
     """Stage -> bytes on disk for a trailer of the usual length; a backbone that is not known yet takes none."""
     needed = {stage: round(rate * MEAN_S) for stage, rate in VIDEO_BYTES.items()}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trailers.errors import ConfigError, TrailerError
+from trailers.machine.trouble import of_path, systemic
 from trailers.review.media import PLAYER_HOSTS, local_video, poster_of
 from trailers.review.session import FILTERS, Session
 from trailers.store.decisions import FLAGS
@@ -32,6 +33,7 @@ HERE = Path(__file__).parent
 LOOPBACK = "127.0.0.1"
 ASSETS = {"review.js": "text/javascript", "review.css": "text/css"}
 LARGEST_BODY = 20_000  # bytes of a decision
+KEPT = "and decide again; this decision is not saved, all earlier ones are."
 POLICY = "; ".join(
     (
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "media-src 'self'",
@@ -157,8 +159,18 @@ async def failed(request: Request, problem: Exception) -> Response:  # noqa: ARG
     """What went wrong on this side, such as a full disk: the page shows it, and nothing was recorded."""
     from starlette.responses import JSONResponse
 
-    log.error("review: %s", problem)
-    return JSONResponse({"error": str(problem)}, status_code=500)
+    sentence = tell(problem) if isinstance(problem, OSError) else str(problem)
+    log.error("review: %s", sentence)
+    return JSONResponse({"error": sentence}, status_code=500)
+
+
+def tell(problem: OSError) -> str:
+    """What the system refused, as a sentence that says what to do."""
+    found = systemic(problem, then=KEPT) or of_path(problem)
+    if found is not None:
+        return str(found)
+    place = f"{problem.filename}: " if problem.filename else ""
+    return f"{place}{str(problem.strerror or problem).lower()}. Check the disk {KEPT}"
 
 
 async def body_of(request: Request) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from trailers.store.ledger import OK, LedgerRow, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Part, check_sums, open_pack, write_pack
 from trailers.store.shards import shard_files
+from trailers.store.text import size_text
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +78,8 @@ def run(arguments: argparse.Namespace) -> None:
     write_pack(arguments.output, parts, features=features, attributes=attributes)
     count = sum(part.clips for part in parts)
     log.info(
-        "pack: %s on %s: %d of %d trailers, %s clips, F %d, %.1f MB",
-        arguments.backbone, clips, len(parts), len(rows), f"{count:,}", features, count * features * 4 / 1e6,
+        "pack: %s on %s: %d of %d trailers, %s clips, F %d, %s",
+        arguments.backbone, clips, len(parts), len(rows), f"{count:,}", features, size_text(count * features * 4),
     )  # fmt: skip
 
 

@@ -155,17 +155,30 @@ class Journal:
         """Add ``decision``; it is on the disk when this returns.
 
         Raises:
-            OSError: it could not be written; nothing of it is in the file then, or only what readers leave out.
+            OSError: it could not be written, with the file's name; nothing of it is in the file then, or only what
+                readers leave out.
         """
-        with locked(self.path) as handle:
-            end = trim(handle, self.path)
-            line = as_line(decision).encode()
-            data = line if end else HEADER.encode() + line
-            written = os.pwrite(handle, data, end)
-            if written != len(data):
-                os.ftruncate(handle, end)
-                raise OSError(f"{self.path}: only {written} of {len(data)} bytes could be written")
-            os.fsync(handle)
+        line = as_line(decision).encode()
+        try:
+            with locked(self.path) as handle:
+                end = trim(handle, self.path)
+                write_at(handle, line if end else HEADER.encode() + line, end)
+        except OSError as problem:
+            # What an open file refuses has no name.
+            raise OSError(problem.errno, problem.strerror, problem.filename or str(self.path)) from problem
+
+
+def write_at(handle: int, data: bytes, end: int) -> None:
+    """Write ``data`` behind byte ``end`` and wait until it is on the disk. Raises OSError, and then leaves nothing."""
+    done = 0
+    try:
+        while done < len(data):  # a disk that is nearly full takes a part, and says why with the next
+            done += os.pwrite(handle, data[done:], end + done)
+        os.fsync(handle)
+    except OSError:
+        with contextlib.suppress(OSError):  # readers leave out what is incomplete
+            os.ftruncate(handle, end)
+        raise
 
 
 def check_header(cells: Sequence[str]) -> None:

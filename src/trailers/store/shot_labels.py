@@ -30,6 +30,7 @@ from trailers.domain import FPS, Shot
 from trailers.errors import StoreError
 from trailers.store.scores import read_scores
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
+from trailers.store.text import size_text
 
 REMEDY = "See `python -m trailers evaluate --help` for what it may hold."
 MAX_BYTES = 1 << 30  # of one JSON file when unpacked
@@ -148,7 +149,7 @@ def read_json(path: Path) -> Any:
             with gzip.open(path) as file:
                 raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
-            raise StoreError(f"unpacks to more than {MAX_BYTES >> 20} MB", where=path, remedy=REMEDY)
+            raise StoreError(f"unpacks to more than {size_text(MAX_BYTES)}", where=path, remedy=REMEDY)
         return json.loads(raw)
     except (OSError, ValueError, EOFError, zlib.error) as problem:
         raise StoreError(f"cannot be read as JSON: {problem}", where=path, remedy=REMEDY) from None

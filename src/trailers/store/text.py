@@ -26,6 +26,7 @@ NO_TEXT = (
     (b"%PDF", "a PDF"),
 )
 SHOWN = 5  # names in a message
+UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 SAVE_AS = "Save the file as UTF-8 (Excel: 'CSV UTF-8')."
 
 # Letters that Windows reads alike in Western Europe, Central Europe and Turkey. The code pages share no others,
@@ -114,6 +115,14 @@ def place_of(path: Path, data: bytes, offset: int, encoding: str) -> str:
 def shorten(text: str) -> str:
     """``text``, shortened for a message."""
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def size_text(size: float) -> str:
+    """A number of bytes with the unit in which it can be read, such as 1.5 GB, 9.4 MB, 20.0 kB or 0 bytes."""
+    for unit, name in UNITS:
+        if round(size / unit, 1) >= 1:
+            return f"{size / unit:,.1f} {name}"
+    return "1 byte" if round(size) == 1 else f"{size:.0f} bytes"
 
 
 def some(names: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from trailers.errors import ConfigError, StoreError, TrailerError
 from trailers.store.atomic import write_text
 from trailers.store.published_files import LABELS, RECORD, STORES, PublishedFile, PublishedStore, other_digests
+from trailers.store.text import size_text
 from trailers.web.files import fetch, md5_of, size_of
 
 log = logging.getLogger(__name__)
@@ -80,14 +81,14 @@ def say_what_is_needed(
     widths = [file.features for file in files if isinstance(file, PublishedStore)]
     room = 4 * CLIPS * (sum(widths) + max(widths, default=0))
     log.info(
-        "archives: %d of %d files are in %s; to fetch: %.1f GB%s. Packs and the largest store unpacked take about "
-        "%.0f GB of results/; training Table 6 takes about 3 hours on 2 cores (python -m trailers.bench classify)",
-        len(files) - len(absent), len(files), arguments.folder, to_fetch / 1e9,
-        f", and {sizes.count(None)} files of unknown size" if None in sizes else "", room / 1e9,
+        "archives: %d of %d files are in %s; to fetch: %s%s. Packs and the largest store unpacked take about "
+        "%s of results/; training Table 6 takes about 3 hours on 2 cores (python -m trailers.bench classify)",
+        len(files) - len(absent), len(files), arguments.folder, size_text(to_fetch),
+        f", and {sizes.count(None)} files of unknown size" if None in sizes else "", size_text(room),
     )  # fmt: skip
     free = shutil.disk_usage(arguments.folder).free
     if to_fetch > free:
-        what = f"has {free / 1e9:.1f} GB free, but {to_fetch / 1e9:.1f} GB must be fetched"
+        what = f"has {size_text(free)} free, but {size_text(to_fetch)} must be fetched"
         raise StoreError(what, where=arguments.folder, remedy="Free some space, or choose another --folder.")
 
 
@@ -101,7 +102,7 @@ def settle(file: PublishedFile, arguments: argparse.Namespace) -> str:
             raise StoreError(f"has MD5 {found}, expected {file.md5}", where=path, remedy=remedy)
         return "exists, MD5 correct"
     fetch(arguments.record.format(name=file.name), path, md5=file.md5, report=Reporter(file.name))
-    return f"fetched, {path.stat().st_size / 1e6:,.1f} MB, MD5 correct"
+    return f"fetched, {size_text(path.stat().st_size)}, MD5 correct"
 
 
 class Reporter:
@@ -120,4 +121,5 @@ class Reporter:
         self.said = now
         rate = (done - self.first) / (now - self.started)
         left = f", {(size - done) / rate:.0f} s left" if size and rate else ""
-        log.info("archives: %s: %.0f of %.0f MB (%.1f MB/s%s)", self.name, done / 1e6, size / 1e6, rate / 1e6, left)
+        of_all = f" of {size_text(size)}" if size else ""
+        log.info("archives: %s: %s%s (%s/s%s)", self.name, size_text(done), of_all, size_text(rate), left)

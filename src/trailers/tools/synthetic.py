@@ -34,6 +34,7 @@ from trailers.store.manifest import read_manifest, write_manifest
 from trailers.store.pack import Part, write_pack
 from trailers.store.spans import SHOTS_SCHEMA, write_spans
 from trailers.store.study import Study, read_study
+from trailers.store.text import size_text
 
 log = logging.getLogger(__name__)
 
@@ -192,8 +193,8 @@ def make_pack(
     }
     path = arguments.output / wanted.clips / f"{folder_name(wanted.backbone)}.h5"
     write_pack(path, parts, features=wanted.features, attributes=attributes)
-    size = int(lengths.sum()) * wanted.features * 4 / 1e9
-    log.info("synthetic: %s: %d trailers, %s clips, %.2f GB", path, len(trailers), f"{lengths.sum():,}", size)
+    size = int(lengths.sum()) * wanted.features * 4
+    log.info("synthetic: %s: %d trailers, %s clips, %s", path, len(trailers), f"{lengths.sum():,}", size_text(size))
 
 
 def parts_of(

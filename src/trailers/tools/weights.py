@@ -35,6 +35,7 @@ from trailers.config import defaults
 from trailers.domain import folder_name
 from trailers.errors import MACHINE, WeightsError
 from trailers.store.atomic import atomic, write_text
+from trailers.store.text import size_text
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +193,7 @@ def download(row: Row, path: Path, pinned: str) -> str:
     request = urllib.request.Request(row.weights.url, headers={"User-Agent": "trailers"})  # noqa: S310  scheme checked
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer, atomic(path) as temporary:  # noqa: S310
         size = int(answer.headers.get("Content-Length") or 0)
-        log.info("weights: %s: fetching %s, %.1f MB", row.name, row.weights.url, size / 1e6)
+        log.info("weights: %s: fetching %s%s", row.name, row.weights.url, f", {size_text(size)}" if size else "")
         digest, count = hashlib.sha256(), 0
         with temporary.open("wb") as file:
             while block := answer.read(BLOCK):
@@ -202,7 +203,7 @@ def download(row: Row, path: Path, pinned: str) -> str:
         if size and count < size:
             raise OSError(f"the connection broke after {count:,} of {size:,} bytes")
         check_fetched(row, temporary, digest.hexdigest(), pinned or announced_digits(answer.headers))
-    log.info("weights: %s: %s, %.1f MB, sha256 %s", row.name, path, count / 1e6, digest.hexdigest())
+    log.info("weights: %s: %s, %s, sha256 %s", row.name, path, size_text(count), digest.hexdigest())
     return digest.hexdigest()
 
 

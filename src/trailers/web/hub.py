@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trailers.errors import MACHINE, WeightsError
+from trailers.store.text import size_text
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def fetch_file(listing: Listing, file: HubFile, folder: Path) -> None:
     path = folder / file.name
     if path.is_file() and is_announced(path, file):
         return
-    log.info("weights: %s: fetching %s, %.1f MB", listing.repository, file.name, file.size / 1e6)
+    log.info("weights: %s: fetching %s, %s", listing.repository, file.name, size_text(file.size))
     with explained(listing.repository):
         hf_hub_download(
             listing.repository, file.name, revision=listing.revision, local_dir=folder, endpoint=endpoint(),

@@ -12,6 +12,7 @@ from trailers.stages import registry
 from trailers.stages.registry import Key
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, LedgerRow, read_ledger
+from trailers.store.text import size_text
 
 Rows = Mapping[Key, Mapping[str, LedgerRow]]  # stage and variant -> trailer -> its row
 ABSENT = "absent"  # no ledger names the trailer
@@ -103,8 +104,8 @@ def told_stages(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[dict
 
 def told_download(facts: Mapping[str, Any]) -> list[str]:
     """Sentences on the video as published."""
-    size, duration = int(facts.get("bytes") or 0) / 1e6, facts.get("duration_s")
-    words = [f"{size:.1f} MB" + (f", {duration:.1f} s" if duration else "") + "."]
+    size, duration = int(facts.get("bytes") or 0), facts.get("duration_s")
+    words = [size_text(size) + (f", {duration:.1f} s" if duration else "") + "."]
     if facts.get("format"):
         words.append(f"Format {facts['format']}.")
     refused = facts.get("refused") or ()

@@ -15,6 +15,7 @@ from trailers.plan.disk import MEAN_S, bytes_per_trailer, finished, nearest_fold
 from trailers.store.atomic import TEMPORARY
 from trailers.store.hdf5 import create_hdf5, open_hdf5
 from trailers.store.manifest import read_manifest
+from trailers.store.text import size_text
 from trailers.store.videos import shared_videos, tell_shared
 from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
 
@@ -42,17 +43,17 @@ def bytes_a_trailer(place: Place) -> dict[str, int]:
 def check_disk(place: Place) -> Iterator[Finding]:
     free = shutil.disk_usage(nearest_folder(place.results)).free
     needed = bytes_a_trailer(place)
-    parts = ", ".join(f"{stage} {size / 1e6:.2f}" for stage, size in needed.items())
-    each = f"{sum(needed.values()) / 1e6:.0f} MB per trailer of {MEAN_S:.0f} s ({parts})"
+    parts = ", ".join(f"{stage} {size_text(size)}" for stage, size in needed.items())
+    each = f"{size_text(sum(needed.values()))} per trailer of {MEAN_S:.0f} s ({parts})"
     if not place.manifest.exists():
-        yield Finding(OK, "disk", f"{free / 1e9:,.0f} GB free; {each}")
+        yield Finding(OK, "disk", f"{size_text(free)} free; {each}")
         return
     done = finished(place.results)
     wanted = sum(trailer.trailer not in done for trailer in read_manifest(place.manifest, genres=None)) * sum(
         needed.values()
     )
     level = OK if free > SPARE * wanted else WARN if free > wanted else BAD
-    yield Finding(level, "disk", f"{free / 1e9:,.0f} GB free, about {wanted / 1e9:,.1f} GB still needed: {each}")
+    yield Finding(level, "disk", f"{size_text(free)} free, about {size_text(wanted)} still needed: {each}")
 
 
 def check_results(place: Place) -> Iterator[Finding]:

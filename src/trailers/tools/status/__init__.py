@@ -25,7 +25,6 @@ from pathlib import Path
 
 from trailers.domain import folder_name
 from trailers.errors import ConfigError, TrailerError
-from trailers.plan.disk import size_text
 from trailers.plan.studies import Plan, plan_here
 from trailers.stages import registry
 from trailers.stages.outcome import Rows, alarms, nothing_usable, troubles, warnings
@@ -33,6 +32,7 @@ from trailers.store.failures import read_failures
 from trailers.store.layout import Layout
 from trailers.store.ledger import read_ledger
 from trailers.store.manifest import read_manifest
+from trailers.store.text import size_text
 from trailers.tools.status.lines import Line, measure
 from trailers.tools.status.listing import COLUMNS, LISTED, as_csv, as_text, listed
 from trailers.tools.status.text import table, time_left

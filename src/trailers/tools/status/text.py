@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trailers.machine.progress import duration
-from trailers.plan.disk import size_text
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED
+from trailers.store.text import size_text
 from trailers.tools.status.lines import Line
 
 
