@@ -48,11 +48,12 @@ def test_a_model_of_timm_or_torchvision_keeps_the_contract(name: str) -> None:
     check_contract(row, make_network(row, None), batch_clips=4)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_an_encoder_of_transformers_keeps_the_contract(recipe: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [*RECIPES, "vjepa2?layer=1", "clip?layer=1&pool=avg"])
+def test_an_encoder_of_transformers_keeps_the_contract(name: str, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="needs the extra huggingface")
+    recipe = name.partition("?")[0]
     make_repository(recipe, tmp_path / f"transformers-lab++{recipe}")
-    row = find_row(f"transformers:lab/{recipe}", tmp_path)
+    row = find_row(f"transformers:lab/{name}", tmp_path)
     network = make_network(row, tmp_path)
     check_contract(row, network)
     check_precision(row, network)

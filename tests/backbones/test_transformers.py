@@ -19,6 +19,7 @@ from trailers.backbones.precision import cosines, sample_clips
 from trailers.backbones.processor import made_up_frames
 from trailers.backbones.row import Row, Transform, clip_frames
 from trailers.backbones.rows import ROWS, find_row, row_from, row_values
+from trailers.backbones.text import shares_space
 from trailers.backbones.transform import resize_and_crop
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError, WeightsError
@@ -73,6 +74,10 @@ def hidden(name: str, folder: Path, inputs: Any) -> Any:
     return loaded(name, folder)(**inputs).last_hidden_state
 
 
+def after(name: str, folder: Path, inputs: Any, layer: int = 1, **more: bool) -> Any:
+    return loaded(name, folder)(**inputs, output_hidden_states=True, **more).hidden_states[layer]
+
+
 def vjepa2_attentive(folder: Path, inputs: Any) -> Any:
     network = loaded("VJEPA2ForVideoClassification", folder)
     return network.pooler(network.vjepa2.get_vision_features(inputs["pixel_values_videos"]))
@@ -116,6 +121,19 @@ LIBRARY = {
     "clip?pool=token": lambda f, x: loaded("CLIPModel", f).vision_model(**x).pooler_output,
     "siglip": lambda f, x: loaded("SiglipVisionModel", f)(**x).pooler_output,
     "siglip?pool=avg": lambda f, x: hidden("SiglipVisionModel", f, x).mean(1),
+    "vjepa2-classifier?layer=1": lambda f, x: after("VJEPA2Model", f, x, skip_predictor=True).mean(1),
+    "videomae-classifier?layer=1": lambda f, x: after("VideoMAEModel", f, x).mean(1),
+    "timesformer?layer=1": lambda f, x: after("TimesformerModel", f, x)[:, 0],
+    "vivit?layer=1": lambda f, x: after("VivitModel", f, x)[:, 0],
+    "dinov2?layer=1&size=56": lambda f, x: after("Dinov2Model", f, x)[:, 0],
+    "dinov2?layer=0&pool=avg": lambda f, x: after("Dinov2Model", f, x, layer=0)[:, 1:].mean(1),
+    "dinov2-registers?layer=1&pool=avg": lambda f, x: after("Dinov2WithRegistersModel", f, x)[:, 3:].mean(1),
+    "dinov3?layer=1": lambda f, x: after("DINOv3ViTModel", f, x)[:, 0],
+    "vit?layer=1": lambda f, x: after("ViTModel", f, x)[:, 0],
+    "ijepa?layer=1": lambda f, x: after("IJepaModel", f, x).mean(1),
+    "clip?layer=1": lambda f, x: after("CLIPVisionModel", f, x)[:, 0],
+    "clip?layer=1&pool=avg": lambda f, x: after("CLIPVisionModel", f, x)[:, 1:].mean(1),
+    "siglip?layer=1": lambda f, x: after("SiglipVisionModel", f, x).mean(1),
 }
 
 
@@ -129,6 +147,7 @@ def clip_vision(folder: Path) -> Any:
 
 # What another size means to the library's processors: the crop is the same share of the picture, 63 x 32 / 36 = 56.
 SIZES = {
+    "dinov2?layer=1&size=56": {"size": {"shortest_edge": 63}, "crop_size": {"height": 56, "width": 56}},
     "dinov2?size=56": {"size": {"shortest_edge": 63}, "crop_size": {"height": 56, "width": 56}},
     "vit?size=48": {"size": {"height": 48, "width": 48}},
     "siglip?size=48": {"size": {"height": 48, "width": 48}},
@@ -198,11 +217,13 @@ def test_a_choice_that_the_network_does_not_have_is_refused(weights: Path) -> No
         ("vjepa2?frames=6", r"frames=6 is what this model does by default"),
         ("vjepa2?frames=5", r"does not offer frames=5\. It joins 2 frames: write a multiple\."),
         ("videomae?frames=8", r"does not offer frames=8\. It takes 4\."),
+        ("vit?layer=2", r"does not offer layer=2\. It has 2 layers: write 0 to 1, or nothing for the last\."),
+        ("dinov3-convnext?layer=1", r"does not offer layer=1\. Its layers give maps of different sizes"),
+        ("siglip?layer=1&pool=map", r"does not offer pool=map\. By default it gives 'avg'\."),
+        ("clip?layer=1&pool=token", r"pool=token is what .* by default.*Write transformers:lab/clip\?layer=1\."),
     ],
 )
-def test_a_size_or_number_of_frames_that_the_network_cannot_take_is_refused(
-    name: str, words: str, weights: Path
-) -> None:
+def test_a_choice_of_a_value_that_the_network_cannot_take_is_refused(name: str, words: str, weights: Path) -> None:
     with pytest.raises(ConfigError, match=words):
         find_row(f"transformers:lab/{name}", weights)
 
@@ -216,6 +237,14 @@ def test_what_cannot_be_a_backbone_is_refused_in_one_sentence(tmp_path: Path) ->
     (folder / "config.json").write_text(json.dumps(config | {"image_size": 64}))
     with pytest.raises(ConfigError, match=r"does not accept pixels \(3, 32, 32\), which its processor prepares"):
         find_row("transformers:lab/vit", tmp_path)
+
+
+def test_layers_after_the_chosen_one_are_not_computed(weights: Path) -> None:
+    row, whole = (find_row(f"transformers:lab/siglip{choice}", weights) for choice in ("?layer=1", ""))
+    assert (row.about.pooling, row.about.head) == ("avg, after layer 1", "left out")
+    # Half of the two layers, and no pooling by attention.
+    assert row.about.multiply_adds < 0.6 * whole.about.multiply_adds
+    assert not shares_space(find_row("transformers:lab/clip?layer=1", weights))
 
 
 def test_a_processor_that_does_more_than_it_can_say_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,14 @@ Read = Callable[[Any], "torch.Tensor"]  # the library's output -> float (N, F)
 
 
 @dataclass(frozen=True)
+class Output:
+    """What is taken of an encoder: the vectors after ``layer`` of its layers (None: after all and the norm), pooled."""
+
+    pool: str
+    layer: int | None = None
+
+
+@dataclass(frozen=True)
 class Kind:
     """One ``model_type``.
 
@@ -33,6 +41,8 @@ class Kind:
         has_text: whether a network of text with the same space is beside it.
         sizes: whether pictures may have other sizes: ``any``, or ``asked`` where the library must be asked to fit its
             vectors of positions to them.
+        layers: where the part that sees pictures has the list of its layers; empty where they give no such vectors.
+        norm: what that part calls the norm behind the last layer; empty where it has none.
     """
 
     dimensions: int
@@ -44,24 +54,37 @@ class Kind:
     classifier: str = ""
     has_text: bool = False
     sizes: str = ""
+    layers: str = "layers"
+    norm: str = "layernorm"
 
 
 KINDS: Mapping[str, Kind] = {
-    "clip": Kind(2, "CLIPModel", ("space", "token"), has_text=True, sizes="asked"),
-    "siglip": Kind(2, "SiglipModel", ("map", "avg"), has_text=True, sizes="asked"),
-    "dinov2": Kind(2, "Dinov2Model", ("token", "avg"), 1, sizes="any"),
-    "dinov2_with_registers": Kind(2, "Dinov2WithRegistersModel", ("token", "avg"), 1, sizes="any"),
-    "dinov3_vit": Kind(2, "DINOv3ViTModel", ("token", "avg"), 1, sizes="any"),
-    "dinov3_convnext": Kind(2, "DINOv3ConvNextModel", ("avg",), 1, sizes="any"),
+    "clip": Kind(
+        2, "CLIPModel", ("space", "token"), 1, has_text=True, sizes="asked", layers="encoder.layers",
+        norm="post_layernorm",
+    ),
+    "siglip": Kind(
+        2, "SiglipModel", ("map", "avg"), has_text=True, sizes="asked", layers="encoder.layers", norm="post_layernorm"
+    ),
+    "dinov2": Kind(2, "Dinov2Model", ("token", "avg"), 1, sizes="any", layers="encoder.layer"),
+    "dinov2_with_registers": Kind(
+        2, "Dinov2WithRegistersModel", ("token", "avg"), 1, sizes="any", layers="encoder.layer"
+    ),
+    "dinov3_vit": Kind(2, "DINOv3ViTModel", ("token", "avg"), 1, sizes="any", layers="model.layer", norm="norm"),
+    "dinov3_convnext": Kind(2, "DINOv3ConvNextModel", ("avg",), 1, sizes="any", layers=""),
     "vit": Kind(2, "ViTModel", ("token", "avg"), 1, sizes="asked"),
     "ijepa": Kind(2, "IJepaModel", ("avg",), sizes="asked"),
     "vjepa2": Kind(
-        3, "VJEPA2Model", ("avg",), frames="frames_per_clip", any_frames=True, classifier="VJEPA2ForVideoClassification"
+        3, "VJEPA2Model", ("avg",), frames="frames_per_clip", any_frames=True, layers="layer",
+        classifier="VJEPA2ForVideoClassification",
     ),
-    "videomae": Kind(3, "VideoMAEModel", ("avg",), frames="num_frames", classifier="VideoMAEForVideoClassification"),
-    "timesformer": Kind(3, "TimesformerModel", ("token", "avg"), 1, frames="num_frames"),
+    "videomae": Kind(
+        3, "VideoMAEModel", ("avg",), frames="num_frames", layers="encoder.layer",
+        classifier="VideoMAEForVideoClassification",
+    ),
+    "timesformer": Kind(3, "TimesformerModel", ("token", "avg"), 1, frames="num_frames", layers="encoder.layer"),
     "vivit": Kind(3, "VivitModel", ("token", "avg"), 1, frames="num_frames"),
-}
+}  # fmt: skip
 
 
 def kind_of(config: Mapping[str, Any]) -> Kind | None:
@@ -75,29 +98,32 @@ def is_classifier(config: Mapping[str, Any]) -> bool:
     return kind is not None and bool(kind.classifier) and kind.classifier in (config.get("architectures") or ())
 
 
-def pools_of(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ways of pooling that this network has, the default first."""
+def pools_of(config: Mapping[str, Any], *, is_inner: bool = False) -> tuple[str, ...]:
+    """The ways of pooling that this network has, the default first; ``is_inner``: of a layer before its last."""
     kind = kind_of(config)
     if kind is None:
         return ()
+    if is_inner:  # what was trained to pool fits the last layer only
+        return ("token", "avg") if kind.first_place else ("avg",)
     # A trained pooling by attention comes with V-JEPA 2 only where it was trained to classify.
     return ("map", *kind.pools) if is_classifier(config) and kind.network == "VJEPA2Model" else kind.pools
 
 
-def network_class(config: Mapping[str, Any], pool: str) -> str:
+def network_class(config: Mapping[str, Any], output: Output) -> str:
     """The class of transformers that the weights are loaded into."""
     kind = kind_of(config)
     assert kind is not None
-    return kind.classifier if is_classifier(config) and pool == pools_of(config)[0] else kind.network
+    is_default = output == Output(pools_of(config)[0])
+    return kind.classifier if is_classifier(config) and is_default else kind.network
 
 
-def encoder_of(network: nn.Module, config: Mapping[str, Any], pool: str, *, is_resized: bool = False) -> nn.Module:
+def encoder_of(network: nn.Module, config: Mapping[str, Any], output: Output, *, is_resized: bool = False) -> nn.Module:
     """The part of ``network`` that sees pictures, and gives float (N, F) for (N, 3, H, W) or (N, 3, T, H, W).
 
     Args:
         network: of one of ``KINDS``.
         config: its configuration.
-        pool: one of ``pools_of``.
+        output: its pool is one of ``pools_of``.
         is_resized: whether pictures have another size than the network was trained on.
     """
     from torch import nn
@@ -108,29 +134,41 @@ def encoder_of(network: nn.Module, config: Mapping[str, Any], pool: str, *, is_r
     more = {"interpolate_pos_encoding": True} if is_resized and kind.sizes == "asked" else {}
     if type(network).__name__ == kind.classifier:
         inner.classifier = nn.Identity()
-        return wrapped([inner], lambda output: output.logits, is_video=True)
-    if kind.network == "VJEPA2Model":
-        return wrapped([inner.encoder], average(0), is_video=True)
-    if kind.network == "CLIPModel":
-        parts = [inner.vision_model] + ([inner.visual_projection] if pool == "space" else [])
-        return wrapped(parts, lambda output: output.pooler_output, is_video=False, more=more)
-    if kind.has_text:
-        read = average(0) if pool == "avg" else lambda output: output.pooler_output
-        return wrapped([inner.vision_model], read, is_video=False, more=more)
+        return wrapped([inner], lambda found: found.logits, is_video=True)
+    seeing = inner.encoder if kind.network == "VJEPA2Model" else inner.vision_model if kind.has_text else inner
     if hasattr(inner, "pooler"):
         inner.pooler = None  # a layer of classifiers, which these weights often lack
+    if output.layer is not None:
+        shorten(seeing, kind, output.layer)
+    parts = [seeing] + ([inner.visual_projection] if output.pool == "space" else [])
     registers = int(config.get("num_register_tokens") or 0) if kind.first_place else 0
+    read: Read
     if kind.network == "DINOv3ConvNextModel":
         read = first  # the mean over the places, with the last norm
+    elif kind.has_text and output.layer is None and output.pool != "avg":
+        read = pooled
     else:
-        read = first if pool == "token" else average(kind.first_place + registers)
-    return wrapped([inner], read, is_video=kind.dimensions == 3, more=more)
+        read = first if output.pool == "token" else average(kind.first_place + registers)
+    return wrapped(parts, read, is_video=kind.dimensions == 3, more=more)
 
 
-def is_text_aligned(config: Mapping[str, Any], pool: str) -> bool:
-    """Whether vectors that are pooled so lie in the space that the network shares with text."""
+def shorten(seeing: nn.Module, kind: Kind, layer: int) -> None:
+    """Take off what comes after ``layer`` layers: what is left gives ``hidden_states[layer]`` of the library."""
+    from torch import nn
+
+    holder, _, last = kind.layers.rpartition(".")
+    owner: Any = seeing.get_submodule(holder)
+    setattr(owner, last, getattr(owner, last)[:layer])
+    if getattr(seeing, kind.norm, None) is not None:  # of some VideoMAE it is none
+        setattr(seeing, kind.norm, nn.Identity())
+    if getattr(seeing, "use_head", False):  # SigLIP's pooling by attention
+        seeing.use_head, seeing.head = False, None  # type: ignore[assignment]
+
+
+def is_text_aligned(config: Mapping[str, Any], output: Output) -> bool:
+    """Whether vectors that are taken so lie in the space that the network shares with text."""
     kind = kind_of(config)
-    return kind is not None and kind.has_text and pool == kind.pools[0]
+    return kind is not None and kind.has_text and output == Output(kind.pools[0])
 
 
 def text_part_of(network: nn.Module) -> nn.Module:
@@ -153,6 +191,12 @@ def text_part_of(network: nn.Module) -> nn.Module:
             return found
 
     return TextTower()
+
+
+def pooled(output: Any) -> torch.Tensor:
+    """What the network itself makes of all places."""
+    vector: torch.Tensor = output.pooler_output
+    return vector
 
 
 def first(output: Any) -> torch.Tensor:

@@ -58,7 +58,9 @@ CHOICES = {
         "keep: the projection into the space that is shared with text stays on", one_of("keep"), "head=keep"
     ),
     "frames": Choice("how many frames of a clip the network sees", is_size, "frames=16"),
-    "layer": Choice("the number of the layer whose output is taken, from 0", is_layer, "layer=10"),
+    "layer": Choice(
+        "after how many layers the vectors are taken; 0 takes them before the first", is_layer, "layer=10"
+    ),
 }  # fmt: skip
 
 
@@ -83,7 +85,7 @@ LIBRARIES = {
     "open_clip": Library(TWO_PARTS, (), "open_clip:ViT-B-32/laion2b_s34b_b79k"),
     "transformers": Library(
         TWO_PARTS,
-        ("frames", "pool", "size"),
+        ("frames", "layer", "pool", "size"),
         "transformers:facebook/vjepa2-vitl-fpc64-256",
         has_repositories=True,
     ),

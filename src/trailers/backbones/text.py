@@ -16,7 +16,7 @@ import numpy as np
 
 from trailers.backbones.encoders import is_text_aligned
 from trailers.backbones.row import RANDOM_SEED, Row
-from trailers.backbones.transformers import pool_of
+from trailers.backbones.transformers_choices import output_of
 from trailers.backbones.weights import check_weights, weights_path
 from trailers.errors import ConfigError
 
@@ -30,7 +30,7 @@ BATCH = 64  # sentences
 def shares_space(row: Row) -> bool:
     """Whether the vectors of ``row`` can be compared with those of text."""
     if row.library == "transformers":
-        return is_text_aligned(json.loads(row.config), pool_of(row))
+        return is_text_aligned(json.loads(row.config), output_of(row))
     return row.library in MODULES
 
 

@@ -9,14 +9,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trailers.backbones.encoders import KINDS, Kind, encoder_of, is_text_aligned, kind_of, network_class, pools_of
-from trailers.backbones.names import Name, parse, refuse, refuse_default
+from trailers.backbones.encoders import KINDS, Kind, encoder_of, is_text_aligned, kind_of, network_class
+from trailers.backbones.names import Name, parse
 from trailers.backbones.repository import CONFIG
-from trailers.backbones.row import About, Row, Transform, Weights
+from trailers.backbones.row import About, Row, Weights
+from trailers.backbones.transformers_choices import (
+    check_layer,
+    check_pool,
+    chosen_frames,
+    frames_of,
+    made_config,
+    output_of,
+    sized,
+)
 from trailers.errors import ConfigError, WeightsError
 from trailers.store.json_file import read_json
 
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 EXTRA = "pip install 'trailers[huggingface]'."
-CONVNEXT_STRIDE = 32  # px of a picture for one place of its last layer
 NAMES_OF_CLASSES = ("id2label", "label2id")  # long, and without influence on vectors
 
 
@@ -88,60 +96,8 @@ def check_config(name: Name, folder: Path) -> tuple[dict[str, Any], Kind]:
             what, where=str(name), remedy="Choose another repository, or describe the network in a file of your own."
         )
     check_pool(name, config)
+    check_layer(name, config)
     return config, kind
-
-
-def check_pool(name: Name, config: Mapping[str, Any]) -> None:
-    """Raises ConfigError when the network does not have the pooling that ``name`` asks for, or has it anyway."""
-    default, *others = pools_of(config)
-    pool = name.choice("pool")
-    if pool == default:
-        raise refuse_default(name, "pool")
-    if pool and pool not in others:
-        offered = f"By default it gives '{default}'" + (f"; it also offers {', '.join(others)}." if others else ".")
-        raise refuse(name, "pool", offered)
-
-
-def sized(name: Name, transform: Transform, config: Mapping[str, Any]) -> Transform:
-    """``transform`` at the size that ``name`` asks for, its crop the same share of the picture. Raises ConfigError."""
-    if not name.choice("size"):
-        return transform
-    kind, side, crop = kind_of(config), int(name.choice("size")), transform.crop[0]
-    if kind is None or not kind.sizes or transform.crop != (crop, crop):
-        raise refuse(name, "size", f"It takes {crop} x {transform.crop[1]} px.")
-    if side == crop:
-        raise refuse_default(name, "size")
-    made = made_config(config)
-    patch = int(getattr(getattr(made, "vision_config", made), "patch_size", 0) or CONVNEXT_STRIDE)
-    if side % patch:
-        raise refuse(name, "size", f"Its patches have {patch} px: write a multiple.")
-    resize = tuple(max(side, round(length * side / crop)) for length in transform.resize)
-    return dataclasses.replace(transform, resize=resize, crop=(side, side))
-
-
-def chosen_frames(name: Name, published: int, config: Mapping[str, Any]) -> int:
-    """The frames that ``name`` asks for, else those of the publisher. Raises ConfigError."""
-    if not name.choice("frames"):
-        return published
-    kind, frames = kind_of(config), int(name.choice("frames"))
-    if kind is None or not kind.any_frames:
-        raise refuse(name, "frames", f"It takes {published}.")
-    if frames == published:
-        raise refuse_default(name, "frames")
-    tubelet = int(made_config(config).tubelet_size)
-    if frames % tubelet:
-        raise refuse(name, "frames", f"It joins {tubelet} frames: write a multiple.")
-    return frames
-
-
-def frames_of(config: Mapping[str, Any], processor: Any) -> int:
-    """How many frames of a clip the network takes."""
-    kind = kind_of(config)
-    assert kind is not None
-    if not kind.frames:
-        return 1
-    published = getattr(processor, "num_frames", None) or made_config(config).to_dict()[kind.frames]
-    return int(published)
 
 
 def completed(row: Row) -> Row:
@@ -160,10 +116,11 @@ def completed(row: Row) -> Row:
         words = " ".join(str(problem).split())[:200]
         what = f"its network does not accept pixels {shape[1:]}, which its processor prepares: {words}"
         raise ConfigError(what, where=row.name, remedy="Choose another repository.") from None
-    pool = pool_of(row)
-    is_shared = is_text_aligned(json.loads(row.config), pool)
+    output = output_of(row)
+    is_shared = is_text_aligned(json.loads(row.config), output)
     head = "kept: the projection shared with text" if is_shared else "left out"
-    pooling = "token" if pool == "space" else pool
+    pooling = "token" if output.pool == "space" else output.pool
+    pooling += "" if output.layer is None else f", after layer {output.layer}"
     clip_frames = row.frames if row.dimensions == 3 else None
     about = About(pooling, head, None, clip_frames, parameters, multiply_adds)
     return dataclasses.replace(row, features=int(found.shape[1]), about=about)
@@ -176,9 +133,9 @@ def make(row: Row, weights: Path | None) -> nn.Module:
         ConfigError: the library is not installed.
         WeightsError: the weights lack something that the encoder needs.
     """
-    config, pool, name = json.loads(row.config), pool_of(row), parse(row.name)
+    config, output, name = json.loads(row.config), output_of(row), parse(row.name)
     is_resized = name is not None and bool(name.choice("size"))
-    return make_part(row, weights, lambda network: encoder_of(network, config, pool, is_resized=is_resized))
+    return make_part(row, weights, lambda network: encoder_of(network, config, output, is_resized=is_resized))
 
 
 def make_part(row: Row, weights: Path | None, part: Callable[[nn.Module], nn.Module]) -> nn.Module:
@@ -187,7 +144,7 @@ def make_part(row: Row, weights: Path | None, part: Callable[[nn.Module], nn.Mod
     import transformers
 
     config = json.loads(row.config)
-    kind = getattr(transformers, network_class(config, pool_of(row)))
+    kind = getattr(transformers, network_class(config, output_of(row)))
     if weights is None:
         made = made_config(config)
         made.dtype = "float32"
@@ -216,25 +173,6 @@ def loaded(kind: Any, row: Row, folder: Path, part: Callable[[nn.Module], nn.Mod
             remedy="Choose another repository; these weights belong to another network.",
         )  # fmt: skip
     return taken
-
-
-def pool_of(row: Row) -> str:
-    """The way of pooling that a row's name asks for, or the default of its network."""
-    name = parse(row.name)
-    assert name is not None
-    return name.choice("pool") or pools_of(json.loads(row.config))[0]
-
-
-def made_config(config: Mapping[str, Any]) -> Any:
-    """The library's own configuration of these values, with its defaults. Raises ConfigError."""
-    import transformers
-
-    values = {key: value for key, value in config.items() if key not in ("model_type", "auto_map", "architectures")}
-    try:
-        return transformers.AutoConfig.for_model(config["model_type"], **values)
-    except (TypeError, ValueError, KeyError) as problem:
-        words = " ".join(str(problem).split())[:200]
-        raise ConfigError(f"its config.json cannot be read: {words}", remedy="Choose another repository.") from None
 
 
 @contextlib.contextmanager

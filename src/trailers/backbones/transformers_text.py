@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from trailers.backbones.encoders import text_part_of
 from trailers.backbones.row import Row
 from trailers.backbones.tokenizers import check_tokenizer, made_from
-from trailers.backbones.transformers import made_config, make_part, quiet, require
+from trailers.backbones.transformers import make_part, quiet, require
+from trailers.backbones.transformers_choices import made_config
 from trailers.backbones.weights import read_lock
 
 if TYPE_CHECKING:

@@ -1,0 +1,108 @@
+"""The choices of transformers' encoders: what a name chooses, which choices a network offers, and what is refused.
+
+pool     what becomes of the vectors of all places
+layer    after how many layers they are taken, without the norm behind the last one
+size     the side of the square that the network sees
+frames   how many frames of a clip it sees
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from trailers.backbones.encoders import Output, kind_of, pools_of
+from trailers.backbones.names import Name, parse, refuse, refuse_default
+from trailers.backbones.row import Row, Transform
+from trailers.errors import ConfigError
+
+CONVNEXT_STRIDE = 32  # px of a picture for one place of its last layer
+
+
+def output_of(row: Row) -> Output:
+    """What is taken of the network: what the row's name asks for, or the default."""
+    name = parse(row.name)
+    assert name is not None
+    layer = int(name.choice("layer")) if name.choice("layer") else None
+    pool = name.choice("pool") or pools_of(json.loads(row.config), is_inner=layer is not None)[0]
+    return Output(pool, layer)
+
+
+def check_pool(name: Name, config: Mapping[str, Any]) -> None:
+    """Raises ConfigError when the network does not have the pooling that ``name`` asks for, or has it anyway."""
+    default, *others = pools_of(config, is_inner=bool(name.choice("layer")))
+    pool = name.choice("pool")
+    if pool == default:
+        raise refuse_default(name, "pool")
+    if pool and pool not in others:
+        offered = f"By default it gives '{default}'" + (f"; it also offers {', '.join(others)}." if others else ".")
+        raise refuse(name, "pool", offered)
+
+
+def check_layer(name: Name, config: Mapping[str, Any]) -> None:
+    """Raises ConfigError when the network has no such layer before its last, or its layers are not alike."""
+    kind, layer = kind_of(config), name.choice("layer")
+    if not layer:
+        return
+    if kind is None or not kind.layers:
+        raise refuse(name, "layer", "Its layers give maps of different sizes; remove the choice.")
+    made = made_config(config)
+    count = int(getattr(made, "vision_config", made).num_hidden_layers)
+    if int(layer) >= count:
+        raise refuse(name, "layer", f"It has {count} layers: write 0 to {count - 1}, or nothing for the last.")
+
+
+def sized(name: Name, transform: Transform, config: Mapping[str, Any]) -> Transform:
+    """``transform`` at the size that ``name`` asks for, its crop the same share of the picture. Raises ConfigError."""
+    if not name.choice("size"):
+        return transform
+    kind, side, crop = kind_of(config), int(name.choice("size")), transform.crop[0]
+    if kind is None or not kind.sizes or transform.crop != (crop, crop):
+        raise refuse(name, "size", f"It takes {crop} x {transform.crop[1]} px.")
+    if side == crop:
+        raise refuse_default(name, "size")
+    made = made_config(config)
+    patch = int(getattr(getattr(made, "vision_config", made), "patch_size", 0) or CONVNEXT_STRIDE)
+    if side % patch:
+        raise refuse(name, "size", f"Its patches have {patch} px: write a multiple.")
+    resize = tuple(max(side, round(length * side / crop)) for length in transform.resize)
+    return dataclasses.replace(transform, resize=resize, crop=(side, side))
+
+
+def chosen_frames(name: Name, published: int, config: Mapping[str, Any]) -> int:
+    """The frames that ``name`` asks for, else those of the publisher. Raises ConfigError."""
+    if not name.choice("frames"):
+        return published
+    kind, frames = kind_of(config), int(name.choice("frames"))
+    if kind is None or not kind.any_frames:
+        raise refuse(name, "frames", f"It takes {published}.")
+    if frames == published:
+        raise refuse_default(name, "frames")
+    tubelet = int(made_config(config).tubelet_size)
+    if frames % tubelet:
+        raise refuse(name, "frames", f"It joins {tubelet} frames: write a multiple.")
+    return frames
+
+
+def frames_of(config: Mapping[str, Any], processor: Any) -> int:
+    """How many frames of a clip the network takes."""
+    kind = kind_of(config)
+    assert kind is not None
+    if not kind.frames:
+        return 1
+    published = getattr(processor, "num_frames", None) or made_config(config).to_dict()[kind.frames]
+    return int(published)
+
+
+def made_config(config: Mapping[str, Any]) -> Any:
+    """The library's own configuration of these values, with its defaults. Raises ConfigError."""
+    import transformers
+
+    values = {key: value for key, value in config.items() if key not in ("model_type", "auto_map", "architectures")}
+    try:
+        return transformers.AutoConfig.for_model(config["model_type"], **values)
+    except (TypeError, ValueError, KeyError) as problem:
+        words = " ".join(str(problem).split())[:200]
+        raise ConfigError(f"its config.json cannot be read: {words}", remedy="Choose another repository.") from None
