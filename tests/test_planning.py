@@ -11,6 +11,7 @@ import subprocess
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
 import pytest
 from snakemake.cli import parse_config
 
@@ -18,10 +19,13 @@ import workflow_lab as lab
 from fault_lab import mounted
 from trailers.__main__ import all_commands, main, make_parser
 from trailers.config import read_config
+from trailers.domain import Clip
 from trailers.errors import ConfigError
-from trailers.plan.checks import check_study, remarks
+from trailers.plan.checks import check_study
+from trailers.plan.remarks import remarks
 from trailers.plan.studies import make_plan
 from trailers.project import PROJECT
+from trailers.store.embeddings import write_embedding
 
 MANIFEST = "trailer,url,genres,split0\na,videos/a.mp4,action,0\n"
 OWN = """
@@ -144,6 +148,32 @@ def test_trailers_of_one_video_are_told_and_stop_nothing(folder, monkeypatch):
         ),
         "manifest.csv: 2 more videos that several trailers share",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "made_with", "words"),
+    [
+        (True, "0" * 64, "is true, so vectors made with published weights will be made again with random one"),
+        (
+            False,
+            "random-seed-0",
+            "is false, so vectors made with random weights will be made again with published ones",
+        ),
+        (True, "random-seed-0", ""),
+        (False, "0" * 64, ""),
+    ],
+)
+def test_what_the_switch_of_random_weights_makes_again_is_told_while_planning(
+    folder, monkeypatch, value, made_with, words
+):
+    monkeypatch.chdir(folder)
+    (folder / "manifest.csv").write_text(MANIFEST + "b,videos/b.mp4,,\n")
+    plan = make_plan(read_config({"embed": {"random_weights": value, "backbones": ["resnet50", "swin3d_t"]}}), PROJECT)
+    for trailer in ("a", "b", "of-another-manifest"):
+        path = plan.layout.embedding("shot24", "resnet50", trailer)
+        write_embedding(path, np.eye(2, dtype=np.float32), [Clip(0, 0, 24, 0)] * 2, {"weights_sha256": made_with})
+    told = f"config.yaml, embed.random_weights: {words}s, which replace them: shot24/resnet50 (2 trailers)"
+    assert remarks(plan, plan.users) == ([told] if words else [])
 
 
 @pytest.mark.slow

@@ -14,6 +14,11 @@ _COPIES = _PACKAGE / "_project"
 PROJECT = _COPIES if _COPIES.is_dir() else _PACKAGE.parents[1]
 
 
+def find_file(name: str, project: Path = PROJECT) -> Path | None:
+    """The file ``name`` of the working folder, or else the project's own of that name; None where neither is there."""
+    return next((path for path in (Path(name), project / name) if path.is_file()), None)
+
+
 def project_file(*parts: str) -> Path:
     """Path of one of the project's own files, such as ``project_file("workflow", "study.yaml")``."""
     return PROJECT.joinpath(*parts)

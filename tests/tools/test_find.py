@@ -128,12 +128,13 @@ def test_with_softmax_the_genres_of_a_trailer_share_one(here: Path, weights: Pat
     assert scores.argmax(axis=1).tolist() == [0, 1]
 
 
-def test_the_projects_own_prompts_name_the_ten_genres() -> None:
+def test_the_projects_own_prompts_name_the_ten_genres_and_are_found_from_any_folder(here) -> None:
     from trailers.domain import GENRES
+    from trailers.project import find_file
     from trailers.store.prompts import read_prompts
     from trailers.tools.zero_shot import PROMPTS as OWN
 
-    prompts = read_prompts(OWN)
+    prompts = read_prompts(find_file(OWN))
     assert tuple(prompts.genres) == GENRES
     assert prompts.sentences("comedy")[:2] == ["a comedy", "a scene of a comedy"]
 

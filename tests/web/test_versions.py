@@ -95,6 +95,20 @@ def test_bytes_without_a_length_are_as_many_as_the_first_answer_promised(work, b
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
+@pytest.mark.parametrize("told", [{}, {"ETag": 'W/"1"'}], ids=["nothing", "a weak tag"])
+@pytest.mark.parametrize("replaced", ["all", "all but the start", "nothing"])
+def test_a_length_alone_does_not_make_two_files_one(work, big, later, told, replaced):
+    new = {"all": later, "all but the start": big[:50_000] + b"\1" * (len(big) - 50_000), "nothing": big}[replaced]
+    new = new[: len(big)] + bytes(len(big) - len(new))
+    pages = [Page(big, headers=told), Page(big, headers=told, cut=200_000), Page(new, headers=told)]
+    with Server({"/cat.mp4": pages}) as server:
+        assert work.one(server.link("/cat.mp4"), retries="0").status == "failed"
+        assert work.one(server.link("/cat.mp4"), retries="0").status == "ok"
+        last = server.asked("/cat.mp4")[-1]
+    assert work.receipt().sha256 == sha256(new).hexdigest()
+    assert last.headers.get("range") == ("bytes=196608-" if replaced == "nothing" else None)
+
+
 def test_partial_bytes_of_an_unknown_version_are_not_gone_on_with(work, big, later):
     with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000), Page(later)]}) as server:
         work.one(server.link("/cat.mp4"), retries="0")

@@ -21,7 +21,8 @@ from trailers.machine.threads import (
     threads_per_training,
 )
 from trailers.plan import reruns, terminal
-from trailers.plan.checks import check_study, check_working_folder, remarks
+from trailers.plan.checks import check_study, check_working_folder
+from trailers.plan.remarks import remarks
 from trailers.plan.flags import (
     effort_flags,
     gpus,

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from trailers.backbones import own
-from trailers.backbones.enlarging import enlarged
 from trailers.backbones.names import has_repositories
 from trailers.backbones.rows import ROWS, find_row, recorded, sketch
 from trailers.backbones.weights import MEND, check_there, weights_path
-from trailers.domain import GENRES
 from trailers.errors import ConfigError, SystemicError, TrailerError, WeightsError
+from trailers.machine.notice import notice_if_slow
 from trailers.machine.nvidia import visible_devices
 from trailers.plan import disk
 from trailers.plan.studies import Plan
@@ -28,9 +27,7 @@ from trailers.stages import classify, detectors
 from trailers.stages.registry import STAGES
 from trailers.store.metadata import read_metadata
 from trailers.store.text import size_text
-from trailers.store.videos import shared_videos, tell_shared
 
-MOST_REMARKS = 5  # on one kind of thing
 DEVICES = ("shots", "embed", "classify")  # sections of config.yaml that name one
 
 
@@ -64,44 +61,13 @@ def check_working_folder() -> None:
         raise problem
 
 
-def remarks(plan: Plan, study: Study) -> list[str]:
-    """What is worth knowing of ``study`` and stops nothing.
-
-    Backbones for which frames are enlarged, genres that the printed numbers do not speak of, and trailers that have
-    the same video, the first few.
-    """
-    return [*enlarged_for(plan, study), *other_genres(plan, study), *shared_by(study)]
-
-
-def other_genres(plan: Plan, study: Study) -> list[str]:
-    if study is not plan.paper or study.genres == GENRES:
-        return []
-    return ["config.yaml, genres: differ from the paper's ten, so the printed numbers are for another task"]
-
-
-def enlarged_for(plan: Plan, study: Study) -> list[str]:
-    if study.made_elsewhere:
-        return []
-    names = [backbone for _, backbone in study.pairs]
-    try:
-        return enlarged(names, plan.weights_dir, plan.config["normalise"]["short_side"])
-    except WeightsError:
-        return []  # a damaged record is told where backbones are checked
-
-
-def shared_by(study: Study) -> list[str]:
-    groups = shared_videos(study.trailers, study.manifest.parent)
-    shown = [f"{study.manifest}: {tell_shared(group)}" for group in groups[:MOST_REMARKS]]
-    if len(groups) > MOST_REMARKS:
-        shown.append(f"{study.manifest}: {len(groups) - MOST_REMARKS:,} more videos that several trailers share")
-    return shown
-
-
 def check_manifest(plan: Plan, study: Study) -> Iterator[TrailerError]:
     """Raises ManifestError."""
     if plan.config["metadata"]:
         read_metadata([Path(plan.config["metadata"])])
-    if not study.trailers:
+    with notice_if_slow(f"reading {study.manifest}"):
+        trailers = study.trailers
+    if not trailers:
         yield ConfigError("contains no trailer", where=study.manifest, remedy="Add one row per trailer.")
     if study.made_elsewhere and not study.made_elsewhere.is_dir():
         yield ConfigError(
@@ -114,7 +80,8 @@ def check_results(plan: Plan, study: Study) -> Iterator[TrailerError]:
     """The results folder, and the folders in which something is still to be made."""
     root = plan.layout.root
     found = list(check_folder(root))
-    waiting = [] if found else [stage for stage in study.stages if not has_all(study.ledgers(*stage))]
+    with notice_if_slow(f"looking for ledgers in {root}"):
+        waiting = [] if found else [stage for stage in study.stages if not has_all(study.ledgers(*stage))]
     for folder in dict.fromkeys([root / stage[0] for stage in waiting] + [root / "ledger"] * bool(waiting)):
         found += check_folder(folder)
     if waiting:
@@ -181,7 +148,9 @@ def check_backbones(plan: Plan, study: Study) -> Iterator[TrailerError]:
         if all(has_all(study.ledgers("embed", *pair)) for pair in pairs):
             continue
         try:
-            check_backbone(backbone, plan)
+            # A network that is not recorded yet is described by its library, which takes seconds to load.
+            with notice_if_slow(f"looking at backbone {backbone} and its weights"):
+                check_backbone(backbone, plan)
         except TrailerError as problem:
             yield problem
 

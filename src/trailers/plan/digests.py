@@ -6,8 +6,10 @@ import contextlib
 import json
 from pathlib import Path
 
+from trailers.machine.notice import notice_if_slow
 from trailers.store.atomic import write_text
 from trailers.store.fingerprint import sha256_of
+from trailers.store.text import size_text
 
 CACHE = Path(".snakemake") / "trailers" / "digests.json"  # of the working folder, as what else Snakemake remembers
 
@@ -28,7 +30,8 @@ def remembered_sha256(path: Path, cache: Path = CACHE) -> str:
     if isinstance(entry, list) and len(entry) == 2 and entry[0] == identity and isinstance(entry[1], str):
         return entry[1]
     try:
-        digest = sha256_of(path)
+        with notice_if_slow(f"computing the sha256 of {path}, {size_text(status.st_size)}, once"):
+            digest = sha256_of(path)
     except OSError:
         return ""
     with contextlib.suppress(OSError):  # a folder that is only read; the digest is known all the same

@@ -19,7 +19,7 @@ from trailers.genres import checked_genres
 from trailers.plan.replication import make_replication
 from trailers.plan.study import Pair, Study
 from trailers.plan.titles import LETTER, TitleList, make_titles
-from trailers.project import PROJECT
+from trailers.project import PROJECT, find_file
 from trailers.store.layout import Layout
 from trailers.store.study import read_study
 
@@ -162,9 +162,9 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
 
 def find_study(name: str, project: Path) -> Path:
     """A file of the working folder goes before the project's own. Raises ConfigError."""
-    for path in (Path(name), project / name):
-        if path.is_file():
-            return path
+    path = find_file(name, project)
+    if path is not None:
+        return path
     raise ConfigError(
         f"'{name}' is not a file, neither here nor in the project", where="config.yaml, study",
         remedy="Give the path of a copy of workflow/study.yaml, or omit the key.",

@@ -30,7 +30,7 @@ from trailers.embedding.aligned import Aligned, aligned_of
 from trailers.embedding.aligned import add_flags as add_aligned_flags
 from trailers.errors import StoreError
 from trailers.genres import configured_genres
-from trailers.project import project_file
+from trailers.project import find_file
 from trailers.store.atomic import write_text
 from trailers.store.manifest import read_manifest
 from trailers.store.prompts import Prompts, read_prompts
@@ -39,19 +39,20 @@ log = logging.getLogger(__name__)
 
 COSINE, SOFTMAX = SCORES = ("cosine", "softmax")
 RANDOM = "its weights are random, for trials: the scores mean nothing"
-PROMPTS = project_file("workflow", "prompts.yaml")
+PROMPTS = "workflow/prompts.yaml"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, help="trailers to score (config.yaml: manifest)")
-    parser.add_argument("--prompts", type=Path, default=PROMPTS, metavar="FILE", help="(workflow/prompts.yaml)")
+    words = "templates and phrases (%(default)s; if the working folder has no such file, the one of the project)"
+    parser.add_argument("--prompts", default=PROMPTS, metavar="FILE", help=words)
     parser.add_argument("--score", choices=SCORES, default=COSINE, help="(cosine)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="(results/zero-shot/{clips}/{backbone}.csv)")
     add_aligned_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    prompts = read_prompts(arguments.prompts)
+    prompts = read_prompts(find_file(arguments.prompts) or Path(arguments.prompts))
     known = configured_genres()
     trailers = read_manifest(arguments.manifest or Path(read_config()["manifest"]), links=False, genres=known)
     aligned = aligned_of(arguments)

@@ -26,6 +26,7 @@ from trailers.web.fragments import keep_one_version
 from trailers.web.partial import Partial, Version, bytes_in
 from trailers.web.patience import Effort, deadline
 from trailers.web.reasons import WAITED_OUT, LinkError
+from trailers.web.resumed import keep_same_bytes
 from trailers.web.stream import prepare
 from trailers.web.verdict import Try, explain, explain_fragment
 from trailers.web.wire import Quiet, Wire, make_downloader
@@ -162,6 +163,8 @@ class Client:
         if stream.version:
             partial.keep_only(Version(playlist=stream.version))
             keep_one_version(self.downloader, partial, info.get("http_headers"))
+        else:
+            keep_same_bytes(self.downloader, partial, info)
         self.wire.partial, self.wire.address = partial, "" if stream.version else str(info.get("url"))
         self.wire.is_ranged, self.wire.is_site, self.wire.keys = stream.promise.is_ranged, is_site, stream.keys
         # Below the level of post-processors: no merging, no repairing, no command is ever run.

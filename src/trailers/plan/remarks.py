@@ -1,0 +1,77 @@
+"""What is worth knowing before a run, and stops nothing."""
+
+from __future__ import annotations
+
+from trailers.backbones.enlarging import enlarged
+from trailers.domain import GENRES
+from trailers.embedding.aligned import RANDOM
+from trailers.errors import StoreError, WeightsError
+from trailers.plan.studies import Plan
+from trailers.plan.study import Pair, Study
+from trailers.store.embeddings import read_embedding_attributes
+from trailers.store.videos import shared_videos, tell_shared
+
+MOST_REMARKS = 5  # on one kind of thing
+
+
+def remarks(plan: Plan, study: Study) -> list[str]:
+    """What is worth knowing of ``study`` and stops nothing.
+
+    Vectors that change from published to random weights or back, backbones for which frames are enlarged, genres
+    that the printed numbers do not speak of, and trailers that have the same video, the first few.
+    """
+    found = (other_weights(plan, study), enlarged_for(plan, study), other_genres(plan, study), shared_by(study))
+    return [remark for remarks_of_kind in found for remark in remarks_of_kind]
+
+
+def other_weights(plan: Plan, study: Study) -> list[str]:
+    """One switch is for all backbones, and turning it makes everything again; what it costs is told before."""
+    if study.made_elsewhere:
+        return []
+    counts = {pair: count for pair in study.pairs if (count := replaced(plan, study, pair))}
+    if not counts:
+        return []
+    pairs = ", ".join(f"{clips}/{backbone} ({count:,} trailers)" for (clips, backbone), count in counts.items())
+    before, now = ("published", "random") if plan.has_random_weights else ("random", "published")
+    return [
+        f"config.yaml, embed.random_weights: is {str(plan.has_random_weights).lower()}, so vectors made with {before} "
+        f"weights will be made again with {now} ones, which replace them: {pairs}"
+    ]
+
+
+def replaced(plan: Plan, study: Study, pair: Pair) -> int:
+    """How many trailers have vectors of ``pair``, where those of the first were made with weights of the other kind."""
+    folder = plan.layout.embedding(*pair, "x").parent
+    there = {path.stem for path in folder.glob("*.h5")}
+    done = [trailer for trailer in study.by_id if trailer in there]
+    if not done:
+        return 0
+    try:
+        weights = str(read_embedding_attributes(plan.layout.embedding(*pair, done[0])).get("weights_sha256"))
+    except StoreError:
+        return 0  # told by the job that reads it
+    return 0 if (weights == RANDOM) == plan.has_random_weights else len(done)
+
+
+def other_genres(plan: Plan, study: Study) -> list[str]:
+    if study is not plan.paper or study.genres == GENRES:
+        return []
+    return ["config.yaml, genres: differ from the paper's ten, so the printed numbers are for another task"]
+
+
+def enlarged_for(plan: Plan, study: Study) -> list[str]:
+    if study.made_elsewhere:
+        return []
+    names = [backbone for _, backbone in study.pairs]
+    try:
+        return enlarged(names, plan.weights_dir, plan.config["normalise"]["short_side"])
+    except WeightsError:
+        return []  # a damaged record is told where backbones are checked
+
+
+def shared_by(study: Study) -> list[str]:
+    groups = shared_videos(study.trailers, study.manifest.parent)
+    shown = [f"{study.manifest}: {tell_shared(group)}" for group in groups[:MOST_REMARKS]]
+    if len(groups) > MOST_REMARKS:
+        shown.append(f"{study.manifest}: {len(groups) - MOST_REMARKS:,} more videos that several trailers share")
+    return shown
