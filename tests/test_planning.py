@@ -27,6 +27,7 @@ from trailers.plan.studies import make_plan
 from trailers.project import PROJECT
 from trailers.store.embeddings import write_embedding
 
+RANDOM = "random-seed-0"  # in place of a digest of weights
 MANIFEST = "trailer,url,genres,split0\na,videos/a.mp4,action,0\n"
 OWN = """
 from trailers.backbones.row import Row, Transform, Weights
@@ -153,26 +154,20 @@ def test_trailers_of_one_video_are_told_and_stop_nothing(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("value", "made_with", "words"),
     [
-        (True, "0" * 64, "is true, so vectors made with published weights will be made again with random one"),
-        (
-            False,
-            "random-seed-0",
-            "is false, so vectors made with random weights will be made again with published ones",
-        ),
-        (True, "random-seed-0", ""),
+        (True, "0" * 64, "is true, so vectors made with published weights will be made again with random ones"),
+        (False, RANDOM, "is false, so vectors made with random weights will be made again with published ones"),
+        (True, RANDOM, ""),
         (False, "0" * 64, ""),
     ],
 )
-def test_what_the_switch_of_random_weights_makes_again_is_told_while_planning(
-    folder, monkeypatch, value, made_with, words
-):
+def test_vectors_that_a_switch_of_random_weights_makes_again_are_told(folder, monkeypatch, value, made_with, words):
     monkeypatch.chdir(folder)
     (folder / "manifest.csv").write_text(MANIFEST + "b,videos/b.mp4,,\n")
     plan = make_plan(read_config({"embed": {"random_weights": value, "backbones": ["resnet50", "swin3d_t"]}}), PROJECT)
     for trailer in ("a", "b", "of-another-manifest"):
         path = plan.layout.embedding("shot24", "resnet50", trailer)
         write_embedding(path, np.eye(2, dtype=np.float32), [Clip(0, 0, 24, 0)] * 2, {"weights_sha256": made_with})
-    told = f"config.yaml, embed.random_weights: {words}s, which replace them: shot24/resnet50 (2 trailers)"
+    told = f"config.yaml, embed.random_weights: {words}, which replace them: shot24/resnet50 (2 trailers)"
     assert remarks(plan, plan.users) == ([told] if words else [])
 
 

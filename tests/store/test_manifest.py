@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 from pathlib import Path
 
 import pytest
@@ -457,3 +458,11 @@ def test_a_mark_that_could_mean_anything_is_refused(tmp_path):
 def test_a_device_is_no_manifest(path):
     with pytest.raises(ManifestError, match=f"{path}: is a device, which has no end"):
         read_manifest(Path(path))
+
+
+@pytest.mark.parametrize("title", ["-30-", "+1", "=2", "@", '=HYPERLINK("http://a.org","x")', "'=1", "-2+cmd|'x'!A0"])
+def test_a_title_that_a_spreadsheet_takes_for_a_formula_is_kept_as_it_is(tmp_path, title):
+    write_manifest(tmp_path / "m.csv", [Trailer("a", ("./a.mp4",), title)])
+    with (tmp_path / "m.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["title"] == title
+    assert read_manifest(tmp_path / "m.csv")[0].title == title
