@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from open_clip_lab import PUBLISHED, make_open_clip
+from open_clip_lab import PUBLISHED, foreign_model, make_foreign, make_open_clip
 from trailers.backbones.embedder import Embedder
 from trailers.backbones.network import make_network
 from trailers.backbones.precision import cosines
@@ -50,6 +51,26 @@ def test_vectors_are_those_of_the_librarys_transform_and_model(tiny: Path, tag: 
     assert cosines(vectors, wanted[::-1].copy()).max() < 0.9999  # the test could fail
 
 
+def test_an_image_tower_needs_neither_text_tower_nor_transformers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    described = make_foreign(tmp_path, monkeypatch)
+    row = find_row("open_clip:foreign/drawn", tmp_path)
+    whole = foreign_model(described, tmp_path / row.weights.file)
+    shutil.rmtree(described)
+    from open_clip import hf_model
+
+    monkeypatch.setattr(hf_model, "transformers", None)
+    network = make_network(row, tmp_path)
+    pictures = torch.randn((2, 3, 32, 32), generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        torch.testing.assert_close(network(pictures), whole.encode_image(pictures))
+    assert row.about.parameters == sum(value.numel() for value in whole.visual.parameters())
+    assert make_network(row, None)(pictures).shape == (2, 32)
+
+
 def test_weights_of_another_network_are_refused(tiny: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -66,6 +87,12 @@ def test_weights_of_another_network_are_refused(tiny: Path) -> None:
     [
         ("open_clip:ViT-B-32/laion2b_s34b_b79k", 512, (224,), "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"),
         ("open_clip:ViT-B-32-quickgelu/openai", 512, (224,), "timm/vit_base_patch32_clip_224.openai"),
+        (
+            "open_clip:xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k",
+            512,
+            (224,),
+            "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k",
+        ),
         ("open_clip:ViT-B-16-SigLIP2/webli", 768, (224, 224), "timm/ViT-B-16-SigLIP2"),
     ],
 )

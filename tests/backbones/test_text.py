@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from open_clip_lab import make_open_clip
+from open_clip_lab import foreign_model, make_foreign, make_open_clip
 from repository_lab import make_repository, make_tokenizer
 from trailers.__main__ import main
 from trailers.backbones.network import make_network
@@ -159,3 +160,28 @@ def test_an_architecture_with_a_tokenizer_of_its_own_reads_it_from_the_weights_f
     assert tokens[0, :5].tolist() == [1, 4, 5, 3, 0]
     assert mask[0, :5].tolist() == [True, True, True, True, False]
     assert tokens.shape == torch.Size([1, 77])
+
+
+def test_a_text_tower_that_a_repository_describes_is_made_of_the_files_beside_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("open_clip", reason="needs the extra open-clip")
+    pytest.importorskip("transformers", reason="needs the extra huggingface")
+    import torch
+
+    described = make_foreign(tmp_path, monkeypatch)
+    row = find_row("open_clip:foreign/drawn", tmp_path)
+    folder = make_tokenizer(tmp_path / "open_clip-foreign--drawn.tokenizer")
+    with pytest.raises(WeightsError, match=r"lacks config\.json, which states the architecture of the text tower"):
+        TextEncoder(row, tmp_path)
+    shutil.move(described / "config.json", folder)
+    encoder = TextEncoder(row, tmp_path)
+    tokens, _ = encoder.tokenizer(TEXTS)
+    with torch.no_grad():
+        wanted = foreign_model(folder, tmp_path / row.weights.file).encode_text(tokens, normalize=True).numpy()
+    np.testing.assert_allclose(encoder(TEXTS), wanted, atol=1e-5)
+    assert float(wanted[0] @ wanted[1]) < 0.999
+    assert TextEncoder(row, tmp_path, random_weights=True)(TEXTS).shape == (2, 32)
+    (folder / "config.json").write_text('{"model_type": "somebodys", "auto_map": {"AutoConfig": "code.Config"}}')
+    with pytest.raises(WeightsError, match="a text tower of the kind 'somebodys', which is not one of bert, m2m_100"):
+        TextEncoder(row, tmp_path)

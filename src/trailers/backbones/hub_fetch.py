@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+from trailers.backbones.open_clip import text_repository
 from trailers.backbones.open_clip_text import tokenizer_folder, tokenizer_repository
 from trailers.backbones.repository import CONFIG, TOKENIZERS, LockedFile
 from trailers.backbones.row import Row
@@ -75,7 +76,8 @@ def fetch_tokenizer(row: Row, weights_dir: Path) -> dict[str, LockedFile]:
     if not repository:
         return {}
     folder = tokenizer_folder(row, weights_dir)
-    if not any((folder / name).is_file() for name in TOKENIZERS):
+    lacks_config = bool(text_repository(row)) and not (folder / CONFIG).is_file()
+    if lacks_config or not any((folder / name).is_file() for name in TOKENIZERS):
         try:
             listing = list_repository(repository)
             for file in listing.files:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from trailers.backbones.names import Choices, Name, unknown_model
 from trailers.backbones.row import About, Row, Transform, Weights
+from trailers.backbones.weights import load_state
 from trailers.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 EXTRA = "pip install 'trailers[open-clip]'."
 FILE = "open_clip_model.safetensors"
+STAND_IN = {"context_length": 8, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1}
 LINK = "https://huggingface.co/{repository}/resolve/main/{file}"
 
 
@@ -124,7 +126,7 @@ def make(row: Row, weights: Path | None) -> nn.Module:
     """The image tower with its projection."""
     from torch import nn
 
-    whole: Any = whole_model(row, weights)
+    whole: Any = with_stand_in(row, weights) if text_repository(row) else whole_model(row, weights)
 
     class ImageTower(nn.Module):
         def __init__(self) -> None:
@@ -138,19 +140,49 @@ def make(row: Row, weights: Path | None) -> nn.Module:
     return ImageTower()
 
 
-def whole_model(row: Row, weights: Path | None) -> nn.Module:
-    """Both towers, with the weights or drawn ones; nothing is fetched for them. Raises ConfigError."""
+def text_repository(row: Row) -> str:
+    """The repository of Hugging Face that states the text tower's architecture; empty where the package states it."""
+    return str(configuration(row.model.partition("/")[0]).get("text_cfg", {}).get("hf_model_name") or "")
+
+
+def whole_model(row: Row, weights: Path | None, **more: Any) -> nn.Module:
+    """Both towers, with the weights or drawn ones; nothing is fetched for them. Raises ConfigError.
+
+    Args:
+        row: of this library.
+        weights: the file; None draws them.
+        more: parts of the architecture in place of the package's own.
+    """
+    network = drawn_model(row, **more)
+    if weights is not None:
+        import open_clip
+
+        with quiet():
+            open_clip.load_checkpoint(network, str(weights), strict=True, weights_only=True)
+    return network
+
+
+def drawn_model(row: Row, **more: Any) -> nn.Module:
     require(row.name)
     import open_clip
 
-    architecture = row.model.partition("/")[0]
     with quiet():
         network: nn.Module = open_clip.create_model(
-            architecture, load_weights=False, pretrained_image=False, pretrained_text=False
+            row.model.partition("/")[0], load_weights=False, pretrained_image=False, pretrained_text=False, **more
         )
-        if weights is not None:
-            open_clip.load_checkpoint(network, str(weights), strict=True, weights_only=True)
     return network.eval()
+
+
+def with_stand_in(row: Row, weights: Path | None) -> nn.Module:
+    """The image tower, beside a small text tower in place of one that only Hugging Face describes."""
+    network: Any = drawn_model(row, text_cfg=STAND_IN)
+    if weights is not None:
+        prefix = "visual."
+        state = load_state(weights)
+        towers = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        network.visual.load_state_dict(towers, strict=True)
+    whole: nn.Module = network
+    return whole
 
 
 @contextlib.contextmanager

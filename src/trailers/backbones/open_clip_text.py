@@ -1,7 +1,8 @@
 """The text side of OpenCLIP's models: the text tower beside the image tower, and the tokenizer of its architecture.
 
 Most architectures take the tokenizer of CLIP, which the package brings. The others name one on Hugging Face, which
-`snakemake weights` puts into ``{weights}.tokenizer`` beside the weights.
+`snakemake weights` puts into ``{weights}.tokenizer`` beside the weights. For some (RoBERTa, NLLB) the same repository
+states the architecture of the text tower, in its config.json.
 """
 
 from __future__ import annotations
@@ -10,21 +11,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trailers.backbones.open_clip import configuration, quiet, require, whole_model
+from trailers.backbones import transformers as hugging_face
+from trailers.backbones.open_clip import configuration, quiet, require, text_repository, whole_model
+from trailers.backbones.repository import CONFIG
 from trailers.backbones.row import Row
-from trailers.backbones.tokenizers import check_tokenizer, made_from
+from trailers.backbones.tokenizers import REMEDY, check_tokenizer, made_from
 from trailers.backbones.weights import read_lock
+from trailers.errors import WeightsError
+from trailers.store.json_file import read_json
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+UNTRAINED = {"hf_model_pretrained": False}  # its weights are in the file of both towers
 
-def make_text_tower(row: Row, weights: Path | None) -> nn.Module:
-    """The part that reads text, with the weights of the file ``weights`` or drawn ones. Raises ConfigError."""
+
+def make_text_tower(row: Row, weights: Path | None, weights_dir: Path) -> nn.Module:
+    """The part that reads text, with the weights of the file ``weights`` or drawn ones.
+
+    Raises:
+        ConfigError: the library is not installed.
+        WeightsError: what states its architecture is not in ``weights_dir``.
+    """
     from torch import nn
 
-    whole: Any = whole_model(row, weights)
+    more = {"text_cfg": text_settings(row, tokenizer_folder(row, weights_dir))} if text_repository(row) else {}
+    whole: Any = whole_model(row, weights, **more)
     whole.visual = None  # not read here, and most of the memory
 
     class TextTower(nn.Module):
@@ -37,6 +50,21 @@ def make_text_tower(row: Row, weights: Path | None) -> nn.Module:
             return found
 
     return TextTower().eval().requires_grad_(False)
+
+
+def text_settings(row: Row, folder: Path) -> dict[str, Any]:
+    """The settings of a text tower whose architecture ``folder``/config.json states. Raises WeightsError."""
+    from open_clip.hf_configs import arch_dict
+
+    try:
+        kind = read_json(folder / CONFIG, remedy=REMEDY, error=WeightsError).get("model_type")
+    except FileNotFoundError:
+        what = f"lacks {CONFIG}, which states the architecture of the text tower, so no text can be read"
+        raise WeightsError(what, where=folder, remedy=REMEDY) from None
+    if kind not in arch_dict:  # no other is made of it: a repository might bring code of its own
+        what = f"states a text tower of the kind {kind!r}, which is not one of {', '.join(sorted(arch_dict))}"
+        raise WeightsError(what, where=folder / CONFIG, remedy=REMEDY)
+    return {**configuration(row.model.partition("/")[0])["text_cfg"], "hf_model_name": str(folder)} | UNTRAINED
 
 
 def tokenizer_repository(architecture: str) -> str:
@@ -63,6 +91,7 @@ class Tokenizer:
                 self.tokenizer: Any = open_clip.get_tokenizer(architecture)
             self.padding = 0
             return
+        hugging_face.require(row.name)
         folder = tokenizer_folder(row, weights_dir)
         check_tokenizer(folder, read_lock(row, weights_dir))
         text = configuration(architecture)["text_cfg"]

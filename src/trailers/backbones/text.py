@@ -63,7 +63,8 @@ class TextEncoder:
         self.tokenizer = module.Tokenizer(row, weights_dir)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(RANDOM_SEED)  # as make_network does: drawn towers fit each other
-            self.tower = module.make_text_tower(row, None if random_weights else weights_path(row, weights_dir))
+            path = None if random_weights else weights_path(row, weights_dir)
+            self.tower = module.make_text_tower(row, path, weights_dir)
         self.scale = float(self.tower.logit_scale.float().exp())
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def make_text_tower(row: Row, weights: Path | None) -> nn.Module:
+def make_text_tower(row: Row, weights: Path | None, _: Path) -> nn.Module:
     """The part that reads text, with the weights of the folder ``weights`` or drawn ones. Raises WeightsError."""
     return make_part(row, weights, text_part_of).eval().requires_grad_(False)
 
