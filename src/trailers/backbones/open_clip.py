@@ -68,12 +68,15 @@ def describe(model: str, choices: Choices = ()) -> Row:
 
 def about_of(row: Row) -> About:
     """What is said of the tower to people; counted on a network that takes no memory."""
-    from trailers.backbones.cost import cost_of
+    import torch
 
-    cost = cost_of(row)
-    return About(
-        "its own way", "kept: the projection shared with text", None, None, cost.parameters, cost.multiply_adds
-    )
+    from trailers.backbones.meta import count
+
+    # The stand-in, since a text tower takes longer to make than all that is counted.
+    with torch.device("meta"):
+        tower = image_tower(drawn_model(row, text_cfg=STAND_IN, device="meta"))
+        parameters, multiply_adds, _ = count(tower, (1, 3, *row.transform.crop))
+    return About("its own way", "kept: the projection shared with text", None, None, parameters, multiply_adds)
 
 
 def configuration(architecture: str) -> dict[str, Any]:
@@ -124,9 +127,12 @@ def levels(values: Any) -> tuple[float, float, float]:
 
 def make(row: Row, weights: Path | None) -> nn.Module:
     """The image tower with its projection."""
-    from torch import nn
+    return image_tower(with_stand_in(row, weights) if text_repository(row) else whole_model(row, weights))
 
-    whole: Any = with_stand_in(row, weights) if text_repository(row) else whole_model(row, weights)
+
+def image_tower(whole: Any) -> nn.Module:
+    """The part of ``whole`` that sees pictures, and gives one vector of each."""
+    from torch import nn
 
     class ImageTower(nn.Module):
         def __init__(self) -> None:
