@@ -208,3 +208,8 @@ def test_no_file_speaks_of_another_thing_than_the_project():
 def test_no_function_is_longer_than_50_lines(path):
     functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, FUNCTIONS)]
     assert not [node.name for node in functions if node.end_lineno - node.lineno + 1 > 50]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
+def test_no_file_is_longer_than_300_lines(path):
+    assert len(path.read_text().splitlines()) <= 300

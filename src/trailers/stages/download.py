@@ -25,25 +25,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trailers.errors import ConfigError, ImageError, ManifestError, StoreError, VideoError
+from trailers.errors import ConfigError, ManifestError, StoreError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
 from trailers.stages import shard
 from trailers.stages.stage import Stage, Work
 from trailers.store.atomic import remove
 from trailers.store.fingerprint import fingerprint, sha256_of
-from trailers.store.image import open_image
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, LedgerRow
 from trailers.store.manifest import read_manifest
 from trailers.store.receipt import read_receipt, source_of
 from trailers.web.client import Client
 from trailers.web.collect import Collection, Kind, ledger_row, refuse
+from trailers.web.content import look_at_image, look_at_video
 from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, lines
 from trailers.web.patience import Effort
-from trailers.web.reasons import LinkError
 from trailers.web.stream import missing
-from trailers.web.verdict import clean
 
 
 @dataclass(frozen=True)
@@ -119,42 +117,6 @@ def accept_duration(settings: Settings, duration_s: float) -> None:
     """Refuse by what a site states, before any byte of the video is asked for."""
     if settings.enforce_quality:
         refuse(shortcomings(settings, duration_s=duration_s))
-
-
-def look_at_video(path: Path) -> dict[str, Any]:
-    """Raises LinkError when ``path`` is not a video."""
-    from trailers.video import probe
-
-    try:
-        seen = probe(path)
-    except VideoError as problem:
-        # What to do about it is another matter here: the next link.
-        raise LinkError("not a video", picture_words(path) or clean(problem.what)) from problem
-    return {
-        "container": seen.container,
-        "codec": seen.codec,
-        "fps": round(seen.fps, 3),
-        "duration_s": round(seen.duration_s, 3) or None,
-        "width_px": seen.width,
-        "height_px": seen.height,
-    }
-
-
-def picture_words(path: Path) -> str:
-    """What to say of a still picture, or nothing where ``path`` is none."""
-    try:
-        return f"is a picture ({open_image(path).format}), not a video"
-    except ImageError:
-        return ""
-
-
-def look_at_image(path: Path) -> dict[str, Any]:
-    """Raises LinkError when ``path`` is not an image that can be read to its end."""
-    try:
-        image = open_image(path)
-    except ImageError as problem:
-        raise LinkError("not an image", clean(problem.what)) from problem
-    return {"container": str(image.format), "width_px": image.width, "height_px": image.height}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
