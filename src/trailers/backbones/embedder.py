@@ -3,12 +3,14 @@
 Every batch that reaches the network has the same shape; a short one is filled up with black clips
 whose vectors are thrown away. A network in eval mode computes each clip by itself, and with the
 shape fixed each kernel does so in the same order, so a clip's vector is the same to the last bit
-whatever its neighbours are: a run that was cut off and resumed gives the same bytes.
+whatever its neighbours are: a run that was cut off and resumed gives the same bytes. Where that is
+not so (``depends_on_place``), the stage puts clips of one trailer only into a batch.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -122,6 +124,17 @@ class Embedder:
             done += len(part)
         return vectors
 
+    @functools.cached_property
+    def depends_on_place(self) -> bool:
+        """Whether a clip's last bits depend on its place in a batch, as some grouped convolutions make them (RegNet).
+
+        Tried with one clip at all places; whoever composes batches must then compose them the same way every time.
+        """
+        if self.batch_clips == 1:
+            return False
+        vectors = self(np.repeat(sample_clips(self.row, 2)[:1], self.batch_clips, axis=0))
+        return bool((vectors != vectors[0]).any())
+
     @property
     def computed_on(self) -> dict[str, str | int]:
         """What the last bits depend on beside the precision, for the files; nothing on a processor."""
@@ -211,6 +224,7 @@ class Embedder:
                 f"{self.row.name}: not even one clip fits into the memory of {self.device}. Use another device."
             )
         self.batch_clips //= 2
+        self.__dict__.pop("depends_on_place", None)  # it is of one batch size
         if self.copies is not None:
             self.copies.forget()
         torch.cuda.empty_cache()

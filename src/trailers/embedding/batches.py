@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,59 @@ class Batches:
             for job in dict.fromkeys(job for job, _ in owners):
                 if job.missing == 0 and not job.failed:
                     finish(job, self.embedder)
+
+
+class TrailerBatches(Batches):
+    """The same of one trailer alone, in the order of its clips, for a network that ``depends_on_place``.
+
+    So its bytes do not depend on the other trailers of the shard, on other backbones beside, or on where a run resumed.
+    """
+
+    def __init__(self, embedder: Embedder, frames: int) -> None:
+        super().__init__(embedder, frames)
+        # Not the embedder's buffers: many of these may be begun at a time.
+        self.pixels = np.empty((embedder.batch_clips, frames, *embedder.row.transform.crop, 3), np.uint8)
+        self.added = 0
+
+    def place(self) -> np.ndarray:
+        found: np.ndarray = self.pixels[len(self.owners)]
+        return found
+
+    def add(self, job: Job, number: int) -> None:
+        self.owners.append((job, number))
+        self.added += 1
+        if len(self.owners) == len(self.pixels) or self.added == len(job.clips):
+            self.flush()
+
+    def start(self) -> None:
+        if self.owners:
+            vectors = self.embedder(self.pixels[: len(self.owners)])
+            self.flying.append((self.owners, lambda: vectors))
+            self.owners = []
+
+
+class BatchTable:
+    """The batches under way: of each backbone and length the same for all trailers, or one trailer's alone."""
+
+    def __init__(self, embedders: Mapping[str, Embedder]) -> None:
+        self.embedders = embedders
+        self.shared: dict[tuple[str, int], Batches] = {}
+        self.alone: dict[Job, TrailerBatches] = {}
+
+    def of(self, job: Job) -> Batches:
+        """Where the next clips of ``job`` go."""
+        name, frames = job.pair.row.name, job.sources.shape[1]
+        embedder = self.embedders[name]
+        if not embedder.depends_on_place:
+            return self.shared.setdefault((name, frames), Batches(embedder, frames))
+        self.alone = {one: batches for one, batches in self.alone.items() if one.missing and not one.failed}
+        if job not in self.alone:
+            self.alone[job] = TrailerBatches(embedder, frames)
+        return self.alone[job]
+
+    def flush(self) -> None:
+        for batches in (*self.shared.values(), *self.alone.values()):
+            batches.flush()
 
 
 def fail(job: Job, problem: Exception) -> None:

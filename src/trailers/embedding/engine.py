@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from trailers.embedding.batches import Batches, fail
+from trailers.embedding.batches import BatchTable, fail
 from trailers.embedding.blocks import blocks_of
 from trailers.embedding.pairs import Pair
 from trailers.embedding.readers import Readers, Reading, readers_for
@@ -33,20 +33,16 @@ def embed(
         apart: whether these are processes of their own, as beside a GPU.
         running: workers for these pairs that are there already and stay.
     """
-    batches: dict[tuple[str, int], Batches] = {}
     with contextlib.nullcontext(running) if running else readers_for(pairs, workers, apart=apart) as readers:
         reading = Reading(blocks_of(pairs), readers)
-        embedders = make()
+        table = BatchTable(make())
         for block, decoded in reading:
             alive()
             for job in block.jobs:
                 if isinstance(decoded, Exception):
                     fail(job, decoded)
                     continue
-                key = (job.pair.row.name, job.sources.shape[1])
-                if key not in batches:
-                    batches[key] = Batches(embedders[key[0]], frames=key[1])
-                for number in job.fill(block.wanted[job.geometry][1], decoded[job.geometry], batches[key].place):
-                    batches[key].add(job, number)
-    for batch in batches.values():
-        batch.flush()
+                batches = table.of(job)
+                for number in job.fill(block.wanted[job.geometry][1], decoded[job.geometry], batches.place):
+                    batches.add(job, number)
+    table.flush()
