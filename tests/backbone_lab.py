@@ -1,4 +1,4 @@
-"""What every backbone must keep, whichever door it came through; used by the tests of each library."""
+"""Checks that every backbone must pass, whichever library it comes from; used by the tests of each library."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def left_over(folder: Path) -> list[Path]:
 
 
 def nothing_wrong(folder: Path, finished: Path) -> None:
-    """Whatever can be seen is what it is in the finished study, and no ledger speaks of what is not there."""
+    """Every visible product is that of the finished study, and no ledger lists a product that does not exist."""
     wanted, seen = made(finished), made(folder)
     assert {path: wanted.get(path) for path in seen} == seen
     for path in (folder / "results" / "ledger").rglob("*.tsv"):

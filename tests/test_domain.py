@@ -13,7 +13,7 @@ def test_there_are_ten_genres_in_the_published_order():
 
 
 @pytest.mark.parametrize(("start", "end"), [(5, 5), (6, 5), (-1, 3)])
-def test_a_shot_refuses_nonsense(start, end):
+def test_an_impossible_shot_is_refused(start, end):
     with pytest.raises(ValueError, match=r"0 <= start < end"):
         Shot(start, end)
 
@@ -21,7 +21,7 @@ def test_a_shot_refuses_nonsense(start, end):
 @pytest.mark.parametrize(
     "values", [(-1, 0, 24, 0), (0, 24, 24, 0), (0, 0, 24, -1), (0, 0, 24, 0, 24), (0, 4, 24, 0, 3)]
 )
-def test_a_clip_refuses_nonsense(values):
+def test_an_impossible_clip_is_refused(values):
     with pytest.raises(ValueError, match="clip"):
         Clip(*values)
 
@@ -58,7 +58,7 @@ def test_ids_of_plain_letters_are_safe(name):
         "a\0",
     ],
 )
-def test_ids_that_could_do_harm_are_not(name):
+def test_unsafe_ids_are_refused(name):
     assert not is_safe_id(name)
 
 
@@ -128,7 +128,7 @@ def test_plain_names_of_files_keep_the_folder_they_had(backbone, folder):
 
 
 @given(st.text(min_size=1))
-def test_no_backbone_climbs_out_of_its_folder(backbone):
+def test_the_folder_of_a_backbone_is_never_outside_its_parent(backbone):
     try:
         name = folder_name(backbone)
     except ConfigError:

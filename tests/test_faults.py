@@ -1,4 +1,4 @@
-"""Faults on purpose: nothing is lost or wrong, it is said what happened, the next run finishes with the same bytes.
+"""Faults on purpose: nothing is lost or wrong, the fault is reported, and the next run finishes with the same bytes.
 
 TRAILERS_FAULT_ROUNDS (4) is how often a run is killed, TRAILERS_FAULT_TRAILERS (100) how many trailers
 the study has of which a tenth is broken.
@@ -144,7 +144,7 @@ def test_a_product_cut_off_anywhere_is_refused_in_one_sentence(finished_study, t
             READERS[name](path)
 
 
-def test_cut_off_files_are_told_of_removed_and_made_again(study, finished_study):
+def test_truncated_files_are_reported_removed_and_made_again(study, finished_study):
     names = [
         f"shards/{faults.FULL}.txt", f"ledger/download/{faults.FULL}.tsv", f"ledger/clips/shot24/{faults.FULL}.tsv",
         "download/t0.json", "download/t1.mp4", "pack/study/shot24/efficientnet_lite0.h5",
@@ -191,7 +191,7 @@ def test_a_full_disk_stops_the_stage_and_what_is_made_stays(study, finished_stud
 
 
 @pytest.mark.parametrize("stage", ["download", "normalise", "clips", "pack", "report"])
-def test_results_that_may_only_be_read_stop_the_stage_and_stay_as_they_are(study, finished_study, capfd, stage):
+def test_read_only_results_stop_the_stage_and_stay_unchanged(study, finished_study, capfd, stage):
     faults.forget(study, stage)
     with faults.mounted(study / "results", "--bind", str(study / "results")):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(study / "results")], check=True)
@@ -205,9 +205,7 @@ def test_results_that_may_only_be_read_stop_the_stage_and_stay_as_they_are(study
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_folder_deleted_under_a_running_job_leaves_no_ledger_that_lies(
-    study, finished_study, monkeypatch, capfd, moment
-):
+def test_a_folder_deleted_during_a_job_leaves_no_false_ledger(study, finished_study, monkeypatch, capfd, moment):
     """Before or after the second video is made, and with it the first is gone."""
     convert, folder = normalise.convert, Path("results/normalise")
 
@@ -267,7 +265,7 @@ def test_two_workers_on_one_shard_do_no_harm(study, finished_study):
 YEAR_S = 365 * 86400
 
 
-def test_times_decide_nothing(study, caplog):
+def test_modification_times_do_not_decide_what_is_made_again(study, caplog):
     caplog.set_level("INFO")
     chance = random.Random(0)
     for path in study.rglob("results/**/*"):
@@ -280,7 +278,7 @@ def test_times_decide_nothing(study, caplog):
         assert f"{stage}: 3 trailers: 3 up to date, 0 to make" in caplog.text
 
 
-def test_ledgers_from_the_future_are_told_of_and_set_right(study, finished_study):
+def test_ledgers_with_future_times_are_reported_and_corrected(study, finished_study):
     for stage in ("clips", "report"):  # a finished report would hide that the ledger is missing
         faults.declared(stage).unlink()
     for path in (study / "results" / "ledger").glob("shots/*"):
@@ -297,7 +295,7 @@ def test_ledgers_from_the_future_are_told_of_and_set_right(study, finished_study
     assert faults.made(study) == {path: digest for path, digest in wanted.items() if not path.startswith("report/")}
 
 
-def test_another_video_with_an_older_time_is_no_stale_data(study):
+def test_another_video_with_an_older_time_is_noticed(study):
     before = faults.made(study, "normalise")
     lab.make_video(study / "videos" / "t0.mp4", 7)
     os.utime(study / "videos" / "t0.mp4", (YEAR_S, YEAR_S))
@@ -385,7 +383,7 @@ def test_a_gpu_that_disappears_fails_the_job_and_the_next_finishes(study, finish
     assert faults.made(study) == faults.made(finished_study)
 
 
-def test_a_worker_that_hangs_is_killed_recorded_and_made_good(study, finished_study, tmp_path):
+def test_a_worker_that_hangs_is_killed_and_recorded_and_the_next_run_succeeds(study, finished_study, tmp_path):
     """ffmpeg sleeps over t1."""
     sleeper, sleeping = tmp_path / "ffmpeg", tmp_path / "pid"
     sleeper.write_text(

@@ -57,7 +57,7 @@ RECIPE = Recipe(
         (None, "must be a list of names in quotes"),
     ],
 )
-def test_a_list_that_cannot_be_is_one_sentence(names, words):
+def test_an_invalid_list_is_refused_in_one_sentence(names, words):
     with pytest.raises(ConfigError, match=r"config\.yaml, genres") as caught:
         checked_genres(names)
     assert words in str(caught.value)
@@ -66,7 +66,7 @@ def test_a_list_that_cannot_be_is_one_sentence(names, words):
 @pytest.mark.parametrize(
     "name", ["Film-Noir", "com\u00e9die", "\u0928\u093e\u091f\u0915", "action & adventure", "18+", "children's"]
 )
-def test_a_name_may_be_of_any_language_and_capitals_do_not_count(name):
+def test_a_genre_may_be_in_any_language_and_case_does_not_matter(name):
     assert checked_genres(["drama", name])[1] == name.lower()
 
 
@@ -74,7 +74,7 @@ def test_the_default_is_the_papers_ten():
     assert configured_genres() == plan_here().users.genres == GENRES
 
 
-def test_the_working_folder_goes_before_the_project_and_the_command_line_before_both(tmp_path, monkeypatch):
+def test_the_working_folder_overrides_the_project_and_the_command_line_overrides_both(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text("genres: [Documentary, film-noir, comedy]\n")
     assert configured_genres() == OWN
@@ -160,7 +160,7 @@ def study(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_data_set_of_other_genres_is_trained_tested_reported_and_split(study):
+def test_a_data_set_of_other_genres_is_trained_and_tested_and_reported_and_split(study):
     metrics = classify(study, epochs=30)
     assert metrics["metrics"]["step"]["micro"] > 95
     assert list(metrics["genres"]) == list(OWN)

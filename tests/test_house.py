@@ -1,4 +1,4 @@
-"""The map is true: the rooms, what they may import, and what each stage consists of."""
+"""docs/architecture.md is true: the rooms, what they may import, and what each stage consists of."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_the_snakefile_is_a_table_of_contents():
     assert len((PROJECT / "Snakefile").read_text().splitlines()) < 50
 
 
-def test_no_file_speaks_of_another_thing_than_the_project():
+def test_no_file_contains_paths_of_a_machine_or_addresses_of_a_registry():
     # A path of one machine, or an address of a package registry, has no place in a project.
     listed = subprocess.run(
         ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False

@@ -51,7 +51,7 @@ def test_pairs_are_what_is_asked_for_then_what_experiments_need_each_once():
     assert pairs_of({}, [], ["resnet50"]) == ()
 
 
-def test_one_backbone_written_in_two_ways_is_one_pair():
+def test_two_spellings_of_one_backbone_are_one_pair():
     experiments = {"default": {"clips": "shot24", "backbones": ["timm:vit?size=224&pool=avg"]}}
     assert pairs_of(experiments, ["shot24"], ["timm:vit?pool=avg&size=224"]) == (
         ("shot24", "timm:vit?pool=avg&size=224"),
@@ -107,7 +107,7 @@ def test_packs_made_elsewhere_take_the_place_of_embeddings(folder):
     assert asked.users.shot_flags() == "--results 'my packs' --ledgers 'my packs/ledger/shots/x.tsv'"
 
 
-def test_flags_that_leave_trailers_out_make_quality_a_part_of_the_study_and_of_no_other(folder):
+def test_quality_exclude_makes_quality_a_part_of_that_study_only(folder):
     asked = plan(quality={"exclude": ["black"]})
     assert ("quality",) in asked.users.stages
     assert asked.excluded_of("default") == ["results/quality/excluded.csv"]
@@ -189,7 +189,7 @@ def digests(asked: Plan) -> dict[str, list[str]]:
         ("action,0,0", "action,1,0", ("labels", 0)),
     ],
 )
-def test_a_changed_cell_changes_the_digest_of_those_who_read_it_and_no_other(folder, old, new, changed):
+def test_a_changed_cell_changes_only_the_digests_of_the_stages_that_read_it(folder, old, new, changed):
     before = digests(plan())
     (folder / "manifest.csv").write_text(MANIFEST.replace(old, new))
     after = digests(plan())
@@ -226,11 +226,11 @@ def test_a_file_replaced_in_place_changes_the_digest_of_its_shard_alone(videos, 
     assert changed_by(lambda: (videos / name).write_bytes(b"a better one")) == changed
 
 
-def test_a_file_of_the_same_size_is_told_by_its_time(videos):
+def test_a_replaced_file_of_the_same_size_is_noticed_by_its_time(videos):
     assert changed_by(lambda: os.utime(videos / "videos/a.mp4", ns=(1, 1))) == [("links", 0)]
 
 
-def test_a_file_that_went_after_its_download_changes_nothing(videos):
+def test_a_file_removed_after_its_download_changes_nothing(videos):
     for name in "abc":
         status = (videos / f"videos/{name}.mp4").stat()
         facts = {"url": f"videos/{name}.mp4", "source_bytes": status.st_size, "source_mtime_ns": status.st_mtime_ns}
@@ -241,7 +241,7 @@ def test_a_file_that_went_after_its_download_changes_nothing(videos):
     assert changed_by(lambda: shutil.rmtree(videos / "videos")) == []
 
 
-def test_where_all_links_lead_elsewhere_no_file_is_looked_at(videos, monkeypatch):
+def test_without_local_files_in_the_manifest_no_file_is_checked(videos, monkeypatch):
     (videos / "manifest.csv").write_text("trailer,url\na,https://a.test/a.mp4\nb,vKQi3bBA1y8\n")
     monkeypatch.setattr(reruns, "version_of", None)
     asked = plan()
@@ -270,7 +270,7 @@ def test_one_trailer_by_name_is_made_again_as_its_shard_is(videos):
     assert [old != new for old, new in zip(before, after, strict=True)] == [True, True]
 
 
-def test_one_attempt_more_and_other_weights_ask_for_another_run(folder):
+def test_another_attempt_or_other_weights_change_the_digest(folder):
     asked = plan()
     shard = next(iter(asked.users.shards))
     assert reruns.attempts(asked, "embed", shard, "shot24", "resnet50") == 0
@@ -284,7 +284,7 @@ def test_one_attempt_more_and_other_weights_ask_for_another_run(folder):
     assert reruns.weights(plan(), "resnet50") == "0f"
 
 
-def test_flags_that_shape_products_and_flags_that_do_not_are_apart():
+def test_flags_that_shape_products_are_separate_from_other_flags():
     config = read_config({"embed": {"precision": "float32", "workers": 0}})
     assert shaping_flags(config, "embed") == "--precision float32 --random-weights false"
     assert shaping_flags(config, "posters") == shaping_flags(config, "embed")

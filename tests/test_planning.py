@@ -1,4 +1,4 @@
-"""Snakemake, before its first job: what is wrong is told in one sentence, and what the project prints can be typed."""
+"""Snakemake, before its first job: errors are reported in one sentence, and printed commands can be typed."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def sentences(*words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("config", REFUSED)
-def test_what_can_be_known_is_refused_before_the_first_job(folder, monkeypatch, config):
+def test_errors_that_planning_can_find_are_reported_before_the_first_job(folder, monkeypatch, config):
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     found = sentences(config)
@@ -101,13 +101,13 @@ def test_what_can_be_known_is_refused_before_the_first_job(folder, monkeypatch, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", ["manifest=none.csv", "shots={threshold: 2}", "embed={backbones: [resnet50]}"])
-def test_snakemake_tells_it_in_that_sentence_alone(folder, config, monkeypatch):
+def test_snakemake_prints_only_that_sentence(folder, config, monkeypatch):
     found = told(folder, "--config", config)
     monkeypatch.chdir(folder)
     assert found == sentences(config)
 
 
-def test_nothing_is_missing_where_all_vectors_are_made(folder, monkeypatch):
+def test_weights_are_not_required_if_all_vectors_exist(folder, monkeypatch):
     monkeypatch.chdir(folder)
     plan = make_plan(read_config({"embed": {"backbones": ["resnet50"]}}), PROJECT)
     assert len(check_study(plan, plan.users, runs_here=False)) == 1
@@ -122,7 +122,7 @@ def test_random_weights_need_no_file(folder, monkeypatch):
     assert sentences("embed={backbones: [resnet50, 'net.py:net'], random_weights: true}") == []
 
 
-def test_a_disk_that_is_too_small_is_told_unless_it_is_known_better(folder, monkeypatch):
+def test_a_disk_that_is_too_small_is_reported_unless_check_disk_is_false(folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(20_000_000))
     assert [one.partition(": ")[2] for one in sentences()] == [
@@ -138,7 +138,7 @@ def test_a_disk_that_is_too_small_is_told_unless_it_is_known_better(folder, monk
 SHARED = "".join(f"a{n},https://host/{n},,0\nb{n},http://host/{n}#t=3,,2\n" for n in range(7))
 
 
-def test_trailers_of_one_video_are_told_and_stop_nothing(folder, monkeypatch):
+def test_trailers_of_one_video_are_reported_and_do_not_stop_the_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "manifest.csv").write_text(MANIFEST + SHARED)
     plan = make_plan(read_config(), PROJECT)
@@ -160,7 +160,7 @@ def test_trailers_of_one_video_are_told_and_stop_nothing(folder, monkeypatch):
         (False, "0" * 64, ""),
     ],
 )
-def test_vectors_that_a_switch_of_random_weights_makes_again_are_told(folder, monkeypatch, value, made_with, words):
+def test_vectors_that_random_weights_make_again_are_announced(folder, monkeypatch, value, made_with, words):
     monkeypatch.chdir(folder)
     (folder / "manifest.csv").write_text(MANIFEST + "b,videos/b.mp4,,\n")
     plan = make_plan(read_config({"embed": {"random_weights": value, "backbones": ["resnet50", "swin3d_t"]}}), PROJECT)
@@ -172,7 +172,7 @@ def test_vectors_that_a_switch_of_random_weights_makes_again_are_told(folder, mo
 
 
 @pytest.mark.slow
-def test_snakemake_tells_trailers_of_one_video(folder):
+def test_snakemake_reports_trailers_of_one_video(folder):
     (folder / "manifest.csv").write_text(MANIFEST + SHARED)
     done = lab.snakemake(folder, "-n", "--config", "embed={random_weights: true}")
     assert (
@@ -181,13 +181,13 @@ def test_snakemake_tells_trailers_of_one_video(folder):
     )
 
 
-def test_results_that_are_a_file_are_told(folder, monkeypatch):
+def test_results_that_are_a_file_are_reported(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "results").touch()
     assert sentences() == ["results: is not a directory. Move it away; a run writes there."]
 
 
-def test_results_that_are_a_link_to_what_is_not_there_are_told(folder, monkeypatch):
+def test_results_that_are_a_broken_link_are_reported(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "results").symlink_to("scratch/run")
     assert sentences() == [
@@ -196,7 +196,7 @@ def test_results_that_are_a_link_to_what_is_not_there_are_told(folder, monkeypat
 
 
 @pytest.mark.parametrize("name", ["results", "results/embed", "results/ledger", "logs"])
-def test_a_folder_that_cannot_be_written_is_told(folder, monkeypatch, name):
+def test_a_folder_that_cannot_be_written_is_reported(folder, monkeypatch, name):
     monkeypatch.chdir(folder)
     with mounted(folder / name, "-t", "tmpfs", "-o", "ro", "tmpfs"):
         assert sentences() == [
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_written_is_told(folder, monkeypatch, name):
         ]
 
 
-def test_what_is_complete_may_lie_where_nothing_can_be_written(folder, monkeypatch):
+def test_a_complete_study_may_be_on_a_read_only_disk(folder, monkeypatch):
     monkeypatch.chdir(folder)
     plan = make_plan(read_config(), PROJECT)
     for ledger in plan.users.ledgers("download"):
@@ -215,7 +215,7 @@ def test_what_is_complete_may_lie_where_nothing_can_be_written(folder, monkeypat
 
 
 @pytest.mark.slow
-def test_a_working_folder_that_cannot_be_written_is_told_by_snakemake_and_by_doctor(folder, monkeypatch, capsys):
+def test_a_read_only_working_folder_is_reported_by_snakemake_and_by_doctor(folder, monkeypatch, capsys):
     with mounted(folder / "here", "-t", "tmpfs", "-o", "ro", "tmpfs") as here:
         words = "cannot be written. Run in a folder that can be written, or change its rights."
         assert told(here, "--dry-run") == [f"{here}: {words}"]
@@ -225,7 +225,7 @@ def test_a_working_folder_that_cannot_be_written_is_told_by_snakemake_and_by_doc
 
 
 @pytest.mark.slow
-def test_a_key_that_stands_twice_in_a_file_of_the_command_line_is_told(folder):
+def test_a_duplicate_key_in_a_file_of_configfile_is_reported(folder):
     path = folder / "twice.yaml"
     path.write_text("shard_size: 3\nshots:\n  threshold: 0.4\nshard_size: 4\n")
     assert told(folder, "--dry-run", "--configfile", str(path)) == [

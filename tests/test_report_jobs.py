@@ -1,4 +1,4 @@
-"""When the report is made anew, and Snakemake's own report, which holds it."""
+"""When the report is made again, and Snakemake's own report, which holds it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_snakemakes_report_as_a_zip_holds_the_report_of_the_run(finished_study, 
 
 
 @pytest.mark.slow
-def test_the_report_is_made_anew_when_there_are_pages_and_flags(finished_study, tmp_path):
+def test_the_report_is_made_again_when_pages_and_flags_exist(finished_study, tmp_path):
     folder = shutil.copytree(finished_study, tmp_path / "study")
     assert lab.planned(folder, "--config", "shard_size=3") == {}
     for stage in ("pages", "quality"):

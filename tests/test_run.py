@@ -1,4 +1,4 @@
-"""envs/run makes an environment once, and becomes the command."""
+"""envs/run makes an environment once and then replaces itself by the command."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def start(folder, *command, cwd=None):
 
 
 @pytest.mark.slow
-def test_two_that_start_at_once_make_one_environment_and_both_run(little, tmp_path):
+def test_two_commands_started_at_once_make_one_environment_and_both_run(little, tmp_path):
     code = "import sys; print(sys.prefix)"
     jobs = [start(little, "python", "-c", code, cwd=tmp_path) for _ in range(2)]
     results = [job.communicate(timeout=300) for job in jobs]

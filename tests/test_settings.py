@@ -43,7 +43,7 @@ def parse(words):
     return from_flags(Example, parser.parse_args(words))
 
 
-def test_flags_come_back_as_the_settings_they_were():
+def test_settings_survive_the_way_through_flags():
     assert parse(["--height", "none", "--share", "0.25", "--strict", "false", "--names", "x", "y"]) == Example(
         None, 0.25, False, ("x", "y")
     )
@@ -92,7 +92,7 @@ def test_a_wrong_value_is_named_with_its_place(project):
         check_config(config, project / "workflow/schemas/config.schema.yaml")
 
 
-def test_text_from_the_command_line_is_read_as_what_the_schema_wants(project):
+def test_text_from_the_command_line_is_read_as_the_type_of_the_schema(project):
     config = config_of(project)
     config["shots"].update(threshold="0.9", min_frames="3")
     config["download"].update(enforce_quality="true", proxy="null")

@@ -33,7 +33,7 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize("output", ["ledger/download/s0.tsv", "report/index.html"])
-def test_a_failed_job_is_told_by_its_own_sentence(root, output):
+def test_a_failed_job_is_reported_with_its_own_message(root, output):
     errors = ShortErrors(None, root, is_told=False)
     assert errors.format(failed(output=[str(root / output)], log=["logs/a.log"])) == (
         f"Error in rule download: {root / output} was not made.\n    the proxy is down\n    log: logs/a.log"
@@ -41,19 +41,19 @@ def test_a_failed_job_is_told_by_its_own_sentence(root, output):
 
 
 @pytest.mark.parametrize("more", [{"output": ["elsewhere/x"], "log": []}, {"output": None, "log": None}, {}])
-def test_a_job_that_left_no_sentence_is_told_without_its_command(root, more):
+def test_a_failed_job_without_a_message_is_reported_without_its_command(root, more):
     text = ShortErrors(None, root, is_told=False).format(failed(**more))
     assert text.startswith("Error in rule download: ")
     assert FLAGS not in text
     assert "None" not in text
 
 
-def test_a_sentence_that_stands_at_the_terminal_is_not_repeated(root):
+def test_a_message_already_printed_to_the_terminal_is_not_repeated(root):
     text = ShortErrors(None, root, is_told=True).format(failed(output=[str(root / "ledger/download/s0.tsv")], log=[]))
     assert "proxy" not in text
 
 
-def test_everything_else_is_written_as_snakemake_does(root):
+def test_all_other_messages_are_those_of_snakemake(root):
     record = logging.makeLogRecord({"msg": "Select jobs to execute...", "event": None})
     assert ShortErrors(logging.Formatter("> %(message)s"), root, is_told=True).format(record) == (
         "> Select jobs to execute..."

@@ -1,4 +1,4 @@
-"""The whole road of docs/dataset.md on a made-up site: titles, search, quality, review by keys, manifest, report.
+"""All steps of docs/dataset.md on a made-up site: titles, search, quality, review by keys, manifest, report.
 
 Everything is killed in the middle of its work once, and goes on where it stopped.
 """

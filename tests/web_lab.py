@@ -57,7 +57,7 @@ def make_video(
 
 @pytest.fixture
 def surroundings(monkeypatch):
-    """No proxy of this machine's, and no waiting for its disk: what outlives a power cut is not told from here."""
+    """No proxy of this machine and no waiting for its disk: survival of a power cut cannot be tested here."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)

@@ -56,7 +56,7 @@ def test_a_24_fps_video_of_the_results_is_used_as_it_is(results):
     assert np.array_equal(vectors, results.vectors("t0", "shot24", "efficientnet_lite0"))
 
 
-def test_an_array_is_seen_as_it_is_and_nothing_is_encoded(results, finished_study, monkeypatch):
+def test_frames_of_an_array_are_used_unchanged_and_nothing_is_encoded(results, finished_study, monkeypatch):
     def refuse(*words, **more):
         raise AssertionError("a process was started")
 
@@ -67,7 +67,7 @@ def test_an_array_is_seen_as_it_is_and_nothing_is_encoded(results, finished_stud
     assert trailers.detect_shots(frames) == results.shots("t2")
 
 
-def test_frames_of_any_size_give_the_shots_of_the_small_ones(results):
+def test_larger_frames_give_the_same_shots_as_frames_of_48x27(results):
     with trailers.open_video(results.video("t2")).reader() as read:
         frames = read(np.arange(len(trailers.open_video(results.video("t2")))))
     assert trailers.detect_shots(frames) == results.shots("t2")
@@ -76,7 +76,7 @@ def test_frames_of_any_size_give_the_shots_of_the_small_ones(results):
     assert np.array_equal(found, results.vectors("t2", "shot24", "efficientnet_lite0"))
 
 
-def test_a_3d_backbone_sees_the_same_of_a_file_and_of_an_array(results):
+def test_a_3d_backbone_gives_the_same_vectors_for_a_file_and_an_array(results):
     video = trailers.open_video(results.video("t0"))
     with video.reader() as read:
         frames = read(np.arange(len(video)))
@@ -97,7 +97,7 @@ def test_the_frame_of_a_clip_is_the_one_nearest_to_its_mean_histogram():
     assert trailers.choose_frames(frames, [Clip(0, 0, 4, 0)]) == [Clip(0, 0, 4, 0, 1)]
 
 
-def test_settings_of_a_call_go_before_those_of_the_config(results, finished_study):
+def test_arguments_of_a_call_take_precedence_over_config_yaml(results, finished_study):
     path = results.video("t0")
     assert len(trailers.detect_shots(path)) > 1
     assert trailers.detect_shots(path, min_frames=1000) == []
@@ -120,12 +120,12 @@ def test_settings_of_a_call_go_before_those_of_the_config(results, finished_stud
         (lambda frames: trailers.embed(frames, [Clip(0, 0, 4, 0)], backbone="resnet5"), "no backbone is called"),
     ],
 )
-def test_what_does_not_fit_is_said_in_a_sentence(call, said, in_project):
+def test_inputs_that_do_not_match_are_refused_in_one_sentence(call, said, in_project):
     with pytest.raises(ConfigError, match=said):
         call(np.zeros((4, 27, 48, 3), np.uint8))
 
 
-def test_what_is_no_video_is_refused(tmp_path):
+def test_a_missing_file_and_an_array_of_another_type_are_refused(tmp_path):
     with pytest.raises(StoreError, match="is not a file"):
         trailers.detect_shots(tmp_path / "none.mp4")
     with pytest.raises(ValueError, match="expected uint8"):
@@ -148,7 +148,7 @@ def test_every_public_name_is_there():
         trailers.nothing  # noqa: B018
 
 
-def test_a_bar_is_drawn_when_it_is_asked_for_and_not_into_a_file(capsys):
+def test_a_progress_bar_is_drawn_on_request_and_never_into_a_file(capsys):
     for shown, expected in ((None, ""), (True, "shots")):
         with options.bar("shots", total=2, unit="frame", shown=shown) as bar:
             bar.update(2)

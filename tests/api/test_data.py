@@ -103,7 +103,7 @@ def test_a_dataset_that_is_pickled_holds_no_vectors_and_no_open_file(folder, mak
 
 
 @both
-def test_an_item_may_be_written_into_without_a_trace(folder, make):
+def test_writing_into_an_item_does_not_change_the_dataset(folder, make):
     dataset = make(folder, trailers.data.Trailers)
     dataset[0]["vectors"].zero_()
     assert dataset[0]["vectors"].tolist() == VECTORS["a"].tolist()
@@ -137,13 +137,13 @@ def test_a_file_that_was_replaced_is_refused(folder):
         ({"manifest": "manifest.csv", "split": 0, "subset": "dev"}, ConfigError, "there is no subset 'dev'"),
     ],
 )
-def test_what_does_not_fit_is_said_in_a_sentence(folder, monkeypatch, more, kind, said):
+def test_inputs_that_do_not_match_are_refused_in_one_sentence(folder, monkeypatch, more, kind, said):
     monkeypatch.chdir(folder)
     words = {"strategy": "shot24", "backbone": "mine", **more}
     with pytest.raises(kind, match=said):
         trailers.data.Clips("results", **words)
 
 
-def test_a_pack_says_itself_what_it_holds(folder):
+def test_a_pack_describes_its_contents(folder):
     with pytest.raises(ConfigError, match="is a pack, which has one strategy and one backbone"):
         trailers.data.Clips(folder / "pack.h5", "shot24", "mine")

@@ -48,14 +48,14 @@ def test_products_are_read_by_trailer(layout):
     assert results.vectors("a", "shot4", "timm:vit").tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-def test_a_clip_is_its_frames_and_black_padding(layout):
+def test_a_clip_consists_of_its_frames_and_black_padding(layout):
     clip = trailers.open_results(layout.root).clip_frames("a", 1)
     assert clip.shape == (4, 32, 64, 3)
     assert clip.mean(axis=(1, 2, 3)).round(-1).tolist() == [200, 200, 0, 0]
     assert trailers.open_results(layout.root).frame("a", 5).shape == (32, 64, 3)
 
 
-def test_rows_are_what_a_table_wants(layout):
+def test_rows_can_be_made_into_a_table(layout):
     assert list(trailers.open_results(layout.root).rows())[1] == {
         "trailer": "a", "clip": 1, "shot": 0, "start": 4, "end": 6, "start_s": 4 / 24, "end_s": 0.25,
         "padding": 2, "frame": 5,
@@ -74,7 +74,7 @@ def test_rows_are_what_a_table_wants(layout):
         (lambda results: results.frame("a", 6), IndexError, "has frames 0 to 5"),
     ],
 )
-def test_what_is_not_there_is_named(layout, call, kind, said):
+def test_a_missing_product_is_named(layout, call, kind, said):
     with pytest.raises(kind, match=said):
         call(trailers.open_results(layout.root))
 

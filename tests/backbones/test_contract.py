@@ -1,4 +1,4 @@
-"""Backbones of every door keep one contract, and random weights are the same every time."""
+"""Backbones of every library meet the same contract, and random weights are reproducible."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ net = Row(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
-def test_a_row_keeps_the_contract(name: str) -> None:
+def test_a_built_in_backbone_keeps_the_contract(name: str) -> None:
     check_contract(ROWS[name], make_network(ROWS[name], None))
 
 
@@ -70,7 +70,7 @@ def test_a_tower_of_open_clip_keeps_the_contract(
     check_precision(row, network)
 
 
-def test_a_network_of_ones_own_keeps_the_contract(tmp_path: Path) -> None:
+def test_a_network_of_the_user_keeps_the_contract(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(OWN)
     row = find_row(f"{tmp_path}/mine.py:net", NOWHERE)
     network = make_network(row, None)
@@ -78,7 +78,7 @@ def test_a_network_of_ones_own_keeps_the_contract(tmp_path: Path) -> None:
     check_precision(row, network)
 
 
-def test_random_weights_are_the_same_every_time_and_leave_the_generators_alone() -> None:
+def test_random_weights_are_reproducible_and_do_not_change_torchs_generators() -> None:
     import torch
 
     row = ROWS["shufflenet_v2_x1_0"]

@@ -38,7 +38,7 @@ def test_costs_are_those_of_table_6(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
-def test_a_row_says_what_it_costs(name: str) -> None:
+def test_a_backbone_states_its_cost(name: str) -> None:
     cost = cost_of(ROWS[name])
     assert (ROWS[name].about.parameters, ROWS[name].about.multiply_adds) == (cost.parameters, cost.multiply_adds)
 
@@ -51,12 +51,12 @@ def test_a_row_says_what_it_costs(name: str) -> None:
         ("x3d_m", "shot64-fps6"), ("shufflenet3d", "shot16"), ("resnet50", ""),
     ],
 )  # fmt: skip
-def test_a_row_suggests_the_clips_nearest_to_those_its_weights_were_trained_on(name: str, strategy: str) -> None:
+def test_a_backbone_suggests_the_clips_nearest_to_those_it_was_trained_on(name: str, strategy: str) -> None:
     assert ROWS[name].about.strategy == strategy
     assert not strategy or str(ClipStrategy.parse(strategy)) == strategy
 
 
-def test_a_name_is_told_with_what_is_known_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_describing_a_backbone_prints_what_is_known_about_it(capsys: pytest.CaptureFixture[str]) -> None:
     from trailers.__main__ import main
 
     assert main(["backbones", "--plain", "--weights-dir", str(NOWHERE), "mvit_v2_s"]) == 0
@@ -69,7 +69,7 @@ def test_a_name_is_told_with_what_is_known_of_it(capsys: pytest.CaptureFixture[s
     }  # fmt: skip
 
 
-def test_the_table_lists_every_row_and_whether_its_weights_are_here(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_lists_every_backbone_and_whether_its_weights_are_present(capsys: pytest.CaptureFixture[str]) -> None:
     from trailers.__main__ import main
 
     assert main(["backbones", "--plain", "--weights-dir", str(NOWHERE)]) == 0

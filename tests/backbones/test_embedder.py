@@ -19,7 +19,7 @@ from trailers.errors import SystemicError
 SHOWN = 4
 
 
-def test_a_precision_that_changes_vectors_too_much_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_precision_that_changes_vectors_too_much_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     from trailers.backbones import embedder as room
@@ -66,7 +66,9 @@ def test_out_of_memory_halves_the_batch_and_goes_on(caplog: pytest.LogCaptureFix
     np.testing.assert_array_equal(found, Embedder(row, Greedy(), precision="float32", batch_clips=2)(clips))
 
 
-def test_nothing_of_a_batch_that_did_not_fit_is_held_when_the_next_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_of_a_batch_that_did_not_fit_is_released_before_the_next_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Or its memory could not be given back, and half the batch would not fit either."""
     import torch
 
@@ -91,7 +93,7 @@ def test_nothing_of_a_batch_that_did_not_fit_is_held_when_the_next_is_tried(monk
 @pytest.mark.slow
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("name", ["resnet50", "r2plus1d_18", "swin3d_t"])
-def test_on_a_gpu_a_clips_bytes_depend_on_the_batch_size_at_most_and_never_on_its_place(name: str) -> None:
+def test_on_a_gpu_a_clips_vector_may_depend_on_the_batch_size_but_never_on_its_position(name: str) -> None:
     row = ROWS[name]
     network, clips = make_network(row, None), sample_clips(row, 4, shown_frames=SHOWN)
     four = Embedder(row, network, device="cuda", batch_clips=4)
@@ -103,7 +105,7 @@ def test_on_a_gpu_a_clips_bytes_depend_on_the_batch_size_at_most_and_never_on_it
     assert cosines(wanted, two).min() >= 0.9995
 
 
-def test_a_clip_that_does_not_fit_alone_is_the_machines_trouble() -> None:
+def test_a_single_clip_that_does_not_fit_into_memory_is_a_problem_of_the_machine() -> None:
     import torch
 
     class Full(torch.nn.Module):
@@ -128,7 +130,7 @@ def test_a_clips_vector_is_the_same_to_the_last_bit_whatever_its_neighbours(name
         np.testing.assert_array_equal(embedder(batch)[place], alone)
 
 
-def test_convolutions_on_a_gpu_are_told_to_be_exact_and_the_process_is_left_as_it_was() -> None:
+def test_convolutions_on_a_gpu_are_exact_and_torchs_flags_are_restored() -> None:
     import torch
 
     def told() -> tuple[bool, ...]:
@@ -152,7 +154,7 @@ def test_convolutions_on_a_gpu_are_told_to_be_exact_and_the_process_is_left_as_i
 @pytest.mark.slow
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet50", "r2plus1d_18", "swin3d_t"])
-def test_a_gpu_gives_the_vectors_of_a_processor(name: str) -> None:
+def test_a_gpu_gives_the_same_vectors_as_a_cpu(name: str) -> None:
     row = ROWS[name]
     network = make_network(row, None)
     clips = sample_clips(row, 4, shown_frames=SHOWN)
@@ -175,7 +177,7 @@ def start(embedder: Embedder, clips: np.ndarray) -> Callable[[], np.ndarray]:
     return embedder.start(buffer, len(clips))
 
 
-def test_cosines_are_those_of_pairs() -> None:
+def test_cosine_similarity_is_computed_pair_by_pair() -> None:
     left = np.array([[1, 0], [3, 4], [1, 1]], np.float32)
     right = np.array([[2, 0], [4, 3], [-1, -1]], np.float32)
     np.testing.assert_allclose(cosines(left, right), [1, 0.96, -1])
@@ -189,7 +191,9 @@ def test_cosines_are_those_of_pairs() -> None:
         ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", "the GPU failed: CUDA error"),
     ],
 )
-def test_a_gpu_that_fails_while_a_network_is_made_and_tested_is_told_of_in_one_sentence(words: str, told: str) -> None:
+def test_a_gpu_that_fails_while_a_network_is_loaded_and_tested_is_reported_in_one_sentence(
+    words: str, told: str
+) -> None:
     import torch
 
     class Fails(torch.nn.Module):
@@ -211,7 +215,7 @@ def test_a_gpu_that_fails_while_a_network_is_made_and_tested_is_told_of_in_one_s
 @pytest.mark.parametrize(
     "words", ["CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `x`", "CUDA error: out of memory"]
 )
-def test_memory_that_is_full_in_a_librarys_own_words_halves_the_batch(words: str) -> None:
+def test_every_librarys_message_for_a_full_memory_halves_the_batch(words: str) -> None:
     import torch
 
     class Greedy(torch.nn.Module):

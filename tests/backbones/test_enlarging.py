@@ -14,7 +14,7 @@ DINO = "timm:vit_small_patch14_dinov2.lvd142m"
 
 
 @pytest.mark.parametrize(("side", "kept"), [(256, 256), (224, 256), (518, 518), (518, None)])
-def test_nothing_is_said_where_frames_are_not_enlarged(side: int, kept: int | None) -> None:
+def test_there_is_no_warning_if_frames_are_not_enlarged(side: int, kept: int | None) -> None:
     assert tell_enlarged(DINO, side, kept) == ""
 
 
@@ -35,7 +35,7 @@ def test_the_remedy_is_a_larger_video_or_a_smaller_picture(name: str, remedy: st
     assert words.endswith(remedy)
 
 
-def test_each_recorded_backbone_is_told_once_and_no_library_is_asked(tmp_path: Path) -> None:
+def test_each_recorded_backbone_is_reported_once_and_no_library_is_loaded(tmp_path: Path) -> None:
     row = find_row(DINO, tmp_path)
     (tmp_path / "timm-vit_small_patch14_dinov2.lvd142m.json").write_text(json.dumps({"row": row_values(row)}))
     names = [DINO, "resnet50", DINO, "timm:never_recorded.x"]

@@ -23,7 +23,7 @@ def waits() -> dict[str, list[str]]:
     return found
 
 
-def test_what_waits_would_be_seen(waits: dict[str, list[str]]) -> None:
+def test_an_operation_that_waits_for_the_gpu_is_detected(waits: dict[str, list[str]]) -> None:
     assert waits["constants"] == ["a test"]
 
 

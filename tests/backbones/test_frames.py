@@ -77,14 +77,14 @@ def test_a_network_that_needs_more_frames_than_are_shown_gets_some_twice() -> No
 
 
 @given(wanted=some.integers(2, 64), shown=some.integers(1, 64))
-def test_taken_frames_ascend_and_reach_both_ends(wanted: int, shown: int) -> None:
+def test_chosen_frames_ascend_and_include_the_first_and_the_last(wanted: int, shown: int) -> None:
     taken = row_3d(wanted).take(shown)
     assert len(taken) == wanted
     assert (taken[0], taken[-1]) == (0, shown - 1)
     assert all(0 <= b - a <= max(1, -(-(shown - 1) // (wanted - 1))) for a, b in itertools.pairwise(taken))
 
 
-def test_padding_is_black_for_3d_networks_and_unseen_by_2d_ones() -> None:
+def test_padding_is_black_for_3d_networks_and_not_read_by_2d_networks() -> None:
     strategy = ClipStrategy.parse("shot8")
     assert clip_frames(row_3d(None), strategy, start=10, valid=3, frame=11) == [10, 11, 12, -1, -1, -1, -1, -1]
     assert clip_frames(row_3d(4), strategy, start=10, valid=8, frame=11) == [10, 12, 14, 17]

@@ -47,7 +47,7 @@ def every_choice() -> Iterator[None]:
         ("keras:vgg16", None),
     ],
 )
-def test_a_name_is_taken_apart(text: str, parts: Name | None) -> None:
+def test_a_name_is_parsed_into_library_model_and_choices(text: str, parts: Name | None) -> None:
     assert parse(text) == parts
 
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_a_name_is_refused_in_one_sentence(text: str, sentence: s
     assert not is_of_library(text)
 
 
-def test_the_order_of_choices_has_no_meaning() -> None:
+def test_the_order_of_choices_does_not_matter() -> None:
     one, other = f"{VIT}?size=224&pool=avg&head=keep", f"{VIT}?head=keep&size=224&pool=avg"
     assert canonical_name(one) == canonical_name(other) == f"{VIT}?head=keep&pool=avg&size=224"
     assert folder_name(one) == folder_name(other)
@@ -110,7 +110,7 @@ def test_a_name_without_choices_is_canonical(name: str) -> None:
         ("open_clip:ViT-B-32/openai?pool=avg", "open_clip-ViT-B-32++openai+pool-avg"),
     ],
 )
-def test_a_name_gives_its_folder(name: str, folder: str) -> None:
+def test_a_name_determines_its_folder(name: str, folder: str) -> None:
     assert folder_name(name) == folder
 
 
@@ -131,7 +131,7 @@ def test_two_names_never_share_a_folder(one: str, other: str) -> None:
 
 
 @given(NAME)
-def test_a_folder_tells_the_name_it_was_made_of(name: str) -> None:
+def test_the_name_can_be_recovered_from_its_folder(name: str) -> None:
     """So none can be lost in it: the rules of the way back are short."""
     library, _, rest = folder_name(name).partition("-")
     rest = rest.replace("++", "/")
@@ -141,7 +141,7 @@ def test_a_folder_tells_the_name_it_was_made_of(name: str) -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_name_or_refused_in_one_sentence(text: str) -> None:
+def test_any_text_is_parsed_as_a_name_or_refused_in_one_sentence(text: str) -> None:
     for start in ("timm:", "hub:", ""):
         try:
             found = parse(start + text)

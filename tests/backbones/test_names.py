@@ -54,7 +54,7 @@ def test_a_wrong_model_of_a_library_lists_the_nearest_right_ones() -> None:
         ("torchvision:swin3d_t", 768, (224, 224)),
     ],
 )
-def test_any_model_of_a_library_is_a_row(name: str, features: int, crop: tuple[int, int]) -> None:
+def test_any_model_of_a_library_is_a_backbone(name: str, features: int, crop: tuple[int, int]) -> None:
     row = find_row(name, NOWHERE)
     assert (row.name, row.features, row.transform.crop) == (name, features, crop)
     assert row.weights.url.startswith("https://")
@@ -62,7 +62,7 @@ def test_any_model_of_a_library_is_a_row(name: str, features: int, crop: tuple[i
 
 
 @pytest.mark.parametrize("name", ["torchvision:convnext_tiny", "torchvision:squeezenet1_1", "timm:resnet18.a1_in1k"])
-def test_a_model_of_a_library_gives_the_vectors_its_row_says(name: str) -> None:
+def test_a_model_of_a_library_gives_vectors_of_the_stated_length(name: str) -> None:
     row = find_row(name, NOWHERE)
     vectors = Embedder(row, make_network(row, None), precision="float32", batch_clips=2)(sample_clips(row, 2))
     assert vectors.shape == (2, row.features)
@@ -111,7 +111,7 @@ def test_a_name_without_the_tag_of_its_weights_leads_to_those_with_one(name: str
         find_row(name, NOWHERE)
 
 
-def test_the_rows_can_be_read_without_torch() -> None:
+def test_backbones_can_be_listed_without_torch() -> None:
     script = (
         "import sys, trailers.backbones.rows, trailers.backbones.weights, trailers.stages.embed; "
         "heavy = {'torch', 'torchvision', 'timm', 'pytorchvideo', 'av'} & set(sys.modules); assert not heavy, heavy"
@@ -144,7 +144,7 @@ def test_the_rows_can_be_read_without_torch() -> None:
         {"weights": {"url": "file:///etc/passwd"}},
     ],
 )
-def test_a_record_beside_weights_is_data_and_names_nothing_to_run(tmp_path: Path, change: dict) -> None:
+def test_a_record_beside_weights_is_data_and_cannot_run_code(tmp_path: Path, change: dict) -> None:
     values = row_values(find_row("torchvision:convnext_tiny", tmp_path))
     for key, value in change.items():
         values[key] = values[key] | value if isinstance(value, dict) else value

@@ -96,7 +96,7 @@ def test_weights_of_another_network_are_refused(tiny: Path) -> None:
         ("open_clip:ViT-B-16-SigLIP2/webli", 768, (224, 224), "timm/ViT-B-16-SigLIP2"),
     ],
 )
-def test_published_models_are_rows(name: str, features: int, resize: tuple[int, ...], repository: str) -> None:
+def test_published_models_are_backbones(name: str, features: int, resize: tuple[int, ...], repository: str) -> None:
     row = find_row(name, NOWHERE)
     assert (row.name, row.features, row.transform.resize, row.transform.crop) == (name, features, resize, (224, 224))
     assert row.weights.url == f"https://huggingface.co/{repository}/resolve/main/open_clip_model.safetensors"

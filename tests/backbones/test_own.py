@@ -41,7 +41,7 @@ def own(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_of_the_users_gives_a_row(own: Path) -> None:
+def test_a_python_file_of_the_user_gives_a_backbone(own: Path) -> None:
     row = find_row(f"{own}:robust", NOWHERE)
     assert (row.name, row.features) == (f"{own}:robust", 6)
     assert row.code_sha256 == hashlib.sha256(OWN.encode()).hexdigest()
@@ -49,7 +49,7 @@ def test_a_file_of_the_users_gives_a_row(own: Path) -> None:
     assert vectors.shape == (4, 6)
 
 
-def test_a_row_whose_features_are_wrong_is_refused(own: Path) -> None:
+def test_a_backbone_with_a_wrong_number_of_features_is_refused(own: Path) -> None:
     row = find_row(f"{own}:wrong", NOWHERE)
     with pytest.raises(ConfigError, match=r"gives \(6,\) for a clip, but its row says \(7,\)"):
         Embedder(row, make_network(row, None), precision="float32")(sample_clips(row))
@@ -62,7 +62,7 @@ def test_a_row_whose_features_are_wrong_is_refused(own: Path) -> None:
         ("number", "contains no Row with a make"),
     ],
 )
-def test_a_file_without_that_row_is_named(own: Path, name: str, words: str) -> None:
+def test_a_file_without_that_backbone_is_named(own: Path, name: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         find_row(f"{own}:{name}", NOWHERE)
 
@@ -95,13 +95,13 @@ def build():
 """
 
 
-def test_a_file_imports_what_lies_beside_it(tmp_path: Path) -> None:
+def test_a_file_can_import_modules_beside_it(tmp_path: Path) -> None:
     write(tmp_path / "a", net=f"from helper import build{ROW}", helper=BUILD)
     row = find_row(f"{tmp_path}/a/net.py:net", NOWHERE)
     assert make_network(row, None)(torch.zeros(1, 3, 8, 8)).shape == (1, 6)
 
 
-def test_files_of_two_folders_have_helpers_of_one_name(tmp_path: Path) -> None:
+def test_files_of_two_folders_can_have_helper_modules_of_the_same_name(tmp_path: Path) -> None:
     for folder, features in (("a", 6), ("b", 5)):
         write(tmp_path / folder, net=f"from helper import build{ROW}", helper=BUILD.replace("6", str(features)))
     networks = [make_network(find_row(f"{tmp_path}/{folder}/net.py:net", NOWHERE), None) for folder in "ab"]
@@ -119,7 +119,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_every_edit_of_what_a_file_is_made_of_is_seen_without_running_it(tmp_path: Path, edit: str) -> None:
+def test_every_edit_of_a_file_and_its_modules_is_noticed_without_running_it(tmp_path: Path, edit: str) -> None:
     (tmp_path / "package").mkdir()
     (tmp_path / "package/__init__.py").touch()
     helper = "import deeper, package.part" + BUILD.replace("import torch", "import torch; import late")
@@ -149,12 +149,12 @@ def test_modules_that_import_each_other_are_read_once(tmp_path: Path) -> None:
         "net: r.Row = r.Row(name='', library='own', model='net', weights=W, features=6, dimensions=2, transform=None)",
     ],
 )
-def test_what_planning_asks_of_a_row_is_read_and_not_run(tmp_path: Path, text: str) -> None:
+def test_planning_reads_the_backbone_without_running_the_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "net.py").write_text(f"1 / 0{text}" if text is ROW else f"1 / 0\n{text}")
     assert sketch(f"{tmp_path}/net.py:net") == Sketch(2, 6, "net.pth")
 
 
-def test_a_row_that_is_computed_is_run_for(tmp_path: Path) -> None:
+def test_a_file_is_run_if_its_backbone_is_computed(tmp_path: Path) -> None:
     write(tmp_path, net=f"{BUILD}{ROW}\nimport dataclasses\nother = dataclasses.replace(net, features=7)")
     assert sketch(f"{tmp_path}/net.py:other") == Sketch(2, 7, "net.pth")
 
@@ -189,7 +189,7 @@ def embed_samples(name: str) -> None:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_the_file_is_one_sentence_with_its_line(tmp_path: Path, mistake: str) -> None:
+def test_an_error_in_the_file_is_reported_in_one_sentence_with_its_line(tmp_path: Path, mistake: str) -> None:
     text, words = MISTAKES[mistake]
     write(tmp_path, net=text, helper="\n1 1")
     with pytest.raises(ConfigError, match=words) as caught:
@@ -221,7 +221,7 @@ def published(**changes: torch.Tensor | None) -> dict[str, torch.Tensor]:
     return {key: value for key, value in (state | changes).items() if value is not None}
 
 
-def test_weights_of_a_layer_that_was_taken_off_are_left_out(tmp_path: Path) -> None:
+def test_weights_of_a_removed_layer_are_ignored(tmp_path: Path) -> None:
     write(tmp_path, net=f"{CLASSIFIER}{ROW}")
     torch.save({"model_state": published()}, tmp_path / "net.pth")
     network = make_network(find_row(f"{tmp_path}/net.py:net", tmp_path), tmp_path)
@@ -243,7 +243,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, changes: dict, w
         make_network(find_row(f"{tmp_path}/net.py:net", tmp_path), tmp_path)
 
 
-def test_an_edit_of_data_that_the_file_lists_is_seen(own: Path) -> None:
+def test_an_edit_of_a_listed_data_file_is_noticed(own: Path) -> None:
     data = own.parent / "table.bin"
     data.write_bytes(b"one")
     own.write_text(OWN + '\nfiles = ["table.bin"]\n')
@@ -269,7 +269,7 @@ def test_an_edit_of_data_that_the_file_lists_is_seen(own: Path) -> None:
         ('files = other = ["my_backbones.py"]', "line 15: files is not written once and outside of all blocks"),
     ],
 )
-def test_data_that_is_not_there_is_told_with_its_line(own: Path, line: str, words: str) -> None:
+def test_a_missing_data_file_is_reported_with_the_line_that_lists_it(own: Path, line: str, words: str) -> None:
     own.write_text(f"{OWN}\n{line}\n")
     with pytest.raises(ConfigError, match=words):
         read_source(f"{own}:robust").digest  # noqa: B018  reading it is the test
@@ -286,7 +286,9 @@ PLACES = {
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("lister", ["net", "helper", "package/part"])
-def test_data_may_be_anywhere_and_be_listed_by_any_module_of_the_file(tmp_path: Path, place: str, lister: str) -> None:
+def test_data_files_may_be_anywhere_and_be_listed_by_any_module_of_the_file(
+    tmp_path: Path, place: str, lister: str
+) -> None:
     at, name = PLACES[place]
     folder = tmp_path / "mine"
     write(folder, net=f"from helper import build{ROW}", helper=f"import package.part{BUILD}")
@@ -306,7 +308,7 @@ def test_data_may_be_anywhere_and_be_listed_by_any_module_of_the_file(tmp_path: 
         assert read_source(f"{tmp_path}/moved/net.py:net").digest == before
 
 
-def test_two_files_that_change_places_are_another_network(own: Path) -> None:
+def test_swapping_two_data_files_changes_the_fingerprint(own: Path) -> None:
     for name, content in (("a", "one"), ("b", "two")):
         (own.parent / name).mkdir()
         (own.parent / name / "t.bin").write_text(content)
@@ -320,18 +322,18 @@ def test_two_files_that_change_places_are_another_network(own: Path) -> None:
 @pytest.mark.parametrize(
     "line", ["files = []", "files: list[str] = []", "def f():\n    files = 3", "for x in (): files"]
 )
-def test_a_file_that_lists_nothing_is_known_by_its_own_bytes(own: Path, line: str) -> None:
+def test_the_fingerprint_of_a_file_that_lists_no_data_comes_from_its_bytes(own: Path, line: str) -> None:
     own.write_text(f"{OWN}\n{line}\n")
     assert read_source(f"{own}:robust").digest == hashlib.sha256(own.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("line", ["files = sorted([1])", "for files in []: pass", "files = []; files.append(3)"])
-def test_a_variable_of_a_module_that_has_the_name_by_chance_is_no_list_of_data(tmp_path: Path, line: str) -> None:
+def test_an_unrelated_variable_called_files_is_not_a_list_of_data(tmp_path: Path, line: str) -> None:
     write(tmp_path, net=f"from helper import build{ROW}", helper=f"{line}{BUILD}")
     assert len(read_source(f"{tmp_path}/net.py:net").digest) == 64
 
 
-def test_a_list_of_a_module_that_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_wrong_list_in_a_module_is_reported_with_its_line(tmp_path: Path) -> None:
     write(tmp_path, net=f"from helper import build{ROW}", helper=f'\nfiles = ["gone.bin"]{BUILD}')
     with pytest.raises(ConfigError, match=r"helper\.py, line 2: files names .*gone\.bin, which is not a file"):
         read_source(f"{tmp_path}/net.py:net").digest  # noqa: B018  reading it is the test

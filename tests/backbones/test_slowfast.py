@@ -16,14 +16,14 @@ def test_the_slow_pathway_sees_every_fourth_frame_from_first_to_last() -> None:
     assert slow_frames(32) == (0, 4, 8, 13, 17, 22, 26, 31)
 
 
-def test_a_clip_at_the_rate_of_the_weights_shows_each_frame_once() -> None:
+def test_a_clip_at_the_frame_rate_of_the_weights_uses_each_frame_once() -> None:
     row = ROWS["slowfast_r50"]
     assert row.about.strategy == "shot64-fps12"
     shown = ClipStrategy.parse(row.about.strategy)
     assert clip_frames(row, shown, start=10, valid=64, frame=20) == list(range(10, 74, 2))
 
 
-def test_each_pathway_gets_its_frames_and_a_checkpoint_fits_what_is_inside() -> None:
+def test_each_pathway_gets_its_frames_and_a_published_checkpoint_loads() -> None:
     import torch
     from torch import nn
 

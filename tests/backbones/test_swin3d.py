@@ -45,7 +45,7 @@ def pieces_by_hand(size: tuple[int, int, int], window: tuple[int, int, int], shi
         ((3, 5, 7), (2, 3, 4), (0, 0, 0)),
     ],
 )
-def test_pieces_are_the_tokens_that_see_each_other_in_torchvision(
+def test_pieces_are_the_tokens_that_attend_to_each_other_in_torchvision(
     size: tuple[int, int, int], window: tuple[int, int, int], shift: tuple[int, int, int]
 ) -> None:
     from trailers.backbones.swin3d import cut_into_pieces

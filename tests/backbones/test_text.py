@@ -75,7 +75,7 @@ def test_vectors_of_text_are_those_of_open_clip(tiny: Path) -> None:
     assert float(wanted[0] @ wanted[1]) < 0.999
 
 
-def test_what_open_clip_logs_of_its_own_is_left_out(tiny: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_messages_of_open_clip_are_not_shown(tiny: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         TextEncoder(find_row("open_clip:tiny/drawn", tiny), tiny)
         assert not caplog.messages
@@ -102,7 +102,7 @@ def test_drawn_weights_of_both_towers_are_those_of_one_network(weights: Path) ->
     ("name", "shares"),
     [("clip", True), ("siglip", True), ("clip?pool=token", False), ("siglip?pool=avg", False), ("dinov2", False)],
 )
-def test_only_the_pooling_of_the_shared_space_shares_it(name: str, shares: bool, weights: Path) -> None:
+def test_only_the_pooling_that_is_trained_with_text_shares_its_space(name: str, shares: bool, weights: Path) -> None:
     row = find_row(f"transformers:lab/{name}", weights)
     assert shares_space(row) == shares
     assert row.about.head == ("kept: the projection shared with text" if shares else "left out")
@@ -115,7 +115,7 @@ def test_other_libraries_share_no_space_with_text() -> None:
     assert not shares_space(find_row("resnet50", Path("no-such-folder")))
 
 
-def test_a_text_that_is_too_long_is_named(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_text_that_is_too_long_is_reported(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
     encoder = TextEncoder(find_row("transformers:lab/clip", weights), weights)
     with caplog.at_level(logging.WARNING):
         encoder([TEXTS[0], "night " * 30])
@@ -162,7 +162,7 @@ def test_an_architecture_with_a_tokenizer_of_its_own_reads_it_from_the_weights_f
     assert tokens.shape == torch.Size([1, 77])
 
 
-def test_a_text_tower_that_a_repository_describes_is_made_of_the_files_beside_the_weights(
+def test_a_text_tower_that_a_repository_describes_is_built_from_the_files_beside_the_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("open_clip", reason="needs the extra open-clip")

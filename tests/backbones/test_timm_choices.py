@@ -96,7 +96,7 @@ def test_dinov3_gives_the_class_token_as_its_publisher_does(tmp_path: Path) -> N
         torch.testing.assert_close(make_network(mean, tmp_path)(picture(256)), tokens[:, 5:].mean(1))
 
 
-def test_a_size_fits_the_positions_of_published_weights(tmp_path: Path) -> None:
+def test_another_size_interpolates_the_positions_of_published_weights(tmp_path: Path) -> None:
     row, whole = saved(f"{DINO}?size=224", tmp_path)
     network = make_network(row, tmp_path)
     assert (whole.pos_embed.shape[1], network.pos_embed.shape[1]) == (1 + 37 * 37, 1 + 16 * 16)
@@ -106,7 +106,7 @@ def test_a_size_fits_the_positions_of_published_weights(tmp_path: Path) -> None:
     assert torch.isfinite(vectors).all()
 
 
-def test_a_head_that_is_kept_projects_as_timms_network_does(tmp_path: Path) -> None:
+def test_a_kept_head_projects_as_in_timms_network(tmp_path: Path) -> None:
     row, whole = saved(f"{CLIP}?head=keep", tmp_path)
     with torch.inference_mode():
         torch.testing.assert_close(make_network(row, tmp_path)(picture(224)), whole(picture(224)))
@@ -121,18 +121,18 @@ def test_clip_of_openai_computes_as_it_was_trained_with_quickgelu(tmp_path: Path
         torch.testing.assert_close(network(picture(224)), theirs(picture(224)))
 
 
-def test_the_models_of_quickgelu_are_those_of_which_timm_says_so() -> None:
+def test_models_use_quickgelu_exactly_if_timm_says_so() -> None:
     said = {name for name in NAMES if "QuickGELU" in str(get_pretrained_cfg(name).notes)}
     assert {name for name in NAMES if publishers.QUICK_GELU.fullmatch(name)} == {
         name for name in said if "quickgelu" not in name
     }
 
 
-def test_the_models_with_a_projection_are_those_with_so_many_outputs() -> None:
+def test_models_have_a_projection_exactly_if_their_outputs_say_so() -> None:
     said = {name for name in NAMES if get_pretrained_cfg(name).num_classes in PROJECTIONS}
     assert {name for name in NAMES if publishers.PROJECTING.fullmatch(name)} == said
 
 
-def test_what_is_built_as_the_publisher_does_has_another_fingerprint_than_before() -> None:
+def test_a_network_built_as_published_has_a_new_fingerprint() -> None:
     assert find_row(DINO_3, NOWHERE).identity()["built"] == {"pool": "token"}
     assert "built" not in find_row(DINO, NOWHERE).identity()

@@ -66,7 +66,7 @@ def test_every_model_is_described(name: str) -> None:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in SAMPLE else pytest.mark.sweep) for name in FEATURES]
 )
-def test_every_model_gives_the_vectors_that_its_row_says(name: str) -> None:
+def test_every_model_gives_vectors_of_the_stated_length(name: str) -> None:
     row = torchvision.describe(name)
     shape = (1, 3, *((row.wanted_frames(4),) if row.dimensions == 3 else ()), *row.transform.crop)
     with torch.inference_mode():

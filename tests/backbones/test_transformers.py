@@ -184,13 +184,13 @@ def test_a_crop_begins_at_the_pixel_that_the_library_rounds_down_to() -> None:
     assert resize_and_crop(frames, nearest)[0, 0, [0, -1], 0].tolist() == [18, 49]
 
 
-def test_the_fingerprint_of_transforms_that_were_there_before_has_not_changed() -> None:
+def test_fingerprints_of_earlier_transforms_have_not_changed() -> None:
     assert "crop_rounding" not in ROWS["resnet50"].identity()["transform"]
     assert "config" not in ROWS["resnet50"].identity()
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_drawn_weights_make_the_same_network_and_a_record_needs_no_library(recipe: str, weights: Path) -> None:
+def test_random_weights_give_the_same_network_and_a_record_needs_no_library(recipe: str, weights: Path) -> None:
     row = find_row(f"transformers:lab/{recipe}", weights)
     assert row_from(json.loads(json.dumps(row_values(row))), row.name) == row
     clips = sample_clips(row, 3)
@@ -247,7 +247,7 @@ def test_layers_after_the_chosen_one_are_not_computed(weights: Path) -> None:
     assert not shares_space(find_row("transformers:lab/clip?layer=1", weights))
 
 
-def test_a_processor_that_does_more_than_it_can_say_is_refused(tmp_path: Path) -> None:
+def test_a_processor_with_unknown_steps_is_refused(tmp_path: Path) -> None:
     folder = make_repository("dinov2", tmp_path / "transformers-lab++dinov2")
     path = folder / "preprocessor_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"do_resize": False}))
@@ -255,7 +255,7 @@ def test_a_processor_that_does_more_than_it_can_say_is_refused(tmp_path: Path) -
         find_row("transformers:lab/dinov2", tmp_path)
 
 
-def test_code_that_a_repository_brings_is_never_run(tmp_path: Path) -> None:
+def test_code_in_a_repository_is_never_run(tmp_path: Path) -> None:
     folder = make_repository("vit", tmp_path / "transformers-lab++vit")
     (folder / "own.py").write_text("import pathlib; pathlib.Path('spied').touch()")
     for file, auto in (("config.json", "AutoConfig"), ("preprocessor_config.json", "AutoImageProcessor")):
@@ -266,7 +266,9 @@ def test_code_that_a_repository_brings_is_never_run(tmp_path: Path) -> None:
     assert not Path("spied").exists()
 
 
-def test_weights_that_lack_a_layer_are_refused_where_the_library_would_draw_it(tmp_path: Path) -> None:
+def test_weights_that_lack_a_layer_are_refused_although_the_library_would_initialise_it_randomly(
+    tmp_path: Path,
+) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = make_repository("dinov2", tmp_path / "transformers-lab++dinov2")

@@ -61,7 +61,7 @@ def test_weights_without_a_link_say_where_to_get_them(tmp_path: Path) -> None:
         (b"PK\x03\x04 the first half of a checkpoint", "is damaged or truncated"),
     ],
 )
-def test_what_poses_as_weights_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_file_that_is_not_weights_is_named(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "resnet50-0676ba61.pth").write_bytes(content)
     with pytest.raises(WeightsError, match=f"{words}.*snakemake weights"):
         weights_sha256(ROWS["resnet50"], tmp_path)
@@ -179,7 +179,7 @@ def test_weights_never_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not (tmp_path / "spied").exists()
 
 
-def test_damage_since_the_weights_were_fetched_is_noticed(tmp_path: Path) -> None:
+def test_weights_damaged_after_the_download_are_noticed(tmp_path: Path) -> None:
     row = ROWS["shufflenet3d"]
     path = save(published_state(400), tmp_path / row.weights.file)
     found = weights_sha256(row, tmp_path)

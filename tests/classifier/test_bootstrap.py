@@ -21,7 +21,7 @@ def some(trailers=40, genres=3, ties=False):
 
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("no_positives", ["left_out", "sklearn"])
-def test_every_draw_scores_as_the_drawn_trailers_do(ties, no_positives):
+def test_every_draw_gives_the_metrics_of_the_drawn_trailers(ties, no_positives):
     labels, scores = some(ties=ties)
     labels[:, 2] = 0
     labels[3, 2] = 1  # so that some draws have no trailer of this genre

@@ -86,36 +86,36 @@ def test_a_signal_in_single_clips_is_learned_by_every_network(aggregation, margi
 
 
 @pytest.mark.parametrize(("aggregation", "margin"), [("gru", 4), ("conv", 10)])
-def test_order_is_learned_by_those_who_look_at_neighbours(aggregation, margin):
+def test_the_order_of_clips_is_learned_by_networks_that_look_at_neighbours(aggregation, margin):
     assert oracle("order") > 98
     assert learned([signal("order")], aggregation) > oracle("order") - margin
 
 
 @pytest.mark.parametrize("aggregation", ["average", "transformer"])
-def test_order_is_lost_on_those_who_do_not(aggregation):
+def test_the_order_of_clips_is_not_learned_by_networks_that_do_not_look_at_neighbours(aggregation):
     """Without positions the transformer sees a set; so does the average. Knowing nothing gives about 40."""
     assert learned([signal("order")], aggregation, epochs=6) < 50
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("aggregation", ["transformer", "gru"])
-def test_what_occurs_together_is_learned_by_those_who_compare_clips(aggregation):
+def test_co_occurrence_is_learned_by_networks_that_compare_clips(aggregation):
     assert oracle("pairs") > 90
     assert learned([signal("pairs")], aggregation) > oracle("pairs") - 6
 
 
 @pytest.mark.parametrize("aggregation", ["average", "conv"])
-def test_what_occurs_together_is_lost_on_the_mean_and_half_lost_on_filters(aggregation):
+def test_co_occurrence_is_not_learned_from_the_mean_and_half_learned_by_filters(aggregation):
     assert learned([signal("pairs")], aggregation) < oracle("pairs") - 15
 
 
-def test_late_fusion_gains_from_backbones_that_see_different_things():
+def test_late_fusion_improves_with_backbones_that_see_different_signals():
     alone = [learned([signal("clip", seed)], "conv", epochs=8) for seed in (0, 1)]
     assert learned([signal("clip", 0), signal("clip", 1)], "conv", epochs=8) > max(alone) + 2
 
 
 @pytest.mark.parametrize("kind", SIGNALS)
-def test_the_mean_vector_tells_only_a_signal_in_single_clips(kind):
+def test_the_mean_vector_reveals_only_signals_in_single_clips(kind):
     """What the generator promises: with and without the genre, clips are moved equally far on average."""
     table = examples([signal(kind)], 2000, seed=5)
     along = table.vectors[0].reshape(2000, CLIPS, FEATURES).mean(axis=1) @ signal(kind).directions.sum(axis=(0, 1))
@@ -133,7 +133,7 @@ def test_the_oracle_is_right_about_probabilities():
     assert abs(test.labels[undecided].mean() - 0.5) < 0.1
 
 
-def test_a_signal_refuses_nonsense():
+def test_impossible_settings_of_a_signal_are_refused():
     with pytest.raises(ValueError, match="a signal is one of clip, order, pairs, got 'colour'"):
         make_signal("colour", genres=1, features=4, strength=1, share=0.1, seed=0)
     with pytest.raises(ValueError, match=r"at most 0\.5 for pairs, got 0\.6"):

@@ -113,7 +113,7 @@ def test_a_genre_nobody_has_is_undefined_and_stays_out_of_the_means():
     assert found["metrics"]["step"]["macro"] == found["metrics"]["step"]["weighted"] == 100
 
 
-def test_nothing_at_all_is_undefined_not_an_error():
+def test_metrics_of_no_trailers_are_undefined_and_not_an_error():
     for labels in (np.zeros((3, 2)), np.zeros((0, 2))):
         metrics = scores_of(labels, np.full(labels.shape, 0.5), ("action", "drama"))["metrics"]
         assert metrics["trapezoid"] == {"micro": None, "macro": None, "weighted": None, "sample": None}
@@ -123,12 +123,12 @@ def test_nothing_at_all_is_undefined_not_an_error():
     ("labels", "scores"),
     [([[1, 0]], [[0.1, np.nan]]), ([[1, 2]], [[0.1, 0.2]]), ([[1, 0]], [[0.1]]), ([1, 0], [0.1, 0.2])],
 )
-def test_what_is_no_labels_or_no_scores_is_refused(labels, scores):
+def test_invalid_labels_or_scores_are_refused(labels, scores):
     with pytest.raises(ValueError, match="labels"):
         areas(np.array(labels), np.array(scores))
 
 
-def test_the_constant_predictor_scores_what_is_known_of_the_real_labels(shared_data):
+def test_a_constant_predictor_scores_as_computed_from_the_real_labels(shared_data):
     """The trap: the published numbers are by trapezoid, where knowing nothing already gives mAP 62.6."""
     with (shared_data / "trailers12k" / "mtgc.csv").open() as file:
         rows = list(csv.DictReader(file))

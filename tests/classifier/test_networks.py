@@ -34,7 +34,7 @@ def test_networks_have_the_published_number_of_parameters(aggregation, features,
     assert parameters(network) == expected
 
 
-def test_batch_norm_is_two_numbers_a_feature():
+def test_batch_norm_has_two_parameters_per_feature():
     with_norm, without = (
         make_network([768], 10, aggregation="transformer", fusion="late", batch_norm=norm) for norm in (True, False)
     )
@@ -119,12 +119,12 @@ def test_clip_norm_is_torchs_over_all_clips_of_a_batch():
     torch.testing.assert_close(ours.running_var, theirs.running_var)
 
 
-def test_one_clip_alone_is_no_trouble_to_the_norm():
+def test_batch_norm_works_with_a_single_clip():
     assert torch.isfinite(ClipNorm(5)(torch.randn(1, 1, 5))).all()
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
-def test_filling_takes_no_part_when_it_is_masked(aggregation):
+def test_masked_padding_does_not_change_the_result(aggregation):
     """A snippet of 4 clips filled up to 9 gives what the 4 clips alone give."""
     network = make_network([6], 10, aggregation=aggregation, fusion="late", batch_norm=True).eval()
     with torch.no_grad():
@@ -137,7 +137,7 @@ def test_filling_takes_no_part_when_it_is_masked(aggregation):
     torch.testing.assert_close(network([filled], torch.tensor([4])), network([clips]), rtol=1e-4, atol=1e-5)
 
 
-def test_filling_takes_no_part_in_the_norms_statistics():
+def test_masked_padding_is_not_part_of_the_statistics_of_batch_norm():
     norm = ClipNorm(3)
     x = torch.randn(2, 4, 3) + 5
     x[1, 2:] = 0
@@ -147,7 +147,7 @@ def test_filling_takes_no_part_in_the_norms_statistics():
 
 
 @pytest.mark.parametrize("aggregation", ["transformer", "conv", "average"])
-def test_filling_counts_as_clips_when_it_is_not(aggregation):
+def test_padding_that_is_not_masked_counts_as_clips(aggregation):
     network = make_network([6], 10, aggregation=aggregation, fusion="late", batch_norm=True).eval()
     clips = torch.randn(1, 4, 6)
     filled = torch.cat([clips, torch.zeros(1, 5, 6)], dim=1)

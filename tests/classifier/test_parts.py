@@ -109,14 +109,14 @@ def test_moments_of_parts_are_those_of_all_clips():
     torch.testing.assert_close(found.unbiased.double(), rows.var(dim=0), rtol=1e-3, atol=0)
 
 
-def test_moments_side_by_side_are_those_of_concatenated_vectors():
+def test_moments_of_several_backbones_are_those_of_concatenated_vectors():
     x, y = torch.randn(2, 4, 3), torch.randn(2, 4, 2)
     found, expected = side_by_side([moments_of(x), moments_of(y)]), moments_of(torch.cat([x, y], dim=2))
     torch.testing.assert_close(found.mean, expected.mean)
     torch.testing.assert_close(found.squares, expected.squares)
 
 
-def test_dropout_takes_its_share_and_makes_up_for_it():
+def test_dropout_zeroes_its_share_and_rescales_the_rest():
     random = np.random.default_rng(0)
     first, second = kept((1001, 101), 0.25, random), kept((1001, 101), 0.25, random)
     assert first.unique().tolist() == pytest.approx([0, 4 / 3])
@@ -127,7 +127,7 @@ def test_dropout_takes_its_share_and_makes_up_for_it():
     assert torch.equal(kept((1001, 101), 0.25, np.random.default_rng(0)), first)
 
 
-def test_epochs_batches_and_parts_drop_other_numbers(monkeypatch):
+def test_epochs_batches_and_parts_drop_different_features(monkeypatch):
     drawn = []
 
     def note(shape, dropped, random):

@@ -45,7 +45,7 @@ def vectors():
     return tuple(random.normal(size=(10, features)).astype(np.float32) for features in (3, 2))
 
 
-def test_the_weights_on_disk_say_what_the_test_said(weights, vectors):
+def test_restored_weights_give_the_predictions_of_the_test(weights, vectors):
     experiment = read_experiment(weights)
     assert experiment.trained.backbones == ("resnet50", "swin3d_t")
     one = Examples(vectors, (np.array([0]),) * 2, np.array([10]), np.zeros((1, 10), np.float32))

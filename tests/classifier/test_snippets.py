@@ -78,7 +78,7 @@ def test_gathered_vectors_are_the_clips_and_zeros_after_a_short_snippet():
     assert [table[..., 0].tolist() for table in found] == [[[0, 1, 2], [3, 4, 0], [100, 101, 0]]]
 
 
-def test_memory_that_is_written_over_keeps_nothing_of_what_was_there():
+def test_a_reused_buffer_keeps_nothing_of_its_old_content():
     trailers = examples(5, 2)
     room = room_for(trailers, 4, clips=3)
     room[0][:] = 7
@@ -88,7 +88,7 @@ def test_memory_that_is_written_over_keeps_nothing_of_what_was_there():
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system cannot be asked to read ahead")
-def test_the_system_is_told_which_bytes_come_next(tmp_path, monkeypatch):
+def test_the_next_bytes_are_announced_to_the_operating_system(tmp_path, monkeypatch):
     np.arange(70, dtype=np.float32).tofile(tmp_path / "table")
     table = np.memmap(tmp_path / "table", np.float32, "r", offset=80, shape=(10, 5))  # rows of 20 bytes, from byte 80
     lengths = np.array([4, 6])
@@ -109,7 +109,7 @@ def test_every_backbone_gives_the_same_clips():
     assert second[0, :, 3].tolist() == [0.5, 1.5, 2.5]
 
 
-def test_a_selection_speaks_of_the_chosen_trailers_in_their_order():
+def test_a_selection_has_the_chosen_trailers_in_their_order():
     chosen = select(examples(5, 2, 4), [2, 0])
     assert chosen.lengths.tolist() == [4, 5]
     found = gather(chosen, test_snippets(chosen.lengths, clips=5), clips=5)[0][..., 0]

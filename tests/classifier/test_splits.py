@@ -80,7 +80,7 @@ def test_on_the_real_labels_ours_are_nearer_to_the_whole_than_the_published(real
         assert ours["pairs"] < theirs["pairs"] / 2
 
 
-def test_and_much_nearer_than_random_ones(real):
+def test_on_the_real_labels_ours_are_much_nearer_to_the_whole_than_random_splits(real):
     labels, _ = real
     ours, drawn = describe(labels, stratify(labels, seed=0)), describe(labels, random_split(len(labels), seed=0))
     assert ours["labels"] < drawn["labels"] / 10

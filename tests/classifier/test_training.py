@@ -65,7 +65,7 @@ def test_batches_are_the_snippets_in_their_order_with_the_last_batch_short():
     ]
 
 
-def test_counts_come_along_where_short_snippets_are_masked():
+def test_the_number_of_clips_is_returned_if_short_snippets_are_masked():
     trailers = examples()
     snippets = test_snippets(trailers.lengths, clips=4)
     found = [counts for _, _, counts in batches(trailers, snippets, recipe(short_snippets="masked"), 100, CPU)]
@@ -122,7 +122,7 @@ def test_a_training_goes_on_from_any_epoch_as_if_it_had_not_stopped(aggregation,
     assert all(torch.equal(found.state[key], whole.state[key]) for key in whole.state)
 
 
-def test_training_leaves_the_callers_random_numbers_alone():
+def test_training_does_not_change_the_callers_random_state():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -130,7 +130,7 @@ def test_training_leaves_the_callers_random_numbers_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_every_epoch_draws_something_else():
+def test_every_epoch_draws_different_snippets():
     drawn = []
     for epoch in (1, 2, 1):
         with seeded(0, epoch, CPU):
@@ -160,12 +160,12 @@ def test_the_best_epoch_is_the_first_of_the_lowest_validation_loss(monkeypatch):
     assert torch.equal(outcome.state["networks.0.norm.running_mean"], states[1])
 
 
-def test_it_stops_after_so_many_epochs_without_a_better_one(monkeypatch):
+def test_training_stops_after_stop_epochs_without_improvement(monkeypatch):
     training = Scripted(recipe(epochs=100, stop_epochs=3), [0.5, 0.4, 0.41, 0.42, 0.43, 0.1], monkeypatch)
     assert len(train(training, examples(), examples(4, 1)).curves) == 5
 
 
-def test_zero_stop_epochs_never_stop(monkeypatch):
+def test_with_stop_epochs_0_training_does_not_stop_early(monkeypatch):
     training = Scripted(recipe(epochs=9, stop_epochs=0), [0.1] + [0.2] * 8, monkeypatch)
     assert len(train(training, examples(), examples(4, 1)).curves) == 9
 
@@ -177,7 +177,7 @@ def test_the_learning_rate_falls_on_a_plateau(monkeypatch):
     assert [row.learning_rate for row in outcome.curves] == pytest.approx([0.01] * 4 + [0.001] * 2)
 
 
-def test_a_loss_that_is_no_number_stops_with_advice(monkeypatch):
+def test_a_loss_that_is_nan_stops_the_training_with_a_remedy(monkeypatch):
     training = Scripted(recipe(), [float("nan")], monkeypatch)
     with pytest.raises(SystemicError, match=r"nan \(validation\) in epoch 1\. Lower classify\.learning_rate"):
         training.run_epoch(examples(), examples(4, 1))
@@ -187,7 +187,7 @@ def test_a_loss_that_is_no_number_stops_with_advice(monkeypatch):
     ("optimiser", "kind", "amsgrad"),
     [("adam", "Adam", False), ("adamw", "AdamW", False), ("adamw_amsgrad", "AdamW", True)],
 )
-def test_the_optimiser_is_the_one_that_is_named(optimiser, kind, amsgrad):
+def test_the_optimiser_is_the_configured_one(optimiser, kind, amsgrad):
     made = Training(recipe(optimiser=optimiser, weight_decay=0.03), (3,), 2, CPU).optimiser
     assert type(made).__name__ == kind
     assert made.defaults["amsgrad"] == amsgrad
@@ -205,7 +205,7 @@ def test_the_optimiser_is_the_one_that_is_named(optimiser, kind, amsgrad):
         ({"short_snippets": "repeat"}, "classify.short_snippets must be one of zeros, masked, got 'repeat'"),
     ],
 )
-def test_a_recipe_refuses_nonsense(changes, words):
+def test_impossible_recipes_are_refused(changes, words):
     with pytest.raises(ConfigError, match=words):
         dataclasses.replace(recipe(), **changes)
 

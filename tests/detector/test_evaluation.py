@@ -76,7 +76,7 @@ def test_the_sweep_finds_the_threshold_between_right_and_wrong_flags():
 
 
 @given(st.lists(st.integers(1, 200), unique=True), st.lists(st.integers(1, 200), unique=True), st.integers(0, 4))
-def test_nothing_is_lost_or_counted_twice(labelled, detected, tolerance):
+def test_every_transition_is_counted_exactly_once(labelled, detected, tolerance):
     counts = match([cut(n) for n in labelled], [cut(n) for n in detected], tolerance=tolerance).counts
     assert counts.tp + counts.fn == len(labelled)
     assert counts.tp + counts.fp == len(detected)

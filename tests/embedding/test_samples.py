@@ -60,7 +60,7 @@ class Sensitive(torch.nn.Module):
         return torch.where(lost[:, None], means.flip(1) * torch.tensor([1.0, -1.0, 1.0, -1.0]), means)
 
 
-def test_a_precision_that_only_real_clips_show_to_be_too_coarse_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_precision_that_is_too_coarse_only_on_real_clips_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     from trailers.backbones import embedder as room
 
     monkeypatch.setattr(room, "reduced_precisions", lambda device: ("bfloat16",))

@@ -69,7 +69,7 @@ def test_processes_give_the_frames_that_threads_give(shard: Shard, monkeypatch: 
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_what_is_wrong_with_a_video_is_told_of_by_a_process_as_by_a_thread(shard: Shard) -> None:
+def test_a_damaged_video_gives_the_same_message_from_a_process_and_a_thread(shard: Shard) -> None:
     shard.add("alpha")
     shard.layout.video("alpha").write_bytes(b"no video")
     pairs = [shard.pair(row_of("flat", 2), "alpha")]
@@ -94,7 +94,7 @@ def test_workers_end_with_their_job(shard: Shard, tmp_path: Path, end: signal.Si
         assert not alive
 
 
-def test_a_process_whose_parent_is_gone_already_ends_itself() -> None:
+def test_a_worker_whose_parent_has_already_ended_ends_too() -> None:
     code = "from trailers.machine.lifeline import end_with; end_with(1 + __import__('os').getppid()); print('alive')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")

@@ -63,7 +63,7 @@ def on_the_processor() -> list[np.ndarray]:
     return [embedder(clips_of(number, count)) for number, count in enumerate(SIZES)]
 
 
-def test_an_embedder_beside_a_gpu_that_is_late_gives_the_vectors_of_a_processor(late: LateCuda) -> None:
+def test_with_a_gpu_that_runs_late_an_embedder_gives_the_vectors_of_a_cpu(late: LateCuda) -> None:
     for one, other in zip(through_the_gpu(late), on_the_processor(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
 
@@ -89,7 +89,7 @@ def used_again_too_early(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("mistake", [no_wait_for_the_copy, early_read, used_again_too_early])
-def test_each_mistake_in_the_order_of_things_gives_other_vectors(
+def test_each_wrong_order_of_copies_changes_the_vectors(
     late: LateCuda, monkeypatch: pytest.MonkeyPatch, mistake: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     mistake(monkeypatch)
@@ -97,7 +97,7 @@ def test_each_mistake_in_the_order_of_things_gives_other_vectors(
     assert not all(np.allclose(one, other, rtol=1e-3) for one, other in zip(found, wanted, strict=True))
 
 
-def test_a_copy_that_makes_the_host_wait_is_seen(late: LateCuda) -> None:
+def test_a_copy_that_makes_the_host_wait_is_detected(late: LateCuda) -> None:
     there = torch.zeros(3, device="cuda")
     assert late.blocking == []
     for wait in (
@@ -130,7 +130,7 @@ def windows_of(number: int, count: int) -> np.ndarray:
     return np.random.default_rng(number).integers(0, 256, (count, 100, 1, 1, 1), np.uint8)
 
 
-def test_a_detector_beside_a_gpu_that_is_late_gives_the_probabilities_of_a_processor(late: LateCuda) -> None:
+def test_with_a_gpu_that_runs_late_a_detector_gives_the_probabilities_of_a_cpu(late: LateCuda) -> None:
     detector = late_detector(first_pixels, batch_windows=4)
     late.blocking.clear()
     counts = (4, 4, 3, 4)
@@ -141,7 +141,7 @@ def test_a_detector_beside_a_gpu_that_is_late_gives_the_probabilities_of_a_proce
         np.testing.assert_allclose(wait(), wanted, rtol=1e-5)
 
 
-def test_windows_in_float32_are_not_filled_up_to_a_whole_batch(late: LateCuda) -> None:
+def test_windows_computed_in_float32_are_not_padded_to_a_whole_batch(late: LateCuda) -> None:
     """What is computed again is two windows of a trailer, as a rule."""
     sizes: list[int] = []
 

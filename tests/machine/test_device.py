@@ -1,4 +1,4 @@
-"""A job computes where it was told to, on a GPU that torch can use, or it stops with the cause."""
+"""A job computes on the configured device, a GPU that torch can use, or it stops and states the cause."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def test_a_card_that_computes_is_used(card, wanted):
     assert choose("cpu") == "cpu"
 
 
-def test_without_a_card_auto_is_the_processor(card, caplog):
+def test_without_a_gpu_auto_means_cpu(card, caplog):
     card(count=0, driver="")
     assert choose("auto") == "cpu"
     assert caplog.messages == []
 
 
 @pytest.mark.parametrize("wanted", ["tpu", "", "gpu", "cuda:", "cuda:x", "cuda:-1", "CPU", "mps"])
-def test_what_is_no_device_is_refused(wanted):
+def test_an_unknown_device_is_refused(wanted):
     with pytest.raises(ConfigError, match=rf"^shots.device: '{wanted}' is not a device. Use auto, cpu or cuda"):
         choose(wanted)
 
 
-def test_a_number_that_no_card_has_is_refused(card):
+def test_a_gpu_number_that_does_not_exist_is_refused(card):
     card()
     with pytest.raises(ConfigError, match=r"shots.device: 'cuda:1' is requested, but torch finds 1 GPUs"):
         choose("cuda:1")
@@ -107,7 +107,9 @@ def test_a_leased_gpu_that_torch_cannot_use_stops_the_job(card, monkeypatch, set
 
 
 @pytest.mark.parametrize(("machine", "words", "aside"), TROUBLES.values(), ids=TROUBLES.keys())
-def test_by_hand_the_processor_takes_its_place_with_a_word_and_cuda_is_refused(card, caplog, machine, words, aside):
+def test_without_a_lease_auto_falls_back_to_the_cpu_with_a_message_and_cuda_is_refused(
+    card, caplog, machine, words, aside
+):
     caplog.set_level(logging.WARNING)
     card(**machine)
     assert choose("auto") == "cpu"
@@ -117,7 +119,7 @@ def test_by_hand_the_processor_takes_its_place_with_a_word_and_cuda_is_refused(c
         choose("cuda")
 
 
-def test_a_torch_without_cuda_is_told_of(card, monkeypatch):
+def test_a_torch_built_without_cuda_is_reported(card, monkeypatch):
     card()
     monkeypatch.setattr(torch.version, "cuda", None)
     with pytest.raises(ConfigError, match="was built without CUDA"):
@@ -167,7 +169,7 @@ def test_drivers_run_the_cuda_they_are_new_enough_for(driver, cuda, old):
         ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, True, ()),
     ],
 )
-def test_a_processor_computes_bfloat16_where_it_has_units_for_it(monkeypatch, able, supported, found):
+def test_a_cpu_uses_bfloat16_if_it_has_units_for_it(monkeypatch, able, supported, found):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
     assert reduced_precisions("cpu") == found
@@ -181,7 +183,7 @@ def test_a_card_that_only_emulates_bfloat16_computes_float16(monkeypatch, emulat
     assert reduced_precisions("cuda") == reduced_precisions("cuda:1") == found
 
 
-def test_what_the_documents_say_of_driver_and_cards_is_true_of_the_pinned_torch():
+def test_the_documented_drivers_and_cards_are_those_of_the_pinned_torch():
     architectures = torch.cuda.get_arch_list()
     if not architectures:
         pytest.skip("this torch was built without CUDA")
@@ -190,7 +192,7 @@ def test_what_the_documents_say_of_driver_and_cards_is_true_of_the_pinned_torch(
     assert nvidia.DRIVER.name == "nvidia"
 
 
-def test_an_environment_that_says_nothing_of_float32_stays_as_it_is(monkeypatch):
+def test_without_variables_about_float32_the_environment_stays_unchanged(monkeypatch):
     for name in STRICT:
         monkeypatch.delenv(name, raising=False)
     choose_device("cpu", setting="shots.device")

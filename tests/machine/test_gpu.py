@@ -78,7 +78,7 @@ def test_every_kind_of_failure_is_one_sentence(problem, set_aside):
 
 
 @pytest.mark.parametrize("problem", FULL, ids=words_of)
-def test_a_full_memory_asks_for_less_however_it_is_said(problem, set_aside):
+def test_every_message_for_a_full_memory_leads_to_smaller_batches(problem, set_aside):
     with pytest.raises(torch.OutOfMemoryError), gpu_failures("resnet50"):
         raise problem
     words = r"^resnet50: the memory of the GPU is full"
@@ -88,7 +88,7 @@ def test_a_full_memory_asks_for_less_however_it_is_said(problem, set_aside):
 
 
 @pytest.mark.parametrize("problem", OWN_MISTAKES, ids=words_of)
-def test_a_programs_own_mistake_keeps_its_traceback(problem):
+def test_a_programming_error_keeps_its_traceback(problem):
     with pytest.raises(type(problem)) as found, gpu_failures("resnet50"):
         raise problem
     assert found.value is problem
@@ -207,7 +207,7 @@ def test_the_environment_does_not_change_float32():
     assert done.stdout == "0 STRICT\n", done.stderr
 
 
-def test_what_rounds_is_noticed(monkeypatch):
+def test_rounded_float32_products_are_noticed(monkeypatch):
     assert gpu.is_exact_float32("cpu")
     for name in ("conv2d", "linear"):
         real = getattr(torch.nn.functional, name)

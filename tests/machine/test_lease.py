@@ -55,7 +55,7 @@ def test_the_hosts_folder_is_the_same_for_all(shared, monkeypatch):
         assert host_folder() == shared / "trailers-gpu-node-1.lab_x"
 
 
-def test_a_folder_that_not_all_can_write_is_not_the_hosts(tmp_path, shared, monkeypatch):
+def test_a_lease_folder_that_not_everyone_can_write_to_is_refused(tmp_path, shared, monkeypatch):
     own = tmp_path / "own"
     own.mkdir(mode=0o755)
     monkeypatch.setattr(lease_folder, "SHARED", (own, shared))
@@ -78,7 +78,7 @@ def test_folder_and_locks_are_open_to_all_users(shared):
 
 @pytest.mark.parametrize("kind", ["link", "file", "dangling"])
 @pytest.mark.parametrize("named", [True, False])
-def test_what_only_looks_like_the_folder_is_refused(tmp_path, shared, monkeypatch, kind, named):
+def test_a_link_or_file_in_place_of_the_lease_folder_is_refused(tmp_path, shared, monkeypatch, kind, named):
     place = tmp_path / "place" if named else host_folder()
     if named:
         monkeypatch.setenv("TRAILERS_LEASE_DIR", str(place))
@@ -96,7 +96,7 @@ def test_what_only_looks_like_the_folder_is_refused(tmp_path, shared, monkeypatc
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize("named", [True, False])
-def test_a_folder_that_another_user_keeps_for_himself_is_refused(tmp_path, shared, monkeypatch, named):
+def test_a_private_lease_folder_of_another_user_is_refused(tmp_path, shared, monkeypatch, named):
     place = tmp_path / "place" if named else host_folder()
     if named:
         monkeypatch.setenv("TRAILERS_LEASE_DIR", str(place))
@@ -109,7 +109,7 @@ def test_a_folder_that_another_user_keeps_for_himself_is_refused(tmp_path, share
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "directory", "pipe", "hard link"])
-def test_what_only_looks_like_a_lock_is_refused(tmp_path, locks, kind):
+def test_a_link_or_folder_in_place_of_a_lock_is_refused(tmp_path, locks, kind):
     locks.mkdir()
     place, precious = locks / A, tmp_path / "precious"
     if kind != "dangling":
@@ -132,7 +132,7 @@ def test_names_never_leave_the_folder(locks):
     assert sorted(path.name for path in locks.iterdir()) == ["MIG-GPU-a_7_0", "______x"]
 
 
-def test_a_lock_file_that_was_cleaned_away_is_no_lock(locks):
+def test_a_deleted_lock_file_does_not_hold_a_lock(locks):
     first = try_lease([A])
     (locks / A).unlink()
     with opened_folder() as folder:
@@ -144,7 +144,7 @@ def test_a_lock_file_that_was_cleaned_away_is_no_lock(locks):
     release(second)
 
 
-def test_all_or_none_of_several_are_had(locks):
+def test_several_devices_are_leased_together_or_not_at_all(locks):
     one = try_lease([B])
     assert [obstacle.name for obstacle in try_lease([A, B], 2)] == [B]
     release(try_lease([A]))  # given back
@@ -154,7 +154,7 @@ def test_all_or_none_of_several_are_had(locks):
     release(both)
 
 
-def test_who_holds_a_lock_is_told_while_another_waits(locks, monkeypatch, caplog):
+def test_a_waiting_job_reports_who_holds_the_lock(locks, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     code = (
         f"import fcntl, sys\nfile = open({str(locks / A)!r}, 'w')\nfcntl.flock(file, fcntl.LOCK_EX)\n"
@@ -203,7 +203,7 @@ def test_a_gpu_that_failed_is_set_aside_with_its_cause(locks, monkeypatch):
 
 
 @pytest.mark.usefixtures("leased")
-def test_where_torch_can_use_no_gpu_nobody_waits(monkeypatch):
+def test_if_torch_cannot_use_a_gpu_no_job_waits_for_one(monkeypatch):
     monkeypatch.setattr(fcntl, "flock", lambda lock, how: None)
     set_aside("too old", lasting=True)
     with pytest.raises(SystemicError, match=f"no GPU here can be used: {A}: too old.*--resources gpu=0"):
@@ -228,7 +228,7 @@ def test_without_a_lease_nothing_is_set_aside(locks):
         '{"aside": "x", "until": NaN, "lasting": false}', "[" * 5000, "\x00\xff" * 3000,
     ],
 )  # fmt: skip
-def test_a_note_that_nobody_of_ours_wrote_is_not_believed(locks, note):
+def test_a_note_of_unknown_origin_is_ignored(locks, note):
     locks.mkdir()
     (locks / A).write_text(note)
     got = try_lease([A])
@@ -236,7 +236,7 @@ def test_a_note_that_nobody_of_ours_wrote_is_not_believed(locks, note):
     release(got)
 
 
-def test_a_notes_words_are_made_fit_for_a_terminal(locks):
+def test_control_characters_of_a_note_are_not_printed(locks):
     locks.mkdir()
     note = {"aside": "a\x1b[2Jb\nc", "until": time.time() + LASTING_S / 2, "lasting": True}
     (locks / A).write_text(json.dumps({**note, "torch": lease.torch_version()}))
@@ -244,7 +244,7 @@ def test_a_notes_words_are_made_fit_for_a_terminal(locks):
     assert obstacle.words == "not leased for another 30 min: a [2Jb c"
 
 
-def test_a_device_on_which_another_computes_is_told_of(tmp_path, monkeypatch):
+def test_a_device_in_use_by_another_process_is_reported(tmp_path, monkeypatch):
     stranger = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing(), computing=f"{A}, {stranger.pid}\n")
     monkeypatch.setenv("PATH", f"{smi}{os.pathsep}{os.defpath}")

@@ -1,4 +1,4 @@
-"""Lines of progress at the foot of a terminal: right counts, and nobody else's words are lost."""
+"""Lines of progress at the foot of a terminal: right counts, and no output of other programs is lost."""
 
 from __future__ import annotations
 
@@ -73,21 +73,21 @@ def test_a_stage_has_one_line_over_all_its_shards(drawn, tmp_path, monkeypatch):
     assert drawn.lines() == ["shots  70 of 200 trailers  30.0 per minute  4 min left"]
 
 
-def test_a_stage_that_is_through_or_has_not_begun_has_no_line(drawn, tmp_path):
+def test_a_finished_stage_or_one_that_has_not_begun_has_no_line(drawn, tmp_path):
     (tmp_path / "shots+s0000-aa").write_text("100 100")
     drawn.read()
     drawn.draw()
     assert drawn.terminal.getvalue() == ""
 
 
-def test_a_note_that_is_no_note_is_passed_over(drawn, tmp_path):
+def test_an_invalid_note_is_ignored(drawn, tmp_path):
     for name, text in (("shots+s0", "rubbish"), (".shots+s1", "1 1"), ("clips+shot24+s0", "3 4")):
         (tmp_path / name).write_text(text)
     drawn.read()
     assert drawn.lines() == ["clips shot24  7 of 200 trailers  -  ? left"]
 
 
-def test_words_of_others_stay_and_the_lines_stand_below_them(drawn, tmp_path):
+def test_output_of_other_programs_stays_and_the_lines_are_drawn_below_it(drawn, tmp_path):
     (tmp_path / "shots+s0000-aa").write_text("0 10")
     (tmp_path / "embed+shot24+resnet50+s0000-aa").write_text("0 1")
     drawn.read()

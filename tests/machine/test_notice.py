@@ -1,4 +1,4 @@
-"""Whoever waits is told what for."""
+"""Long waits are announced with their cause."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from trailers.machine import notice
 
 
-def test_what_takes_long_is_said_once_and_what_does_not_is_silent(monkeypatch, capsys):
+def test_a_long_wait_is_reported_once_and_a_short_one_not_at_all(monkeypatch, capsys):
     said = threading.Event()
     monkeypatch.setattr(notice, "say", lambda words, say=notice.say: (say(words), said.set()))
     with notice.notice_if_slow("reading manifest.csv", after_s=60):
@@ -19,7 +19,7 @@ def test_what_takes_long_is_said_once_and_what_does_not_is_silent(monkeypatch, c
     assert capsys.readouterr().err == "still looking at weights/resnet50.pth ...\n"
 
 
-def test_a_failure_passes_through_and_nothing_is_said_later(capsys):
+def test_an_exception_is_passed_on_and_nothing_is_printed_afterwards(capsys):
     with pytest.raises(ValueError, match="no"), notice.notice_if_slow("looking", after_s=0.05):
         raise ValueError("no")
     threading.Event().wait(0.1)

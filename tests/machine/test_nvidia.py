@@ -63,7 +63,7 @@ VISIBLE = [
 
 @pytest.mark.usefixtures("four")
 @pytest.mark.parametrize(("visible", "names"), VISIBLE)
-def test_what_is_visible_is_what_cuda_shows(visible, names):
+def test_visible_devices_are_those_that_cuda_shows(visible, names):
     assert visible_devices({"CUDA_VISIBLE_DEVICES": visible}) == names
 
 
@@ -98,7 +98,7 @@ def test_a_variable_that_names_devices_and_shows_none_is_a_mistake(visible):
         ("2,1", [C, "MIG-GPU-bbbb1111/7/0"]),
     ],
 )
-def test_a_divided_card_is_leased_in_parts(four, visible, names):
+def test_the_parts_of_a_divided_gpu_are_leased_separately(four, visible, names):
     (four / "listed").write_text(DIVIDED)
     assert visible_devices({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}) == names
 
@@ -107,7 +107,7 @@ MIXED = "GPU 0: Quadro K620 (UUID: GPU-small)\nGPU 1: NVIDIA A100 (UUID: GPU-lar
 
 
 @pytest.mark.parametrize(("order", "name"), [("", "GPU-large"), ("PCI_BUS_ID", "GPU-small")])
-def test_a_number_is_cudas_and_not_that_of_nvidia_smi(four, monkeypatch, order, name):
+def test_a_device_number_is_that_of_cuda_and_not_that_of_nvidia_smi(four, monkeypatch, order, name):
     (four / "listed").write_text(MIXED)
     monkeypatch.setattr(nvidia, "CUDA_ORDER", "print('GPU-large'); print('GPU-small')")
     assert visible_devices({"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": order}) == [name]
@@ -156,7 +156,7 @@ def test_the_drivers_version_is_read_without_a_program(tmp_path, monkeypatch):
         ("No devices found.\n", 0, "", "lists no GPU"),
     ],
 )
-def test_an_nvidia_smi_that_fails_is_told_of(four, listed, code, complaint, words):
+def test_a_failing_nvidia_smi_is_reported(four, listed, code, complaint, words):
     gpu_lab.stand_in(four, listed, code=code, complaint=complaint)
     for environment in ({}, {"CUDA_VISIBLE_DEVICES": "0"}):
         with pytest.raises(SystemicError, match=rf"nvidia-smi: .*{words}.*snakemake --resources gpu=0"):
@@ -168,7 +168,7 @@ def test_cards_that_are_still_listed_beside_a_lost_one_are_used(four):
     assert visible_devices({}) == [A, B]
 
 
-def test_an_nvidia_smi_that_hangs_is_left_behind(four, monkeypatch):
+def test_an_nvidia_smi_that_hangs_is_given_up(four, monkeypatch):
     gpu_lab.stand_in(four, gpu_lab.listing(), s=60)
     monkeypatch.setattr(nvidia, "TIMEOUT_S", 0.2)
     started = time.monotonic()
@@ -186,7 +186,7 @@ def test_an_nvidia_smi_that_hangs_is_left_behind(four, monkeypatch):
         ("MIG-1111-22, 5, python, 300 MiB\n[N/A], 6\n", {"MIG-1111-22": [5]}),
     ],
 )
-def test_devices_that_compute_are_told_of_by_uuid(four, printed, found):
+def test_devices_in_use_are_reported_by_uuid(four, printed, found):
     (four / "computing").write_text(printed)
     assert nvidia.computing() == found
 

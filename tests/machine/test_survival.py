@@ -28,7 +28,7 @@ def test_an_answer_larger_than_a_pipe_comes_whole():
         (lambda: os._exit(3), "ends the process with status 3"),
     ],
 )
-def test_what_ends_the_process_is_told_and_the_rest_is_done(end, how):
+def test_an_item_that_ends_the_process_is_reported_and_the_rest_is_done(end, how):
     def try_it(item):
         if item in (1, 3):
             end()
@@ -37,7 +37,7 @@ def test_what_ends_the_process_is_told_and_the_rest_is_done(end, how):
     assert list(survive(try_it, [0, 1, 2, 3])) == [(0, 0), (1, Died(how)), (2, 2), (3, Died(how))]
 
 
-def test_what_hangs_is_given_up():
+def test_an_item_that_hangs_is_given_up():
     def try_it(item):
         time.sleep(600 if item == 0 else 0)
         return item

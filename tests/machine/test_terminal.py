@@ -12,11 +12,11 @@ def written(tmp_path, number):
     return done.stderr, (tmp_path / "terminal").read_text()
 
 
-def test_the_log_and_the_terminal_get_the_same_words(tmp_path):
+def test_the_log_and_the_terminal_get_the_same_message(tmp_path):
     assert written(tmp_path, "") == ("error: no\n", "error: no\n")
 
 
-def test_without_a_terminal_of_its_own_the_words_stand_once(tmp_path):
+def test_without_a_separate_terminal_the_message_is_written_once(tmp_path):
     assert written(tmp_path, "2") == ("error: no\n", "")
     assert written(tmp_path, "97") == ("error: no\n", "")
     assert written(tmp_path, "x") == ("error: no\n", "")

@@ -30,7 +30,7 @@ def three_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("three_threads")
-def test_each_keeps_to_one_and_the_process_to_what_it_had() -> None:
+def test_each_thread_uses_one_core_and_the_process_keeps_its_number_of_threads() -> None:
     together = threading.Barrier(2)
 
     def seen() -> tuple[int, int]:
@@ -74,7 +74,9 @@ def test_trainings_take_the_cores_of_a_run_together(cores, trainings, threads):
 
 
 @pytest.mark.parametrize(("threads", "workers"), [("1", 1), ("2", 1), ("4", 3), ("8", 7), ("64", 7)])
-def test_decoding_workers_leave_one_core_to_the_network_and_never_ask_the_machine(monkeypatch, threads, workers):
+def test_decoding_workers_leave_one_core_to_the_network_and_count_only_the_cores_of_the_job(
+    monkeypatch, threads, workers
+):
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(128)))
     monkeypatch.setattr(os, "cpu_count", lambda: 128)
@@ -82,7 +84,7 @@ def test_decoding_workers_leave_one_core_to_the_network_and_never_ask_the_machin
 
 
 @pytest.mark.parametrize("first", ["import torch", "pass"])
-def test_a_worker_keeps_to_one_thread_whether_torch_is_loaded_or_not(first):
+def test_a_worker_uses_one_thread_whether_torch_is_loaded_or_not(first):
     code = f"""if True:
         {first}
         from trailers.machine.threads import keep_to_one_thread

@@ -60,12 +60,12 @@ def test_a_disk_that_can_take_no_more_files_is_told_apart(disks, monkeypatch):
     assert found.what == "the disk of this folder has free space but cannot hold more files (inodes)"
 
 
-def test_open_files_are_no_matter_of_a_folder(disks):
+def test_too_many_open_files_are_not_reported_as_a_full_disk(disks):
     found = trouble.systemic(OSError(errno.EMFILE, "Too many open files", "/x/a.h5"), disks)
     assert str(found) == "too many files are open. Raise `ulimit -n` and rerun; finished products are kept."
 
 
-def test_other_errors_are_not_the_machines(disks):
+def test_other_errors_are_not_reported_as_a_full_disk(disks):
     assert trouble.systemic(OSError(errno.ENOENT, "No such file"), disks) is None
 
 
@@ -119,7 +119,7 @@ def test_a_command_that_meets_a_full_disk_says_so_in_one_sentence(disks, monkeyp
         (["retry", "--results", "x" * 300], f"{'x' * 300}: cannot be used: file name too long."),
     ],
 )
-def test_a_path_that_cannot_be_what_it_was_given_for_is_one_sentence(tmp_path, monkeypatch, capsys, words, sentence):
+def test_a_path_of_the_wrong_kind_is_reported_in_one_sentence(tmp_path, monkeypatch, capsys, words, sentence):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()
     (tmp_path / "taken/shot24/a.h5").mkdir(parents=True)

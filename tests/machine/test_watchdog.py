@@ -103,19 +103,19 @@ def test_a_crash_is_noted_with_its_trailer_and_its_cause(tmp_path):
     )  # fmt: skip
 
 
-def test_what_a_person_kills_is_nobodys_fault(tmp_path):
+def test_a_trailer_is_not_blamed_if_a_person_kills_the_job(tmp_path):
     done = work(tmp_path / "s0", "is killed")
     assert done.returncode == -signal.SIGKILL
     assert take_note(tmp_path / "s0") == ("", "")
 
 
-def test_a_worker_that_goes_on_is_left_alone(tmp_path):
+def test_a_worker_that_makes_progress_is_not_ended(tmp_path):
     done = work(tmp_path / "s0", "nothing")
     assert (done.returncode, done.stdout) == (0, "done\n")
     assert take_note(tmp_path / "s0") == ("", "")
 
 
-def test_the_end_is_told_past_the_log_to_the_terminal(tmp_path):
+def test_the_end_of_a_job_is_printed_to_the_terminal_and_not_only_to_the_log(tmp_path):
     with (tmp_path / "terminal").open("w") as terminal:
         number = terminal.fileno()
         work(tmp_path / "s0", "hangs", pass_fds=[number], env={**os.environ, "TRAILERS_TERMINAL": str(number)})

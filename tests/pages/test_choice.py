@@ -11,15 +11,15 @@ SHOTS = [Shot(0, 30), Shot(30, 40)]
 CLIPS = [Clip(0, 0, 24, 0, 7), Clip(0, 24, 30, 18, 25), Clip(1, 30, 40, 14, 33)]
 
 
-def test_a_shot_is_shown_by_the_representative_frame_of_its_middle_clip():
+def test_the_picture_of_a_shot_is_the_representative_frame_of_its_middle_clip():
     assert frames_of_shots(SHOTS, {"seq24": [Clip(0, 0, 40, 0)], "shot24": CLIPS}) == [25, 33]
 
 
-def test_without_clips_of_shots_a_shot_is_shown_by_its_middle():
+def test_without_shot_clips_the_picture_of_a_shot_is_its_middle_frame():
     assert frames_of_shots(SHOTS, {"seq24": [Clip(0, 0, 40, 0)]}) == [15, 35]
 
 
-def test_a_clip_is_shown_by_its_first_its_representative_and_its_last_frame():
+def test_pictures_of_a_clip_are_its_first_representative_and_last_frame():
     assert frames_of_clips({"shot24": CLIPS}) == [0, 7, 24, 25, 29, 30, 33, 39]  # 23 looks as 24 does
 
 
@@ -31,7 +31,7 @@ def test_of_too_many_frames_those_of_the_first_strategy_are_kept():
     assert {frame for clip in first for frame in (clip.start, clip.frame, clip.end - 1)} <= set(frames)
 
 
-def test_the_picture_that_tells_most_is_neither_black_nor_a_card_of_text():
+def test_the_thumbnail_is_neither_black_nor_a_card_of_text():
     black = np.zeros((16, 16, 3), np.uint8)
     card = black.copy()
     card[6:9, 2:14] = 255

@@ -1,4 +1,4 @@
-"""A finished page proves itself whole, and what strangers wrote stays text in it."""
+"""A finished page is checked by its digest, and text from outside is shown as text."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def page(**changed):
     return rendering.render("trailer.html.j2", {**values, **changed})
 
 
-def test_what_strangers_wrote_stays_text():
+def test_html_in_titles_and_messages_is_shown_as_text():
     text = page()
     assert "<script>alert" not in text
     assert "\u2028" not in text.split('id="page">')[1].split("</script>")[0]
     assert len(re.findall("<script", text)) == 4  # theme, data of the page, data of the list, the page's own
 
 
-def test_a_page_gives_its_data_back(tmp_path):
+def test_the_data_of_a_page_can_be_read_back(tmp_path):
     (tmp_path / "one.html").write_text(rendering.sealed(page()))
     assert rendering.read_page(tmp_path / "one.html") == DATA
 
@@ -46,7 +46,7 @@ def test_a_page_that_is_cut_off_or_changed_is_refused(tmp_path, harm):
         rendering.read_page(tmp_path / "one.html")
 
 
-def test_no_page_runs_a_script_that_stands_in_it():
+def test_no_page_runs_an_inline_script():
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page())
     assert policy is not None
     assert "unsafe-inline" not in policy[1]
@@ -77,7 +77,7 @@ def test_a_curve_of_a_long_trailer_keeps_its_peaks():
     assert [n for n, value in enumerate(bytes_of) if value] == [2, 16_666]
 
 
-def test_words_count_in_the_singular_and_the_plural():
+def test_counted_nouns_are_singular_or_plural():
     assert words.told_shots([24, 48, 72], head="single", threshold=0.5)[0] == (
         "3 shots, the median 48 frames or 2.0 s."
     )

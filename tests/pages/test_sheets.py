@@ -27,7 +27,7 @@ def test_tiles_stand_row_after_row_and_what_is_left_over_is_black():
     assert image[:, :, 0].tolist() == [[10, 10, 20, 20], [10, 10, 20, 20], [30, 30, 0, 0], [30, 30, 0, 0]]
 
 
-def test_halved_takes_the_mean_of_every_four_pixels():
+def test_halving_averages_every_four_pixels():
     picture = np.array([[1, 2, 10, 10], [3, 4, 10, 11]], np.uint8)[None, :, :, None].repeat(3, axis=3)
     assert halved(picture)[0, :, :, 0].tolist() == [[3, 10]]  # 2.5 and 10.25, rounded
 
@@ -65,7 +65,7 @@ def test_of_qualities_that_fit_the_best_is_taken():
     assert len(best_fit(noise, 10)) == sizes[0]
 
 
-def test_a_shrunk_picture_takes_nothing_from_its_neighbours():
+def test_a_shrunk_tile_contains_no_pixels_of_its_neighbours():
     pictures = np.stack([np.full((48, 88, 3), value, np.uint8) for value in (0, 255)])
     small = shrunk(pictures, 5)
     assert small.shape == (2, 40, 72, 3)
@@ -78,6 +78,6 @@ def test_a_sheet_without_pictures_is_refused():
         make_sheet(np.zeros((0, 8, 8, 3), np.uint8), [], most_bytes=1000)
 
 
-def test_spread_out_keeps_the_first_and_the_last():
+def test_spread_out_frames_include_the_first_and_the_last():
     assert spread_out([1, 2, 3], 5) == [1, 2, 3]
     assert spread_out(list(range(0, 101)), 5) == [0, 25, 50, 75, 100]

@@ -88,7 +88,7 @@ def test_a_copy_at_25_frames_per_second_is_found():
     assert (match.pictures, match.speed) == (30, 24 / 25)
 
 
-def test_another_end_makes_no_other_trailer():
+def test_a_trailer_with_another_end_is_a_copy():
     other_end = np.concatenate([ORIGINAL[:22], scenes(8, 7)])
     (match,) = near_duplicates([pictures(ORIGINAL), pictures(other_end)], share=0.5)
     assert match.pictures == 22
@@ -133,7 +133,7 @@ def test_copies_of_copies_are_one_group():
     assert list(members_of(groups(matches[:2]))) == [[1, 2], [4, 7]]
 
 
-def test_copies_in_several_subsets_leak():
+def test_copies_in_several_subsets_are_reported_as_leaks():
     subsets = ("train", "validation", "test")
     assert leaks([0, 2, 0], subsets) == "train/test"
     assert leaks([1, 1, None], subsets) == ""

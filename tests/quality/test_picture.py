@@ -53,7 +53,7 @@ def test_a_card_without_bars_does_not_hide_the_bars_of_the_rest():
     assert found_bars(frames)[0] == Bars(3, 3, 0.8, ((120, 600),))
 
 
-def test_bars_of_a_few_scenes_are_none_of_the_trailer():
+def test_bars_in_a_few_scenes_are_not_bars_of_the_trailer():
     assert found_bars(np.concatenate([barred(240, top=3, bottom=3), noise(360)])) == (None, None)
 
 
@@ -83,7 +83,7 @@ def test_bars_are_measured_in_the_pixels_of_the_video():
     assert judging.measured(large, Bars(3, 3, 1.0, ()), None, level=24) == Picture(456, 256, 0, 33, 0, 32)
 
 
-def test_the_frames_that_are_measured_show_just_the_bars():
+def test_frames_chosen_for_measuring_show_only_the_bars():
     frames = barred(240, top=3, bottom=3)
     frames[:120, :10] = 0
     assert judging.chosen_frames(seen(frames), Bars(3, 3, 1.0, ()), None, most=3) == [120, 168, 228]

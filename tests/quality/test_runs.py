@@ -56,7 +56,7 @@ def test_one_moving_cell_is_enough_to_be_moving():
     assert still_runs(frames) == []
 
 
-def test_cards_are_looked_for_near_the_start_and_the_end_alone():
+def test_cards_are_searched_only_near_the_start_and_the_end():
     still = [(0, 72), (600, 700), (2300, 2350), (2380, 2390)]
     assert cards.candidates(still, 2400, shortest_s=1.5) == ([(0, 72)], [(2300, 2350)])
 
@@ -69,7 +69,7 @@ def test_a_card_has_much_of_one_colour_and_a_scene_has_not():
     assert not cards.is_plain(np.random.default_rng(1).integers(0, 255, (27, 48, 3), np.uint8))
 
 
-def test_rating_cards_are_told_by_their_colour():
+def test_rating_cards_are_recognised_by_their_colour():
     named = {(0, 96, 40): "green", (150, 20, 20): "red", (200, 170, 30): "yellow", (5, 5, 6): "black"}
     named |= {(240, 240, 250): "white", (20, 40, 120): "blue", (120, 120, 125): "grey"}
     assert {colour: cards.colour_name(colour) for colour in named} == named

@@ -34,7 +34,7 @@ def listing(folder):
     return read_script(folder / "results" / "pages" / "index.js", LIST)
 
 
-def test_the_list_has_every_trailer_of_the_manifest_with_what_became_of_it(finished):
+def test_the_list_has_every_trailer_of_the_manifest_with_its_outcome(finished):
     found = listing(finished)
     columns = found["columns"]
     assert columns["trailer"] == ["one", "two", "gone"]
@@ -55,7 +55,7 @@ def test_genres_and_flags_are_sums_of_powers_of_two(finished):
     assert found["columns"]["flags"] == [3, 3, 0]
 
 
-def test_what_strangers_wrote_cannot_end_the_script_that_holds_it(finished):
+def test_text_in_titles_cannot_end_the_script_that_contains_it(finished):
     for path in (finished / "results" / "pages").rglob("*.js"):
         if path.parent.name != "assets":
             text = path.read_text()
@@ -64,7 +64,7 @@ def test_what_strangers_wrote_cannot_end_the_script_that_holds_it(finished):
             assert text.startswith("globalThis.trailer")
 
 
-def test_a_script_gives_its_values_back_and_another_file_gives_nothing(tmp_path):
+def test_values_of_a_data_script_can_be_read_back_and_other_files_give_none(tmp_path):
     path = tmp_path / "a.js"
     path.write_text(as_script(TRAILER, {"title": "</script>&\u2029"}))
     assert read_script(path, TRAILER) == {"title": "</script>&\u2029"}
@@ -130,7 +130,7 @@ def test_nearest_in_blocks_is_nearest_at_once(monkeypatch):
     assert nearest(names, means) == whole
 
 
-def test_a_trailer_is_shown_by_a_network_that_has_not_seen_it(tmp_path):
+def test_predictions_of_a_trailer_come_from_a_network_that_was_not_trained_on_it(tmp_path):
     experiment = Experiment("e", {0: tmp_path, 1: tmp_path, 2: tmp_path})
     cases = {
         (0, 1, 2): (2, "test"),
@@ -164,7 +164,7 @@ class Network:
         )  # fmt: skip
 
 
-def test_what_an_experiment_says_is_asked_once_and_again_only_where_something_changed(finished, tmp_path):
+def test_predictions_of_an_experiment_are_computed_once_and_again_only_after_a_change(finished, tmp_path):
     layout, network = Layout(finished / "results"), Network()
     experiment = Experiment("e", {1: tmp_path})
     experiment.__dict__["networks"] = {1: network}
@@ -181,7 +181,7 @@ def test_what_an_experiment_says_is_asked_once_and_again_only_where_something_ch
     assert network.asked == 2
 
 
-def test_verify_knows_the_list_of_all_trailers(finished):
+def test_verify_checks_the_list_of_all_trailers(finished):
     pages = registry.find(("pages",)).on_disk(Layout(finished / "results"), ())
     assert {path.name for path in pages.shared()} == {"index.html", "index.js"}
     layout = Layout(finished / "results")

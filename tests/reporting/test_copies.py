@@ -36,7 +36,7 @@ def test_pairs_leaks_and_flags_are_those_of_the_manifests_trailers(layout):
     }
 
 
-def test_the_page_tells_them(layout):
+def test_the_page_shows_copies_and_flags(layout):
     manifest = layout.root.parent / "m.csv"
     manifest.write_text("trailer,url\na,a.mp4\nb,b.mp4\nc,c.mp4\n")
     parser = argparse.ArgumentParser()
@@ -50,13 +50,13 @@ def test_the_page_tells_them(layout):
     assert "2 trailers are excluded from training and tests, by flag: duplicate 2, dark 1." in text
 
 
-def test_a_damaged_list_is_told_of_and_shows_nothing(layout, caplog):
+def test_a_damaged_list_of_copies_is_reported_and_not_shown(layout, caplog):
     layout.duplicates().write_text("# duplicates/1\n")
     found = copies_of(["a", "b", "c"], layout)
     assert (found["copies"], found["leaking"]) == ([], {})
     assert "duplicates.csv" in caplog.text
 
 
-def test_a_study_that_was_not_looked_at_has_no_such_section(tmp_path):
+def test_a_study_without_the_quality_stage_has_no_section_on_copies(tmp_path):
     found = copies_of(["a"], Layout(tmp_path))
     assert not any(found.values())

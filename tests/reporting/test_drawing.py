@@ -74,7 +74,7 @@ TITLES = [
         ([], [720], ["(a) trailers by duration, 1 in all"]), ([Metadata(1999)], [], ["(a) titles by year, 1 in all"]),
     ],
 )  # fmt: skip
-def test_fig_4_has_a_panel_for_what_is_known(titles, frames, panels):
+def test_fig_4_has_a_panel_for_each_known_fact(titles, frames, panels):
     counts = title_counts(titles, frames)
     assert has_panels(counts)
     with mpl.rc_context(TYPE):
@@ -88,11 +88,11 @@ def test_fig_4_has_a_panel_for_what_is_known(titles, frames, panels):
             assert box.x1 <= figure.bbox.x1
 
 
-def test_fig_4_without_anything_known_is_not_drawn():
+def test_fig_4_is_not_drawn_if_nothing_is_known():
     assert not has_panels(title_counts([Metadata()], []))
 
 
-def test_of_a_clip_the_middles_of_its_thirds_are_shown_and_padding_is_not():
+def test_a_clip_is_shown_by_the_middle_frames_of_its_thirds_without_padding():
     assert shown_frames(Clip(0, 48, 72, 0)) == [52, 60, 68]
     assert shown_frames(Clip(0, 48, 58, 14)) == [52, 57, None]
     assert needed([Clip(0, 48, 58, 14), Clip(0, 48, 72, 0)]) == [52, 57, 60, 68]

@@ -114,20 +114,20 @@ def test_costs_are_those_of_the_tables(tmp_path):
     assert drawn(tmp_path / "out") == [*kinds("costs"), "figures.json"]
 
 
-def test_a_file_that_is_no_tables_json_is_refused(tmp_path, capsys):
+def test_a_file_that_is_not_tables_json_is_refused(tmp_path, capsys):
     (tmp_path / "tables.json").write_text("{}")
     assert main(["figures", "--output", str(tmp_path), "--tables", str(tmp_path / "tables.json")]) == 1
     assert "is not a tables.json" in capsys.readouterr().err
 
 
-def test_nothing_given_is_nothing_drawn_and_nothing_old_is_left(tmp_path):
+def test_without_inputs_no_figure_is_drawn_and_old_figures_are_removed(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "shots.svg").write_text("of another run")
     assert figures(tmp_path / "out") == {"schema": "figures/1"}
     assert drawn(tmp_path / "out") == ["figures.json"]
 
 
-def test_shots_of_another_run_are_refused(tmp_path):
+def test_shots_that_do_not_match_their_ledger_are_refused(tmp_path):
     layout = Layout(tmp_path)
     header = {"trailer": "a", "frames": 24, "fingerprint": "f"}
     write_spans(layout.shots("a"), [Shot(0, 24)], kind=Shot, header=header, schema=SHOTS_SCHEMA)

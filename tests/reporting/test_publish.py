@@ -168,12 +168,12 @@ def test_a_product_that_another_run_replaced_is_refused(results, capsys, replace
         (["--pairs", "seq24/mine"], "has no embedding by mine on seq24"),
     ],
 )
-def test_what_cannot_be_published_is_named(results, capsys, words, said):
+def test_a_product_that_cannot_be_published_is_named(results, capsys, words, said):
     assert publish(results, *words) == 1
     assert said in capsys.readouterr().err
 
 
-def test_a_folder_that_is_there_is_kept(results, capsys):
+def test_an_existing_folder_is_not_overwritten(results, capsys):
     (results / "out").mkdir()
     (results / "out" / "mine.txt").write_text("mine")
     assert publish(results) == 1
@@ -213,7 +213,7 @@ def with_datasets(files):
 
 
 @pytest.mark.parametrize("read", [with_pandas, with_polars, with_duckdb, with_datasets])
-def test_what_people_use_opens_it(results, read, monkeypatch):
+def test_pandas_polars_duckdb_and_datasets_open_it(results, read, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     publish(results)
     assert read(results / "out" / "data" / "shot24" / "mine" / "*.parquet") == 6

@@ -1,4 +1,4 @@
-"""The report: right numbers, strangers' words made harmless, nothing from outside, the same bytes again."""
+"""The report: right numbers, escaped text, nothing loaded from outside, the same bytes again."""
 
 from __future__ import annotations
 
@@ -138,12 +138,12 @@ def test_stages_are_counted_by_status(study):
     assert "clips shot24 2 0 0 2 embed shot24 timm-tiny 2 0 0 2" in text
 
 
-def test_trailers_are_counted_by_what_became_of_them(study):
+def test_trailers_are_counted_by_outcome(study):
     outcomes = report.make_page(study)["outcomes"]
     assert outcomes == {"ok": 2, "dead": 1, "failed": 1}
 
 
-def test_a_trailer_goes_through_without_a_poster(study):
+def test_a_trailer_without_a_poster_passes_all_stages(study):
     layout = Layout(study.results)
     rows = [
         LedgerRow("good", "ok"),
@@ -223,7 +223,7 @@ def test_a_page_names_no_path_of_a_machine(study):
     assert "weights_dir weights" in plain(html)
 
 
-def test_strangers_words_are_escaped(study):
+def test_text_from_outside_is_escaped(study):
     html = made(study)
     assert "<script" not in html
     assert "&lt;script&gt;alert(&#39;title&#39;)&lt;/script&gt;" in html
@@ -286,7 +286,7 @@ def test_backbones_are_described_and_random_weights_are_called_so(study):
     assert not_real([row], []) == ["x (random, seed 0)"]
 
 
-def test_what_belongs_to_one_trailer_is_not_said_of_its_backbone(study):
+def test_attributes_of_one_trailer_are_not_shown_for_its_backbone(study):
     layout = Layout(study.results)
     own = {"backbone": BACKBONE, "F": 2, "weights": "in1k.v2", "transform": "to 224"}
     for name in ("good", "fine"):
@@ -310,7 +310,7 @@ def add_warnings(study):
     write_ledger(path, rows.values())
 
 
-def test_what_needs_a_look_names_warnings_with_their_trailers(study):
+def test_the_section_what_needs_a_look_lists_warnings_with_their_trailers(study):
     add_warnings(study)
     text = plain(made(study))
     look = text[text.index("What needs a look These") :]
@@ -318,7 +318,7 @@ def test_what_needs_a_look_names_warnings_with_their_trailers(study):
     assert "warning in normalise: see each trailer (1) good the file was cut off; 5 frames are &lt;missing&gt;" in look
 
 
-def test_ends_that_many_trailers_share_stand_first(study):
+def test_outcomes_that_many_trailers_share_come_first(study):
     names = [f"t{n}" for n in range(6)]
     study.manifest.write_text("trailer,url\n" + "".join(f"{name},{name}.mp4\n" for name in names))
     facts = {"reason": "client", "sentence": "please sign in"}
@@ -349,7 +349,7 @@ def test_a_study_of_the_dead_fails_and_its_page_lies_beside(study, tmp_path, cap
     assert not beside.exists()
 
 
-def test_packs_made_elsewhere_are_called_so_and_synthetic_ones_first_of_all(study):
+def test_packs_made_elsewhere_are_marked_and_synthetic_ones_at_the_top(study):
     study.ledgers = []
     add_metrics(study)
     path = study.metrics[0]
@@ -424,7 +424,7 @@ def test_without_metrics_it_says_why(study):
     assert "No split of the manifest has train (0), validation (1) and test (2)" in plain(made(study))
 
 
-def test_a_trailer_in_no_ledger_is_called_absent(study):
+def test_a_trailer_without_a_ledger_row_is_counted_as_absent(study):
     study.manifest.write_text(MANIFEST + "new,,new.mp4,drama,0,0,0\n")
     page = report.make_page(study)
     assert page["outcomes"]["absent"] == 1
@@ -452,7 +452,7 @@ def test_a_ledger_from_elsewhere_is_refused(study, tmp_path):
         report.run(study)
 
 
-def test_the_page_does_not_say_where_the_project_lies(study, tmp_path, monkeypatch):
+def test_the_page_does_not_contain_the_path_of_the_project(study, tmp_path, monkeypatch):
     assert str(tmp_path) not in made(study)
     assert "Manifest manifest.csv" in plain(made(study))
     (tmp_path / "lists").mkdir()
@@ -488,7 +488,7 @@ def test_settings_are_those_that_were_given(study):
 
 
 @pytest.mark.parametrize(("kept", "count"), [(256, 1), (518, 0), (None, 0)])
-def test_a_backbone_for_which_frames_were_enlarged_is_told(kept, count):
+def test_a_backbone_for_which_frames_were_enlarged_is_reported(kept, count):
     made_of = [{"backbone": "timm:tiny", "attributes": {"resized_short_side": "518"}}]
     made_of += [{"backbone": "resnet50", "attributes": {}}, *made_of]  # of an earlier version, and of other clips
     told = enlarged_for(made_of, kept)
@@ -497,7 +497,7 @@ def test_a_backbone_for_which_frames_were_enlarged_is_told(kept, count):
 
 
 @pytest.mark.parametrize("word", ["[]", "{", '{"shots": 0.9}'])
-def test_settings_that_are_no_sections_are_refused(study, capsys, word):
+def test_settings_that_are_not_sections_are_refused(study, capsys, word):
     words = ["report", "--manifest", str(study.manifest), "--output", str(study.output), "--settings", word]
     with pytest.raises(SystemExit):
         main(words)

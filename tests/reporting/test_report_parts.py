@@ -53,7 +53,7 @@ def test_the_list_of_pages_is_that_of_the_reports_study(tmp_path):
     assert Pages(layout, tmp_path / "elsewhere.html").index() == ""
 
 
-def test_a_picture_is_part_of_the_report_unless_it_is_no_thumbnail(tmp_path):
+def test_a_thumbnail_is_embedded_in_the_report_and_another_file_is_not(tmp_path):
     layout = Layout(tmp_path)
     write_page(layout, "a")
     pages = Pages(layout, layout.report())
@@ -66,7 +66,7 @@ def row(trailer, **facts):
     return LedgerRow(trailer, "ok", facts=facts)
 
 
-def test_what_looks_wrong_is_said_with_its_trailers():
+def test_doubts_are_listed_with_their_trailers():
     trailers = [
         Trailer("a", ("dQw4w9WgXcQ",), splits=(0, 0, 0)),
         Trailer("b", ("https://youtu.be/dQw4w9WgXcQ",), splits=(2, 0, 0)),
@@ -93,7 +93,7 @@ def test_what_looks_wrong_is_said_with_its_trailers():
     assert "it needs a short side of 256 px, but the median of these is 180 px" in found[3].what
 
 
-def test_nothing_wrong_is_no_doubt():
+def test_without_problems_there_are_no_doubts():
     good = {"a": row("a", frames=100, frames_duplicated=0, width_px=456, height_px=256)}
     backbones = [{"backbone": "x", "attributes": {"transform": "resize short side 256 (bicubic), centre crop 224x224"}}]
     folder = Path()
@@ -106,7 +106,7 @@ def test_the_side_that_a_transform_resizes_to_is_read_from_its_words(resize, sid
     assert resized_side(str(transform)) == side
 
 
-def test_words_that_are_no_transform_tell_no_side():
+def test_text_that_is_not_a_transform_gives_no_side():
     assert resized_side("") is resized_side("made elsewhere") is None
 
 
@@ -215,7 +215,7 @@ def test_predictions_that_were_kept_are_drawn_and_shown_with_pictures(study):  #
     assert "AP, trapezoid (%)" in html
 
 
-def test_what_macro_ap_counts_for_genres_without_test_trailers_is_said(study):  # noqa: F811
+def test_the_report_states_what_macro_ap_counts_for_genres_without_test_trailers(study):  # noqa: F811
     add_metrics(study)
     assert "As scikit-learn does" not in made(study)
     for path in study.metrics:
@@ -235,7 +235,7 @@ def test_without_kept_predictions_the_report_is_made_without_them(study):  # noq
     assert "60.00" in words or "63.00" in words
 
 
-def test_the_data_set_stands_beside_trailers12k(study, tmp_path):  # noqa: F811
+def test_the_data_set_is_compared_with_trailers12k(study, tmp_path):  # noqa: F811
     (tmp_path / "metadata.csv").write_text("trailer,year,countries\ngood,1999,<script>x</script>\nother,1890,FR\n")
     study.metadata = [tmp_path / "metadata.csv"]
     html = made(study)
@@ -250,7 +250,7 @@ def test_the_data_set_stands_beside_trailers12k(study, tmp_path):  # noqa: F811
     assert len(re.findall(r"\((?:Fig\. [234])\)\.</figcaption>", html)) == 3
 
 
-def test_no_id_stands_twice_in_the_report(study):  # noqa: F811
+def test_every_id_is_unique_in_the_report(study):  # noqa: F811
     add_metrics(study)
     keep_predictions(study, [predicted("good", "0.9", 1), predicted("fine", "0.8", 0)])
     ids = re.findall(r'\sid="([^"]*)"', made(study))

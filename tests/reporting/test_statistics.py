@@ -73,7 +73,7 @@ def test_the_row_of_table_1_stands_beside_that_of_trailers12k():
     }
 
 
-def test_nothing_known_is_nothing_claimed():
+def test_without_data_nothing_is_stated():
     rows = {name: own for name, own, _ in overview([], {}, title_counts([], []), [])}
     assert rows["hours at 24 fps"] == rows["years"] == rows["genres per trailer (cardinality)"] == ""
     assert rows["trailers"] == "0"

@@ -120,13 +120,13 @@ def test_what_is_missing_marks_the_comparison_as_incomplete(folder):
     assert "This comparison is incomplete:" in (folder / "out" / "tables.html").read_text()
 
 
-def test_a_complete_table_says_nothing_of_the_kind(folder):
+def test_a_complete_table_is_not_marked_as_incomplete(folder):
     tables(folder, *complete(), *(metrics("b", split, 70.0) for split in range(3)))
     assert table(folder)[1] == []
     assert "incomplete" not in (folder / "out" / "tables.html").read_text()
 
 
-def test_the_csv_has_a_row_a_row_and_the_floor(folder):
+def test_the_csv_has_every_row_of_the_table_and_the_floor(folder):
     tables(folder, *complete())
     with (folder / "out" / "table6.csv").open() as file:
         first, second, floor = csv.DictReader(file)
@@ -185,7 +185,7 @@ def test_the_projects_study_has_the_papers_tables(project):
         (lambda s: s["tables"][0]["rows"][0].update(printed=[[1, 2]]), "tables.0.rows.0.printed"),
     ],
 )
-def test_a_study_that_makes_no_sense_is_refused(folder, capsys, change, words):
+def test_an_invalid_study_is_refused(folder, capsys, change, words):
     study = yaml.safe_load(yaml.safe_dump(STUDY))
     change(study)
     (folder / "study.yaml").write_text(yaml.safe_dump(study))

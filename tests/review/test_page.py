@@ -97,7 +97,7 @@ def test_a_review_by_keys_from_the_first_title_to_the_last(open_desk):
     assert "4 of 4 titles are decided, 4 of them by you" in desk.page.inner_text("#doneWords")
 
 
-def test_undo_goes_back_to_the_title_and_shows_it_open(open_desk):
+def test_undo_returns_to_the_title_and_shows_it_as_undecided(open_desk):
     desk = open_desk()
     desk.press("r", "r", "u", "u")
     assert desk.title() == "Movie <b>3</b> (1993)"
@@ -121,7 +121,7 @@ def test_flags_and_notes_are_recorded_at_once_and_shown_when_the_title_comes_bac
     assert desk.page.inner_text("#list button[aria-current=true] .mark") == " · fan-made"
 
 
-def test_a_link_that_is_none_is_refused_with_a_sentence_and_nothing_is_decided(open_desk):
+def test_an_invalid_link_is_refused_with_a_message_and_nothing_is_decided(open_desk):
     desk = open_desk()
     desk.press("v")
     desk.page.fill("#link", "javascript:alert(1)")
@@ -177,7 +177,7 @@ def with_quality(session) -> None:
     write_quality(session.layout.quality("t03"), found)
 
 
-def test_what_was_measured_is_shown_beside_the_downloaded_candidate_and_its_times_can_be_gone_to(open_desk, tmp_path):
+def test_flags_are_shown_beside_the_downloaded_candidate_and_their_times_can_be_clicked(open_desk, tmp_path):
     session = make_session(tmp_path)
     with_quality(session)
     desk = open_desk(session)
@@ -214,7 +214,7 @@ def test_a_video_that_the_browser_cannot_play_gives_way_to_the_sites_player(open
     desk.page.wait_for_selector("button.play")
 
 
-def test_a_server_that_is_gone_is_told_and_the_title_stays(open_desk):
+def test_a_stopped_server_is_reported_and_the_title_stays(open_desk):
     desk = open_desk()
     desk.served.stop()
     desk.press("a")
@@ -251,6 +251,6 @@ def test_everything_that_decides_can_be_seen_without_scrolling(open_desk):
         assert box["y"] + box["height"] <= WIDE[1]
 
 
-def test_a_kept_page_needs_nothing_but_its_two_files():
+def test_a_saved_page_needs_only_its_two_assets():
     text = (Path(__file__).parents[2] / "src/trailers/review/page.html.j2").read_text()
     assert "http" not in text.replace("http or https", "").replace("https://www.youtube.com/watch", "")

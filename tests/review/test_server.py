@@ -1,4 +1,4 @@
-"""The page of `trailers review` as a browser, another site or a stranger asks for it."""
+"""Requests to the server of `trailers review`, by its own page, by other sites and by other programs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_decision_is_in_the_file_when_its_answer_comes_and_the_next_title_is_s
     assert (found["progress"]["closed"], found["progress"]["total"], found["progress"]["mine"]) == (1, 4, 1)
 
 
-def test_the_last_title_is_followed_by_none_and_undo_brings_it_back(served):
+def test_after_the_last_title_none_follows_and_undo_brings_it_back(served):
     for _ in range(4):
         decide(served, trailer=show(served)["title"]["id"], action="reject")
     assert show(served)["title"] is None
@@ -74,7 +74,7 @@ def test_the_last_title_is_followed_by_none_and_undo_brings_it_back(served):
     assert show(served)["title"]["id"] == back
 
 
-def test_what_one_reviewer_decides_is_done_for_the_other_who_is_at_work(tmp_path):
+def test_a_title_decided_by_one_reviewer_is_not_shown_to_the_other(tmp_path):
     ann, bob = make_session(tmp_path), make_session(tmp_path, who="bob")
     first = ann.show()["title"]["id"]
     bob.decide({"trailer": first, "action": "reject"})
@@ -133,14 +133,14 @@ def test_disagreements_are_shown_with_who_said_what_until_a_third_has_decided(tm
         (b"x" * 30_000, "more than 20,000 bytes"),
     ],
 )
-def test_what_is_no_decision_is_refused_with_a_sentence_and_leaves_no_row(served, body, words):
+def test_an_invalid_decision_is_refused_with_a_message_and_leaves_no_row(served, body, words):
     status, _, answer = ask(served, f"/{TOKEN}/api/decide", body)
     assert status == 400
     assert words in json.loads(answer)["error"]
     assert not served.session.journal.path.exists()
 
 
-def test_a_disk_that_takes_nothing_is_told_and_the_title_stays_open(served):
+def test_a_full_disk_is_reported_and_the_title_stays_undecided(served):
     served.session.journal.path.mkdir()
     status, _, answer = decide(served, trailer="t00", action="reject")
     assert status == 500
@@ -158,7 +158,9 @@ def test_a_disk_that_takes_nothing_is_told_and_the_title_stays_open(served):
         (errno.EIO, "input/output error. Check the disk"),
     ],
 )
-def test_a_disk_that_refuses_a_decision_is_told_in_words_and_leaves_whole_rows(served, monkeypatch, number, sentence):
+def test_a_disk_that_refuses_a_decision_is_reported_and_only_complete_rows_remain(
+    served, monkeypatch, number, sentence
+):
     decide(served, trailer="t00", action="reject")
     path = served.session.journal.path
     before = path.read_bytes()
@@ -196,7 +198,7 @@ def test_a_disk_that_refuses_a_decision_is_told_in_words_and_leaves_whole_rows(s
         {"Sec_Fetch_Site": "same-site"},
     ],
 )
-def test_what_another_site_could_make_a_browser_ask_is_refused(served, headers):
+def test_requests_from_other_sites_are_refused(served, headers):
     for path in ("/", "/api/show", "/assets/review.js"):
         assert ask(served, f"/{TOKEN}{path}", **headers)[0] == 403
     assert ask(served, f"/{TOKEN}/api/decide", {"trailer": "t00", "action": "reject"}, **headers)[0] == 403
@@ -206,7 +208,7 @@ def test_what_another_site_could_make_a_browser_ask_is_refused(served, headers):
 @pytest.mark.parametrize(
     "path", ["/", "/api/show", "/wrong/", "/wrong/api/show", f"//{TOKEN}/", f"/{TOKEN}", "/%74oken"]
 )
-def test_without_the_token_nothing_is_there(served, path):
+def test_without_the_token_every_request_is_refused(served, path):
     assert ask(served, path)[0] == 403
 
 
@@ -218,7 +220,7 @@ def test_a_form_of_another_page_decides_nothing(served):
     assert not served.session.journal.path.exists()
 
 
-def test_this_page_itself_may_ask_by_both_names_of_this_machine(served):
+def test_requests_of_the_page_are_accepted_under_both_names_of_this_machine(served):
     for host in (f"127.0.0.1:{served.port}", f"localhost:{served.port}"):
         assert ask(served, f"/{TOKEN}/", Host=host, Origin=f"http://{host}", Sec_Fetch_Site="same-origin")[0] == 200
 

@@ -57,7 +57,7 @@ PRESSED = st.lists(
 
 
 @given(PRESSED)
-def test_what_is_kept_up_to_date_is_what_the_decisions_that_stand_say(rows):
+def test_the_incremental_verdicts_are_those_of_all_valid_decisions(rows):
     standing: list[Decision] = []
     for row in rows:
         own = [kept for kept in standing if kept.who == row.who]
@@ -137,7 +137,7 @@ def test_the_uncertain_come_first_and_titles_without_a_candidate_last():
     assert [each.title.id for each in in_order(items, "ann")] == ["doubtful", "close", "sure", "none"]
 
 
-def test_two_reviewers_go_different_ways_through_titles_of_the_same_doubt():
+def test_two_reviewers_see_equally_uncertain_titles_in_different_orders():
     items = [item(f"t{n}", 90) for n in range(30)]
     ann, bob = ([each.title.id for each in in_order(items, who)] for who in ("ann", "bob"))
     assert ann != bob

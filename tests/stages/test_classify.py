@@ -93,7 +93,7 @@ def test_the_same_run_gives_the_same_bytes(study):
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_what_the_stage_sets_in_torch_is_set_back(study):
+def test_torchs_settings_are_restored_after_the_stage(study):
     before = torch.get_num_threads(), torch.backends.mkldnn.matmul.fp32_precision
     classify(study, epochs=1)
     assert (torch.get_num_threads(), torch.backends.mkldnn.matmul.fp32_precision) == before
@@ -135,7 +135,7 @@ def test_trailers_that_cannot_take_part_are_left_out_counted_and_named(study, ca
     assert "1 trailers are left out (no_embedding): t902" in caplog.text
 
 
-def test_a_dozen_trailers_with_rare_genres_do_not_break_it(tmp_path):
+def test_a_dozen_trailers_with_rare_genres_are_trained_and_tested(tmp_path):
     trailers = make_trailers(10, genres=("action", "drama", "comedy", "horror", "romance", "crime", "fantasy"))
     write_manifest(tmp_path / "manifest.csv", trailers)
     make_pack(tmp_path / "pack.h5", trailers, lengths=(1, 8))
@@ -178,7 +178,7 @@ def test_two_backbones_of_different_lengths_are_fused(study, fusion, parameters)
         (["--device", "tpu"], "classify.device: 'tpu' is not a device. Use auto, cpu or cuda."),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused(study, capsys, more, words):
+def test_an_impossible_setting_is_refused(study, capsys, more, words):
     assert main(globals()["words"](study, *more)) == 1
     assert words in capsys.readouterr().err
     assert not (study / "out").exists()
@@ -211,7 +211,7 @@ def test_metrics_json_is_plain_json_of_its_schema(study):
     assert json.loads((study / "out" / "metrics.json").read_text())["schema"] == "classify-metrics/1"
 
 
-def test_a_video_in_two_subsets_of_the_split_is_told(tmp_path, caplog):
+def test_a_video_in_two_subsets_of_the_split_is_reported(tmp_path, caplog):
     rows = [
         Trailer("a", ("https://youtu.be/vKQi3bBA1y8",), splits=(0, 0, 0)),
         Trailer("b", ("vKQi3bBA1y8",), splits=(0, 2, 1)),
@@ -224,7 +224,7 @@ def test_a_video_in_two_subsets_of_the_split_is_told(tmp_path, caplog):
     ]
 
 
-def test_a_flagged_trailer_takes_no_part_and_its_flags_are_told(study, caplog):
+def test_a_flagged_trailer_is_excluded_and_its_flags_are_recorded(study, caplog):
     caplog.set_level("INFO")
     before = classify(study)
     assert "flagged" not in before["left_out"]

@@ -35,7 +35,7 @@ def test_a_finished_training_is_not_done_again(study, caplog):
 
 
 @pytest.mark.parametrize("change", ["seed", "pack", "genres"])
-def test_other_settings_or_data_train_anew(study, caplog, change):
+def test_other_settings_or_data_train_again(study, caplog, change):
     classify(study)
     if change == "pack":
         make_pack(study / "pack.h5", make_trailers(60), seed=1)

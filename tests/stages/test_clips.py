@@ -57,16 +57,16 @@ def grey(*levels):
     return np.stack([np.full((27, 48, 3), level, np.uint8) for level in levels])
 
 
-def test_the_commonest_look_stands_for_the_clip():
+def test_the_most_frequent_picture_represents_the_clip():
     assert representative_frame(grey(10, 200, 200, 200, 10), bins=8) == 1
 
 
-def test_of_equals_the_earliest_stands_for_the_clip():
+def test_of_equally_near_frames_the_earliest_represents_the_clip():
     assert representative_frame(grey(10, 200), bins=8) == 0
     assert representative_frame(grey(7, 7, 7), bins=8) == 0
 
 
-def test_bins_are_coarse_enough_to_forgive_noise():
+def test_small_noise_does_not_change_the_histogram():
     assert representative_frame(grey(0, 70, 64, 80), bins=8) == 1  # 64..95 is one bin of eight
 
 

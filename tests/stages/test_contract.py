@@ -188,12 +188,12 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
 
-def test_every_stage_has_its_case():
+def test_every_stage_has_a_case():
     assert {entry.name for entry in registry.STAGES} == set(CASES)
 
 
 @every_stage
-def test_what_the_registry_says_of_a_stage_is_what_it_says_of_itself(entry):
+def test_the_registry_agrees_with_the_class_of_each_stage(entry):
     stage, module = entry.stage, entry.module
     assert (entry.name, entry.ledgers, entry.axes) == (stage.name, stage.folder, stage.axes)
     assert "/" in stage.schema
@@ -241,7 +241,7 @@ def existing(stage: Stage, trailer: str) -> LedgerRow | None:
 
 
 @every_stage
-def test_what_a_repair_removes_is_the_damaged_product_and_nothing_else(house, entry):
+def test_a_repair_removes_only_the_damaged_product(house, entry):
     (*_, last) = house.on_disk(entry).products("one")
     cut(last)
     (problem,) = house.on_disk(entry).problems("one", deep=True)
@@ -252,7 +252,7 @@ def test_what_a_repair_removes_is_the_damaged_product_and_nothing_else(house, en
 
 
 @every_stage
-def test_another_trailers_product_is_not_taken_for_ones_own(house, entry):
+def test_the_product_of_another_trailer_is_not_accepted(house, entry):
     ones, twos = (house.on_disk(entry).products(trailer) for trailer in TRAILERS)
     for one, two in zip(ones, twos, strict=True):
         kept = one.read_bytes()
@@ -264,7 +264,7 @@ def test_another_trailers_product_is_not_taken_for_ones_own(house, entry):
 
 
 @every_stage
-def test_another_setting_outdates_the_products_and_no_problem_is_seen_in_them(house, entry):
+def test_another_setting_outdates_the_products_and_verify_reports_no_problem(house, entry):
     changed = CASES[entry.name].changed
     if not changed:
         pytest.skip("no setting shapes its products")

@@ -130,7 +130,7 @@ class Folder:
         work.finish()
 
     def check(self, asked: Asked) -> None:
-        """Every product is what ``asked`` asks for, and every ledger on disk, whose ever, speaks of what is there."""
+        """Every product is the one that ``asked`` requires, and every ledger on disk lists only existing products."""
         for trailer, link in asked.links:
             first = fingerprint("first/1", {"x": asked.first}, link)
             second = fingerprint("second/1", {"x": asked.second}, first)
@@ -173,7 +173,7 @@ THIRD = Asked((*PLAIN[1:], ("y", "link y")), size=3, first="third")
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_in_every_order_of_runs_products_and_ledgers_are_those_of_the_last(folder, tmp_path, other):
+def test_after_any_sequence_of_runs_products_and_ledgers_are_those_of_the_last_run(folder, tmp_path, other):
     orders = [*itertools.product((A, OTHERS[other]), repeat=4), *itertools.permutations((A, OTHERS[other], THIRD))]
     for n, order in enumerate(orders):
         current = Folder(Layout(tmp_path / str(n)))
@@ -217,7 +217,7 @@ def test_a_run_that_is_killed_after_a_product_and_before_its_ledger_leaves_no_fa
         folder.check({"A": A, "B": other}[asked])
 
 
-def test_one_trailer_by_hand_withdraws_the_ledger_that_speaks_of_it(folder):
+def test_making_one_trailer_by_name_withdraws_the_ledger_that_lists_it(folder):
     folder.run(A)
     stage = First(folder.layout, (), {"x": "by hand"})
     stage.links = dict(PLAIN)
@@ -234,7 +234,7 @@ def forge(folder: Folder, trailer: str) -> None:
     (folder.layout.root / "first" / f"{trailer}.txt").write_text("0123456789abcdef")
 
 
-def test_what_is_not_what_its_ledger_says_is_never_read(folder):
+def test_a_product_that_does_not_match_its_ledger_is_never_read(folder):
     folder.run(A)
     forge(folder, "a")
     shard = next(iter(A.shards))
@@ -244,7 +244,7 @@ def test_what_is_not_what_its_ledger_says_is_never_read(folder):
     assert row.status == FAILED
     assert "first/a.txt: its fingerprint is 0123456789abcdef, but " in row.error
     assert "another run replaced it. Rerun snakemake to make it again" in row.error
-    # The next run makes it anew by itself, and what follows.
+    # The next run makes it again without help, and what follows.
     assert folder.run(A) == ["first s0000", "second s0000"]
     folder.check(A)
 
@@ -269,7 +269,7 @@ def test_a_damaged_ledger_of_another_shard_does_not_stop_a_run(folder):
     assert path.exists()
 
 
-def test_a_ledger_that_says_nothing_of_fingerprints_is_left_alone(folder):
+def test_a_ledger_without_fingerprints_is_kept(folder):
     write_ledger(folder.layout.ledger("first", "s0000"), [LedgerRow("a", OK, "first/a.txt")])
     (folder.layout.root / "first").mkdir()
     forge(folder, "a")

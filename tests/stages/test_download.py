@@ -35,7 +35,7 @@ def test_a_trailer_that_the_manifest_lacks_is_named(work, tmp_path):
 # Posters
 
 
-def test_posters_are_had_with_the_same_care(work, poster, tmp_path):
+def test_posters_are_downloaded_by_the_same_rules(work, poster, tmp_path):
     (tmp_path / "local.jpg").write_bytes(poster)
     with Server(
         {

@@ -55,7 +55,7 @@ def exclude(layout, *flags):
     return read_rows(layout.excluded(), Excluded)
 
 
-def test_copies_are_told_with_their_group_and_the_subsets_that_they_are_divided_among(layout):
+def test_copies_are_listed_with_their_group_and_subsets(layout):
     assert find(layout) == [
         Duplicate("b", "a", "a", 1.0, 12, 0, 1.0, "train/test", "", ""),
         Duplicate("d", "a", "a", 1.0, 12, 0, 1.0, "", "", ""),
@@ -131,12 +131,12 @@ def test_a_damaged_list_is_refused_and_found_by_verify(layout, harm, words):
     assert problem.remove == (layout.duplicates(),)
 
 
-def test_a_list_of_nothing_is_whole(tmp_path):
+def test_an_empty_list_is_valid(tmp_path):
     write_rows(tmp_path / "excluded.csv", [], Excluded, {"flags": "black"})
     assert read_rows(tmp_path / "excluded.csv", Excluded) == []
     assert list(duplicates.problems(tmp_path / "excluded.csv")) == []
 
 
-def test_a_list_that_is_not_there_says_what_makes_it(tmp_path):
+def test_the_message_for_a_missing_list_names_the_command_that_makes_it(tmp_path):
     with pytest.raises(StoreError, match="Run `snakemake quality` first"):
         read_rows(tmp_path / "duplicates.csv", Duplicate)

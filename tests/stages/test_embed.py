@@ -140,7 +140,7 @@ def test_vectors_are_those_of_the_frames_of_each_clip(house: House) -> None:
 
 
 @pytest.mark.usefixtures("gpu")
-def test_a_gpu_gives_the_same_vectors_through_all_the_stage(house: House) -> None:
+def test_the_stage_gives_the_same_vectors_on_a_gpu(house: House) -> None:
     for trailer in ("alpha", "beta"):
         house.add(trailer)
     house.shard("alpha", "beta")
@@ -171,7 +171,7 @@ def test_a_lower_frame_rate_shows_every_kth_frame(house: House) -> None:
     assert (attributes["frames_a_clip"], attributes["fps"]) == (2, 6)
 
 
-def test_a_file_says_all_that_it_can_be_traced_to(house: House) -> None:
+def test_a_file_records_everything_needed_to_trace_it(house: House) -> None:
     house.add("alpha")
     house.shard("alpha")
     house.embed()
@@ -210,7 +210,7 @@ def test_a_shard_gives_a_ledger_for_every_pair(house: House) -> None:
         assert (house.layout.root / rows["alpha"].path).is_file()
 
 
-def test_what_is_there_is_left_alone_and_the_ledger_is_the_same(house: House) -> None:
+def test_existing_products_are_kept_and_the_ledger_is_the_same(house: House) -> None:
     house.add("alpha")
     house.shard("alpha")
     house.embed()
@@ -264,7 +264,7 @@ def test_all_pairs_share_one_decoding(house: House, monkeypatch: pytest.MonkeyPa
     assert sorted(read) == [*range(28), 30]
 
 
-def test_2d_networks_read_only_their_own_frames(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_2d_networks_decode_only_the_representative_frames(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
     batch = VideoFrames.batch
     monkeypatch.setattr(VideoFrames, "batch", lambda self, indices: read.extend(indices) or batch(self, indices))
@@ -296,7 +296,7 @@ def test_long_trailers_are_read_in_blocks_and_lose_no_frame(house: House, monkey
 
 
 @pytest.mark.parametrize("flags", [["--workers", "0"], ["--workers", "3"]])
-def test_workers_change_nothing(house: House, flags: list[str]) -> None:
+def test_the_number_of_workers_does_not_change_the_vectors(house: House, flags: list[str]) -> None:
     for trailer in ("alpha", "beta", "gamma"):
         house.add(trailer)
     house.shard("alpha", "beta", "gamma")
@@ -329,7 +329,7 @@ def test_a_resumed_shard_gives_the_bytes_of_an_undisturbed_one(house: House) -> 
     assert {path: after[path] for path in done} == {path: before[path] for path in done}
 
 
-def test_a_killed_run_leaves_whole_files_and_the_next_one_does_the_rest(house: House) -> None:
+def test_a_killed_run_leaves_complete_files_and_the_next_run_makes_the_others(house: House) -> None:
     trailers = [f"trailer{n}" for n in range(6)]
     for trailer in trailers:
         house.add(trailer)
@@ -409,7 +409,7 @@ def test_one_bad_trailer_never_stops_the_others(house: House) -> None:
         assert "gamma.csv" in rows["gamma"].error
 
 
-def test_clips_beyond_the_video_are_named(house: House) -> None:
+def test_clips_beyond_the_end_of_the_video_are_reported(house: House) -> None:
     house.add("alpha", clips=[Clip(0, 0, 8, 0), Clip(0, 32, 40, 0)])
     house.add("beta")
     house.shard("alpha", "beta")
@@ -443,7 +443,7 @@ def test_missing_weights_name_the_command(house: House, capsys: pytest.CaptureFi
     assert "resnet50-0676ba61.pth: the weights of resnet50 are missing. Run `snakemake weights`" in words
 
 
-def test_a_finished_shard_costs_no_torch(house: House) -> None:
+def test_a_finished_shard_does_not_load_torch(house: House) -> None:
     house.add("alpha")
     house.shard("alpha")
     house.embed()
@@ -457,7 +457,7 @@ def test_a_finished_shard_costs_no_torch(house: House) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_trailer_gives_the_same_bytes_in_any_company_in_reduced_precision(house: House) -> None:
+def test_in_reduced_precision_a_trailer_gives_the_same_bytes_whatever_the_other_trailers(house: House) -> None:
     names = ["resnet50", "shufflenet3d"]
     for trailer in ("alpha", "beta", "gamma"):
         house.add(trailer)
@@ -471,7 +471,7 @@ def test_the_same_trailer_gives_the_same_bytes_in_any_company_in_reduced_precisi
 
 
 @pytest.mark.slow
-def test_efficientnet_lite0_tells_real_shots_apart(house: House, shared_data: Path) -> None:
+def test_efficientnet_lite0_distinguishes_real_shots(house: House, shared_data: Path) -> None:
     """Clips of one shot lie nearer to each other than to those of other shots, with the published weights."""
     import av
 

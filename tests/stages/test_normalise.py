@@ -80,7 +80,7 @@ def test_a_missing_mp4_is_made_again(made):
 # Settings.
 
 
-def test_the_short_side_may_stay_as_it_is(lab, tmp_path):
+def test_with_short_side_null_the_size_is_kept(lab, tmp_path):
     lab.put(Video("v.mp4", P420, width=640, height=360, frames=12)(tmp_path))
     facts = lab.make(short_side=None).facts
     assert (facts["width_px"], facts["height_px"]) == (640, 360)
@@ -111,7 +111,7 @@ def test_key_frames_stand_exactly_every_gop(lab, tmp_path):
     assert keys == [0, 12, 24, 36, 48]
 
 
-def test_damage_is_accepted_as_far_as_the_settings_say(lab, tmp_path):
+def test_damage_is_accepted_up_to_the_configured_share(lab, tmp_path):
     lab.put(next(case for case in CASES if case.name == "50% of v.mkv").make(tmp_path))
     assert lab.make(min_share=0.4).facts["frames"] == 116
 
@@ -132,7 +132,7 @@ def arguments(lab, *words):
     return parser.parse_args([*words, "--results", str(lab.layout.root)])
 
 
-def test_a_shard_goes_on_past_a_video_that_is_none(lab, tmp_path):
+def test_a_shard_continues_after_a_file_that_is_not_a_video(lab, tmp_path):
     lab.put(Video("v.mp4")(tmp_path), "good")
     (tmp_path / "text.mp4").write_bytes(b"not a video\n" * 99)
     lab.put(tmp_path / "text.mp4", "bad")
@@ -158,7 +158,7 @@ def test_one_trailer_alone(lab, tmp_path):
     assert lab.files() == ["t.frames.h5", "t.mp4"]
 
 
-def test_a_dead_receipt_says_why(lab):
+def test_a_dead_trailer_keeps_the_reason_of_its_receipt(lab):
     receipt = lab.layout.receipt("t")
     receipt.parent.mkdir(parents=True)
     write_receipt(receipt, Receipt("t", DEAD, error="removed: the uploader closed the account"))
@@ -173,7 +173,7 @@ def test_a_video_that_went_missing_can_be_downloaded_again(lab, tmp_path):
     assert not problem.value.dead
 
 
-def test_a_video_shorter_than_its_site_promised_is_told(lab, tmp_path):
+def test_a_video_shorter_than_its_site_promised_is_reported(lab, tmp_path):
     lab.put(Video("v.mp4")(tmp_path))
     path = lab.layout.receipt("t")
     write_receipt(path, replace(read_receipt(path), facts={"promised_s": 120.0}))
@@ -181,7 +181,7 @@ def test_a_video_shorter_than_its_site_promised_is_told(lab, tmp_path):
 
 
 @pytest.mark.parametrize(("promised_s", "is_told"), [(0.5, True), (0.95, False), (1.6, False)])
-def test_a_video_longer_than_its_site_promised_is_told(lab, tmp_path, promised_s, is_told):
+def test_a_video_longer_than_its_site_promised_is_reported(lab, tmp_path, promised_s, is_told):
     lab.put(Video("v.mp4")(tmp_path))
     path = lab.layout.receipt("t")
     write_receipt(path, replace(read_receipt(path), facts={"promised_s": promised_s}))
@@ -228,7 +228,7 @@ def test_a_job_with_more_cores_makes_several_videos_at_once_and_the_same_bytes(
     assert not [name for name in lab.files() if name.startswith("broken") or name.startswith(".tmp")]
 
 
-def test_what_stops_all_stops_those_that_wait(lab, made, tmp_path, monkeypatch):
+def test_a_problem_of_the_machine_also_stops_waiting_trailers(lab, made, tmp_path, monkeypatch):
     names = [f"n{number}" for number in range(8)]
     for name in names:
         lab.put(made.layout.receipt("t").with_name("t.mp4"), trailer=name)

@@ -100,7 +100,7 @@ def test_the_fingerprint_follows_the_embeddings(results, tmp_path):
     assert len(marks) == 3
 
 
-def test_an_embedding_of_another_length_is_named_beside_the_first(results, tmp_path, capsys):
+def test_an_embedding_of_another_length_is_named_together_with_the_first(results, tmp_path, capsys):
     embed(results, "t3", np.ones((1, 5), np.float32))
     assert pack(results, tmp_path) == 1
     words = capsys.readouterr().err
@@ -127,7 +127,7 @@ def test_a_missing_embedding_is_named(results, tmp_path, capsys):
     assert "t1.h5: does not exist. Run the embed stage first." in capsys.readouterr().err
 
 
-def test_a_study_without_embeddings_says_why(results, tmp_path, capsys):
+def test_the_message_for_a_study_without_embeddings_gives_the_reason(results, tmp_path, capsys):
     write_ledger(tmp_path / "s1.tsv", [LedgerRow("t4", DEAD, error="download: removed: gone")])
     assert pack(results, tmp_path, ledgers=["s1.tsv"]) == 1
     assert "none of 1 trailers has an embedding of resnet50 on shot24" in capsys.readouterr().err

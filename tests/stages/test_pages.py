@@ -59,7 +59,7 @@ def test_a_sheet_shows_the_frames_of_the_video_that_it_names(layout):
                 assert np.abs(shown - video.batch([frame])[0].mean(axis=(0, 1))).max() < 4
 
 
-def test_the_words_of_a_page_say_what_the_stages_did(layout):
+def test_the_text_of_a_page_says_what_the_stages_did(layout):
     page_of(layout)
     text = re.sub(r"\s+", " ", layout.page("one").read_text())
     assert "96 frames at 24 per second, 4.0 s, 64×36." in text
@@ -69,7 +69,7 @@ def test_the_words_of_a_page_say_what_the_stages_did(layout):
     assert "<li>its end is missing</li>" in text
 
 
-def test_a_page_and_its_pictures_fit_the_size_that_is_set(layout):
+def test_a_page_and_its_pictures_fit_the_configured_size(layout):
     random = np.random.default_rng(0)
     noise = random.integers(0, 255, (96, 36, 64, 3), np.uint8)
     from trailers.video import encode_frames
@@ -122,7 +122,7 @@ def test_the_ledgers_of_every_strategy_that_is_shown_are_compared(layout):
     assert names == ["normalise", "shots", "clips"]
 
 
-def test_a_trailer_called_index_leaves_that_name_to_the_list(layout):
+def test_a_trailer_called_index_does_not_overwrite_the_list(layout):
     lab.make_trailer(layout, "index", 2)
     lab.pages_stage(layout).make("index")
     assert layout.page("index").name == "index.trailer.html"
@@ -131,6 +131,6 @@ def test_a_trailer_called_index_leaves_that_name_to_the_list(layout):
 
 
 @pytest.mark.parametrize(("px", "kb"), [(100, 400), (0, 400), (96, 10)])
-def test_settings_that_make_no_page_are_refused(px, kb):
+def test_impossible_settings_of_pages_are_refused(px, kb):
     with pytest.raises(ConfigError, match=r"^pages\."):
         Settings(px, kb)

@@ -122,7 +122,7 @@ def resized(pixels: np.ndarray) -> np.ndarray:
     return there.permute(1, 2, 0).numpy()[None, None]
 
 
-def test_a_file_says_all_that_it_can_be_traced_to(house: House) -> None:
+def test_a_file_records_everything_needed_to_trace_it(house: House) -> None:
     path = house.add("one", plain(1, 2, 3))
     house.embed("one")
     with h5py.File(house.layout.poster(house.backbone, "one")) as file:
@@ -169,7 +169,7 @@ def test_another_precision_makes_all_again(house: House) -> None:
     assert house.times() != before
 
 
-def test_what_is_damaged_is_named_and_the_others_go_on(house: House) -> None:
+def test_a_damaged_poster_is_reported_and_the_others_are_embedded(house: House) -> None:
     for name in ("a", "gone", "changed", "cut", "z"):
         house.add(name, plain(9, 9, 9))
     (house.layout.poster_folder() / "gone.png").unlink()
@@ -235,7 +235,7 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("kind", IMAGES)
-def test_every_kind_of_image_gives_the_colours_that_are_seen(kind: str, tmp_path: Path) -> None:
+def test_every_image_mode_gives_the_displayed_colours(kind: str, tmp_path: Path) -> None:
     make, suffix, colour = IMAGES[kind]
     path = tmp_path / f"x.{suffix}"
     make().save(path, **({"lossless": True} if suffix == "webp" else {}))
@@ -244,7 +244,7 @@ def test_every_kind_of_image_gives_the_colours_that_are_seen(kind: str, tmp_path
     np.testing.assert_allclose(pixels.reshape(-1, 3).astype(int), np.full((2400, 3), colour), atol=1)
 
 
-def test_a_turned_photo_stands_upright(tmp_path: Path) -> None:
+def test_a_photo_is_rotated_as_its_exif_orientation_says(tmp_path: Path) -> None:
     image = Image.new("RGB", (60, 40), "black")
     image.paste("red", (0, 0, 30, 40))  # on the left; turned clockwise it is on top
     exif = Image.Exif()
@@ -266,7 +266,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_poster_is_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_refused_in_one_sentence(kind: str, tmp_path: Path) -> None:
     write, words = REFUSED[kind]
     write(tmp_path / "x.png")
     with pytest.raises(ImageError, match=words) as problem:
@@ -275,7 +275,7 @@ def test_what_is_no_poster_is_refused_in_a_sentence(kind: str, tmp_path: Path) -
     assert problem.value.dead
 
 
-def test_vectors_that_are_no_numbers_are_not_written(tmp_path: Path) -> None:
+def test_vectors_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="NaN or infinity"):
         write_poster(tmp_path / "x.h5", np.full((1, 3), np.nan, np.float32), {})
     assert not list(tmp_path.iterdir())
@@ -284,7 +284,7 @@ def test_vectors_that_are_no_numbers_are_not_written(tmp_path: Path) -> None:
 # Which backbones
 
 
-def test_the_video_models_of_torchvision_are_known_without_it() -> None:
+def test_video_models_of_torchvision_are_recognised_without_loading_it() -> None:
     from torchvision import models
 
     from trailers.backbones.torchvision import VIDEO

@@ -49,7 +49,7 @@ def layout(tmp_path):
     return Layout(tmp_path / "results")
 
 
-def test_a_trailers_flags_stand_in_its_file_and_in_the_ledger(layout):
+def test_flags_of_a_trailer_are_in_its_file_and_in_the_ledger(layout):
     make_trailer(layout, scenes(240, bar=6), [(0, 120), (120, 240)])
     row = stage(layout).make("one")
     assert row.facts["flags"] == {
@@ -64,7 +64,7 @@ def test_a_trailers_flags_stand_in_its_file_and_in_the_ledger(layout):
     assert found.picture_frames.tolist() == [12, 36, 60, 84, 108, 132, 156, 180, 204, 228]
 
 
-def test_pictures_that_show_nothing_have_no_fingerprint(layout):
+def test_uniform_pictures_have_no_fingerprint(layout):
     frames = scenes(96)
     frames[:48] = 128
     make_trailer(layout, frames, [(0, 48), (48, 96)])
@@ -80,7 +80,7 @@ def test_the_same_frames_give_the_same_bytes(layout):
     assert layout.quality("one").read_bytes() == first
 
 
-def test_other_limits_and_other_shots_ask_for_another_file(layout):
+def test_other_limits_and_other_shots_change_the_fingerprint(layout):
     make_trailer(layout, scenes(96), [(0, 96)])
     before = stage(layout).fingerprint("one")
     assert stage(layout, min_shots=3).fingerprint("one") != before
@@ -104,7 +104,7 @@ def test_other_limits_and_other_shots_ask_for_another_file(layout):
         ("trailer", "two"),
     ],
 )
-def test_a_file_that_says_what_cannot_be_is_refused(layout, key, value):
+def test_a_file_with_impossible_values_is_refused(layout, key, value):
     make_trailer(layout, scenes(96), [(0, 96)])
     stage(layout).make("one")
     values = json.loads(layout.quality("one").read_text())
@@ -114,6 +114,6 @@ def test_a_file_that_says_what_cannot_be_is_refused(layout, key, value):
 
 
 @pytest.mark.parametrize(("key", "value"), [("bar_share", 0), ("dark_level", 256), ("static_s", 0)])
-def test_a_limit_that_makes_no_sense_is_refused(key, value):
+def test_an_impossible_limit_is_refused(key, value):
     with pytest.raises(ConfigError, match=f"quality.{key}"):
         from_section(Settings, {**defaults("quality"), key: value})

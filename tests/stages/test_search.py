@@ -44,7 +44,7 @@ def test_titles_have_shards_of_their_own_and_no_manifest_is_read(folder):
     assert not (folder / "manifest.csv").exists()
 
 
-def test_a_changed_year_searches_its_own_shard_again_and_a_changed_plot_none(folder):
+def test_a_changed_year_repeats_the_search_of_its_shard_and_a_changed_plot_does_not(folder):
     first, second = plan().titles.shards
     before = [reruns.titles(plan(), shard) for shard in (first, second)]
     (folder / "titles.csv").write_text("id,title,year,plot\ntt1,Alien,1980,\ntt2,Up,2009,\ntt3,Her,2013,A man\n")
@@ -60,37 +60,37 @@ def test_a_changed_year_searches_its_own_shard_again_and_a_changed_plot_none(fol
         ({"shortest_s": 300}, "no trailer lasts 300 to 210 s"),
     ],
 )
-def test_settings_that_make_no_sense_are_told_before_the_first_search(folder, setting, words):
+def test_settings_that_make_no_sense_are_reported_before_the_first_search(folder, setting, words):
     found = check_titles(plan().titles, read_config({"search": setting}))
     assert [words in str(problem) for problem in found] == [True]
 
 
-def test_titles_that_are_missing_are_told_before_the_first_search(folder):
+def test_titles_that_are_missing_are_reported_before_the_first_search(folder):
     (folder / "titles.csv").unlink()
     (problem,) = check_titles(plan().titles, plan().config)
     assert str(problem).startswith("titles.csv: no such list of titles")
 
 
-def test_the_missing_package_is_told_with_the_command_that_installs_it(folder, monkeypatch):
+def test_the_missing_package_is_reported_with_the_command_that_installs_it(folder, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     (problem,) = check_titles(plan().titles, plan().config)
     assert 'pip install "trailers[search]"' in str(problem)
 
 
-def test_a_site_that_is_no_search_of_yt_dlps_form_is_refused(folder):
+def test_a_site_that_is_not_a_search_prefix_of_yt_dlp_is_refused(folder):
     for site in ("ytsearch5:", "file", "ytsearch\n"):
         with pytest.raises(ConfigError, match="site"):
             read_config({"search": {"site": site}})
 
 
-def test_a_title_that_the_list_does_not_have_is_refused(folder):
+def test_a_title_that_is_not_in_the_list_is_refused(folder):
     stage = Search(Layout(folder / "results"), (), from_section(Settings, read_config()["search"]))
     stage.open(folder / "titles.csv")
     with pytest.raises(ManifestError, match="has no row for 'tt9'"):
         stage.skips("tt9")
 
 
-def test_the_table_has_a_row_per_candidate_and_no_formula_of_a_stranger(folder):
+def test_the_table_has_a_row_per_candidate_and_no_spreadsheet_formulas(folder):
     layout = Layout(folder / "results")
     candidates = (
         Candidate(

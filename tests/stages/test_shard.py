@@ -33,7 +33,7 @@ def ok(trailer):
     return LedgerRow(trailer, OK, fingerprint="f" * 16, facts={"shots": 3})
 
 
-def test_settled_trailers_are_left_alone_and_the_ledger_keeps_the_order(run, tmp_path):
+def test_up_to_date_trailers_are_not_made_again_and_the_ledger_keeps_the_order(run, tmp_path):
     work = run()
     todo = work.to_make(lambda trailer: ok(trailer) if trailer in "bd" else None)
     assert todo == ["a", "c"]
@@ -68,7 +68,7 @@ def test_one_trailer_never_stops_the_others(run, tmp_path):
     assert rows["b"].error == "shots: unexpected KeyError: 'bug'"
 
 
-def test_what_was_not_ok_before_is_skipped_with_its_first_cause(run, tmp_path):
+def test_a_trailer_that_failed_in_an_earlier_stage_is_skipped_with_its_first_reason(run, tmp_path):
     before = [
         LedgerRow("a", "dead", error="download: removed"),
         ok("b"),
@@ -90,7 +90,7 @@ def test_what_was_not_ok_before_is_skipped_with_its_first_cause(run, tmp_path):
     ]
 
 
-def test_too_many_failures_are_systemic_and_write_no_ledger(run, tmp_path):
+def test_too_many_failures_stop_the_job_and_write_no_ledger(run, tmp_path):
     def make(trailer):
         if trailer != "d":
             raise TrailerError("no route to host")
@@ -113,7 +113,7 @@ def test_one_failure_in_a_shard_of_one_is_recorded_and_tried_again(run, tmp_path
     assert shard.read_attempts(tmp_path / "results/attempts/shots/s0000") == 1
 
 
-def test_where_no_failure_is_allowed_one_is_too_many(run, tmp_path):
+def test_with_a_limit_of_0_one_failure_stops_the_job(run, tmp_path):
     (tmp_path / "list.txt").write_text("a\nb\n")
     work = run("--max-failed-fraction", "0")
     work.attempt("a", fail)
@@ -135,7 +135,7 @@ def test_a_full_disk_stops_the_job_at_once(run):
         run().attempt("a", make)
 
 
-def test_transient_failures_ask_for_another_run_and_permanent_ones_do_not(run, tmp_path):
+def test_temporary_failures_are_tried_again_by_the_next_run_and_permanent_ones_are_not(run, tmp_path):
     attempts = tmp_path / "results/attempts/shots/s0000"
 
     def once(problem):
@@ -156,7 +156,7 @@ def test_transient_failures_ask_for_another_run_and_permanent_ones_do_not(run, t
     assert once(VideoError("never a video")) == 2
 
 
-def test_one_trailer_by_hand_raises_its_own_problem_and_writes_no_ledger(tmp_path):
+def test_making_one_trailer_by_name_raises_its_own_error_and_writes_no_ledger(tmp_path):
     work = make_run(tmp_path, "--trailer", "a")
 
     def make(trailer):

@@ -1,4 +1,4 @@
-"""The shots stage with a stand-in network: what is made, kept, derived again, and what is told of failures."""
+"""The shots stage with a stand-in network: what is made, kept and derived again, and how failures are reported."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_second_run_computes_nothing_and_says_the_same(place):
         (["--min-frames", "50"], [Shot(40, 120)]),
     ],
 )
-def test_other_settings_derive_shots_again_with_no_inference(place, flags, expected):
+def test_other_settings_derive_shots_again_without_inference(place, flags, expected):
     place.frames("tt1", brightness(120, f39=CUT, f80=FADE))
     before = place.run("tt1")["tt1"].fingerprint
     scores = place.layout.scores("tt1").read_bytes()
@@ -160,7 +160,7 @@ def test_deriving_shots_again_does_not_even_load_torch(place, tmp_path):
     assert done.stdout.strip() == "False"
 
 
-def test_other_frames_are_looked_at_again(place):
+def test_changed_frames_are_detected_again(place):
     place.frames("tt1", brightness(120, f39=CUT))
     place.run("tt1")
     place.frames("tt1", brightness(120, f50=CUT), mark="f" * 16)
@@ -196,7 +196,7 @@ def test_a_new_threshold_computes_only_what_it_makes_uncertain(place):
     assert place.computed == []
 
 
-def test_who_asks_for_float32_gets_it(place):
+def test_precision_float32_is_used_if_it_is_configured(place):
     place.precision = "bfloat16"
     place.frames("tt1", brightness(120, f39=CUT))
     before = place.run("tt1")["tt1"].fingerprint
@@ -259,7 +259,7 @@ def damage(path):
     path.write_bytes(bytes(content))
 
 
-def test_what_is_kept_and_what_is_new_find_their_trailers(place):
+def test_kept_and_new_results_are_assigned_to_the_right_trailers(place):
     for number in (1, 2, 3, 4):
         place.frames(f"tt{number}", brightness(100, **{f"f{number * 10}": CUT}))
     place.run("tt2", "tt4")
@@ -303,6 +303,6 @@ def test_one_trailer_alone_writes_no_ledger(place):
         (("transnetv2", 0.5, "single", 0), "shots.min_frames: 0 is less than 1"),
     ],
 )
-def test_settings_refuse_nonsense(values, words):
+def test_impossible_settings_are_refused(values, words):
     with pytest.raises(ConfigError, match=words):
         shots.Settings(*values)

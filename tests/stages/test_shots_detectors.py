@@ -61,7 +61,7 @@ def place(tmp_path):
     return Place(tmp_path)
 
 
-def test_a_function_of_the_user_s_finds_the_shots(place):
+def test_a_function_of_the_user_finds_the_shots(place):
     place.frames(*[10] * 30, *[200] * 20)
     row = place.run(place.own(HARD_CUTS))
     assert place.shots == [Shot(0, 30), Shot(30, 50)]
@@ -80,7 +80,7 @@ def test_two_columns_are_the_two_heads(place):
     assert place.shots == [Shot(0, 6), Shot(7, 10)]
 
 
-def test_an_edit_of_the_user_s_file_makes_the_shots_anew(place):
+def test_an_edit_of_the_users_file_makes_the_shots_again(place):
     place.frames(*[10] * 30, *[40] * 20)
     first = place.run(place.own(HARD_CUTS)).fingerprint
     assert place.shots == [Shot(0, 50)]
@@ -119,7 +119,7 @@ def test_a_function_that_gives_no_probabilities_stops_the_job_and_is_named(place
     assert "detectors.py" in str(told.value)
 
 
-def test_what_is_no_detector_is_refused(place):
+def test_an_unknown_detector_is_refused(place):
     with pytest.raises(ConfigError, match=r"shots.detector: 'transnet' is not known. Use transnetv2, content or"):
         shots.Settings("transnet", 0.5, "single", 1)
     with pytest.raises(ConfigError, match=r"detector '.*missing.py:cuts'.*is not a file.*shots.detector"):
@@ -128,13 +128,13 @@ def test_what_is_no_detector_is_refused(place):
         detectors.own_function(place.own("soft_cuts = 1"))
 
 
-def test_without_pyscenedetect_its_detector_says_what_to_install(monkeypatch):
+def test_without_pyscenedetect_the_message_names_the_package_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"needs PySceneDetect.*pip install 'trailers\[detectors\]'"):
         detectors.check_there("content")
 
 
-def test_pyscenedetect_s_cuts_are_those_it_finds_itself(place):
+def test_cuts_of_the_content_detector_are_those_of_pyscenedetect(place):
     scenedetect = pytest.importorskip("scenedetect", reason="PySceneDetect is not installed")
     from scenedetect.detector import FlashFilter
 
@@ -161,6 +161,6 @@ def test_pyscenedetect_s_cuts_are_those_it_finds_itself(place):
         ([30, 720, 40], None),
     ],
 )
-def test_the_ledger_tells_of_implausible_shots(place, lengths, words):
+def test_the_ledger_marks_implausible_shots(place, lengths, words):
     place.frames(*[level for number, length in enumerate(lengths) for level in [10 + 100 * (number % 2)] * length])
     assert place.run(place.own(HARD_CUTS)).facts.get("warnings") == words

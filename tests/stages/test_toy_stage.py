@@ -123,7 +123,7 @@ def checked(layout: Layout, capsys: pytest.CaptureFixture[str], **options: objec
     return capsys.readouterr().out.splitlines()
 
 
-def test_it_is_a_command_and_its_ledger_says_what_became_of_every_trailer(layout, capsys):
+def test_it_is_a_command_and_its_ledger_has_the_outcome_of_every_trailer(layout, capsys):
     assert run(layout) == 0
     rows = read_ledger(layout.ledger("letters", SHARD))
     assert [(row.status, row.path, row.facts) for row in rows.values()] == [

@@ -11,7 +11,7 @@ from trailers.errors import StoreError
 from trailers.store.atomic import TEMPORARY, atomic, make_folder, remove, unfailing, write_text
 
 
-def test_a_file_appears_whole(tmp_path):
+def test_a_file_appears_only_when_it_is_complete(tmp_path):
     path = tmp_path / "deep" / "file.txt"
     with atomic(path) as temporary:
         temporary.write_text("half")
@@ -58,7 +58,7 @@ def test_a_kill_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
 
 
-def test_what_a_library_could_not_write_is_raised_when_it_has_let_go(tmp_path):
+def test_an_error_while_a_library_writes_is_raised_when_it_closes_the_file(tmp_path):
     """/dev/full takes nothing, as a full disk does."""
     path = tmp_path / "x"
     told = []
@@ -76,7 +76,7 @@ def test_what_a_library_could_not_write_is_raised_when_it_has_let_go(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_library_wrote_is_there(tmp_path):
+def test_a_file_written_by_a_library_is_renamed_into_place(tmp_path):
     with unfailing(tmp_path / "x") as file:
         assert file.write(np.arange(3, dtype="<u2")) == 6
         file.seek(2)
@@ -120,7 +120,7 @@ def test_nothing_is_deleted_behind_a_link(elsewhere, tmp_path, link):
         remove(results / link / "mine.txt", below=results)
 
 
-def test_of_a_link_only_the_link_is_deleted(elsewhere, tmp_path):
+def test_only_the_link_is_deleted_and_not_its_target(elsewhere, tmp_path):
     link = tmp_path / "results" / "a.mp4"
     link.symlink_to(elsewhere / "mine.txt")
     assert remove(link, below=tmp_path / "results")
@@ -131,7 +131,7 @@ def test_a_folder_is_not_deleted(elsewhere, tmp_path):
     assert not remove(elsewhere, below=tmp_path)
 
 
-def test_what_is_not_there_is_not_deleted(tmp_path):
+def test_deleting_a_missing_file_is_not_an_error(tmp_path):
     assert not remove(tmp_path / "a", below=tmp_path)
 
 

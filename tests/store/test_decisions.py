@@ -23,7 +23,7 @@ def journal(tmp_path) -> Journal:
     return Journal(tmp_path / "decisions.csv")
 
 
-def test_what_is_appended_is_read_by_everybody_in_order(tmp_path):
+def test_appended_decisions_are_read_in_order_by_every_reader(tmp_path):
     journal(tmp_path).append(ONE)
     reader = journal(tmp_path)
     assert reader.refresh() == [ONE]
@@ -51,7 +51,7 @@ def test_a_row_that_a_crash_cut_off_at_any_byte_is_left_out_and_the_next_one_is_
         assert path.read_bytes() == kept + torn * (1 + is_whole)
 
 
-def test_a_header_that_a_crash_cut_off_is_written_again(tmp_path):
+def test_a_truncated_header_is_written_again(tmp_path):
     path = tmp_path / "decisions.csv"
     path.write_bytes(HEADER.encode()[:20])
     assert journal(tmp_path).refresh() == []
@@ -84,7 +84,7 @@ def test_two_reviewers_at_once_lose_no_row_of_either(tmp_path):
         assert [decision.trailer for decision in found if decision.who == who] == [f"t{n}" for n in range(40)]
 
 
-def test_kill_9_loses_nothing_that_was_said_to_be_recorded(tmp_path):
+def test_kill_9_loses_no_decision_that_was_reported_as_recorded(tmp_path):
     process = writer(tmp_path, "ann", 100_000)
     assert process.stdout is not None
     for _ in range(5):
@@ -98,7 +98,7 @@ def test_kill_9_loses_nothing_that_was_said_to_be_recorded(tmp_path):
     assert journal(tmp_path).refresh() == [*found, ONE]
 
 
-def test_a_file_that_was_replaced_is_read_anew(tmp_path):
+def test_a_file_that_was_replaced_is_read_again(tmp_path):
     reader = journal(tmp_path)
     reader.append(ONE)
     reader.append(TWO)
@@ -129,7 +129,7 @@ def test_a_spreadsheets_line_ends_and_mark_do_not_matter(tmp_path):
         ("when,who", "who,when", "row 1: expected the columns when, who"),
     ],
 )
-def test_a_row_that_was_spoilt_is_told_with_its_place(tmp_path, before, after, words):
+def test_a_damaged_row_is_reported_with_its_line(tmp_path, before, after, words):
     (tmp_path / "decisions.csv").write_text((HEADER + as_line(ONE)).replace(before, after))
     with pytest.raises(StoreError, match=words):
         journal(tmp_path).refresh()

@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "tt1.h5"
 
 
-def test_there_and_back_is_the_same_to_the_last_bit(path: Path) -> None:
+def test_a_round_trip_keeps_every_bit(path: Path) -> None:
     vectors, clips, attributes = read_embedding(path)
     assert vectors.dtype == np.float32
     assert vectors.tobytes() == VECTORS.tobytes()
@@ -47,14 +47,14 @@ def test_the_same_vectors_give_the_same_bytes(path: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("share", [0, 10, 50, 99])
-def test_a_file_cut_off_is_damaged(path: Path, share: int) -> None:
+def test_a_truncated_file_is_damaged(path: Path, share: int) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * share // 100])
     with pytest.raises(StoreError, match=r"tt1\.h5: .*damaged"):
         read_embedding(path)
 
 
-def test_the_file_says_frame_and_seconds_of_every_clip_and_what_its_datasets_are(path: Path) -> None:
+def test_the_file_has_frame_and_seconds_of_every_clip_and_describes_its_datasets(path: Path) -> None:
     assert read_clip_frames(path).tolist() == [0, 24, 40]
     with h5py.File(path) as file:
         assert file["seconds"][:].tolist() == [[0.0, 1.0], [1.0, 1.25], [40 / 24, 64 / 24]]
@@ -109,18 +109,18 @@ def test_a_missing_file_says_which_stage_makes_it(tmp_path: Path) -> None:
         (np.ones((3, 4), np.float32), "all 3 vectors are the same"),
     ],
 )
-def test_what_cannot_be_embeddings_is_not_written(tmp_path: Path, vectors: np.ndarray, words: str) -> None:
+def test_invalid_embeddings_are_not_written(tmp_path: Path, vectors: np.ndarray, words: str) -> None:
     with pytest.raises(StoreError, match=words):
         write_embedding(tmp_path / "bad.h5", vectors, CLIPS[: len(vectors)], {})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_vectors_of_other_clips_are_a_mistake_of_the_program(tmp_path: Path) -> None:
+def test_vectors_that_do_not_match_the_clips_are_a_programming_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"expected \(2, F\) vectors, got \(3, 4\)"):
         write_embedding(tmp_path / "bad.h5", VECTORS, CLIPS[:2], {})
 
 
-def test_an_attribute_without_a_letter_is_no_damage(tmp_path):
+def test_an_empty_attribute_is_not_damage(tmp_path):
     path = tmp_path / "t.h5"
     write_embedding(path, np.eye(2, dtype=np.float32), [Clip(0, 0, 24, 0)] * 2, {"trailer": "t", "source_sha256": ""})
     assert read_embedding(path)[2]["source_sha256"] == ""

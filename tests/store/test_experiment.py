@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "weights.pt"
 
 
-def test_what_was_trained_is_read_back(path: Path) -> None:
+def test_a_written_experiment_is_read_back(path: Path) -> None:
     trained = read_weights(path)
     assert (trained.backbones, trained.features, trained.best_epoch) == (("resnet50",), (3,), 1)
     assert trained.curves == ((1, 0.1, 0.7, 0.6),)
@@ -109,7 +109,7 @@ def test_nothing_in_a_file_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"no zip at all", b"\x80\x02}q\x00."])
-def test_what_is_no_torch_file_is_named(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_torch_file_is_named(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"weights\.pt: is damaged"):
         read_weights(path)
@@ -139,7 +139,7 @@ def test_a_changed_byte_changes_nothing_or_is_noticed(
     assert trained is None or torch.equal(trained.state["weight"], torch.arange(6.0))
 
 
-def test_a_damaged_checkpoint_is_told_of_and_not_used(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_checkpoint_is_reported_and_not_used(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert load_checkpoint(path, MARK) is not None
     path.write_bytes(path.read_bytes()[:-20])
     assert load_checkpoint(path, MARK) is None

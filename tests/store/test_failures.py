@@ -22,7 +22,7 @@ def arguments(results, **more):
         ({"output": "report/index.html"}, ["report/index.html"]),
     ],
 )
-def test_a_failure_is_kept_by_what_was_to_be_made_and_forgotten_with_success(tmp_path, output, named):
+def test_the_failure_of_a_job_is_kept_for_its_output_until_the_job_succeeds(tmp_path, output, named):
     paths = {key: value and ([tmp_path / v for v in value] if isinstance(value, list) else tmp_path / value)
              for key, value in output.items()}  # fmt: skip
     note(arguments(tmp_path, **paths), "3 of 4\ntrailers failed.")
@@ -32,12 +32,12 @@ def test_a_failure_is_kept_by_what_was_to_be_made_and_forgotten_with_success(tmp
 
 
 @pytest.mark.parametrize("made", [{}, {"ledger": None}, {"output": Path("/elsewhere/x")}])
-def test_what_makes_nothing_below_the_results_leaves_no_note(tmp_path, made):
+def test_a_command_without_output_below_the_results_leaves_no_note(tmp_path, made):
     note(arguments(tmp_path / "results", **made), "x")
     assert not (tmp_path / "results").exists()
 
 
-def test_a_failing_job_says_its_sentence_last_in_its_log_and_keeps_it(tmp_path, capfd):
+def test_the_message_of_a_failing_job_is_the_last_line_of_its_log_and_is_kept(tmp_path, capfd):
     results = tmp_path / "results"
     (tmp_path / "s0.txt").write_text("a\nb\n")
     (tmp_path / "m.csv").write_text("trailer,url\na,no-such-file.mp4\n")
@@ -57,7 +57,7 @@ def test_a_command_whose_output_is_the_results_folder_itself_leaves_no_note(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_notes_of_a_file_and_of_what_stands_below_it_do_not_stop_a_command_that_succeeded(tmp_path):
+def test_notes_of_a_path_and_of_files_below_it_do_not_stop_a_command_that_succeeded(tmp_path):
     job, below = arguments(tmp_path, output=tmp_path / "a"), arguments(tmp_path, output=tmp_path / "a" / "b")
     for first, second in ((job, below), (below, job)):
         note(first, "x")

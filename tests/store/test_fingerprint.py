@@ -9,12 +9,12 @@ class Settings:
     head: str
 
 
-def test_a_fingerprint_is_the_same_on_every_machine_and_day():
+def test_a_fingerprint_is_the_same_on_every_machine_at_any_time():
     # Written out, so that a change of the digest, which would redo everything, cannot slip in.
     assert fingerprint("shots/1", Settings(0.5, "single"), "abc") == "aaa06041aa9c8ac1"
 
 
-def test_everything_read_and_set_changes_it():
+def test_every_input_and_setting_changes_the_fingerprint():
     base = fingerprint("shots/1", Settings(0.5, "single"), "abc")
     others = [
         fingerprint("shots/2", Settings(0.5, "single"), "abc"),
@@ -26,7 +26,7 @@ def test_everything_read_and_set_changes_it():
     assert len({base, *others}) == 6
 
 
-def test_a_mapping_counts_as_settings_whatever_its_order():
+def test_the_order_of_a_mapping_does_not_change_the_fingerprint():
     assert fingerprint("x/1", {"a": 1, "b": 2}) == fingerprint("x/1", {"b": 2, "a": 1})
 
 

@@ -32,7 +32,7 @@ def stored(tmp_path):
 
 @settings(max_examples=15)
 @given(st.lists(st.integers(0, 700), max_size=4))
-def test_frames_come_back_whatever_the_portions_they_went_in(tmp_path_factory, portions):
+def test_frames_written_in_any_portions_are_read_back(tmp_path_factory, portions):
     frames, path = noise(sum(portions)), tmp_path_factory.mktemp("frames") / "t.frames.h5"
     with write_frames(path) as writer:
         for end, portion in zip(np.cumsum(portions), portions, strict=True):
@@ -60,7 +60,7 @@ def test_ranges_are_read_in_any_order(stored):
             assert (read.read(start, end) == frames[start:end]).all()
 
 
-def test_what_is_read_may_be_changed_without_harm(stored):
+def test_frames_that_were_read_can_be_modified(stored):
     frames, path = stored
     with open_frames(path) as read:
         read.read(0, 10)[:] = 0
@@ -94,7 +94,7 @@ def test_differences_wrap_around():
     assert (from_differences(planes) == frames).all()
 
 
-def test_a_still_picture_takes_next_to_nothing(tmp_path):
+def test_a_still_picture_takes_almost_no_space(tmp_path):
     with write_frames(tmp_path / "t.frames.h5") as writer:
         writer.append(np.repeat(noise(1), 2400, axis=0))
         writer.describe({})
@@ -110,7 +110,7 @@ def test_the_same_frames_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_what_fails_half_way_leaves_nothing(tmp_path):
+def test_a_failed_write_leaves_no_file(tmp_path):
     def fail():
         with write_frames(tmp_path / "t.frames.h5") as writer:
             writer.append(noise(BLOCK + 1))
@@ -129,7 +129,7 @@ def test_only_frames_of_the_right_shape_and_type_are_taken(tmp_path, wrong):
         writer.append(wrong)
 
 
-def test_a_missing_file_says_what_to_run(tmp_path):
+def test_the_message_for_a_missing_file_names_the_command_to_run(tmp_path):
     with pytest.raises(StoreError, match="Run the normalise stage first"), open_frames(tmp_path / "t"):
         pass
 

@@ -1,4 +1,4 @@
-"""Every HDF5 file is read as if it came from a stranger, whichever of our formats it claims to be."""
+"""Every HDF5 file is read as untrusted, whichever of our formats it claims to be."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def little_memory() -> Iterator[None]:
 
 @pytest.mark.parametrize("change", HOSTILE, ids=lambda change: change.__name__)
 @pytest.mark.parametrize(("format_", "name"), CASES)
-def test_what_leads_elsewhere_or_claims_too_much_is_refused_in_every_format(
+def test_links_to_other_files_and_excessive_sizes_are_refused_in_every_format(
     tmp_path: Path, format_: str, name: str, change: Callable[[h5py.File, str, Path], None]
 ) -> None:
     write, read, _ = FORMATS[format_]
@@ -182,7 +182,7 @@ def test_what_leads_elsewhere_or_claims_too_much_is_refused_in_every_format(
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("extra", [external_link, virtual, external_storage, references])
-def test_what_is_not_asked_for_may_not_lead_elsewhere_either(
+def test_links_in_datasets_that_are_not_read_are_refused_too(
     tmp_path: Path, format_: str, extra: Callable[[h5py.File, str, Path], None]
 ) -> None:
     write, read, _ = FORMATS[format_]
@@ -202,7 +202,7 @@ def test_what_is_not_asked_for_may_not_lead_elsewhere_either(
         (h5py.Empty(h5py.ref_dtype), "'strange' is neither text nor numbers"),
     ],
 )
-def test_attributes_that_are_never_written_are_named(tmp_path: Path, format_: str, value: object, words: str) -> None:
+def test_unknown_attributes_are_named(tmp_path: Path, format_: str, value: object, words: str) -> None:
     write, read, _ = FORMATS[format_]
     write(tmp_path / "t.h5")
     with h5py.File(tmp_path / "t.h5", "r+") as file:
@@ -251,7 +251,9 @@ def test_a_damaged_heap_of_text_is_refused_before_the_library_loops_in_it(tmp_pa
 
 
 @pytest.mark.parametrize("kind", [0xFF, 0x0F, 0x19, 0x00])
-def test_a_damaged_type_is_one_sentence_whenever_the_library_notices_it(tmp_path: Path, kind: int) -> None:
+def test_a_damaged_data_type_is_reported_in_one_sentence_whenever_the_library_notices_it(
+    tmp_path: Path, kind: int
+) -> None:
     """In every byte of the message that says float32; h5py makes a type of it only when it is asked for."""
     make_embedding(tmp_path / "t.h5")
     content = (tmp_path / "t.h5").read_bytes()
@@ -265,7 +267,7 @@ def test_a_damaged_type_is_one_sentence_whenever_the_library_notices_it(tmp_path
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_file_that_a_process_would_wait_for_is_refused(tmp_path: Path, format_: str) -> None:
+def test_a_pipe_in_place_of_a_file_is_refused(tmp_path: Path, format_: str) -> None:
     os.mkfifo(tmp_path / "pipe.h5")
     (tmp_path / "folder.h5").mkdir()
     for name in ("pipe.h5", "folder.h5"):
@@ -273,7 +275,7 @@ def test_a_file_that_a_process_would_wait_for_is_refused(tmp_path: Path, format_
             FORMATS[format_][1](tmp_path / name)
 
 
-def test_a_file_of_holes_is_not_read(tmp_path: Path) -> None:
+def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
     """One gigabyte of vectors of which the disk holds nothing: valid HDF5, and zeros satisfy the checksum."""
     path = tmp_path / "sparse.h5"
     with h5py.File(path, "w") as file:
@@ -300,7 +302,7 @@ def test_a_file_of_holes_is_not_read(tmp_path: Path) -> None:
         ([[0, 0, 24, 0]], r"'clips' is int32 \(1, 4\), expected int32 \(2, 4\)"),
     ],
 )
-def test_clips_that_are_none_are_refused(tmp_path: Path, clips: list[list[int]], words: str) -> None:
+def test_invalid_clips_are_refused(tmp_path: Path, clips: list[list[int]], words: str) -> None:
     make_embedding(tmp_path / "t.h5")
     with h5py.File(tmp_path / "t.h5", "r+") as file:
         del file["clips"]
@@ -331,7 +333,7 @@ def test_ids_of_a_pack_that_are_not_ascii_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format_", ["embedding", "poster", "scores", "frames", "pack"])
-def test_a_file_that_may_not_be_read_is_no_reason_to_remove_it(
+def test_a_file_without_read_permission_is_not_to_be_removed(
     tmp_path: Path, format_: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, read, _ = FORMATS[format_]
@@ -371,7 +373,7 @@ def test_numbers_of_another_byte_order_are_not_taken_for_ours(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 60])
-def test_text_without_a_letter_is_no_damage(tmp_path: Path, count: int) -> None:
+def test_empty_text_is_not_damage(tmp_path: Path, count: int) -> None:
     with create_hdf5(tmp_path / "t.h5") as file:
         file.attrs.update({"schema": "test/1", **{f"empty{number}": "" for number in range(count)}})
     with open_hdf5(tmp_path / "t.h5", schema="test/1", stage="test") as file:

@@ -56,7 +56,7 @@ def test_a_sparse_file_is_not_read(tmp_path: Path) -> None:
         read_json(tmp_path / "t.json", remedy="Remove it.")
 
 
-def test_the_callers_error_and_remedy_are_taken(tmp_path: Path) -> None:
+def test_the_error_class_and_remedy_of_the_caller_are_used(tmp_path: Path) -> None:
     (tmp_path / "t.json").write_text("{")
     with pytest.raises(WeightsError, match=r"t\.json: cannot be read as a table: it is not JSON, .*\. Run it again\.$"):
         read_json(tmp_path / "t.json", remedy="Run it again.", error=WeightsError)

@@ -18,7 +18,7 @@ def test_a_ledger_reads_as_it_was_written(tmp_path):
     assert rows["b2"].error == "download: removed: the words of the site"
 
 
-def test_a_ledger_is_plain_text_with_a_line_a_trailer(tmp_path):
+def test_a_ledger_is_plain_text_with_one_line_per_trailer(tmp_path):
     write_ledger(tmp_path / "l.tsv", ROWS[:1])
     assert (tmp_path / "l.tsv").read_text() == (
         "trailer\tstatus\tpath\tfingerprint\tfacts\terror\n"

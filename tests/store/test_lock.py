@@ -28,7 +28,7 @@ def start(folder, seconds: float) -> subprocess.Popen[str]:
     return holder
 
 
-def test_an_empty_folder_goes_and_a_full_one_stays(tmp_path):
+def test_an_empty_folder_is_removed_and_a_full_one_stays(tmp_path):
     with hold(tmp_path / "a" / "b"):
         assert (tmp_path / "a" / "b").is_dir()
     assert not (tmp_path / "a" / "b").exists()
@@ -64,7 +64,7 @@ def test_two_never_hold_one_folder_together(tmp_path):
     assert counter.read_text() == "80"
 
 
-def test_a_killed_process_holds_nothing(tmp_path):
+def test_a_killed_process_holds_no_lock(tmp_path):
     holder = start(tmp_path / "a", 3600)
     holder.send_signal(signal.SIGKILL)
     holder.wait(timeout=20)

@@ -54,7 +54,7 @@ def test_alternatives_keep_their_order(tmp_path):
     assert row.urls == ("https://host/1", "./2.mp4", "vKQi3bBA1y8")
 
 
-def test_what_spreadsheets_add_is_taken(tmp_path):
+def test_additions_of_spreadsheets_are_accepted(tmp_path):
     text = "\ufefftrailer , url\r\n a , x.mp4 \r\n\r\n,\r\nb,y.mp4\r\n"
     assert [row.trailer for row in read(tmp_path, text)] == ["a", "b"]
 
@@ -91,7 +91,7 @@ def test_unsafe_ids_are_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["tt0133093", "A", "_", "0", "a-b_c", "x" * 64, "con1", "console"])
-def test_safe_ids_are_taken(tmp_path, name):
+def test_safe_ids_are_accepted(tmp_path, name):
     assert read(tmp_path, f"trailer,url\n{name},x.mp4\n")[0].trailer == name
 
 
@@ -152,7 +152,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED, ids=[expected[:50] for _, expected in REFUSED])
-def test_what_is_refused(tmp_path, text, expected):
+def test_invalid_rows_are_refused_with_row_and_column(tmp_path, text, expected):
     assert refusal(tmp_path, text).startswith(f"manifest.csv: {expected}")
 
 
@@ -163,7 +163,7 @@ def test_a_missing_manifest_is_named(tmp_path):
         read_manifest(tmp_path / "nowhere.csv")
 
 
-def test_a_folder_is_no_manifest(tmp_path):
+def test_a_folder_is_refused_as_a_manifest(tmp_path):
     with pytest.raises(ManifestError, match="cannot be read: Is a directory"):
         read_manifest(tmp_path)
 
@@ -233,7 +233,7 @@ UNDERSTOOD = {
 
 
 @pytest.mark.parametrize("text", UNDERSTOOD.values(), ids=UNDERSTOOD)
-def test_what_spreadsheets_write_is_understood(tmp_path, text):
+def test_csv_as_spreadsheets_write_it_is_understood(tmp_path, text):
     assert read(tmp_path, text) == TWO
 
 
@@ -268,7 +268,7 @@ def test_a_title_may_begin_with_a_number_sign(tmp_path):
         (b"\x1f\x8b\x08", "is compressed by gzip, not a text file."),
     ],
 )
-def test_a_file_of_another_encoding_is_refused_by_its_place(tmp_path, text, expected):
+def test_a_file_in_another_encoding_is_refused_with_the_position(tmp_path, text, expected):
     assert refusal(tmp_path, text).startswith(f"manifest.csv: {expected}")
 
 
@@ -277,14 +277,14 @@ SPOILT = ["#NAME?", "#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NV", "#¿NOMBRE?", 
 
 @pytest.mark.parametrize("value", SPOILT)
 @pytest.mark.parametrize("column", ["trailer", "url", "title", "genres", "split0", "poster"])
-def test_errors_of_a_spreadsheet_are_no_values(tmp_path, value, column):
+def test_error_values_of_a_spreadsheet_are_refused(tmp_path, value, column):
     cells = {"trailer": "a", "url": "x.mp4", "title": "", "genres": "", "split0": "", "poster": ""} | {column: value}
     words = refusal(tmp_path, f"{','.join(cells)}\n{','.join(cells.values())}\n")
     assert words.startswith(f"manifest.csv: row 2, column {column}: '{value}' is a spreadsheet error")
 
 
 @pytest.mark.parametrize("value", ["1.5E+10", "1,33093E+05", "15e+7"])
-def test_rounded_numbers_are_no_ids_and_no_links(tmp_path, value):
+def test_numbers_rounded_by_a_spreadsheet_are_refused_as_ids_and_links(tmp_path, value):
     words = refusal(tmp_path, f'trailer,url\n"{value}",x.mp4\n')
     assert words.startswith(
         f"manifest.csv: row 2, column trailer: '{value}' is a number that a spreadsheet has rounded"
@@ -326,7 +326,7 @@ NO_SOURCE = [
 
 
 @pytest.mark.parametrize(("url", "expected"), NO_SOURCE, ids=[url for url, _ in NO_SOURCE])
-def test_what_is_neither_link_nor_path_does_not_become_a_path(tmp_path, url, expected):
+def test_text_that_is_neither_link_nor_path_is_refused(tmp_path, url, expected):
     words = refusal(tmp_path, f'trailer,url\na,"{url}"\n')
     assert words.startswith(f"manifest.csv: row 2, column url: '{url}' {expected}")
 
@@ -337,7 +337,7 @@ def test_a_path_that_is_asked_for_need_not_exist(tmp_path, url):
 
 
 @pytest.mark.parametrize("name", ["matrix", "videos/matrix", "host.org/cat.mp4", "~cat", "nan"])
-def test_a_file_that_is_there_is_a_path(tmp_path, name):
+def test_the_name_of_an_existing_file_is_a_path(tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
     assert read(tmp_path, f"trailer,url\na,{name}\n")[0].urls == (name,)
@@ -386,7 +386,7 @@ genres = st.sets(st.sampled_from(GENRES)).map(lambda some: tuple(genre for genre
         st.builds(Trailer, ids, links, words, genres, codes), min_size=1, unique_by=lambda row: row.trailer.lower()
     )
 )
-def test_what_is_written_is_read_back(tmp_path_factory, trailers):
+def test_a_written_file_is_read_back(tmp_path_factory, trailers):
     path = tmp_path_factory.getbasetemp() / "round.csv"
     write_manifest(path, trailers)
     assert read_manifest(path) == trailers
@@ -433,7 +433,7 @@ def test_the_same_trailers_give_the_same_bytes(tmp_path):
     )
 
 
-def test_the_mark_of_what_a_person_has_seen_is_written_only_where_there_is_one(tmp_path):
+def test_the_column_verified_is_written_only_if_a_trailer_is_verified(tmp_path):
     path = tmp_path / "m.csv"
     write_manifest(path, [Trailer("a", ("./a.mp4",), verified=True), Trailer("b", ("./b.mp4",))])
     assert path.read_text().splitlines()[0].endswith(",poster,verified")
@@ -443,19 +443,19 @@ def test_the_mark_of_what_a_person_has_seen_is_written_only_where_there_is_one(t
 
 
 @pytest.mark.parametrize(("cell", "verified"), [("yes", True), ("TRUE", True), ("1", True), ("", False), ("no", False)])
-def test_a_mark_may_be_written_as_spreadsheets_do(tmp_path, cell, verified):
+def test_verified_may_be_written_as_spreadsheets_do(tmp_path, cell, verified):
     (tmp_path / "m.csv").write_text(f"trailer,url,verified\na,./a.mp4,{cell}\n")
     assert read_manifest(tmp_path / "m.csv")[0].verified is verified
 
 
-def test_a_mark_that_could_mean_anything_is_refused(tmp_path):
+def test_an_ambiguous_value_of_verified_is_refused(tmp_path):
     (tmp_path / "m.csv").write_text("trailer,url,verified\na,./a.mp4,maybe\n")
     with pytest.raises(ManifestError, match="row 2, column verified: 'maybe' is neither yes nor empty"):
         read_manifest(tmp_path / "m.csv")
 
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
-def test_a_device_is_no_manifest(path):
+def test_a_device_is_refused_as_a_manifest(path):
     with pytest.raises(ManifestError, match=f"{path}: is a device, which has no end"):
         read_manifest(Path(path))
 

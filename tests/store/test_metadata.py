@@ -1,4 +1,4 @@
-"""Year, countries and languages of titles: what is read from a stranger's tables, and what is refused."""
+"""Year, countries and languages of titles: what is read from tables of any origin, and what is refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_published_record_is_read_in_both_of_its_shapes(tmp_path, shape):
     }
 
 
-def test_what_the_first_file_knows_stands_and_the_second_fills_in(tmp_path):
+def test_the_first_file_takes_precedence_and_the_second_fills_gaps(tmp_path):
     (tmp_path / "a.csv").write_text("id,year\na,1999\nb,\n")
     (tmp_path / "b.csv").write_text("id,year,languages\na,2005,Greek\nb,2001,\n")
     read = read_metadata([tmp_path / "a.csv", tmp_path / "b.csv"])
@@ -45,18 +45,18 @@ def test_what_the_first_file_knows_stands_and_the_second_fills_in(tmp_path):
     ("cell", "year"),
     [("1999", 1999), ("1999.0", 1999), ("1999-03-31", 1999), (" 2001 ", 2001), ("", None), ("\\N", None)],
 )
-def test_years(cell, year):
+def test_a_year_is_read_from_numbers_and_dates(cell, year):
     assert parse_year(cell) == year
 
 
 @pytest.mark.parametrize("cell", ["99", "1999 or so", "0999", "12999", "９９９９"])
-def test_what_is_no_year_is_refused_by_row_and_column(tmp_path, cell):
+def test_an_invalid_year_is_refused_with_row_and_column(tmp_path, cell):
     (tmp_path / "m.csv").write_text(f"trailer,year\na,{cell}\n")
     with pytest.raises(ManifestError, match=r"m\.csv: row 2, column year: '.*' is not a year"):
         read_metadata([tmp_path / "m.csv"])
 
 
-def test_names_stand_once_and_keep_their_order():
+def test_names_are_unique_and_keep_their_order():
     assert parse_names(" Hong  Kong; France|Hong Kong,;") == ("Hong Kong", "France")
 
 

@@ -29,7 +29,7 @@ def edit(path, change):
         change(file)
 
 
-def test_a_pack_gives_back_what_was_put_in_in_its_order(path):
+def test_a_pack_returns_its_embeddings_in_order(path):
     pack = open_pack(path)
     assert pack.trailers == ("b", "a")
     assert pack.offsets.tolist() == [0, 2, 3]
@@ -68,7 +68,7 @@ def test_half_precision_is_widened_without_loss(tmp_path):
         (np.array([[1, 2]], np.float32), r"c: vectors are \(1, 2\), expected \(1, 3\)"),
     ],
 )
-def test_vectors_that_do_not_fit_leave_no_pack(tmp_path, vectors, words):
+def test_vectors_of_different_lengths_leave_no_pack(tmp_path, vectors, words):
     with pytest.raises(StoreError, match=words):
         write_pack(tmp_path / "p.h5", [part("b", FIRST), part("c", vectors)], features=3, attributes=ATTRIBUTES)
     assert list(tmp_path.iterdir()) == []
@@ -102,7 +102,7 @@ def link_elsewhere(file):
         (lambda file: file.__delitem__("offsets"), "is damaged"),
     ],
 )
-def test_a_file_that_is_no_pack_is_refused_in_one_sentence(path, change, words):
+def test_a_file_that_is_not_a_pack_is_refused_in_one_sentence(path, change, words):
     edit(path, change)
     with pytest.raises(StoreError, match=words):
         open_pack(path)
@@ -130,14 +130,14 @@ def overwrite(path, value):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_vectors_that_are_no_numbers_are_named_with_their_trailer(path, value):
+def test_vectors_that_are_not_finite_are_reported_with_their_trailer(path, value):
     check_finite(open_pack(path))
     overwrite(path, value)
     with pytest.raises(StoreError, match="the vectors of a hold NaN or infinity"):
         check_finite(open_pack(path))
 
 
-def test_changed_vectors_are_named_with_their_trailer(path):
+def test_changed_vectors_are_reported_with_their_trailer(path):
     check_sums(open_pack(path))
     overwrite(path, 7.5)
     with pytest.raises(StoreError, match="the vectors of a are not those that were written"):

@@ -75,7 +75,7 @@ def test_stores_of_either_format_are_read_bit_for_bit(tmp_path: Path, kind: str)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_missing_chunk_is_no_row_of_zeros(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_chunk_is_not_read_as_zeros(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     store = make_store(tmp_path / "s.zarr", kind)
     chunks_of(store)[2].unlink()
     assert run_import(store, tmp_path / "p.h5") == 1
@@ -95,7 +95,7 @@ def test_an_array_in_a_hidden_folder_is_not_lost_silently(tmp_path: Path, kind: 
         Published(store)
 
 
-def test_what_is_no_array_is_passed_over_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_anything_that_is_not_an_array_is_skipped_and_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = make_store(tmp_path / "s.zarr")
     (store / ".ipynb_checkpoints").mkdir()
     (store / ".DS_Store").write_bytes(b"x")
@@ -109,7 +109,7 @@ def test_what_is_no_array_is_passed_over_by_name(tmp_path: Path, caplog: pytest.
 
 @pytest.mark.parametrize("cut", [0, 1, 10, 20, -1])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_chunk_cut_short_is_no_memory_that_nobody_wrote(tmp_path: Path, kind: str, cut: int) -> None:
+def test_a_truncated_chunk_is_refused(tmp_path: Path, kind: str, cut: int) -> None:
     store = make_store(tmp_path / "s.zarr", kind)
     chunk = chunks_of(store)[1]
     chunk.write_bytes(chunk.read_bytes()[:cut])
@@ -118,7 +118,7 @@ def test_a_chunk_cut_short_is_no_memory_that_nobody_wrote(tmp_path: Path, kind: 
 
 
 @pytest.mark.parametrize("kind", ["2, as published", "2, plain", "3", "3, blosc", "3, gzip"])
-def test_a_chunk_of_another_array_is_not_taken(tmp_path: Path, kind: str) -> None:
+def test_a_chunk_of_another_array_is_refused(tmp_path: Path, kind: str) -> None:
     store = make_store(tmp_path / "s.zarr", kind)
     zarr_format, options = KINDS[kind]
     other = zarr.open_group(tmp_path / "o.zarr", mode="w", zarr_format=zarr_format)
@@ -174,7 +174,7 @@ def test_an_array_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", [os.fsdecode(b"caf\xe9"), "a b", "x" * 65, "CON", "-rf", "$(touch x)", "näme"], ids=ascii
 )
-def test_names_that_are_no_ids_are_refused_and_can_be_printed(
+def test_names_that_are_not_ids_are_refused_and_printed_safely(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = make_store(tmp_path / "s.zarr")
@@ -208,7 +208,7 @@ def test_names_that_are_no_ids_are_refused_and_can_be_printed(
         ({"order": None}, "its order is None"),
     ],
 )
-def test_metadata_are_data(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_metadata_cannot_run_code(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     store = make_store(tmp_path / "s.zarr")
     path = store / "tt1" / ".zarray"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))

@@ -17,7 +17,7 @@ BY_REFERENCE = Receipt("a", "ok", "", "0" * 64, "0123456789abcdef", {"bytes": 5}
 
 
 @pytest.mark.parametrize("receipt", [OK, DEAD, BY_REFERENCE], ids=["ok", "dead", "reference"])
-def test_what_is_written_is_read_back(tmp_path, receipt):
+def test_a_written_file_is_read_back(tmp_path, receipt):
     write_receipt(tmp_path / "a.json", receipt)
     assert read_receipt(tmp_path / "a.json") == receipt
     first = (tmp_path / "a.json").read_bytes()
@@ -50,7 +50,7 @@ def test_what_is_written_is_read_back(tmp_path, receipt):
         ({"facts": []}, "is damaged: facts are a mapping"),
     ],
 )
-def test_what_is_refused(tmp_path, change, expected):
+def test_invalid_rows_are_refused_with_row_and_column(tmp_path, change, expected):
     path = tmp_path / "a.json"
     write_receipt(path, OK)
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
@@ -60,18 +60,18 @@ def test_what_is_refused(tmp_path, change, expected):
     assert str(problem.value).endswith("Remove it and rerun the download stage.")
 
 
-def test_a_receipt_of_a_file_beside_it_is_as_it_ever_was(tmp_path):
+def test_the_receipt_of_a_copied_file_has_not_changed_its_format(tmp_path):
     write_receipt(tmp_path / "a.json", OK)
     assert "reference" not in json.loads((tmp_path / "a.json").read_text())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])
-def test_what_is_no_receipt_is_refused(tmp_path, text):
+def test_an_invalid_receipt_is_refused(tmp_path, text):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(StoreError, match="Remove it and rerun the download stage"):
         read_receipt(tmp_path / "a.json")
 
 
-def test_a_missing_receipt_is_named(tmp_path):
+def test_the_message_for_a_missing_receipt_names_it(tmp_path):
     with pytest.raises(StoreError, match=r"a\.json: does not exist. Run the download stage first"):
         read_receipt(tmp_path / "a.json")

@@ -12,7 +12,7 @@ def scores(single=(0.1, 0.9, 0.2), many=(0.2, 0.8, 0.3), exact=(True,), precisio
     return Scores(np.array(single, np.float32), np.array(many, np.float32), np.array(exact, bool), precision)
 
 
-def test_what_is_written_is_read_back(tmp_path):
+def test_a_written_file_is_read_back(tmp_path):
     path = tmp_path / "a.scores.h5"
     write_scores(path, scores(), MARKS)
     found, attributes = read_scores(path)
@@ -33,18 +33,18 @@ def test_the_same_scores_are_the_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -0.1, 1.1])
-def test_what_is_no_probability_is_refused_and_nothing_is_written(tmp_path, wrong):
+def test_values_that_are_not_probabilities_are_refused_and_nothing_is_written(tmp_path, wrong):
     with pytest.raises(StoreError, match=r"1 of 3 probabilities of the head 'many' .* float32"):
         write_scores(tmp_path / "a", scores(many=(0.1, wrong, 0.2)), MARKS)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_heads_of_different_length_are_a_mistake():
+def test_heads_of_different_length_are_a_programming_error():
     with pytest.raises(ValueError, match=r"\(3,\), \(2,\), \(1,\)"):
         scores(many=(0.1, 0.2))
 
 
-def test_a_missing_file_is_told_of(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(StoreError, match="Run the shots stage first"):
         read_scores(tmp_path / "a")
 

@@ -29,7 +29,7 @@ def test_appended_rows_touch_only_the_last_partly_filled_shard(trailers, size, d
 
 
 @given(ids, st.integers(1, 10), st.data())
-def test_another_membership_is_another_name(trailers, size, data):
+def test_a_shard_with_other_members_has_another_name(trailers, size, data):
     gone = data.draw(st.sampled_from(trailers))
     before = make_shards(trailers, size=size)
     after = make_shards([trailer for trailer in trailers if trailer != gone], size=size)
@@ -45,7 +45,7 @@ def test_a_folder_stands_for_the_files_of_all_shards(tmp_path):
 
 
 @pytest.mark.parametrize("shards", [None, "", "s", "s0", "100", "s2.5", "s0000-7e18f737"])
-def test_a_folder_without_a_letter_and_a_size_is_refused(tmp_path, shards):
+def test_a_folder_without_letter_and_size_of_shards_is_refused(tmp_path, shards):
     with pytest.raises(ConfigError, match="for 1 trailers: a folder of ledgers needs"):
         shard_files([tmp_path], shards, ["a"])
 
@@ -66,7 +66,7 @@ def test_a_shard_list_that_holds_no_ids_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["a\n", "b\na\n", "a\nb\nc\n"])
-def test_a_shard_list_that_does_not_hold_what_its_name_says_is_refused(tmp_path, text):
+def test_a_shard_list_that_does_not_match_its_name_is_refused(tmp_path, text):
     path = tmp_path / "s0000-7e18f737.txt"  # of a and b
     path.write_text("a\nb\n")
     assert read_shard(path) == ["a", "b"]

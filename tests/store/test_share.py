@@ -30,7 +30,7 @@ def test_the_bytes_are_the_same_and_the_source_stays(way, tmp_path):
     assert (tmp_path / "a").read_bytes() == b"cat"
 
 
-def test_what_was_there_is_replaced_and_not_written_into(way, tmp_path):
+def test_an_existing_file_is_replaced_and_not_written_into(way, tmp_path):
     (tmp_path / "a").write_bytes(b"cat")
     (tmp_path / "b").write_bytes(b"dog")
     (tmp_path / "c").hardlink_to(tmp_path / "b")

@@ -11,7 +11,7 @@ def write(path, spans=(Shot(0, 30), Shot(31, 54))):
     write_spans(path, spans, kind=Shot, header=HEADER, schema=SHOTS_SCHEMA)
 
 
-def test_spans_are_a_csv_that_says_what_made_it(tmp_path):
+def test_spans_are_a_csv_that_names_its_schema_and_fingerprint(tmp_path):
     write(tmp_path / "tt1.csv")
     assert (tmp_path / "tt1.csv").read_text() == (
         "# shots/1 trailer=tt1 frames=54 fingerprint=0123456789abcdef\nstart,end\n0,30\n31,54\n# 2 rows\n"

@@ -20,5 +20,5 @@ from trailers.store.text import size_text
         (12_345_600_000_000, "12,345.6 GB"),
     ],
 )
-def test_a_size_is_told_with_a_unit_in_which_it_is_not_nothing(size, words):
+def test_a_size_is_shown_in_a_unit_in_which_it_is_not_zero(size, words):
     assert size_text(size) == words

@@ -14,12 +14,12 @@ def read(tmp_path, text: str):
     return read_titles(tmp_path / "titles.csv")
 
 
-def test_what_is_written_is_read_back(tmp_path):
+def test_a_written_file_is_read_back(tmp_path):
     titles = [Title("tt1", 'Six "quoted"', "Six", 2011, 7.5, 6000, "drama;thriller", 90), Title("tt2", "Up, up")]
     assert read(tmp_path, as_csv(titles)) == titles
 
 
-def test_id_and_title_are_enough_and_headers_may_be_spelt_as_others_do(tmp_path):
+def test_id_and_title_are_sufficient_and_headers_may_have_other_spellings(tmp_path):
     assert read(tmp_path, "IMDb ID;Movie Title;Plot;Country\ntt1;Alien;In space;UK\n") == [
         Title("tt1", "Alien", plot="In space")
     ]
@@ -36,7 +36,7 @@ def test_id_and_title_are_enough_and_headers_may_be_spelt_as_others_do(tmp_path)
         ("id,title\ntt1,Alien\nTT1,Up\n", "row 3, column id: 'TT1' is already in row 2"),
     ],
 )
-def test_what_is_wrong_is_told_with_row_and_column(tmp_path, text, words):
+def test_errors_are_reported_with_row_and_column(tmp_path, text, words):
     with pytest.raises(ManifestError, match=words):
         read(tmp_path, text)
 

@@ -36,7 +36,7 @@ def packed(store, *more):
 
 @pytest.fixture
 def published(tmp_path):
-    """Name -> bytes of two archives; their MD5s stand in md5s."""
+    """Name -> bytes of two archives; their MD5s are in md5s."""
     (tmp_path / "made").mkdir()
     files = {
         f"{RESNET}.zarr.tar.gz": archive_of(tmp_path / "made", RESNET, 2048),
@@ -52,7 +52,7 @@ def archives(tmp_path, server, *words):
     return main(["archives", *flags, "--record", server.link("/") + "{name}", *words])
 
 
-def test_archives_are_fetched_checked_and_not_asked_for_again(tmp_path, published):
+def test_archives_are_downloaded_and_checked_and_not_requested_again(tmp_path, published):
     with Server({f"/{name}": Page(content) for name, content in published.items()}) as server:
         assert archives(tmp_path, server, "--checked", str(tmp_path / "checked")) == 0
         assert {path.name: path.read_bytes() for path in (tmp_path / "archives").iterdir()} == published
@@ -62,7 +62,7 @@ def test_archives_are_fetched_checked_and_not_asked_for_again(tmp_path, publishe
         assert len(server.requests) == asked
 
 
-def test_a_cut_transfer_goes_on_where_it_stopped(tmp_path, published, monkeypatch):
+def test_an_interrupted_transfer_resumes_where_it_stopped(tmp_path, published, monkeypatch):
     monkeypatch.setattr("trailers.web.files.WAIT_S", 0)
     pages = {f"/{name}": Page(content) for name, content in published.items()}
     name, content = f"/{RESNET}.zarr.tar.gz", published[f"{RESNET}.zarr.tar.gz"]
@@ -85,7 +85,7 @@ def test_a_wrong_archive_is_named_and_the_others_are_kept(tmp_path, published, c
     assert not (tmp_path / "checked").exists()
 
 
-def test_a_file_of_the_folder_that_is_wrong_is_named_and_stays(tmp_path, published, capsys):
+def test_a_wrong_file_in_the_folder_is_named_and_kept(tmp_path, published, capsys):
     (tmp_path / "archives").mkdir()
     (tmp_path / "archives" / f"{RESNET}.zarr.tar.gz").write_bytes(b"mine")
     with Server({f"/{name}": Page(content) for name, content in published.items()}) as server:
@@ -94,7 +94,7 @@ def test_a_file_of_the_folder_that_is_wrong_is_named_and_stays(tmp_path, publish
     assert (tmp_path / "archives" / f"{RESNET}.zarr.tar.gz").read_bytes() == b"mine"
 
 
-def test_without_a_network_what_is_missing_is_named(tmp_path, capsys):
+def test_without_a_network_missing_archives_are_named(tmp_path, capsys):
     assert main(["archives", "--folder", str(tmp_path), "--no-fetch", "--only", RESNET]) == 1
     assert f"lacks {RESNET}.zarr.tar.gz. Put them there, or omit --no-fetch." in capsys.readouterr().err
 
@@ -137,13 +137,13 @@ def test_archives_with_strange_members_are_refused(tmp_path, capsys, strange, wo
 
 
 @pytest.mark.parametrize("keep", [0, 10, 300])
-def test_archives_that_are_cut_off_are_refused(tmp_path, capsys, keep):
+def test_truncated_archives_are_refused(tmp_path, capsys, keep):
     write_published(tmp_path / "s.zarr", {"tt1": lambda: np.ones((2, 4), np.float32)}, attributes={"F": 4})
     (tmp_path / "s.zarr.tar.gz").write_bytes(packed(tmp_path / "s.zarr")[:keep])
     assert main(["import", str(tmp_path / "s.zarr.tar.gz"), "--backbone", "b", "--results", str(tmp_path)]) == 1
     assert "is damaged or truncated" in capsys.readouterr().err
 
 
-def test_an_unknown_name_wants_a_backbone(tmp_path, capsys):
+def test_an_archive_of_an_unknown_name_needs_a_backbone(tmp_path, capsys):
     assert main(["import", str(tmp_path / "mine.zarr")]) == 1
     assert "is not the name of a published archive. Give --backbone" in capsys.readouterr().err

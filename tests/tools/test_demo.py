@@ -1,4 +1,4 @@
-"""The demo's trailers: what is planned is what is shown, and it is made once."""
+"""The demo's trailers show what is planned, and are made once."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_shots_of_a_plan_lie_end_to_end_and_have_every_kind_of_transition(pl
     assert all(b.seed - a.seed == 1 for a, b in itertools.pairwise(shots))
 
 
-def test_there_are_fades_too():
+def test_a_plan_contains_fades():
     kinds = [kind for plan in plans.PLANS for kind, _, _ in plans.transitions(plans.plan_shots(plan))]
     assert kinds.count("fade") >= 6
     assert kinds.count("dissolve") == 12

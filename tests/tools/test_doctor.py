@@ -1,4 +1,4 @@
-"""doctor: every kind of trouble has its line, and what is bad fails."""
+"""doctor: every kind of problem has a line, and errors give an exit status."""
 
 from __future__ import annotations
 
@@ -289,7 +289,7 @@ def test_a_folder_of_leases_that_cannot_be_used_is_bad(place, card, tmp_path):
     assert "is not a directory" in leases.words
 
 
-def test_without_a_driver_what_one_would_need_is_told(place, tmp_path, monkeypatch):
+def test_without_a_driver_what_one_would_need_is_reported(place, tmp_path, monkeypatch):
     monkeypatch.setattr(gpus, "list_gpus", lambda: None)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (found,) = doctor.check_gpus(place)

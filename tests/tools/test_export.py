@@ -54,7 +54,7 @@ def test_the_authors_layout_is_read_the_way_their_code_does(results: Path, tmp_p
         np.testing.assert_array_equal(z[trailer][:], vectors_of(trailer))
 
 
-def test_there_and_back_is_the_same_to_the_last_bit(results: Path, tmp_path: Path) -> None:
+def test_a_round_trip_keeps_every_bit(results: Path, tmp_path: Path) -> None:
     export(results, tmp_path / "out.zarr")
     assert (
         main(["import", str(tmp_path / "out.zarr"), "--backbone", "resnet50", "--results", str(tmp_path / "new")]) == 0
@@ -96,7 +96,9 @@ def test_a_manifest_chooses_and_orders(results: Path, tmp_path: Path, caplog: py
     assert f"holds 1 of the 2 trailers of {tmp_path / 'manifest.csv'}; missing: tt9999999" in caplog.text
 
 
-def test_vectors_of_two_makes_are_not_mixed(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_vectors_of_different_weights_are_not_mixed(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = Layout(results).embedding("shot24", "resnet50", "tt0347149")
     with h5py.File(path, "r+") as file:
         file.attrs["weights"] = "IMAGENET1K_V2"
@@ -120,7 +122,7 @@ def test_another_kind_of_output_is_refused(
     assert words in capsys.readouterr().err
 
 
-def test_what_is_there_is_not_overwritten(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_output_is_not_overwritten(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "out.zarr").mkdir()
     assert export(results, tmp_path / "out.zarr") == 1
     assert "already exists" in capsys.readouterr().err
@@ -184,14 +186,14 @@ def test_what_was_imported_can_be_exported(results: Path, working_folder: Path, 
 @pytest.mark.parametrize(
     "flags", [[], ["--clips", "shot24"], ["--pack", "a.h5", "--clips", "shot24", "--backbone", "b"]]
 )
-def test_what_is_not_clear_is_asked_for(
+def test_an_ambiguous_choice_is_refused_with_the_flag_to_set(
     working_folder: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["export", *flags, "--output", "out.zarr"]) == 1
     assert "Give --clips and --backbone, or --pack." in capsys.readouterr().err
 
 
-def test_a_file_under_another_trailers_name_is_refused(
+def test_a_file_renamed_to_another_trailer_is_refused(
     results: Path, working_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = Layout(results).embedding("shot24", "resnet50", "tt0133093")
@@ -229,7 +231,7 @@ def make_store(path: Path, **changes: object) -> None:
         ({"data": np.full((2, 6), np.nan, np.float32)}, "NaN"),
     ],
 )
-def test_a_strange_store_is_refused(
+def test_a_store_of_another_layout_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict, words: str
 ) -> None:
     import re
@@ -240,7 +242,7 @@ def test_a_strange_store_is_refused(
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_bytes(b"x"), lambda path: path.mkdir()])
-def test_no_store_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], make) -> None:
+def test_a_missing_store_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], make) -> None:
     make(tmp_path / "none.zarr")
     assert main(["import", str(tmp_path / "none.zarr"), "--backbone", "b", "--results", str(tmp_path)]) == 1
     assert "none.zarr: " in capsys.readouterr().err

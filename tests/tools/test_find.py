@@ -74,7 +74,7 @@ def test_the_nearest_clips_of_a_text_are_listed_with_trailer_time_and_score(
     assert len(lines) == 4
 
 
-def test_the_list_goes_to_a_table_too_one_text_after_the_other(here: Path, weights: Path) -> None:
+def test_the_list_can_be_written_to_a_table_with_one_text_after_the_other(here: Path, weights: Path) -> None:
     words = ["--text", KISS, CHASE, "--per-trailer", "1", "--csv", "found.csv"]
     assert find(weights, *words) == 0
     with (here / "found.csv").open(newline="") as file:
@@ -166,7 +166,7 @@ def test_vectors_of_other_weights_are_not_compared(
     assert "two.h5: was made with weights ffffffffffffffff, not " in capsys.readouterr().err
 
 
-def test_drawn_weights_are_said_to_mean_nothing(
+def test_random_weights_are_marked_as_meaningless(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -189,7 +189,7 @@ def test_where_no_backbone_shares_its_space_with_text_one_sentence_says_what_to_
     assert "Choose open_clip:ARCHITECTURE/TAG, or CLIP or SigLIP as transformers:ORG/REPOSITORY." in said
 
 
-def test_a_file_of_somebodys_own_that_results_name_is_not_run(
+def test_a_python_file_named_in_results_is_not_run(
     here: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "own.py").write_text("import pathlib; pathlib.Path('spied').touch()\n")
@@ -199,7 +199,7 @@ def test_a_file_of_somebodys_own_that_results_name_is_not_run(
     assert not (here / "spied").exists()
 
 
-def test_an_empty_text_and_a_count_of_none_are_refused(
+def test_an_empty_text_and_a_count_of_0_are_refused(
     here: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert find(weights, "--text", " ") == 1

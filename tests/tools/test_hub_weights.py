@@ -90,7 +90,7 @@ def test_weights_that_changed_on_the_hub_are_not_taken_for_the_recorded_ones(
     assert f"/lab/tiny: {REMOTE} is not the file with sha256 " in capsys.readouterr().err
 
 
-def test_a_repository_that_is_not_there_is_one_sentence(
+def test_a_missing_repository_is_reported_in_one_sentence(
     tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Server({}) as server:

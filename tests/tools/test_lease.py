@@ -84,7 +84,7 @@ def test_a_number_and_its_uuid_are_one_device(tmp_path, smi):
     assert set(held(jobs)) == {B}
 
 
-def test_a_killed_job_frees_its_device_at_once(tmp_path, smi, monkeypatch):
+def test_a_killed_job_releases_its_device_at_once(tmp_path, smi, monkeypatch):
     for name, value in gpu_lab.environment(tmp_path, smi=smi).items():
         monkeypatch.setenv(name, value)
     job = start(tmp_path, HOLD.format(s=600), smi=smi, CUDA_VISIBLE_DEVICES=B)
@@ -99,7 +99,7 @@ def test_a_killed_job_frees_its_device_at_once(tmp_path, smi, monkeypatch):
     assert list(got) == [B]
 
 
-def test_a_slurm_job_with_no_more_than_it_asked_for_keeps_it(tmp_path, smi):
+def test_a_slurm_job_keeps_the_device_that_slurm_gave_it(tmp_path, smi):
     environment = {"CUDA_VISIBLE_DEVICES": "2", "SLURM_JOB_ID": "7"}
     output, words = finish(start(tmp_path / "locks", SAYS, smi=smi, **environment))
     assert output == f"2 {C}\n"
@@ -127,14 +127,14 @@ def test_a_device_on_which_another_computes_is_passed_over(tmp_path, smi):
     assert finish(start(tmp_path, SAYS, smi=smi))[0] == f"{C} {C}\n"
 
 
-def test_a_device_that_failed_is_left_to_others_for_a_while(tmp_path, smi):
+def test_a_device_that_failed_is_set_aside_for_a_while(tmp_path, smi):
     fails = "from trailers.machine.lease import set_aside; set_aside('Xid 79'); raise SystemExit(1)"
     finish(start(tmp_path, fails, smi=smi), code=1)
     assert finish(start(tmp_path, SAYS, smi=smi))[0] == f"{B} {B}\n"
 
 
 @pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
-def test_without_a_gpu_the_command_runs_and_it_is_said(tmp_path, smi, visible):
+def test_without_a_gpu_the_command_runs_with_a_message(tmp_path, smi, visible):
     output, words = finish(start(tmp_path, "print('ran')", smi=smi, CUDA_VISIBLE_DEVICES=visible))
     assert output == "ran\n"
     assert "no GPU here; running on the CPU" in words
@@ -164,11 +164,11 @@ def test_a_driver_that_gives_no_gpu_stops_the_command_with_the_cause(tmp_path, m
         assert "Traceback" not in said
 
 
-def test_the_exit_status_is_the_commands_own(tmp_path, smi):
+def test_the_exit_status_is_that_of_the_command(tmp_path, smi):
     assert start(tmp_path, "raise SystemExit(7)", smi=smi).wait(timeout=60) == 7
 
 
-def test_a_command_that_is_not_there_is_told_of(tmp_path):
+def test_a_missing_command_is_reported(tmp_path):
     command = [sys.executable, "-m", "trailers", "lease", "--gpus", "0", "--", "no-such-program"]
     done = subprocess.run(command, env=gpu_lab.environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 1

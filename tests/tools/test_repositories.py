@@ -23,7 +23,7 @@ FILES = ["config.json", "model.safetensors", "video_preprocessor_config.json"]
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny repository; files that are not fetched stand beside the others."""
+    """A tiny repository; it also has files that are not fetched."""
     folder = make_repository("vjepa2", tmp_path_factory.mktemp("published"))
     (folder / "modeling_own.py").write_text("raise SystemExit")
     (folder / "pytorch_model.bin").write_bytes(b"pickle")
@@ -62,7 +62,7 @@ def test_a_repository_is_fetched_once_recorded_and_read_without_a_network(
     make_network(row, weights)
 
 
-def test_the_digest_is_what_sha256sum_says_of_the_files(tmp_path: Path, published: Path) -> None:
+def test_the_digest_can_be_computed_with_sha256sum(tmp_path: Path, published: Path) -> None:
     import subprocess
 
     weights = tmp_path / "weights"
@@ -76,7 +76,7 @@ def test_the_digest_is_what_sha256sum_says_of_the_files(tmp_path: Path, publishe
     assert words.stdout.split()[0] == weights_sha256(row, weights)
 
 
-def test_a_download_that_was_cut_goes_on_where_it_was(
+def test_an_interrupted_download_resumes_where_it_stopped(
     tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 4096)

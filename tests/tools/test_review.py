@@ -68,18 +68,18 @@ def test_a_disagreement_that_a_third_settled_says_so(folder, capsys):
         (["--port", "1000000"], "error: --port"),
     ],
 )
-def test_what_is_wrong_is_told_before_the_page_is_served(folder, capsys, words, sentence):
+def test_errors_are_reported_before_the_page_is_served(folder, capsys, words, sentence):
     assert main(["review", "--no-open", "--as", "ann", *words]) == 1
     assert sentence in capsys.readouterr().err
 
 
-def test_a_damaged_file_of_decisions_is_told_before_the_page_is_served(folder, capsys):
+def test_a_damaged_file_of_decisions_is_reported_before_the_page_is_served(folder, capsys):
     (folder / "decisions.csv").write_text("a,b\n")
     assert main(["review", "--no-open", "--as", "ann"]) == 1
     assert "decisions.csv: row 1: expected the columns" in capsys.readouterr().err
 
 
-def test_the_missing_package_is_told_with_the_command_that_installs_it(folder, capsys, monkeypatch):
+def test_the_missing_package_is_reported_with_the_command_that_installs_it(folder, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["review", "--no-open"]) == 1
     assert 'pip install "trailers[review]"' in capsys.readouterr().err

@@ -33,7 +33,7 @@ def test_every_trailer_with_genres_gets_a_subset_in_every_split(tmp_path, capsys
     assert "40 trailers, 1 without genres in no subset" in said
 
 
-def test_splits_that_were_there_are_compared(tmp_path, capsys):
+def test_existing_splits_are_compared_with_the_new_ones(tmp_path, capsys):
     manifest(tmp_path / "m.csv")
     words = ["splits", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "m.csv")]
     main(words)
@@ -89,7 +89,7 @@ def test_paths_lead_to_the_same_files_from_another_folder(tmp_path):
     assert (rows[1].urls, rows[2].urls, rows[3].urls) == (("./x.mp4",), ("vKQi3bBA1y8",), ())
 
 
-def test_copies_share_their_subsets_and_the_deviation_of_the_genres_is_told(tmp_path, capsys):
+def test_copies_share_their_subsets_and_the_deviation_of_the_genres_is_reported(tmp_path, capsys):
     links = [Trailer(f"l{i}", (f"https://host/{i}",), genres=GENRES[i % 4]) for i in range(40)]
     write_manifest(tmp_path / "m.csv", links)
     pairs = [Duplicate(f"l{i + 20}", f"l{i}", f"l{i}", 0.9, 50, 0, 1.0) for i in range(0, 12, 2)]

@@ -58,13 +58,13 @@ def test_trailers_are_counted_by_status_and_the_rest_waits(layout):
     assert (line.waiting, line.made) == (5, 2)
 
 
-def test_what_is_unfinished_is_not_made_but_takes_room(layout):
+def test_temporary_files_count_as_disk_space_and_not_as_products(layout):
     line = line_of(layout, "normalise")
     assert line.made == 2
     assert line.size == 5 * 1000 + 500
 
 
-def test_the_rate_and_what_is_left_follow_from_the_times_of_the_products(layout):
+def test_rate_and_time_left_follow_from_the_times_of_the_products(layout):
     line = line_of(layout, "normalise")
     # Four products since the first, which is 4.5 minutes old; three trailers are still to come.
     assert line.a_minute == pytest.approx(4 / 4.5)
@@ -78,13 +78,13 @@ def test_only_the_last_ten_minutes_count_for_the_rate():
     assert lines.rate([NOW - 1], NOW) == 0
 
 
-def test_without_movement_nobody_knows_what_is_left(layout):
+def test_without_new_products_the_time_left_is_unknown(layout):
     line = line_of(layout, "shots")
     assert line.left_s is None
     assert text.duration(line.left_s) == "?"
 
 
-def test_what_is_expected_on_disk_counts_those_to_come_as_the_others_went(layout):
+def test_the_expected_disk_space_extrapolates_from_finished_trailers(layout):
     line = line_of(layout, "normalise")
     # 5 are there with 5,500 bytes. Settled are 3 ok and 1 skipped, so of 5 that wait 3.75 are hoped for,
     # with the 3 there are and the 1 that failed: 7.75.
@@ -110,7 +110,7 @@ def test_a_damaged_ledger_counts_as_absent(layout):
     assert line_of(layout, "normalise").waiting == 10
 
 
-def test_all_that_is_asked_for_has_a_line_and_what_was_made_before_too(layout):
+def test_every_requested_pair_has_a_line_and_earlier_products_too(layout):
     write_ledger(layout.ledger("embed", "s0000a", "shot24", "resnet50"), [LedgerRow("t0", "ok")])
     assert status.keys(layout, PAIRS) == [
         ("download",), ("normalise",), ("shots",), ("clips", "shot24"), ("clips", "seq32"),
@@ -118,14 +118,14 @@ def test_all_that_is_asked_for_has_a_line_and_what_was_made_before_too(layout):
     ]  # fmt: skip
 
 
-def test_the_table_is_aligned_and_says_all_of_it(layout):
+def test_the_table_is_aligned_and_complete(layout):
     assert list(text.table([line_of(layout, "normalise")])) == [
         "           ok  dead  failed  skipped  waiting  made  a minute   left  on disk  in the end",
         "normalise   3     0       1        1        5     2       0.9  3 min   5.5 kB      8.5 kB",
     ]
 
 
-def test_everything_is_shown(layout, monkeypatch):
+def test_status_shows_stages_and_disk_and_failures(layout, monkeypatch):
     (layout.root / "classify" / "main" / "split0").mkdir(parents=True)
     (layout.root / "classify" / "main" / "split1").mkdir()
     (layout.root / "classify" / "main" / "split0" / "metrics.json").touch()
@@ -137,7 +137,7 @@ def test_everything_is_shown(layout, monkeypatch):
     assert shown[-2:] == ["      1 dead in download: removed", "      1 failed in normalise: ffmpeg stopped"]
 
 
-def test_a_disk_that_will_be_full_is_told(layout, monkeypatch):
+def test_a_disk_that_will_become_full_is_reported(layout, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 1000))
     assert any("does not fit" in line for line in status.describe(layout, TRAILERS, PAIRS, NOW))
 
@@ -150,7 +150,7 @@ def test_durations_are_in_words(seconds, words):
     assert text.duration(seconds) == words
 
 
-def test_without_a_manifest_the_ledgers_say_who_there_is(layout, tmp_path):
+def test_without_a_manifest_trailers_are_taken_from_the_ledgers(layout, tmp_path):
     assert status.known_trailers(layout, tmp_path / "none.csv") == TRAILERS
     (tmp_path / "one.csv").write_text("trailer,url\nt7,7.mp4\n")
     assert status.known_trailers(layout, tmp_path / "one.csv") == ["t7"]
@@ -170,7 +170,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
         status.run(argparse.Namespace(results=tmp_path / "none", manifest=None, every_s=None, list=None, csv=False))
 
 
-def test_posters_are_counted_of_those_who_have_one(layout, tmp_path):
+def test_posters_are_counted_for_trailers_that_have_one(layout, tmp_path):
     write_ledger(
         layout.ledger("posters", "s0000a"), [LedgerRow("t0", "ok"), LedgerRow("t1", "skipped"), LedgerRow("t2", "dead")]
     )
@@ -214,7 +214,7 @@ def test_the_trailers_of_a_status_are_listed_as_csv(layout, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[1:3] == ["t5,normalise,waiting,,", "t6,normalise,waiting,,"]
 
 
-def test_a_listed_trailer_says_its_reason_once(layout, tmp_path, capsys):
+def test_the_reason_of_a_listed_trailer_is_shown_once(layout, tmp_path, capsys):
     words = ["status", "--results", str(layout.root), "--manifest", str(tmp_path / "none.csv"), "--list"]
     assert main([*words, "dead"]) == main([*words, "failed"]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -242,7 +242,7 @@ def test_warnings_and_missed_quality_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize("dead", [1, 3, 4])
-def test_where_no_trailer_came_through_a_stage_status_says_so_and_fails(tmp_path, capsys, dead):
+def test_status_fails_and_says_so_if_no_trailer_passed_a_stage(tmp_path, capsys, dead):
     layout, names = Layout(tmp_path / "results"), ["t0", "t1", "t2", "t3"]
     gone = {"status": "dead", "error": "download: removed: x", "facts": {"reason": "removed"}}
     write_ledger(
@@ -255,7 +255,7 @@ def test_where_no_trailer_came_through_a_stage_status_says_so_and_fails(tmp_path
     assert told == (dead == 4)
 
 
-def test_where_all_trailers_failed_the_list_that_names_them_is_told(tmp_path, capsys):
+def test_if_all_trailers_failed_the_command_that_lists_them_is_printed(tmp_path, capsys):
     layout = Layout(tmp_path / "results")
     row = LedgerRow("t0", "failed", error="download: site: x", facts={"reason": "site"})
     write_ledger(layout.ledger("download", "s0"), [row])
@@ -265,7 +265,7 @@ def test_where_all_trailers_failed_the_list_that_names_them_is_told(tmp_path, ca
     assert "t0" in capsys.readouterr().out
 
 
-def test_many_ends_of_one_kind_are_told_first(tmp_path):
+def test_failures_that_many_trailers_share_are_reported_first(tmp_path):
     layout, names = Layout(tmp_path), [f"t{number}" for number in range(6)]
     facts = {"reason": "client", "sentence": "please sign in"}
     write_ledger(layout.ledger("download", "s0"), [LedgerRow(name, "failed", facts=facts) for name in names])
@@ -276,14 +276,14 @@ def test_many_ends_of_one_kind_are_told_first(tmp_path):
     ]
 
 
-def test_a_job_that_failed_says_why(layout):
+def test_status_shows_the_message_of_a_failed_job(layout):
     note = layout.root / "failures" / "shots" / "s0000a"
     note.parent.mkdir(parents=True)
     note.write_text("the GPU is gone\n")
     assert "a job failed: shots/s0000a: the GPU is gone" in list(status.describe(layout, TRAILERS, PAIRS, NOW))
 
 
-def test_failures_of_shards_that_are_no_more_are_left_out(layout):
+def test_failures_of_shards_that_no_longer_exist_are_left_out(layout):
     for shard, why in (("s0000-0123abcd", "old"), ("s0001-4567abcd", "new")):
         note = layout.root / "failures" / "shots" / shard
         note.parent.mkdir(parents=True, exist_ok=True)
@@ -323,7 +323,7 @@ def test_without_a_manifest_no_failure_is_left_out(layout, tmp_path, capsys, mon
     assert "a job failed: shots/s0000-0123abcd: the GPU is gone" in capsys.readouterr().out
 
 
-def test_the_whole_run_takes_as_long_as_its_slowest_stage(layout):
+def test_the_time_left_of_a_run_is_that_of_its_slowest_stage(layout):
     line = line_of(layout, "normalise")
     # Three of the last five products' trailers wait: 3.4 min at 0.9 per minute; shots has made nothing yet.
     assert text.time_left([line]) == "about 3 min"

@@ -71,7 +71,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
         assert first == second != third
 
 
-def test_genres_move_the_vectors_along_their_direction(tmp_path):
+def test_a_genre_shifts_the_vectors_in_its_direction(tmp_path):
     trailers = [
         Trailer(f"t{i}", ("x.mp4",), genres=("drama",) if i % 2 else ("action",), splits=(0, 1, 2)) for i in range(200)
     ]
@@ -85,7 +85,7 @@ def test_genres_move_the_vectors_along_their_direction(tmp_path):
     assert np.linalg.norm(means[0] - means[1]) == pytest.approx(7.07, abs=0.5)
 
 
-def test_a_study_asks_for_every_pack_of_its_experiments():
+def test_packs_are_made_for_every_experiment_of_a_study():
     wanted = {(pack.clips, pack.backbone): pack for pack in packs_of_study(read_study(STUDY), 2.0)}
     assert len(wanted) == 16
     best, worst = wanted["shot24", "swin3d_t"], wanted["shot24", "shufflenet3d"]
@@ -102,6 +102,6 @@ def test_a_study_asks_for_every_pack_of_its_experiments():
         (["--packs", "shot24/x:4", "--trailers", "2"], "--trailers must be at least 3"),
     ],
 )
-def test_nonsense_is_refused(tmp_path, capsys, more, words):
+def test_impossible_settings_are_refused(tmp_path, capsys, more, words):
     assert synthetic(tmp_path, *more) == 1
     assert words in capsys.readouterr().err

@@ -69,14 +69,14 @@ def test_flags_choose(imdb, words, ids):
     assert [row["id"] for row in titles(imdb, *words)] == ids
 
 
-def test_unpacked_files_do_too(imdb):
+def test_unpacked_files_are_read_too(imdb):
     for name in ("title.basics.tsv", "title.ratings.tsv"):
         (imdb / name).write_bytes(gzip.decompress((imdb / f"{name}.gz").read_bytes()))
         (imdb / f"{name}.gz").unlink()
     assert len(titles(imdb)) == 3
 
 
-def test_what_is_there_is_kept(imdb, capsys):
+def test_an_existing_file_is_kept(imdb, capsys):
     (imdb / "out.csv").write_text("mine")
     assert main(["titles", "--imdb", str(imdb), "--output", str(imdb / "out.csv")]) == 1
     assert "out.csv: already exists" in capsys.readouterr().err

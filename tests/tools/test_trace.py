@@ -59,7 +59,7 @@ def test_the_clip_embedded_again_has_the_same_vector_and_its_frames_are_drawn(st
     assert "cosine -1.000000" in said
 
 
-def test_what_does_not_fit_any_more_is_said(study, capsys):
+def test_products_that_no_longer_match_are_reported(study, capsys):
     (study / "results" / "download" / "t1.mp4").write_bytes(b"other")
     (study / "results" / "shots" / "t1.scores.h5").unlink()
     (study / "config.yaml").write_text("clips: {histogram_bins: 4}\n")
@@ -70,7 +70,7 @@ def test_what_does_not_fit_any_more_is_said(study, capsys):
     assert "DIFFERS from that of the present config.yaml and files" in said
 
 
-def test_a_backbone_of_a_strangers_file_is_not_run_and_his_text_cannot_steer_a_terminal(study, capsys):
+def test_a_python_file_named_in_a_file_is_not_run_and_control_characters_are_not_printed(study, capsys):
     (study / "evil.py").write_text("raise SystemExit('it was run')\n")
     with h5py.File(FILE, "r+") as file:
         file.attrs["backbone"] = "evil.py:net"
@@ -90,7 +90,7 @@ def test_a_backbone_of_a_strangers_file_is_not_run_and_his_text_cannot_steer_a_t
         (["../t1", "shot24", "resnet50", "--clip", "0"], "is not the id of a trailer"),
     ],
 )
-def test_what_is_not_there_is_named(study, capsys, words, said):
+def test_a_missing_product_is_named(study, capsys, words, said):
     status, _, problem = trace(capsys, *words)
     assert status == 1
     assert said in problem
@@ -105,7 +105,7 @@ def test_what_is_not_there_is_named(study, capsys, words, said):
         (23.976, list(range(48))),
     ],
 )
-def test_the_frame_that_the_grid_of_24_fps_shows(fps, shown):
+def test_source_frames_are_those_that_the_24_fps_grid_shows(fps, shown):
     # The same frames as tests/video/test_grid.py sees ffmpeg show.
     assert [source_frame(number, rate_of(fps)) for number in range(len(shown))] == shown
 
@@ -115,7 +115,7 @@ def test_a_rounded_rate_is_read_as_the_one_that_is_meant():
     assert rate_of(12.5) == Fraction(25, 2)
 
 
-def test_frames_of_a_video_whose_rate_varies_are_told_as_about():
+def test_source_frames_of_a_variable_rate_video_are_marked_as_approximate():
     facts = {"source_fps": 25.0, "first_s": 2.0, "source_frames": 20, "variable_rate": True}
     assert source_words(facts, 0, 24).startswith("about frames 0 to 19 of 20, 2.000 s to 2.800 s (its rate varies")
 

@@ -1,4 +1,4 @@
-"""Trials of a GPU fail where they should."""
+"""Tests of a GPU fail if something is wrong."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from trailers.tools.doctor.machine_trial import Outcome, judge_leases
         ([["MIG-a", "0", "1", "x"], ["MIG-b", "0", "1", "x"]], True, "2 jobs used 2 of 2 devices"),
     ],
 )
-def test_leases_are_judged_by_who_held_what_when(told, passed, words):
+def test_leases_are_checked_by_who_held_which_device_when(told, passed, words):
     outcome = judge_leases(told, 2)
     assert outcome.passed is passed
     assert words in outcome.words
 
 
-def test_a_trial_that_breaks_has_failed_and_the_others_go_on(monkeypatch):
+def test_a_trial_that_raises_is_a_failure_and_the_others_continue(monkeypatch):
     def breaks(device):
         raise SystemicError("no driver")
 
@@ -59,7 +59,7 @@ def test_a_trial_that_breaks_has_failed_and_the_others_go_on(monkeypatch):
     ]
 
 
-def test_made_up_frames_have_cuts_to_find():
+def test_generated_frames_contain_cuts():
     from trailers.detector.detector import Detector, Video
 
     frames = trial.made_up_frames(scenes=3)
@@ -69,7 +69,7 @@ def test_made_up_frames_have_cuts_to_find():
     assert [shot.start for shot in shots][:2] == [0, 40]
 
 
-def test_a_device_that_rounds_is_noticed_in_a_process_of_its_own(monkeypatch):
+def test_a_device_that_rounds_float32_is_noticed_in_a_separate_process(monkeypatch):
     monkeypatch.setattr(machine_trial.subprocess, "run", lambda *given, **named: Done(0, "False\n", ""))
     assert machine_trial.flags("cuda").passed is False
     monkeypatch.setattr(machine_trial.subprocess, "run", lambda *given, **named: Done(1, "", "x\nCUDA error: lost\n"))

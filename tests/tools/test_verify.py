@@ -1,4 +1,4 @@
-"""verify: each kind of damage is told, and --repair removes exactly that; retry asks for another try."""
+"""verify reports each kind of damage, and --repair removes exactly that; retry requests another try."""
 
 from __future__ import annotations
 
@@ -150,14 +150,14 @@ def flip(path, offset):
     path.write_bytes(bytes(data))
 
 
-def test_nothing_is_wrong_with_what_the_stages_wrote(results, capsys):
+def test_verify_finds_no_problem_in_finished_results(results, capsys):
     before = files(results)
     status, lines = run(results, capsys, deep=True, repair=True)
     assert (status, lines[0]) == (0, "No problems found.")
     assert files(results) == before
 
 
-# What is damaged -> the first words told of it, what --repair removes, whose shards run again.
+# What is damaged -> the first words of the message, what --repair removes, whose shards run again.
 SHOT, EMBED = ["clips/shot24/s0000"], ["embed/shot24/tiny/s0000"]
 DAMAGE = {
     "a video as published is cut": (
@@ -346,7 +346,7 @@ def where_vectors_are(path):
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_told_and_repair_removes_exactly_that(results, capsys, name):
+def test_damage_is_reported_and_repair_removes_exactly_the_damaged_files(results, capsys, name):
     damage, words, removed, again = DAMAGE[name]
     damage(results)
     before = files(results)
@@ -365,7 +365,7 @@ USERS = ("download/one.srt", "download/one.mkv", "download/.partial/one/notes.tx
          "normalise/.tmp-notes.txt", "download/.tmp-1-x.txt", "pack/readme.md")  # fmt: skip
 
 
-def test_what_the_user_put_beside_products_stays(results, capsys):
+def test_files_of_the_user_beside_products_are_kept(results, capsys):
     for name in USERS:
         path = results.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -382,7 +382,7 @@ def test_what_the_user_put_beside_products_stays(results, capsys):
     assert "(7 in all)" in left
 
 
-def test_a_link_in_place_of_a_product_is_removed_and_what_it_leads_to_is_not(results, capsys, tmp_path):
+def test_a_link_in_place_of_a_product_is_removed_and_its_target_is_not(results, capsys, tmp_path):
     users = tmp_path / "mine.h5"
     users.write_bytes(b"mine")
     results.embedding("shot24", "tiny", "one").unlink()
@@ -413,7 +413,7 @@ def crash(path):
 
 @pytest.mark.parametrize("name", ["read_embedding", "read_scores", "open_frames"])
 def test_a_file_that_crashes_the_library_is_one_problem_and_the_rest_is_checked(results, capsys, monkeypatch, name):
-    """Only reading trailer one dies, as of a damaged header; it is told of the stage that made the file."""
+    """Reading the file of trailer one ends the process; the problem is reported for the stage that made the file."""
     room = {"read_embedding": embed, "read_scores": shots, "open_frames": normalise}[name]
     bad = {"read_embedding": results.embedding("shot24", "tiny", "one"), "read_scores": results.scores("one"),
            "open_frames": results.frames("one")}[name]  # fmt: skip
@@ -434,13 +434,13 @@ def test_a_file_that_crashes_the_library_is_one_problem_and_the_rest_is_checked(
     assert results.embedding("shot24", "tiny", "two").parent.exists()
 
 
-def test_shots_made_from_other_frames_are_told(results, capsys):
+def test_shots_made_from_other_frames_are_reported(results, capsys):
     header = {"trailer": "one", "frames": FRAMES, "fingerprint": "s", "frames_fingerprint": "older"}
     write_spans(results.shots("one"), SHOTS, kind=Shot, header=header, schema=SHOTS_SCHEMA)
     assert run(results, capsys)[1][0] == "shots/one.csv: was made from frames with fingerprint older, which is now n"
 
 
-def test_only_a_deep_look_reads_videos_whole(results, capsys):
+def test_only_verify_with_deep_reads_whole_videos(results, capsys):
     flip(results.download_folder() / "one.webm", 3)
     assert run(results, capsys)[0] == 0
     status, lines = run(results, capsys, deep=True)
@@ -448,7 +448,7 @@ def test_only_a_deep_look_reads_videos_whole(results, capsys):
     assert lines[0] == "download/one.webm: its sha256 is not the one in its receipt"
 
 
-def test_only_the_stages_that_are_named_are_looked_at(results, capsys):
+def test_only_the_named_stages_are_checked(results, capsys):
     cut(results.video("one"))
     assert run(results, capsys, stages=["shots", "clips"])[0] == 0
 
@@ -466,7 +466,7 @@ def process_that_is_gone():
     return done.pid
 
 
-def test_what_killed_jobs_left_is_removed_and_what_lives_is_not(results, capsys):
+def test_temporary_files_of_killed_jobs_are_removed_and_those_of_running_jobs_are_not(results, capsys):
     folder = results.video("one").parent
     dead = folder / f".tmp-{process_that_is_gone()}-0a1b2c3d-one.mp4"
     living = folder / f".tmp-{os.getpid()}-0a1b2c3d-one.mp4"
@@ -496,7 +496,7 @@ def ask_again(layout, capsys, *, dead):
     return capsys.readouterr().out.splitlines()
 
 
-def test_retry_leaves_what_is_dead_unless_asked(results, capsys):
+def test_retry_does_not_touch_dead_trailers_unless_asked(results, capsys):
     assert ask_again(results, capsys, dead=False) == ["There is nothing to try again."]
     assert attempts(results) == set()
     assert ask_again(results, capsys, dead=True) == ["1 dead in download", "Rerun snakemake to try them again."]
@@ -553,7 +553,7 @@ def posters(results):
     return results
 
 
-def test_posters_are_looked_at_as_videos_and_embeddings_are(posters, capsys):
+def test_posters_and_their_embeddings_are_checked(posters, capsys):
     assert run(posters, capsys, deep=True)[0] == 0
     cut(posters.poster_folder() / "one.png")
     cut(posters.poster("tiny", "one"))
@@ -567,14 +567,14 @@ def test_posters_are_looked_at_as_videos_and_embeddings_are(posters, capsys):
     assert attempts(posters) == {"posters/s0000", "posters/tiny/s0000"}
 
 
-def test_retry_asks_again_for_a_poster_that_was_not_there(posters, capsys):
+def test_retry_requests_a_missing_poster_again(posters, capsys):
     assert "1 dead in posters" in ask_again(posters, capsys, dead=True)
     assert attempts(posters) == {"download/s0000", "posters/s0000"}
     assert not posters.poster_receipt("gone").exists()
     assert posters.poster_receipt("one").exists()
 
 
-def test_every_ledger_that_speaks_of_a_product_is_compared_with_it(results, capsys):
+def test_every_ledger_that_lists_a_product_is_compared_with_it(results, capsys):
     rows = read_ledger(results.ledger("clips", "s0000", "shot24"))
     stale = {trailer: replace(row, fingerprint="of other settings") for trailer, row in rows.items()}
     # Before and after the right one in the order of names: neither hides the other.

@@ -55,7 +55,7 @@ def test_weights_are_fetched_once_and_recorded(tmp_path: Path, published: str) -
     assert weights_sha256(find_row(name, folder), folder) == SHA256
 
 
-def test_a_body_cut_off_and_a_server_in_trouble_are_tried_again(tmp_path: Path) -> None:
+def test_truncated_answers_and_server_errors_are_tried_again(tmp_path: Path) -> None:
     pages = [Page(status=503), Page(BYTES, cut=5000), Page(BYTES)]
     with Server({"/mine.pth": pages}) as server:
         assert run(tmp_path, row_file(tmp_path, server.link("/mine.pth"))) == 0
@@ -74,7 +74,7 @@ def test_a_body_cut_off_and_a_server_in_trouble_are_tried_again(tmp_path: Path) 
         (Page(BYTES, headers={"X-Linked-Etag": f'"{"0" * 64}"'}), "", "has sha256 " + SHA256[:16], 1),
     ],
 )
-def test_what_is_not_the_weights_is_refused_and_not_kept(
+def test_a_file_that_is_not_the_weights_is_refused_and_not_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], page: Page, sha256: str, words: str, requests: int
 ) -> None:
     with Server({"/mine.pth": page}) as server:
@@ -113,13 +113,13 @@ def test_one_missing_file_does_not_stop_the_others(tmp_path: Path, capsys: pytes
     assert "okankop/Efficient-3DCNNs" in capsys.readouterr().err
 
 
-def test_a_link_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_link_is_refused(tmp_path: Path) -> None:
     row = find_row(row_file(tmp_path, "file:///etc/passwd"), tmp_path)
     with pytest.raises(WeightsError, match="is not a web link"):
         weights.fetch(row, tmp_path / "mine.pth", pinned="")
 
 
-def test_what_comes_with_the_installation_is_neither_fetched_nor_recorded(tmp_path: Path) -> None:
+def test_weights_of_the_installation_are_neither_downloaded_nor_recorded(tmp_path: Path) -> None:
     assert run(tmp_path, "efficientnet_lite0") == 0
     assert not (tmp_path / "weights").exists()
 
@@ -161,7 +161,7 @@ def test_planning_names_a_damaged_record(tmp_path: Path, content: bytes) -> None
         known_weights(tmp_path, "resnet50")
 
 
-def test_weights_that_nobody_recorded_have_no_known_digest(tmp_path: Path) -> None:
+def test_weights_without_a_record_have_no_known_digest(tmp_path: Path) -> None:
     assert known_weights(tmp_path, "resnet50") == ""
 
 

@@ -29,11 +29,11 @@ def shown(lab):
         ("late.mov", P420, 90000),
         ("late.flv", P420, 600),
         ("late.nut", P420, 5000),
-        ("late.ts", P420, 95442),  # its clock of 33 bits begins anew on the way
+        ("late.ts", P420, 95442),  # its clock of 33 bits wraps around
         ("late.mpg", "-c:v mpeg2video -qscale:v 2", 300),
     ],
 )
-def test_a_video_that_starts_late_is_as_long_as_it_is(lab, tmp_path, name, options, offset):
+def test_a_video_that_starts_late_keeps_its_length(lab, tmp_path, name, options, offset):
     source = Video(name, f"{options} -output_ts_offset {offset}")(tmp_path)
     assert probe(source).duration_s == pytest.approx(2, abs=0.002)
     lab.put(source)
@@ -43,7 +43,7 @@ def test_a_video_that_starts_late_is_as_long_as_it_is(lab, tmp_path, name, optio
 
 
 @pytest.mark.parametrize("name", ["late.mkv", "late.mp4", "late.webm"])
-def test_a_video_that_starts_late_beside_sound_is_as_long_as_it_is(lab, tmp_path, name):
+def test_a_video_that_starts_later_than_its_sound_keeps_its_length(lab, tmp_path, name):
     codecs = f"{VP8} -c:a libopus" if name.endswith("webm") else f"{P420} -c:a aac"
     video = Video("v.mkv", VP8 if name.endswith("webm") else P420)(tmp_path)
     ffmpeg("-itsoffset", "3", "-i", video, *SOUND.split(), "-map", "0", "-map", "1", *codecs.split(), tmp_path / name)
@@ -85,7 +85,7 @@ def stamped(expression):
     "expression",
     ["(N/24+gte(N,24)*10800)/TB", "(N/24+gte(N,47)*12600)/TB", "(N/24+gte(N,16)*60+gte(N,32)*80000)/TB"],
 )
-def test_one_wrong_time_stamp_copies_no_frame(lab, tmp_path, name, expression):
+def test_one_wrong_time_stamp_does_not_duplicate_frames(lab, tmp_path, name, expression):
     lab.put(Video(name, stamped(expression))(tmp_path))
     facts = lab.make().facts
     assert (facts["frames"], facts["frames_duplicated"], facts["frames_share"]) == (48, 0, 1.0)
@@ -94,7 +94,7 @@ def test_one_wrong_time_stamp_copies_no_frame(lab, tmp_path, name, expression):
 
 
 @pytest.mark.parametrize("name", ["odd.mp4", "odd.mkv"])
-def test_a_last_frame_that_lasts_for_hours_is_cut(lab, tmp_path, name):
+def test_a_last_frame_that_lasts_for_hours_is_shortened(lab, tmp_path, name):
     hours = ("-bsf:v", "setts=duration=if(eq(N\\,47)\\,10800/TB\\,DURATION)")
     lab.put(then(Video(f"v.{name[-3:]}", f"{P420} -bf 0"), remux(*hours))(tmp_path))
     facts = lab.make().facts
@@ -102,7 +102,7 @@ def test_a_last_frame_that_lasts_for_hours_is_cut(lab, tmp_path, name):
     assert "time stamps jump (+10799.9" in facts["warnings"]
 
 
-def test_one_damaged_presentation_time_in_matroska_promises_nothing(lab, tmp_path):
+def test_one_damaged_time_in_matroska_does_not_change_the_expected_frames(lab, tmp_path):
     damaged = ("-bsf:v", "setts=pts=if(eq(N\\,20)\\,PTS+864000/TB\\,PTS):dts=DTS")
     # With reordered frames: only there is its decoding time known to be right.
     reordered = "-c:v libx264 -crf 8 -preset veryfast -bf 2 -pix_fmt yuv420p"
@@ -112,7 +112,7 @@ def test_one_damaged_presentation_time_in_matroska_promises_nothing(lab, tmp_pat
     assert abs(facts["frames"] - 48) <= 1
 
 
-def test_a_recording_that_begins_between_two_key_frames_is_whole_from_the_first(lab, tmp_path):
+def test_a_recording_that_begins_between_key_frames_is_complete_from_the_first_one(lab, tmp_path):
     data = Video("v.ts", f"{P420} -g 24 -bf 0", frames=72)(tmp_path).read_bytes()
     start = data.index(b"\x47", len(data) // 188 // 8 * 188)
     (tmp_path / "odd.ts").write_bytes(data[start:])
@@ -122,14 +122,14 @@ def test_a_recording_that_begins_between_two_key_frames_is_whole_from_the_first(
     assert facts["frames"] >= 48
 
 
-def test_a_gap_of_some_seconds_is_kept_and_told(lab, tmp_path):
+def test_a_gap_of_some_seconds_is_kept_and_reported(lab, tmp_path):
     lab.put(Video("odd.mp4", stamped("(N/24+gte(N,24)*3)/TB"))(tmp_path))
     facts = lab.make().facts
     assert (facts["frames"], facts["frames_duplicated"]) == (120, 72)
     assert facts["warnings"] == "no frame for 3.042 s after 0.958 s; the last one is repeated there"
 
 
-def test_a_rate_that_varies_is_no_gap(lab, tmp_path):
+def test_a_variable_rate_is_not_reported_as_a_gap(lab, tmp_path):
     options = f"-vf select='lt(mod(n,12),4)' -fps_mode vfr {VP8}"
     lab.put(Video("odd.webm", options, frames=96)(tmp_path))
     facts = lab.make().facts
@@ -145,7 +145,7 @@ def test_an_ogg_file_with_a_long_last_frame_keeps_its_frames(lab, tmp_path):
     assert facts["frames"] <= 48
 
 
-def test_frames_that_a_container_hides_because_its_clock_went_back_are_promised(lab, tmp_path):
+def test_frames_that_a_container_hides_because_its_clock_went_back_are_counted_as_expected(lab, tmp_path):
     options = f"{P420} -g 24 -bf 0 -movflags +frag_keyframe+empty_moov+default_base_moof"
     first = Video("a.mp4", options)(tmp_path).read_bytes()
     second = Video("b.mp4", options, frames=72)(tmp_path).read_bytes()
@@ -155,7 +155,7 @@ def test_frames_that_a_container_hides_because_its_clock_went_back_are_promised(
     assert "24 frames are hidden by the container: time stamps go back" in lab.make(min_share=0.5).facts["warnings"]
 
 
-def test_frames_whose_time_stamps_stand_still_are_promised(lab, tmp_path):
+def test_frames_with_equal_time_stamps_are_counted_as_expected(lab, tmp_path):
     source = Video("odd.nut", stamped("min(N,24)/(24*TB)+max(N-24,0)*2"))(tmp_path)
     lab.put(source)
     with pytest.raises(VideoError, match=r"23 with the time stamp of the frame before") as problem:
@@ -167,14 +167,14 @@ def test_frames_whose_time_stamps_stand_still_are_promised(lab, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts", "film.flv"])
-def test_film_at_23976_loses_and_doubles_no_frame(lab, tmp_path, name):
+def test_film_at_23976_drops_and_duplicates_no_frame(lab, tmp_path, name):
     lab.put(Video(name, f"{P420} -bf 2", frames=720, fps="24000/1001", width=16, height=16)(tmp_path))
     facts = lab.make().facts
     assert (facts["frames"], facts["frames_duplicated"], facts["frames_dropped"]) == (720, 0, 0)
     assert counted(lab.small(limit=720)) == [n % 20 for n in range(720)]
 
 
-def test_softly_telecined_film_loses_and_doubles_no_frame(lab, tmp_path):
+def test_softly_telecined_film_drops_and_duplicates_no_frame(lab, tmp_path):
     lab.put(soft_telecine(tmp_path, "film.vob", frames=720))
     facts = lab.make().facts
     assert (facts["frames"], facts["frames_duplicated"], facts["frames_dropped"]) == (720, 0, 0)
@@ -184,7 +184,7 @@ def test_softly_telecined_film_loses_and_doubles_no_frame(lab, tmp_path):
 @pytest.mark.parametrize("codec", ["h264", "hevc"])
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
 @pytest.mark.parametrize("fps", ["24", "24000/1001"])
-def test_film_without_composition_offsets_loses_and_doubles_no_frame(lab, tmp_path, codec, name, fps):
+def test_film_without_composition_offsets_drops_and_duplicates_no_frame(lab, tmp_path, codec, name, fps):
     lab.put(without_composition_offsets(tmp_path, name, codec, frames=96, fps=fps))
     facts = lab.make().facts
     assert (facts["frames"], facts["frames_duplicated"], facts["frames_dropped"]) == (96, 0, 0)
@@ -217,7 +217,7 @@ def test_telecined_film_is_given_frame_for_frame(lab, tmp_path, name):
     assert (np.diff(nearest) == 1).all()
 
 
-def test_interlaced_video_is_no_film(lab, tmp_path):
+def test_interlaced_video_is_not_taken_for_telecined_film(lab, tmp_path):
     path = tmp_path / "odd.ts"
     source = "testsrc2=s=320x192:r=60000/1001:d=2,tinterlace=interleave_top,setfield=tff"
     ffmpeg("-f", "lavfi", "-i", source, *INTERLACED["odd.ts"].split(), path)
@@ -236,7 +236,7 @@ def test_frame_0_is_the_first_frame_at_any_rate(lab, tmp_path, fps, name):
 
 
 @pytest.mark.parametrize(("fps", "name"), [("500", "v.mp4"), ("600", "v.mkv"), ("1000", "v.mp4"), ("2000", "v.mkv")])
-def test_a_source_of_hundreds_of_frames_per_second_is_whole(lab, tmp_path, fps, name):
+def test_a_source_of_hundreds_of_frames_per_second_is_complete(lab, tmp_path, fps, name):
     lab.put(Video(name, P420, frames=500, fps=fps, width=16, height=16)(tmp_path))
     row = lab.make()
     assert row.facts["frames_share"] == 1
@@ -262,13 +262,13 @@ def test_frame_0_is_the_first_frame_where_the_rate_starts_fast(lab, tmp_path):
         ("v.mkv", P420, 5, "1/4", "shows 5 pictures in 20 s: it is a slide show"),
     ],
 )
-def test_a_still_is_dead_for_a_reason(tmp_path, name, options, frames, fps, words):
+def test_a_single_picture_is_dead_with_a_reason(tmp_path, name, options, frames, fps, words):
     with pytest.raises(VideoError, match=words) as problem:
         probe(Video(name, options, frames=frames, fps=fps)(tmp_path))
     assert problem.value.dead
 
 
-def test_hours_that_the_packets_already_show_are_refused_before_they_are_decoded(lab, tmp_path):
+def test_an_excessive_duration_is_refused_before_decoding(lab, tmp_path):
     lab.put(then(Video("v.mkv", P420, frames=30, fps="1"), remux())(tmp_path))
     with pytest.raises(VideoError, match=r"more than 0\.005 h at 24 fps"):
         lab.make(max_hours=0.005)

@@ -1,4 +1,4 @@
-"""Colour tags of every kind: no tag makes a video undecodable, and what is assumed is told."""
+"""Colour tags of every kind: no tag makes a video undecodable, and assumptions are reported."""
 
 import numpy as np
 import pytest
@@ -66,14 +66,14 @@ def test_hdr_with_any_matrix_is_read(lab, tmp_path, transfer, matrix):
 
 @pytest.mark.parametrize("tags", [{}, {"matrix_coefficients": 8}, {"colour_primaries": 3}, {"colour_primaries": 255}])
 @pytest.mark.parametrize(("transfer", "name"), [(16, "smpte2084"), (18, "arib-std-b67")])
-def test_hdr_that_does_not_say_its_primaries_is_read(lab, tmp_path, transfer, name, tags):
+def test_hdr_without_stated_primaries_is_read(lab, tmp_path, transfer, name, tags):
     lab.put(tagged_h264(tmp_path, transfer_characteristics=transfer, **tags))
     facts = lab.make().facts
     assert (facts["frames"], facts["frames_share"], facts["tone_mapped"]) == (12, 1.0, name)
     assert "are read as bt2020" in facts["warnings"]
 
 
-def test_hdr_whose_primaries_are_not_said_looks_like_bt2020(lab, tmp_path):
+def test_hdr_without_stated_primaries_is_read_as_bt2020(lab, tmp_path):
     hdr = {"transfer_characteristics": 16, "matrix_coefficients": 9}
     lab.put(tagged_h264(tmp_path, **hdr))
     lab.make()
@@ -83,7 +83,7 @@ def test_hdr_whose_primaries_are_not_said_looks_like_bt2020(lab, tmp_path):
     assert np.array_equal(silent, lab.large())
 
 
-def test_ycgco_is_converted_and_not_guessed(lab, tmp_path):
+def test_ycgco_is_converted_and_not_assumed_to_be_another_matrix(lab, tmp_path):
     # Pixels of YCgCo: Y is green's half and a quarter of red and blue; Cg and Co are differences.
     from corpus import chart, ffmpeg
 
@@ -119,7 +119,7 @@ def test_ycgco_is_converted_and_not_guessed(lab, tmp_path):
         ({"matrix": "(null)", "primaries": "(null)", "transfer": "(null)"}, "smpte170m", 3),
     ],
 )
-def test_every_reading_of_a_tag_is_told(tags, matrix, told):
+def test_every_assumption_about_a_tag_is_reported(tags, matrix, told):
     plain = {"pix_fmt": "yuv420p", "matrix": "unknown", "primaries": "unknown", "transfer": "unknown", "width": 64,
              "height": 48}  # fmt: skip
     colours = read_colours(**(plain | tags))

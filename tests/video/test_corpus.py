@@ -33,7 +33,7 @@ def test_the_corpus_has_no_two_cases_of_one_name():
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-def test_the_chart_is_what_the_tests_think():
+def test_the_test_chart_has_the_expected_levels():
     frames = chart(22)
     assert frames.shape == (22, 48, 64, 3)
     assert counted(frames) == [*range(20), 0, 1]

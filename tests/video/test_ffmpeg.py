@@ -1,4 +1,4 @@
-"""ffmpeg that hangs, dies or talks."""
+"""ffmpeg that hangs, dies or logs."""
 
 import errno
 import time
@@ -45,13 +45,13 @@ def test_an_ffmpeg_that_is_killed_may_be_tried_again():
         ("kill -XFSZ $$", errno.EFBIG),
     ],
 )
-def test_a_disk_that_takes_no_more_is_not_the_videos_fault_and_what_was_written_is_named(end, number):
+def test_a_full_disk_does_not_make_a_video_dead_and_the_written_file_is_named(end, number):
     with pytest.raises(OSError, match=r"w\.mp4") as problem:
         run_instead(["sh", "-c", end])
     assert (problem.value.errno, problem.value.filename) == (number, "w.mp4")
 
 
-def test_a_folder_that_went_is_not_the_videos_fault():
+def test_a_deleted_folder_does_not_make_a_video_dead():
     words = "Error opening output file file:/x/v.mp4: No such file or directory"
     with pytest.raises(TrailerError, match=r"ffmpeg could not write, because the disk is full .*rerun\.") as problem:
         run_instead(["sh", "-c", f"echo '[out#0/mp4 @ 0x1] [error] {words}' >&2; exit 1"])
@@ -59,7 +59,7 @@ def test_a_folder_that_went_is_not_the_videos_fault():
 
 
 @pytest.mark.parametrize("words", ["Cannot allocate memory", "Resource temporarily unavailable"])
-def test_a_full_memory_is_not_the_videos_fault(words):
+def test_a_full_memory_does_not_make_a_video_dead(words):
     with pytest.raises(TrailerError, match="ran out of memory or threads") as problem:
         run_instead(["sh", "-c", f"echo '[error] Error: {words}' >&2; exit 244"])
     assert not problem.value.dead
@@ -73,11 +73,11 @@ def test_an_ffmpeg_that_fails_is_quoted_without_addresses():
     assert problem.value.dead
 
 
-def test_what_is_not_a_whole_frame_at_the_end_is_left_out():
+def test_an_incomplete_frame_at_the_end_is_ignored():
     assert run_instead(["head", "-c", str(3888 * 250 + 17), "/dev/zero"])[0] == 250
 
 
-def test_any_amount_of_words_is_read():
+def test_any_amount_of_log_output_is_read():
     frames, log = run_instead(["sh", "-c", "yes '[x @ 0x1] [error] again and again' | head -n 200000 >&2"])
     assert frames == 0
     assert log.complaints == ["again and again"] * 5
@@ -107,7 +107,7 @@ def test_a_video_whose_counts_disagree_fails_by_name():
         log.converted(Path("v.mp4"), 47, 64, 48)
 
 
-def test_the_clock_of_milliseconds_is_no_variable_rate():
+def test_time_stamps_in_milliseconds_are_not_a_variable_rate():
     log = Log()
     log.take("tb graph 0 input from stream 0:0 [verbose] w:64 tb:1/1000")
     log.take("VFR:0.6 (30/47) min: 41 max: 42 avg: 41")

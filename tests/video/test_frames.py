@@ -35,7 +35,7 @@ def test_any_indices_give_what_decord_gives(video, indices):
         assert (reader.batch(indices) == frames[indices]).all()
 
 
-def test_one_reader_goes_back_and_forth(video):
+def test_one_reader_reads_in_any_order(video):
     path, frames = video
     with VideoFrames(path, threads=2) as reader:
         for indices in ([59], [0], range(10, 40), [40], [13, 37, 25, 37], range(60), [11], [12], []):
@@ -44,7 +44,7 @@ def test_one_reader_goes_back_and_forth(video):
 
 
 @pytest.mark.parametrize("width", [16, 32, 48, 62, 64, 66])
-def test_narrow_frames_are_whole(tmp_path, width):
+def test_narrow_frames_are_read_without_padding(tmp_path, width):
     to_24(Video("v.mkv", P420, frames=5, width=width)(tmp_path), tmp_path / "24.mp4")
     with VideoFrames(tmp_path / "24.mp4") as reader:
         frames = reader.batch([4])
@@ -92,7 +92,7 @@ def test_a_cut_off_video_is_damaged(video, tmp_path, share):
         read()
 
 
-def test_after_damage_the_other_frames_are_still_right(video, tmp_path):
+def test_frames_after_a_damaged_one_are_still_right(video, tmp_path):
     path, data = tmp_path / "24.mp4", video[0].read_bytes()
     path.write_bytes(data[: int(len(data) * 0.7)])
     with VideoFrames(path) as reader:
@@ -105,7 +105,7 @@ def test_both_readers_count_the_same(video):
     assert frame_counts(video[0]) == {"PyAV": 60, "decord": 60}
 
 
-def test_no_threads_are_refused(video):
+def test_zero_threads_are_refused(video):
     with pytest.raises(ValueError, match="at least one thread"):
         VideoFrames(video[0], threads=0)
 

@@ -34,13 +34,13 @@ def test_a_gap_shows_the_frame_before_it(lab, tmp_path):
     assert counted(lab.small()) == [n % 20 for n in [*range(24), *[23] * 24, *range(24, 48)]]
 
 
-def test_time_goes_on_where_the_size_changes(lab, tmp_path):
+def test_times_continue_after_a_change_of_size(lab, tmp_path):
     lab.put(next(case for case in CASES if case.name == "the size changes half-way").make(tmp_path))
     lab.make()
     assert counted(lab.large()) == [n % 20 for n in [*range(24), *range(24)]]
 
 
-def test_the_comb_of_interlaced_video_is_gone(lab, tmp_path):
+def test_interlaced_video_is_deinterlaced(lab, tmp_path):
     fields = np.full((96, 48, 64, 3), 30, np.uint8)
     for number, field in enumerate(fields):
         at = number % 12 * 4

@@ -49,7 +49,7 @@ def hevc_window(folder):
     ("make", "size"),
     [(clap, (128, 48)), (pixel_crop, (128, 48)), (h264_window, (128, 48)), (hevc_window, (128, 48))],
 )
-def test_what_is_cropped_keeps_its_shape(lab, tmp_path, make, size):
+def test_a_cropped_video_keeps_its_shape(lab, tmp_path, make, size):
     lab.put(make(tmp_path))
     facts = lab.make().facts
     assert (facts["width_px"], facts["height_px"]) == size
@@ -68,7 +68,7 @@ WIDE = f"-vf setsar=2 {P420}"
         ([("128x72", P420), ("72x96", P420), ("128x72", P420)], (128, 72), "(128x72 1:1, 72x96 1:1)"),
     ],
 )
-def test_a_change_of_size_keeps_the_shape_and_is_told(lab, tmp_path, parts, size, told):
+def test_a_change_of_size_keeps_the_shape_and_is_reported(lab, tmp_path, parts, size, told):
     made = [
         disc(tmp_path, f"{number}.ts", size=part, options=options).read_bytes()
         for number, (part, options) in enumerate(parts)
@@ -94,7 +94,7 @@ MPEG2 = "-c:v mpeg2video -qscale:v 2"
         ("mpg", f"{MPEG2} -aspect 1", f"{MPEG2} -aspect 16:9", [(35, 35), (35, 20)]),
     ],
 )
-def test_a_change_of_pixel_aspect_keeps_the_shape_and_is_told(lab, tmp_path, suffix, first, second, discs):
+def test_a_change_of_pixel_aspect_keeps_the_shape_and_is_reported(lab, tmp_path, suffix, first, second, discs):
     parts = [
         disc(tmp_path, f"{number}.{suffix}", size="72x72", options=options).read_bytes()
         for number, options in enumerate((first, second))
@@ -109,7 +109,7 @@ def test_a_change_of_pixel_aspect_keeps_the_shape_and_is_told(lab, tmp_path, suf
     ("suffix", "size", "aspect"),
     [("mp4", "72x272", "255/1"), ("mp4", "272x72", "1/255"), ("mkv", "128x72", "1/5"), ("ts", "128x72", "5/1")],
 )
-def test_an_absurd_pixel_aspect_is_told_and_taken_as_square(lab, tmp_path, suffix, size, aspect):
+def test_an_absurd_pixel_aspect_is_reported_and_taken_as_square(lab, tmp_path, suffix, size, aspect):
     lab.put(disc(tmp_path, f"odd.{suffix}", size=size, options=f"-vf setsar={aspect}:max=255 {P420}"))
     facts = lab.make().facts
     assert f"{facts['width_px']}x{facts['height_px']}" == size
@@ -120,7 +120,7 @@ def test_an_absurd_pixel_aspect_is_told_and_taken_as_square(lab, tmp_path, suffi
 
 
 @pytest.mark.parametrize("aspect", ["0/1", "2/1", "1/2", "40/33", "4/1"])
-def test_a_pixel_aspect_that_videos_have_is_believed(lab, tmp_path, aspect):
+def test_a_plausible_pixel_aspect_is_used(lab, tmp_path, aspect):
     lab.put(disc(tmp_path, "odd.mkv", options=f"-vf setsar={aspect} {P420}"))
     facts = lab.make().facts
     assert "warnings" not in facts
@@ -167,7 +167,7 @@ SLIDES = Video("slides.mp4", P420, frames=2, fps="1", width=320, height=200)
         (SLIDES, SMALL, ("default", "0"), 64),
     ],
 )
-def test_of_several_streams_the_one_to_watch_is_taken(lab, tmp_path, name, first, second, flags, width):
+def test_of_several_streams_the_main_video_is_used(lab, tmp_path, name, first, second, flags, width):
     options = [word for number, flag in enumerate(flags) for word in (f"-disposition:v:{number}", flag)]
     lab.put(beside(tmp_path, name, *options, first=first(tmp_path), second=second(tmp_path)))
     facts = lab.make().facts

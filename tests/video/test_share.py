@@ -1,4 +1,4 @@
-"""What a video promised against what it delivered."""
+"""The expected frames of a video against those that were read."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ COMPLAINT = {"complaints": ("something",)}
         ({}, {"length_s": 100.0}, COMPLAINT, 1),
     ],
 )
-def test_the_share_counts_promised_frames(seen, times, made, share):
+def test_the_share_counts_expected_frames(seen, times, made, share):
     video = replace(SEEN, times=replace(TIMES, **times), **seen)
     assert round(share_of_frames(video, replace(MADE, **made)), 4) == share
 
@@ -68,7 +68,7 @@ def test_the_share_counts_promised_frames(seen, times, made, share):
         ),
     ],
 )
-def test_what_differs_is_told_in_one_sentence(times, made, words):
+def test_a_difference_is_reported_in_one_sentence(times, made, words):
     assert warnings(replace(SEEN, times=replace(TIMES, **times)), replace(MADE, **made)) == [words]
 
 
@@ -82,15 +82,15 @@ def test_what_differs_is_told_in_one_sentence(times, made, words):
         (120.0, ["10.0 s are shown of the 120.0 s that were promised"]),
     ],
 )
-def test_what_a_site_promised_is_compared_with_what_is_shown(promised_s, told):
+def test_the_duration_stated_by_a_site_is_compared_with_the_video(promised_s, told):
     assert warnings(SEEN, MADE, promised_s=promised_s) == told
 
 
-def test_of_a_good_video_nothing_is_told():
+def test_a_good_video_has_no_warnings():
     assert warnings(SEEN, MADE) == []
 
 
-def test_a_file_that_was_cut_off_where_nothing_says_how_much_is_told(lab, tmp_path):
+def test_a_truncated_file_without_a_stated_length_is_reported(lab, tmp_path):
     options = f"{P420} -g 6 -movflags +frag_keyframe+empty_moov"
     lab.put(then(Video("v.mp4", options, frames=240), cut_off(0.5))(tmp_path))
     assert lab.make(min_share=0.9).facts["warnings"].startswith("the file was cut off")
@@ -104,6 +104,6 @@ def test_a_file_that_was_cut_off_where_nothing_says_how_much_is_told(lab, tmp_pa
         (59, 181, ["181 of 240 frames are copies of the one before: the source shows 59 frames in 10.0 s"]),
     ],
 )
-def test_a_video_that_is_mostly_copies_says_so(source_frames, copies, told):
+def test_a_video_of_mostly_duplicated_frames_carries_a_warning(source_frames, copies, told):
     made = replace(MADE, frames=source_frames + copies, frames_duplicated=copies, source_frames=source_frames)
     assert copies_told(made) == told

@@ -86,7 +86,7 @@ def listening():
     ],
 )
 @pytest.mark.parametrize("suffix", ["mp4", "m3u8"])
-def test_what_names_other_files_opens_none_of_them(tmp_path, listening, content, suffix):
+def test_files_named_inside_a_video_are_not_opened(tmp_path, listening, content, suffix):
     port, calls = listening
     secret = Video("secret.ts", frames=3)(tmp_path)
     path = tmp_path / f"odd.{suffix}"
@@ -99,7 +99,7 @@ def test_what_names_other_files_opens_none_of_them(tmp_path, listening, content,
 
 
 @pytest.mark.parametrize("name", ["nothing there", ".", "pipe"])
-def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, name):
+def test_a_pipe_or_device_is_refused_at_once(tmp_path, name):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(VideoError, match="is not a file"):
         probe(tmp_path / name)
@@ -112,7 +112,7 @@ def test_a_report_file_asked_for_by_the_environment_is_not_written(tmp_path, mon
     assert not (tmp_path / "report.log").exists()
 
 
-def test_the_probe_tells_what_a_download_is_judged_by(tmp_path):
+def test_the_probe_returns_the_facts_that_a_download_is_judged_by(tmp_path):
     seen = probe(Video("v.mp4", P420, frames=50, fps="25")(tmp_path))
     assert (seen.width, seen.height, seen.duration_s, seen.fps) == (64, 48, 2.0, 25.0)
     assert (seen.codec, seen.container, seen.first_s) == ("h264", "mov,mp4,m4a,3gp,3g2,mj2", 0.0)

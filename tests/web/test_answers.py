@@ -14,7 +14,7 @@ from trailers.errors import ConfigError, SystemicError
 from web_lab import HTML
 
 
-def test_a_video_is_had_with_a_receipt(work, video):
+def test_a_video_is_downloaded_with_a_receipt(work, video):
     with Server({"/cat.mp4": Page(video)}) as server:
         row = work.one(server.link("/cat.mp4"))
         link = server.link("/cat.mp4")
@@ -54,7 +54,7 @@ def test_a_redirect_is_followed_and_the_final_link_recorded(work, video):
 @pytest.mark.parametrize(
     ("status", "reason"), [(401, "private"), (403, "private"), (404, "not found"), (410, "removed"), (451, "geo")]
 )
-def test_what_a_server_refuses_is_dead_and_asked_once(work, status, reason):
+def test_a_video_that_the_server_reports_as_gone_is_dead_after_one_request(work, status, reason):
     with Server({"/cat.mp4": Page(status=status)}) as server:
         row = work.one(server.link("/cat.mp4"))
         assert len(server.asked("/cat.mp4")) == 1
@@ -85,7 +85,7 @@ WORDS = {
 
 @pytest.mark.parametrize("name", WORDS)
 @pytest.mark.parametrize("kind", ["application/json", "video/mp4"])
-def test_words_in_place_of_a_video_are_failed_whatever_they_are_called(work, video, name, kind):
+def test_text_in_place_of_a_video_is_a_temporary_failure_whatever_its_content_type(work, video, name, kind):
     body, told = WORDS[name]
     with Server({"/cat.mp4": Page(body, kind=kind)}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
@@ -97,14 +97,14 @@ def test_words_in_place_of_a_video_are_failed_whatever_they_are_called(work, vid
 
 
 @pytest.mark.parametrize("body", [b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + bytes(400), bytes(range(256)) * 9])
-def test_a_whole_file_that_is_neither_words_nor_a_video_is_dead(work, body):
+def test_a_complete_file_that_is_neither_text_nor_a_video_is_dead(work, body):
     with Server({"/cat.mp4": Page(body)}) as server:
         row = work.one(server.link("/cat.mp4"))
     assert (row.status, row.facts["reason"]) == ("dead", "not a video")
     assert work.files() == ["download/a.json"]
 
 
-def test_a_file_whose_end_nobody_told_is_failed_when_it_is_no_video(work, video):
+def test_a_file_of_unknown_length_that_is_not_a_video_is_a_temporary_failure(work, video):
     with Server({"/cat.mp4": Page(video[:3000], length=False)}) as server:
         row = work.one(server.link("/cat.mp4"))
         assert row.error.startswith("download: incomplete: ")
@@ -114,7 +114,7 @@ def test_a_file_whose_end_nobody_told_is_failed_when_it_is_no_video(work, video)
 
 
 @pytest.mark.parametrize("first", [1, 5000])
-def test_a_range_that_nobody_asked_for_is_failed(work, video, first):
+def test_a_range_that_was_not_requested_is_a_temporary_failure(work, video, first):
     with Server({"/cat.mp4": Page(video, sent=(first, len(video) - 1))}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
         assert row.status == "failed"
@@ -123,13 +123,13 @@ def test_a_range_that_nobody_asked_for_is_failed(work, video, first):
         assert work.one(server.link("/cat.mp4")).status == "ok"
 
 
-def test_a_range_that_is_the_whole_file_is_taken(work, video):
+def test_a_range_that_is_the_whole_file_is_accepted(work, video):
     with Server({"/cat.mp4": Page(video, sent=(0, len(video) - 1))}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
     assert work.receipt().sha256 == sha256(video).hexdigest()
 
 
-def test_a_range_that_ends_early_is_gone_on_with(work, big):
+def test_a_range_that_ends_early_is_resumed(work, big):
     beginning = Page(big, sent=(0, 199_999))
     with Server({"/cat.mp4": [beginning, beginning, beginning, Page(big)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
@@ -137,7 +137,7 @@ def test_a_range_that_ends_early_is_gone_on_with(work, big):
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
-def test_another_range_than_the_one_that_is_missing_is_not_joined(work, big):
+def test_a_range_other_than_the_missing_one_is_not_joined(work, big):
     # The third and fourth request go on with bytes that are there.
     wrong = Page(big, sent=(100, len(big) - 1))
     with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000), Page(big), wrong, Page(big)]}) as server:
@@ -145,7 +145,7 @@ def test_another_range_than_the_one_that_is_missing_is_not_joined(work, big):
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
-def test_a_server_in_trouble_is_asked_again(work, video):
+def test_a_server_error_is_tried_again(work, video):
     with Server({"/cat.mp4": [Page(status=500), Page(status=503), Page(video)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
 
@@ -158,7 +158,7 @@ def test_retry_after_is_honoured(work, video):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_honoured_on_the_way_of_the_bytes(work, video, status):
+def test_retry_after_is_honoured_during_a_download(work, video, status):
     pages = [Page(video), Page(status=status, headers={"Retry-After": "1"}), Page(video)]
     with Server({"/cat.mp4": pages}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
@@ -184,7 +184,7 @@ def test_waits_double(work):
     assert [wait >= asked for wait, asked in zip(waits, (0.2, 0.4, 0.8), strict=True)] == [True, True, True]
 
 
-def test_a_body_cut_in_the_middle_is_resumed_where_it_stopped(work, big):
+def test_an_interrupted_body_is_resumed_where_it_stopped(work, big):
     # The first request only looks what the link is; the second one is for the bytes. This server tells nothing but the
     # length, so the first and last bytes that are there are compared.
     with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 65536 + 5), Page(big)]}) as server:
@@ -194,7 +194,7 @@ def test_a_body_cut_in_the_middle_is_resumed_where_it_stopped(work, big):
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
-def test_bytes_are_resumed_by_a_later_run(work, big):
+def test_an_interrupted_download_is_resumed_by_a_later_run(work, big):
     with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 65536 + 5), Page(big)]}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
         assert row.error.startswith("download: network: ")
@@ -213,7 +213,7 @@ def test_a_server_without_ranges_sends_all_again(work, big):
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
-def test_a_link_that_gives_a_little_each_time_gets_there(work, big):
+def test_a_link_that_gives_a_little_each_time_is_completed(work, big):
     # Every second request is for bytes. Four cuts, where only one try in a row may bring nothing.
     pages = [Page(big), Page(big, cut=70_000)] * 4 + [Page(big)]
     with Server({"/cat.mp4": pages}) as server:
@@ -231,13 +231,13 @@ def test_a_link_that_never_answers_times_out(work):
     assert time.monotonic() - started < 10
 
 
-def test_a_host_that_used_up_its_tries_gets_one_a_trailer(work):
+def test_a_host_that_used_up_its_retries_gets_one_request_per_trailer(work):
     with Server({"/a.mp4": Page(status=500), "/b.mp4": Page(status=500)}) as server:
         work.run({"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}, retries="2")
         assert [len(server.asked("/a.mp4")), len(server.asked("/b.mp4"))] == [3, 1]
 
 
-def test_a_link_that_trickles_meets_its_deadline(work, video):
+def test_a_slow_link_is_ended_at_its_deadline(work, video):
     with Server({"/cat.mp4": [Page(video), Page(video, trickle_s=0.2)]}) as server:
         started = time.monotonic()
         row = work.one(server.link("/cat.mp4"), deadline_s="2")
@@ -245,7 +245,7 @@ def test_a_link_that_trickles_meets_its_deadline(work, video):
     assert 2 <= time.monotonic() - started < 6
 
 
-def test_a_refused_connection_is_failed(work):
+def test_a_refused_connection_is_a_temporary_failure(work):
     with Server({}) as server:
         link = server.link("/cat.mp4")
     row = work.one(link, retries="0")
@@ -253,13 +253,13 @@ def test_a_refused_connection_is_failed(work):
     assert row.error.startswith("download: network: ")
 
 
-def test_a_body_without_end_is_cut_off(work, video):
+def test_an_endless_body_is_cut_off(work, video):
     with Server({"/cat.mp4": Page(video + bytes(2_000_000))}) as server:
         row = work.one(server.link("/cat.mp4"), max_size_mb="1")
     assert row.error == "download: too long: larger than download.max_size_mb of 1 MB"
 
 
-def test_a_wait_beyond_the_deadline_is_not_begun(work):
+def test_a_wait_beyond_the_deadline_is_not_started(work):
     with Server({"/cat.mp4": Page(status=429, headers={"Retry-After": "60"})}) as server:
         started = time.monotonic()
         row = work.one(server.link("/cat.mp4"), deadline_s="30")
@@ -270,14 +270,14 @@ def test_a_wait_beyond_the_deadline_is_not_begun(work):
 @pytest.mark.parametrize(
     "target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:video/mp4,x", "concat:/etc/passwd"]
 )
-def test_a_redirect_reaches_no_file_of_this_machine(work, target):
+def test_a_redirect_cannot_reach_a_local_file(work, target):
     with Server({"/cat.mp4": Page(status=302, headers={"Location": target})}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
     assert row.status in ("dead", "failed")
     assert [name for name in work.files() if not name.endswith((".json", "lock"))] == []
 
 
-def test_a_playlist_reaches_no_file_of_this_machine(work, tmp_path):
+def test_a_playlist_cannot_reach_a_local_file(work, tmp_path):
     secret = tmp_path / "secret.ts"
     secret.write_bytes(b"secret")
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{secret}\n#EXT-X-ENDLIST\n".encode()

@@ -24,12 +24,12 @@ def test_a_cookie_is_sent_and_its_file_only_read(work, video, tmp_path):
     assert cookies.read_bytes() == before
 
 
-def test_a_missing_cookies_file_is_named_before_anything_is_asked(work):
+def test_a_missing_cookies_file_is_named_before_the_first_request(work):
     with pytest.raises(ConfigError, match=r"nowhere.txt: cannot be read: .*download.cookies"):
         work.one("http://127.0.0.1:9/cat.mp4", cookies="nowhere.txt")
 
 
-def test_a_cookies_file_that_is_none_is_named_before_anything_is_asked(work, tmp_path):
+def test_an_invalid_cookies_file_is_named_before_the_first_request(work, tmp_path):
     (tmp_path / "cookies.txt").write_text("key=value; other=value\n")
     with pytest.raises(ConfigError, match=r"line 1: has 2 columns, but a cookie has 7\. Export it in Netscape"):
         work.one("http://127.0.0.1:9/cat.mp4", cookies=str(tmp_path / "cookies.txt"))
@@ -77,7 +77,7 @@ def test_a_cookie_is_read_however_an_editor_left_it(work, video, tmp_path, text)
         ("", "cookies.txt: is not a cookies.txt: it contains no cookie"),
     ],
 )
-def test_the_line_that_is_no_cookie_is_named(tmp_path, text, expected):
+def test_a_line_that_is_not_a_cookie_is_named(tmp_path, text, expected):
     (tmp_path / "cookies.txt").write_text(text)
     with pytest.raises(ConfigError) as problem:
         read_cookies(tmp_path / "cookies.txt")
@@ -90,7 +90,7 @@ def test_a_value_with_blanks_stays_whole(tmp_path):
     assert read_cookies(tmp_path / "cookies.txt").endswith("\tkey\ta b  c\n")
 
 
-def test_a_cookie_without_a_value_is_one(tmp_path):
+def test_a_cookie_may_have_an_empty_value(tmp_path):
     (tmp_path / "cookies.txt").write_text(HEAD + "host FALSE / TRUE 0 key\n")
     assert read_cookies(tmp_path / "cookies.txt").endswith("host\tFALSE\t/\tTRUE\t0\tkey\t\n")
 

@@ -58,7 +58,7 @@ def test_a_hard_link_of_an_earlier_version_becomes_a_copy(work, video, tmp_path)
     assert (product.samefile(source), product.read_bytes() == video) == (False, True)
 
 
-def test_a_reference_costs_nothing_and_names_the_file(work, video, tmp_path):
+def test_a_reference_takes_no_space_and_names_the_file(work, video, tmp_path):
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "cat.mp4").write_bytes(video)
     row = work.one("videos/cat.mp4", local_files="reference")
@@ -93,7 +93,7 @@ def test_a_reference_that_was_changed_is_refused(work, video, tmp_path, change):
         check_reference(work.results / "download" / "a.json", work.receipt())
 
 
-def test_a_reference_that_is_gone_is_dead_and_one_that_changed_is_read_anew(work, video, other_video, tmp_path):
+def test_a_removed_reference_is_dead_and_a_changed_one_is_read_again(work, video, other_video, tmp_path):
     source = tmp_path / "cat.mp4"
     source.write_bytes(video)
     work.one("cat.mp4", local_files="reference")
@@ -118,7 +118,7 @@ def test_copies_and_references_replace_each_other(work, video, tmp_path):
     assert (tmp_path / "cat.mp4").read_bytes() == video
 
 
-def test_a_way_to_keep_local_files_that_nobody_knows_is_refused(work):
+def test_an_unknown_value_of_local_files_is_refused(work):
     with pytest.raises(ConfigError, match=r"download\.local_files: is 'link', which is neither copy nor reference"):
         work.one("cat.mp4", local_files="link")
 
@@ -207,7 +207,7 @@ def test_what_a_user_puts_beside_a_video_stays(work, video, other_video, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["b.mp4", "../cat.mp4", "/etc/hostname", "a.json"])
-def test_a_receipt_that_names_a_file_of_somebody_else_moves_and_removes_nothing(work, video, tmp_path, name):
+def test_a_receipt_that_names_another_file_moves_and_removes_nothing(work, video, tmp_path, name):
     (tmp_path / "b.mp4").write_bytes(video)
     work.run({"b": "b.mp4"})
     with Server({"/cat.mp4": Page(video), "/new.mp4": Page(video)}) as server:
@@ -243,7 +243,7 @@ def test_a_touched_file_keeps_its_digest(work, video, tmp_path):
     assert work.receipt().facts["source_mtime_ns"] == 1
 
 
-def test_a_source_that_went_has_done_its_part(work, video, tmp_path):
+def test_a_source_removed_after_its_copy_was_made_changes_nothing(work, video, tmp_path):
     (tmp_path / "cat.mp4").write_bytes(video)
     first = work.one("cat.mp4")
     (tmp_path / "cat.mp4").unlink()
@@ -258,7 +258,7 @@ def test_a_missing_file_is_dead_until_it_appears(work, video, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "folder", "pipe", "cut"])
-def test_what_is_no_video_is_dead(work, video, tmp_path, kind):
+def test_a_file_that_is_not_a_video_is_dead(work, video, tmp_path, kind):
     source = tmp_path / "cat.mp4"
     if kind == "folder":
         source.mkdir()
@@ -274,7 +274,7 @@ def test_what_is_no_video_is_dead(work, video, tmp_path, kind):
 
 
 @pytest.mark.parametrize("links", ["cat.mp4", "cat.mp4 | dog.mp4"])
-def test_a_file_that_was_no_video_is_taken_once_it_is_one(work, video, other_video, tmp_path, links):
+def test_a_file_that_was_not_a_video_is_tried_again_after_it_was_replaced(work, video, other_video, tmp_path, links):
     (tmp_path / "cat.mp4").write_bytes(b"Once upon a time there was a cat.\n")
     if "dog" in links:
         (tmp_path / "dog.mp4").write_bytes(other_video)
@@ -284,14 +284,14 @@ def test_a_file_that_was_no_video_is_taken_once_it_is_one(work, video, other_vid
     assert work.receipt().sha256 == sha256(video).hexdigest()
 
 
-def test_a_file_that_was_no_video_stays_dead_once_it_is_gone(work, tmp_path):
+def test_a_file_that_was_not_a_video_stays_dead_after_it_was_removed(work, tmp_path):
     (tmp_path / "cat.mp4").write_bytes(b"Once upon a time there was a cat.\n")
     row = work.one("cat.mp4")
     (tmp_path / "cat.mp4").unlink()
     assert work.one("cat.mp4") == row
 
 
-def test_no_local_file_is_reached_over_a_link(work, tmp_path, video):
+def test_a_link_cannot_reach_a_local_file(work, tmp_path, video):
     (tmp_path / "cat.mp4").write_bytes(video)
     with pytest.raises(ManifestError, match=r"row 2, column url: 'file:///.*' is not an http or https link"):
         work.one(f"file://{tmp_path}/cat.mp4")

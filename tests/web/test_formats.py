@@ -64,7 +64,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(("formats", "expected"), FORMATS)
-def test_the_format_that_is_taken(formats, expected):
+def test_the_chosen_format_is_the_best_up_to_the_height(formats, expected):
     chosen = choose_format(formats, min_height=480, max_height=720)
     assert (chosen and chosen["format_id"]) == expected
 
@@ -73,5 +73,5 @@ def test_the_format_that_is_taken(formats, expected):
     ("suffix", "expected"),
     [("MP4", "mp4"), ("webm", "webm"), ("exe", "bytes"), ("json", "bytes"), ("../x", "bytes"), ("", "bytes")],
 )
-def test_a_suffix_from_a_stranger_is_not_taken_over(suffix, expected):
+def test_the_suffix_stated_by_a_site_is_not_used(suffix, expected):
     assert formats.safe_suffix(suffix, formats.VIDEO_SUFFIXES) == expected

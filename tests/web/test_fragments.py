@@ -1,4 +1,4 @@
-"""Videos in fragments: had whole or not at all, decrypted here, at the pace that the site asks for."""
+"""Videos in fragments: downloaded completely or not at all, decrypted in the process, at the rate the site allows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pages_of(fragments, **more) -> dict[str, Page]:
     return {f"/{n}.ts": Page(body, kind="video/mp2t", **more) for n, body in enumerate(fragments)}
 
 
-def test_a_playlist_of_fragments_is_had_whole_or_not_at_all(work, fragments):
+def test_a_playlist_of_fragments_is_downloaded_completely_or_not_at_all(work, fragments):
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1), **pages_of(fragments)}
     with Server({**pages, "/1.ts": Page(status=404)}) as server:
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "failed"
@@ -52,7 +52,7 @@ def test_a_fragment_that_asks_for_an_hour_is_left_for_the_next_run(work, fragmen
         assert len([request for request in server.asked("/0.ts") if "range" not in request.headers]) == 1
 
 
-def test_a_fragment_that_fails_for_a_while_is_asked_for_again(work, fragments):
+def test_a_fragment_that_fails_temporarily_is_requested_again(work, fragments):
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1), **pages_of(fragments)}
     with Server({**pages, "/1.ts": [Page(status=500), Page(status=502), pages["/1.ts"]]}) as server:
         assert work.one(server.link("/cat.m3u8")).status == "ok"
@@ -60,7 +60,7 @@ def test_a_fragment_that_fails_for_a_while_is_asked_for_again(work, fragments):
 
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json"])
-def test_a_page_in_place_of_a_fragment_is_no_part_of_the_video(work, fragments, kind):
+def test_a_page_in_place_of_a_fragment_is_not_joined_to_the_video(work, fragments, kind):
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1), **pages_of(fragments)}
     with Server({**pages, "/1.ts": Page(b"<html>Please sign in</html>", kind=kind)}) as server:
         row = work.one(server.link("/cat.m3u8"), retries="0")
@@ -71,7 +71,7 @@ def test_a_page_in_place_of_a_fragment_is_no_part_of_the_video(work, fragments, 
     assert (work.results / "download" / "a.mp4").read_bytes() == b"".join(fragments)
 
 
-def test_a_fragment_that_its_server_calls_a_page_is_taken(work, fragments):
+def test_a_fragment_with_the_content_type_of_a_page_is_accepted(work, fragments):
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1), "/0.ts": Page(fragments[0], kind="text/html")}
     with Server({**pages, "/1.ts": Page(fragments[1], kind="text/html")}) as server:
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
@@ -121,7 +121,7 @@ def test_aes_128_is_decrypted_here(work, fragments, traps, head, vectors):
 
 
 @pytest.mark.parametrize("is_encrypted", [True, False], ids=["wrong key", "not a video"])
-def test_fragments_that_are_no_video_when_joined_do_not_kill_the_trailer(work, fragments, is_encrypted):
+def test_fragments_that_are_not_a_video_when_joined_are_a_temporary_failure(work, fragments, is_encrypted):
     head = '#EXT-X-KEY:METHOD=AES-128,URI="key"\n' if is_encrypted else ""
     bodies = [encrypted(body, n) if is_encrypted else bytes(range(256)) * 40 for n, body in enumerate(fragments)]
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1, head=head), "/key": Page(KEY[::-1]), **pages_of(bodies)}
@@ -133,7 +133,7 @@ def test_fragments_that_are_no_video_when_joined_do_not_kill_the_trailer(work, f
     assert (work.results / "download" / "a.mp4").read_bytes() == b"".join(fragments)
 
 
-def test_decryption_is_the_librarys_and_not_pure_python():
+def test_decryption_uses_the_library_and_not_pure_python():
     from yt_dlp.dependencies import Cryptodome
 
     assert Cryptodome.AES is not None
@@ -178,7 +178,7 @@ def test_no_protocol_leaves_the_bytes_to_another_program(work, site, traps, prot
         ((), Promise(0, 0)),
     ],
 )
-def test_what_a_playlist_promises(lines, expected):
+def test_a_playlist_states_its_duration(lines, expected):
     assert read_playlist(playlist(*lines).body.decode()) == expected
 
 

@@ -17,7 +17,7 @@ from trailers.errors import SystemicError
 from web_lab import make_video, playlist, until
 
 
-def test_what_is_settled_is_not_asked_again(work, video):
+def test_finished_and_dead_trailers_are_not_requested_again(work, video):
     with Server({"/cat.mp4": Page(video), "/gone.mp4": Page(status=410)}) as server:
         rows = {"a": server.link("/cat.mp4"), "b": server.link("/gone.mp4")}
         first = work.run(rows)
@@ -28,20 +28,20 @@ def test_what_is_settled_is_not_asked_again(work, video):
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in work.results.rglob("*.json")} == receipts
 
 
-def test_a_dead_trailer_is_asked_again_when_told_to(work, video):
+def test_a_dead_trailer_is_requested_again_with_retry_dead(work, video):
     with Server({"/cat.mp4": [Page(status=404), Page(video)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "dead"
         assert work.one(server.link("/cat.mp4")).status == "dead"
         assert work.one(server.link("/cat.mp4"), retry_dead="").status == "ok"
 
 
-def test_a_dead_trailer_is_asked_again_when_its_link_changes(work, video):
+def test_a_dead_trailer_is_requested_again_when_its_link_changes(work, video):
     with Server({"/new.mp4": Page(video)}) as server:
         assert work.one(server.link("/old.mp4")).status == "dead"
         assert work.one(server.link("/new.mp4")).status == "ok"
 
 
-def test_other_limits_judge_anew_and_ask_nothing(work, video):
+def test_other_limits_judge_the_receipt_again_without_a_request(work, video):
     with Server({"/cat.mp4": Page(video)}) as server:
         link = server.link("/cat.mp4")
         before = work.one(link)
@@ -56,7 +56,7 @@ def test_other_limits_judge_anew_and_ask_nothing(work, video):
     assert work.receipt().sha256 == sha256(video).hexdigest()
 
 
-def test_a_tombstone_outlives_other_limits(work):
+def test_a_dead_trailer_stays_dead_under_other_limits(work):
     with Server({}) as server:
         first = work.one(server.link("/cat.mp4"))
         second = work.one(server.link("/cat.mp4"), enforce_quality="true")
@@ -64,7 +64,7 @@ def test_a_tombstone_outlives_other_limits(work):
     assert (first.error, first.fingerprint != second.fingerprint) == (second.error, True)
 
 
-def test_another_height_asks_again(work, video):
+def test_another_height_requests_the_video_again(work, video):
     with Server({"/cat.mp4": Page(video)}) as server:
         work.one(server.link("/cat.mp4"))
         asked = len(server.requests)
@@ -101,7 +101,7 @@ def test_another_suffix_replaces_the_old_file(work, video, tmp_path):
 # Killed runs, two at once
 
 
-def test_a_killed_run_costs_the_block_in_flight(work, big):
+def test_a_killed_run_loses_only_the_block_being_downloaded(work, big):
     with Server({"/a.mp4": Page(big), "/b.mp4": [Page(big), Page(big, trickle_s=0.02)]}) as server:
         rows = {"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}
         command = [sys.executable, "-m", "trailers", "download", *work.words(rows)]
@@ -120,7 +120,7 @@ def test_a_killed_run_costs_the_block_in_flight(work, big):
     assert work.receipt("b").sha256 == sha256(big).hexdigest()
 
 
-def test_two_jobs_for_one_trailer_ask_once(work, video):
+def test_two_jobs_for_one_trailer_make_one_request(work, video):
     with Server({"/cat.mp4": [Page(video, silent_s=0.5), Page(video)]}) as server:
         command = [sys.executable, "-m", "trailers", "download", *work.words({"a": server.link("/cat.mp4")})]
         jobs = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]

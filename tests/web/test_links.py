@@ -1,4 +1,4 @@
-"""What a text stands for: a link, a video of a site, or a path."""
+"""How a text is understood: as a link, a video of a site, or a path."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ CARRIED = {
 
 
 @pytest.mark.parametrize("text", CARRIED)
-def test_a_link_that_only_leads_on_stands_for_the_one_it_carries(text):
+def test_a_link_that_only_redirects_is_replaced_by_its_target(text):
     assert web_link(text) == CARRIED[text]
 
 
 @pytest.mark.parametrize("text", FORMS_OF_ONE_VIDEO)
-def test_one_youtube_video_has_one_link_one_identity_and_one_name(text):
+def test_all_links_of_a_youtube_video_have_one_form(text):
     assert (web_link(text), identity(text), name_of(text)) == (WATCH, "youtube:vKQi3bBA1y8", "vKQi3bBA1y8")
 
 
@@ -99,7 +99,7 @@ def test_one_youtube_video_has_one_link_one_identity_and_one_name(text):
         ("wwwcat.mp4", None),
     ],
 )
-def test_what_a_text_stands_for(text, expected):
+def test_text_is_recognised_as_a_link_a_video_or_a_path(text, expected):
     assert web_link(text) == expected
 
 

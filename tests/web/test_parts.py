@@ -1,4 +1,4 @@
-"""Videos whose parts start their clocks anew: one video, as long as was promised."""
+"""Videos whose parts each start at time 0 become one video of the stated duration."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check(video: bytes, seconds: float) -> None:
     assert [time - shown[0] for time in shown] == pytest.approx([n / 24 for n in range(len(shown))], abs=0.01)
 
 
-def test_parts_are_put_on_one_clock(parts, tmp_path):
+def test_parts_get_continuous_times(parts, tmp_path):
     (begin, one), (_, two) = parts
     path = tmp_path / "x.mp4"
     path.write_bytes(begin + one + two + one)
@@ -60,14 +60,14 @@ def test_parts_are_put_on_one_clock(parts, tmp_path):
     check(path.read_bytes(), 3)
 
 
-def test_a_beginning_in_mid_file_is_set_aside(parts, tmp_path):
+def test_an_initialisation_segment_in_the_middle_of_a_file_is_removed(parts, tmp_path):
     path = tmp_path / "x.mp4"
     path.write_bytes(b"".join(begin + rest for begin, rest in parts))
     put_on_one_clock(path)
     check(path.read_bytes(), 2)
 
 
-def test_a_clock_that_leaps_ahead_is_set_back(parts, tmp_path):
+def test_times_that_jump_ahead_are_corrected(parts, tmp_path):
     (begin, one), (_, two) = parts
     path = tmp_path / "x.mp4"
     path.write_bytes(begin + two)
@@ -91,7 +91,7 @@ def test_sound_stays_with_its_pictures(tmp_path):
     assert heard[-1] == pytest.approx(2, abs=0.1)
 
 
-def test_what_is_on_one_clock_stays_byte_for_byte(parts, tmp_path):
+def test_a_file_with_continuous_times_stays_unchanged(parts, tmp_path):
     path = tmp_path / "x.mp4"
     path.write_bytes(b"".join(parts[0]))
     put_on_one_clock(path)
@@ -99,7 +99,7 @@ def test_what_is_on_one_clock_stays_byte_for_byte(parts, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["plain mp4", "text", "cut"])
-def test_what_is_no_fragmented_mp4_stays_byte_for_byte(video, parts, tmp_path, content):
+def test_a_file_that_is_not_a_fragmented_mp4_stays_unchanged(video, parts, tmp_path, content):
     body = {"plain mp4": video, "text": b"once upon a time" * 9, "cut": parts[0][0] + b"\0\0\0\1moof"}[content]
     path = tmp_path / "x.mp4"
     path.write_bytes(body)
@@ -107,7 +107,7 @@ def test_what_is_no_fragmented_mp4_stays_byte_for_byte(video, parts, tmp_path, c
     assert path.read_bytes() == body
 
 
-def test_parts_of_different_coding_are_told(parts, another_coding, tmp_path):
+def test_parts_of_different_coding_are_reported(parts, another_coding, tmp_path):
     path = tmp_path / "x.mp4"
     path.write_bytes(b"".join(parts[0]) + b"".join(another_coding))
     with pytest.raises(DifferentPartsError):
@@ -140,7 +140,7 @@ def test_a_playlist_with_a_discontinuity_is_one_video(work, parts, name):
     check((work.results / row.path).read_bytes(), 2)
 
 
-def test_parts_of_different_coding_are_told_over_the_network_too(work, parts, another_coding):
+def test_parts_of_different_coding_are_reported_over_the_network_too(work, parts, another_coding):
     with Server(
         {"/cat.m3u8": playlist(*LISTS["two beginnings"], seconds=1), **served([parts[0], another_coding])}
     ) as server:
@@ -193,7 +193,7 @@ def offer(height: int, codec: str = "avc1.64", **more) -> dict:
     return {"format_id": str(height), "vcodec": codec, "acodec": "none", "ext": "mp4", "height": height, **more}
 
 
-def test_periods_are_joined_with_their_nearest_kin():
+def test_periods_are_joined_with_the_most_similar_format():
     first = [offer(480, fragments=[{"path": "0", "duration": 6.0}], fragment_base_url="https://host/a/")]
     second = [
         offer(360, fragments=[{"path": "0", "duration": 6.0}], fragment_base_url="https://host/b/"),
@@ -205,7 +205,7 @@ def test_periods_are_joined_with_their_nearest_kin():
     assert (made["promised_s"], made["dash_periods"]) == (12, (2, 2))
 
 
-def test_a_period_without_kin_is_missing_from_what_was_promised():
+def test_a_period_without_a_similar_format_counts_as_missing():
     first = [offer(480, fragments=[{"url": "https://host/0", "duration": 6.0}])]
     second = [offer(480, "vp9", fragments=[{"url": "https://host/1", "duration": 6.0}])]
     assert nearest(first[0], second) is None
@@ -216,7 +216,7 @@ def test_a_period_without_kin_is_missing_from_what_was_promised():
 # Less than was promised
 
 
-def test_less_than_the_site_says_is_told(work, site, video):
+def test_a_video_shorter_than_the_site_states_is_reported(work, site, video):
     from web_lab import formats_of, said
 
     with Server({"/watch/cat": said(duration=120, formats=formats_of(480)), "/480.mp4": Page(video)}) as server:
@@ -229,13 +229,13 @@ def test_less_than_the_site_says_is_told(work, site, video):
 
 
 @pytest.mark.parametrize(("said_s", "is_told"), [(2, False), (3, False), (3.3, True), (60, True), (1, False)])
-def test_what_counts_as_less(said_s, is_told):
+def test_more_than_5_percent_and_1_s_count_as_shorter(said_s, is_told):
     from trailers.web.stream import missing
 
     assert bool(missing({"promised_s": said_s, "duration_s": 2.0, "container": "matroska,webm"})) == is_told
 
 
-def test_less_than_the_playlist_says_is_told(work, video):
+def test_a_video_shorter_than_its_playlist_is_reported(work, video):
     with Server({"/cat.m3u8": playlist("0.mp4", seconds=30), "/0.mp4": Page(video)}) as server:
         row = work.one(server.link("/cat.m3u8"))
     assert (row.status, row.facts["quality"][0]) == ("ok", "incomplete")

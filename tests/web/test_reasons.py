@@ -91,7 +91,7 @@ def test_reasons_behind_the_words_of_a_site(words, expected):
     "words",
     ["Unable to extract player response", "nsig function not found", "No video formats found!", "config unavailable"],
 )
-def test_what_yt_dlp_did_not_expect_never_kills_a_video(words):
+def test_an_unexpected_error_of_yt_dlp_never_makes_a_video_dead(words):
     from yt_dlp.utils import DownloadError as Told
     from yt_dlp.utils import ExtractorError
 
@@ -110,7 +110,7 @@ def test_what_yt_dlp_did_not_expect_never_kills_a_video(words):
         "Failed to resolve 'private.host'",
     ],
 )
-def test_what_a_connection_died_of_says_nothing_of_a_video(words):
+def test_a_connection_error_never_makes_a_video_dead(words):
     from yt_dlp.networking.exceptions import SSLError
     from yt_dlp.utils import ExtractorError
 
@@ -119,7 +119,7 @@ def test_what_a_connection_died_of_says_nothing_of_a_video(words):
     assert problem.reason == "network"
 
 
-def test_a_fragment_that_is_missing_is_not_the_video():
+def test_a_missing_fragment_does_not_make_a_video_dead():
     from yt_dlp.utils import DownloadError as Told
 
     assert verdict.explain(Told("ERROR: fragment 1 not found, unable to continue"), Try("")).reason == "network"
@@ -134,7 +134,7 @@ def every_sentence_of_the_extractors() -> set[str]:
     return {said for path in folder.glob("*.py") for said in calls.findall(path.read_text(encoding="utf-8"))}
 
 
-def test_no_sentence_of_the_extractors_about_client_site_or_tool_kills_a_video():
+def test_messages_of_extractors_about_client_site_or_tool_never_make_a_video_dead():
     found = every_sentence_of_the_extractors()
     speaks_of_others = re.compile(
         r"log ?in|cookie|proxy|install|drm|site is|page\b|service|server|possibly|may be|yet\b|currently|your account"
@@ -172,7 +172,7 @@ def test_the_same_answer_for_two_videos_is_the_same_sentence():
     [(404, True, "not found"), (404, False, "part refused"), (410, False, "part refused"), (403, False, "part refused"),
      (451, False, "part refused"), (429, False, "rate limited"), (408, False, "network"), (503, False, "network")],
 )  # fmt: skip
-def test_only_the_answer_to_the_link_itself_speaks_of_the_video(status, is_link, expected):
+def test_only_the_answer_to_the_link_itself_can_make_a_video_dead(status, is_link, expected):
     assert verdict.reason_of_status(status, "", is_site=False, is_link=is_link) == expected
 
 
@@ -184,23 +184,23 @@ def test_only_the_answer_to_the_link_itself_speaks_of_the_video(status, is_link,
         ("https://host/a", "https://cdn.host/a", False),
     ],
 )
-def test_which_address_is_the_links_own(one, other, expected):
+def test_addresses_of_the_link_itself_are_recognised(one, other, expected):
     assert verdict.is_same_page(one, other) == expected
 
 
-def test_a_link_does_not_give_itself_a_reason():
+def test_text_in_a_link_is_not_taken_for_a_reason():
     from yt_dlp.utils import DownloadError as Told
 
     link = "https://host/private-video-removed.mp4"
     assert verdict.explain(Told(f"ERROR: odd answer from {link}"), Try(link)).reason == "other"
 
 
-def test_a_403_of_a_video_site_is_a_doubt_and_not_an_answer():
+def test_a_403_of_a_video_site_is_a_temporary_failure():
     assert verdict.reason_of_status(403, "HTTP Error 403: Forbidden", is_site=True) == "bot check"
     assert verdict.reason_of_status(403, "HTTP Error 403: Forbidden", is_site=False) == "private"
 
 
-def test_a_full_disk_is_not_the_trailers_fault(tmp_path):
+def test_a_full_disk_does_not_make_a_trailer_dead(tmp_path):
     from yt_dlp.utils import DownloadError as Told
 
     full = OSError(28, "No space left on device")

@@ -1,4 +1,4 @@
-"""What a search gives, through yt-dlp's own classes: a recorded answer of YouTube, and a site on loopback."""
+"""Results of a search, through yt-dlp's own classes: a recorded answer of YouTube, and a site on loopback."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_every_candidate_is_kept_with_its_score_and_the_best_comes_first(cats):
     assert cats.found("tt1").query == "Alien 1979 trailer"
 
 
-def test_the_best_are_looked_at_until_the_best_one_stays_the_best(cats):
+def test_candidate_pages_are_read_until_the_best_stays_the_best(cats):
     cats.server.pages["/search/Alien_1979_trailer"] = [answer(
         {"id": "tall", "title": "Alien (1979) Official Trailer", "duration": 120},
         {"id": "good", "title": "Alien (1979) Trailer", "duration": 120},
@@ -165,7 +165,7 @@ def test_a_site_that_refuses_search_after_search_ends_the_job(cats):
         cats.run(rows)
 
 
-def test_what_is_found_is_found_once_until_the_title_or_a_setting_changes(cats):
+def test_a_search_is_repeated_only_if_the_title_or_a_setting_changes(cats):
     path = "/search/Alien_1979_trailer"
     cats.server.pages[path] = [answer({"id": "a", "title": "Alien"})]
     cats.server.pages["/search/Alien_1980_trailer"] = cats.server.pages[path]
@@ -178,7 +178,7 @@ def test_what_is_found_is_found_once_until_the_title_or_a_setting_changes(cats):
     assert len(cats.server.asked("/search/Alien_1980_trailer")) == 1
 
 
-def test_another_taste_scores_the_kept_candidates_anew_and_asks_the_site_nothing(cats):
+def test_changed_preferences_score_the_stored_candidates_again_without_a_request(cats):
     path = "/search/Alien_1979_trailer"
     first, second = {"id": "a", "title": "Alien Trailer"}, {"id": "b", "title": "Alien", "channel": "Mine"}
     cats.server.pages[path] = [answer(first, second)]
@@ -190,7 +190,7 @@ def test_another_taste_scores_the_kept_candidates_anew_and_asks_the_site_nothing
     assert kept.parts["official channel"] == 10
 
 
-def test_text_and_links_of_a_site_are_taken_for_what_they_are():
+def test_text_and_links_of_a_site_are_treated_as_text():
     entry = {"url": "https://example.com/a", "title": "a\n\x1b[31m\u202eb" + "c" * 1000, "duration": "long",
              "view_count": True, "upload_date": "someday", "thumbnails": [{"url": "file:///etc"}, "x"]}  # fmt: skip
     found = as_candidate(entry)
@@ -203,7 +203,7 @@ def test_text_and_links_of_a_site_are_taken_for_what_they_are():
 @pytest.mark.parametrize(
     "link", ["file:///etc/passwd", "javascript:alert(1)", "", None, "https://a.com/ b", "https://"]
 )
-def test_a_result_without_a_web_link_is_no_candidate(link):
+def test_a_result_without_a_web_link_is_not_a_candidate(link):
     assert as_candidate({"url": link, "title": "Alien Trailer"}) is None
 
 

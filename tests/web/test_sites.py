@@ -11,7 +11,7 @@ from trailers.web import client, collect, reasons
 from web_lab import HTML, formats_of, make_video, said
 
 
-def test_the_format_for_the_height_is_had_from_a_site(work, video, site):
+def test_the_format_for_the_configured_height_is_downloaded(work, video, site):
     pages = {"/watch/cat": said(duration=60, formats=formats_of(360, 480, 1080)), "/480.mp4": Page(video)}
     with Server(pages) as server:
         link = server.link("/watch/cat")
@@ -38,14 +38,14 @@ def test_what_a_site_says_becomes_a_reason(work, site, words, status, reason):
     assert (row.status, row.error) == (status, f"download: {reason}: [cats] cat: {words}")
 
 
-def test_bytes_that_a_site_withholds_are_a_doubt_about_who_asks(work, site):
+def test_a_site_that_withholds_the_bytes_is_a_temporary_failure(work, site):
     with Server({"/watch/cat": said(formats=formats_of(480)), "/480.mp4": Page(status=403)}) as server:
         row = work.one(server.link("/watch/cat"))
     assert row.status == "failed"
     assert row.error == f"download: bot check: {server.link('/480.mp4')}: HTTP Error 403: Forbidden"
 
 
-def test_a_film_is_excluded_before_its_bytes_are_asked_for(work, site):
+def test_a_film_is_excluded_before_it_is_downloaded(work, site):
     with Server({"/watch/cat": said(duration=7200, formats=formats_of(480))}) as server:
         row = work.one(server.link("/watch/cat"), enforce_quality="true")
         assert [request.path for request in server.requests] == ["/watch/cat"]
@@ -53,21 +53,21 @@ def test_a_film_is_excluded_before_its_bytes_are_asked_for(work, site):
 
 
 @pytest.mark.parametrize("state", ["is_live", "is_upcoming"])
-def test_what_is_live_is_left_for_a_later_run(work, site, state):
+def test_a_live_video_is_left_for_a_later_run(work, site, state):
     with Server({"/watch/cat": said(live_status=state, formats=formats_of(480))}) as server:
         row = work.one(server.link("/watch/cat"))
         assert [request.path for request in server.requests] == ["/watch/cat"]
     assert (row.status, row.error.split(": ")[1]) == ("failed", "other")
 
 
-def test_sound_alone_is_no_video(work, site):
+def test_sound_alone_is_not_a_video(work, site):
     sound = [{"format_id": "a", "url": "/a.m4a", "vcodec": "none", "acodec": "aac", "ext": "m4a"}]
     with Server({"/watch/cat": said(formats=sound)}) as server:
         row = work.one(server.link("/watch/cat"))
     assert (row.status, row.facts["reason"]) == ("dead", "not a video")
 
 
-def test_of_a_page_with_several_videos_the_first_is_had(work, video, site):
+def test_of_a_page_with_several_videos_the_first_is_downloaded(work, video, site):
     links = '<a></a><video src="/1.mp4"></video><video src="/2.mp4"></video>'
     pages = {"/cats.html": replace(HTML, body=f"<!doctype html><html><body>{links}</body></html>".encode())}
     with Server({**pages, "/1.mp4": Page(video), "/2.mp4": Page(video)}) as server:
@@ -79,7 +79,7 @@ def test_of_a_page_with_several_videos_the_first_is_had(work, video, site):
 # Several links
 
 
-def test_the_first_link_that_can_be_had_is_taken_and_the_others_told(work, video):
+def test_the_first_working_link_is_used_and_failures_of_the_others_are_recorded(work, video):
     with Server({"/gone.mp4": Page(status=410), "/cat.mp4": Page(video), "/last.mp4": Page(video)}) as server:
         gone, cat, last = (server.link(path) for path in ("/gone.mp4", "/cat.mp4", "/last.mp4"))
         row = work.one(f"{gone} | {cat} | {last}")
@@ -90,7 +90,7 @@ def test_the_first_link_that_can_be_had_is_taken_and_the_others_told(work, video
     assert [(item["url"], item["reason"]) for item in facts["refused"]] == [(gone, "removed")]
 
 
-def test_a_trailer_is_dead_only_when_all_its_links_are(work):
+def test_a_trailer_is_dead_only_if_all_its_links_are_dead(work):
     with Server({"/gone.mp4": Page(status=410), "/busy.mp4": Page(status=500), "/not.mp4": Page(status=404)}) as server:
         gone, busy, absent = (server.link(path) for path in ("/gone.mp4", "/busy.mp4", "/not.mp4"))
         rows = work.run({"a": f"{gone} | {busy}", "b": f"{gone} | {absent}"})
@@ -123,7 +123,7 @@ def test_every_form_of_a_youtube_video_asks_for_the_same_link(work, monkeypatch,
     assert work.one(form).error == "download: removed: https://www.youtube.com/watch?v=vKQi3bBA1y8"
 
 
-def test_a_link_that_was_taken_for_a_path_is_asked_after_all(work, monkeypatch):
+def test_a_link_that_was_taken_for_a_path_is_requested_after_all(work, monkeypatch):
     """An earlier version looked for a file of this name, and left a tombstone."""
     url, asked = "www.youtube.com/watch?v=vKQi3bBA1y8", []
     monkeypatch.setattr(client.Client, "fetch", lambda self, link, *_: asked.append(link) or gone(link))

@@ -1,4 +1,4 @@
-"""Many trailers that end the same way are told: it is hardly the trailers."""
+"""Many failures with the same message are reported, because the cause is hardly the trailers."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ CLIENT = LinkError("client", "[site] a: Please sign in", sentence="Please sign i
         ([*[CLIENT] * 4, LinkError("removed", "removed"), *[CLIENT] * 4], 0),
     ],
 )
-def test_what_stops_a_run(problems, expected):
+def test_many_refusals_of_one_host_stop_the_run(problems, expected):
     assert refusals(*problems) == expected
 
 

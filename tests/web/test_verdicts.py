@@ -1,4 +1,4 @@
-"""Only the video can be dead: what speaks of the client, the site, the tool or a part of the bytes is temporary."""
+"""Only answers about the video make it dead: problems of the client, the site, the tool or a part are temporary."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NOTHING_TO_TAKE = {
 
 
 @pytest.mark.parametrize("name", NOTHING_TO_TAKE)
-def test_a_site_that_offers_nothing_to_take_is_asked_again(work, video, site, name):
+def test_a_site_that_offers_no_format_is_tried_again(work, video, site, name):
     offered, words = NOTHING_TO_TAKE[name]
     pages = {"/watch/cat": [said(formats=offered), said(formats=formats_of(480))], "/480.mp4": Page(video)}
     with Server(pages) as server:
@@ -70,7 +70,7 @@ def test_storyboards_alone_stop_the_run_after_five(work, site):
         assert len(server.requests) == 5
 
 
-def test_a_sentence_that_nobody_knows_stops_the_run_after_five(work, site):
+def test_an_unknown_message_stops_the_run_after_five(work, site):
     with Server({f"/watch/v{n}": said(error="Unable to parse the player") for n in range(8)}) as server:
         rows = {f"t{n}": server.link(f"/watch/v{n}") for n in range(8)}
         with pytest.raises(SystemicError, match="refused 5 links in a row"):
@@ -105,7 +105,7 @@ def test_removed_videos_in_a_row_do_not_stop_the_run(work, site):
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 410, 451])
-def test_a_fragment_that_is_refused_is_named_and_kills_nothing(work, video, status):
+def test_a_refused_fragment_is_named_and_does_not_make_the_trailer_dead(work, video, status):
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts?key=secret"), "/0.ts": Page(video)}
     with Server({**pages, "/1.ts?key=secret": Page(status=status)}) as server:
         row = work.one(server.link("/cat.m3u8"))
@@ -115,26 +115,26 @@ def test_a_fragment_that_is_refused_is_named_and_kills_nothing(work, video, stat
 
 
 @pytest.mark.parametrize("status", [401, 404, 410, 451])
-def test_bytes_that_a_living_page_refuses_are_named_and_kill_nothing(work, site, status):
+def test_a_download_refused_by_an_existing_page_is_named_and_does_not_make_the_trailer_dead(work, site, status):
     with Server({"/watch/cat": said(formats=formats_of(480)), "/480.mp4": Page(status=status)}) as server:
         row = work.one(server.link("/watch/cat"))
     assert row.status == "failed"
     assert row.error.startswith(f"download: part refused: {server.link('/480.mp4')}: HTTP Error {status}")
 
 
-def test_a_file_that_goes_between_look_and_download_kills_nothing(work, video):
+def test_a_file_removed_between_request_and_download_does_not_make_the_trailer_dead(work, video):
     with Server({"/cat.mp4": [Page(video), Page(status=404)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "failed"
 
 
-def test_a_key_that_is_refused_kills_nothing(work, video):
+def test_a_refused_key_does_not_make_the_trailer_dead(work, video):
     pages = {"/cat.m3u8": playlist("0.ts", head='#EXT-X-KEY:METHOD=AES-128,URI="key"\n'), "/0.ts": Page(bytes(160))}
     with Server({**pages, "/key": Page(status=403)}) as server:
         row = work.one(server.link("/cat.m3u8"))
     assert row.error.startswith(f"download: part refused: {server.link('/key')}: HTTP Error 403")
 
 
-def test_a_second_playlist_that_is_refused_kills_nothing(work):
+def test_a_refused_second_playlist_does_not_make_the_trailer_dead(work):
     master = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=854x480\nlow.m3u8\n"
     with Server({"/cat.m3u8": Page(master, kind="application/vnd.apple.mpegurl")}) as server:
         row = work.one(server.link("/cat.m3u8"))
@@ -143,7 +143,7 @@ def test_a_second_playlist_that_is_refused_kills_nothing(work):
 
 @pytest.mark.parametrize("status", [201, 202, 203, 207])
 @pytest.mark.parametrize("body", [b'{"status": "processing"}', b"<html>one moment</html>"])
-def test_an_answer_that_is_not_the_thing_yet_is_asked_for_again(work, video, status, body):
+def test_an_answer_with_a_status_that_means_not_yet_is_requested_again(work, video, status, body):
     not_yet = Page(body, status=status, kind="application/json")
     with Server({"/cat.mp4": not_yet}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
@@ -153,7 +153,7 @@ def test_an_answer_that_is_not_the_thing_yet_is_asked_for_again(work, video, sta
         assert work.one(server.link("/cat.mp4")).status == "ok"
 
 
-def test_bytes_that_are_not_there_yet_are_asked_for_again(work, video):
+def test_a_download_that_is_not_ready_is_requested_again(work, video):
     pages = [Page(video), Page(b'{"status": "processing"}' * 9, status=202, kind="application/json")]
     with Server({"/cat.mp4": pages}) as server:
         assert work.one(server.link("/cat.mp4"), retries="0").error.startswith("download: not ready: ")
@@ -168,7 +168,7 @@ def test_a_playlist_without_an_end_is_left_for_a_later_run(work, video):
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "failed"
 
 
-def test_a_page_about_no_video_is_asked_again(work, video):
+def test_a_page_without_a_video_is_requested_again(work, video):
     with Server({"/cat.html": HTML}) as server:
         row = work.one(server.link("/cat.html"))
         found = "a web page on which yt-dlp finds no video"
@@ -178,7 +178,7 @@ def test_a_page_about_no_video_is_asked_again(work, video):
         assert work.one(server.link("/cat.html")).status == "ok"
 
 
-def test_pages_without_a_video_do_not_keep_the_others_from_being_had(work, video):
+def test_pages_without_a_video_do_not_stop_the_others(work, video):
     pages = {**{f"/{n}.html": HTML for n in range(6)}, "/cat.mp4": Page(video)}
     with Server(pages) as server:
         rows = work.run({f"t{n}": server.link(path) for n, path in enumerate(pages)})
@@ -187,7 +187,7 @@ def test_pages_without_a_video_do_not_keep_the_others_from_being_had(work, video
 
 @pytest.mark.parametrize("body", [b"rate limited", b'{"error": "gone"}', b"<html>log in</html>"])
 @pytest.mark.parametrize("kind", ["video/mp2t", "text/plain", "text/html"])
-def test_words_in_place_of_a_fragment_are_named_and_kill_nothing(work, video, body, kind):
+def test_text_in_place_of_a_fragment_is_named_and_does_not_make_the_trailer_dead(work, video, body, kind):
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts"), "/0.ts": Page(video), "/1.ts": Page(body, kind=kind)}
     with Server(pages) as server:
         row = work.one(server.link("/cat.m3u8"))
@@ -195,7 +195,7 @@ def test_words_in_place_of_a_fragment_are_named_and_kill_nothing(work, video, bo
 
 
 @pytest.mark.parametrize("key", [b"", b"15 bytes of it.", b"<html>log in</html>", bytes(32)])
-def test_a_key_of_another_length_is_told_in_one_sentence(work, key):
+def test_a_key_of_another_length_is_reported_in_one_sentence(work, key):
     pages = {"/cat.m3u8": playlist("0.ts", head='#EXT-X-KEY:METHOD=AES-128,URI="key"\n'), "/0.ts": Page(bytes(160))}
     with Server({**pages, "/key": Page(key)}) as server:
         row = work.one(server.link("/cat.m3u8"))
@@ -209,7 +209,7 @@ def test_a_key_of_another_length_is_told_in_one_sentence(work, key):
 @pytest.mark.parametrize(
     "target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:video/mp4,x", "concat:/etc/passwd", "gopher://h/x"]
 )
-def test_a_redirect_to_what_is_no_web_address_is_dead(work, target):
+def test_a_redirect_to_something_that_is_not_a_web_address_is_dead(work, target):
     with Server({"/cat.mp4": Page(status=302, headers={"Location": target})}) as server:
         row = work.one(server.link("/cat.mp4"))
         assert len(server.requests) == 1
@@ -217,7 +217,7 @@ def test_a_redirect_to_what_is_no_web_address_is_dead(work, target):
     assert row.error.startswith("download: not a video: leads to an address that is neither http nor https: ")
 
 
-def test_a_playlist_that_names_a_file_of_this_machine_is_dead(work):
+def test_a_playlist_that_names_a_local_file_is_dead(work):
     with Server({"/cat.m3u8": playlist("file:///etc/passwd")}) as server:
         row = work.one(server.link("/cat.m3u8"))
     assert (row.status, row.facts["reason"]) == ("dead", "not a video")
@@ -232,7 +232,7 @@ def test_posters_are_judged_alike(work):
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("is_local", [True, False])
-def test_a_still_picture_is_dead_and_called_so(work, tmp_path, name, is_local):
+def test_a_still_picture_is_dead_with_that_reason(work, tmp_path, name, is_local):
     from PIL import Image
 
     path = tmp_path / f"cat.{name.lower()}"

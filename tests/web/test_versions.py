@@ -42,7 +42,7 @@ def test_bytes_of_two_versions_are_never_joined(work, big, other_video):
     ids=["tag", "weak tag", "length", "tag gone", "date"],
 )
 @pytest.mark.parametrize("in_one_run", [True, False])
-def test_a_file_that_was_replaced_is_had_from_its_start(work, big, later, old, new, in_one_run):
+def test_a_replaced_file_is_downloaded_from_its_start(work, big, later, old, new, in_one_run):
     pages = [Page(big, headers=old), Page(big, headers=old, cut=200_000)]
     with Server({"/cat.mp4": [*pages, Page(later, headers=new)]}) as server:
         if not in_one_run:
@@ -54,7 +54,7 @@ def test_a_file_that_was_replaced_is_had_from_its_start(work, big, later, old, n
 @pytest.mark.parametrize(
     "told", [{"ETag": '"1"'}, {"Last-Modified": "Mon, 05 Jan 2026 10:00:00 GMT"}, {}], ids=["tag", "date", "length"]
 )
-def test_a_file_that_stayed_is_resumed(work, big, told):
+def test_an_unchanged_file_is_resumed(work, big, told):
     with Server(
         {"/cat.mp4": [Page(big, headers=told), Page(big, headers=told, cut=200_000), Page(big, headers=told)]}
     ) as server:
@@ -65,7 +65,7 @@ def test_a_file_that_stayed_is_resumed(work, big, told):
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
-def test_a_file_that_was_replaced_by_a_shorter_one_is_had_from_its_start(work, big):
+def test_a_file_replaced_by_a_shorter_one_is_downloaded_from_its_start(work, big):
     shorter = big[:-150_000]
     pages = [Page(big), Page(big, cut=200_000), Page(big), Page(status=416), Page(shorter)]
     with Server({"/cat.mp4": pages}) as server:
@@ -74,7 +74,7 @@ def test_a_file_that_was_replaced_by_a_shorter_one_is_had_from_its_start(work, b
     assert work.receipt().sha256 == sha256(shorter).hexdigest()
 
 
-def test_a_server_whose_files_are_always_new_is_left_after_the_tries(work, big):
+def test_a_server_whose_files_always_change_fails_after_the_retries(work, big):
     def date(second: int) -> dict[str, str]:
         return {"Last-Modified": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(1767607200 + second))}
 
@@ -97,7 +97,7 @@ def test_bytes_without_a_length_are_as_many_as_the_first_answer_promised(work, b
 
 @pytest.mark.parametrize("told", [{}, {"ETag": 'W/"1"'}], ids=["nothing", "a weak tag"])
 @pytest.mark.parametrize("replaced", ["all", "all but the start", "nothing"])
-def test_a_length_alone_does_not_make_two_files_one(work, big, later, told, replaced):
+def test_files_of_equal_length_are_not_taken_for_the_same(work, big, later, told, replaced):
     new = {"all": later, "all but the start": big[:50_000] + b"\1" * (len(big) - 50_000), "nothing": big}[replaced]
     new = new[: len(big)] + bytes(len(big) - len(new))
     pages = [Page(big, headers=told), Page(big, headers=told, cut=200_000), Page(new, headers=told)]
@@ -109,7 +109,7 @@ def test_a_length_alone_does_not_make_two_files_one(work, big, later, told, repl
     assert last.headers.get("range") == ("bytes=196608-" if replaced == "nothing" else None)
 
 
-def test_partial_bytes_of_an_unknown_version_are_not_gone_on_with(work, big, later):
+def test_partial_bytes_of_an_unknown_version_are_not_resumed(work, big, later):
     with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000), Page(later)]}) as server:
         work.one(server.link("/cat.mp4"), retries="0")
         for path in (work.results / "download" / ".partial" / "a").glob("*.version"):
@@ -119,7 +119,7 @@ def test_partial_bytes_of_an_unknown_version_are_not_gone_on_with(work, big, lat
 
 
 @pytest.mark.parametrize("change", ["names", "durations", "tag", "nothing"])
-def test_a_playlist_that_changed_between_runs_is_had_from_its_start(work, tmp_path, change):
+def test_a_playlist_that_changed_between_runs_is_downloaded_from_its_start(work, tmp_path, change):
     old, new = make_video(tmp_path / "old.ts", seconds=0.5), make_video(tmp_path / "new.ts", seconds=0.7)
     first = playlist("0.ts", "1.ts", seconds=0.5)
     second = {
@@ -195,7 +195,7 @@ def test_a_fragment_of_a_dash_manifest_that_was_replaced_is_not_joined_with_othe
 
 
 @pytest.mark.parametrize("honours_ranges", [True, False])
-def test_fragments_that_stayed_are_not_had_again(work, two, honours_ranges):
+def test_unchanged_fragments_are_not_downloaded_again(work, two, honours_ranges):
     page = Page(two[0], kind="video/mp2t", ranges=honours_ranges)
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", "2.ts", seconds=0.5), "/0.ts": page, "/1.ts": page}
     with Server({**pages, "/2.ts": [Page(status=404), page]}) as server:
@@ -206,7 +206,7 @@ def test_fragments_that_stayed_are_not_had_again(work, two, honours_ranges):
     assert (work.results / "download" / "a.mp4").read_bytes() == two[0] * 3
 
 
-def test_fragments_of_a_server_that_calls_every_file_new_are_not_had_again(work, two):
+def test_fragments_with_equal_content_are_not_downloaded_again_although_the_server_calls_them_new(work, two):
     now = {"Last-Modified": "{now}"}
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=0.5, headers=now)}
     page = Page(two[0], kind="video/mp2t", headers=now)
@@ -217,7 +217,7 @@ def test_fragments_of_a_server_that_calls_every_file_new_are_not_had_again(work,
         assert len(whole(server.asked("/0.ts"))) == 1
 
 
-def test_fragments_of_a_server_whose_dates_grow_are_left_after_the_tries(work, two):
+def test_fragments_whose_dates_always_change_fail_after_the_retries(work, two):
     pages = [Page(two[0], kind="video/mp2t", headers={"Last-Modified": date(n)}) for n in range(100)]
     parts = {"/0.ts": pages, "/1.ts": Page(two[0], kind="video/mp2t", cut=9_000)}
     with Server({"/cat.m3u8": playlist("0.ts", "1.ts", seconds=0.5), **parts}) as server:
@@ -226,7 +226,7 @@ def test_fragments_of_a_server_whose_dates_grow_are_left_after_the_tries(work, t
 
 
 @pytest.mark.parametrize("damage", ["bytes missing", "bytes doubled", "notes gone", "notes damaged", "note missing"])
-def test_fragments_that_may_not_be_whole_are_had_again(work, two, damage):
+def test_fragments_that_may_be_incomplete_are_downloaded_again(work, two, damage):
     page = Page(two[0], kind="video/mp2t")
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", "2.ts", seconds=0.5), "/0.ts": page, "/1.ts": page}
     with Server({**pages, "/2.ts": [Page(status=404), page]}) as server:
@@ -249,7 +249,7 @@ def test_fragments_that_may_not_be_whole_are_had_again(work, two, damage):
 
 
 @pytest.mark.parametrize("changed", [True, False])
-def test_ranges_of_a_file_are_gone_on_with_where_it_stayed(work, two, changed):
+def test_ranges_of_an_unchanged_file_are_resumed(work, two, changed):
     size = len(two[0]) // 3
     lines = [f"#EXT-X-BYTERANGE:{size}@{n * size}" for n in range(3)]
     ranges = playlist(*(word for line in lines for word in (line, "all.ts")), seconds=0.5)
@@ -262,7 +262,7 @@ def test_ranges_of_a_file_are_gone_on_with_where_it_stayed(work, two, changed):
     assert (work.results / "download" / "a.mp4").read_bytes() == two[changed][: 3 * size]
 
 
-def test_a_fragment_that_is_gone_fails_the_download_that_would_go_on(work, two):
+def test_a_fragment_that_is_gone_fails_a_resumed_download(work, two):
     page = Page(two[0], kind="video/mp2t")
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=0.5), "/0.ts": [page, Page(status=410), page]}
     with Server({**pages, "/1.ts": [Page(status=404), page]}) as server:
@@ -273,7 +273,7 @@ def test_a_fragment_that_is_gone_fails_the_download_that_would_go_on(work, two):
         assert len(whole(server.asked("/0.ts"))) == 1
 
 
-def test_fragments_that_a_server_gives_only_whole_are_had_again(work, two):
+def test_fragments_from_a_server_without_ranges_are_downloaded_again(work, two):
     page = Page(two[0], kind="video/mp2t")
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=0.5), "/0.ts": [page, Page(status=416), page]}
     with Server({**pages, "/1.ts": [Page(status=404), page]}) as server:
@@ -293,7 +293,7 @@ def test_fragments_that_a_server_gives_only_whole_are_had_again(work, two):
         ({"Date": date(1)}, ""),
     ],
 )
-def test_a_date_that_is_now_says_nothing_of_a_version(headers, expected):
+def test_a_modification_time_of_now_does_not_identify_a_version(headers, expected):
     assert steady_version(headers).last_modified == expected
 
 
@@ -305,7 +305,7 @@ def test_fragments_that_are_ranges_of_a_file_are_of_one_version(work, video, tmp
     assert row.error == f"download: network: {server.link('/all.ts')}: was replaced during the download"
 
 
-def test_a_server_that_gives_the_whole_file_for_a_range_is_not_believed(work, video):
+def test_a_server_that_sends_the_whole_file_for_a_range_is_not_trusted(work, video):
     ranges = playlist("#EXT-X-BYTERANGE:5000@0", "all.ts", "#EXT-X-BYTERANGE:5000", "all.ts", seconds=1)
     with Server({"/cat.m3u8": ranges, "/all.ts": Page(video, ranges=False)}) as server:
         row = work.one(server.link("/cat.m3u8"), retries="0")
@@ -321,5 +321,5 @@ def test_a_server_that_gives_the_whole_file_for_a_range_is_not_believed(work, vi
         ({}, Version()),
     ],
 )
-def test_what_an_answer_says_of_its_version(headers, expected):
+def test_the_version_is_read_from_the_headers_of_an_answer(headers, expected):
     assert Version.of(headers) == expected
