@@ -19,6 +19,7 @@ class Difference:
     library: str  # what timm does
     publisher: str  # what the publisher does
     here: str  # which of both, and what to write for the other
+    source: str  # where the publisher says so; Markdown
     built: tuple[tuple[str, str], ...] = ()
     framing: tuple[tuple[str, str | float], ...] = ()  # timm's words for how a picture is resized and cropped
 
@@ -41,34 +42,73 @@ PROJECTING = models(
     r"|convnext_\w+\.clip_\w+)"
 )
 
+MOBILE = models(r"\w+_mci_?\w+\.\w+")
+PE_CORE = models(r"vit_pe_core_\w+\.\w+")
+SHORT_SIDE = models(rf"(?!{PE_CORE.pattern}){PROJECTING.pattern}")
+
+
+def link(repository: str, commit: str, path: str) -> str:
+    """A link to a file of the publisher's as it was when it was read."""
+    return f"[{path.rsplit('/', 1)[-1]}](https://github.com/{repository}/blob/{commit}/{path})"
+
+
+def dinov3(path: str) -> str:
+    return link("facebookresearch/dinov3", "6876159", path)
+
+
+CLIP_TRANSFORM = link("openai/CLIP", "d05afc4", "clip/clip.py")
+CLIP_MODEL = link("openai/CLIP", "d05afc4", "clip/model.py")
+MOBILE_CLIP = link("apple/ml-mobileclip", "4144bb1", "mobileclip/__init__.py")
+PE_TRANSFORM = link("facebookresearch/perception_models", "3e352cc", "core/vision_encoder/transforms.py")
+PE_MODEL = link("facebookresearch/perception_models", "3e352cc", "core/vision_encoder/pe.py")
+SIGLIP_DEMO = link("google-research/big_vision", "0127fb6", "big_vision/configs/proj/image_text/SigLIP2_demo.ipynb")
+DINOV2 = link("facebookresearch/dinov2", "b8931f7", "dinov2/data/transforms.py")
+
 DIFFERENCES = (
     Difference(
         "DINOv3 (ViT)", models(r"vit_\w+_dinov3(_qkvb)?\.(lvd1689m|sat493m)"),
         "mean of the patch tokens", "class token",
-        "class token; `?pool=avg` for the mean", (("pool", "token"),),
+        "class token; `?pool=avg` for the mean", dinov3("dinov3/models/vision_transformer.py"), (("pool", "token"),),
+    ),
+    Difference(
+        "DINOv3", models(r"\w+_dinov3(_qkvb)?\.(lvd1689m|sat493m)|convnext_\w+\.dinov3_lvd1689m"),
+        "the whole short side, bicubic",
+        "the whole picture, squashed, bilinear; to classify ImageNet, 224x224 out of a short side of 256, bicubic",
+        "as timm", f"{dinov3('README.md')}, {dinov3('dinov3/data/transforms.py')}",
     ),
     Difference(
         "CLIP of OpenAI, MetaCLIP, DFN, one of LAION", QUICK_GELU,
-        "GELU", "QuickGELU", "QuickGELU, as in timm's `..._quickgelu_...`", (("activation", "quick_gelu"),),
+        "GELU", "QuickGELU", "QuickGELU, as in timm's `..._quickgelu_...`",
+        f"{CLIP_MODEL}; the others: `quick_gelu` in OpenCLIP's pretrained.py", (("activation", "quick_gelu"),),
     ),
     Difference(
         "CLIP, MobileCLIP, ViTamin, PE core", PROJECTING,
         "projection as classifier", "projection into the space shared with text",
-        "before the projection, as with every backbone; `?head=keep` for the shared space",
+        "before the projection, as with every backbone; `?head=keep` for the shared space", f"{CLIP_MODEL}, {PE_MODEL}",
     ),
     Difference(
-        "CLIP, MobileCLIP, ViTamin, PE core", PROJECTING,
+        "CLIP, MobileCLIP, ViTamin", SHORT_SIDE,
         "some cropped out of a larger picture", "the whole short side", "the whole short side",
-        framing=(("crop_pct", 1.0),),
+        f"{CLIP_TRANSFORM}, {MOBILE_CLIP}; ViTamin: OpenCLIP's pretrained.py", framing=(("crop_pct", 1.0),),
+    ),
+    Difference(
+        "MobileCLIP", MOBILE, "bicubic", "bilinear", "bilinear", MOBILE_CLIP, framing=(("interpolation", "bilinear"),),
+    ),
+    Difference(
+        "PE core", PE_CORE,
+        "the whole short side, bicubic", "the whole picture, squashed, bilinear",
+        "the whole picture, squashed, bilinear", PE_TRANSFORM,
+        framing=(("crop_mode", "squash"), ("crop_pct", 1.0), ("interpolation", "bilinear")),
     ),
     Difference(
         "SigLIP, SigLIP 2", models(r"vit_\w+_siglip_(gap_)?\d+\.(v2_)?webli(_i18n)?"),
-        "some cropped out of a larger picture", "the whole picture, squashed", "the whole picture, squashed",
+        "some cropped out of a larger picture, bicubic", "the whole picture, squashed, bilinear",
+        "the whole picture, squashed, bicubic as in OpenCLIP", SIGLIP_DEMO,
         framing=(("crop_mode", "squash"), ("crop_pct", 1.0)),
     ),
     Difference(
         "DINOv2", models(r"vit_\w+_dinov2\.lvd142m"),
-        "518x518", "224x224 out of a short side of 256", "518x518; `?size=224` for 224x224",
+        "518x518", "224x224 out of a short side of 256", "518x518; `?size=224` for 224x224", DINOV2,
     ),
 )  # fmt: skip
 
