@@ -12,6 +12,8 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
+import forked
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 # Three shots of a second each, whose hard cuts TransNet V2 finds; {n} makes every video another one.
@@ -22,6 +24,7 @@ SHOTS = (
 )
 
 
+PROGRAM = ("-m", "snakemake")
 Done = subprocess.CompletedProcess[str]
 
 
@@ -61,7 +64,7 @@ def copy_project(folder: Path) -> Path:
     return folder / "Snakefile"
 
 
-def command(folder: Path, *words: str, start: Sequence[str] = ("-m", "snakemake")) -> list[str]:
+def command(folder: Path, *words: str, start: Sequence[str] = PROGRAM) -> list[str]:
     where = ["--snakefile", str(PROJECT / "Snakefile"), "--directory", str(folder)]
     return [sys.executable, *start, *where, *words]
 
@@ -76,14 +79,17 @@ def snakemake(
     *words: str,
     check: bool = True,
     env: dict[str, str] | None = None,
-    start: Sequence[str] = ("-m", "snakemake"),
+    start: Sequence[str] = PROGRAM,
 ) -> Done:
     """Run the workflow in ``folder``, on two cores where ``words`` name no profile."""
     where = () if "--profile" in words else ("--cores", "2")
-    done = subprocess.run(
-        command(folder, *where, *words, start=start),
-        capture_output=True, text=True, check=False, env=env or environment(), stdin=subprocess.DEVNULL, timeout=600,
-    )  # fmt: skip
+    if env is None and start == PROGRAM:
+        done = forked.snakemake(command(folder, *where, *words)[3:], environment(), timeout=600)
+    else:
+        done = subprocess.run(
+            command(folder, *where, *words, start=start), capture_output=True, text=True, check=False,
+            env=env or environment(), stdin=subprocess.DEVNULL, timeout=600,
+        )  # fmt: skip
     if check and done.returncode:
         logs = [f"{path}:\n{path.read_text()[-3000:]}" for path in sorted((folder / "logs").rglob("*.log"))]
         raise AssertionError(
@@ -95,10 +101,8 @@ def snakemake(
 
 def planned(folder: Path, *words: str) -> dict[str, int]:
     """Rule -> number of jobs that a dry run would do."""
-    done = subprocess.run(
-        command(folder, "--quiet", "rules", "host", "--dry-run", *words),
-        capture_output=True, text=True, check=False, env=environment(), timeout=120,
-    )  # fmt: skip
+    dry = command(folder, "--quiet", "rules", "host", "--dry-run", *words)
+    done = forked.snakemake(dry[3:], environment(), timeout=120)
     if done.returncode:
         raise AssertionError(done.stdout[-5000:] + done.stderr[-5000:])
     jobs = {}
