@@ -47,11 +47,12 @@ def write_manifest(folder: Path, rows: Iterable[tuple[str, str]], name: str = "m
 
 
 def make_study(folder: Path, count: int) -> Path:
-    """A folder with ``count`` trailers t0, t1, ... and their manifest."""
+    """A folder with ``count`` trailers t0, t1, ..., their manifest, and batches that fit so few clips."""
     (folder / "videos").mkdir(parents=True)
     for n in range(count):
         make_video(folder / "videos" / f"t{n}.mp4", n)
     write_manifest(folder, ((f"t{n}", f"videos/t{n}.mp4") for n in range(count)))
+    (folder / "config.yaml").write_text("embed: {batch_clips: 4}\n")
     return folder
 
 

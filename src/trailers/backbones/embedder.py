@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 import logging
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -247,7 +248,9 @@ def clips_to_try(row: Row, real_clips: np.ndarray | None) -> list[np.ndarray]:
 
 def faster(network: nn.Module, device: str) -> nn.Module:
     """``network`` with its arithmetic in an order that suits the device; the results differ by rounding."""
-    if device != "cpu":
+    module_of_swin3d = "torchvision.models.video.swin_transformer"
+    # Importing it takes seconds; a network that is one has done it.
+    if device != "cpu" or module_of_swin3d not in sys.modules:
         return network
     from torchvision.models.video.swin_transformer import SwinTransformer3d
 

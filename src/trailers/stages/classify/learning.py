@@ -40,19 +40,20 @@ def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
     from trailers.classifier.products import fastest_products
 
     device = torch.device(choose_device(name, setting="classify.device"))
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     memory: Any = torch.utils.deterministic
     fills = memory.fill_uninitialized_memory
     try:
         torch.set_num_threads(job_cores() if threads is None else max(1, threads))
-        torch.use_deterministic_algorithms(True)
+        # As use_deterministic_algorithms(True), which imports torch's compiler first: three seconds.
+        torch.set_deterministic_debug_mode("error")
         # Every new tensor would be filled first, against code that reads what it has not written.
         memory.fill_uninitialized_memory = False
         with exact_float32(), fastest_products():
             yield device
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_deterministic_debug_mode(before[1])
         memory.fill_uninitialized_memory = fills
 
 
