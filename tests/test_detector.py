@@ -316,7 +316,7 @@ def test_float32_equals_the_packages_own_reading(package, exact, count):
 
 @pytest.fixture(scope="module")
 def trailer(shared_data, tmp_path_factory):
-    """A real trailer at 24 fps, uint8 (1252, 27, 48, 3)."""
+    """The first half of a real trailer at 24 fps, uint8 (626, 27, 48, 3)."""
     from trailers.video import convert, probe
 
     path, portions = shared_data / "videos" / "sintel_trailer_480x204.mp4", []
@@ -325,7 +325,9 @@ def trailer(shared_data, tmp_path_factory):
         path, target, portions.append, seen=probe(path), short_side=64, crf=40, gop=24, max_hours=1, fingerprint="",
         stall_s=300,
     )  # fmt: skip
-    return np.concatenate(portions)
+    frames = np.concatenate(portions)
+    assert len(frames) == 1252
+    return frames[:626]
 
 
 @pytest.fixture(scope="module")
@@ -335,7 +337,6 @@ def trailer_scores(exact, trailer):
 
 @pytest.mark.slow
 def test_float32_equals_the_packages_own_reading_of_a_real_trailer(package, trailer_scores, trailer):
-    assert len(trailer) == 1252
     single, many = package.predict_frames(torch.from_numpy(trailer.copy()), quiet=True)
     assert np.abs(trailer_scores.single - single.numpy()).max() < 1e-5
     assert np.abs(trailer_scores.many - many.numpy()).max() < 1e-5
@@ -362,7 +363,7 @@ def check_shots_stay(wanted, reduced, frames):
             options = {"threshold": threshold, "head": head, "min_frames": 1}
             refined = reduced.refine(rough, video(frames), head=head, threshold=threshold)
             assert find_shots(refined.head(head), **options) == find_shots(wanted.head(head), **options)
-            assert refined.exact.sum() < len(refined.exact) / 3
+            assert refined.exact.sum() < len(refined.exact) / 2
 
 
 def logit(probabilities):

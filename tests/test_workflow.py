@@ -304,7 +304,7 @@ def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):
     assert {path: after[path] for path in same} == {path: before[path] for path in same}
 
 
-OTHER_SETTINGS = ("--config", "shard_size=1", "normalise={crf: 40}", "--until", "clips")
+OTHER_SETTINGS = ("--config", "shard_size=2", "normalise={crf: 40}", "--until", "clips")
 OTHER_MANIFEST = ("--config", SIZE, "manifest=other.csv", "--until", "normalise")
 
 
@@ -383,7 +383,7 @@ def test_after_kill_of_everything_in_mid_shard_no_trailer_is_done_twice(tmp_path
     folder = lab.make_study(tmp_path / "killed", 6)
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(folder, undisturbed)
-    words = ("--config", "shard_size=6", "--until", "clips")
+    words = ("--config", "shard_size=6", "--until", "normalise")
     job = subprocess.Popen(
         lab.command(folder, "--cores", "2", *words),
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=lab.environment(), start_new_session=True,
