@@ -9,6 +9,7 @@ import numpy as np
 from trailers.__main__ import main
 from trailers.domain import GENRES, Trailer
 from trailers.store.experiment import read_metrics
+from trailers.store.manifest import write_manifest
 from trailers.store.pack import Part, write_pack
 
 FEATURES = 16
@@ -41,6 +42,13 @@ def make_pack(
     attributes = {"backbone": backbone, "clips": clips, "fingerprint": f"mark-{backbone}-{seed}", "weights": "V2"}
     write_pack(path, parts, features=features, attributes=attributes)
     return path
+
+
+def make_study(folder):
+    """The manifest of 60 trailers, and their pack."""
+    trailers = make_trailers(60)
+    write_manifest(folder / "manifest.csv", trailers)
+    make_pack(folder / "pack.h5", trailers)
 
 
 def words(folder, *more, packs=("pack.h5",), split=0, output="out", epochs=3):

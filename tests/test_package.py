@@ -120,14 +120,19 @@ def run(installed: Path, tmp_path: Path, *words: str) -> subprocess.CompletedPro
     )
 
 
-def test_the_wheel_holds_everything_that_the_package_reads(installed):
+def test_the_wheel_holds_the_package_and_the_projects_files_and_nothing_else(installed):
     (wheel,) = installed.parent.glob("*.whl")
-    held = set(zipfile.ZipFile(wheel).namelist())
-    wanted = ["Snakefile", "config.yaml", "workflow/study.yaml", "workflow/demo.csv", "workflow/rules/common.smk"]
-    wanted += ["profiles/default/config.yaml"]
-    wanted += ["workflow/schemas/config.schema.yaml", "workflow/profiles/slurm/config.yaml", "envs/torch.yaml"]
-    assert {f"trailers/_project/{name}" for name in wanted} <= held
-    assert {"trailers/py.typed", "trailers/reporting/report.html.j2"} <= held
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    source = installed.parent / "source"
+    package = {
+        str(path.relative_to(source / "src")) for path in (source / "src" / "trailers").rglob("*") if path.is_file()
+    }
+    folders = [source / name for name in ("workflow", "profiles", "envs")]
+    files = [source / name for name in ("Snakefile", "config.yaml", "LICENSE", "NOTICE")]
+    files += [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert held == package | {f"trailers/_project/{path.relative_to(source)}" for path in files}
+    assert "trailers/_project/workflow/prompts.yaml" in held
+    assert {"trailers/py.typed", "trailers/pages/assets/trailer.js", "trailers/review/page.html.j2"} <= held
 
 
 @pytest.mark.parametrize("command", ["doctor", "shots", "embed", "verify", "tables"])

@@ -19,12 +19,7 @@ CLIPS, FEATURES = 10, 8
 SIGNALS = {"clip": (1.5, 0.4), "order": (2.0, 0.5), "pairs": (4.0, 0.2)}  # strength, share
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def recipe(aggregation, epochs):

@@ -25,12 +25,7 @@ CPU = torch.device("cpu")
 test_snippets.__test__ = False  # pytest takes it for a test
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def recipe(**changes):

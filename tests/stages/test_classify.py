@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from classify_lab import FILES, classify, make_pack, make_trailers, rows, words
+from classify_lab import FILES, classify, make_pack, make_study, make_trailers, rows, words
 from trailers.__main__ import main
 from trailers.domain import GENRES, Trailer
 from trailers.stages.classify.study import log_shared
@@ -19,9 +19,7 @@ from trailers.store.manifest import write_manifest
 
 @pytest.fixture
 def study(tmp_path):
-    trailers = make_trailers(60)
-    write_manifest(tmp_path / "manifest.csv", trailers)
-    make_pack(tmp_path / "pack.h5", trailers)
+    make_study(tmp_path)
     return tmp_path
 
 

@@ -10,16 +10,14 @@ import sys
 import pytest
 import torch
 
-from classify_lab import FILES, classify, make_pack, make_trailers, words
+from classify_lab import FILES, classify, make_pack, make_study, make_trailers, words
 from trailers.stages.classify.learning import prepared_torch
 from trailers.store.manifest import write_manifest
 
 
 @pytest.fixture
 def study(tmp_path):
-    trailers = make_trailers(60)
-    write_manifest(tmp_path / "manifest.csv", trailers)
-    make_pack(tmp_path / "pack.h5", trailers)
+    make_study(tmp_path)
     return tmp_path
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backbone_lab import MEANS
 from trailers.config import defaults
 from trailers.errors import SystemicError, TrailerError, VideoError
 from trailers.machine.survival import Died, survive
@@ -35,23 +36,6 @@ from trailers.video import encode_frames
 
 TRAILERS = ("one", "two")
 SHARD = "s0000"
-
-BACKBONE = """
-from trailers.backbones.row import Row, Transform, Weights
-
-def build():
-    import torch
-    class Means(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.scale = torch.nn.Parameter(torch.ones(3))
-        def forward(self, x):
-            return x.mean(dim=(-1, -2)) * self.scale
-    return Means()
-
-transform = Transform((16,), (16, 16), (0.0, 0.0, 0.0), (1 / 255,) * 3)
-flat = Row("", "own", "flat", 2, 3, transform, Weights("made up", "means.pth"), make=build, batch_cpu=2)
-"""
 
 
 @dataclass(frozen=True)
@@ -163,7 +147,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pictures[0]).save(folder / "given" / f"{name}.png")
     rows = "".join(f"{name},{name},given/{name}.mp4,given/{name}.png\n" for name in TRAILERS)
     (folder / "manifest.csv").write_text(f"trailer,title,url,poster\n{rows}")
-    (folder / "mine.py").write_text(BACKBONE)
+    (folder / "mine.py").write_text(MEANS)
     house = House(folder)
     house.layout.shard(SHARD).parent.mkdir(parents=True)
     house.layout.shard(SHARD).write_text("".join(f"{name}\n" for name in TRAILERS))

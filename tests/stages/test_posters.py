@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import workflow_lab as lab
+from backbone_lab import MEANS
 from trailers.__main__ import main
 from trailers.backbones.embedder import Embedder
 from trailers.backbones.network import make_network
@@ -25,25 +26,7 @@ from trailers.store.receipt import Receipt, write_receipt
 
 SHARD = "s0000"
 
-# Vectors of a flat picture can be worked out: the mean level of red, green and blue.
-OWN = """
-from trailers.backbones.row import Row, Transform, Weights
-
-def build():
-    import torch
-    class Means(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.scale = torch.nn.Parameter(torch.ones(3))
-        def forward(self, x):
-            return x.mean(dim=(-1, -2)) * self.scale
-    return Means()
-
-transform = Transform((16,), (16, 16), (0.0, 0.0, 0.0), (1 / 255,) * 3)
-weights = Weights("made up", "means.pth")
-flat = Row("", "own", "flat", 2, 3, transform, weights, make=build, batch_cpu=2)
-deep = Row("", "own", "deep", 3, 3, transform, weights, None, make=build)
-"""
+OWN = MEANS + 'deep = Row("", "own", "deep", 3, 3, transform, weights, None, make=build)\n'
 
 
 class House:

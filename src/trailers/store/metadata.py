@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,22 +97,36 @@ def parse_names(cell: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name and name != r"\N"))
 
 
-def read_record(path: Path) -> dict[str, Metadata]:
-    """The titles of the record's metadata.json, a mapping or a list under "trailers12k"; ids with or without tt."""
+def record_entries(path: Path) -> Iterator[tuple[str, Any]]:
+    """Where each title of the record's metadata.json is, for messages, and its entry.
+
+    The record is known only from programs that read it, so the titles may be a mapping or a list under "trailers12k".
+
+    Raises:
+        ManifestError: the file is not such a record.
+    """
     try:
         record = json.loads(read_text(path, kind="metadata.json"))
     except (ValueError, RecursionError) as problem:
         raise ManifestError(f"is not JSON: {problem}", where=path, remedy="Fetch it again.") from None
     titles = record.get("trailers12k") if isinstance(record, dict) else None
     if not isinstance(titles, dict | list):
-        raise ManifestError("has no mapping or list under 'trailers12k'", where=path, remedy="Give the record's file.")
-    found = {}
+        raise ManifestError(
+            "has no mapping or list under 'trailers12k'", where=path, remedy="Give the record's metadata.json."
+        )
     for key, entry in titles.items() if isinstance(titles, dict) else enumerate(titles):
+        yield f"{path}: trailers12k, {key}", entry
+
+
+def read_record(path: Path) -> dict[str, Metadata]:
+    """The titles of the record's metadata.json; ids with or without tt."""
+    found = {}
+    for where, entry in record_entries(path):
         imdb = entry.get("imdb") if isinstance(entry, dict) else None
         match = IMDB_NUMBER.fullmatch(str(imdb.get("id", ""))) if isinstance(imdb, dict) else None
         if match is None or not isinstance(imdb, dict):
-            raise ManifestError("has no imdb id", where=f"{path}: trailers12k, {key}", remedy="Fetch the file again.")
-        found[f"tt{match[1].zfill(7)}"] = title_of(imdb, f"{path}: trailers12k, {key}")
+            raise ManifestError("has no imdb id", where=where, remedy="Fetch the file again.")
+        found[f"tt{match[1].zfill(7)}"] = title_of(imdb, where)
     return found
 
 

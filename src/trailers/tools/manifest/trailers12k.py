@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections import defaultdict
@@ -16,6 +15,7 @@ from trailers.domain import GENRES, SPLITS, Trailer
 from trailers.errors import ManifestError
 from trailers.store.cells import parse_split, parse_title, parse_urls
 from trailers.store.manifest import SPELLINGS, Parsers, read_cells
+from trailers.store.metadata import record_entries
 from trailers.store.table import Table, read_header, read_rows, squash
 from trailers.store.text import read_text, shorten
 from trailers.store.videos import video_key
@@ -117,22 +117,11 @@ def links_of_table(path: Path, output: Path) -> dict[str, tuple[str, ...]]:
 def read_metadata(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Title -> links and title -> name, of the record's metadata.json.
 
-    Known from its readers only, so both shapes are taken: a mapping or a list under "trailers12k",
-    ids with or without tt, one YouTube trailer or several.
+    Ids are taken with or without tt, and one YouTube trailer or several.
     """
-    try:
-        record = json.loads(read_text(path, kind="metadata.json"))
-    except (ValueError, RecursionError) as problem:
-        raise ManifestError(f"is not JSON: {problem}", where=path, remedy="Fetch it again.") from None
-    titles = record.get("trailers12k") if isinstance(record, dict) else None
-    if not isinstance(titles, dict | list):
-        raise ManifestError(
-            "has no mapping or list under 'trailers12k'", where=path, remedy="Give the record's metadata.json."
-        )
     links: dict[str, tuple[str, ...]] = {}
     names: dict[str, str] = {}
-    for key, entry in titles.items() if isinstance(titles, dict) else enumerate(titles):
-        where = f"{path}: trailers12k, {key}"
+    for where, entry in record_entries(path):
         imdb = part(entry, "imdb")
         if "id" not in imdb:
             raise ManifestError("has no imdb id", where=where, remedy="Fetch the file again.")
