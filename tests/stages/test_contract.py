@@ -318,8 +318,11 @@ def test_an_input_that_is_gone_fails_its_own_trailer_only(house, entry):
     assert (rows["one"].status, rows["two"].status) == (FAILED, OK)
 
 
-def deadly(whole: Path) -> bytes:
-    """The bytes of an HDF5 file that hangs or crashes the library: one of its header's is changed."""
+def deadly(whole: Path, *, first: int) -> bytes:
+    """The bytes of an HDF5 file that hangs or crashes the library: one byte of its header is changed.
+
+    The search begins at ``first``, shortly before the byte that this version of HDF5 does not bear.
+    """
     data = whole.read_bytes()
 
     def look(offset: int) -> None:
@@ -330,10 +333,13 @@ def deadly(whole: Path) -> bytes:
         finally:
             path.unlink()
 
-    for offset, answer in survive(look, range(1400, 10000), patience_s=0.5):
+    for offset, answer in survive(look, [*range(first, 10000), *range(1400, first)], patience_s=0.5):
         if isinstance(answer, Died):
-            whole.with_name(f"damaged{offset}.h5").unlink()
-            return changed(data, offset)
+            # On a busy machine a healthy read can take half a second too.
+            ((_, again),) = survive(look, [offset], patience_s=5)
+            whole.with_name(f"damaged{offset}.h5").unlink(missing_ok=True)
+            if isinstance(again, Died):
+                return changed(data, offset)
     pytest.skip("this version of HDF5 bears every damaged byte")
 
 
@@ -346,12 +352,12 @@ def test_a_file_that_hangs_the_library_costs_its_own_trailer_and_is_made_again(h
     normalise, shots = (entry for entry in registry.STAGES if entry.name in ("normalise", "shots"))
     rows, before = read_ledger(house.ledger(shots)), house.bytes_of(shots)
     scores, frames = house.layout.scores("one"), house.layout.frames("one")
-    scores.write_bytes(deadly(scores))
+    scores.write_bytes(deadly(scores, first=8700))
     assert house.run(shots) == rows
     assert house.bytes_of(shots) == before
 
     whole = frames.read_bytes()
-    frames.write_bytes(deadly(frames))
+    frames.write_bytes(deadly(frames, first=1400))
     house.layout.shots("one").unlink()
     found = house.run(shots)
     assert found["two"] == rows["two"]
