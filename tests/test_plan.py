@@ -51,6 +51,15 @@ def test_pairs_are_what_is_asked_for_then_what_experiments_need_each_once():
     assert pairs_of({}, [], ["resnet50"]) == ()
 
 
+def test_several_weights_of_one_model_are_planned_as_backbones_of_their_own(folder):
+    names = ["resnet50", "torchvision:resnet50", "torchvision:resnet50.IMAGENET1K_V1"]
+    found = plan(embed={"backbones": names}, experiments={})
+    assert {name: f for f, name in found.full_names.items() if name in names} == {
+        "resnet50": "resnet50", "torchvision:resnet50": "torchvision-resnet50",
+        "torchvision:resnet50.IMAGENET1K_V1": "torchvision-resnet50.IMAGENET1K_V1",
+    }  # fmt: skip
+
+
 def test_two_spellings_of_one_backbone_are_one_pair():
     experiments = {"default": {"clips": "shot24", "backbones": ["timm:vit?size=224&pool=avg"]}}
     assert pairs_of(experiments, ["shot24"], ["timm:vit?pool=avg&size=224"]) == (

@@ -16,7 +16,12 @@ from trailers.backbones.cost import network_on_meta
 from trailers.backbones.network import make_network
 from trailers.backbones.row import Row
 from trailers.backbones.rows import find_row
+from trailers.backbones.weights import known_weights
+from trailers.domain import ClipStrategy, folder_name
+from trailers.embedding.embedders import Settings, origin
+from trailers.embedding.pairs import fingerprint_of
 from trailers.errors import ConfigError, WeightsError
+from trailers.tools.weights import write_lock
 
 NOWHERE = Path("no-such-folder")
 
@@ -105,6 +110,34 @@ def test_a_tag_names_one_of_several_published_weights(name: str, file: str, crop
 def test_other_tags_are_refused(name: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence):
         find_row(name, NOWHERE)
+
+
+def test_several_weights_of_one_model_stand_side_by_side(tmp_path: Path) -> None:
+    """Their folders, records, fingerprints and attributes differ; the same published file is fetched once."""
+    rows = [
+        find_row(name, NOWHERE) for name in ("torchvision:resnet50", "torchvision:resnet50.IMAGENET1K_V1", "resnet50")
+    ]
+    assert [row.weights.file for row in rows] == [
+        "resnet50-11ad3fa6.pth", "resnet50-0676ba61.pth", "resnet50-0676ba61.pth",
+    ]  # fmt: skip
+    assert [folder_name(row.name) for row in rows] == [
+        "torchvision-resnet50", "torchvision-resnet50.IMAGENET1K_V1", "resnet50",
+    ]  # fmt: skip
+    settings, shot24 = Settings("auto", random_weights=False), ClipStrategy.parse("shot24")
+    assert len({fingerprint_of(shot24, row, "0" * 64, settings, "clips") for row in rows}) == 3
+    told = [origin(row, "0" * 64, settings, "float32") for row in rows]
+    assert [(each["backbone"], each["weights"]) for each in told] == [
+        ("torchvision:resnet50", "IMAGENET1K_V2"), ("torchvision:resnet50.IMAGENET1K_V1", "IMAGENET1K_V1"),
+        ("resnet50", "IMAGENET1K_V1"),
+    ]  # fmt: skip
+    for number, row in enumerate(rows):
+        (tmp_path / row.weights.file).write_bytes(row.weights.name.encode())
+        write_lock(row, tmp_path, f"{number}" * 64)
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == [
+        "resnet50.json", "torchvision-resnet50.IMAGENET1K_V1.json", "torchvision-resnet50.json",
+    ]  # fmt: skip
+    assert [known_weights(tmp_path, row.name)[0] for row in rows] == ["0", "1", "2"]
+    assert [find_row(row.name, tmp_path) for row in rows] == rows
 
 
 def any_bytes(name: str) -> Row:

@@ -63,6 +63,15 @@ def test_missing_weights_are_bad_and_named(place):
     assert backbone.words.startswith("nowhere/resnet50-0676ba61.pth: the weights of resnet50 are missing.")
 
 
+def test_several_weights_of_one_model_are_told_apart(place):
+    names = ["torchvision:resnet50", "torchvision:resnet50.IMAGENET1K_V1"]
+    _, *found = doctor.check_weights(replace(place, pairs=[("shot24", name) for name in names]))
+    assert [finding.words.partition(" are missing.")[0] for finding in found] == [
+        "nowhere/resnet50-11ad3fa6.pth: the weights of torchvision:resnet50",
+        "nowhere/resnet50-0676ba61.pth: the weights of torchvision:resnet50.IMAGENET1K_V1",
+    ]
+
+
 def test_a_backbone_for_which_frames_are_enlarged_is_to_note(place):
     name = "torchvision:efficientnet_v2_s"
     (found,) = doctor.check_pixels(replace(place, pairs=[("shot24", name), ("shot24", "resnet50")], short_side=256))
