@@ -62,10 +62,10 @@ def without_numbers(network: torch.nn.Module, fake: FakeTensorMode) -> torch.nn.
 
 def waits_of_row(row: Row, waits: Waits) -> dict[str, list[str]]:
     found = {}
-    for precision in ("float32", "bfloat16"):
-        network = make_network(row, None)
-        with FakeTensorMode(allow_non_fake_inputs=True) as fake, waits:
-            embedder = Shapes(row, without_numbers(network, fake), device="cuda", precision="float32", batch_clips=2)
+    network = make_network(row, None)
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake, waits:
+        embedder = Shapes(row, without_numbers(network, fake), device="cuda", precision="float32", batch_clips=2)
+        for precision in ("float32", "bfloat16"):
             if precision != "float32":
                 embedder.network, embedder.precision = faster(embedder.place(network, precision), "cuda"), precision
             waits.blocking.clear()

@@ -27,8 +27,13 @@ net = Row(
 """
 
 
+LARGER = ("swin3d_s", "swin3d_b", "slowfast_r101")  # than one of the same family and code
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.sweep if name in LARGER else ()) for name in ROWS]
+)
 def test_a_built_in_backbone_keeps_the_contract(name: str) -> None:
     check_contract(ROWS[name], make_network(ROWS[name], None))
 
