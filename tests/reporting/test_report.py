@@ -45,18 +45,15 @@ def _plain(request, monkeypatch):
         monkeypatch.setattr(dataset, "draw_figures", lambda *_: {})
 
 
-@pytest.fixture
-def study(tmp_path):
-    """Four trailers: two go through, one is dead, one fails when it is normalised."""
-    (tmp_path / "manifest.csv").write_text(MANIFEST)
-    layout = Layout(tmp_path / "results")
+def ledger_rows():
+    """The rows of every ledger of the study, by stage and variant."""
     skipped = [LedgerRow("gone", "skipped", error="download: removed: <b>taken</b> down")]
     late = LedgerRow(
         "late", "failed", error="normalise: late: ffmpeg stopped with code 1 after 812 frames: moov atom",
         facts={"reason": "ffmpeg stopped"},
     )  # fmt: skip
     frames = {"frames": 96, "frames_duplicated": 3, "frames_dropped": 0}
-    ledgers = {
+    return {
         ("download",): [
             LedgerRow("good", "ok", "download/good.mp4", "f", facts={"quality": ["too short", "too small"]}),
             LedgerRow("fine", "ok", "download/fine.mp4", "f", facts={"quality": ["too short"]}),
@@ -76,8 +73,15 @@ def study(tmp_path):
             *skipped, LedgerRow("late", "skipped"),
         ],
     }  # fmt: skip
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Four trailers: two go through, one is dead, one fails when it is normalised."""
+    (tmp_path / "manifest.csv").write_text(MANIFEST)
+    layout = Layout(tmp_path / "results")
     paths = []
-    for (stage, *variant), rows in ledgers.items():
+    for (stage, *variant), rows in ledger_rows().items():
         paths.append(layout.ledger(stage, SHARD, *variant))
         write_ledger(paths[-1], rows)
     header = {"frames": 96, "fingerprint": "0", "frames_fingerprint": "0"}
