@@ -128,6 +128,53 @@ def test_a_chunk_of_another_array_is_refused(tmp_path: Path, kind: str) -> None:
         Published(store).read("tt1")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (4, r"tt1 is damaged: it has 2 chunks beyond its shape \(4, 6\)"),  # of its 7 rows; a chunk has 4
+        (5, r"tt1 is damaged: its chunk \S*1\S0 holds numbers beyond its shape \(5, 6\)"),
+    ],
+)
+def test_rows_that_a_wrong_shape_would_hide_are_not_lost(tmp_path: Path, kind: str, rows: int, words: str) -> None:
+    published = Published(with_rows(make_store(tmp_path / "s.zarr", kind), rows))
+    with pytest.raises(StoreError, match=words):
+        published.read("tt1")
+    assert run_import(tmp_path / "s.zarr", tmp_path / "p.h5") == 1
+    assert not (tmp_path / "p.h5").exists()
+
+
+def with_rows(store: Path, rows: int) -> Path:
+    """``store``, whose first array claims so many rows."""
+    (path,) = (store / "tt1" / name for name in (".zarray", "zarr.json") if (store / "tt1" / name).exists())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"shape": [rows, 6]}))
+    return store
+
+
+@pytest.mark.parametrize("kind", ["2", "3"])
+def test_rows_of_zeros_that_a_wrong_shape_adds_are_told(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = with_rows(make_store(tmp_path / "s.zarr", kind), 8)  # of 7, in chunks of 4
+    with caplog.at_level("WARNING"):
+        assert run_import(store, tmp_path / "p.h5") == 0
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"import: {store}: 1 trailers have clips whose vectors are all zeros, which no network gives: tt1"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["2", "3"])
+@pytest.mark.filterwarnings("ignore:Consolidated")
+def test_an_array_that_is_not_what_the_index_says_is_refused(tmp_path: Path, kind: str) -> None:
+    store = make_store(tmp_path / "s.zarr", kind)
+    zarr.consolidate_metadata(store)
+    assert len(Published(store).read("tt2")) == 3
+    path = store / "tt2" / (".zarray" if kind == "2" else "zarr.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"shape": [2, 6]}))
+    with pytest.raises(StoreError, match=r"its shape is \(2, 6\), but the store's index has another array of \(3, 6\)"):
+        Published(store).read("tt2")
+
+
 @pytest.mark.parametrize("kind", ["2", "3"])
 @pytest.mark.parametrize("consolidated", [True, False])
 def test_a_store_cut_off_while_it_was_downloaded_is_refused(tmp_path: Path, kind: str, consolidated: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -142,6 +143,31 @@ def test_truncated_archives_are_refused(tmp_path, capsys, keep):
     (tmp_path / "s.zarr.tar.gz").write_bytes(packed(tmp_path / "s.zarr")[:keep])
     assert main(["import", str(tmp_path / "s.zarr.tar.gz"), "--backbone", "b", "--results", str(tmp_path)]) == 1
     assert "is damaged or truncated" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["cut between members", "cut in a header", "header", "no checksum", "byte"])
+def test_archives_that_end_too_early_inside_are_refused(tmp_path, capsys, damage):
+    """What tarfile takes for the end of an archive, and a byte that only the checksum at its end tells."""
+    vectors = {name: lambda: np.ones((2, 4), np.float32) for name in ("tt1", "tt2")}
+    write_published(tmp_path / "s.zarr", vectors, attributes={"F": 4})
+    (tmp_path / "s.zarr" / ".zattrs").write_text('{"num_features": 4}')  # as published, without a count
+    whole = packed(tmp_path / "s.zarr")
+    plain = gzip.decompress(whole)
+    with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
+        last = max(entry.offset for entry in tar.getmembers() if entry.name in ("s.zarr/tt1", "s.zarr/tt2"))
+    flipped = bytearray(whole)
+    flipped[-8] ^= 1  # of the checksum
+    content = {
+        "cut between members": gzip.compress(plain[:last]),
+        "cut in a header": gzip.compress(plain[: last + 100]),
+        "header": gzip.compress(plain[:last] + b"x" * 512 + plain[last + 512 :]),
+        "no checksum": whole[:-8],
+        "byte": bytes(flipped),
+    }[damage]
+    (tmp_path / "s.zarr.tar.gz").write_bytes(content)
+    assert main(["import", str(tmp_path / "s.zarr.tar.gz"), "--backbone", "b", "--results", str(tmp_path / "r")]) == 1
+    assert "s.zarr.tar.gz: is damaged or truncated: " in capsys.readouterr().err
+    assert [path for path in (tmp_path / "r").rglob("*") if path.is_file()] == []
 
 
 def test_an_archive_of_an_unknown_name_needs_a_backbone(tmp_path, capsys):

@@ -9,12 +9,27 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from trailers.errors import StoreError
 from trailers.store.atomic import TEMPORARY
 
 REMEDY = "Fetch it again."
+BLOCK = 1 << 20
 MOST_MEMBERS = 5_000_000  # the published stores have some ten thousand files
+
+
+class Member(tarfile.TarInfo):
+    """A member of an archive whose end is marked; tarfile takes a header that is damaged or missing for the end."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the mark; typeshed lacks its kinds
+            raise
+        except tarfile.HeaderError as problem:
+            raise tarfile.ReadError(f"no end of the archive after {tar.offset:,} bytes: {problem}") from None
 
 
 @contextlib.contextmanager
@@ -42,7 +57,7 @@ def unpacked(archive: Path, *, into: Path) -> Iterator[Path]:
 
 def extract(archive: Path, place: Path) -> None:
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        with tarfile.open(archive, "r:*", tarinfo=Member) as tar:
             for number, member in enumerate(tar):
                 check_member(archive, member)
                 if number >= MOST_MEMBERS:
@@ -51,6 +66,9 @@ def extract(archive: Path, place: Path) -> None:
                     what = f"its member {member.name[:100]!r} of {member.size:,} bytes does not fit on the disk"
                     raise StoreError(what, where=archive, remedy="Free some space.")
                 tar.extract(member, place, filter="data")
+            # To the end of what is compressed, where its checksum stands.
+            while tar.fileobj is not None and tar.fileobj.read(BLOCK):
+                pass
     except (tarfile.TarError, EOFError, zlib.error, UnicodeDecodeError) as problem:
         raise damaged(archive, problem) from None
     except OSError as problem:

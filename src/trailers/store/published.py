@@ -90,16 +90,17 @@ class Published:
             )
         if not path.is_dir():
             raise StoreError("does not exist", where=path, remedy="Name the folder of a zarr store.")
-        self.zarr_format, self.attributes, promised = read_group(path)
+        self.zarr_format, self.attributes, self.index = read_group(path)
         features = self.attributes.get("num_features")
         if type(features) is not int or not 1 <= features <= MOST_FEATURES:
             raise self.refused(f"its attribute num_features is {features!r}, expected the F of its embeddings")
         self.features = features
+        self.with_zeros: set[str] = set()  # trailers that were read and have a vector of zeros only
         self.passed_over: list[str] = []  # what is in the folder besides trailers and the store's own files
         self.trailers = sorted(self.names())
         count = self.attributes.get("trailers")
-        expected = max(len(promised), count if type(count) is int else 0)
-        missing = sorted(promised - set(self.trailers))
+        expected = max(len(self.index), count if type(count) is int else 0)
+        missing = sorted(self.index.keys() - set(self.trailers))
         if missing or len(self.trailers) < expected:
             shown = f"; missing: {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}" if missing else ""
             raise self.refused(f"holds {len(self.trailers):,} of the {expected:,} trailers it should hold{shown}")
@@ -141,20 +142,26 @@ class Published:
                 raise ValueError("its vectors hold NaN or infinity")
         except ValueError as problem:
             raise self.refused(f"{trailer} is damaged: {problem}") from None
+        # No network gives such a vector: a shape that is too large reads what was never written as zeros.
+        if not values.any(axis=1).all():
+            self.with_zeros.add(trailer)
         return np.asarray(values, np.float32)
 
     def array(self, trailer: str) -> ZarrArray:
         """Raises StoreError when the metadata of the trailer's array do not describe (clips, F) floats."""
-        array = read_array(self.path / trailer, self.zarr_format)
+        array = read_array(self.path / trailer, self.zarr_format, self.index.get(trailer))
         if array.dtype.kind != "f" or len(array.shape) != 2 or array.shape[1] != self.features or not array.shape[0]:
             raise self.refused(f"{trailer} is {array.dtype} {array.shape}, expected (clips, {self.features}) of floats")
         return array
 
     def check_chunks(self) -> None:
-        """Raises StoreError with how many chunks of the whole store are missing, if any are. Reads folders only."""
+        """Raises StoreError with how many chunks of the whole store are missing, or too many. Reads folders only."""
         found, expected, damaged = 0, 0, []
         for trailer in self.trailers:
-            missing, wanted = self.array(trailer).missing_chunks()
+            array = self.array(trailer)
+            missing, beyond, wanted = array.count_chunks()
+            if beyond:
+                raise self.refused(f"{trailer} has {beyond:,} chunks beyond its shape {array.shape}")
             found, expected = found + wanted - missing, expected + wanted
             damaged += [trailer] if missing else []
         if damaged:
@@ -168,8 +175,8 @@ class Published:
         return iter(self.trailers)
 
 
-def read_group(path: Path) -> tuple[int, dict[str, Any], set[str]]:
-    """The format of a store, its attributes, and the arrays that its index names, if it has one.
+def read_group(path: Path) -> tuple[int, dict[str, Any], dict[str, Mapping[str, Any]]]:
+    """The format of a store, its attributes, and what its index says of each array, if it has one.
 
     Raises:
         StoreError: it is not a store, or cut off before these could be read.
@@ -180,12 +187,13 @@ def read_group(path: Path) -> tuple[int, dict[str, Any], set[str]]:
             zarr_format = metadata(path / ".zgroup").get("zarr_format")
             attributes = metadata(path / ".zattrs")
             index = metadata(path / ".zmetadata") if (path / ".zmetadata").exists() else {}
-            named = [key for key in index.get("metadata", ()) if key.endswith("/.zarray")]
+            members = index.get("metadata", {})
+            named = {key.removesuffix("/.zarray"): members[key] for key in members if key.endswith("/.zarray")}
         else:
             group = metadata(path / "zarr.json")
             zarr_format, attributes = group.get("zarr_format"), group.get("attributes", {})
             members = (group.get("consolidated_metadata") or {}).get("metadata", {})
-            named = [f"{key}/" for key, member in members.items() if member.get("node_type") == "array"]
+            named = {key: member for key, member in members.items() if member.get("node_type") == "array"}
     except FileNotFoundError as problem:
         name = Path(str(problem.filename)).name
         raise StoreError(f"is not a zarr store or is truncated: it has no {name}", where=path, remedy=REMEDY) from None
@@ -193,4 +201,4 @@ def read_group(path: Path) -> tuple[int, dict[str, Any], set[str]]:
         raise StoreError(f"its index is damaged: {problem}", where=path, remedy=REMEDY) from None
     if zarr_format not in (2, 3) or not isinstance(attributes, dict):
         raise StoreError(f"is a zarr store of format {zarr_format!r}, not 2 or 3", where=path, remedy=REMEDY)
-    return zarr_format, attributes, {key.rpartition("/")[0] for key in named}
+    return zarr_format, attributes, named

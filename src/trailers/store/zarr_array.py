@@ -45,6 +45,7 @@ class ZarrArray:
     separator: str
     codec: Mapping[str, Any] | None  # as numcodecs has it
     checksum: bool = False  # whether four bytes of CRC-32C follow each chunk
+    fill: Any = None  # what stands where nothing was written, such as behind the last row in the last chunk
 
     def __post_init__(self) -> None:
         sides = [*self.shape, *self.chunks]
@@ -67,13 +68,18 @@ class ZarrArray:
     def chunk_bytes(self) -> int:
         return math.prod(self.chunks) * self.dtype.itemsize
 
-    def missing_chunks(self) -> tuple[int, int]:
-        """Chunks that are missing, and chunks that there should be; reads folders only."""
+    def count_chunks(self) -> tuple[int, int, int]:
+        """Chunks that are missing, that lie beyond the shape, and that there should be; reads folders only.
+
+        Chunks beyond the shape are rows that a shape which is too small would hide.
+        """
         expected = math.prod(self.grid)
         if expected > MOST_CHUNKS:
-            return expected, expected
-        names = set(file_names(self.folder))
-        return sum(name not in names for name in self.names()), expected
+            return expected, 0, expected
+        is_chunk = re.compile(rf"{re.escape(self.prefix)}\d+(?:{re.escape(self.separator)}\d+)*", re.ASCII).fullmatch
+        names = {name for name in file_names(self.folder) if is_chunk(name)}
+        wanted = set(self.names())
+        return len(wanted - names), len(names - wanted), expected
 
     def names(self) -> Iterator[str]:
         for place in itertools.product(*map(range, self.grid)):
@@ -88,9 +94,11 @@ class ZarrArray:
         Raises:
             ValueError: chunks are missing, or do not hold what they should; says which, and how much.
         """
-        missing, expected = self.missing_chunks()
+        missing, beyond, expected = self.count_chunks()
         if missing:
             raise ValueError(f"it has only {expected - missing:,} of its {expected:,} chunks")
+        if beyond:
+            raise ValueError(f"it has {beyond:,} chunks beyond its shape {self.shape}")
         packed = sum((self.folder / name).lstat().st_size + 1024 for name in self.names())
         if math.prod(self.shape) * self.dtype.itemsize > RATIO * packed:
             raise ValueError(f"its chunks have {packed:,} bytes, which cannot hold {self.shape} values")
@@ -99,7 +107,10 @@ class ZarrArray:
             corner = tuple(i * side for i, side in zip(place, self.chunks, strict=True))
             part = tuple(slice(start, start + side) for start, side in zip(corner, self.chunks, strict=True))
             chunk = self.read_chunk(place)
-            values[part] = chunk[tuple(slice(0, n) for n in values[part].shape)]
+            inside = chunk[tuple(slice(0, n) for n in values[part].shape)]
+            if self.fill == 0 and np.count_nonzero(chunk) != np.count_nonzero(inside):
+                raise ValueError(f"its chunk {self.name(place)} holds numbers beyond its shape {self.shape}")
+            values[part] = inside
         return values
 
     def read_chunk(self, place: tuple[int, ...]) -> np.ndarray:
@@ -128,16 +139,24 @@ def file_names(folder: Path, before: str = "") -> Iterator[str]:
                 yield before + entry.name
 
 
-def read_array(folder: Path, zarr_format: int) -> ZarrArray:
+def read_array(folder: Path, zarr_format: int, indexed: Mapping[str, Any] | None = None) -> ZarrArray:
     """The metadata of the array in ``folder``.
 
+    Args:
+        folder: of the array.
+        zarr_format: 2 or 3.
+        indexed: what the store's index says of the array, if it has one.
+
     Raises:
-        StoreError: they are missing or damaged, or of a kind that is not read.
+        StoreError: they are missing or damaged, of a kind that is not read, or not what the index says.
     """
     path = folder / (".zarray" if zarr_format == 2 else "zarr.json")
+    parse = from_format_2 if zarr_format == 2 else from_format_3
     try:
-        values = read_json(path, remedy=REMEDY, follow_links=False)
-        return from_format_2(folder, values) if zarr_format == 2 else from_format_3(folder, values)
+        array = parse(folder, read_json(path, remedy=REMEDY, follow_links=False))
+        if indexed is not None and (other := parse(folder, indexed)) != array:
+            raise ValueError(f"its shape is {array.shape}, but the store's index has another array of {other.shape}")
+        return array
     except FileNotFoundError:
         raise StoreError("does not exist, so the store is incomplete", where=path, remedy=REMEDY) from None
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
@@ -151,7 +170,7 @@ def from_format_2(folder: Path, values: Mapping[str, Any]) -> ZarrArray:
     separator = values.get("dimension_separator") or "."
     return ZarrArray(
         folder, tuple(values["shape"]), tuple(values["chunks"]), as_numbers(values["dtype"]), values["order"], "",
-        separator, values["compressor"],
+        separator, values["compressor"], fill=values.get("fill_value"),
     )  # fmt: skip
 
 
@@ -167,7 +186,7 @@ def from_format_3(folder: Path, values: Mapping[str, Any]) -> ZarrArray:
     dtype = np.dtype(values["data_type"]).newbyteorder(">" if endian == "big" else "<")
     return ZarrArray(
         folder, tuple(values["shape"]), tuple(values["chunk_grid"]["configuration"]["chunk_shape"]), dtype, "C",
-        f"c{separator}" if keys["name"] == "default" else "", separator, codec, checksum,
+        f"c{separator}" if keys["name"] == "default" else "", separator, codec, checksum, values.get("fill_value"),
     )  # fmt: skip
 
 

@@ -98,6 +98,11 @@ def import_store(store: Path, output: Path, clips: str, backbone: str, arguments
         output, parts, features=published.features, attributes=attributes,
         fingerprint_of=lambda vectors_sha256: fingerprint(SCHEMA, shape, vectors_sha256),
     )  # fmt: skip
+    if published.with_zeros:
+        log.warning(
+            "import: %s: %d trailers have clips whose vectors are all zeros, which no network gives: %s",
+            store, len(published.with_zeros), some(sorted(published.with_zeros)),
+        )  # fmt: skip
     log.info(
         "import: %s: %d of the store's %d trailers, F = %d", output, len(parts), len(published.trailers),
         published.features,
