@@ -84,7 +84,8 @@ def test_the_working_folder_overrides_the_project_and_the_command_line_overrides
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [("[drama]", "2 to 50"), ("[drama, 7]", "genres.1: 7 must be text"), ("x", "array")]
+    ("value", "words"),
+    [("[drama]", "2 to 50"), ("[drama, 7]", "genres.1: 7 must be text"), ("x", "'x' is not a list")],
 )
 def test_planning_refuses_a_bad_list(tmp_path, monkeypatch, value, words):
     monkeypatch.chdir(tmp_path)

@@ -16,6 +16,7 @@ class WithoutNetwork:
     def __init__(self, row: Row) -> None:
         self.row, self.precision = row, "float32"
         self.batch_clips, self.batches_in_flight = row.batch_cuda, 1
+        self.depends_on_place = False
         self.computed_on: dict[str, str | int] = {}
         self.buffers: list[Buffer] = []
         self.vectors = np.random.default_rng(0).standard_normal((row.batch_cuda, row.features), np.float32)
