@@ -13,7 +13,7 @@ from trailers.review.verdicts import (
     decided,
     disagreements,
     kappa,
-    settled,
+    majority_verdict,
     verdicts,
 )
 from trailers.store.candidates import Candidate
@@ -79,13 +79,13 @@ def test_one_video_under_two_links_is_one_choice():
 
 def test_the_majority_settles_and_an_even_vote_does_not():
     rows = [pressed("ann", "t1", "accept", A), pressed("bob", "t1", "accept", B)]
-    assert settled(verdicts(rows), "t1") is None
+    assert majority_verdict(verdicts(rows), "t1") is None
     assert disagreements(verdicts(rows)) == ["t1"]
     third = verdicts([*rows, pressed("cleo", "t1", "accept", B)])
-    found = settled(third, "t1")
+    found = majority_verdict(third, "t1")
     assert found is not None
     assert found.url == B
-    assert settled(third, "t9") is None
+    assert majority_verdict(third, "t9") is None
 
 
 def test_kappa_of_the_textbook():

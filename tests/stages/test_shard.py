@@ -44,10 +44,10 @@ def test_up_to_date_trailers_are_not_made_again_and_the_ledger_keeps_the_order(r
 
 
 def test_a_damaged_product_counts_as_absent(run):
-    def settled(trailer):
+    def up_to_date(trailer):
         raise TrailerError("cut off")
 
-    assert run().to_make(settled) == ["a", "b", "c", "d"]
+    assert run().to_make(up_to_date) == ["a", "b", "c", "d"]
 
 
 def test_one_trailer_never_stops_the_others(run, tmp_path):

@@ -12,10 +12,10 @@ import pytest
 
 from repository_lab import make_repository, make_tokenizer
 from trailers.__main__ import main
+from trailers.backbones.row import RANDOM_WEIGHTS
 from trailers.backbones.rows import find_row
 from trailers.backbones.text import TextEncoder
 from trailers.domain import Clip
-from trailers.embedding.aligned import RANDOM
 from trailers.reporting.significance import read_test_predictions
 from trailers.store.embeddings import write_embedding
 from trailers.store.layout import Layout
@@ -171,7 +171,7 @@ def test_random_weights_are_marked_as_meaningless(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     encoder = TextEncoder(find_row(NAME, weights), weights, random_weights=True)
-    write(tmp_path, "one", encoder([KISS, CHASE]), weights, sha256=RANDOM)
+    write(tmp_path, "one", encoder([KISS, CHASE]), weights, sha256=RANDOM_WEIGHTS)
     with caplog.at_level(logging.WARNING):
         assert find(weights, "--text", CHASE, "--csv", "found.csv") == 0
     assert "its weights are random, for trials: how near a clip is to a text means nothing" in caplog.text

@@ -18,6 +18,7 @@ from trailers.backbones import publishers
 from trailers.domain import FPS, ClipStrategy
 
 RANDOM_SEED = 0  # of weights that are not published ones but drawn (embed.random_weights)
+RANDOM_WEIGHTS = f"random-seed-{RANDOM_SEED}"  # in place of a digest of weights, in files made with them
 
 # Of a transform: resize, crop, interpolation, antialias, rounding of the crop.
 Geometry = tuple[tuple[int, ...], tuple[int, int], str, bool, str]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trailers.backbones.names import parse
-from trailers.backbones.row import RANDOM_SEED, Row
+from trailers.backbones.row import RANDOM_WEIGHTS, Row
 from trailers.backbones.rows import ROWS, find_row, is_of_library
 from trailers.backbones.text import MODULES, REMEDY, shares_space, unit
 from trailers.backbones.weights import weights_sha256
@@ -24,7 +24,6 @@ from trailers.store.layout import Layout
 if TYPE_CHECKING:
     from trailers.backbones.text import TextEncoder
 
-RANDOM = f"random-seed-{RANDOM_SEED}"  # in place of a digest, in files made with drawn weights
 AGAIN = "Run the stage embed again, or name the weights folder that it used."
 
 
@@ -41,7 +40,7 @@ class Aligned:
     @property
     def is_random(self) -> bool:
         """Whether the vectors were made with drawn weights, so that comparing them with text means nothing."""
-        return self.weights_sha256 == RANDOM
+        return self.weights_sha256 == RANDOM_WEIGHTS
 
     def text_encoder(self) -> TextEncoder:
         """The text tower with the weights that the vectors were made with. Raises ConfigError or WeightsError."""
@@ -111,8 +110,10 @@ def find_aligned(layout: Layout, weights_dir: Path, *, clips: str | None, backbo
         remedy = "Name one with --clips and --backbone." if found else f"Embed with one. {REMEDY}"
         raise ConfigError(f"{what} its space with text; there is {listed}", where=layout.root, remedy=remedy)
     strategy, row = found[0]
-    is_random = there[strategy, row.name].get("weights_sha256") == RANDOM
-    return Aligned(layout, strategy, row, RANDOM if is_random else weights_sha256(row, weights_dir), weights_dir)
+    is_random = there[strategy, row.name].get("weights_sha256") == RANDOM_WEIGHTS
+    return Aligned(
+        layout, strategy, row, RANDOM_WEIGHTS if is_random else weights_sha256(row, weights_dir), weights_dir
+    )
 
 
 def embedded(layout: Layout) -> dict[tuple[str, str], Mapping[str, Any]]:

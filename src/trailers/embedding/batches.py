@@ -108,7 +108,9 @@ class BatchTable:
         name, frames = job.pair.row.name, job.sources.shape[1]
         embedder = self.embedders[name]
         if not embedder.depends_on_place:
-            return self.shared.setdefault((name, frames), Batches(embedder, frames))
+            if (name, frames) not in self.shared:
+                self.shared[name, frames] = Batches(embedder, frames)
+            return self.shared[name, frames]
         self.alone = {one: batches for one, batches in self.alone.items() if one.missing and not one.failed}
         if job not in self.alone:
             self.alone[job] = TrailerBatches(embedder, frames)

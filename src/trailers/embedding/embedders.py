@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trailers import __version__
-from trailers.backbones.row import RANDOM_SEED, Row
+from trailers.backbones.row import RANDOM_SEED, RANDOM_WEIGHTS, Row
 from trailers.backbones.weights import weights_sha256
 from trailers.settings import setting
 
@@ -59,7 +59,7 @@ def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
     Raises:
         WeightsError: they are missing or damaged.
     """
-    return f"random-seed-{RANDOM_SEED}" if settings.random_weights else weights_sha256(row, Path(effort.weights_dir))
+    return RANDOM_WEIGHTS if settings.random_weights else weights_sha256(row, Path(effort.weights_dir))
 
 
 def make_embedders(

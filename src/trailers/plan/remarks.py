@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from trailers.backbones.enlarging import enlarged
+from trailers.backbones.row import RANDOM_WEIGHTS
 from trailers.domain import GENRES
-from trailers.embedding.aligned import RANDOM
 from trailers.errors import StoreError, WeightsError
 from trailers.plan.studies import Plan
 from trailers.plan.study import Pair, Study
@@ -50,7 +50,7 @@ def replaced(plan: Plan, study: Study, pair: Pair) -> int:
         weights = str(read_embedding_attributes(plan.layout.embedding(*pair, done[0])).get("weights_sha256"))
     except StoreError:
         return 0  # told by the job that reads it
-    return 0 if (weights == RANDOM) == plan.has_random_weights else len(done)
+    return 0 if (weights == RANDOM_WEIGHTS) == plan.has_random_weights else len(done)
 
 
 def other_genres(plan: Plan, study: Study) -> list[str]:

@@ -110,8 +110,8 @@ def decided(found: Verdicts) -> set[str]:
     return {title for own in found.values() for title, verdict in own.items() if verdict.action}
 
 
-def settled(found: Verdicts, title: str) -> Verdict | None:
-    """The verdict of the majority, the latest of those that agree; None where nobody closed it or they are even."""
+def majority_verdict(found: Verdicts, title: str) -> Verdict | None:
+    """The latest verdict of the majority; None if nobody has closed the title or the votes are tied."""
     closed = list(opinions(found, title).values())
     ranked = Counter(verdict.choice for verdict in closed).most_common(2)
     if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):

@@ -239,7 +239,7 @@ class Published(Stage):
             raise StoreError("its sha256 is not the one in its receipt", where=where, remedy=f"Remove {path}.")
 
     def forget(self, trailer: str) -> None:
-        """Remove a receipt that says why there is no file; one of a file that came since stays."""
+        """Remove the receipt of a dead link; keep it if the file has been downloaded since."""
         path = self.receipt_path(trailer)
         if read_receipt(path).status == DEAD:
             remove(path, below=self.layout.root)

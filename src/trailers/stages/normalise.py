@@ -178,7 +178,9 @@ class Normalise(Stage):
         receipt = read_receipt(self.layout.receipt(trailer))
         if receipt.status != OK:
             raise VideoError(
-                f"there is no video: {receipt.error}", where=self.layout.receipt(trailer), reason="not downloaded"
+                f"the video was not downloaded: {receipt.error}",
+                where=self.layout.receipt(trailer),
+                reason="not downloaded",
             )
         return source_of(self.layout.receipt(trailer), receipt), receipt.sha256
 

@@ -110,7 +110,7 @@ class Journal:
     generation: int = 0  # grows when ``decisions`` begins anew, since the file is another one
 
     def refresh(self) -> list[Decision]:
-        """All decisions so far, including other reviewers'; none if there is no file yet.
+        """All decisions so far, including those of other reviewers; empty if the file does not exist yet.
 
         Raises:
             StoreError: names the row that is not a decision.

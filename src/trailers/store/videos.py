@@ -34,7 +34,7 @@ def shared_videos(trailers: Iterable[Trailer], base: Path) -> list[tuple[Trailer
     """Groups of trailers that share a video, which is then downloaded twice and can be in train and test.
 
     Args:
-        trailers: with links, and paths relative to ``base``; what does not exist is not a video.
+        trailers: their links may be paths relative to ``base``; paths that do not exist are ignored.
         base: the manifest's folder.
     """
     found: dict[str, dict[str, Trailer]] = defaultdict(dict)

@@ -126,7 +126,9 @@ def agreement_lines(found: verdicts.Verdicts) -> Iterator[str]:
     for title in verdicts.disagreements(found):
         said = verdicts.opinions(found, title)
         words = "; ".join(f"{name_of(rater)} {v.action} {v.url}".rstrip() for rater, v in sorted(said.items()))
-        yield f"{title}: {words}" + ("" if verdicts.settled(found, title) is None else " (settled by the majority)")
+        yield f"{title}: {words}" + (
+            "" if verdicts.majority_verdict(found, title) is None else " (settled by the majority)"
+        )
 
 
 def name_of(rater: verdicts.Rater) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trailers.domain import Trailer
 from trailers.errors import ManifestError, StoreError
-from trailers.review.verdicts import Verdicts, opinions, settled, verdicts
+from trailers.review.verdicts import Verdicts, majority_verdict, opinions, verdicts
 from trailers.store.candidates import read_found
 from trailers.store.cells import parse_genres, parse_poster
 from trailers.store.decisions import ACCEPT, Journal
@@ -77,7 +77,7 @@ def from_decisions(files: Written, decisions: Path, choice: Choice | None) -> So
 
 def outcome(title: Title, found: Verdicts, choice: Choice | None) -> tuple[str, tuple[str, ...]]:
     """What became of a title in a word or two, and its links."""
-    verdict = settled(found, title.id)
+    verdict = majority_verdict(found, title.id)
     if verdict is not None:
         return ("accepted", (verdict.url,)) if verdict.action == ACCEPT else ("rejected", ())
     if opinions(found, title.id):
