@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trailers.classifier.products import fastest_products, is_exact
+from trailers.classifier import products
+from trailers.classifier.products import fastest_products, is_exact, is_intel
 
 
-def test_products_are_those_of_float32_and_the_switch_is_set_back():
+@pytest.mark.parametrize("intel", [True, False])
+def test_products_are_those_of_float32_and_the_switch_is_set_back(monkeypatch, intel):
+    monkeypatch.setattr(products, "is_intel", lambda: intel)
     before = torch.backends.mkldnn.matmul.fp32_precision
     torch.manual_seed(0)
     left, right = torch.randn(960, 768), torch.randn(768, 128)
@@ -21,6 +24,7 @@ def test_products_are_those_of_float32_and_the_switch_is_set_back():
 
 
 def test_rounded_products_are_noticed_and_not_chosen(monkeypatch):
+    monkeypatch.setattr(products, "is_intel", lambda: False)
     assert is_exact()
     real = torch.Tensor.__matmul__
     monkeypatch.setattr(torch.Tensor, "__matmul__", lambda a, b: real(a.bfloat16(), b.bfloat16()).float())
@@ -35,3 +39,24 @@ def test_the_switch_is_set_back_after_an_error():
     with pytest.raises(KeyError), fastest_products():
         raise KeyError
     assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+def test_an_intel_processor_keeps_torchs_own_library(monkeypatch):
+    monkeypatch.setattr(products, "is_intel", lambda: True)
+    with fastest_products() as chosen:
+        assert not chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Xeon\n", True),
+        ("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: EPYC beside GenuineIntel\n", False),
+        ("processor\t: 0\nCPU implementer\t: 0x41\n", False),
+        (None, True),
+    ],
+)
+def test_the_makers_name_decides(tmp_path, text, expected):
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    assert is_intel(tmp_path / "cpuinfo") == expected
