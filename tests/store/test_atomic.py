@@ -59,20 +59,20 @@ def test_a_kill_leaves_the_old_file(tmp_path):
 
 
 def test_an_error_while_a_library_writes_is_raised_when_it_closes_the_file(tmp_path):
-    """/dev/full takes nothing, as a full disk does."""
+    """/dev/full behaves like a full disk."""
     path = tmp_path / "x"
-    told = []
+    returned = []
 
     def write_as_a_library():
         with unfailing(path) as file:
             file.close()
             io.FileIO.__init__(file, "/dev/full", "wb")
-            told.append(file.write(b"abc"))
-            raise RuntimeError("the library's own words")
+            returned.append(file.write(b"abc"))
+            raise RuntimeError("the library's own message")
 
     with pytest.raises(OSError, match="No space left on device"):
         write_as_a_library()
-    assert told == [3]
+    assert returned == [3]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,7 +89,7 @@ def test_a_file_written_by_a_library_is_renamed_into_place(tmp_path):
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    """A folder of the user's with a file, and a results folder of the project's."""
+    """A folder of the user with a file; beside it, the results folder."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "mine.txt").write_text("mine")
     (tmp_path / "results").mkdir()

@@ -1,4 +1,4 @@
-"""decisions.csv: nothing that a reviewer saw taken is ever lost, and nothing else gets in."""
+"""decisions.csv: a decision that was confirmed is never lost, and invalid rows are refused."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def test_appended_decisions_are_read_in_order_by_every_reader(tmp_path):
     )
 
 
-def test_a_file_that_is_not_there_holds_no_decision(tmp_path):
+def test_a_missing_file_has_no_decisions(tmp_path):
     assert journal(tmp_path).refresh() == []
 
 
-def test_a_row_that_a_crash_cut_off_at_any_byte_is_left_out_and_the_next_one_is_whole(tmp_path):
+def test_a_row_that_a_crash_cut_off_at_any_byte_is_ignored_and_the_next_row_is_complete(tmp_path):
     path = tmp_path / "decisions.csv"
     kept, torn = HEADER.encode() + as_line(ONE).encode(), as_line(TWO).encode()
     for length in range(len(torn)):
@@ -84,16 +84,16 @@ def test_two_reviewers_at_once_lose_no_row_of_either(tmp_path):
         assert [decision.trailer for decision in found if decision.who == who] == [f"t{n}" for n in range(40)]
 
 
-def test_kill_9_loses_no_decision_that_was_reported_as_recorded(tmp_path):
+def test_kill_9_loses_no_decision_that_was_confirmed(tmp_path):
     process = writer(tmp_path, "ann", 100_000)
     assert process.stdout is not None
     for _ in range(5):
         process.stdout.readline()
     os.kill(process.pid, signal.SIGKILL)
-    told = 5 + len(process.stdout.readlines())
+    confirmed = 5 + len(process.stdout.readlines())
     process.wait()
     found = journal(tmp_path).refresh()
-    assert told <= len(found) <= told + 1
+    assert confirmed <= len(found) <= confirmed + 1
     journal(tmp_path).append(ONE)
     assert journal(tmp_path).refresh() == [*found, ONE]
 
@@ -108,7 +108,7 @@ def test_a_file_that_was_replaced_is_read_again(tmp_path):
     assert reader.refresh() == [TWO]
 
 
-def test_a_spreadsheets_line_ends_and_mark_do_not_matter(tmp_path):
+def test_the_line_ends_and_byte_order_mark_of_a_spreadsheet_are_accepted(tmp_path):
     text = HEADER + as_line(ONE) + as_line(TWO)
     (tmp_path / "decisions.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     assert journal(tmp_path).refresh() == [ONE, TWO]

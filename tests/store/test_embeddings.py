@@ -1,4 +1,4 @@
-"""The HDF5 of one trailer's vectors."""
+"""The HDF5 file with the vectors of one trailer."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_file_of_the_first_schema_reads_as_before(path: Path) -> None:
 def test_a_frame_outside_its_clip_is_damage(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["frame"][1] = 30
-    with pytest.raises(StoreError, match="frame 30 does not lie in clip 1"):
+    with pytest.raises(StoreError, match="frame 30 is outside clip 1"):
         read_clip_frames(path)
 
 

@@ -1,4 +1,4 @@
-"""A trained experiment on disk: what is damaged is named, and nothing in it runs."""
+"""Trained experiments on disk: damage is reported with the file's name, and no code in a file is run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from trailers.domain import GENRES
 from trailers.errors import StoreError
 from trailers.store.experiment import WEIGHTS_SCHEMA, find_weights, load_checkpoint, read_weights, save_state
 
-MARK = "0123456789abcdef"
+FINGERPRINT = "0123456789abcdef"
 WEIGHTS: dict[str, Any] = {
-    "schema": WEIGHTS_SCHEMA, "fingerprint": MARK, "experiment": "e", "split": 0, "clips": "shot24",
+    "schema": WEIGHTS_SCHEMA, "fingerprint": FINGERPRINT, "experiment": "e", "split": 0, "clips": "shot24",
     "backbones": ["resnet50"], "features": [3], "packs": [{"backbone": "resnet50"}], "genres": list(GENRES),
     "recipe": {"seed": 0}, "state": {"weight": torch.arange(6.0)}, "curves": [(1, 0.1, 0.7, 0.6)], "best_epoch": 1,
 }  # fmt: skip
@@ -35,14 +35,14 @@ def test_a_written_experiment_is_read_back(path: Path) -> None:
     assert (trained.backbones, trained.features, trained.best_epoch) == (("resnet50",), (3,), 1)
     assert trained.curves == ((1, 0.1, 0.7, 0.6),)
     assert torch.equal(trained.state["weight"], torch.arange(6.0))
-    assert find_weights(path, MARK) is not None
+    assert find_weights(path, FINGERPRINT) is not None
     assert find_weights(path, "other") is None
 
 
 def test_missing_weights_name_the_stage_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"weights\.pt: is not a trained experiment\. Run the classify stage first"):
         read_weights(tmp_path / "weights.pt")
-    assert find_weights(tmp_path / "weights.pt", MARK) is None
+    assert find_weights(tmp_path / "weights.pt", FINGERPRINT) is None
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_missing_weights_name_the_stage_that_makes_them(tmp_path: Path) -> None:
         ({"recipe": None}, "it has no recipe"),
     ],
 )
-def test_damaged_contents_are_one_sentence(path: Path, change: dict[str, Any], words: str) -> None:
+def test_damaged_contents_are_reported_in_one_sentence(path: Path, change: dict[str, Any], words: str) -> None:
     save_state(path, WEIGHTS | change)
     with pytest.raises(StoreError, match=rf"weights\.pt: .*{words}.*Remove it and rerun the classify stage"):
         read_weights(path)
-    assert find_weights(path, MARK) is None
+    assert find_weights(path, FINGERPRINT) is None
 
 
 @pytest.mark.parametrize("key", WEIGHTS)
@@ -99,12 +99,12 @@ class Spy:
         return (exec, ("import pathlib; pathlib.Path('spied').touch()",))
 
 
-def test_nothing_in_a_file_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_code_in_a_file_is_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent)
     save_state(path, WEIGHTS | {"state": Spy()})
     with pytest.raises(StoreError, match=r"weights\.pt: is damaged"):
         read_weights(path)
-    assert load_checkpoint(path, MARK) is None
+    assert load_checkpoint(path, FINGERPRINT) is None
     assert not Path("spied").exists()
 
 
@@ -135,13 +135,13 @@ def test_a_changed_byte_changes_nothing_or_is_noticed(
     content = bytearray(path.read_bytes())
     content[place % len(content)] ^= flip
     path.write_bytes(content)
-    trained = find_weights(path, MARK)
+    trained = find_weights(path, FINGERPRINT)
     assert trained is None or torch.equal(trained.state["weight"], torch.arange(6.0))
 
 
 def test_a_damaged_checkpoint_is_reported_and_not_used(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert load_checkpoint(path, MARK) is not None
+    assert load_checkpoint(path, FINGERPRINT) is not None
     path.write_bytes(path.read_bytes()[:-20])
-    assert load_checkpoint(path, MARK) is None
+    assert load_checkpoint(path, FINGERPRINT) is None
     assert "weights.pt: is damaged" in caplog.text
-    assert load_checkpoint(path.with_name("none.pt"), MARK) is None
+    assert load_checkpoint(path.with_name("none.pt"), FINGERPRINT) is None

@@ -68,7 +68,7 @@ def test_frames_that_were_read_can_be_modified(stored):
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 3), (0, 501), (4, 3)])
-def test_frames_that_are_not_there_are_refused(stored, start, end):
+def test_frames_outside_the_file_are_refused(stored, start, end):
     with open_frames(stored[1]) as read, pytest.raises(StoreError, match="has 500 frames"):
         read.read(start, end)
 
@@ -89,7 +89,7 @@ def test_differences_wrap_around():
     frames[1] = (255, 10, 20)
     frames[2] = (0, 250, 0)
     planes = to_differences(frames)
-    # R - G is 0, 245, -250; G 0, 10, 250; B - G 0, 10, -250; each less the one before, modulo 256.
+    # R - G is 0, 245, -250; G 0, 10, 250; B - G 0, 10, -250; each minus the one before it, modulo 256.
     assert planes[:, :, 0, 0].tolist() == [[0, 245, 17], [0, 10, 240], [0, 10, 252]]
     assert (from_differences(planes) == frames).all()
 
@@ -98,7 +98,7 @@ def test_a_still_picture_takes_almost_no_space(tmp_path):
     with write_frames(tmp_path / "t.frames.h5") as writer:
         writer.append(np.repeat(noise(1), 2400, axis=0))
         writer.describe({})
-    # Ten blocks of one frame of noise, 3.9 kB each, and their runs; 9.3 MB as they are.
+    # Ten blocks of one frame of noise, 3.9 kB each, and their runs; uncompressed, 9.3 MB.
     assert (tmp_path / "t.frames.h5").stat().st_size < 120_000
 
 
@@ -124,7 +124,7 @@ def test_a_failed_write_leaves_no_file(tmp_path):
 @pytest.mark.parametrize(
     "wrong", [np.zeros((2, 48, 27, 3), np.uint8), np.zeros((2, 27, 48, 3), np.float32), np.zeros((27, 48, 3), np.uint8)]
 )
-def test_only_frames_of_the_right_shape_and_type_are_taken(tmp_path, wrong):
+def test_only_frames_of_the_right_shape_and_type_are_accepted(tmp_path, wrong):
     with pytest.raises(ValueError, match="expected uint8"), write_frames(tmp_path / "t") as writer:
         writer.append(wrong)
 
@@ -174,7 +174,7 @@ def test_reading_ahead_gives_the_same_frames(tmp_path, step):
     for start in range(0, 1500, step):  # overlapping, as windows are
         end = min(1500, start + step + 50)
         assert (ahead.read(start, end) == frames[start:end]).all()
-    for start in (1300, 10, 700):  # and here and there, as windows that are computed again
+    for start in (1300, 10, 700):  # in any order, like windows that are computed again
         assert (ahead.read(start, start + 100) == frames[start : start + 100]).all()
     assert len(ahead.blocks) <= 1 + 1 + AHEAD_BLOCKS
 

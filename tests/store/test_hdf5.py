@@ -1,4 +1,4 @@
-"""Every HDF5 file is read as untrusted, whichever of our formats it claims to be."""
+"""HDF5 files of every format are read as untrusted input."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_frames(path: Path) -> None:
         frames.read(0, len(frames))
 
 
-# Format -> (writes one, reads one, its datasets).
+# Format -> (function that writes a file, function that reads it, its datasets).
 FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], object], tuple[str, ...]]] = {
     "embedding": (make_embedding, read_embedding, ("vectors", "clips")),
     "embedding's shape": (make_embedding, read_embedding_shape, ("vectors", "clips")),
@@ -73,7 +73,7 @@ FORMATS: dict[str, tuple[Callable[[Path], None], Callable[[Path], object], tuple
 }
 CASES = [(format_, name) for format_, (_, _, names) in FORMATS.items() for name in names]
 
-# What a dataset of our formats becomes in a hostile file: replaces ``name`` in ``file``, given another HDF5 file.
+# Each of these functions puts something hostile into ``file`` as ``name``; ``other`` is another HDF5 file.
 
 
 def external_link(file: h5py.File, name: str, other: Path) -> None:
@@ -120,7 +120,7 @@ def compound(file: h5py.File, name: str, other: Path) -> None:
 
 
 def huge(file: h5py.File, name: str, other: Path) -> None:
-    """477 GiB of one chunk size, none of them stored."""
+    """512 GiB in chunks, none of which is stored."""
     file.create_dataset(name, (1 << 29, 256), np.float32, chunks=(1 << 10, 256))
 
 
@@ -152,7 +152,7 @@ HOSTILE = (
 
 @pytest.fixture(scope="module", autouse=True)
 def little_memory() -> Iterator[None]:
-    """What would allocate what a file claims fails here instead of filling the machine."""
+    """Code that allocates as much as a file claims fails here instead of filling the memory."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 32), before[1]))
@@ -241,7 +241,7 @@ def test_a_damaged_heap_of_text_is_refused_before_the_library_loops_in_it(tmp_pa
     content = bytearray((tmp_path / "t.h5").read_bytes())
     heap = content.index(b"GCOL")
     entry = heap + 16
-    while content[entry : entry + 2] != b"\0\0":  # up to the free space, whose length HDF5 adds until the end
+    while content[entry : entry + 2] != b"\0\0":  # up to the entry of the free space
         entry += 16 + -(-int.from_bytes(content[entry + 8 : entry + 16], "little") // 8) * 8
     for length in (0, 1 << 63):
         content[entry + 8 : entry + 16] = length.to_bytes(8, "little")
@@ -254,7 +254,7 @@ def test_a_damaged_heap_of_text_is_refused_before_the_library_loops_in_it(tmp_pa
 def test_a_damaged_data_type_is_reported_in_one_sentence_whenever_the_library_notices_it(
     tmp_path: Path, kind: int
 ) -> None:
-    """In every byte of the message that says float32; h5py makes a type of it only when it is asked for."""
+    """Damages every byte of the message that describes float32; h5py notices it only when it needs the type."""
     make_embedding(tmp_path / "t.h5")
     content = (tmp_path / "t.h5").read_bytes()
     message = content.index(bytes([0x11, 0x20, 0x1F, 0x00, 4, 0, 0, 0]))
@@ -276,7 +276,7 @@ def test_a_pipe_in_place_of_a_file_is_refused(tmp_path: Path, format_: str) -> N
 
 
 def test_a_sparse_file_is_refused(tmp_path: Path) -> None:
-    """One gigabyte of vectors of which the disk holds nothing: valid HDF5, and zeros satisfy the checksum."""
+    """One gigabyte of vectors that take no space on the disk: valid HDF5, and zeros satisfy the checksum."""
     path = tmp_path / "sparse.h5"
     with h5py.File(path, "w") as file:
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -333,7 +333,7 @@ def test_ids_of_a_pack_that_are_not_ascii_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format_", ["embedding", "poster", "scores", "frames", "pack"])
-def test_a_file_without_read_permission_is_not_to_be_removed(
+def test_the_remedy_for_a_file_without_read_permission_is_not_to_remove_it(
     tmp_path: Path, format_: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, read, _ = FORMATS[format_]
@@ -351,7 +351,7 @@ def test_a_file_without_read_permission_is_not_to_be_removed(
 def test_a_changed_byte_gives_the_same_values_or_one_sentence(
     tmp_path_factory: pytest.TempPathFactory, place: int, value: int
 ) -> None:
-    """In a format whose few structures come first; only what HDF5 survives by itself, as contiguous data is."""
+    """Contiguous data in a file with few structures, because HDF5 itself survives every change of a byte in it."""
     path = tmp_path_factory.getbasetemp() / "changed.h5"
     with create_hdf5(path) as file:
         file.create_dataset("x", data=np.arange(100, dtype=np.int32))
@@ -363,7 +363,7 @@ def test_a_changed_byte_gives_the_same_values_or_one_sentence(
         assert opened.read("x", np.int32, (100,)).shape == (100,)
 
 
-def test_numbers_of_another_byte_order_are_not_taken_for_ours(tmp_path: Path) -> None:
+def test_numbers_of_another_byte_order_are_refused(tmp_path: Path) -> None:
     make_embedding(tmp_path / "t.h5")
     with h5py.File(tmp_path / "t.h5", "r+") as file:
         del file["vectors"]

@@ -17,7 +17,7 @@ from trailers.store.experiment import read_metrics
 from trailers.store.json_file import read_json
 from trailers.store.receipt import read_receipt
 
-# File -> what reads it.
+# File -> function that reads it.
 READERS: dict[str, Callable[[Path], object]] = {
     "t.json": read_receipt,
     "metrics.json": read_metrics,
@@ -29,7 +29,7 @@ DAMAGED = [b"", b"{", b'{"a": 1', b"[1]", b"3", b"null", b'"text"', b"\xff\xfe",
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("content", DAMAGED, ids=lambda content: ascii(content[:9]))
-def test_a_damaged_file_is_one_sentence_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_damaged_file_is_reported_in_one_sentence_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(TrailerError) as caught:
         READERS[name](tmp_path / name)
@@ -39,7 +39,7 @@ def test_a_damaged_file_is_one_sentence_that_names_it(tmp_path: Path, name: str,
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_what_is_not_a_file_is_refused_at_once(tmp_path: Path, name: str) -> None:
+def test_a_pipe_or_a_folder_is_refused_at_once(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(TrailerError, match=f"{name}: .*is not a file"):
         READERS[name](tmp_path / name)
@@ -65,7 +65,7 @@ def test_the_error_class_and_remedy_of_the_caller_are_used(tmp_path: Path) -> No
 
 
 @given(content=some.binary(max_size=60))
-def test_any_bytes_are_a_table_or_one_sentence(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_bytes_are_read_as_a_table_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_bytes(content)
     try:

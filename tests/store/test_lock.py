@@ -1,4 +1,4 @@
-"""One process at a time, also when one is killed."""
+"""One process at a time holds a lock; the lock of a killed process is released."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_two_never_hold_one_folder_together(tmp_path):
     assert counter.read_text() == "80"
 
 
-def test_a_killed_process_holds_no_lock(tmp_path):
+def test_a_killed_process_releases_its_lock(tmp_path):
     holder = start(tmp_path / "a", 3600)
     holder.send_signal(signal.SIGKILL)
     holder.wait(timeout=20)

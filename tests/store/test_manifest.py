@@ -1,4 +1,4 @@
-"""The manifest reader refuses by row and column, with a reason and a remedy."""
+"""The manifest reader names the row and column of an invalid cell, the reason and the remedy."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_additions_of_spreadsheets_are_accepted(tmp_path):
 
 
 UNSAFE = {
-    "CON": "a name that Windows keeps",
-    "nul": "another",
+    "CON": "a name that Windows reserves",
+    "nul": "another name that Windows reserves",
     "..": "a parent folder",
     ".hidden": "a hidden file",
     "-rf": "an option",
@@ -124,8 +124,8 @@ REFUSED = [
     ("trailer,url\na,x.mp4,y\n", "row 2: 3 cells, but the header has 2. Quote cells that contain a comma."),
     ("trailer;url\na;x.mp4;y\n", "row 2: 3 cells, but the header has 2. Quote cells that contain a semicolon."),
     ("trailer,url\na\n", "row 2: 1 cells, but the header has 2."),
-    ("trailer,url,\na,x.mp4,y\n", "row 2: column 3 has no name, but here it holds 'y'."),
-    (",trailer,url\nz,a,x.mp4\n", "row 2: column 1 has no name, but here it holds 'z'."),
+    ("trailer,url,\na,x.mp4,y\n", "row 2: column 3 has no name, but this row has the value 'y' in it."),
+    (",trailer,url\nz,a,x.mp4\n", "row 2: column 1 has no name, but this row has the value 'z' in it."),
     ('trailer,url\na,x.mp4\nb,"y\nc,z\n', "row 3: unexpected end of data. Put one '\"' at each end of a quoted cell"),
     ('trailer,url\na,"x"y\n', "row 2: ',' expected after '\"'."),
     ("trailer,url\na,x\x00y.mp4\n", "row 2, column url: holds a control character."),
@@ -133,7 +133,7 @@ REFUSED = [
     ("trailer,url,title\na,x.mp4,A\x1b[2JB\n", "row 2, column title: holds a control character."),
     (
         f"trailer,url,title\na,x.mp4,{'A' * 100_000}\n",
-        "row 2, column title: has 100,000 characters, but a title has at most 1,000",
+        "row 2, column title: has 100,000 characters, more than the limit of 1,000",
     ),
     (f"trailer,url\na,{'A' * 100_000}\n", "row 2, column url: has 100,000 characters."),
     (f"trailer,url\na,{'A' * 200_000}\n", "row 2: field larger than field limit (131072). Shorten the cell."),
@@ -264,7 +264,7 @@ def test_a_title_may_begin_with_a_number_sign(tmp_path):
         (b"trailer,title,url\na,\xc3\xa9 \xe9,x.mp4\n", "row 2, column title: byte 23 is not UTF-8."),
         (b"\xff\xfet\x00r\x00a", "byte 6 is not UTF-16-LE. Save the file as UTF-8"),
         (b"PK\x03\x04\x14\x00", "is a spreadsheet or another zip archive, not a text file. Save the file as UTF-8"),
-        (b"\xd0\xcf\x11\xe0\xa1", "is a spreadsheet of old Excel, not a text file."),
+        (b"\xd0\xcf\x11\xe0\xa1", "is a spreadsheet of an old Excel, not a text file."),
         (b"\x1f\x8b\x08", "is compressed by gzip, not a text file."),
     ],
 )
@@ -272,10 +272,21 @@ def test_a_file_in_another_encoding_is_refused_with_the_position(tmp_path, text,
     assert refusal(tmp_path, text).startswith(f"manifest.csv: {expected}")
 
 
-SPOILT = ["#NAME?", "#REF!", "#N/A", "#VALUE!", "#DIV/0!", "#NV", "#¿NOMBRE?", "#ÜBERLAUF!", "Err:502", "#####"]
+SPREADSHEET_ERRORS = [
+    "#NAME?",
+    "#REF!",
+    "#N/A",
+    "#VALUE!",
+    "#DIV/0!",
+    "#NV",
+    "#¿NOMBRE?",
+    "#ÜBERLAUF!",
+    "Err:502",
+    "#####",
+]
 
 
-@pytest.mark.parametrize("value", SPOILT)
+@pytest.mark.parametrize("value", SPREADSHEET_ERRORS)
 @pytest.mark.parametrize("column", ["trailer", "url", "title", "genres", "split0", "poster"])
 def test_error_values_of_a_spreadsheet_are_refused(tmp_path, value, column):
     cells = {"trailer": "a", "url": "x.mp4", "title": "", "genres": "", "split0": "", "poster": ""} | {column: value}
@@ -332,7 +343,7 @@ def test_text_that_is_neither_link_nor_path_is_refused(tmp_path, url, expected):
 
 
 @pytest.mark.parametrize("url", ["./matrix", "../matrix", "/data/matrix", "cat.mp4", "videos/cat.MKV", "a b.webm"])
-def test_a_path_that_is_asked_for_need_not_exist(tmp_path, url):
+def test_an_explicit_path_need_not_exist(tmp_path, url):
     assert read(tmp_path, f"trailer,url\na,{url}\n")[0].urls == (url,)
 
 
@@ -349,7 +360,7 @@ def test_a_bar_in_a_name_is_written_twice(tmp_path):
     assert read_manifest(tmp_path / "a.csv")[0].urls == ("./x | y.mp4", "./| | z.mp4")
 
 
-def test_trailers_that_share_a_video_are_found_and_told(tmp_path):
+def test_trailers_that_share_a_video_are_found_and_described(tmp_path):
     (tmp_path / "x.mp4").touch()
     trailers = [
         Trailer("a", ("https://youtu.be/vKQi3bBA1y8",), splits=(0, 0, None)),
@@ -358,7 +369,7 @@ def test_trailers_that_share_a_video_are_found_and_told(tmp_path):
         Trailer("d", ("http://Host/cat",)),
         Trailer("e", ("https://host/cat#t=30",)),
         Trailer("f", ("https://host/Cat", "https://host/Cat#t=3", "none.mp4")),
-        Trailer("g", ("none.mp4",)),  # which no file is
+        Trailer("g", ("none.mp4",)),  # does not exist
     ]
     groups = shared_videos(trailers, tmp_path)
     assert [[trailer.trailer for trailer in group] for group in groups] == [["a", "b"], ["b", "c"], ["d", "e"]]
@@ -386,7 +397,7 @@ genres = st.sets(st.sampled_from(GENRES)).map(lambda some: tuple(genre for genre
         st.builds(Trailer, ids, links, words, genres, codes), min_size=1, unique_by=lambda row: row.trailer.lower()
     )
 )
-def test_a_written_file_is_read_back(tmp_path_factory, trailers):
+def test_a_written_manifest_is_read_back(tmp_path_factory, trailers):
     path = tmp_path_factory.getbasetemp() / "round.csv"
     write_manifest(path, trailers)
     assert read_manifest(path) == trailers
@@ -456,7 +467,7 @@ def test_an_ambiguous_value_of_verified_is_refused(tmp_path):
 
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
 def test_a_device_is_refused_as_a_manifest(path):
-    with pytest.raises(ManifestError, match=f"{path}: is a device, which has no end"):
+    with pytest.raises(ManifestError, match=f"{path}: is a device, not a file"):
         read_manifest(Path(path))
 
 

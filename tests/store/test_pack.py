@@ -1,4 +1,4 @@
-"""One file for all embeddings: what it holds, what it refuses."""
+"""Packs: what a file contains, and which files are refused."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_pack_that_is_cut_off_is_refused(path, size):
 
 
 def overwrite(path, value):
-    """Change the last vector, which is trailer a's, as a failing disk would."""
+    """Change the last vector, which belongs to trailer a, as a failing disk would."""
     with h5py.File(path) as file:
         start = file["vectors"].id.get_offset()
     with path.open("r+b") as file:
@@ -140,5 +140,5 @@ def test_vectors_that_are_not_finite_are_reported_with_their_trailer(path, value
 def test_changed_vectors_are_reported_with_their_trailer(path):
     check_sums(open_pack(path))
     overwrite(path, 7.5)
-    with pytest.raises(StoreError, match="the vectors of a are not those that were written"):
+    with pytest.raises(StoreError, match="the vectors of a do not match their checksum"):
         check_sums(open_pack(path))

@@ -1,4 +1,4 @@
-"""Published zarr stores, of both formats: whole, or refused by name; nothing in one leads out of it."""
+"""Published zarr stores of both formats are read completely or refused, and never lead to other files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIRST = np.random.default_rng(1).normal(size=(7, 6)).astype(np.float32)
 SECOND = np.random.default_rng(2).normal(size=(3, 6)).astype(np.float32)
 
 BLOSC = {"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": 1, "blocksize": 0}
-# Zarr format and what the array is created with.
+# Kind -> zarr format, and the options of the array.
 KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "2": (2, {}),
     "2, as published": (2, {"compressors": BLOSC}),
@@ -79,8 +79,8 @@ def test_a_missing_chunk_is_not_read_as_zeros(tmp_path: Path, kind: str, capsys:
     store = make_store(tmp_path / "s.zarr", kind)
     chunks_of(store)[2].unlink()
     assert run_import(store, tmp_path / "p.h5") == 1
-    said = capsys.readouterr().err
-    assert "s.zarr: has 5 of its 6 chunks; 1 of 2 trailers are incomplete: tt1. Fetch the store again." in said
+    message = capsys.readouterr().err
+    assert "s.zarr: has 5 of its 6 chunks; 1 of 2 trailers are incomplete: tt1. Fetch the store again." in message
     assert not (tmp_path / "p.h5").exists()
     with pytest.raises(StoreError, match="tt1 is damaged: it has only 3 of its 4 chunks"):
         Published(store).read("tt1")
@@ -103,7 +103,7 @@ def test_anything_that_is_not_an_array_is_skipped_and_listed(tmp_path: Path, cap
     with caplog.at_level("WARNING"):
         assert run_import(store, tmp_path / "p.h5") == 0
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        f"import: {store}: passed over, as no trailer's: .DS_Store, .ipynb_checkpoints, tt3.npy"
+        f"import: {store}: ignored, because they are not trailers: .DS_Store, .ipynb_checkpoints, tt3.npy"
     ]
 
 
@@ -145,14 +145,14 @@ def test_rows_that_a_wrong_shape_would_hide_are_not_lost(tmp_path: Path, kind: s
 
 
 def with_rows(store: Path, rows: int) -> Path:
-    """``store``, whose first array claims so many rows."""
+    """``store``, after its first array was made to claim this number of rows."""
     (path,) = (store / "tt1" / name for name in (".zarray", "zarr.json") if (store / "tt1" / name).exists())
     path.write_text(json.dumps(json.loads(path.read_text()) | {"shape": [rows, 6]}))
     return store
 
 
 @pytest.mark.parametrize("kind", ["2", "3"])
-def test_rows_of_zeros_that_a_wrong_shape_adds_are_told(
+def test_rows_of_zeros_that_a_wrong_shape_adds_are_reported(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = with_rows(make_store(tmp_path / "s.zarr", kind), 8)  # of 7, in chunks of 4
@@ -191,7 +191,7 @@ def test_a_store_cut_off_while_it_was_downloaded_is_refused(tmp_path: Path, kind
         Published(store).check_chunks()
 
 
-def test_a_store_of_ours_says_how_many_trailers_it_holds(tmp_path: Path) -> None:
+def test_an_exported_store_states_its_number_of_trailers(tmp_path: Path) -> None:
     tables = {"tt1": lambda: FIRST, "tt2": lambda: SECOND}
     write_published(tmp_path / "s.zarr", tables, attributes={"F": 6})
     assert Published(tmp_path / "s.zarr").trailers == ["tt1", "tt2"]
@@ -255,7 +255,7 @@ def test_names_that_are_not_ids_are_refused_and_printed_safely(
         ({"order": None}, "its order is None"),
     ],
 )
-def test_metadata_cannot_run_code(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_metadata_that_are_not_supported_are_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     store = make_store(tmp_path / "s.zarr")
     path = store / "tt1" / ".zarray"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -267,7 +267,7 @@ def test_metadata_cannot_run_code(tmp_path: Path, change: dict[str, Any], words:
     "content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b'{"zarr_format": 2}', b"null"], ids=lambda b: b[:9]
 )
 @pytest.mark.parametrize("name", [".zgroup", ".zattrs", "tt1/.zarray"])
-def test_metadata_cut_off_are_named(tmp_path: Path, name: str, content: bytes) -> None:
+def test_truncated_metadata_are_reported_with_the_store(tmp_path: Path, name: str, content: bytes) -> None:
     store = make_store(tmp_path / "s.zarr")
     if (name, content) == (".zgroup", b'{"zarr_format": 2}'):
         return
@@ -319,10 +319,7 @@ def test_a_changed_byte_gives_a_table_of_that_shape_or_one_sentence(
     assert found is None or found.shape == (7, 6)
 
 
-# Import.
-
-
-def test_import_overwrites_no_pack_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_import_does_not_overwrite_a_pack_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, output = make_store(tmp_path / "s.zarr"), tmp_path / "p.h5"
     assert run_import(store, output) == 0
     before = output.read_bytes()
@@ -335,7 +332,7 @@ def test_import_overwrites_no_pack_unasked(tmp_path: Path, capsys: pytest.Captur
 
 @pytest.mark.parametrize("change", [lambda x: x + 1e-6, lambda x: x[::-1], lambda x: -x])
 def test_other_vectors_have_another_fingerprint(tmp_path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
-    """The same store, trailers and clips: without it nothing would be trained again."""
+    """Store, trailers and clips have the same names; with the same fingerprint, nothing would be trained again."""
     for name, table in (("one", FIRST), ("two", change(FIRST)), ("three", FIRST)):
         write_published(tmp_path / name / "s.zarr", {"tt1": lambda table=table: table}, attributes={"F": 6})
         assert run_import(tmp_path / name / "s.zarr", tmp_path / f"{name}.h5") == 0

@@ -1,4 +1,4 @@
-"""Receipts: the same bytes for the same facts, and no name that leads elsewhere."""
+"""Receipts: the same content gives the same bytes, and file names cannot lead out of the folder."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_written_file_is_read_back(tmp_path, receipt):
         ({"facts": []}, "is damaged: facts are a mapping"),
     ],
 )
-def test_invalid_rows_are_refused_with_row_and_column(tmp_path, change, expected):
+def test_invalid_values_are_refused_with_the_reason(tmp_path, change, expected):
     path = tmp_path / "a.json"
     write_receipt(path, OK)
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))

@@ -46,12 +46,12 @@ def test_a_folder_stands_for_the_files_of_all_shards(tmp_path):
 
 @pytest.mark.parametrize("shards", [None, "", "s", "s0", "100", "s2.5", "s0000-7e18f737"])
 def test_a_folder_without_letter_and_size_of_shards_is_refused(tmp_path, shards):
-    with pytest.raises(ConfigError, match="for 1 trailers: a folder of ledgers needs"):
+    with pytest.raises(ConfigError, match="and 1 trailers, but a folder of ledgers needs"):
         shard_files([tmp_path], shards, ["a"])
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="for 0 trailers: a folder of ledgers needs --manifest"):
+    with pytest.raises(ConfigError, match=r"and 0 trailers, but a folder of ledgers needs .* Give --manifest"):
         shard_files([tmp_path], "s100", [])
 
 

@@ -1,4 +1,4 @@
-"""The same bytes under two names, whatever the file system can do."""
+"""Copies have the same bytes as their source, on file systems with and without reflinks."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ def cannot_clone(source, target):
 
 
 def clone_in_memory(source, target):
-    """What the file system would do, here by bytes."""
+    """Stands in for a file system with reflinks."""
     target.write_bytes(source.read_bytes())
 
 
 @pytest.fixture(params=[share.clone, clone_in_memory, cannot_clone], ids=["as here", "reflink", "no reflink"])
-def way(request, monkeypatch):
+def file_system(request, monkeypatch):
     monkeypatch.setattr(share, "clone", request.param)
 
 
-def test_the_bytes_are_the_same_and_the_source_stays(way, tmp_path):
+def test_the_bytes_are_the_same_and_the_source_stays(file_system, tmp_path):
     (tmp_path / "a").write_bytes(b"cat")
     share_file(tmp_path / "a", tmp_path / "below" / "b")
     assert (tmp_path / "below" / "b").read_bytes() == b"cat"
@@ -30,7 +30,7 @@ def test_the_bytes_are_the_same_and_the_source_stays(way, tmp_path):
     assert (tmp_path / "a").read_bytes() == b"cat"
 
 
-def test_an_existing_file_is_replaced_and_not_written_into(way, tmp_path):
+def test_an_existing_file_is_replaced_and_not_written_into(file_system, tmp_path):
     (tmp_path / "a").write_bytes(b"cat")
     (tmp_path / "b").write_bytes(b"dog")
     (tmp_path / "c").hardlink_to(tmp_path / "b")
@@ -38,7 +38,7 @@ def test_an_existing_file_is_replaced_and_not_written_into(way, tmp_path):
     assert [(tmp_path / name).read_bytes() for name in "abc"] == [b"cat", b"cat", b"dog"]
 
 
-def test_a_link_is_followed(way, tmp_path):
+def test_a_link_is_followed(file_system, tmp_path):
     (tmp_path / "a").write_bytes(b"cat")
     (tmp_path / "link").symlink_to("a")
     share_file(tmp_path / "link", tmp_path / "b")
@@ -46,7 +46,7 @@ def test_a_link_is_followed(way, tmp_path):
     assert (tmp_path / "b").read_bytes() == b"cat"
 
 
-def test_sharing_again_leaves_nothing_behind(way, tmp_path):
+def test_sharing_again_leaves_nothing_behind(file_system, tmp_path):
     (tmp_path / "a").write_bytes(b"cat")
     for _ in range(2):
         share_file(tmp_path / "a", tmp_path / "b")
@@ -54,7 +54,7 @@ def test_sharing_again_leaves_nothing_behind(way, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_writing_one_never_changes_the_other(way, tmp_path):
+def test_writing_one_never_changes_the_other(file_system, tmp_path):
     (tmp_path / "a").write_bytes(b"cat")
     share_file(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "a").stat().st_ino != (tmp_path / "b").stat().st_ino
@@ -66,7 +66,7 @@ def test_writing_one_never_changes_the_other(way, tmp_path):
     assert (tmp_path / "b").read_bytes() == b"Dat"
 
 
-def test_a_source_that_is_not_there_is_an_error(way, tmp_path):
+def test_a_source_that_is_not_there_is_an_error(file_system, tmp_path):
     with pytest.raises(FileNotFoundError):
         share_file(tmp_path / "a", tmp_path / "b")
     assert list(tmp_path.iterdir()) == []

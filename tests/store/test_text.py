@@ -1,4 +1,4 @@
-"""What messages say of sizes."""
+"""Sizes in messages."""
 
 from __future__ import annotations
 

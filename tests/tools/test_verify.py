@@ -276,7 +276,7 @@ DAMAGE = {
     ),
     "a byte of a pack is flipped": (
         lambda r: flip(r.pack("study", "shot24", "tiny"), where_vectors_are(r.pack("study", "shot24", "tiny"))),
-        "pack/study/shot24/tiny.h5: the vectors of one are not those that were written",
+        "pack/study/shot24/tiny.h5: the vectors of one do not match their checksum",
         ["pack/study/shot24/tiny.h5"], [],
     ),
     "metrics are cut": (

@@ -20,28 +20,29 @@ MOST_MEMBERS = 5_000_000  # the published stores have some ten thousand files
 
 
 class Member(tarfile.TarInfo):
-    """A member of an archive whose end is marked; tarfile takes a header that is damaged or missing for the end."""
+    """A member of an archive. A damaged or missing header is an error; tarfile would take it for the end."""
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> Self:
         try:
             return super().fromtarfile(tar)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the mark; typeshed lacks its kinds
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the proper end; not in typeshed
             raise
         except tarfile.HeaderError as problem:
-            raise tarfile.ReadError(f"no end of the archive after {tar.offset:,} bytes: {problem}") from None
+            raise tarfile.ReadError(f"the archive breaks off after {tar.offset:,} bytes: {problem}") from None
 
 
 @contextlib.contextmanager
 def unpacked(archive: Path, *, into: Path) -> Iterator[Path]:
-    """The folder that ``archive``, a .tar or .tar.gz of one folder, holds; removed when the block ends.
+    """Unpack ``archive``, a .tar or .tar.gz of one folder; gives that folder, which is removed when the block ends.
 
     Args:
         archive: a file.
         into: an existing folder with room for the unpacked files.
 
     Raises:
-        StoreError: it is damaged or truncated, or a member is a link, a device, or would be unpacked outside.
+        StoreError: the archive is damaged or truncated, or a member is a link or a device or would be unpacked
+            outside its folder.
     """
     place = into / f"{TEMPORARY}{secrets.token_hex(8)}"
     place.mkdir()
@@ -66,7 +67,7 @@ def extract(archive: Path, place: Path) -> None:
                     what = f"its member {member.name[:100]!r} of {member.size:,} bytes does not fit on the disk"
                     raise StoreError(what, where=archive, remedy="Free some space.")
                 tar.extract(member, place, filter="data")
-            # To the end of what is compressed, where its checksum stands.
+            # Read to the end of the compressed data, where its checksum is.
             while tar.fileobj is not None and tar.fileobj.read(BLOCK):
                 pass
     except (tarfile.TarError, EOFError, zlib.error, UnicodeDecodeError) as problem:
@@ -78,7 +79,7 @@ def extract(archive: Path, place: Path) -> None:
 
 
 def damaged(archive: Path, problem: Exception) -> StoreError:
-    # tarfile tells in several lines what each way of reading said.
+    # The message of tarfile has one line per format that it tried.
     words = " ".join(str(problem).split())
     return StoreError(f"is damaged or truncated: {words}", where=archive, remedy=REMEDY)
 

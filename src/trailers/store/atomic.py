@@ -17,7 +17,7 @@ from trailers.errors import MACHINE, StoreError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-TEMPORARY = ".tmp-"  # every unfinished file starts so, in the folder of the finished one
+TEMPORARY = ".tmp-"  # prefix of unfinished files; they are in the folder of the finished one
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def atomic(path: Path) -> Iterator[Path]:
     writers of one path do not interfere: each has its own temporary file, and the later rename wins.
 
     Raises:
-        OSError: it could not be written; of a full disk and the like with ``path`` as its file.
+        OSError: the file could not be written; if the disk is full or fails, the error names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
@@ -38,7 +38,7 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         sync(path.parent)
     except OSError as problem:
-        # A write to an open file names none, and nobody knows the temporary one.
+        # The error of a write to an open file names no file, and the temporary name means nothing to the user.
         names = (problem.filename, problem.filename2)
         if problem.errno in MACHINE and (names == (None, None) or str(temporary) in map(str, names)):
             raise OSError(problem.errno, problem.strerror, str(path)) from problem
@@ -58,7 +58,7 @@ def unfailing(path: Path) -> Iterator[Unfailing]:
         try:
             yield file
         finally:
-            # Whatever the library made of a file that lacks bytes, this is the cause.
+            # If the library raised an error because bytes are missing, this one is its cause.
             file.raise_problem()
 
 
@@ -72,12 +72,12 @@ def sync(path: Path) -> None:
 
 
 def refuse_links(path: Path, *, below: Path) -> None:
-    """Raise StoreError when a folder on the way from ``below`` to ``path``, or ``path``, is a symbolic link.
+    """Raise StoreError if ``path`` or a folder between ``below`` and it is a symbolic link.
 
     ``below`` itself may be a link: a results folder, or that of a stage, may be on another disk.
 
     Raises:
-        ValueError: ``path`` does not lie below ``below``.
+        ValueError: ``path`` is not below ``below``.
     """
     parts = path.relative_to(below).parts
     if ".." in parts:
@@ -92,16 +92,16 @@ def refuse_links(path: Path, *, below: Path) -> None:
 
 
 def make_folder(path: Path, *, below: Path) -> None:
-    """Make ``path`` a folder of the project's own; StoreError when a link stands there or on the way from ``below``."""
+    """Make the folder ``path``. Raises StoreError if it or a folder between ``below`` and it is a link."""
     refuse_links(path, below=below)
     path.mkdir(parents=True, exist_ok=True)
 
 
 def remove(path: Path, *, below: Path) -> bool:
-    """Delete the file at ``path``, or the link itself; whether there was one. A folder stays.
+    """Delete the file or the link at ``path``, but not a folder. Returns whether something was deleted.
 
     Raises:
-        StoreError: a folder on the way from ``below`` is a link, so the file may be somebody else's.
+        StoreError: a folder between ``below`` and ``path`` is a link, so the file may be somebody else's.
     """
     refuse_links(path.parent, below=below)
     try:
@@ -131,7 +131,7 @@ class Unfailing(io.FileIO):
         size = len(rest)
         try:
             while len(rest) and self.problem is None:
-                rest = rest[super().write(rest) or 0 :]  # a system may take a part of it
+                rest = rest[super().write(rest) or 0 :]  # the system may write only a part
         except OSError as problem:
             self.keep(problem)
         return size
@@ -148,6 +148,6 @@ class Unfailing(io.FileIO):
             self.problem = OSError(problem.errno, problem.strerror, str(self.name))
 
     def raise_problem(self) -> None:
-        """Raises the first error that a write met, if there was one."""
+        """Raise the first error of a write, if there was one."""
         if self.problem is not None:
             raise self.problem

@@ -41,7 +41,7 @@ class Candidate:
     thumbnail: str = ""
     place: int = 0  # in the site's list, from 1
     is_live: bool = False
-    is_looked_at: bool = False  # its own page was asked, so that date and size are known where the site has them
+    is_looked_at: bool = False  # its own page was requested: date and size are known if the site states them
     unavailable: str = ""  # why the site does not give it
     score: float = 0.0
     parts: Mapping[str, float] = field(default_factory=dict)  # what the score consists of, in points
@@ -57,11 +57,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Found:
-    """The candidates for one title; none if the site has none."""
+    """The candidates for one title; empty if the site has none."""
 
     trailer: str  # the title's id
     fingerprint: str
-    asked: str  # digest of what was asked of the site: with the same, candidates are scored anew without asking
+    asked: str  # digest of the request to the site; if it is the same, candidates are scored anew without a request
     query: str
     candidates: tuple[Candidate, ...]
 
@@ -74,7 +74,7 @@ def safe_text(text: object) -> str:
 
 
 def safe_link(text: object) -> str:
-    """The http or https link in ``text``, or "" where it is none."""
+    """``text`` if it is an http or https link, otherwise ""."""
     link = str(text or "")
     if (
         len(link) > LONGEST_LINK
@@ -89,7 +89,7 @@ def safe_link(text: object) -> str:
 
 
 def write_found(path: Path, found: Found) -> None:
-    """Write it whole; the same candidates give the same bytes."""
+    """Write ``found``; the same candidates give the same bytes."""
     values = {"schema": SCHEMA, **asdict(found)}
     write_text(path, json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
@@ -98,7 +98,7 @@ def read_found(path: Path) -> Found:
     """The candidates of one title, the best first.
 
     Raises:
-        StoreError: the file is missing, damaged, another title's or of another schema.
+        StoreError: the file is missing or damaged, belongs to another title, or has another schema.
     """
     values = read_product(path, kind="candidates", schema=SCHEMA, command="`snakemake search`", remedy=REMEDY)
     try:
@@ -112,6 +112,6 @@ def read_found(path: Path) -> Found:
 
 
 def as_candidate(values: dict[str, Any]) -> Candidate:
-    """Raises TypeError or ValueError for what a candidate cannot hold."""
+    """The candidate with these values. Raises TypeError or ValueError if one of them is not allowed."""
     parts = {str(name): float(points) for name, points in values.pop("parts").items()}
     return Candidate(**values, parts=parts)

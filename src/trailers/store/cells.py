@@ -20,19 +20,19 @@ from trailers.web.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from trailers.web.links import EXPLICIT, HOST, web_link
 
 ALTERNATIVES = " | "
-BETWEEN = re.compile(r"(?<![^ ])\|(?![^ ])")  # what reads ALTERNATIVES, at a cell's ends too
-BARS = re.compile(r"(?<![^ ])\|+(?![^ ])")  # in a name: written with one more bar
+BETWEEN = re.compile(r"(?<![^ ])\|(?![^ ])")  # the bar of ALTERNATIVES, also at the ends of a cell
+BARS = re.compile(r"(?<![^ ])\|+(?![^ ])")  # bars inside a path, which are written with one more bar
 
 LONGEST_URL = 8192
-LONGEST_TITLE = 1000  # letters; what is longer is a quote that was never closed
+LONGEST_TITLE = 1000  # characters; a longer cell comes from a quote that was never closed
 
-# Containers that ffmpeg knows, those that no site would send among them.
+# Containers that ffmpeg knows, also those that no site sends.
 MEDIA_SUFFIXES = frozenset((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, *"asf divx f4v m2ts mxf ogm ogg rm".split()))  # noqa: SIM905
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LINE_BREAKS = re.compile(r"[\t\n\x0b\x0c\r]+")
-AT_ENDS = " \t\u00a0\u200b\u200e\u200f\u2060\ufeff"  # what is copied along with a link, and not seen
+AT_ENDS = " \t\u00a0\u200b\u200e\u200f\u2060\ufeff"  # invisible characters that are copied with a link
 ROUNDED = re.compile(r"\d+(?:[.,]\d+)?[eE]\+\d+", re.ASCII)
-AS_TEXT = re.compile(r'="(.*)"')  # how a cell is kept from becoming a number
+AS_TEXT = re.compile(r'="(.*)"')  # keeps a spreadsheet from changing a cell into a number
 
 GENRE_BETWEEN = re.compile(r"[;,|/]")
 OTHER_NAMES = {"science fiction": "sci-fi", "sci fi": "sci-fi", "scifi": "sci-fi"}
@@ -56,7 +56,7 @@ def parse_id(cell: str) -> str:
 
 
 def plain(cell: str) -> str:
-    """``cell`` without what spreadsheets and copying put around it.
+    """``cell`` without the characters that spreadsheets and copying put around it.
 
     Raises:
         ManifestError: it is a number that a spreadsheet has rounded.
@@ -110,16 +110,16 @@ def check_url(url: str, base: Path) -> None:
 
 
 def is_path(url: str, base: Path) -> bool:
-    """Whether ``url`` was meant to be a path: by its form, or since there is such a file."""
+    """Whether ``url`` is a path: by its form, or because the file exists."""
     return is_path_by_form(url) or is_there(base / url)
 
 
 def is_there(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110  Path.exists fails on a name too long to be a file's
+    return os.path.exists(path)  # noqa: PTH110  Path.exists fails if a name is too long for a file
 
 
 def is_path_by_form(url: str) -> bool:
-    """Whether ``url`` cannot be anything but a path: it begins as one, or has the suffix of a video or an image."""
+    """Whether ``url`` can only be a path: it begins like one, or has the suffix of a video or an image."""
     if url.startswith(EXPLICIT) and not url.startswith("//"):
         return True
     suffix = url.rpartition(".")[2].lower()
@@ -160,7 +160,7 @@ def parse_title(cell: str) -> str:
         raise ManifestError("holds a control character", remedy="Remove it.")
     if len(title) > LONGEST_TITLE:
         raise ManifestError(
-            f"has {len(title):,} characters, but a title has at most {LONGEST_TITLE:,}",
+            f"has {len(title):,} characters, more than the limit of {LONGEST_TITLE:,}",
             remedy="Shorten it. If a quote is opened and never closed, the cell includes everything after it.",
         )
     return title
@@ -168,11 +168,11 @@ def parse_title(cell: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def parse_genres(cell: str, genres: tuple[str, ...] | None = GENRES) -> tuple[str, ...]:
-    """Genres in the order of ``genres``, in that of the cell where any will do; also as Python writes lists of words.
+    """The genres of a cell, in the order of ``genres``; if that is None, in their own order.
 
     Args:
-        cell: joined by ``;`` or another sign.
-        genres: those that there are; None takes any name.
+        cell: names joined by ``;``, ``,``, ``|`` or ``/``; also a list as Python prints it.
+        genres: the allowed names; None allows any.
     """
     bare = cell.strip().strip("[]")
     found = [name for name in (normal_genre(part.strip(" '\"")) for part in GENRE_BETWEEN.split(bare)) if name]
@@ -190,7 +190,7 @@ def parse_genres(cell: str, genres: tuple[str, ...] | None = GENRES) -> tuple[st
 
 
 def parse_verified(cell: str) -> bool | None:
-    """True, or None for no mark."""
+    """True for yes; None for no and for an empty cell."""
     word = cell.strip().lower()
     if word not in (*MARKED, *UNMARKED):
         raise ManifestError(f"'{shorten(cell)}' is neither yes nor empty", remedy="Correct it.")

@@ -39,7 +39,7 @@ class Decision:
     """One key press of a reviewer.
 
     Raises:
-        ValueError: it holds what a decision cannot hold.
+        ValueError: a value is not allowed.
     """
 
     when: str  # UTC
@@ -49,7 +49,7 @@ class Decision:
     action: str
     url: str = ""  # what is accepted or flagged
     candidate: str = ""  # the rank of `url` among the candidates, from 1; empty for a link that the reviewer pasted
-    flags: tuple[str, ...] = ()  # all that `url` has from then on
+    flags: tuple[str, ...] = ()  # all flags of `url` from now on
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class Decision:
         if set(self.flags) - set(FLAGS):
             raise ValueError(f"a flag is one of {', '.join(FLAGS)}, got {', '.join(self.flags)[:80]}")
         if self.note != safe_text(self.note):
-            raise ValueError("a note is one line of at most 300 characters")
+            raise ValueError("a note is one line of up to 300 characters")
 
 
 def now() -> str:
@@ -88,7 +88,7 @@ def as_line(decision: Decision) -> str:
 
 
 def from_cells(cells: Sequence[str]) -> Decision:
-    """Raises ValueError for what is not a decision."""
+    """The decision of one row. Raises ValueError if the cells are not a decision."""
     if len(cells) != len(COLUMNS) or cells[-1] != END:
         raise ValueError(f"has {len(cells)} cells, expected {', '.join(COLUMNS)}; the last cell is a full stop")
     when, who, review, trailer, action, url, candidate, flags, note, _ = cells
@@ -100,20 +100,20 @@ def from_cells(cells: Sequence[str]) -> Decision:
 
 @dataclass
 class Journal:
-    """The decisions of one file. ``refresh`` reads new ones; ``append`` adds one."""
+    """The decisions in one file. ``refresh`` reads new ones; ``append`` adds one."""
 
     path: Path
     decisions: list[Decision] = field(default_factory=list)
-    offset: int = 0  # bytes of whole rows that were read
+    offset: int = 0  # bytes of complete rows that were read
     lines: int = 0
     inode: int = 0
-    generation: int = 0  # grows when ``decisions`` begins anew, since the file is another one
+    generation: int = 0  # increases when ``decisions`` starts again because the file was replaced
 
     def refresh(self) -> list[Decision]:
         """All decisions so far, including those of other reviewers; empty if the file does not exist yet.
 
         Raises:
-            StoreError: names the row that is not a decision.
+            StoreError: a row is not a decision; the error names it.
         """
         try:
             with self.path.open("rb") as file:
@@ -148,15 +148,15 @@ class Journal:
                 elif cells:
                     self.decisions.append(from_cells(cells))
             except (ValueError, csv.Error) as problem:
-                self.inode = 0  # the whole file is read again when it was corrected
+                self.inode = 0  # so that the whole file is read again after it was corrected
                 raise StoreError(str(problem), where=where, remedy=REMEDY) from None
 
     def append(self, decision: Decision) -> None:
         """Add ``decision``; it is on the disk when this returns.
 
         Raises:
-            OSError: it could not be written, with the file's name; nothing of it is in the file then, or only what
-                readers leave out.
+            OSError: it could not be written; the error names the file. What was written of it is removed, or is
+                an incomplete row, which readers ignore.
         """
         line = as_line(decision).encode()
         try:
@@ -164,19 +164,19 @@ class Journal:
                 end = trim(handle, self.path)
                 write_at(handle, line if end else HEADER.encode() + line, end)
         except OSError as problem:
-            # What an open file refuses has no name.
+            # The error of a write to an open file names no file.
             raise OSError(problem.errno, problem.strerror, problem.filename or str(self.path)) from problem
 
 
 def write_at(handle: int, data: bytes, end: int) -> None:
-    """Write ``data`` behind byte ``end`` and wait until it is on the disk. Raises OSError, and then leaves nothing."""
+    """Write ``data`` at byte ``end`` and wait until it is on the disk. Raises OSError, after removing what it wrote."""
     done = 0
     try:
-        while done < len(data):  # a disk that is nearly full takes a part, and says why with the next
+        while done < len(data):  # a disk that is nearly full writes a part; the next call raises the error
             done += os.pwrite(handle, data[done:], end + done)
         os.fsync(handle)
     except OSError:
-        with contextlib.suppress(OSError):  # readers leave out what is incomplete
+        with contextlib.suppress(OSError):  # readers ignore an incomplete row
             os.ftruncate(handle, end)
         raise
 
@@ -187,19 +187,19 @@ def check_header(cells: Sequence[str]) -> None:
 
 
 def whole_bytes(data: bytes) -> int:
-    """How many bytes of ``data`` are whole rows; a last row without a line break is whole where it has its end."""
+    """Number of bytes of ``data`` that are complete rows; a last row without a line break is complete if it has END."""
     cut = data.rfind(b"\n") + 1
     return len(data) if data[cut:].endswith(f",{END}".encode()) else cut
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """The file open for writing, made where it is missing, for one writer at a time."""
+    """The file, opened for writing by one writer at a time; created if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = not path.exists()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        with contextlib.suppress(OSError):  # a file system without locks is trusted to have one writer
+        with contextlib.suppress(OSError):  # if the file system has no locks, a single writer is assumed
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield handle
     finally:
@@ -213,7 +213,7 @@ def locked(path: Path) -> Iterator[int]:
 
 
 def trim(handle: int, path: Path) -> int:
-    """The end of the whole rows, behind which the next one goes; what a crash left after it is removed."""
+    """The byte where the next row belongs; removes an incomplete row that a crash left there."""
     size = os.fstat(handle).st_size
     data = os.pread(handle, size, 0)
     end = whole_bytes(data)

@@ -26,16 +26,16 @@ DUPLICATES, EXCLUDED = "duplicates/1", "excluded/1"
 
 @dataclass(frozen=True)
 class Duplicate:
-    """A trailer that is a copy of one before it in the manifest."""
+    """A trailer that is a copy of an earlier one in the manifest."""
 
     trailer: str
     copy_of: str
-    group: str  # the first trailer of all that are copies of each other
-    share: float  # of the pictures of the one that has fewer, which both have
-    pictures: int  # that both have
+    group: str  # the first of all trailers that are copies of each other
+    share: float  # pictures that both have / pictures of the trailer that has fewer
+    pictures: int  # number of pictures that both have
     offset: int  # frame 0 of copy_of is this frame of trailer
     speed: float  # frames of trailer per frame of copy_of
-    split0: str = ""  # the subsets that the two are divided among, such as train/test; empty for one
+    split0: str = ""  # the subsets of the two, such as train/test; empty if they are in the same one
     split1: str = ""
     split2: str = ""
 

@@ -28,7 +28,7 @@ DESCRIPTIONS = {
 
 
 def write_embedding(path: Path, vectors: np.ndarray, clips: Sequence[Clip], attributes: Mapping[str, Any]) -> None:
-    """Write ``vectors`` (clips, F) float32 and the clips they stand for.
+    """Write ``vectors`` (clips, F) float32 and their clips.
 
     Raises:
         ValueError: the vectors do not belong to the clips.
@@ -48,7 +48,7 @@ def write_embedding(path: Path, vectors: np.ndarray, clips: Sequence[Clip], attr
 
 
 def write_poster(path: Path, vectors: np.ndarray, attributes: Mapping[str, Any]) -> None:
-    """Write ``vectors`` (1, F) float32 of a poster. Raises StoreError when they are not finite."""
+    """Write the vector (1, F) float32 of a poster. Raises StoreError if it is not finite."""
     if vectors.ndim != 2 or len(vectors) != 1:
         raise ValueError(f"expected (1, F) vectors, got {vectors.shape}")
     check_vectors(vectors, str(path))
@@ -64,11 +64,9 @@ def write_attributes(file: h5py.File, schema: str, attributes: Mapping[str, Any]
 
 
 def check_vectors(vectors: np.ndarray, where: str) -> None:
-    """Raises StoreError with the named cause when ``vectors`` (clips, F) cannot be embeddings."""
+    """Raise StoreError with the cause if ``vectors`` (clips, F) cannot be embeddings."""
     if len(vectors) == 0:
-        raise StoreError(
-            "there are no clips, so there are no vectors", where=where, remedy="Check the shots of this trailer."
-        )
+        raise StoreError("there are no clips to embed", where=where, remedy="Check the shots of this trailer.")
     if not np.isfinite(vectors).all():
         bad = int((~np.isfinite(vectors)).any(axis=1).sum())
         raise StoreError(
@@ -100,7 +98,7 @@ def read_clip_frames(path: Path) -> np.ndarray | None:
     """int32 (clips,): the frame that represents each clip; None for a file of schema 1, which does not have it.
 
     Raises:
-        StoreError: as ``read_embedding``, and when a frame does not lie in its clip.
+        StoreError: as ``read_embedding``, or a frame is outside its clip.
     """
     with open_embedding(path) as file:
         if file.attributes["schema"] != SCHEMA:
@@ -109,12 +107,12 @@ def read_clip_frames(path: Path) -> np.ndarray | None:
         frames = file.read("frame", np.int32, (len(clips),))
         wrong = (frames < clips[:, 1]) | (frames >= clips[:, 2])
         if wrong.any():
-            raise file.damaged(f"frame {frames[wrong.argmax()]} does not lie in clip {int(wrong.argmax())}")
+            raise file.damaged(f"frame {frames[wrong.argmax()]} is outside clip {int(wrong.argmax())}")
         return frames
 
 
 def read_place(path: Path) -> tuple[int | None, tuple[int, int]]:
-    """Offset of the vectors if they are one contiguous block of float32, otherwise None; and their shape (clips, F).
+    """Byte offset of the vectors, or None if they are not one contiguous block of float32; and their shape (clips, F).
 
     Raises:
         StoreError: as ``read_embedding``.
@@ -124,24 +122,24 @@ def read_place(path: Path) -> tuple[int | None, tuple[int, int]]:
         shape = (int(dataset.shape[0]), int(dataset.shape[1]))
         if dataset.chunks != shape or dataset.compression is not None or dataset.shuffle:
             return None, shape
-        # The one chunk is the table, followed by its checksum.
+        # The single chunk is the table, followed by its checksum.
         return int(dataset.id.get_chunk_info(0).byte_offset), shape
 
 
 def read_poster(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
-    """The vectors (1, F) float32 of a poster, attributes. Raises StoreError as ``read_embedding`` does."""
+    """The vector (1, F) float32 of a poster, and the attributes. Raises StoreError as ``read_embedding`` does."""
     with open_hdf5(path, schema=POSTER_SCHEMA, stage="posters") as file:
         return file.read("vectors", np.float32, (1, None)), file.attributes
 
 
 def read_embedding_attributes(path: Path) -> dict[str, Any]:
-    """The attributes alone; cheap. Raises StoreError as ``read_embedding`` does."""
+    """The attributes, without reading the vectors. Raises StoreError as ``read_embedding`` does."""
     with open_embedding(path) as file:
         return file.attributes
 
 
 def read_embedding_shape(path: Path) -> tuple[int, int, dict[str, Any]]:
-    """Clips, F and the attributes; cheap. Raises StoreError as ``read_embedding`` does."""
+    """Number of clips, F and attributes, without reading the vectors. Raises StoreError as ``read_embedding`` does."""
     with open_embedding(path) as file:
         clips, features = file.dataset("vectors", np.float32, (None, None)).shape
         if not clips * features:

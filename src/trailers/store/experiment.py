@@ -3,9 +3,9 @@
 metrics.json      the results and everything needed to trace them; written last
 predictions.csv   one row per trailer of validation and test: probability of each genre, then its labels
 curves.csv        one row per epoch
-left_out.csv      one row per excluded trailer of the manifest, with the reason
-weights.pt        the network of the best epoch, with what is needed to use it
-checkpoint.pt     the training between two epochs; removed when it is finished
+left_out.csv      one row per trailer of the manifest that was not used, with the reason
+weights.pt        the network of the best epoch, with everything needed to use it
+checkpoint.pt     the state of the training between two epochs; removed when training has finished
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WEIGHTS_SCHEMA = "classify-weights/2"
 METRICS, PREDICTIONS, CURVES, LEFT_OUT = "metrics.json", "predictions.csv", "curves.csv", "left_out.csv"
 WEIGHTS, CHECKPOINT = "weights.pt", "checkpoint.pt"
 REMEDY = "Remove it and rerun the classify stage."
-MOST_FEATURES = 1 << 20  # F of a backbone; more would be a damaged number
+MOST_FEATURES = 1 << 20  # F of a backbone; a larger number is damage
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -61,20 +61,20 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Tensors and plain values, for ``load_state``."""
+    """Write ``state``, tensors and plain values, so that ``load_state`` reads it."""
     import torch
 
-    # A file, not a path: torch writes the path's name into the bytes, and a temporary one differs each time.
+    # A file, not a path: torch would store the name of the path, and the temporary name differs each time.
     with unfailing(path) as file:
         torch.save(dict(state), file)
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """What ``save_state`` wrote. Nothing in the file is run: torch unpickles tensors and plain values only.
+    """The state that ``save_state`` wrote. No code in the file is run: torch unpickles only tensors and plain values.
 
     Raises:
-        FileNotFoundError: it is not there.
-        StoreError: it is damaged, or not such a file.
+        FileNotFoundError: the file does not exist.
+        StoreError: the file is damaged, or is not such a file.
     """
     import torch
 
@@ -83,7 +83,7 @@ def load_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
-    except Exception as problem:  # noqa: BLE001  torch raises whatever the bytes make it
+    except Exception as problem:  # noqa: BLE001  torch raises exceptions of many types for damaged bytes
         words = (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200].rstrip(".")
         raise StoreError(f"is damaged: {words}", where=path, remedy=REMEDY) from None
     if not isinstance(state, dict):
@@ -92,7 +92,7 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def check_archive(path: Path) -> None:
-    """Raises ValueError when a record of a torch file has not the checksum it was written with; torch does not look."""
+    """Raise ValueError if a record of a torch file does not match its checksum; torch itself does not compare them."""
     with zipfile.ZipFile(path) as archive:
         records = archive.infolist()
         if any(record.compress_type != zipfile.ZIP_STORED for record in records):
@@ -105,7 +105,7 @@ def check_archive(path: Path) -> None:
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
-    """The training that ``save_state`` kept; None, with a line in the log, when it is damaged or of other settings."""
+    """The training that ``save_state`` wrote; None, with a line in the log, if it is damaged or has other settings."""
     try:
         state = load_state(path)
     except FileNotFoundError:
@@ -129,7 +129,7 @@ class TrainedExperiment:
     clips: str  # the clip strategy
     backbones: tuple[str, ...]
     features: tuple[int, ...]  # F of each backbone
-    packs: tuple[Mapping[str, Any], ...]  # what the vectors of each can be traced to
+    packs: tuple[Mapping[str, Any], ...]  # origin of the vectors of each backbone
     genres: tuple[str, ...]
     recipe: Mapping[str, Any]
     state: Mapping[str, Tensor]
@@ -153,8 +153,8 @@ class TrainedExperiment:
         for name, tensor in self.state.items():
             require(is_finite(tensor), f"the weights '{name}' are not finite numbers")
         for number, row in enumerate(self.curves, start=1):
-            well = len(row) == 4 and row[0] == number and all(isinstance(value, (int, float)) for value in row)
-            require(well, f"epoch {number} of its learning curve is {row}")
+            is_valid = len(row) == 4 and row[0] == number and all(isinstance(value, (int, float)) for value in row)
+            require(is_valid, f"epoch {number} of its learning curve is {row}")
         require(is_count(self.best_epoch) and self.best_epoch <= len(self.curves), f"best_epoch is {self.best_epoch!r}")
 
 
@@ -201,13 +201,13 @@ def read_weights(path: Path) -> TrainedExperiment:
 
 
 def find_weights(path: Path, fingerprint: str) -> TrainedExperiment | None:
-    """As ``read_weights``; None, with a line in the log, when it is missing, damaged, or of other settings."""
+    """As ``read_weights``; None, with a line in the log, if the file is missing or damaged or has other settings."""
     if not path.exists():
         return None
     try:
         trained = read_weights(path)
     except StoreError as problem:
-        log.warning("%s It is trained again.", problem)
+        log.warning("%s The experiment is trained again.", problem)
         return None
     if trained.fingerprint != fingerprint:
         log.info("%s: was made with other settings or data and is not used", path)

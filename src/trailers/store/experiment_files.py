@@ -28,10 +28,10 @@ WORDS = {PREDICTIONS: 2, CURVES: 0, LEFT_OUT: 5}  # columns that hold words; num
 
 
 def check_experiment(folder: Path, name: str) -> None:
-    """Read the file ``name`` of an experiment whole, and compare it with its metrics.json. Imports torch for weights.
+    """Read all of the file ``name`` of an experiment and compare it with metrics.json. Imports torch for weights.
 
     Raises:
-        StoreError: it is missing, damaged, or of another training.
+        StoreError: it is missing or damaged, or belongs to another training.
     """
     metrics = read_metrics(folder / METRICS)
     if name == WEIGHTS:
@@ -47,7 +47,7 @@ def check_experiment(folder: Path, name: str) -> None:
 
 
 def rows_of(name: str, metrics: Mapping[str, Any], path: Path) -> int:
-    """How many rows the table ``name`` must have."""
+    """Number of rows that the table ``name`` must have."""
     try:
         if name == PREDICTIONS:
             return int(metrics["trailers"]["validation"] + metrics["trailers"]["test"])
@@ -62,14 +62,14 @@ def read_predictions(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     """The genres of predictions.csv, and its rows: trailer, subset, a probability per genre, a label per genre.
 
     Raises:
-        StoreError: as of ``read_table``.
+        StoreError: as ``read_table``.
     """
     columns, rows = read_table(path)
     return genres_of_columns(columns), rows
 
 
 def genres_of_columns(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The genres that the header of predictions.csv names, in the words of an example where it does not name any."""
+    """The genres that the header of predictions.csv names; example names for the message if they are not valid."""
     genres = columns[2 : 2 + len(columns[2:]) // 2]
     try:
         return checked_genres(genres)
@@ -85,7 +85,7 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     """The header of a table of an experiment, and its rows.
 
     Raises:
-        StoreError: it is missing, cut off, or holds words where numbers belong.
+        StoreError: it is missing or truncated, or contains words where numbers are expected.
     """
     words = WORDS[path.name]
     try:
@@ -104,7 +104,7 @@ def read_table(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
 
 
 def check_columns(path: Path, columns: tuple[str, ...]) -> None:
-    """Raises StoreError where a table of this name has others; those of predictions say its genres."""
+    """Raise StoreError if a table of this name must have other columns; those of predictions name its genres."""
     wanted = COLUMNS[path.name] if path.name in COLUMNS else prediction_columns(genres_of_columns(columns))
     if columns != wanted:
         raise StoreError(f"expected columns {', '.join(wanted)}", where=path, remedy=REMEDY)
@@ -112,11 +112,11 @@ def check_columns(path: Path, columns: tuple[str, ...]) -> None:
 
 def is_number(word: str) -> bool:
     try:
-        return float(word) == float(word)  # which NaN is not
+        return float(word) == float(word)  # false for NaN
     except ValueError:
         return False
 
 
 def files_of(metrics: Path) -> Sequence[Path]:
-    """What stands beside ``metrics``, a metrics.json, and it."""
+    """``metrics``, a metrics.json, and the other files of its experiment."""
     return [metrics.with_name(name) for name in (METRICS, WEIGHTS, PREDICTIONS, CURVES, LEFT_OUT)]

@@ -18,38 +18,38 @@ FOLDER = "failures"
 
 
 def note(arguments: argparse.Namespace, sentence: str) -> None:
-    """Keep ``sentence`` for every file that the command with ``arguments`` should have made below results/."""
+    """Record ``sentence`` for every file that the command with ``arguments`` should have made below results/."""
     for path in notes_of(arguments):
-        with contextlib.suppress(OSError):  # a full disk is told at the terminal
+        with contextlib.suppress(OSError):  # the command itself reports a full disk
             write_text(path, f"{' '.join(sentence.split())}\n")
 
 
 def forget(arguments: argparse.Namespace) -> None:
-    """The command with ``arguments`` has succeeded."""
+    """Remove what ``note`` recorded, because the command with ``arguments`` has succeeded."""
     for path in notes_of(arguments):
-        with contextlib.suppress(NotADirectoryError, IsADirectoryError):  # then it is of another command
+        with contextlib.suppress(NotADirectoryError, IsADirectoryError):  # the note of another command
             path.unlink(missing_ok=True)
 
 
 def notes_of(arguments: argparse.Namespace) -> Iterator[Path]:
-    """The files in which the failure of a command is noted; none for a command that makes nothing below results/."""
+    """The files that record the failure of a command; empty for a command that makes nothing below results/."""
     root = getattr(arguments, "results", None)
     outputs = [*(getattr(arguments, "ledger", None) or ()), getattr(arguments, "output", None)]
     for output in outputs:
         if isinstance(root, Path) and isinstance(output, Path) and output.is_relative_to(root):
             below = output.relative_to(root)
             if not below.parts:
-                continue  # the results as a whole, which no job makes
+                continue  # no job makes the results as a whole
             is_ledger = below.parts[:1] == ("ledger",)
             yield root / FOLDER / (below.relative_to("ledger").with_suffix("") if is_ledger else below)
 
 
 def read_failures(root: Path, has_shard: Callable[[str], bool] | None = None) -> dict[str, str]:
-    """What failed (a stage, its variant and shard; else a path) -> why; of jobs that have not succeeded since.
+    """Failed job (stage, variant and shard, or a path) -> its message, for jobs that have not succeeded since.
 
     Args:
         root: the results.
-        has_shard: whether a shard of this name still exists; what failed of another one is left out. None: all do.
+        has_shard: whether a shard of this name still exists; failures of other shards are left out. None keeps all.
     """
     folder = root / FOLDER
     return {

@@ -1,7 +1,7 @@
 """The fingerprint of a product, in sixteen hexadecimal digits: a digest of what it was made from.
 
-It covers the stage's schema, the settings that shape the product and the
-fingerprints of what the stage read. It never covers paths or times, so results can be moved.
+It covers the stage's schema, the settings that shape the product and the fingerprints of what the stage read, but
+never paths or times, so results can be moved.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """All frames of a trailer at 48x27, for detection: small, lossless, read back without a video decoder.
 
-HDF5, schema ``trailer-frames/2``. ``differences`` is uint8 (3, frames, 27, 48): of every block of
-240 frames the first as it is and the others less the one before, modulo 256; the planes are
-R - G, G and B - G. That, with a zlib that looks for runs alone, takes five eighths of the space of
-the frames themselves, and less time. Blocks carry zlib's checksum and are read one at a time, so a
-long film is never in memory as a whole. Attributes describe the 24 fps video beside it.
+HDF5, schema ``trailer-frames/2``. ``differences`` is uint8 (3, frames, 27, 48) in blocks of 240 frames. The first
+frame of a block is stored as it is, every other one minus the frame before it, modulo 256; the planes are R - G, G
+and B - G. Compressed by zlib's run-length strategy, this takes five eighths of the space of the frames themselves,
+and less time. Blocks carry zlib's checksum and are read one at a time, so a long film is never in memory as a whole.
+Attributes describe the 24 fps video beside the file.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from trailers.store.hdf5_checks import FAILURES
 
 SCHEMA = "trailer-frames/2"
 SHAPE = (27, 48, 3)  # height, width, channels: TransNet V2's input
-BLOCK = 240  # frames a chunk: ten seconds, 0.9 MB
-AHEAD_BLOCKS = 8  # inflated before they are read, 7 MB
-INFLATERS = 4  # threads: as many as a GPU's detector can use
+BLOCK = 240  # frames per chunk: ten seconds, 0.9 MB
+AHEAD_BLOCKS = 8  # blocks that are decompressed before they are read, 7 MB
+INFLATERS = 4  # threads; a detector on a GPU cannot use more
 
 
 def to_differences(frames: np.ndarray) -> np.ndarray:
-    """uint8 (3, frames, 27, 48), as stored, of one block: uint8 (frames, 27, 48, 3)."""
+    """One block as it is stored, uint8 (3, frames, 27, 48), from uint8 (frames, 27, 48, 3)."""
     planes = frames.transpose(3, 0, 1, 2).copy()
     planes[0] -= planes[1]
     planes[2] -= planes[1]
@@ -43,7 +43,7 @@ def to_differences(frames: np.ndarray) -> np.ndarray:
 
 
 def from_differences(planes: np.ndarray) -> np.ndarray:
-    """The block that ``to_differences`` took."""
+    """The frames, uint8 (frames, 27, 48, 3), of a block that ``to_differences`` gave."""
     planes = planes.copy()
     for frame in range(1, planes.shape[1]):  # twice as fast as cumsum, whose steps are single bytes
         planes[:, frame] += planes[:, frame - 1]
@@ -56,7 +56,7 @@ def from_differences(planes: np.ndarray) -> np.ndarray:
 
 
 def inflate(raw: bytes, frames: int) -> np.ndarray:
-    """The block of ``frames`` frames that ``raw`` holds. Raises ValueError when it holds another number of bytes."""
+    """The block of ``frames`` frames in ``raw``. Raises ValueError if it does not have the size of a block."""
     channels, height, width = SHAPE[2], *SHAPE[:2]
     size = channels * BLOCK * height * width
     stream = zlib.decompressobj()
@@ -67,7 +67,7 @@ def inflate(raw: bytes, frames: int) -> np.ndarray:
 
 
 class FramesWriter:
-    """Takes frames in any portions and writes them in blocks."""
+    """Accepts frames in portions of any length and writes them in blocks."""
 
     def __init__(self, file: h5py.File) -> None:
         self.file = file
@@ -76,14 +76,14 @@ class FramesWriter:
             "differences", (channels, 0, height, width), np.uint8, maxshape=(channels, None, height, width),
             chunks=(channels, BLOCK, height, width), compression="gzip", compression_opts=1,
         )  # fmt: skip
-        self.pending: list[np.ndarray] = []  # less than a block, together
+        self.pending: list[np.ndarray] = []  # together fewer frames than a block
         self.count = 0
 
     def append(self, frames: np.ndarray) -> None:
         """Add uint8 (frames, 27, 48, 3)."""
         if frames.shape[1:] != SHAPE or frames.dtype != np.uint8:
             raise ValueError(f"expected uint8 (frames, 27, 48, 3), got {frames.dtype} {frames.shape}")
-        alive()  # a frame that was decoded and encoded
+        alive()  # frames were decoded and encoded
         self.count += len(frames)
         rest = np.concatenate([*self.pending, frames])
         while len(rest) >= BLOCK:
@@ -96,7 +96,7 @@ class FramesWriter:
         self.differences.resize(start + len(block), axis=1)
         planes = np.zeros(self.differences.chunks, np.uint8)
         planes[:, : len(block)] = to_differences(block)
-        # HDF5's own gzip filter reads this too; it only cannot be told to look for runs.
+        # HDF5's own gzip filter can read this, but it cannot write with the run-length strategy.
         runs = zlib.compressobj(1, strategy=zlib.Z_RLE)
         self.differences.id.write_direct_chunk((0, start, 0, 0), runs.compress(planes.tobytes()) + runs.flush())
 
@@ -111,7 +111,7 @@ class FramesWriter:
         return self.count
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
-        """Set the attributes; ``fingerprint`` and ``trailer`` are among them."""
+        """Set the attributes, which must include ``fingerprint`` and ``trailer``."""
         self.file.attrs["schema"] = SCHEMA
         for key in sorted(attributes):
             self.file.attrs[key] = attributes[key]
@@ -143,7 +143,7 @@ class Frames:
         """uint8 (end - start, 27, 48, 3), RGB.
 
         Raises:
-            StoreError: the file is damaged, or has no such frames.
+            StoreError: the file is damaged, or does not have these frames.
         """
         if not 0 <= start <= end <= len(self):
             raise StoreError(
@@ -158,7 +158,7 @@ class Frames:
         return frames
 
     def read_block(self, first: int) -> np.ndarray:
-        """The block that starts at frame ``first``; kept, since clips and windows come one after the other."""
+        """The block that starts at frame ``first``; kept, because the next clip or window often needs it too."""
         if self.block[0] != first:
             try:
                 self.block = (first, inflate(self.raw(first), min(BLOCK, len(self) - first)))
@@ -167,7 +167,7 @@ class Frames:
         return self.block[1]
 
     def raw(self, first: int) -> bytes:
-        """The block that starts at frame ``first`` as it lies in the file. Raises StoreError."""
+        """The compressed block that starts at frame ``first``. Raises StoreError if it cannot be read."""
         try:
             skipped, raw = self.differences.id.read_direct_chunk((0, first, 0, 0))
         except FAILURES as problem:
@@ -195,7 +195,7 @@ def open_frames(path: Path) -> Iterator[Frames]:
 class FramesAhead:
     """Reads a trailer's frames from start to end, while other threads read the next blocks.
 
-    One thread inflates 30,000 frames/s, fewer than a GPU can process. No file stays open between reads.
+    One thread decompresses 30,000 frames/s, fewer than a GPU can process. No file stays open between reads.
     """
 
     def __init__(self, path: Path, count: int) -> None:
@@ -215,7 +215,7 @@ class FramesAhead:
         return np.concatenate(blocks)[start - wanted[0] : end - wanted[0]]
 
     def begin(self, wanted: range, *, onward: bool) -> None:
-        """Have ``wanted`` inflated, and what follows when reading goes ``onward``; forget what lies before."""
+        """Start to decompress ``wanted``, and the following blocks when reading ``onward``; drop earlier blocks."""
         self.blocks = {first: block for first, block in self.blocks.items() if first >= wanted[0]}
         missing = [first for first in wanted if first not in self.blocks]
         following = wanted[-1] + BLOCK
@@ -239,5 +239,5 @@ class FramesAhead:
 
 @functools.cache
 def inflaters() -> ThreadPoolExecutor:
-    """Threads that inflate; zlib and numpy let others run meanwhile."""
+    """Threads that decompress; zlib and numpy release the interpreter lock."""
     return ThreadPoolExecutor(min(INFLATERS, job_cores()), thread_name_prefix="inflate")

@@ -1,13 +1,13 @@
 """HDF5 files: written safely on disks that fill up and on file systems without locks, and read as untrusted input.
 
-When a write fails inside HDF5, the file cannot be closed any more: its space stays taken until the
-process ends, which it does with a segmentation fault, and the error that Python sees has no errno.
+When a write fails inside HDF5, the file can no longer be closed: its space stays occupied until the process ends,
+with a segmentation fault, and the error in Python has no errno.
 
-No file is locked: each is written under a name of its own and read only when it is whole, and there
-are file systems of clusters on which every lock fails.
+Files are not locked: each is written under a temporary name and read only when it is complete, and on some cluster
+file systems every lock fails.
 
-Every file is read through ``open_hdf5``, which checks all that stands in its root group (``hdf5_checks``) before
-anything is read.
+Every file is read through ``open_hdf5``, which checks everything in its root group (``hdf5_checks``) before any
+value is read.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from trailers.store.hdf5_checks import (
 
 @contextlib.contextmanager
 def create_hdf5(path: Path) -> Iterator[h5py.File]:
-    """A new HDF5 file to fill; it appears as ``path`` when the block ends well.
+    """A new HDF5 file to write to; it appears as ``path`` if the block ends without an error.
 
     Raises:
-        OSError: it could not be written, such as on a full disk.
+        OSError: it could not be written, for example because the disk is full.
     """
     with unfailing(path) as raw, h5py.File(raw, "w") as file:
         yield file
@@ -45,15 +45,15 @@ def create_hdf5(path: Path) -> Iterator[h5py.File]:
 
 @contextlib.contextmanager
 def open_hdf5(path: Path, *, schema: str | tuple[str, ...], stage: str, compressed: bool = False) -> Iterator[Hdf5]:
-    """The HDF5 file at ``path``, to read; it contains no links to other files and no sizes that do not fit the file.
+    """The HDF5 file at ``path``, for reading; without links to other files, and without sizes that exceed the file's.
 
     Args:
-        schema: what its attribute ``schema`` must say; one of them where there are several.
+        schema: the value of its attribute ``schema``, or several allowed values.
         stage: the stage that makes it, for the remedy.
         compressed: whether its datasets may be compressed, so that a reader takes one chunk at a time.
 
     Raises:
-        StoreError: it is missing, damaged, of another schema, or not a file of the kind that this project writes.
+        StoreError: it is missing or damaged, has another schema, or is not a file that this project could have written.
     """
     size, allocated = size_of(path, stage)
     schemas = (schema,) if isinstance(schema, str) else schema
@@ -63,7 +63,7 @@ def open_hdf5(path: Path, *, schema: str | tuple[str, ...], stage: str, compress
     except FAILURES as problem:
         raise StoreError(f"is damaged: {problem}", where=path, remedy=remedy) from None
     with file:
-        # HDF5 reports a damaged header wherever it first needs it.
+        # HDF5 reports a damaged header only when it first needs it.
         try:
             trouble, used = check_members(file, size, allocated, compressed)
             heaps = trouble_with_heaps(path, size, used)
@@ -83,14 +83,14 @@ def open_hdf5(path: Path, *, schema: str | tuple[str, ...], stage: str, compress
 
 
 def size_of(path: Path, stage: str) -> tuple[int, int]:
-    """Bytes of the file, and bytes of the disk that it takes.
+    """Size of the file, and the space it occupies on the disk, in bytes.
 
     Raises:
-        StoreError: there is no such file, or it cannot be opened.
+        StoreError: the file does not exist or cannot be opened.
     """
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
             raise StoreError("is not a file", where=path, remedy=f"Remove it and rerun the {stage} stage.")
         path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError):
@@ -104,7 +104,7 @@ def size_of(path: Path, stage: str) -> tuple[int, int]:
 
 
 class Hdf5:
-    """An open file whose datasets were checked: ``path``, ``attributes``, and what reads one dataset."""
+    """An open file whose datasets were checked; reads them one by one."""
 
     def __init__(self, path: Path, file: h5py.File, attributes: dict[str, Any], remedy: str) -> None:
         self.path = path
@@ -121,10 +121,10 @@ class Hdf5:
 
         Args:
             dtype: its type, exactly.
-            shape: its shape; None for any length.
+            shape: its shape; None stands for any length.
 
         Raises:
-            StoreError: there is none, or of another type or shape.
+            StoreError: it is missing, or has another type or shape.
         """
         wanted = f"{np.dtype(dtype)} ({', '.join('any' if side is None else str(side) for side in shape)})"
         try:
@@ -136,12 +136,12 @@ class Hdf5:
             )
             if found.dtype != np.dtype(dtype) or not fits:
                 raise UnexpectedError(f"'{name}' is {found.dtype} {found.shape}, expected {wanted}")
-        except FAILURES as problem:  # h5py makes the type of a damaged dataset only when it is asked for
+        except FAILURES as problem:  # h5py notices a damaged type only when it is asked for
             raise self.damaged(problem) from None
         return found
 
     def read(self, name: str, dtype: Any, shape: Sequence[int | None]) -> np.ndarray:
-        """The values of a dataset. Raises StoreError as ``dataset`` does, and when its checksum is wrong."""
+        """The values of a dataset. Raises StoreError as ``dataset`` does, or if the checksum is wrong."""
         dataset = self.dataset(name, dtype, shape)
         try:
             return np.asarray(dataset[()])
@@ -149,10 +149,10 @@ class Hdf5:
             raise self.damaged(problem) from None
 
     def place(self, name: str, dtype: Any, shape: Sequence[int | None]) -> tuple[int, tuple[int, ...]]:
-        """Byte at which a contiguous dataset starts, and its shape, to map it into memory.
+        """Byte at which a contiguous dataset starts, and its shape, for mapping it into memory.
 
         Raises:
-            StoreError: as ``dataset`` does, and when it is not contiguous.
+            StoreError: as ``dataset``, or if it is not contiguous.
         """
         dataset = self.dataset(name, dtype, shape)
         if dataset.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS:
@@ -161,7 +161,7 @@ class Hdf5:
 
 
 def walk(path: Path) -> None:
-    """Read all of a file but its data. For a process that may die of it: what a library reports is no matter here."""
+    """Read everything in a file except its values, in a process that may crash. Errors are ignored."""
     size, allocated = size_of(path, "")
     with contextlib.suppress(StoreError, *FAILURES), h5py.File(path, "r", locking=False) as file:
         _, used = check_members(file, size, allocated, True)

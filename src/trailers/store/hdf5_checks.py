@@ -1,7 +1,7 @@
 """What the root group of an HDF5 file may hold, checked against the size of the file before anything is read.
 
-HDF5 can lead a reader to other files (links, raw storage elsewhere, virtual datasets), load plugins as filters, and
-allocate what a few damaged bytes claim.
+A hostile or damaged HDF5 file can make a reader open other files (links, external storage, virtual datasets), load
+plugins as filters, and allocate whatever size a few bytes claim.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 import h5py
 import numpy as np
 
-DEFLATE_RATIO = 1032  # the most that deflate can expand
-HOLES = 32  # times the space on disk: file systems that compress save less on vectors
-SMALL = 64 << 20  # bytes that are read without looking for holes
-MOST_METADATA = 64 << 20  # bytes of a file that belong to no dataset; ours have some kilobytes
+DEFLATE_RATIO = 1032  # by which deflate can expand its input, as a maximum
+HOLES = 32  # maximum ratio of size to space on disk; file systems that compress vectors save less
+SMALL = 64 << 20  # bytes; below this, the ratio is not checked
+MOST_METADATA = 64 << 20  # bytes that belong to no dataset; files of this project have a few kilobytes
 LONGEST_ATTRIBUTE = 64 << 10  # bytes; longer ones would not fit into HDF5's object headers
 
 
 class UnexpectedError(Exception):
-    """What no file of this project holds."""
+    """A file contains something that this project never writes."""
 
 
 # What h5py raises for damaged files, and ``UnexpectedError``.
@@ -33,7 +33,7 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
     """The attributes of the root group as plain values.
 
     Raises:
-        UnexpectedError: one is of a kind that this project never writes.
+        UnexpectedError: an attribute is of a kind that this project never writes.
     """
     values: dict[str, Any] = {}
     for number in range(h5py.h5a.get_num_attrs(file.id)):
@@ -52,7 +52,7 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
 
 
 def check_members(file: h5py.File, size: int, allocated: int, compressed: bool) -> tuple[str, list[tuple[int, int]]]:
-    """What is wrong with the datasets of the root group, empty when nothing is; and where their values lie."""
+    """What is wrong with the datasets of the root group, or ""; and (first byte, length) of their values."""
     used: list[tuple[int, int]] = []
     try:
         for name in file.id:
@@ -63,10 +63,10 @@ def check_members(file: h5py.File, size: int, allocated: int, compressed: bool) 
 
 
 def check_member(file: h5py.File, name: bytes, size: int, allocated: int, compressed: bool) -> list[tuple[int, int]]:
-    """First byte and length of every piece of the dataset that the root group calls ``name``.
+    """(first byte, length) of every piece of the dataset ``name`` of the root group.
 
     Raises:
-        UnexpectedError: it is not a plain dataset that the file holds.
+        UnexpectedError: it is not a plain dataset whose values are in the file.
     """
     shown = name.decode("utf-8", "backslashreplace")
     if file.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
@@ -76,7 +76,7 @@ def check_member(file: h5py.File, name: bytes, size: int, allocated: int, compre
     dataset = h5py.h5d.open(file.id, name)
     plist = dataset.get_create_plist()
     layout = plist.get_layout()
-    # Before its shape is asked for: that of a virtual dataset is found in other files.
+    # Before the shape is requested, because HDF5 looks up the shape of a virtual dataset in other files.
     if layout == h5py.h5d.VIRTUAL or (layout == h5py.h5d.CONTIGUOUS and plist.get_external_count()):
         raise UnexpectedError(f"'{shown}' has its values in another file")
     if not is_plain(dataset.get_type()):
@@ -104,7 +104,7 @@ def is_plain(kind: h5py.h5t.TypeID) -> bool:
 
 
 def check_contiguous(dataset: h5py.h5d.DatasetID, name: str, needed: int, size: int) -> list[tuple[int, int]]:
-    """Raises UnexpectedError when the ``needed`` bytes of a dataset in one piece do not lie in the file."""
+    """Raise UnexpectedError if the ``needed`` bytes of a contiguous dataset are not in the file."""
     compact = dataset.get_create_plist().get_layout() == h5py.h5d.COMPACT
     start = 0 if compact else dataset.get_offset()
     if start is None or dataset.get_storage_size() != needed or start + needed > size:
@@ -113,9 +113,9 @@ def check_contiguous(dataset: h5py.h5d.DatasetID, name: str, needed: int, size: 
 
 
 def check_chunks(dataset: h5py.h5d.DatasetID, name: str, size: int, *, deflated: bool) -> list[tuple[int, int]]:
-    """Raises UnexpectedError when chunks are missing, lie outside the file, or hold less than they claim.
+    """Raise UnexpectedError if chunks are missing, are outside the file, or hold less than they claim.
 
-    HDF5 itself gives zeros in place of a missing chunk.
+    HDF5 itself returns zeros in place of a missing chunk.
     """
     sides = dataset.get_create_plist().get_chunk()
     expected = math.prod(-(-n // side) for n, side in zip(dataset.shape, sides, strict=True))
@@ -134,10 +134,10 @@ def check_chunks(dataset: h5py.h5d.DatasetID, name: str, size: int, *, deflated:
 
 
 def trouble_with_heaps(path: Path, size: int, used: Sequence[tuple[int, int]]) -> str:
-    """What is wrong with the heaps of text in a file; empty when nothing is.
+    """What is wrong with the heaps of text in a file, or "".
 
-    HDF5 never comes back from an entry of no length. Looks at all of the file but what is ``used`` by the
-    values of datasets.
+    HDF5 loops for ever at an entry whose length is zero. Reads everything in the file except the pieces ``used``
+    by the values of datasets.
     """
     gaps, end = [], 0
     for start, length in [*sorted(used), (size, 0)]:
@@ -154,7 +154,7 @@ def trouble_with_heaps(path: Path, size: int, used: Sequence[tuple[int, int]]) -
 
 
 def heaps_are_whole(metadata: bytes) -> bool:
-    """Whether global heaps (HDF5 File Format Specification, III.E) in a piece of a file lead from entry to entry."""
+    """Whether each entry of the global heaps (HDF5 File Format Specification, III.E) leads to the next one."""
     place = metadata.find(b"GCOL")
     while place >= 0:
         end = place + int.from_bytes(metadata[place + 8 : place + 16], "little")

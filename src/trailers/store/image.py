@@ -1,4 +1,4 @@
-"""Posters as pixels. They come from strangers: each reader is named, each size bounded, each byte read."""
+"""Reads posters, which are untrusted: only listed formats, only up to a maximum size, and always the whole file."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from trailers.errors import ImageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGES = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")  # of Pillow's readers; some of the others start programs
-LONGEST = 16  # times the short side; resized by its short side, a thinner strip would fill the memory
+IMAGES = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")  # Pillow's readers of some other formats start programs
+LONGEST = 16  # times the short side; a longer strip would fill the memory when its short side is enlarged
 REMEDY = "Name another image in the manifest, column poster."
 
 
 def open_image(path: Path) -> Image:
-    """The image at ``path``, read to its end and upright as its EXIF says; of several pictures the first.
+    """The image at ``path``, completely read and rotated as its EXIF data say; of several pictures, the first.
 
     Raises:
-        ImageError: it is none, damaged, cut off, or of a size that no poster has.
-        OSError: the disk does not give it.
+        ImageError: it is not an image, is damaged or truncated, or has a size that no poster has.
+        OSError: the disk cannot read it.
     """
     from PIL import Image, ImageOps
 
     try:
         with warnings.catch_warnings():
-            # Pillow only warns of 90 million pixels and refuses twice as many; neither is a poster.
+            # Pillow only warns above 90 million pixels and refuses above twice as many; neither is a poster.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=IMAGES) as image:
                 image.load()
                 ImageOps.exif_transpose(image, in_place=True)
-    except Exception as problem:  # Pillow raises whatever the bytes make it
+    except Exception as problem:  # Pillow raises exceptions of many types for damaged bytes
         if isinstance(problem, OSError) and problem.errno is not None:
             raise
         words = str(problem).replace(repr(str(path)), "it").rstrip(".") or type(problem).__name__
@@ -45,9 +45,9 @@ def open_image(path: Path) -> Image:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """uint8 (height, width, 3), RGB; what is transparent over black.
+    """uint8 (height, width, 3), RGB; transparent parts are shown over black.
 
-    Deeper channels keep their upper eight bits. Colour profiles are not applied.
+    Channels of more than eight bits keep the upper eight. Colour profiles are not applied.
 
     Raises:
         ImageError, OSError: as ``open_image``.

@@ -1,4 +1,4 @@
-"""Small JSON files: one reader that names the file and what to do, whatever its bytes are."""
+"""Reads small JSON files; the message for a damaged one names the file and the remedy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from trailers.errors import MACHINE, StoreError, TrailerError
 
-LARGEST = 64 << 20  # bytes; a file of this project has some kilobytes, the index of a large store some megabytes
+LARGEST = 64 << 20  # bytes; files of this project have a few kilobytes, the index of a large store a few megabytes
 
 
 def read_json(
@@ -20,13 +20,13 @@ def read_json(
 
     Args:
         kind: what it should be, for the message.
-        remedy: what to do about a damaged one, as a sentence.
-        error: what is raised.
+        remedy: what to do about a damaged file, as a sentence.
+        error: the class of exception to raise.
         follow_links: whether ``path`` may be a symbolic link.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        TrailerError: of the kind ``error``; it cannot be read, is not JSON, or not a table.
+        FileNotFoundError: the file does not exist.
+        TrailerError: of the class ``error``; the file cannot be read, or is not a JSON table.
     """
     try:
         values = json.loads(read_small_file(path, follow_links=follow_links))
@@ -45,7 +45,7 @@ def read_json(
 
 
 def read_small_file(path: Path, *, follow_links: bool = True, largest: int = LARGEST) -> bytes:
-    """The bytes of a regular file. Raises OSError, also for a pipe, a device, or more than ``largest`` bytes."""
+    """The bytes of a regular file. Raises OSError, also for a pipe, a device, or a file above ``largest`` bytes."""
     flags = os.O_RDONLY | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
     with os.fdopen(os.open(path, flags), "rb") as file:
         status = os.fstat(file.fileno())
@@ -63,8 +63,8 @@ def read_product(path: Path, *, kind: str, schema: str, command: str, remedy: st
         path: the product.
         kind: what it should be, for the message.
         schema: the schema it must have.
-        command: what makes it, in words such as "the quality stage".
-        remedy: what to do about a damaged one, as a sentence.
+        command: what makes it, such as "the quality stage".
+        remedy: what to do about a damaged file, as a sentence.
 
     Raises:
         StoreError: it is missing, cannot be read as a table, or has another schema.

@@ -1,4 +1,4 @@
-"""Where everything is: results/<stage>/.../<trailer>.<ext>."""
+"""The path of every file in the results: results/<stage>/.../<trailer>.<ext>."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trailers.domain import folder_name
 
 
 def folder(name: str) -> str:
-    """The folder of a strategy or backbone; a wildcard of a rule, such as {backbone}, stays one."""
+    """The folder of a strategy or backbone; a wildcard of a rule, such as {backbone}, is kept."""
     return name if re.fullmatch(r"\{\w+\}", name) else folder_name(name)
 
 
@@ -21,14 +21,14 @@ class Layout:
     root: Path
 
     def candidates(self, title: str) -> Path:
-        """What a search gave for one title."""
+        """The result of a search for one title."""
         return self.root / "search" / f"{title}.json"
 
     def search_folder(self) -> Path:
         return self.root / "search"
 
     def receipt(self, trailer: str) -> Path:
-        """What download got, or why not; names the video beside it."""
+        """What was downloaded, or why not; names the video beside it."""
         return self.root / "download" / f"{trailer}.json"
 
     def download_folder(self) -> Path:
@@ -58,7 +58,7 @@ class Layout:
         return self.root / "quality" / "duplicates.csv"
 
     def excluded(self) -> Path:
-        """Which trailers take no part in training and tests, and why."""
+        """Which trailers are not used in training and tests, and why."""
         return self.root / "quality" / "excluded.csv"
 
     def clips(self, strategy: str, trailer: str) -> Path:
@@ -68,14 +68,14 @@ class Layout:
         return self.root / "embed" / strategy / folder(backbone) / f"{trailer}.h5"
 
     def poster_receipt(self, trailer: str) -> Path:
-        """As that of the video; names the image beside it."""
+        """The receipt of a poster download; names the image beside it."""
         return self.root / "posters" / f"{trailer}.json"
 
     def poster_folder(self) -> Path:
         return self.root / "posters"
 
     def poster(self, backbone: str, trailer: str) -> Path:
-        """Its vector."""
+        """The vector of a poster."""
         return self.root / "posters" / folder(backbone) / f"{trailer}.h5"
 
     def pack(self, study: str, strategy: str, backbone: str) -> Path:
@@ -89,14 +89,14 @@ class Layout:
         return self.root / "report" / study / "index.html"
 
     def zero_shot(self, strategy: str, backbone: str) -> Path:
-        """Genre scores of trailers by a backbone that shares its space with text."""
+        """Genre scores of trailers by a backbone that also embeds text."""
         return self.root / "zero-shot" / strategy / f"{folder(backbone)}.csv"
 
     def pages_folder(self) -> Path:
         return self.root / "pages"
 
     def page(self, trailer: str) -> Path:
-        """What a browser shows of it; a trailer called "index" leaves that name to the list of all trailers."""
+        """The page of a trailer. For a trailer called "index" it has another name, because the list of all is index."""
         name = f"{trailer}.trailer" if trailer.lower() == "index" else trailer
         return self.root / "pages" / f"{name}.html"
 
@@ -105,14 +105,14 @@ class Layout:
         return self.root / "pages" / f"{trailer}.jpg"
 
     def clip_pictures(self, trailer: str) -> Path:
-        """Frames of its clips, in one image."""
+        """Frames of the clips, in one image."""
         return self.root / "pages" / f"{trailer}.clips.jpg"
 
     def thumbnail(self, trailer: str) -> Path:
         return self.root / "pages" / f"{trailer}.thumb.jpg"
 
     def page_data(self, trailer: str) -> Path:
-        """What its page shows beyond its own products."""
+        """The data that the page of a trailer shows."""
         return self.root / "pages" / "data" / f"{trailer}.js"
 
     def page_assets(self) -> Path:
@@ -131,5 +131,5 @@ class Layout:
         return self.root.joinpath("ledger", stage, *map(folder, variant), f"{shard}.tsv")
 
     def attempts(self, stage: str, shard: str, *variant: str) -> Path:
-        """How many runs of a shard left transient failures; Snakemake reruns it when this grows."""
+        """Number of runs of a shard that left temporary failures; Snakemake reruns the shard when it increases."""
         return self.root.joinpath("attempts", stage, *map(folder, variant), shard)

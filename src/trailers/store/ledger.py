@@ -1,7 +1,7 @@
-"""The ledger of one stage on one shard: what became of every trailer.
+"""The ledger of one stage on one shard: the outcome of every trailer.
 
-Written last and whole, with deterministic content: it is a job's only declared output, and its
-bytes decide whether what follows must run again.
+It is written last and atomically, and its content is deterministic: it is the only output that a job declares, and
+its bytes decide whether later stages run again.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ COLUMNS = ("trailer", "status", "path", "fingerprint", "facts", "error")
 
 OK = "ok"
 DEAD = "dead"  # permanent: removed, private, not a video
-FAILED = "failed"  # transient: tried again by the next run
+FAILED = "failed"  # temporary: the next run tries again
 SKIPPED = "skipped"  # the stage before was not ok
 STATUSES = (OK, DEAD, FAILED, SKIPPED)
 
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """What became of one trailer in one stage; ``path`` is relative to the results folder."""
+    """The outcome of one trailer in one stage; ``path`` is relative to the results folder."""
 
     trailer: str
     status: str
@@ -42,19 +42,19 @@ class LedgerRow:
 
     @property
     def reason(self) -> str:
-        """A few words that all trailers with the same trouble share; empty where there is none."""
+        """A few words that are the same for all trailers with the same problem; empty if the trailer is ok."""
         if self.status == SKIPPED:
             return "an earlier stage was not ok"
         return str(self.facts.get("reason") or "no reason recorded") if self.status in (DEAD, FAILED) else ""
 
     @property
     def warnings(self) -> str:
-        """What a trailer that is ok has to be told of, as sentences; empty where there is nothing."""
+        """Warnings about a trailer that is ok, as sentences; empty if there are none."""
         return str(self.facts.get("warnings") or "") if self.status == OK else ""
 
 
 def check_carried(row: LedgerRow, carried: str, path: Path, ledger: object = "its ledger") -> None:
-    """Refuse a product that another run replaced since ``row`` was written; a row without a fingerprint claims none.
+    """Refuse a product that another run replaced since ``row`` was written; not checked if the row has no fingerprint.
 
     Raises:
         StoreError: ``carried``, the fingerprint in the product at ``path``, is not that of the row.
@@ -86,7 +86,7 @@ def read_ledger(path: Path) -> dict[str, LedgerRow]:
     """Trailer -> row, in the ledger's order.
 
     Raises:
-        StoreError: the file is missing, cut off or not a ledger.
+        StoreError: the file is missing or truncated, or is not a ledger.
     """
     remedy = "Remove it and rerun snakemake."
     try:

@@ -1,4 +1,4 @@
-"""One process at a time, for as long as it lives."""
+"""A lock that one process holds at a time; it is released when the process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ LOCK = "lock"
 
 @contextlib.contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """``folder`` for this process alone; made at first, and gone at the end if nothing is left in it.
+    """Use ``folder`` in this process only; it is created if needed and removed at the end if it is empty.
 
-    Two jobs may come for one thing, such as an orphan of a killed run: the second waits. The lock
-    goes with its process, also through kill -9. A file system without locks is trusted to have one
-    job.
+    Two jobs may need the same folder, for example a new job and a job that a killed run left behind: the second one
+    waits. ``kill -9`` releases the lock too. If the file system has no locks, a single job is assumed.
     """
     path = folder / LOCK
     handle = take(path)
@@ -26,7 +25,7 @@ def hold(folder: Path) -> Iterator[None]:
     finally:
         if list(folder.iterdir()) == [path]:
             path.unlink()
-            with contextlib.suppress(OSError):  # another job has just made its lock in there
+            with contextlib.suppress(OSError):  # another job has just made its lock in the folder
                 folder.rmdir()
         os.close(handle)
 
@@ -36,11 +35,11 @@ def take(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        except FileNotFoundError:  # the folder went between the two lines
+        except FileNotFoundError:  # another job removed the folder between the two lines
             continue
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
-        # Who held it before may have removed the file that is locked now.
+        # The previous holder may have removed the file that is locked now.
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(handle).st_ino:
                 return handle

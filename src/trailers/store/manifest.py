@@ -1,10 +1,10 @@
-"""The manifest: a CSV of trailers, from a stranger's hand until it has passed here.
+"""The manifest: a CSV of trailers, untrusted until it was read here.
 
-Columns: trailer and url are required; title, genres (joined by ``;``), split0, split1, split2,
-poster and verified are not. ``url`` is a link, a YouTube id or a path relative to the manifest; several
-alternatives are joined by `` | `` and tried in that order.
+Columns: trailer and url are required; title, genres (joined by ``;``), split0, split1, split2, poster and verified
+are optional. ``url`` is a link, a YouTube id or a path relative to the manifest; several alternatives are joined by
+`` | `` and tried in that order.
 
-Read as spreadsheets write it (``store/table.py``), written in one form only.
+It is read in all forms that spreadsheets write (``store/table.py``), and written in one form.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from trailers.web.links import EXPLICIT, web_link
 REQUIRED = ("trailer", "url")
 COLUMNS = ("trailer", "title", "url", "genres", "split0", "split1", "split2", "poster", "verified")
 
-# Column -> the names it goes by, in lower case, without blanks and underscores.
+# Column -> its accepted names, in lower case, without blanks and underscores.
 SPELLINGS: Mapping[str, Sequence[str]] = {
     "trailer": ("trailer", "trailerid", "id", "mid", "imdb", "imdbid", "tconst", "movieid", "filmid"),
     "title": (
@@ -63,8 +63,8 @@ def read_manifest(path: Path, *, links: bool = True, genres: tuple[str, ...] | N
 
     Args:
         path: a CSV.
-        links: whether every trailer needs a link; training on vectors made elsewhere does not.
-        genres: those that there are, of config.yaml; None where they do not matter, which takes any name.
+        links: whether every trailer needs a link; training on imported vectors does not need any.
+        genres: the allowed names, from config.yaml; None allows any.
 
     Raises:
         ManifestError: names the row (the header is row 1), the column, the reason and the remedy.
@@ -105,7 +105,7 @@ Parsers = Mapping[str, Callable[[str], Any]]
 
 
 def parsers_for(base: Path, *, links: bool = True, genres: tuple[str, ...] | None = GENRES) -> Parsers:
-    """Column -> what reads its cells, of all columns but the ids; paths are relative to ``base``."""
+    """Column -> the function that reads its cells, for all columns except the ids; paths are relative to ``base``."""
 
     def urls(cell: str) -> tuple[str, ...]:
         return parse_urls(cell, base=base) if links or cell.strip() else ()
@@ -121,7 +121,7 @@ def parsers_for(base: Path, *, links: bool = True, genres: tuple[str, ...] | Non
 
 
 def read_cells(table: Table, number: int, cells: Mapping[str, str], parsers: Parsers) -> dict[str, Any]:
-    """Column -> value of one row; a column that the table lacks reads as empty.
+    """Column -> value, for one row; the cells of a missing column are empty.
 
     Raises:
         ManifestError: names the row and the column.
@@ -159,7 +159,7 @@ def check_ids(table: Table, trailers: Sequence[Trailer]) -> None:
 
 
 def write_manifest(path: Path, trailers: Iterable[Trailer]) -> None:
-    """Write ``trailers``, with the column `verified` only where some are: others are as before it was there."""
+    """Write ``trailers``. The column `verified` is written only if a trailer is verified."""
     given = list(trailers)
     is_marked = any(trailer.verified for trailer in given)
     text = io.StringIO(newline="")
@@ -174,7 +174,7 @@ def write_manifest(path: Path, trailers: Iterable[Trailer]) -> None:
 
 
 def moved(trailers: Iterable[Trailer], before: Path, after: Path) -> list[Trailer]:
-    """The trailers with their relative paths, which began in the folder ``before``, beginning in ``after``."""
+    """The trailers with their paths made relative to the folder ``after``; they were relative to ``before``."""
     if before.resolve() == after.resolve():
         return list(trailers)
 

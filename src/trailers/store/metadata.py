@@ -1,10 +1,10 @@
-"""What is known of titles beyond the manifest: year, countries and languages, for Fig. 4.
+"""Metadata of titles that the manifest does not have: year, countries and languages, for Fig. 4.
 
 Two forms are read:
 
-* a CSV with a column of ids and at least one of ``year``, ``countries``, ``languages``, read as spreadsheets write it;
-  several values in a cell are joined by ``;`` or ``,``; other columns are left alone
-* the published record's ``metadata.json``: the same under ``imdb`` of each title
+* a CSV, in any form that spreadsheets write, with a column of ids and at least one of ``year``, ``countries`` and
+  ``languages``; several values in a cell are joined by ``;`` or ``,``; other columns are ignored
+* the published record's ``metadata.json``, which has the same values under ``imdb`` of each title
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Metadata:
-    """``year`` is None and the others are empty where nothing is known."""
+    """Metadata of one title; an unknown year is None, and unknown countries or languages are empty."""
 
     year: int | None = None
     countries: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
 
     def filled(self, other: Metadata) -> Metadata:
-        """This title, with what ``other`` knows where it knows nothing."""
+        """These metadata, with unknown values taken from ``other``."""
         return Metadata(self.year or other.year, self.countries or other.countries, self.languages or other.languages)
 
 
 def read_metadata(paths: Sequence[Path]) -> dict[str, Metadata]:
-    """Id -> title, of several files; what the first ones know stands.
+    """Id -> metadata, from several files; a value of an earlier file takes precedence.
 
     Raises:
         ManifestError: names the file, row and column, the reason and the remedy.
@@ -82,7 +82,7 @@ def read_table(path: Path) -> dict[str, Metadata]:
 
 
 def parse_year(cell: str) -> int | None:
-    r"""The year of ``1999``, ``1999.0`` or ``1999-03-31``; None of an empty cell and of IMDb's ``\N``."""
+    r"""The year in ``1999``, ``1999.0`` or ``1999-03-31``; None for an empty cell and for IMDb's ``\N``."""
     if cell.strip() in ("", r"\N"):
         return None
     match = re.fullmatch(r"(\d{4})(?:\.0|-\d\d(?:-\d\d)?)?", cell.strip(), re.ASCII)
@@ -92,15 +92,15 @@ def parse_year(cell: str) -> int | None:
 
 
 def parse_names(cell: str) -> tuple[str, ...]:
-    r"""The values of a cell, each once; ``\N`` is none."""
+    r"""The values of a cell, without repetitions and without ``\N``."""
     names = (" ".join(name.split()) for name in re.split(r"[;,|]", cell))
     return tuple(dict.fromkeys(name for name in names if name and name != r"\N"))
 
 
 def record_entries(path: Path) -> Iterator[tuple[str, Any]]:
-    """Where each title of the record's metadata.json is, for messages, and its entry.
+    """The place of each title in the record's metadata.json, for messages, and its entry.
 
-    The record is known only from programs that read it, so the titles may be a mapping or a list under "trailers12k".
+    The format is known only from programs that read the record, so "trailers12k" may be a mapping or a list.
 
     Raises:
         ManifestError: the file is not such a record.
@@ -119,7 +119,7 @@ def record_entries(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def read_record(path: Path) -> dict[str, Metadata]:
-    """The titles of the record's metadata.json; ids with or without tt."""
+    """Id -> metadata, from the record's metadata.json; ids in it may have or lack the prefix tt."""
     found = {}
     for where, entry in record_entries(path):
         imdb = entry.get("imdb") if isinstance(entry, dict) else None
@@ -139,7 +139,7 @@ def title_of(imdb: Mapping[str, Any], where: str) -> Metadata:
 
 
 def listed(value: object) -> tuple[str, ...]:
-    """Names in a list, or in one text."""
+    """The names in a list or in one text."""
     if isinstance(value, list):
         return parse_names(";".join(name for name in value if isinstance(name, str)))
     return parse_names(value) if isinstance(value, str) else ()

@@ -29,12 +29,12 @@ from trailers.store.hdf5 import create_hdf5, open_hdf5
 
 SCHEMA = "embedding-pack/1"
 REMEDY = "Remove it and rerun the pack stage."
-BLOCK = 1 << 14  # vectors looked at together: 50 MB at F = 768
+BLOCK = 1 << 14  # vectors that are checked together: 50 MB at F = 768
 
 
 @dataclass(frozen=True)
 class Part:
-    """One trailer to be packed; ``read`` gives its vectors (clips, F)."""
+    """One trailer of a pack; ``read`` gives its vectors (clips, F)."""
 
     trailer: str
     clips: int
@@ -49,13 +49,12 @@ def write_pack(
     attributes: Mapping[str, Any],
     fingerprint_of: Callable[[str], str] | None = None,
 ) -> None:
-    """Write ``parts`` in their order; the same parts give the same bytes. Holds one trailer in memory at a time.
+    """Write ``parts`` in their order, one trailer in memory at a time; the same parts give the same bytes.
 
     Args:
         features: F.
-        attributes: backbone and clips are among them, and fingerprint where that is known.
-        fingerprint_of: gives the fingerprint from the sha256 of all vectors, where they have no fingerprints of
-            their own.
+        attributes: must include backbone and clips, and fingerprint if it is known.
+        fingerprint_of: gives the fingerprint from the sha256 of all vectors, if the parts have no fingerprints.
 
     Raises:
         StoreError: a trailer's vectors are not (clips, F) or not finite.
@@ -97,7 +96,7 @@ def check_part(part: Part, block: np.ndarray, features: int) -> None:
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack mapped into memory: nothing is read until it is used."""
+    """A pack mapped into memory: vectors are read when they are used."""
 
     path: Path
     trailers: tuple[str, ...]
@@ -129,7 +128,7 @@ class Pack:
 
 
 def open_pack(path: Path) -> Pack:
-    """The pack at ``path``, its index checked, its vectors not yet read.
+    """The pack at ``path``. Its index is checked; its vectors are not read yet.
 
     Raises:
         StoreError: the file is missing, damaged, or of another schema.
@@ -150,7 +149,7 @@ def open_pack(path: Path) -> Pack:
 def trouble_with_index(
     trailers: Sequence[str], offsets: np.ndarray, shape: tuple[int, ...], attributes: Mapping[str, Any]
 ) -> str:
-    """What is wrong with a pack of ``shape`` (clips, F); empty when nothing is."""
+    """What is wrong with the index of a pack of ``shape`` (clips, F), or ""."""
     missing = [key for key in ("backbone", "clips", "fingerprint") if not isinstance(attributes.get(key), str)]
     if missing:
         return f"the attribute {missing[0]} is missing"
@@ -165,10 +164,10 @@ def trouble_with_index(
 
 
 def check_finite(pack: Pack) -> None:
-    """Raises StoreError naming the first trailer with a NaN or infinite vector. Reads the whole file once."""
+    """Raise StoreError naming the first trailer with a NaN or infinite vector. Reads the whole file once."""
     for start in range(0, len(pack.vectors), BLOCK):
         block = pack.vectors[start : start + BLOCK]
-        # Minimum and maximum carry NaN and infinity through without a temporary table.
+        # Minimum and maximum are NaN or infinite if a value is, and need no temporary table.
         if np.isfinite(block.min()) and np.isfinite(block.max()):
             continue
         row = start + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
@@ -177,9 +176,7 @@ def check_finite(pack: Pack) -> None:
 
 
 def check_sums(pack: Pack) -> None:
-    """Raises StoreError naming the first trailer whose vectors are not those that were written."""
+    """Raise StoreError naming the first trailer whose vectors do not match their checksum."""
     for number, trailer in enumerate(pack.trailers):
         if zlib.crc32(np.ascontiguousarray(pack.clips_of(number)).data) != int(pack.checksums[number]):
-            raise StoreError(
-                f"the vectors of {trailer} are not those that were written", where=pack.path, remedy=REMEDY
-            )
+            raise StoreError(f"the vectors of {trailer} do not match their checksum", where=pack.path, remedy=REMEDY)

@@ -12,7 +12,7 @@ from trailers.project import project_file
 from trailers.yaml_file import read_yaml
 
 SCHEMA = project_file("workflow", "schemas", "prompts.schema.yaml")
-PLACE = "{}"  # of a template, where the phrase goes
+PLACE = "{}"  # stands for the phrase in a template
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,17 @@ class Prompts:
 
 
 def read_prompts(path: Path) -> Prompts:
-    """The prompts at ``path``. Without ``templates`` a phrase stands by itself.
+    """The prompts at ``path``. If it has no ``templates``, phrases are used as they are.
 
     Raises:
-        ConfigError: names the file, the key and what it may be.
+        ConfigError: a key or value is not allowed; names the file, the key and the allowed values.
     """
-    said = read_yaml(path)
-    fit(said, SCHEMA, where=path)
+    values = read_yaml(path)
+    fit(values, SCHEMA, where=path)
     genres = {
-        name: (phrases,) if isinstance(phrases, str) else tuple(phrases) for name, phrases in said["genres"].items()
+        name: (phrases,) if isinstance(phrases, str) else tuple(phrases) for name, phrases in values["genres"].items()
     }
     for name, phrases in genres.items():
         if not all(phrase.strip() for phrase in phrases):
             raise ConfigError("has an empty phrase", where=f"{path}: genres, {name}", remedy="Write one, or remove it.")
-    return Prompts(tuple(said.get("templates") or (PLACE,)), genres)
+    return Prompts(tuple(values.get("templates") or (PLACE,)), genres)

@@ -1,11 +1,11 @@
-"""Embeddings as published with Trailers12k (Zenodo 5716410): one zarr store a backbone.
+"""Embeddings as published with Trailers12k (Zenodo 5716410): one zarr store per backbone.
 
     z = zarr.open("trailers_i_resnet_fpc24.zarr")
     z.attrs["num_features"]    F
     z["tt0133093"]             float32 (clips, F)
 
-A store comes from strangers: only plain numbers are read, under names that are trailer ids, and a
-store that was cut off while it was downloaded is refused.
+A store is untrusted: only plain numbers are read, under names that are trailer ids, and an incompletely downloaded
+store is refused.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from trailers.store.atomic import TEMPORARY
 from trailers.store.json_file import read_json
 from trailers.store.zarr_array import REMEDY, ZarrArray, read_array
 
-PUBLISHED = "published embeddings"  # how the weights of an imported pack begin: which ones made it nobody recorded
-ARRAY_FILES = (".zarray", "zarr.json")  # what describes an array, of format 2 and 3
+PUBLISHED = "published embeddings"  # prefix of the attribute `weights` of an imported pack; the record names no weights
+ARRAY_FILES = (".zarray", "zarr.json")  # the metadata of an array, in format 2 and 3
 STORE_FILES = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
-MOST_FEATURES = 1 << 20  # F of a backbone; more would be a damaged number
+MOST_FEATURES = 1 << 20  # F of a backbone; a larger number is damage
 
 
 def write_published(
     path: Path, vectors: Mapping[str, Callable[[], np.ndarray]], *, attributes: Mapping[str, Any], dtype: str = "<f4"
 ) -> None:
-    """Write one store; ``path`` appears only when it is whole.
+    """Write one store; ``path`` appears only when it is complete.
 
     Args:
         path: a folder that does not exist, ending in .zarr.
-        vectors: trailer -> what gives its vectors (clips, F), one in memory at a time.
-        attributes: ``F`` is among them.
+        vectors: trailer -> function that gives its vectors (clips, F); they are in memory one trailer at a time.
+        attributes: must include ``F``.
         dtype: <f4, or <f2 for half the size.
     """
     import zarr
@@ -48,10 +48,10 @@ def write_published(
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
     try:
-        # Format 2, which is what the published stores are and what their authors' code reads.
+        # Format 2, which the published stores have and their authors' code reads.
         store = zarr.open_group(temporary, mode="w", zarr_format=2)
         store.attrs.update(
-            # How many arrays there are proves to a reader that none was lost on the way.
+            # The number of arrays lets a reader notice that some are missing.
             {"num_features": int(attributes["F"]), "trailers": len(vectors)}
             | {key: attributes[key] for key in sorted(attributes)}
         )
@@ -64,7 +64,7 @@ def write_published(
 
 
 def as_stored(vectors: np.ndarray, dtype: str, trailer: str) -> np.ndarray:
-    """``vectors`` in ``dtype``. Raises StoreError naming the trailer when they are not finite, or not in ``dtype``."""
+    """``vectors`` as ``dtype``. Raises StoreError naming the trailer if they are not finite, also as ``dtype``."""
     with np.errstate(over="ignore"):
         block = np.ascontiguousarray(vectors, dtype)
     if not np.isfinite(block).all():
@@ -76,7 +76,7 @@ def as_stored(vectors: np.ndarray, dtype: str, trailer: str) -> np.ndarray:
 
 
 class Published:
-    """One store, read-only; either complete or refused."""
+    """One store, read-only. An incomplete store is refused."""
 
     def __init__(self, path: Path) -> None:
         """
@@ -95,8 +95,8 @@ class Published:
         if type(features) is not int or not 1 <= features <= MOST_FEATURES:
             raise self.refused(f"its attribute num_features is {features!r}, expected the F of its embeddings")
         self.features = features
-        self.with_zeros: set[str] = set()  # trailers that were read and have a vector of zeros only
-        self.passed_over: list[str] = []  # what is in the folder besides trailers and the store's own files
+        self.with_zeros: set[str] = set()  # trailers read so far that have a vector of zeros
+        self.ignored: list[str] = []  # other names in the folder than those of trailers and of the store's own files
         self.trailers = sorted(self.names())
         count = self.attributes.get("trailers")
         expected = max(len(self.index), count if type(count) is int else 0)
@@ -108,14 +108,14 @@ class Published:
             raise self.refused("contains no embeddings")
 
     def names(self) -> Iterator[str]:
-        """The folders in the store, each one trailer's array."""
+        """The names of the folders in the store, each with the array of one trailer."""
         with os.scandir(self.path) as entries:
             for entry in entries:
                 if entry.is_symlink():
                     raise self.refused(f"{entry.name!r} is a link, and links in a store are not followed")
                 is_array = any(Path(entry.path, name).exists() for name in ARRAY_FILES)
                 if not entry.is_dir(follow_symlinks=False) or (entry.name.startswith(".") and not is_array):
-                    self.passed_over += [] if entry.name in STORE_FILES else [entry.name]
+                    self.ignored += [] if entry.name in STORE_FILES else [entry.name]
                     continue
                 if not is_safe_id(entry.name):
                     raise self.refused(
@@ -133,7 +133,7 @@ class Published:
         """float32 (clips, F).
 
         Raises:
-            StoreError: chunks of the array are missing or cut short, or it is of another shape or kind.
+            StoreError: chunks of the array are missing or truncated, or it has another shape or type.
         """
         array = self.array(trailer)
         try:
@@ -142,20 +142,20 @@ class Published:
                 raise ValueError("its vectors hold NaN or infinity")
         except ValueError as problem:
             raise self.refused(f"{trailer} is damaged: {problem}") from None
-        # No network gives such a vector: a shape that is too large reads what was never written as zeros.
+        # No network gives such a vector. If the shape is too large, rows that were never written are read as zeros.
         if not values.any(axis=1).all():
             self.with_zeros.add(trailer)
         return np.asarray(values, np.float32)
 
     def array(self, trailer: str) -> ZarrArray:
-        """Raises StoreError when the metadata of the trailer's array do not describe (clips, F) floats."""
+        """The array of a trailer. Raises StoreError if its metadata do not describe (clips, F) floats."""
         array = read_array(self.path / trailer, self.zarr_format, self.index.get(trailer))
         if array.dtype.kind != "f" or len(array.shape) != 2 or array.shape[1] != self.features or not array.shape[0]:
             raise self.refused(f"{trailer} is {array.dtype} {array.shape}, expected (clips, {self.features}) of floats")
         return array
 
     def check_chunks(self) -> None:
-        """Raises StoreError with how many chunks of the whole store are missing, or too many. Reads folders only."""
+        """Raise StoreError if chunks of the store are missing, or are outside its arrays. Reads only folders."""
         found, expected, damaged = 0, 0, []
         for trailer in self.trailers:
             array = self.array(trailer)
@@ -176,10 +176,10 @@ class Published:
 
 
 def read_group(path: Path) -> tuple[int, dict[str, Any], dict[str, Mapping[str, Any]]]:
-    """The format of a store, its attributes, and what its index says of each array, if it has one.
+    """The format of a store, its attributes, and the metadata of each array in its index, if it has one.
 
     Raises:
-        StoreError: it is not a store, or cut off before these could be read.
+        StoreError: it is not a store, or these files are missing or truncated.
     """
     metadata = functools.partial(read_json, remedy=REMEDY, follow_links=False)
     try:

@@ -35,7 +35,7 @@ class PublishedStore(PublishedFile):
 
 
 LABELS = PublishedFile("mtgc.csv", "d730579950345b2c0f9c4a9779bd9d44")
-LABELLED = 12_000  # trailers
+LABELLED = 12_000  # trailers with labels
 
 SWIN = "swin_tiny_patch4_window7_224.ms_in1k"
 
@@ -59,10 +59,10 @@ def find_store(name: str) -> PublishedStore | None:
 
 
 def other_digests(path: Path) -> dict[str, str]:
-    """File -> MD5, from lines of `md5sum`, for another version of the record than the one known here.
+    """File -> MD5, from the output of `md5sum`, for another version of the record.
 
     Raises:
-        ConfigError: a line is something else.
+        ConfigError: a line is not an MD5 and a name.
     """
     digests = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):

@@ -18,7 +18,7 @@ from trailers.store.atomic import write_text
 from trailers.store.json_file import read_product
 
 SCHEMA = "quality/1"
-BYTES = 16  # of one fingerprint
+BYTES = 16  # per fingerprint of a picture
 REMEDY = "Remove it and rerun the quality stage."
 
 
@@ -53,11 +53,11 @@ class QualityFile:
             raise ValueError(f"pictures must be ascending frame numbers below {self.frames}")
         ends = [end for row in self.flags for _, end in row.spans]
         if max(ends, default=0) > self.frames:
-            raise ValueError(f"a flag reaches frame {max(ends)}, but there are {self.frames} frames")
+            raise ValueError(f"a flag reaches frame {max(ends)}, but the trailer has {self.frames} frames")
 
 
 def write_quality(path: Path, found: QualityFile) -> None:
-    """Write it whole; the same content gives the same bytes."""
+    """Write ``found``; the same content gives the same bytes."""
     values = {
         "schema": SCHEMA,
         "trailer": found.trailer,
@@ -91,7 +91,7 @@ def read_quality(path: Path) -> QualityFile:
 
 
 def from_values(values: Mapping[str, Any]) -> QualityFile:
-    """Raises KeyError, TypeError, ValueError, AttributeError or OverflowError where ``values`` are of another form."""
+    """Raises KeyError, TypeError, ValueError, AttributeError or OverflowError if ``values`` have another form."""
     pictures = dict(values["pictures"])
     frames = np.asarray(pictures.pop("frames"), np.int64).reshape(-1)
     return QualityFile(

@@ -1,16 +1,15 @@
 """The receipt of one download: what was downloaded, or why not. JSON beside the video.
 
     results/download/tt0133093.json     schema, trailer, status, file, sha256, fingerprint, facts, error
-    results/download/tt0133093.webm     the video as published, if there is one
+    results/download/tt0133093.webm     the video as published, if it was downloaded
 
-Where ``download.local_files`` is ``reference``, a video on this machine is not copied: ``reference`` in
-place of ``file`` says where it is.
+If ``download.local_files`` is ``reference``, a video on this machine is not copied: ``reference``, in place of
+``file``, is its path.
 
-The facts of a video say, beside what was seen in it, what was promised where that is known: ``promised_s``,
-the duration in s that the site, playlist or manifest stated; ``fragments``; ``parts``, where its time stamps
-may start anew.
+The facts of a video include what was measured in it and, if known, what was announced: ``promised_s``, the duration
+in s that the site, playlist or manifest stated; ``fragments``; ``parts``, at which its time stamps may start anew.
 
-A dead receipt is a tombstone: nothing is requested again until its link or the settings change.
+A trailer with a dead receipt is not requested again until its link or the settings change.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class Receipt:
     fingerprint: str = ""  # of the settings and links
     facts: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
-    reference: str = ""  # the user's own file, in place of a copy: absolute, or relative to the receipt's folder
+    reference: str = ""  # path of the user's own file: absolute, or relative to the receipt's folder
 
     def __post_init__(self) -> None:
         if not isinstance(self.facts, Mapping):
@@ -65,14 +64,14 @@ class Receipt:
             if self.file or "\0" in self.reference:
                 raise ValueError(f"reference must be a path and file empty, got '{self.reference}'")
             return
-        # The name is joined to a folder by its readers, so nothing may lead out of it.
+        # Readers join the name to a folder, so it must not lead out of the folder.
         name = FILE.fullmatch(self.file)
         if name is None or name["trailer"] != self.trailer or self.file == f"{self.trailer}.json":
             raise ValueError(f"file is the trailer's id and a suffix, got '{self.file}'")
 
 
 def write_receipt(path: Path, receipt: Receipt) -> None:
-    """Write ``receipt`` in one step; the same receipt gives the same bytes."""
+    """Write ``receipt``; the same receipt gives the same bytes."""
     values = {"schema": SCHEMA, **asdict(receipt)}
     if not receipt.reference:
         del values["reference"]

@@ -1,7 +1,7 @@
-"""The transition probabilities of one trailer, stored so that a change of the threshold needs no inference.
+"""The transition probabilities of one trailer, stored so that a change of the threshold does not need the network.
 
-HDF5, schema ``trailer-scores/1``: ``single`` and ``many`` float32 (frames,), one per head; ``exact``
-bool (windows,), which windows of the detector were computed in float32. All checksummed.
+HDF5, schema ``trailer-scores/1``: ``single`` and ``many`` float32 (frames,), one per head; ``exact`` bool (windows,),
+true for windows of the detector that were computed in float32. All have checksums.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Scores:
     Args:
         single: float32 (frames,), the head that marks one frame of a transition.
         many: float32 (frames,), the head that marks all its frames.
-        exact: bool (windows,), which windows of the detector were computed in float32.
-        precision: what the others were computed in.
+        exact: bool (windows,), true for windows of the detector that were computed in float32.
+        precision: the precision in which the other windows were computed.
     """
 
     single: np.ndarray
@@ -44,18 +44,18 @@ class Scores:
         return len(self.single)
 
     def head(self, name: str) -> np.ndarray:
-        """float32 (frames,) of the head single or many."""
+        """float32 (frames,) of the head ``name``, single or many."""
         return {"single": self.single, "many": self.many}[name]
 
 
 def write_scores(path: Path, scores: Scores, attributes: Mapping[str, Any]) -> None:
-    """Write ``scores``; ``trailer`` and ``fingerprint`` are among the attributes.
+    """Write ``scores``; the attributes must include ``trailer`` and ``fingerprint``.
 
     Raises:
         StoreError: a value is not a probability.
     """
     for name in ("single", "many"):
-        # Written so that NaN counts as wrong.
+        # In this form, NaN counts as wrong.
         wrong = int((~((scores.head(name) >= 0) & (scores.head(name) <= 1))).sum())
         if wrong:
             raise StoreError(
@@ -82,7 +82,7 @@ def read_scores(path: Path) -> tuple[Scores, dict[str, Any]]:
         many = file.read("many", np.float32, single.shape)
         exact = file.read("exact", np.bool_, (None,))
         for name, values in (("single", single), ("many", many)):
-            # Written so that NaN counts as wrong.
+            # In this form, NaN counts as wrong.
             if not ((values >= 0) & (values <= 1)).all():
                 raise file.damaged(f"'{name}' holds probabilities that are not from 0 to 1")
         if not isinstance(file.attributes.get("precision"), str):

@@ -17,16 +17,16 @@ from trailers.domain import is_safe_id
 from trailers.errors import ConfigError, StoreError
 
 NAME = re.compile(r"[a-z]\d{4,6}-([0-9a-f]{8})")
-ALL = re.compile(r"([a-z])([1-9]\d{0,8})")  # s100: the shards of 100 trailers whose names begin with s
+ALL = re.compile(r"([a-z])([1-9]\d{0,8})")  # s100: all shards of 100 trailers whose names begin with s
 
 
 def digest(trailers: Sequence[str]) -> str:
-    """Eight hexadecimal digits that stand for these trailers in this order."""
+    """Digest of these trailers in this order, eight hexadecimal digits."""
     return hashlib.sha256("\n".join(trailers).encode()).hexdigest()[:8]
 
 
 def is_whole(path: Path, trailers: Sequence[str]) -> bool:
-    """Whether ``trailers`` match the name of a shard's file; always true if it is not such a name."""
+    """Whether ``trailers`` match the name of a shard's file; always true for any other name."""
     name = NAME.fullmatch(path.stem)
     return name is None or name[1] == digest(trailers)
 
@@ -43,11 +43,13 @@ def make_shards(trailers: Sequence[str], *, size: int, letter: str = "s") -> dic
 
 
 def shard_files(paths: Sequence[Path], shards: str | None, trailers: Sequence[str]) -> list[Path]:
-    """``paths``, with the files of all shards of ``trailers`` in place of a folder: thousands do not fit a command.
+    """``paths``, with each folder replaced by its files of all shards of ``trailers``.
+
+    A command can name the folder, because the names of thousands of files would not fit into it.
 
     Args:
-        paths: files, or folders of them.
-        shards: the letter and the size of the shards, such as ``s100``; None where ``paths`` are files.
+        paths: files, or folders of such files.
+        shards: the letter and the size of the shards, such as ``s100``; None if ``paths`` has no folder.
         trailers: ids in the order of the manifest.
 
     Raises:
@@ -56,13 +58,13 @@ def shard_files(paths: Sequence[Path], shards: str | None, trailers: Sequence[st
     folders = {path for path in paths if path.is_dir()}
     if not folders:
         return list(paths)
-    said = ALL.fullmatch(shards or "")
-    if said is None or not trailers:
+    letter_and_size = ALL.fullmatch(shards or "")
+    if letter_and_size is None or not trailers:
         raise ConfigError(
-            f"--shards: {shards!r} for {len(trailers)} trailers: a folder of ledgers needs --manifest, and --shards "
-            "with a letter and a size, such as s100."
+            f"--shards: got {shards!r} and {len(trailers)} trailers, but a folder of ledgers needs a manifest, and "
+            "shards as a letter and a size. Give --manifest, and --shards such as s100."
         )
-    names = make_shards(trailers, size=int(said[2]), letter=said[1])
+    names = make_shards(trailers, size=int(letter_and_size[2]), letter=letter_and_size[1])
     inside = {folder: [folder / f"{name}.tsv" for name in names] for folder in folders}
     return [file for path in paths for file in inside.get(path, [path])]
 
@@ -71,7 +73,7 @@ def read_shard(path: Path) -> list[str]:
     """The trailers of one shard list.
 
     Raises:
-        StoreError: the file is missing, cut off, or holds something that is not a trailer id.
+        StoreError: the file is missing or truncated, or contains something that is not a trailer id.
     """
     remedy = "Remove it and rerun snakemake."
     try:

@@ -1,4 +1,4 @@
-"""Copies of files that share disk blocks with the original if the file system supports it."""
+"""Copies files so that copy and original share disk blocks, if the file system supports it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from trailers.store.atomic import atomic
 
-FICLONE = 0x40049409  # linux/fs.h: share the blocks of a file until either is written to
+FICLONE = 0x40049409  # linux/fs.h: share the blocks of a file until one of the two files is written to
 
 
 def share(source: Path, target: Path) -> None:
-    """Copy to ``target``: with shared blocks if the file system has reflinks (btrfs, XFS), otherwise as a plain copy.
+    """Copy ``source`` to ``target``, with shared blocks if the file system has reflinks (btrfs, XFS).
 
-    Never as a hard link, because a write to one name would change the other.
+    The copy is never a hard link, because a write to one name would change the other.
     """
     real = source.resolve()
     with atomic(target) as temporary:
@@ -26,6 +26,6 @@ def share(source: Path, target: Path) -> None:
 
 
 def clone(source: Path, target: Path) -> None:
-    """Raises OSError where the file system cannot share blocks."""
+    """Make ``target`` share the blocks of ``source``. Raises OSError if the file system cannot do that."""
     with source.open("rb") as read, target.open("wb") as written:
         fcntl.ioctl(written.fileno(), FICLONE, read.fileno())

@@ -1,6 +1,6 @@
-"""Shots and transitions in the formats of published data sets, and transition probabilities.
+"""Reads shots and transitions in the formats of published data sets, and transition probabilities.
 
-    folder or file             what it holds                                     ends
+    folder or file             contents                                          ends
     ours, {trailer}.csv        shots/1: start,end                                open, [start, end)
     ours, {trailer}.scores.h5  probabilities of both heads
     *.txt                      `first last` per line: BBC, RAI, SHOT             inclusive, [first, last]
@@ -9,7 +9,7 @@
                                {video: [probability, ...]}
     cuts.csv                   trailer,kind,frame,frames,fps, as `trailers demo` writes it
 
-A shot list with inclusive ends says [0, 58], [59, 138]; ours says 0,59 and 59,139. Nothing here unpickles.
+Shots [0, 58], [59, 138] with inclusive ends are 0,59 and 59,139 in our files. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from trailers.store.scores import read_scores
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
 from trailers.store.text import size_text
 
-REMEDY = "See `python -m trailers evaluate --help` for what it may hold."
-MAX_BYTES = 1 << 30  # of one JSON file when unpacked
+REMEDY = "See `python -m trailers evaluate --help` for the formats."
+MAX_BYTES = 1 << 30  # of one decompressed JSON file
 
 # (last frame of a shot, first frame of the next, kind or "")
 Edge = tuple[float, float, str]
@@ -52,10 +52,10 @@ class ShotLabels:
 
 
 def read_shot_labels(path: Path) -> ShotLabels:
-    """What ``path`` holds, a file of one of the formats above or a folder of such files.
+    """The shots or probabilities of a file in one of the formats above, or of a folder of such files.
 
     Raises:
-        StoreError: it is missing, damaged, or of no format above.
+        StoreError: it is missing or damaged, or has another format.
     """
     if path.is_dir():
         return read_folder(path)
@@ -74,7 +74,7 @@ def read_shot_labels(path: Path) -> ShotLabels:
 
 
 def read_folder(folder: Path) -> ShotLabels:
-    """All files of one format in ``folder``; probabilities before shots where it has both."""
+    """All files of one format in ``folder``; probabilities if it has both probabilities and shots."""
     for pattern in ("*.scores.h5", "*.csv", "*.txt"):
         found = [read_shot_labels(path) for path in sorted(folder.glob(pattern))]
         if found:
@@ -96,7 +96,7 @@ def edges_between(spans: Iterable[tuple[float, float]]) -> list[Edge]:
 
 
 def read_text(path: Path) -> list[tuple[float, float]]:
-    """``first last`` per line, split by blanks, tabs or a comma; lines that start with # are comments."""
+    """``first last`` per line, separated by blanks, tabs or a comma; lines that start with # are comments."""
     spans = []
     for number, line in enumerate(text_of(path).splitlines(), start=1):
         words = line.replace(",", " ").split()
@@ -112,7 +112,8 @@ def read_text(path: Path) -> list[tuple[float, float]]:
 
 def span(path: Path, place: str, first: float, last: float) -> tuple[float, float]:
     if not 0 <= first <= last < float("inf"):
-        raise StoreError(f"{place}: a shot needs 0 <= first <= last, got {first:g} and {last:g}", where=path)
+        what = f"{place}: a shot needs 0 <= first <= last, got {first:g} and {last:g}"
+        raise StoreError(what, where=path, remedy=REMEDY)
     return first, last
 
 
@@ -128,7 +129,7 @@ def read_csv(path: Path) -> ShotLabels:
 
 
 def read_cuts(path: Path) -> dict[str, list[Edge]]:
-    """Transitions at their video's own rate, brought to 24 fps."""
+    """Video -> edges at 24 fps, from transitions at the frame rate of each video."""
     edges: dict[str, list[Edge]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=2):
@@ -149,7 +150,7 @@ def read_json(path: Path) -> Any:
             with gzip.open(path) as file:
                 raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
-            raise StoreError(f"unpacks to more than {size_text(MAX_BYTES)}", where=path, remedy=REMEDY)
+            raise StoreError(f"decompresses to more than {size_text(MAX_BYTES)}", where=path, remedy=REMEDY)
         return json.loads(raw)
     except (OSError, ValueError, EOFError, zlib.error) as problem:
         raise StoreError(f"cannot be read as JSON: {problem}", where=path, remedy=REMEDY) from None
@@ -169,7 +170,8 @@ def from_json(path: Path, values: Any) -> ShotLabels:
             else:
                 edges[video] = edges_between(span(path, video, float(first), float(last)) for first, last in value)
         except (KeyError, TypeError, ValueError) as problem:
-            raise StoreError(f"'{video}': is not a list of shots or probabilities: {problem}", where=path) from None
+            what = f"the entry '{video}' is not a list of shots or probabilities: {problem}"
+            raise StoreError(what, where=path, remedy=REMEDY) from None
     return ShotLabels(edges, probabilities)
 
 

@@ -27,11 +27,11 @@ Span = TypeVar("Span", Shot, Clip)
 def write_spans(
     path: Path, spans: Sequence[Span], *, kind: type[Span], header: Mapping[str, str | int], schema: str
 ) -> None:
-    """``header`` values hold no white space; fingerprint and trailer are among them."""
+    """Write ``spans``; ``header`` must include fingerprint and trailer, and its values must not contain white space."""
     names = [field.name for field in dataclasses.fields(kind)]
     lines = [" ".join(("#", schema, *(f"{key}={value}" for key, value in header.items()))), ",".join(names)]
     lines += [",".join(str(getattr(span, name)) for name in names) for span in spans]
-    # The last line proves that the file is whole: a cut at a line's end is a well-formed CSV.
+    # The last line proves that the file is complete: a file truncated at the end of a line is a well-formed CSV.
     lines.append(f"# {len(spans)} rows")
     write_text(path, "\n".join(lines) + "\n")
 

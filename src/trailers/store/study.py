@@ -27,9 +27,11 @@ class Cost:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row of a table; ``printed`` is (mean, deviation) of micro, macro, weighted, sample.
+    """One row of a table.
 
-    ``repository`` is the same from the README of the authors' repository, which prints Table 6 again.
+    Args:
+        printed: (mean, deviation) of micro, macro, weighted and sample average precision, as the paper prints them.
+        repository: the same from the README of the authors' repository, which prints Table 6 again.
     """
 
     name: str
@@ -52,44 +54,44 @@ class Table:
 
 @dataclass(frozen=True)
 class Study:
-    """Experiments by name, each a mapping as in config.yaml, experiments; and the tables."""
+    """Experiments by name, each a mapping as in `experiments` of config.yaml, and the tables."""
 
     experiments: Mapping[str, Mapping[str, Any]]
     tables: tuple[Table, ...]
     backbones: Mapping[str, Cost] = field(default_factory=dict)
-    printed_with: Mapping[str, Any] = field(default_factory=dict)  # settings behind the printed numbers, and trailers
+    printed_with: Mapping[str, Any] = field(default_factory=dict)  # settings and trailers of the printed numbers
 
 
 def read_study(path: Path) -> Study:
     """The study at ``path``.
 
     Raises:
-        ConfigError: with the line or the key, or with the row that shows an experiment that does not exist.
+        ConfigError: a key or value is not allowed, or a row names an experiment that does not exist.
     """
-    said = read_yaml(path)
-    fit(said, SCHEMA, where=path)
-    for name, row in said["experiments"].items():
+    values = read_yaml(path)
+    fit(values, SCHEMA, where=path)
+    for name, row in values["experiments"].items():
         try:
             ClipStrategy.parse(row["clips"])
         except ConfigError as problem:
             raise ConfigError(f"{path}: experiment '{name}': {problem}") from None
-    tables = tuple(make_table(path, table, said["experiments"]) for table in said["tables"])
-    backbones = {name: Cost(**cost) for name, cost in said.get("backbones", {}).items()}
-    return Study(said["experiments"], tables, backbones, said.get("printed_with", {}))
+    tables = tuple(make_table(path, table, values["experiments"]) for table in values["tables"])
+    backbones = {name: Cost(**cost) for name, cost in values.get("backbones", {}).items()}
+    return Study(values["experiments"], tables, backbones, values.get("printed_with", {}))
 
 
-def make_table(path: Path, said: Mapping[str, Any], experiments: Mapping[str, Any]) -> Table:
-    for row in said["rows"]:
+def make_table(path: Path, values: Mapping[str, Any], experiments: Mapping[str, Any]) -> Table:
+    for row in values["rows"]:
         if row["experiment"] not in experiments:
             raise ConfigError(
-                f"{path}: Table {said['number']}, row '{row['name']}': no experiment is called '{row['experiment']}'. "
-                f"Add it under experiments, or name one of {', '.join(sorted(experiments))}."
+                f"{path}: Table {values['number']}, row '{row['name']}': no experiment is called "
+                f"'{row['experiment']}'. Add it under experiments, or name one of {', '.join(sorted(experiments))}."
             )
-    return Table(said["number"], said["title"], said.get("section", ""), tuple(map(make_row, said["rows"])))
+    return Table(values["number"], values["title"], values.get("section", ""), tuple(map(make_row, values["rows"])))
 
 
-def make_row(said: Mapping[str, Any]) -> TableRow:
+def make_row(values: Mapping[str, Any]) -> TableRow:
     pairs = {
-        key: tuple((mean, deviation) for mean, deviation in said.get(key, ())) for key in ("printed", "repository")
+        key: tuple((mean, deviation) for mean, deviation in values.get(key, ())) for key in ("printed", "repository")
     }
-    return TableRow(**{**said, **pairs, "pretraining": tuple(said.get("pretraining", ()))})
+    return TableRow(**{**values, **pairs, "pretraining": tuple(values.get("pretraining", ()))})

@@ -14,23 +14,23 @@ from trailers.errors import ManifestError
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is the beginning of this one
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-NO_TEXT = (
+BINARY_FORMATS = (
     (b"PK\x03\x04", "a spreadsheet or another zip archive"),
-    (b"\xd0\xcf\x11\xe0", "a spreadsheet of old Excel"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet of an old Excel"),
     (b"\x1f\x8b", "compressed by gzip"),
     (b"%PDF", "a PDF"),
 )
-SHOWN = 5  # names in a message
+SHOWN = 5  # maximum number of names in a message
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 SAVE_AS = "Save the file as UTF-8 (Excel: 'CSV UTF-8')."
 
-# Letters that Windows reads alike in Western Europe, Central Europe and Turkey. The code pages share no others,
-# so "è" could as well be "č", and what systems without these pages write lies mostly below 0xC0.
+# Bytes that are the same letter in the Windows code pages of Western Europe, Central Europe and Turkey. Other bytes
+# are ambiguous ("è" could also be "č"), and other systems mostly write bytes below 0xC0.
 PAGES = ("cp1252", "cp1250", "cp1254")
 SHARED = bytes(
     byte for byte in range(0xC0, 0x100) if len({bytes([byte]).decode(page, "replace") for page in PAGES}) == 1
@@ -43,14 +43,14 @@ def read_text(path: Path, *, kind: str = "file") -> str:
 
     Args:
         path: of a text file.
-        kind: what it should be, for the message: "manifest", "list of links".
+        kind: what it should be, for the message, such as "manifest" or "list of links".
 
     Raises:
-        ManifestError: it cannot be read, or its encoding is unknown; then with row and column.
+        ManifestError: it cannot be read, or its encoding is unknown; the second error names row and column.
     """
     try:
         if is_device(path):
-            raise ManifestError("is a device, which has no end", where=path, remedy="Name a readable file.")
+            raise ManifestError("is a device, not a file", where=path, remedy="Name a readable file.")
         data = path.read_bytes()
     except FileNotFoundError:
         remedy = f"Give the path of your {kind}."
@@ -63,13 +63,13 @@ def read_text(path: Path, *, kind: str = "file") -> str:
 
 
 def is_device(path: Path) -> bool:
-    """Raises OSError."""
+    """Whether ``path`` is a device. Raises OSError."""
     mode = path.stat().st_mode
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def decode(path: Path, data: bytes) -> str:
-    for signature, what in NO_TEXT:
+    for signature, what in BINARY_FORMATS:
         if data.startswith(signature):
             raise ManifestError(f"is {what}, not a text file", where=path, remedy=SAVE_AS)
     mark, encoding = next((pair for pair in BYTE_ORDER_MARKS if data.startswith(pair[0])), (b"", without_mark(data)))
@@ -86,7 +86,7 @@ def decode(path: Path, data: bytes) -> str:
 
 
 def without_mark(data: bytes) -> str:
-    """UTF-16 where every other byte of the beginning is zero, as in text of the Latin alphabet; else UTF-8."""
+    """The encoding: UTF-16 if every other byte of the beginning is zero, as in Latin letters, otherwise UTF-8."""
     even, odd = data[0:200:2], data[1:200:2]
     if len(odd) > 1 and not even.count(0) and odd.count(0) > 0.9 * len(odd):
         return "utf-16-le"
@@ -96,7 +96,7 @@ def without_mark(data: bytes) -> str:
 
 
 def place_of(path: Path, data: bytes, offset: int, encoding: str) -> str:
-    """The file, and for what is nearly ASCII the row and column of byte ``offset``."""
+    """The file, and for UTF-8 the row and column of byte ``offset``."""
     if encoding != "utf-8":
         return str(path)
     before = data[: offset + 1].decode("latin-1")
@@ -118,7 +118,7 @@ def shorten(text: str) -> str:
 
 
 def size_text(size: float) -> str:
-    """A number of bytes with the unit in which it can be read, such as 1.5 GB, 9.4 MB, 20.0 kB or 0 bytes."""
+    """A number of bytes with a suitable unit, such as 1.5 GB, 9.4 MB, 20.0 kB or 0 bytes."""
     for unit, name in UNITS:
         if round(size / unit, 1) >= 1:
             return f"{size / unit:,.1f} {name}"
@@ -126,6 +126,6 @@ def size_text(size: float) -> str:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first of ``names``, and the number of the others."""
+    """The first of ``names`` and the number of the others, such as "a, b, c, d, e and 7 more"."""
     shown = ", ".join(names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN:,} more"

@@ -1,7 +1,7 @@
 """titles.csv: the movies whose trailers are searched for, written by `trailers titles` or a person.
 
-Columns: id and title are required; original_title, year, rating, votes, genres, runtime_min, plot and poster are not,
-and further columns are ignored. The forms that spreadsheets write are accepted (``store/table.py``).
+Columns: id and title are required; original_title, year, rating, votes, genres, runtime_min, plot and poster are
+optional, and other columns are ignored. The forms that spreadsheets write are accepted (``store/table.py``).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from trailers.store.text import read_text, shorten
 
 COLUMNS = ("id", "title", "original_title", "year", "rating", "votes", "genres", "runtime_min")
 YEARS = range(1870, 2200)  # of films
-LONGEST_PLOT = 2000  # letters that are kept
+LONGEST_PLOT = 2000  # characters that are kept
 
-# Column -> the names it goes by, in lower case, without blanks and underscores.
+# Column -> its accepted names, in lower case, without blanks and underscores.
 SPELLINGS: Mapping[str, Sequence[str]] = {
     "id": ("id", "trailer", "mid", "imdb", "imdbid", "tconst", "movieid", "filmid"),
     "title": ("title", "name", "movie", "movietitle", "film", "filmtitle", "primarytitle"),
@@ -75,7 +75,7 @@ def read_titles(path: Path) -> list[Title]:
 
 
 def as_title(table: Table, number: int, cells: Mapping[str, str]) -> Title:
-    """Raises ManifestError."""
+    """The title of one row. Raises ManifestError."""
     column = "id"
     try:
         name = parse_id(cells["id"])
@@ -100,7 +100,7 @@ def one_line(text: str) -> str:
 
 
 def year_of(cell: str) -> int | None:
-    """Raises ManifestError for what is neither empty nor a year."""
+    """The year, or None for an empty cell. Raises ManifestError if it is not a year."""
     if not cell:
         return None
     year = digits(cell.removesuffix(".0"))
@@ -115,7 +115,7 @@ def digits(cell: str) -> int | None:
 
 
 def rating_of(cell: str) -> float | None:
-    """What is only shown; no number is none."""
+    """The rating, which is only shown; None if it is not a number."""
     try:
         return float(cell)
     except ValueError:

@@ -15,7 +15,7 @@ from trailers.web.links import identity
 
 
 def video_key(url: str, base: Path) -> str:
-    """What all links of one video, and all paths of one file, symbolic links among them, have in common."""
+    """A name that is the same for all links to one video, and for all paths (and symbolic links) to one file."""
     return identity(url) or real_path(Path.cwd() / base / url)
 
 

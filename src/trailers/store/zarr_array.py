@@ -1,9 +1,9 @@
-"""One array of a zarr store, which is either complete or refused.
+"""Reads one array of a zarr store; an incomplete array is refused.
 
-zarr itself returns the fill value for a missing chunk, and some codecs return uninitialised memory for a
-truncated chunk. Here the chunks of an array are counted before any is read, and each must contain exactly the
-bytes that its array states. Formats 2 and 3, for tables of floats
-as they are published: no filters but compression, no shards. Symbolic links are not followed.
+zarr itself returns the fill value for a missing chunk, and some codecs return uninitialised memory for a truncated
+chunk. Here the chunks of an array are counted before the first is read, and each must contain exactly the number of
+bytes that its array states. Formats 2 and 3 are supported for tables of floats as they are published: without shards,
+and without filters other than compression. Symbolic links are not followed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from trailers.errors import StoreError
 from trailers.store.json_file import read_json, read_small_file
 
 REMEDY = "Fetch the store again."
-RATIO = 1100  # the most that a codec expands numbers that are not constant; deflate's own limit is 1032
+RATIO = 1100  # maximum by which a codec expands numbers that are not constant; the limit of deflate is 1032
 MOST_CHUNKS = 1_000_000
-MOST_BYTES = 1 << 30  # of one array, which is one trailer's: a film of three hours has a fortieth of it
+MOST_BYTES = 1 << 30  # of the array of one trailer; a film of three hours needs a fortieth of it
 CODECS = ("blosc", "zlib", "gzip", "zstd", "lz4")
 NUMBERS = re.compile(r"[<>|][fiub][1248]", re.ASCII)
 NUMBERS_3 = re.compile(r"(float|u?int)(8|16|32|64)", re.ASCII)
@@ -41,11 +41,11 @@ class ZarrArray:
     chunks: tuple[int, ...]
     dtype: np.dtype[Any]
     order: str  # C or F
-    prefix: str  # of the names of chunks
+    prefix: str  # of the file names of chunks
     separator: str
-    codec: Mapping[str, Any] | None  # as numcodecs has it
+    codec: Mapping[str, Any] | None  # its configuration for numcodecs
     checksum: bool = False  # whether four bytes of CRC-32C follow each chunk
-    fill: Any = None  # what stands where nothing was written, such as behind the last row in the last chunk
+    fill: Any = None  # the value where nothing was written, such as after the last row in the last chunk
 
     def __post_init__(self) -> None:
         sides = [*self.shape, *self.chunks]
@@ -56,7 +56,7 @@ class ZarrArray:
         if self.order not in ("C", "F") or self.separator not in (".", "/"):
             raise ValueError(f"its order is {self.order!r}, and the separator of its chunks is {self.separator!r}")
         if math.prod(self.shape) * self.dtype.itemsize > MOST_BYTES or self.chunk_bytes > MOST_BYTES:
-            raise ValueError(f"it claims {self.shape} values in chunks of {self.chunks}, which is not a trailer's")
+            raise ValueError(f"it claims {self.shape} values in chunks of {self.chunks}, too many for one trailer")
         if self.codec is not None and self.codec.get("id") not in CODECS:
             raise ValueError(f"it is compressed by {self.codec.get('id')!r}, which is not one of {', '.join(CODECS)}")
 
@@ -69,9 +69,9 @@ class ZarrArray:
         return math.prod(self.chunks) * self.dtype.itemsize
 
     def count_chunks(self) -> tuple[int, int, int]:
-        """Chunks that are missing, that lie beyond the shape, and that there should be; reads folders only.
+        """Numbers of missing chunks, of chunks beyond the shape, and of expected chunks; reads only folders.
 
-        Chunks beyond the shape are rows that a shape which is too small would hide.
+        Chunks beyond the shape contain rows that would be lost because the shape is too small.
         """
         expected = math.prod(self.grid)
         if expected > MOST_CHUNKS:
@@ -89,10 +89,10 @@ class ZarrArray:
         return self.prefix + self.separator.join(map(str, place))
 
     def read(self) -> np.ndarray:
-        """The whole array, of its own type.
+        """The whole array, in its stored type.
 
         Raises:
-            ValueError: chunks are missing, or do not hold what they should; says which, and how much.
+            ValueError: chunks are missing or damaged, or there are too many; says which or how many.
         """
         missing, beyond, expected = self.count_chunks()
         if missing:
@@ -120,7 +120,7 @@ class ZarrArray:
             if self.checksum:
                 packed = without_checksum(packed)
             content = decode(packed, self.codec, self.chunk_bytes)
-        except Exception as problem:  # noqa: BLE001  a codec raises whatever the bytes make it
+        except Exception as problem:  # noqa: BLE001  codecs raise exceptions of many types for damaged bytes
             words = getattr(problem, "strerror", None) or problem
             raise ValueError(f"its chunk {name} cannot be read: {words}") from None
         if len(content) != self.chunk_bytes:
@@ -145,10 +145,10 @@ def read_array(folder: Path, zarr_format: int, indexed: Mapping[str, Any] | None
     Args:
         folder: of the array.
         zarr_format: 2 or 3.
-        indexed: what the store's index says of the array, if it has one.
+        indexed: the metadata of the array in the store's index, if it has one.
 
     Raises:
-        StoreError: they are missing or damaged, of a kind that is not read, or not what the index says.
+        StoreError: the metadata are missing or damaged, are not supported, or differ from the index.
     """
     path = folder / (".zarray" if zarr_format == 2 else "zarr.json")
     parse = from_format_2 if zarr_format == 2 else from_format_3
@@ -191,7 +191,7 @@ def from_format_3(folder: Path, values: Mapping[str, Any]) -> ZarrArray:
 
 
 def codecs_of(codecs: list[Mapping[str, Any]]) -> tuple[str, Mapping[str, Any] | None, bool]:
-    """Byte order, compression and whether there is a checksum, of the list of codecs of format 3."""
+    """Byte order, compression and whether there is a checksum, from the list of codecs in format 3."""
     names = [codec["name"] for codec in codecs]
     packed = [codec for codec in codecs if codec["name"].removeprefix("numcodecs.") in CODECS]
     plain = ["bytes", *(codec["name"] for codec in packed), *(["crc32c"] if names[-1] == "crc32c" else [])]
@@ -218,10 +218,10 @@ def without_checksum(packed: bytes) -> bytes:
 
 
 def decode(packed: bytes, codec: Mapping[str, Any] | None, expected: int) -> bytes:
-    """The ``expected`` bytes of a chunk; allocates no more than those, whatever the chunk claims.
+    """The ``expected`` bytes of a chunk; never allocates more than that, even if the chunk claims more.
 
     Raises:
-        ValueError: it is cut short, or does not hold so many.
+        ValueError: it is truncated, or contains another number of bytes.
     """
     if codec is None:
         return packed
@@ -232,7 +232,7 @@ def decode(packed: bytes, codec: Mapping[str, Any] | None, expected: int) -> byt
         stream = zlib.decompressobj(zlib.MAX_WBITS | 32)
         content = stream.decompress(packed, expected + 1)
         if not stream.eof:
-            raise ValueError("it is cut short")
+            raise ValueError("it is truncated")
         return content
     import numcodecs
 
@@ -243,19 +243,19 @@ def decode(packed: bytes, codec: Mapping[str, Any] | None, expected: int) -> byt
 
 
 def blosc_size(packed: bytes) -> int:
-    """The bytes that a blosc frame says it holds (README_CHUNK_FORMAT). Raises ValueError when it is cut short."""
+    """The content size that a blosc frame states (README_CHUNK_FORMAT). Raises ValueError if it is truncated."""
     if len(packed) < 16 or int.from_bytes(packed[12:16], "little") != len(packed):
-        raise ValueError(f"it is cut short, or longer than it says: {len(packed):,} bytes")
+        raise ValueError(f"its {len(packed):,} bytes are fewer or more than it states")
     return int.from_bytes(packed[4:8], "little")
 
 
 def lz4_size(packed: bytes) -> int:
-    """numcodecs puts the size before the block."""
+    """The content size, which numcodecs puts before the block."""
     return int.from_bytes(packed[:4], "little")
 
 
 def zstd_size(packed: bytes) -> int:
-    """The content size that a zstd frame states (RFC 8878, 3.1.1.1). Raises ValueError when it states none."""
+    """The content size that a zstd frame states (RFC 8878, 3.1.1.1). Raises ValueError if it does not state one."""
     if len(packed) < 6 or packed[:4] != b"\x28\xb5\x2f\xfd":
         raise ValueError("it is not a zstd frame")
     descriptor = packed[4]

@@ -81,8 +81,8 @@ def names_of(arguments: argparse.Namespace) -> tuple[str, str]:
 def import_store(store: Path, output: Path, clips: str, backbone: str, arguments: argparse.Namespace) -> None:
     """Write the pack ``output`` of the zarr store at ``store``."""
     published = Published(store)
-    if published.passed_over:
-        log.warning("import: %s: passed over, as no trailer's: %s", store, some(sorted(published.passed_over)))
+    if published.ignored:
+        log.warning("import: %s: ignored, because they are not trailers: %s", store, some(sorted(published.ignored)))
     published.check_chunks()
     trailers = chosen(published, arguments.manifest, partial=arguments.partial)
     parts = [

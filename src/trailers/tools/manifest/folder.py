@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trailers.domain import Trailer
 from trailers.errors import ManifestError
-from trailers.store.table import SPOILT
+from trailers.store.table import SPREADSHEET_ERROR
 from trailers.tools.manifest.ids import make_unique, one_line, safe_id
 from trailers.tools.manifest.source import Source, UnwritableError, local_url
 
@@ -88,4 +88,4 @@ def with_urls(videos: Sequence[Path], base: Path) -> Iterator[tuple[Path, str]]:
 
 def title_of(path: Path) -> str:
     title = one_line(path.stem)
-    return one_line(path.name) if SPOILT.fullmatch(title) else title  # or it would be refused as an error
+    return one_line(path.name) if SPREADSHEET_ERROR.fullmatch(title) else title  # or it would be refused as an error

@@ -13,7 +13,15 @@ from trailers.domain import GENRES
 from trailers.errors import ManifestError
 from trailers.store.cells import parse_urls, plain
 from trailers.store.manifest import SPELLINGS, parsers_for, read_cells
-from trailers.store.table import SPOILT, Header, Table, read_header, read_rows, split_rows, without_separator_line
+from trailers.store.table import (
+    SPREADSHEET_ERROR,
+    Header,
+    Table,
+    read_header,
+    read_rows,
+    split_rows,
+    without_separator_line,
+)
 from trailers.store.text import read_text, shorten
 from trailers.tools.manifest.entries import LABELS, Entry, as_source, placed
 from trailers.tools.manifest.ids import one_line
@@ -55,7 +63,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def is_link_line(line: str) -> bool:
-    return bool(line) and (not line.startswith(COMMENT_SIGNS) or SPOILT.fullmatch(line) is not None)
+    return bool(line) and (not line.startswith(COMMENT_SIGNS) or SPREADSHEET_ERROR.fullmatch(line) is not None)
 
 
 def check_first_line(path: Path, text: str, header: Header) -> None:
