@@ -77,7 +77,7 @@ REFUSED = {
     "study=none.yaml": ["config.yaml, study: 'none.yaml' is not a file"],
     "download={cookies: none.txt}": ["config.yaml, download.cookies: 'none.txt' is not a file. Name a cookies.txt"],
     "shots={detector: none}": ["shots.detector: 'none' is not known. Use transnetv2, content or a function"],
-    "download={min_height: 5000}": ["no video can have 5000 to 720 px"],
+    "download={min_height: 5000}": ["a minimum is above its maximum: height 5000 to 720 px"],
 }
 
 

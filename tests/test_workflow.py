@@ -432,7 +432,7 @@ def test_a_failing_job_says_why_in_its_log_at_the_terminal_and_for_status(tmp_pa
     assert done.returncode != 0
     last = (tmp_path / "logs" / "download" / f"{ledger}.log").read_text().splitlines()[-1]
     assert last.startswith(
-        "error: download: 2 of 2 trailers failed, more than max_failed_fraction 0.1 allows; the first:"
+        "error: download: 2 of 2 trailers failed, more than max_failed_fraction 0.1 allows. The first:"
     )
     assert last in done.stderr.splitlines()
     assert read_failures(tmp_path / "results") == {f"download/{ledger}": last.removeprefix("error: ")}
@@ -450,7 +450,7 @@ def test_a_run_that_leaves_no_trailer_fails_and_says_so(tmp_path, dead):
     random_weights = ["--config", "check_disk=false", "embed={random_weights: true}"]
     done = lab.snakemake(tmp_path, *random_weights, check=False)
     assert (done.returncode != 0) == (dead == 2)
-    told = "none of 2 trailers got through download (2 dead: not found)" in done.stderr
+    told = "none of 2 trailers is ok in download (2 dead: not found)" in done.stderr
     assert told == (dead == 2)
     assert ("(100%) done" in done.stderr) == (dead == 1)
     assert (tmp_path / "results" / "report" / "index.html").exists() == (dead == 1)

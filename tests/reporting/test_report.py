@@ -343,7 +343,7 @@ def test_a_study_of_the_dead_fails_and_its_page_lies_beside(study, tmp_path, cap
     write_ledger(ledger, [LedgerRow("gone", **dead), LedgerRow("late", **dead)])
     words = ["report", "--manifest", str(study.manifest), "--ledgers", str(ledger), "--results", str(study.results)]
     assert main([*words, "--output", str(study.output)]) == 1
-    assert "none of 2 trailers got through download (2 dead: removed)." in capsys.readouterr().err
+    assert "none of 2 trailers is ok in download (2 dead: removed)." in capsys.readouterr().err
     assert not study.output.exists()
     beside = study.output.with_name("nothing-usable.html")
     assert "Nothing usable: none of 2 trailers" in plain(beside.read_text())

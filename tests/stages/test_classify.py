@@ -1,4 +1,4 @@
-"""From packs and a manifest to metrics: who takes part, what is written, what is refused."""
+"""The classify stage: which trailers are used, which files are written, and what is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def study(tmp_path):
     return tmp_path
 
 
-def test_an_experiment_leaves_five_files(study):
+def test_an_experiment_writes_five_files(study):
     metrics = classify(study)
     assert sorted(path.name for path in (study / "out").iterdir()) == FILES
     assert metrics["experiment"] == "trial"
@@ -104,7 +104,7 @@ def test_another_seed_gives_another_network(study):
     assert (study / "out" / "predictions.csv").read_bytes() != (study / "other" / "predictions.csv").read_bytes()
 
 
-def test_trailers_that_cannot_take_part_are_left_out_counted_and_named(study, caplog):
+def test_trailers_that_cannot_be_used_are_left_out_counted_and_named(study, caplog):
     trailers = make_trailers(60)
     trailers += [
         Trailer("t900", ("x.mp4",), splits=(0, 0, 0)),
@@ -156,7 +156,7 @@ def test_two_backbones_of_different_lengths_are_fused(study, fusion, parameters)
     make_pack(study / "second.h5", make_trailers(60), backbone="swin3d_t", features=11)
     metrics = classify(study, "--fusion", fusion, packs=("pack.h5", "second.h5"), epochs=1)
     assert metrics["backbones"] == ["resnet50", "swin3d_t"]
-    # 264,970 a network, and for each feature two in its norm and 128 in the reducing product.
+    # 264,970 per network, and for each feature two in its norm and 128 in the reducing layer.
     assert metrics["parameters"] == parameters
 
 

@@ -1,4 +1,4 @@
-"""What a training gives when it is run again, killed, damaged, or given other threads."""
+"""A training that is run again, killed, damaged, or given another number of threads."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.slow
-def test_a_training_that_is_killed_in_epoch_40_goes_on_to_the_same_bytes(study):
+def test_a_training_that_is_killed_in_epoch_40_continues_and_gives_the_same_bytes(study):
     more = ["--checkpoint-s", "0.1", "--stop-epochs", "0"]
     classify(study, *more, epochs=60)
     command = words(study, *more, output="killed", epochs=60)
@@ -107,7 +107,7 @@ def test_a_training_that_is_killed_in_epoch_40_goes_on_to_the_same_bytes(study):
 
 
 @pytest.mark.parametrize("aggregation", ["transformer", "gru"])
-def test_the_number_of_threads_changes_no_byte(study, aggregation):
+def test_the_number_of_threads_does_not_change_the_bytes(study, aggregation):
     for threads in ("1", "2", "3"):
         classify(study, "--aggregation", aggregation, "--threads", threads, output=threads)
     for name in FILES[:-1]:

@@ -10,7 +10,7 @@ lengths = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 200)), max_size=3
 
 
 def shots_of(pairs):
-    """Shots with gaps: (gap before, length)."""
+    """Shots from pairs of (gap before the shot, length)."""
     shots, at = [], 0
     for gap, length in pairs:
         shots.append(Shot(at + gap, at + gap + length))
@@ -26,7 +26,7 @@ def test_a_shot_of_just_one_clip_has_no_padding():
     assert cut_into_clips([Shot(3, 27)], frames=24) == [Clip(0, 3, 27, 0)]
 
 
-def test_every_shot_starts_a_clip_of_its_own():
+def test_every_shot_starts_a_new_clip():
     assert cut_into_clips([Shot(0, 1), Shot(2, 50)], frames=24) == [
         Clip(0, 0, 1, 23),
         Clip(1, 2, 26, 0),
@@ -35,7 +35,7 @@ def test_every_shot_starts_a_clip_of_its_own():
 
 
 @given(lengths, st.integers(1, 40))
-def test_clips_cover_their_shots_exactly_and_are_of_equal_length(pairs, frames):
+def test_clips_cover_their_shots_exactly_and_have_equal_lengths(pairs, frames):
     shots = shots_of(pairs)
     clips = cut_into_clips(shots, frames=frames)
     assert all(len(clip) == frames for clip in clips)
@@ -61,7 +61,7 @@ def test_the_most_frequent_picture_represents_the_clip():
     assert representative_frame(grey(10, 200, 200, 200, 10), bins=8) == 1
 
 
-def test_of_equally_near_frames_the_earliest_represents_the_clip():
+def test_the_earliest_of_equally_near_frames_represents_the_clip():
     assert representative_frame(grey(10, 200), bins=8) == 0
     assert representative_frame(grey(7, 7, 7), bins=8) == 0
 
@@ -82,7 +82,7 @@ def test_the_frame_is_the_nearest_to_the_mean_histogram(seed, count):
     assert not (distances[:chosen] < distances[chosen] - 1e-9).any()
 
 
-def test_a_clip_without_frames_is_a_mistake():
+def test_a_clip_without_frames_or_an_unsuitable_number_of_bins_is_refused():
     with pytest.raises(ValueError, match="without frames"):
         representative_frame(np.empty((0, 27, 48, 3), np.uint8), bins=8)
     with pytest.raises(ValueError, match="divide 256"):

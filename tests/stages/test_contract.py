@@ -1,7 +1,6 @@
-"""Every stage of the registry keeps the contract of ``stage.py``, whatever it makes.
+"""Every stage of the registry implements the interface of ``stage.py`` correctly.
 
-Two trailers go through all stages once, on tiny inputs; each test changes a copy. A new stage adds one
-line to CASES.
+Two trailers go through all stages once, with tiny inputs; each test changes a copy. A new stage adds one line to CASES.
 """
 
 from __future__ import annotations
@@ -40,9 +39,9 @@ SHARD = "s0000"
 
 @dataclass(frozen=True)
 class Case:
-    """What a test has to know of a stage."""
+    """What the tests need to know about a stage."""
 
-    fails_in: str  # what ``make`` calls; a test has it fail
+    fails_in: str  # a function that ``make`` calls; a test makes it fail
     changed: Mapping[str, Any] = field(default_factory=dict)  # settings that outdate the products
     settings: Mapping[str, Any] = field(default_factory=dict)
     effort: Mapping[str, Any] = field(default_factory=dict)
@@ -71,8 +70,8 @@ COSTLY: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class House:
-    """A results folder, and the stages at work in it."""
+class Results:
+    """A results folder, and its stages."""
 
     folder: Path
 
@@ -88,7 +87,7 @@ class House:
         case, section, module = CASES[entry.name], defaults(entry.config), entry.module
         settings = replace(from_section(module.Settings, section), **{**case.settings, **changed})
         effort = replace(from_section(module.Effort, section), **case.effort) if hasattr(module, "Effort") else None
-        if entry.name == "search":  # as patient as download
+        if entry.name == "search":  # it uses the retries of download
             effort = from_section(module.Patience, defaults("download"))
         stage = entry.stage(self.layout, self.variant(entry), settings, effort)
         if case.costly:
@@ -108,7 +107,7 @@ class House:
         return self.layout.ledger(entry.ledgers, SHARD, *self.variant(entry))
 
     def run(self, entry: Entry, stage: Stage | None = None) -> dict[str, LedgerRow]:
-        """What the shard's ledger says after a run."""
+        """Run a stage over the shard; returns the rows of the ledger."""
         words = ["--shard", str(self.layout.shard(SHARD)), "--ledger", str(self.ledger(entry))]
         parser = argparse.ArgumentParser()
         shard.add_flags(parser)
@@ -136,8 +135,8 @@ def recorded_search():
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both trailers through all stages, each with its ledger."""
-    folder = tmp_path_factory.mktemp("contract") / "house"
+    """A folder in which both trailers have gone through all stages."""
+    folder = tmp_path_factory.mktemp("contract") / "work"
     (folder / "given").mkdir(parents=True)
     for seed, name in enumerate(TRAILERS):
         random = np.random.default_rng(seed)
@@ -148,24 +147,24 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = "".join(f"{name},{name},given/{name}.mp4,given/{name}.png\n" for name in TRAILERS)
     (folder / "manifest.csv").write_text(f"trailer,title,url,poster\n{rows}")
     (folder / "mine.py").write_text(MEANS)
-    house = House(folder)
-    house.layout.shard(SHARD).parent.mkdir(parents=True)
-    house.layout.shard(SHARD).write_text("".join(f"{name}\n" for name in TRAILERS))
+    results = Results(folder)
+    results.layout.shard(SHARD).parent.mkdir(parents=True)
+    results.layout.shard(SHARD).write_text("".join(f"{name}\n" for name in TRAILERS))
     for entry in registry.STAGES:
-        assert {row.status for row in house.run(entry).values()} == {OK}
+        assert {row.status for row in results.run(entry).values()} == {OK}
     return folder
 
 
 @pytest.fixture
-def house(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    # At the same place, since a backbone of one's own is named by its path.
+def results(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Results:
+    # The copy has the same path, because the name of the user's own backbone contains its path.
     kept = finished.with_name("kept")
     if not kept.exists():
         shutil.copytree(finished, kept, copy_function=shutil.copy2)
     shutil.rmtree(finished)
     shutil.copytree(kept, finished, copy_function=shutil.copy2)
     monkeypatch.chdir(tmp_path)
-    return House(finished)
+    return Results(finished)
 
 
 def cut(path: Path) -> None:
@@ -186,16 +185,16 @@ def test_the_registry_agrees_with_the_class_of_each_stage(entry):
 
 
 @every_stage
-def test_products_that_are_up_to_date_are_left_alone(house, entry):
-    stage, before, rows = house.stage(entry), house.bytes_of(entry), read_ledger(house.ledger(entry))
+def test_products_that_are_up_to_date_are_left_alone(results, entry):
+    stage, before, rows = results.stage(entry), results.bytes_of(entry), read_ledger(results.ledger(entry))
     for trailer in TRAILERS:
-        assert stage.existing(trailer) == rows[trailer] == house.on_disk(entry).read(trailer)
+        assert stage.existing(trailer) == rows[trailer] == results.on_disk(entry).read(trailer)
         assert stage.fingerprint(trailer) == stage.carried(trailer) == rows[trailer].fingerprint
-        assert house.problems(entry, trailer) == []
+        assert results.problems(entry, trailer) == []
     stage.make = unwanted  # type: ignore[method-assign]
     stage.make_all = lambda trailers, work: [unwanted(trailer) for trailer in trailers]  # type: ignore[assignment]
-    assert house.run(entry, stage) == rows
-    assert house.bytes_of(entry) == before
+    assert results.run(entry, stage) == rows
+    assert results.bytes_of(entry) == before
 
 
 def unwanted(trailer: str) -> LedgerRow:
@@ -204,31 +203,31 @@ def unwanted(trailer: str) -> LedgerRow:
 
 @every_stage
 @pytest.mark.parametrize("harm", [Path.unlink, cut], ids=["missing", "damaged"])
-def test_a_product_that_is_missing_or_damaged_is_found_and_made_again_with_the_same_bytes(house, entry, harm):
-    before, rows = house.bytes_of(entry), read_ledger(house.ledger(entry))
-    for number, path in enumerate(house.on_disk(entry).products("one")):
+def test_a_product_that_is_missing_or_damaged_is_found_and_made_again_with_the_same_bytes(results, entry, harm):
+    before, rows = results.bytes_of(entry), read_ledger(results.ledger(entry))
+    for number, path in enumerate(results.on_disk(entry).products("one")):
         harm(path)
-        found = house.problems(entry, "one")
-        is_alone = len(house.on_disk(entry).products("one")) == 1
+        found = results.problems(entry, "one")
+        is_alone = len(results.on_disk(entry).products("one")) == 1
         assert found == ([] if harm is Path.unlink and is_alone else [path]), f"product {number}"
-        assert house.problems(entry, "two") == []
-        assert existing(house.stage(entry), "one") is None
-        assert house.run(entry) == rows
-        assert house.bytes_of(entry) == before
+        assert results.problems(entry, "two") == []
+        assert existing(results.stage(entry), "one") is None
+        assert results.run(entry) == rows
+        assert results.bytes_of(entry) == before
 
 
 def existing(stage: Stage, trailer: str) -> LedgerRow | None:
     try:
         return stage.existing(trailer)
     except TrailerError:
-        return None  # damaged, which the loop over a shard takes for missing
+        return None  # damaged; the loop over a shard treats this as missing
 
 
 @every_stage
-def test_a_repair_removes_only_the_damaged_product(house, entry):
-    (*_, last) = house.on_disk(entry).products("one")
+def test_a_repair_removes_only_the_damaged_product(results, entry):
+    (*_, last) = results.on_disk(entry).products("one")
     cut(last)
-    (problem,) = house.on_disk(entry).problems("one", deep=True)
+    (problem,) = results.on_disk(entry).problems("one", deep=True)
     assert problem.path == last
     assert problem.remove == (last,)
     assert problem.what
@@ -236,44 +235,44 @@ def test_a_repair_removes_only_the_damaged_product(house, entry):
 
 
 @every_stage
-def test_the_product_of_another_trailer_is_not_accepted(house, entry):
-    ones, twos = (house.on_disk(entry).products(trailer) for trailer in TRAILERS)
+def test_the_product_of_another_trailer_is_not_accepted(results, entry):
+    ones, twos = (results.on_disk(entry).products(trailer) for trailer in TRAILERS)
     for one, two in zip(ones, twos, strict=True):
         kept = one.read_bytes()
         shutil.copy2(two, one)
-        assert house.problems(entry, "one") == [one]
+        assert results.problems(entry, "one") == [one]
         if one.suffix in (".h5", ".csv", ".json"):
-            assert existing(house.stage(entry), "one") is None
+            assert existing(results.stage(entry), "one") is None
         one.write_bytes(kept)
 
 
 @every_stage
-def test_another_setting_outdates_the_products_and_verify_reports_no_problem(house, entry):
+def test_another_setting_outdates_the_products_and_verify_reports_no_problem(results, entry):
     changed = CASES[entry.name].changed
     if not changed:
         pytest.skip("no setting shapes its products")
-    stage = house.stage(entry, **changed)
+    stage = results.stage(entry, **changed)
     assert stage.existing("one") is None
     assert stage.fingerprint("one") != stage.carried("one")
-    assert house.problems(entry, "one") == []
+    assert results.problems(entry, "one") == []
 
 
 @every_stage
-def test_a_kill_between_product_and_ledger_costs_nothing(house, entry, monkeypatch):
-    rows, before = read_ledger(house.ledger(entry)), house.bytes_of(entry)
-    house.ledger(entry).unlink()
+def test_a_kill_between_product_and_ledger_costs_nothing(results, entry, monkeypatch):
+    rows, before = read_ledger(results.ledger(entry)), results.bytes_of(entry)
+    results.ledger(entry).unlink()
     for path in before:
         path.unlink()
     with monkeypatch.context() as patch:
         patch.setattr(shard, "write_ledger", killed)
         with pytest.raises(KeyboardInterrupt):
-            house.run(entry)
-    assert not house.ledger(entry).exists()
-    assert house.bytes_of(entry) == before
-    stage = house.stage(entry)
+            results.run(entry)
+    assert not results.ledger(entry).exists()
+    assert results.bytes_of(entry) == before
+    stage = results.stage(entry)
     stage.make = unwanted  # type: ignore[method-assign]
     stage.make_all = lambda trailers, work: [unwanted(trailer) for trailer in trailers]  # type: ignore[assignment]
-    assert house.run(entry, stage) == rows
+    assert results.run(entry, stage) == rows
 
 
 def killed(*_: Any) -> None:
@@ -283,82 +282,82 @@ def killed(*_: Any) -> None:
 @every_stage
 @pytest.mark.parametrize(
     ("kind", "status", "attempts"), [(VideoError, DEAD, 0), (TrailerError, FAILED, 1), (KeyError, FAILED, 1)],
-    ids=["permanent", "temporary", "a mistake of the program"],
+    ids=["permanent", "temporary", "a bug"],
 )  # fmt: skip
 def test_a_failure_is_recorded_with_its_stage_and_only_a_temporary_one_is_tried_again(
-    house, entry, monkeypatch, kind, status, attempts
+    results, entry, monkeypatch, kind, status, attempts
 ):
     for trailer in TRAILERS:
-        for path in house.on_disk(entry).products(trailer):
+        for path in results.on_disk(entry).products(trailer):
             path.unlink()
 
     def fail(*_: Any, **__: Any) -> Any:
-        raise kind("it is so")
+        raise kind("made to fail")
 
     with monkeypatch.context() as patch:
         patch.setattr(CASES[entry.name].fails_in, fail)
-        rows = house.run(entry)
+        rows = results.run(entry)
     assert {row.status for row in rows.values()} == {status}
     assert all(row.error.startswith(f"{entry.name}: ") for row in rows.values())
-    assert all("it is so" in row.error for row in rows.values())
-    counted = house.layout.attempts(entry.ledgers, SHARD, *house.variant(entry))
+    assert all("made to fail" in row.error for row in rows.values())
+    counted = results.layout.attempts(entry.ledgers, SHARD, *results.variant(entry))
     assert shard.read_attempts(counted) == attempts
     if status == FAILED:
-        assert {row.status for row in house.run(entry).values()} == {OK}
+        assert {row.status for row in results.run(entry).values()} == {OK}
 
 
 @every_stage
-def test_an_input_that_is_gone_fails_its_own_trailer_only(house, entry):
-    stage = house.stage(entry)
+def test_a_missing_input_makes_only_its_own_trailer_fail(results, entry):
+    stage = results.stage(entry)
     if not stage.inputs("one"):
         pytest.skip("it reads no product of another stage")
     for path in (*stage.inputs("one"), *stage.products("one")):
         path.unlink(missing_ok=True)
-    rows = house.run(entry)
+    rows = results.run(entry)
     assert (rows["one"].status, rows["two"].status) == (FAILED, OK)
 
 
 def walk_or_hang(item: tuple[str, Path]) -> None:
-    """Stands in for a library that searches a damaged file for ever; the bytes that do that depend on its version."""
+    """Stands in for a library that loops for ever in a damaged file; which bytes do that depends on its version."""
     if item[1].read_bytes().endswith(b"HANG"):
         time.sleep(600)
     walk(item[1])
 
 
-def test_a_file_that_hangs_the_library_costs_its_own_trailer_and_is_made_again(house, monkeypatch):
+def test_a_file_that_hangs_the_library_affects_only_its_own_trailer_and_is_made_again(results, monkeypatch):
     monkeypatch.setattr(stage_module, "PATIENCE_S", 2)  # enough for a healthy file on a busy machine
     monkeypatch.setattr(stage_module, "walk_hdf5", walk_or_hang)
     normalise, shots = (entry for entry in registry.STAGES if entry.name in ("normalise", "shots"))
-    rows, before = read_ledger(house.ledger(shots)), house.bytes_of(shots)
-    scores, frames = house.layout.scores("one"), house.layout.frames("one")
+    rows, before = read_ledger(results.ledger(shots)), results.bytes_of(shots)
+    scores, frames = results.layout.scores("one"), results.layout.frames("one")
     scores.write_bytes(scores.read_bytes() + b"HANG")
-    assert house.run(shots) == rows
-    assert house.bytes_of(shots) == before
+    assert results.run(shots) == rows
+    assert results.bytes_of(shots) == before
 
     whole = frames.read_bytes()
     frames.write_bytes(whole + b"HANG")
-    house.layout.shots("one").unlink()
-    found = house.run(shots)
+    results.layout.shots("one").unlink()
+    found = results.run(shots)
     assert found["two"] == rows["two"]
     assert found["one"].status == FAILED
     assert f"{frames}: is damaged: reading it takes more than 2 s" in found["one"].error
-    house.run(normalise)
+    results.run(normalise)
     assert frames.read_bytes() == whole
-    assert house.run(shots) == rows
+    assert results.run(shots) == rows
 
 
 @every_stage
-def test_a_stage_on_disk_needs_no_settings(house, entry):
-    folder = house.layout.root.joinpath(entry.ledgers, *(folder_of(name) for name in house.variant(entry)))
-    stage = entry.on_disk(house.layout, folder.relative_to(house.layout.root).parts[1:])
+def test_a_stage_on_disk_needs_no_settings(results, entry):
+    folder = results.layout.root.joinpath(entry.ledgers, *(folder_of(name) for name in results.variant(entry)))
+    stage = entry.on_disk(results.layout, folder.relative_to(results.layout.root).parts[1:])
     assert stage.read("one").status == OK
     assert list(stage.problems("one", deep=True)) == []
     assert stage.products("one")[-1].name == f"one{stage.suffix()}"
 
 
 @every_stage
-def test_a_full_disk_stops_the_job_and_the_folder_is_named(house, entry, monkeypatch):
-    for path in house.on_disk(entry).products("one"):
+def test_a_full_disk_stops_the_job_and_the_folder_is_named(results, entry, monkeypatch):
+    for path in results.on_disk(entry).products("one"):
         path.unlink()
 
     def full(path: Path) -> None:
@@ -367,8 +366,8 @@ def test_a_full_disk_stops_the_job_and_the_folder_is_named(house, entry, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr("trailers.store.atomic.sync", full)
         patch.setattr("trailers.web.shelf.sync", full)
-        with pytest.raises(SystemicError) as told:
-            house.run(entry)
-    assert told.value.where == str(house.on_disk(entry).products("one")[-1].parent)
-    assert told.value.what == "the disk of this folder is full"
-    assert {row.status for row in house.run(entry).values()} == {OK}
+        with pytest.raises(SystemicError) as problem:
+            results.run(entry)
+    assert problem.value.where == str(results.on_disk(entry).products("one")[-1].parent)
+    assert problem.value.what == "the disk of this folder is full"
+    assert {row.status for row in results.run(entry).values()} == {OK}

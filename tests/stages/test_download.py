@@ -23,7 +23,7 @@ def test_one_trailer_alone_writes_no_ledger(work, video, tmp_path):
     assert work.files() == ["download/a.json", "download/a.mp4"]
 
 
-def test_a_trailer_that_the_manifest_lacks_is_named(work, tmp_path):
+def test_a_trailer_that_is_not_in_the_manifest_is_named(work, tmp_path):
     work.words({"a": "cat.mp4"})
     words = ["--trailer", "b", "--manifest", str(tmp_path / "manifest.csv"), "--results", str(work.results)]
     parser = argparse.ArgumentParser()
@@ -56,7 +56,7 @@ def test_posters_are_downloaded_by_the_same_rules(work, poster, tmp_path):
         rows = get_posters(work, cells)
         del server.requests[:]
         assert get_posters(work, cells) == rows
-        assert {request.path for request in server.requests} == {"/page"}  # only it may still give an image
+        assert {request.path for request in server.requests} == {"/page"}  # only this link may give an image later
     assert {trailer: row.status for trailer, row in rows.items()} == {
         "a": "ok",
         "b": "ok",

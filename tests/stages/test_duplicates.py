@@ -1,4 +1,4 @@
-"""Copies among the trailers of a manifest: what is written, read, left out, and refused."""
+"""Copies among the trailers of a manifest: how they are listed, excluded and read, and what is refused."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def prints(seed, count=12):
 
 @pytest.fixture
 def layout(tmp_path):
-    """Trailers a to e: b and d are copies of a, c is another one and black, e is dead."""
+    """Trailers a to e: b and d are copies of a, c is not a copy and has a black part, e is dead."""
     layout = Layout(tmp_path / "results")
     rows = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2), ("d", 1)):
@@ -79,19 +79,19 @@ def test_a_file_that_another_run_replaced_is_refused(layout, capsys):
     assert layout.attempts("quality", "some").read_text() == "1\n"
 
 
-def test_all_copies_but_the_first_are_left_out(layout):
+def test_all_copies_except_the_first_are_excluded(layout):
     find(layout)
     assert exclude(layout, "duplicate") == [
         Excluded("b", "duplicate", "copy of a"), Excluded("d", "duplicate", "copy of a"),
     ]  # fmt: skip
 
 
-def test_a_flag_leaves_its_trailers_out_with_its_reason(layout):
+def test_a_flag_excludes_its_trailers_with_its_reason(layout):
     find(layout)
     assert exclude(layout, "black", "dark") == [Excluded("c", "black", "black for 3.2 s")]
 
 
-def test_the_copy_that_stays_is_one_that_no_other_flag_leaves_out():
+def test_the_copy_that_is_kept_is_not_excluded_by_another_flag():
     rows = [Duplicate("b", "a", "a", 1.0, 9, 0, 1.0), Duplicate("c", "a", "a", 1.0, 9, 0, 1.0)]
     assert [row.trailer for row in copies("abc", rows, {"a"})] == ["a", "c"]
     assert [row.trailer for row in copies("bc", rows, set())] == ["c"]

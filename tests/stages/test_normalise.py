@@ -1,4 +1,4 @@
-"""The stage as it is run: what is up to date, its settings, its ledger."""
+"""The normalise stage: which products are up to date, its settings and its ledger."""
 
 import argparse
 from dataclasses import replace
@@ -19,9 +19,6 @@ from video_lab import EFFORT, SETTINGS, Lab
 @pytest.fixture
 def lab(tmp_path):
     return Lab(tmp_path / "results")
-
-
-# What is up to date.
 
 
 @pytest.fixture
@@ -48,10 +45,10 @@ def test_another_setting_is_outdated(made, change):
 
 
 def test_the_fingerprint_is_in_both_files(made):
-    mark = made.existing().fingerprint
-    assert read_fingerprint(made.layout.video("t")) == mark
+    fingerprint = made.existing().fingerprint
+    assert read_fingerprint(made.layout.video("t")) == fingerprint
     with open_frames(made.layout.frames("t")) as frames:
-        assert frames.attributes["fingerprint"] == mark
+        assert frames.attributes["fingerprint"] == fingerprint
         assert frames.attributes["video_sha256"] == sha256_of(made.layout.video("t"))
 
 
@@ -77,9 +74,6 @@ def test_a_missing_mp4_is_made_again(made):
     assert made.existing() is None
 
 
-# Settings.
-
-
 def test_with_short_side_null_the_size_is_kept(lab, tmp_path):
     lab.put(Video("v.mp4", P420, width=640, height=360, frames=12)(tmp_path))
     facts = lab.make(short_side=None).facts
@@ -96,12 +90,12 @@ def test_with_short_side_null_the_size_is_kept(lab, tmp_path):
         ({"max_hours": 0}, "normalise.max_hours must be above 0, got 0"),
     ],
 )
-def test_a_setting_ffmpeg_would_refuse_is_refused_before_any_video(change, words):
+def test_a_setting_that_ffmpeg_would_refuse_is_refused_before_any_video(change, words):
     with pytest.raises(ConfigError, match=words):
         replace(SETTINGS, **change)
 
 
-def test_key_frames_stand_exactly_every_gop(lab, tmp_path):
+def test_there_is_a_key_frame_exactly_every_gop_frames(lab, tmp_path):
     import av
 
     lab.put(Video("v.mp4", P420, frames=50)(tmp_path))
@@ -121,9 +115,6 @@ def test_a_video_that_would_be_too_long_is_refused(lab, tmp_path):
     with pytest.raises(VideoError, match=r"more than 0\.005 h at 24 fps"):
         lab.make(max_hours=0.005)
     assert lab.files() == []
-
-
-# The run.
 
 
 def arguments(lab, *words):
@@ -180,17 +171,17 @@ def test_a_video_shorter_than_its_site_promised_is_reported(lab, tmp_path):
     assert lab.make().facts["warnings"] == "2.0 s are shown of the 120.0 s that were promised"
 
 
-@pytest.mark.parametrize(("promised_s", "is_told"), [(0.5, True), (0.95, False), (1.6, False)])
-def test_a_video_longer_than_its_site_promised_is_reported(lab, tmp_path, promised_s, is_told):
+@pytest.mark.parametrize(("promised_s", "is_reported"), [(0.5, True), (0.95, False), (1.6, False)])
+def test_a_video_longer_than_its_site_promised_is_reported(lab, tmp_path, promised_s, is_reported):
     lab.put(Video("v.mp4")(tmp_path))
     path = lab.layout.receipt("t")
     write_receipt(path, replace(read_receipt(path), facts={"promised_s": promised_s}))
     words = f"2.0 s are shown, but only {promised_s} s were promised: it may be another video"
-    assert lab.make().facts.get("warnings") == (words if is_told else None)
+    assert lab.make().facts.get("warnings") == (words if is_reported else None)
 
 
 class Recorded:
-    """The shard loop, as far as a stage sees it; how many trailers were in work at once."""
+    """Stands in for the shard loop; ``most`` is the largest number of trailers in work at once."""
 
     def __init__(self):
         self.rows, self.failed, self.in_work, self.most = {}, {}, set(), 0
@@ -209,7 +200,7 @@ class Recorded:
 
 
 @pytest.mark.parametrize(("cores", "are_several"), [(2, False), (3, False), (6, True)])
-def test_a_job_with_more_cores_makes_several_videos_at_once_and_the_same_bytes(
+def test_a_job_with_more_cores_makes_several_videos_at_once_with_the_same_bytes(
     lab, made, tmp_path, monkeypatch, cores, are_several
 ):
     names = ["a", "b", "c", "broken"]

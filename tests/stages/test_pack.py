@@ -1,4 +1,4 @@
-"""From one embedding a trailer to one file for all."""
+"""The pack stage: from one embedding per trailer to one file for all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def embed(layout, trailer, vectors, **attributes):
 
 @pytest.fixture
 def results(tmp_path):
-    """Two shards; t4 is dead, and t3 stands before it in the second."""
+    """Two shards: t2 and t1, then t3 and t4; t4 is dead."""
     layout = Layout(tmp_path / "results")
     for trailer, vectors in VECTORS.items():
         embed(layout, trailer, vectors)
@@ -90,14 +90,14 @@ def test_packing_twice_gives_the_same_bytes(results, tmp_path):
     assert (tmp_path / "pack.h5").read_bytes() == (tmp_path / "again.h5").read_bytes()
 
 
-def test_the_fingerprint_follows_the_embeddings(results, tmp_path):
+def test_other_embeddings_give_another_fingerprint(results, tmp_path):
     pack(results, tmp_path)
     pack(results, tmp_path, ledgers=["s0.tsv"], output="fewer.h5")
     embed(results, "t3", VECTORS["t3"], fingerprint="other")
     write_ledger(tmp_path / "s1.tsv", [LedgerRow("t3", OK, fingerprint="other")])
     pack(results, tmp_path, output="other.h5")
-    marks = {open_pack(tmp_path / name).fingerprint for name in ("pack.h5", "fewer.h5", "other.h5")}
-    assert len(marks) == 3
+    fingerprints = {open_pack(tmp_path / name).fingerprint for name in ("pack.h5", "fewer.h5", "other.h5")}
+    assert len(fingerprints) == 3
 
 
 def test_an_embedding_of_another_length_is_named_together_with_the_first(results, tmp_path, capsys):
@@ -105,11 +105,11 @@ def test_an_embedding_of_another_length_is_named_together_with_the_first(results
     assert pack(results, tmp_path) == 1
     words = capsys.readouterr().err
     assert "t3.h5: F is 5, but it is 2 in" in words
-    assert "t2.h5. Remove the file that is wrong and rerun the embed stage." in words
+    assert "t2.h5. Remove the wrong file and rerun the embed stage." in words
     assert not (tmp_path / "pack.h5").exists()
 
 
-def test_embeddings_of_other_weights_do_not_mix(results, tmp_path, capsys):
+def test_embeddings_of_different_weights_are_not_packed_together(results, tmp_path, capsys):
     embed(results, "t1", VECTORS["t1"], weights="random")
     assert pack(results, tmp_path) == 1
     assert "t1.h5: weights is 'random', but it is 'V2' in" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What the page of a trailer holds, and what makes it again."""
+"""The pages stage: the content of the page of a trailer, and when it is made again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def page_of(layout: Layout, trailer: str = "one", **changed):
     return read_page(layout.page(trailer))
 
 
-def test_a_page_holds_shots_clips_and_probabilities(layout):
+def test_a_page_contains_shots_clips_and_probabilities(layout):
     page = page_of(layout)
     assert page["shots"] == [[0, 30], [30, 54], [54, 96]]
     assert page["clips"]["shot24"][1] == [0, 24, 30, 18, 25]
@@ -47,7 +47,7 @@ def test_a_page_holds_shots_clips_and_probabilities(layout):
 def test_a_sheet_shows_the_frames_of_the_video_that_it_names(layout):
     page = page_of(layout)
     shots, clips, _ = page["sheets"]
-    assert shots["frames"] == [25, 40, 80]  # of each shot the representative frame of its middle clip
+    assert shots["frames"] == [25, 40, 80]  # the representative frames of the middle clips of the shots
     assert clips["frames"] == [0, 7, 24, 25, 29, 30, 40, 53, 54, 60, 78, 80, 95]
     for sheet, path in ((shots, layout.shot_pictures("one")), (clips, layout.clip_pictures("one"))):
         width, height = sheet["tile"]
@@ -101,7 +101,7 @@ def test_what_a_page_shows_is_part_of_its_fingerprint(layout, shown):
     assert stage.existing("one") is None
 
 
-def test_other_clips_make_a_page_again(layout):
+def test_a_page_with_other_clips_is_made_again(layout):
     stage = lab.pages_stage(layout)
     stage.make("one")
     header = {"trailer": "one", "frames": 96, "fingerprint": "other"}

@@ -1,4 +1,4 @@
-"""The posters stage: what a shard run makes of images, leaves alone and refuses."""
+"""The posters stage: what a run over a shard makes from images, leaves alone and refuses."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ SHARD = "s0000"
 OWN = MEANS + 'deep = Row("", "own", "deep", 3, 3, transform, weights, None, make=build)\n'
 
 
-class House:
-    """A results folder with posters as `download --posters` leaves them."""
+class Results:
+    """A results folder with posters as `download --posters` writes them."""
 
     def __init__(self, folder: Path) -> None:
         self.layout = Layout(folder / "results")
@@ -38,9 +38,9 @@ class House:
         self.backbone = f"{folder / 'mine.py'}:flat"
         self.layout.poster_folder().mkdir(parents=True)
 
-    def add(self, trailer: str, image: Image.Image, suffix: str = "png", **how: Any) -> Path:
+    def add(self, trailer: str, image: Image.Image, suffix: str = "png", **options: Any) -> Path:
         path = self.layout.poster_folder() / f"{trailer}.{suffix}"
-        image.save(path, **how)
+        image.save(path, **options)
         self.receive(trailer, path)
         return path
 
@@ -53,7 +53,7 @@ class House:
         return self.layout.ledger("posters", SHARD, self.backbone)
 
     def embed(self, *trailers: str, without: tuple[str, ...] = (), backbone: str = "", flags: tuple[str, ...] = ()):
-        """Run the stage over a shard; gives status and vectors, by trailer."""
+        """Run the stage over a shard; returns the exit status."""
         shard, upstream = self.layout.shard(SHARD), self.layout.ledger("posters", SHARD)
         shard.parent.mkdir(parents=True, exist_ok=True)
         shard.write_text("".join(f"{trailer}\n" for trailer in (*trailers, *without)))
@@ -61,8 +61,8 @@ class House:
         write_ledger(upstream, [*rows, *(LedgerRow(name, SKIPPED, error="no poster") for name in without)])
         files = ["--shard", str(shard), "--upstream", str(upstream), "--ledger", str(self.ledger)]
         where = ["--results", str(self.layout.root), "--backbone", backbone or self.backbone]
-        how = ["--random-weights", "true", "--precision", "float32", "--device", "cpu", *flags]
-        return main(["posters", *files, *where, *how])
+        options = ["--random-weights", "true", "--precision", "float32", "--device", "cpu", *flags]
+        return main(["posters", *files, *where, *options])
 
     def vector(self, trailer: str) -> np.ndarray:
         return read_poster(self.layout.poster(self.backbone, trailer))[0][0]
@@ -72,32 +72,32 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def results(tmp_path: Path) -> Results:
+    return Results(tmp_path)
 
 
 def plain(*colour: int, mode: str = "RGB") -> Image.Image:
     return Image.new(mode, (40, 60), colour)
 
 
-def test_a_poster_becomes_the_vector_of_its_pixels(house: House) -> None:
+def test_a_poster_becomes_the_vector_of_its_pixels(results: Results) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (60, 40, 3), np.uint8)
-    house.add("noise", Image.fromarray(pixels))
+    results.add("noise", Image.fromarray(pixels))
     halves = Image.new("RGB", (32, 48), "black")
     halves.paste((200, 100, 0), (0, 24, 32, 48))
-    house.add("halves", halves)
-    assert house.embed("noise", "halves") == 0
+    results.add("halves", halves)
+    assert results.embed("noise", "halves") == 0
 
-    # Short side 16: a picture of 16x24, of which the centre's 16 lines are taken: 8 black and 8 coloured ones.
-    np.testing.assert_allclose(house.vector("halves"), [100, 50, 0], atol=0.5)
+    # With short side 16 the picture has 16x24 px; the crop takes the 16 lines in the centre: 8 black, 8 coloured.
+    np.testing.assert_allclose(results.vector("halves"), [100, 50, 0], atol=0.5)
 
-    row = find_row(house.backbone, Path("none"))
+    row = find_row(results.backbone, Path("none"))
     embedder = Embedder(row, make_network(row, None), precision="float32")
-    np.testing.assert_array_equal(house.vector("noise"), embedder(resized(pixels))[0])
+    np.testing.assert_array_equal(results.vector("noise"), embedder(resized(pixels))[0])
 
 
 def resized(pixels: np.ndarray) -> np.ndarray:
-    """uint8 (1, 1, 16, 16, 3) of an image of 40x60: what torchvision's transform of uint8 tensors gives."""
+    """uint8 (1, 1, 16, 16, 3) of an image of 40x60 px, by torchvision's transform of uint8 tensors."""
     import torch
     from torchvision.transforms import v2
 
@@ -105,84 +105,86 @@ def resized(pixels: np.ndarray) -> np.ndarray:
     return there.permute(1, 2, 0).numpy()[None, None]
 
 
-def test_a_file_records_everything_needed_to_trace_it(house: House) -> None:
-    path = house.add("one", plain(1, 2, 3))
-    house.embed("one")
-    with h5py.File(house.layout.poster(house.backbone, "one")) as file:
+def test_a_file_records_everything_needed_to_trace_it(results: Results) -> None:
+    path = results.add("one", plain(1, 2, 3))
+    results.embed("one")
+    with h5py.File(results.layout.poster(results.backbone, "one")) as file:
         assert file["vectors"].shape == (1, 3)
         assert file["vectors"].dtype == np.float32
         assert file["vectors"].fletcher32
         found = dict(file.attrs)
     expected = {
-        "schema": "trailer-poster/1", "trailer": "one", "backbone": house.backbone, "F": 3, "precision": "float32",
+        "schema": "trailer-poster/1", "trailer": "one", "backbone": results.backbone, "F": 3, "precision": "float32",
         "weights": "random, seed 0", "weights_sha256": "random-seed-0",
         "source_sha256": sha256(path.read_bytes()).hexdigest(),
     }  # fmt: skip
     assert {key: found[key] for key in expected} == expected
     about = {"frames_wanted", "input_size", "licence", "resized_short_side"}
     assert set(found) - set(expected) == {"transform", "fingerprint", "versions", *about}
-    row = read_ledger(house.ledger)["one"]
-    assert (row.path, row.fingerprint) == ("posters/" + house.layout.poster(house.backbone, "one").parent.name +
+    row = read_ledger(results.ledger)["one"]
+    assert (row.path, row.fingerprint) == ("posters/" + results.layout.poster(results.backbone, "one").parent.name +
                                            "/one.h5", found["fingerprint"])  # fmt: skip
     assert row.facts == {"F": 3, "precision": "float32"}
 
 
-def test_a_second_run_makes_nothing_and_a_changed_poster_is_made_alone(house: House) -> None:
+def test_a_second_run_makes_nothing_and_later_only_a_changed_poster_is_made_again(results: Results) -> None:
     names = ("a", "b", "c")
     for n, name in enumerate(names):
-        house.add(name, plain(n, 0, 0))
-    house.embed(*names)
-    before, ledger = house.times(), house.ledger.read_bytes()
-    house.ledger.unlink()
-    assert house.embed(*names) == 0
-    assert house.times() == before
-    assert house.ledger.read_bytes() == ledger
-    house.add("b", plain(77, 0, 0))
-    house.embed(*names)
-    after = house.times()
+        results.add(name, plain(n, 0, 0))
+    results.embed(*names)
+    before, ledger = results.times(), results.ledger.read_bytes()
+    results.ledger.unlink()
+    assert results.embed(*names) == 0
+    assert results.times() == before
+    assert results.ledger.read_bytes() == ledger
+    results.add("b", plain(77, 0, 0))
+    results.embed(*names)
+    after = results.times()
     assert [name for name in names if after[name] != before[name]] == ["b"]
-    np.testing.assert_allclose(house.vector("b"), [77, 0, 0], atol=1e-3)
+    np.testing.assert_allclose(results.vector("b"), [77, 0, 0], atol=1e-3)
 
 
-def test_another_precision_makes_all_again(house: House) -> None:
-    house.add("a", plain(1, 0, 0))
-    house.embed("a")
-    before = house.times()
-    house.embed("a", flags=("--precision", "auto"))
-    assert house.times() != before
+def test_another_precision_makes_all_again(results: Results) -> None:
+    results.add("a", plain(1, 0, 0))
+    results.embed("a")
+    before = results.times()
+    results.embed("a", flags=("--precision", "auto"))
+    assert results.times() != before
 
 
-def test_a_damaged_poster_is_reported_and_the_others_are_embedded(house: House) -> None:
+def test_a_damaged_poster_is_reported_and_the_others_are_embedded(results: Results) -> None:
     for name in ("a", "gone", "changed", "cut", "z"):
-        house.add(name, plain(9, 9, 9))
-    (house.layout.poster_folder() / "gone.png").unlink()
-    (house.layout.poster_folder() / "changed.png").write_bytes(b"another")
-    cut = house.layout.poster_folder() / "cut.png"
+        results.add(name, plain(9, 9, 9))
+    (results.layout.poster_folder() / "gone.png").unlink()
+    (results.layout.poster_folder() / "changed.png").write_bytes(b"another")
+    cut = results.layout.poster_folder() / "cut.png"
     cut.write_bytes(cut.read_bytes()[:-30])
-    house.receive("cut", cut)
-    assert house.embed("a", "gone", "changed", "cut", "z", without=("none",), flags=("--max-failed-fraction", "1")) == 0
-    rows = read_ledger(house.ledger)
+    results.receive("cut", cut)
+    assert (
+        results.embed("a", "gone", "changed", "cut", "z", without=("none",), flags=("--max-failed-fraction", "1")) == 0
+    )
+    rows = read_ledger(results.ledger)
     expected = {"a": OK, "gone": FAILED, "changed": FAILED, "cut": DEAD, "z": OK, "none": SKIPPED}
     assert {name: row.status for name, row in rows.items()} == expected
     assert rows["changed"].error.startswith(
-        f"poster embedding: {house.layout.poster_folder() / 'changed.png'}: does not match its"
+        f"poster embedding: {results.layout.poster_folder() / 'changed.png'}: does not match its"
     )
     assert rows["cut"].error.endswith("cut.png: image file is truncated. Name another image in the manifest, "
                                       "column poster.")  # fmt: skip
-    assert sorted(house.times()) == ["a", "z"]
+    assert sorted(results.times()) == ["a", "z"]
 
 
-def test_one_trailer_by_name(house: House) -> None:
-    house.add("a", plain(1, 2, 3))
-    words = ["--results", str(house.layout.root), "--backbone", house.backbone, "--random-weights", "true"]
+def test_one_trailer_by_name(results: Results) -> None:
+    results.add("a", plain(1, 2, 3))
+    words = ["--results", str(results.layout.root), "--backbone", results.backbone, "--random-weights", "true"]
     assert main(["posters", "--trailer", "a", *words]) == 0
-    np.testing.assert_allclose(house.vector("a"), [1, 2, 3], atol=0.02)
-    assert not house.ledger.exists()
+    np.testing.assert_allclose(results.vector("a"), [1, 2, 3], atol=0.02)
+    assert not results.ledger.exists()
 
 
-def test_a_3d_backbone_is_refused(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    house.add("a", plain(1, 2, 3))
-    assert house.embed("a", backbone="swin3d_t") == 1
+def test_a_3d_backbone_is_refused(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    results.add("a", plain(1, 2, 3))
+    assert results.embed("a", backbone="swin3d_t") == 1
     assert "swin3d_t: is a 3D backbone and needs clips, but a poster is one picture." in capsys.readouterr().err
 
 
@@ -229,9 +231,9 @@ def test_every_image_mode_gives_the_displayed_colours(kind: str, tmp_path: Path)
 
 def test_a_photo_is_rotated_as_its_exif_orientation_says(tmp_path: Path) -> None:
     image = Image.new("RGB", (60, 40), "black")
-    image.paste("red", (0, 0, 30, 40))  # on the left; turned clockwise it is on top
+    image.paste("red", (0, 0, 30, 40))  # on the left; after a clockwise rotation it is at the top
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn it by 90 degrees, clockwise
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise
     image.save(tmp_path / "x.jpg", exif=exif, quality=95)
     pixels = read_image(tmp_path / "x.jpg")
     assert pixels.shape == (60, 40, 3)
@@ -275,10 +277,10 @@ def test_video_models_of_torchvision_are_recognised_without_loading_it() -> None
     assert sorted(VIDEO) == models.list_models(module=models.video)
 
 
-def test_planning_knows_which_backbones_take_pictures(house: House, tmp_path: Path) -> None:
+def test_planning_knows_which_backbones_take_pictures(results: Results, tmp_path: Path) -> None:
     names = {
         "resnet50": True, "swin3d_t": False, "slow_r50": False, "timm:any": True, "torchvision:convnext_tiny": True,
-        "torchvision:mvit_v1_b": False, house.backbone: True, house.backbone.replace("flat", "deep"): False,
+        "torchvision:mvit_v1_b": False, results.backbone: True, results.backbone.replace("flat", "deep"): False,
     }  # fmt: skip
     assert {name: is_2d(name, tmp_path) for name in names} == names
     with pytest.raises(ConfigError, match="The nearest are resnet50"):

@@ -1,4 +1,4 @@
-"""The quality stage: what it says of a trailer, and what it refuses."""
+"""The quality stage: what it writes about a trailer, and what it refuses."""
 
 import json
 
@@ -18,7 +18,7 @@ from trailers.video import encode_frames
 
 
 def make_trailer(layout, frames, shots, size=(96, 54)):
-    """What normalise and shots leave of ``frames``, uint8 (frames, 27, 48, 3), as a video of ``size``."""
+    """Write what normalise and shots would write for ``frames``, uint8 (frames, 27, 48, 3), in a video of ``size``."""
     width, height = size
     layout.frames("one").parent.mkdir(parents=True, exist_ok=True)
     large = [np.kron(frame, np.ones((height // 27, width // 48, 1), np.uint8)) for frame in frames]

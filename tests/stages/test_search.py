@@ -1,6 +1,6 @@
-"""The search stage beside its contract: which titles, which shards, and what the table of candidates says.
+"""The search stage: titles, shards, and the table of candidates.
 
-How a site is asked is tested in tests/web/test_search.py.
+The interface of stages is tested in test_contract.py, requests to a site in tests/web/test_search.py.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def plan(**config):
     return make_plan(read_config({"shard_size": 2, **config}), PROJECT)
 
 
-def test_titles_have_shards_of_their_own_and_no_manifest_is_read(folder):
+def test_titles_have_their_own_shards_and_no_manifest_is_read(folder):
     first, second = plan().titles.shards
     assert first.startswith("t0000-")
     assert plan().members(first) == ("tt1", "tt2")

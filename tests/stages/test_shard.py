@@ -43,7 +43,7 @@ def test_up_to_date_trailers_are_not_made_again_and_the_ledger_keeps_the_order(r
     assert list(read_ledger(ledger_of(tmp_path)).values()) == [ok("a"), ok("b"), ok("c"), ok("d")]
 
 
-def test_a_damaged_product_counts_as_absent(run):
+def test_a_damaged_product_counts_as_missing(run):
     def up_to_date(trailer):
         raise TrailerError("cut off")
 
@@ -175,7 +175,7 @@ def test_an_unsafe_id_is_refused(tmp_path):
 
 def test_an_upstream_ledger_of_another_shard_is_refused(run, tmp_path):
     write_ledger(tmp_path / "before.tsv", [ok("a")])
-    with pytest.raises(TrailerError, match="lacks b"):
+    with pytest.raises(TrailerError, match="has no row for b of"):
         run("--upstream", str(tmp_path / "before.tsv"))
 
 
@@ -195,7 +195,7 @@ work.finish()
 """
 
 
-def test_a_trailer_that_hangs_is_recorded_by_the_next_run_and_stops_no_other(tmp_path):
+def test_a_trailer_that_hangs_is_recorded_by_the_next_run_and_does_not_stop_the_others(tmp_path):
     (tmp_path / "list.txt").write_text("a\nb\nc\n")
     words = ["--shard", str(tmp_path / "list.txt"), "--ledger", str(ledger_of(tmp_path)), "--trailer-timeout-s", "1"]
     command = [sys.executable, "-c", HANGS, *words, "--results", str(tmp_path / "results")]

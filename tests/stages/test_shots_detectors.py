@@ -1,4 +1,4 @@
-"""The shots stage with other detectors than TransNet V2: PySceneDetect's, and functions of the user's."""
+"""The shots stage with other detectors than TransNet V2: PySceneDetect's, and the user's own functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def hard_cuts(frames):
 """
 
 
-class Place:
+class Results:
     def __init__(self, folder):
         self.folder = folder
         self.layout = Layout(folder / "results")
@@ -57,42 +57,42 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path):
-    return Place(tmp_path)
+def results(tmp_path):
+    return Results(tmp_path)
 
 
-def test_a_function_of_the_user_finds_the_shots(place):
-    place.frames(*[10] * 30, *[200] * 20)
-    row = place.run(place.own(HARD_CUTS))
-    assert place.shots == [Shot(0, 30), Shot(30, 50)]
+def test_a_function_of_the_user_finds_the_shots(results):
+    results.frames(*[10] * 30, *[200] * 20)
+    row = results.run(results.own(HARD_CUTS))
+    assert results.shots == [Shot(0, 30), Shot(30, 50)]
     assert (row.facts["precision"], row.facts["windows_recomputed"]) == ("float32", 0)
-    scores, _ = read_scores(place.layout.scores("tt1"))
+    scores, _ = read_scores(results.layout.scores("tt1"))
     assert scores.single[29] == 1
     assert scores.many.tolist() == scores.single.tolist()
 
 
-def test_two_columns_are_the_two_heads(place):
-    place.frames(*[10] * 10)
-    name = place.own("import numpy as np\ndef hard_cuts(frames):\n    return np.eye(10)[:, [3, 6]]\n")
-    place.run(name)
-    assert place.shots == [Shot(0, 4), Shot(4, 10)]
-    place.run(name, "--head", "many")
-    assert place.shots == [Shot(0, 6), Shot(7, 10)]
+def test_two_columns_are_the_two_heads(results):
+    results.frames(*[10] * 10)
+    name = results.own("import numpy as np\ndef hard_cuts(frames):\n    return np.eye(10)[:, [3, 6]]\n")
+    results.run(name)
+    assert results.shots == [Shot(0, 4), Shot(4, 10)]
+    results.run(name, "--head", "many")
+    assert results.shots == [Shot(0, 6), Shot(7, 10)]
 
 
-def test_an_edit_of_the_users_file_makes_the_shots_again(place):
-    place.frames(*[10] * 30, *[40] * 20)
-    first = place.run(place.own(HARD_CUTS)).fingerprint
-    assert place.shots == [Shot(0, 50)]
-    assert place.run(place.own(HARD_CUTS)).fingerprint == first
-    second = place.run(place.own(HARD_CUTS.replace("4 *", "8 *"))).fingerprint
-    assert place.shots == [Shot(0, 30), Shot(30, 50)]
+def test_an_edit_of_the_users_file_makes_the_shots_again(results):
+    results.frames(*[10] * 30, *[40] * 20)
+    first = results.run(results.own(HARD_CUTS)).fingerprint
+    assert results.shots == [Shot(0, 50)]
+    assert results.run(results.own(HARD_CUTS)).fingerprint == first
+    second = results.run(results.own(HARD_CUTS.replace("4 *", "8 *"))).fingerprint
+    assert results.shots == [Shot(0, 30), Shot(30, 50)]
     assert second != first
 
 
-def test_the_setting_leaves_the_fingerprints_of_transnet_as_they_were(place):
-    place.frames(*[10] * 30)
-    stage = shots.Shots(place.layout, (), shots.Settings("transnetv2", 0.5, "single", 1), None)
+def test_the_fingerprints_of_transnet_do_not_change(results):
+    results.frames(*[10] * 30)
+    stage = shots.Shots(results.layout, (), shots.Settings("transnetv2", 0.5, "single", 1), None)
     assert stage.scores_mark("0123456789abcdef") == "f1663dd398272f99"
     assert stage.fingerprint("tt1") == "3c56f526c5ae067d"
 
@@ -108,48 +108,48 @@ def test_the_setting_leaves_the_fingerprints_of_transnet_as_they_were(place):
         ("    return 1 / 0", "line 2: hard_cuts stopped with ZeroDivisionError: division by zero"),
     ],
 )
-def test_a_function_that_gives_no_probabilities_stops_the_job_and_is_named(place, body, words):
-    place.frames(*[10] * 10)
-    name = place.own(f"def hard_cuts(frames):\n{body}\n")
+def test_a_function_that_gives_no_probabilities_stops_the_job_and_is_named(results, body, words):
+    results.frames(*[10] * 10)
+    name = results.own(f"def hard_cuts(frames):\n{body}\n")
     if words is None:
-        assert place.run(name).status == "ok"
+        assert results.run(name).status == "ok"
         return
-    with pytest.raises(ConfigError, match=words) as told:
-        place.run(name)
-    assert "detectors.py" in str(told.value)
+    with pytest.raises(ConfigError, match=words) as problem:
+        results.run(name)
+    assert "detectors.py" in str(problem.value)
 
 
-def test_an_unknown_detector_is_refused(place):
+def test_an_unknown_detector_is_refused(results):
     with pytest.raises(ConfigError, match=r"shots.detector: 'transnet' is not known. Use transnetv2, content or"):
         shots.Settings("transnet", 0.5, "single", 1)
     with pytest.raises(ConfigError, match=r"detector '.*missing.py:cuts'.*is not a file.*shots.detector"):
-        detectors.check_there(str(place.folder / "missing.py:cuts"))
+        detectors.check_available(str(results.folder / "missing.py:cuts"))
     with pytest.raises(ConfigError, match=r"contains no function called 'hard_cuts'"):
-        detectors.own_function(place.own("soft_cuts = 1"))
+        detectors.own_function(results.own("soft_cuts = 1"))
 
 
 def test_without_pyscenedetect_the_message_names_the_package_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"needs PySceneDetect.*pip install 'trailers\[detectors\]'"):
-        detectors.check_there("content")
+        detectors.check_available("content")
 
 
-def test_cuts_of_the_content_detector_are_those_of_pyscenedetect(place):
+def test_cuts_of_the_content_detector_are_those_of_pyscenedetect(results):
     scenedetect = pytest.importorskip("scenedetect", reason="PySceneDetect is not installed")
     from scenedetect.detector import FlashFilter
 
     numbers = np.random.default_rng(3)
     levels = np.repeat(numbers.integers(0, 256, 12), 20)
-    frames = place.frames(*levels)
-    place.run("content")
+    frames = results.frames(*levels)
+    results.run("content")
     theirs = scenedetect.ContentDetector(min_scene_len=1, filter_mode=FlashFilter.Mode.SUPPRESS)
     cuts = [
         cut.frame_num
         for number, frame in enumerate(frames)
         for cut in theirs.process_frame(scenedetect.FrameTimecode(number, 24.0), np.ascontiguousarray(frame))
     ]
-    assert cuts == [20, 100, 160]  # the other changes of grey are below its threshold
-    assert [shot.start for shot in place.shots] == [0, 20, 100, 160]
+    assert cuts == [20, 100, 160]  # the other changes of grey are below the threshold of PySceneDetect
+    assert [shot.start for shot in results.shots] == [0, 20, 100, 160]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,6 @@ def test_cuts_of_the_content_detector_are_those_of_pyscenedetect(place):
         ([30, 720, 40], None),
     ],
 )
-def test_the_ledger_marks_implausible_shots(place, lengths, words):
-    place.frames(*[level for number, length in enumerate(lengths) for level in [10 + 100 * (number % 2)] * length])
-    assert place.run(place.own(HARD_CUTS)).facts.get("warnings") == words
+def test_the_ledger_marks_implausible_shots(results, lengths, words):
+    results.frames(*[level for number, length in enumerate(lengths) for level in [10 + 100 * (number % 2)] * length])
+    assert results.run(results.own(HARD_CUTS)).facts.get("warnings") == words

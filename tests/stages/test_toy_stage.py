@@ -1,4 +1,4 @@
-"""A stage from outside the package is registered and run, checked, counted and reported; no other file knows it."""
+"""A stage from outside the package can be registered, run, checked, counted and reported without other changes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from trailers.tools import retry, status, verify
 
 SHARD = "s0000"
 
-# The whole of it: the mean number of letters of the words of a subtitle file.
+# The complete stage: the mean number of letters of the words in a subtitle file.
 TOY = '''
-"""Count the letters of what is said.
+"""Count the letters of the words in subtitles.
 
 in   results/subtitles/{trailer}.txt
 out  results/letters/{trailer}.txt      a fingerprint, a number
@@ -77,7 +77,7 @@ class Letters(Stage):
         (text,) = self.inputs(trailer)
         wanted, words = self.fingerprint(trailer), text.read_text().split()
         if not words:
-            raise TrailerError("nobody says a word", where=text)
+            raise TrailerError("contains no words", where=text)
         mean = round(sum(map(len, words)) / len(words), self.settings.digits)
         write_text(self.path(trailer), f"{wanted} {mean}\\n")
         return self.read(trailer)
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 @pytest.fixture
 def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    """A results folder with what two trailers say, and the stage registered."""
+    """A results folder with the subtitles of two trailers; the stage is registered."""
     (tmp_path / "letters_outside.py").write_text(TOY)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registry, "STAGES", list(registry.STAGES))
@@ -135,7 +135,7 @@ def test_it_is_a_command_and_its_ledger_has_the_outcome_of_every_trailer(layout,
     assert "count letters" in capsys.readouterr().out
 
 
-def test_another_setting_or_input_redoes_what_it_must(layout, caplog):
+def test_another_setting_or_input_redoes_only_what_depends_on_it(layout, caplog):
     caplog.set_level("INFO")
     run(layout)
     run(layout, "--digits", "2")
@@ -190,5 +190,5 @@ def test_the_report_shows_it(layout, tmp_path):
 def test_two_stages_of_one_name_are_refused(layout):
     from trailers.errors import ConfigError
 
-    with pytest.raises(ConfigError, match="two stages are called 'letters'"):
+    with pytest.raises(ConfigError, match="a stage that is called 'letters' or writes the same ledgers is already"):
         registry.register(Entry("letters", "more-letters", "", "letters_outside:Letters"))

@@ -251,7 +251,7 @@ def test_status_fails_and_says_so_if_no_trailer_passed_a_stage(tmp_path, capsys,
     )
     words = ["status", "--results", str(layout.root), "--manifest", str(tmp_path / "none.csv")]
     assert main(words) == (dead == 4)
-    told = "error: none of 4 trailers got through download (4 dead: removed)." in capsys.readouterr().err
+    told = "error: none of 4 trailers is ok in download (4 dead: removed)." in capsys.readouterr().err
     assert told == (dead == 4)
 
 
@@ -272,7 +272,7 @@ def test_failures_that_many_trailers_share_are_reported_first(tmp_path):
     shown = list(status.describe(layout, names, [], NOW))
     assert [line for line in shown if line.startswith("check this first")] == [
         "check this first: download: 6 of 6 trailers are failed for the same reason, 6 of them in a row: client: "
-        '"please sign in". The cause is probably not the trailers.'
+        '"please sign in". The trailers are probably not the cause.'
     ]
 
 

@@ -303,7 +303,7 @@ def test_no_ffmpeg_on_the_path_is_ever_run(work, tmp_path, monkeypatch):
 
 
 def test_limits_that_no_video_can_meet_are_refused(work):
-    with pytest.raises(ConfigError, match="no video can have 480 to 360 px and 30 to 210 s"):
+    with pytest.raises(ConfigError, match="a minimum is above its maximum: height 480 to 360 px, duration 30 to 210 s"):
         work.one("cat.mp4", max_height="360")
 
 

@@ -137,7 +137,7 @@ def check_cookies(plan: Plan, study: Study) -> Iterator[TrailerError]:
 def check_detector(plan: Plan, study: Study) -> Iterator[TrailerError]:
     """Raises ConfigError when some shard has no shots yet and the detector cannot run."""
     if not has_all(study.ledgers("shots")):
-        detectors.check_there(plan.config["shots"]["detector"])
+        detectors.check_available(plan.config["shots"]["detector"])
     yield from ()
 
 

@@ -42,7 +42,7 @@ class Settings:
 
 
 def cut_into_clips(shots: Sequence[Shot], *, frames: int) -> list[Clip]:
-    """All clips of all shots, in order; the last of each shot is padded up to ``frames`` (Sec. 5, step 2)."""
+    """All clips of all shots, in order; the last clip of a shot is padded to ``frames`` (Sec. 5, step 2)."""
     if frames < 1:
         raise ValueError(f"a clip has at least one frame, got {frames}")
     return [
@@ -55,12 +55,12 @@ def cut_into_clips(shots: Sequence[Shot], *, frames: int) -> list[Clip]:
 def representative_frame(frames: np.ndarray, *, bins: int) -> int:
     """Index of the frame that looks most like the clip as a whole (Sec. 7.1).
 
-    The frame whose colour histogram is nearest, in Euclidean distance, to the mean histogram of
-    the clip; the first of equals. Padding must be cut off before.
+    The frame whose colour histogram is nearest, in Euclidean distance, to the mean histogram of the clip; of several
+    such frames, the first.
 
     Args:
         frames: uint8 (frames, height, width, 3), RGB, one clip without padding.
-        bins: bins a channel.
+        bins: bins per channel.
 
     Raises:
         ValueError: there are no frames, or ``bins`` does not divide 256.
@@ -70,26 +70,26 @@ def representative_frame(frames: np.ndarray, *, bins: int) -> int:
     if bins < 1 or 256 % bins:
         raise ValueError(f"bins must divide 256, got {bins}")
     histograms = colour_histograms(frames, bins)
-    # Integers throughout: distances that are equal compare as equal, on every machine.
+    # Integers, so that equal distances compare as equal on every machine.
     distances = ((len(frames) * histograms - histograms.sum(axis=0)) ** 2).sum(axis=1)
     return int(distances.argmin())
 
 
 def colour_histograms(frames: np.ndarray, bins: int) -> np.ndarray:
-    """int64 (frames, 3 * bins): how many pixels of each frame fall in each bin of R, G and B."""
+    """int64 (frames, 3 * bins): number of pixels of each frame in each bin of R, G and B."""
     channels = frames.reshape(len(frames), -1, 3) // (256 // bins) + np.arange(3, dtype=np.int64) * bins
     rows = channels.reshape(len(frames), -1) + np.arange(len(frames), dtype=np.int64)[:, None] * (3 * bins)
     return np.bincount(rows.ravel(), minlength=len(frames) * 3 * bins).reshape(len(frames), 3 * bins)
 
 
 def choose_frames(clips: Sequence[Clip], read: Callable[[int, int], np.ndarray], *, bins: int, step: int) -> list[Clip]:
-    """The clips with their representative frames, chosen among those the strategy shows.
+    """The clips with their representative frames, chosen among the frames that the strategy uses.
 
     Args:
-        clips: without these.
+        clips: clips without representative frames.
         read: gives the frames [start, end) of the trailer, uint8 (end - start, 27, 48, 3).
-        bins: a channel.
-        step: of every so many frames the strategy shows the first.
+        bins: bins per channel.
+        step: the strategy uses the first of every ``step`` frames.
     """
     chosen = []
     for clip in clips:
@@ -100,7 +100,7 @@ def choose_frames(clips: Sequence[Clip], read: Callable[[int, int], np.ndarray],
 
 
 def spans_of(strategy: ClipStrategy, shots: Sequence[Shot], frame_count: int) -> list[Shot]:
-    """What is cut: the shots, or for Seq-f the whole trailer as one (Sec. 7.1)."""
+    """The spans that are cut into clips: the shots, or for Seq-f the whole trailer (Sec. 7.1)."""
     return list(shots) if strategy.kind == "shot" else [Shot(0, frame_count)]
 
 
@@ -137,7 +137,7 @@ class Clips(Stage):
         return self.layout.shots(trailer), self.layout.frames(trailer)
 
     def fingerprint(self, trailer: str) -> str:
-        # Seq-f clips do not depend on where the shots are, so another threshold leaves them alone.
+        # Seq-f clips do not depend on the shots, so another threshold does not make them outdated.
         shots = read_header(self.layout.shots(trailer), schema=SHOTS_SCHEMA)
         read = shots["fingerprint"] if self.strategy.kind == "shot" else shots["frames_fingerprint"]
         return fingerprint(SCHEMA, self.settings, str(self.strategy), read)
@@ -171,21 +171,21 @@ class Clips(Stage):
         try:
             shots, _ = read_spans(self.layout.shots(trailer), kind=Shot, schema=SHOTS_SCHEMA)
         except StoreError:
-            shots = []  # the shots stage says so
+            shots = []  # reported by the shots stage
         wrong = fault_of_clips(clips, self.strategy, shots)
         if wrong:
             raise StoreError(wrong, where=self.path(trailer), remedy="Remove it and rerun the clips stage.")
 
 
 def fault_of_clips(clips: Sequence[Clip], strategy: ClipStrategy, shots: Sequence[Shot]) -> str:
-    """What is wrong with clips; empty when nothing is. Without ``shots`` their place is not looked at."""
+    """What is wrong with ``clips``, or "". They are compared with ``shots`` only if there are any."""
     if not clips:
         return "has no clips"
     if any(len(clip) != strategy.frames for clip in clips):
         return f"has a clip whose length is not {strategy.frames} frames"
     if strategy.kind == "shot" and shots:
         if clips[-1].shot != len(shots) - 1:
-            return f"has clips of {clips[-1].shot + 1} shots, but there are {len(shots)} shots"
+            return f"has clips of {clips[-1].shot + 1} shots, but the trailer has {len(shots)} shots"
         if any(not shots[clip.shot].start <= clip.start < clip.end <= shots[clip.shot].end for clip in clips):
             return "has a clip that extends beyond its shot"
     return ""

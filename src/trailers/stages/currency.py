@@ -1,13 +1,13 @@
-"""Ledgers tell the truth: each speaks of the products that are on disk, whoever makes these anew.
+"""Keeps ledgers in agreement with the products on disk when several runs make the same products.
 
-Products belong to a trailer, ledgers to a shard of one manifest, one shard size and one configuration. Where
-another of these has a product made anew, the ledgers of the first still stand, and Snakemake finds nothing to do.
-So a run withdraws every ledger that speaks of a product before it replaces it, and whoever reads a product
-compares its fingerprint with what the ledger says.
+A product belongs to a trailer, a ledger to a shard of one manifest, shard size and configuration. If a run with
+another manifest or configuration makes a product again, the ledgers of the first run would still list the old
+product, and Snakemake would find nothing to do. Therefore:
 
-    withdraw   the ledger is removed, and its shard counts one attempt more: Snakemake runs it again when it is asked
-               for. Before the product is replaced, so that a killed run leaves no ledger that is wrong.
-    compare    what the products read carry, and what the ledgers of the same shard say they carry
+    withdraw   before a run replaces a product, it removes every ledger that lists the old one and increases the
+               attempts of that shard, so that Snakemake runs it again. Because this happens before the product is
+               replaced, a killed run leaves no wrong ledger.
+    compare    a stage compares the fingerprint of every product that it reads with the ledger of the same shard
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ log = logging.getLogger(__name__)
 
 
 def withdraw(stage: Stage, trailers: Sequence[str], own: Path | None) -> None:
-    """Remove the ledgers that speak of products of ``trailers`` which are about to be replaced by others.
+    """Remove the ledgers that list products of ``trailers`` which this run is about to replace.
 
     Args:
-        stage: makes the new ones.
-        trailers: those whose products are not up to date.
-        own: the ledger that this run writes at its end, which needs no further attempt.
+        stage: the stage that makes the new products.
+        trailers: the trailers whose products are not up to date.
+        own: the ledger that this run writes at its end; its attempts are not increased.
     """
     wanted = dict(to_be_replaced(stage, trailers))
     for path in ledgers_of(stage) if wanted else ():
         try:
             rows = read_ledger(path)
         except StoreError:
-            continue  # removed by another job, or damaged: nobody takes it for true
+            continue  # removed by another job, or damaged, so that nobody uses it
         if any(is_claimed(rows.get(trailer), fingerprint) for trailer, fingerprint in wanted.items()):
             if own is None or path.absolute() != own.absolute():
                 ask_again(path, stage.layout)
@@ -49,13 +49,13 @@ def withdraw(stage: Stage, trailers: Sequence[str], own: Path | None) -> None:
 
 
 def to_be_replaced(stage: Stage, trailers: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Those of which some product is there, and the fingerprint that it will carry."""
+    """The trailers that have a product on disk, and the fingerprint that the new product will have."""
     for trailer in trailers:
         if any(path.exists() for path in stage.products(trailer)):
             try:
                 yield trailer, stage.fingerprint(trailer)
             except TrailerError:
-                continue  # making it fails for the same reason, and replaces nothing
+                continue  # making the product fails for the same reason, and replaces nothing
 
 
 def is_claimed(row: LedgerRow | None, fingerprint: str) -> bool:
@@ -69,21 +69,21 @@ def ledgers_of(stage: Stage) -> list[Path]:
 
 @dataclass(frozen=True)
 class Source:
-    """A stage whose products another one reads, and what its ledger says of them."""
+    """A stage whose products another stage reads, and the rows of its ledger."""
 
     stage: Stage
     ledger: Path
     rows: Mapping[str, LedgerRow]
 
     def difference(self, trailer: str) -> StoreError | None:
-        """What is wrong where the product is another than the ledger says; None where it is the same, or not there."""
+        """The error if the product on disk is not the one in the ledger; None if it is, or if it cannot be read."""
         row = self.rows.get(trailer)
         if row is None or row.status != OK:
             return None
         try:
             carried = self.stage.carried(trailer)
         except TrailerError:
-            return None  # missing or damaged: told where it is read
+            return None  # missing or damaged; reported by the stage that reads it
         try:
             check_carried(row, carried, self.stage.products(trailer)[-1], self.ledger)
         except StoreError as problem:
@@ -92,7 +92,7 @@ class Source:
 
 
 def sources_of(stage: Stage, shard: str) -> list[Source]:
-    """The stages whose products ``stage`` reads, with the ledgers of the same shard where they are there."""
+    """The stages whose products ``stage`` reads, with the ledgers of the same shard, if these exist."""
     found = []
     for entry in registry.STAGES:
         for variant in stage.variants(entry.axes):
@@ -104,9 +104,9 @@ def sources_of(stage: Stage, shard: str) -> list[Source]:
 
 
 def differences(stage: Stage, ledger: Path, trailers: Iterable[str]) -> dict[str, StoreError]:
-    """Trailer -> why what the stage would read of it is not what the ledgers of the same shard say.
+    """Trailer -> error, if a product that ``stage`` reads is not the one in the ledger of the same shard.
 
-    Counts one attempt more for the shard of each stage that has to make something again.
+    Increases the attempts of the shard in each stage that has to make such a product again.
     """
     found: dict[str, StoreError] = {}
     sources = sources_of(stage, ledger.stem)
@@ -123,13 +123,13 @@ def differences(stage: Stage, ledger: Path, trailers: Iterable[str]) -> dict[str
 
 
 def ask_again(ledger: Path, layout: Layout) -> None:
-    """Have Snakemake run the shard of ``ledger`` again; a ledger from elsewhere has none."""
+    """Make Snakemake run the shard of ``ledger`` again, if it is a ledger in ``layout``."""
     if ledger.is_relative_to(layout.root / "ledger"):
         bump(layout.root / "attempts" / ledger.with_suffix("").relative_to(layout.root / "ledger"))
 
 
 def bump(attempts: Path) -> None:
-    """Add one to the count in ``attempts``; a count that differs makes Snakemake run the shard again."""
+    """Increase the count in the file ``attempts``; Snakemake runs the shard again when the count has changed."""
     write_text(attempts, f"{read_attempts(attempts) + 1}\n")
 
 

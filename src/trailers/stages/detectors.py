@@ -1,7 +1,7 @@
-"""Which detector the shots stage runs, and what of it the fingerprint holds.
+"""Which detector the shots stage runs, and what the fingerprint includes of it.
 
-``transnetv2`` is the project's own, ``content`` is PySceneDetect's. ``my_detectors.py:hard_cuts`` is a
-function in a file of the user's that turns a trailer's frames into transition probabilities
+``transnetv2`` is part of this project, ``content`` is the detector of PySceneDetect, and ``my_detectors.py:hard_cuts``
+is a function in the user's own file that computes transition probabilities from the frames of a trailer
 (``trailers.detector.others``):
 
     import numpy as np
@@ -10,7 +10,7 @@ function in a file of the user's that turns a trailer's frames into transition p
         change = np.abs(np.diff(frames.astype(float), axis=0)).mean((1, 2, 3)) / 255
         return np.append(np.minimum(4 * change, 1), 0)  # of each frame: a cut after it
 
-An edit of that file, or of a module beside it that it imports, makes the shots anew.
+If that file changes, or a module beside it that it imports, the shots are made again.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ SETTING = "shots.detector"
 
 
 def identity(name: str) -> dict[str, str]:
-    """What a fingerprint of scores holds of the detector. Raises ConfigError."""
+    """What the fingerprint of scores includes of the detector. Raises ConfigError."""
     if name == TRANSNET:
         return {"weights": WEIGHTS_SHA256}
     return {"detector": CONTENT} if name == CONTENT else {"code": source_of(name).digest}
 
 
 def check_name(name: str) -> None:
-    """Raises ConfigError when no detector has this name; a file of the user's is looked at by ``check_there``."""
+    """Raise ConfigError if no detector has this name. ``check_available`` reads the user's own file."""
     if name not in (TRANSNET, CONTENT) and not is_own(name):
         raise ConfigError(
             f"{SETTING}: '{name}' is not known. Use {TRANSNET}, {CONTENT} or a function in a file of yours, such as "
@@ -50,8 +50,8 @@ def check_name(name: str) -> None:
         )
 
 
-def check_there(name: str) -> None:
-    """Raises ConfigError when the detector cannot run here."""
+def check_available(name: str) -> None:
+    """Raise ConfigError if the detector cannot run here."""
     check_name(name)
     if name == CONTENT and importlib.util.find_spec("scenedetect") is None:
         from trailers.detector.others import missing_scenedetect
@@ -61,15 +61,15 @@ def check_there(name: str) -> None:
 
 
 def other_detector(name: str) -> OtherDetector:
-    """The detector of that name, which is not TransNet V2. Raises ConfigError."""
+    """The detector ``name``, any but TransNet V2. Raises ConfigError."""
     from trailers.detector.others import OtherDetector, content
 
-    check_there(name)
+    check_available(name)
     return OtherDetector(name, content if name == CONTENT else own_function(name))
 
 
 def own_function(name: str) -> Any:
-    """The user's function. Runs the file. Raises ConfigError, as does the function, with the line that is wrong."""
+    """The user's function, from running the file. Both raise ConfigError that names the line that failed."""
     source = source_of(name)
     with running(source, "stopped"):
         function = runpy.run_path(str(source.path)).get(source.attribute)

@@ -1,18 +1,18 @@
 """Download the videos as published (Sec. 3).
 
-in   rows of the manifest: links, YouTube ids or paths of files, in the order they are tried
-out  results/download/{trailer}.json      the receipt: what was downloaded, or why nothing was
-     results/download/{trailer}.{suffix}  the video it names, if there is one
+in   rows of the manifest: links, YouTube ids or paths of files, in the order in which they are tried
+out  results/download/{trailer}.json      the receipt: what was downloaded, or why nothing was downloaded
+     results/download/{trailer}.{suffix}  the video that the receipt names, if any
 
-With --posters the same for the column `poster`: results/posters/{trailer}.json and the image it names.
+With --posters, it does the same for the column `poster`: results/posters/{trailer}.json and the image it names.
 
 A trailer is `dead` if its video is removed, private or not a video. Its receipt records the reason, and no request
 is made again until its links change or --retry-dead is given. A failure that says nothing about the video (network,
 rate limit, refused client or fragment) is `failed`; the next run tries again, from the byte where the download
 stopped. The job stops if a site refuses the client for five links in a row.
 
-The receipt records the duration that site, playlist or manifest promised as `promised_s`. A video that is shorter
-by more than 5 % and 1 s gets the warning `incomplete`.
+The receipt records the duration that site, playlist or manifest stated as `promised_s`. A video that is shorter by
+more than 5 % and 1 s gets the warning `incomplete`.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.min_height > self.max_height or self.min_duration_s > self.max_duration_s:
             raise ConfigError(
-                f"no video can have {self.min_height} to {self.max_height} px and {self.min_duration_s:g} to "
-                f"{self.max_duration_s:g} s. Correct config.yaml, download."
+                f"a minimum is above its maximum: height {self.min_height} to {self.max_height} px, duration "
+                f"{self.min_duration_s:g} to {self.max_duration_s:g} s. Correct `download` in config.yaml."
             )
 
 
@@ -102,7 +102,7 @@ def posters(layout: Layout) -> Kind:
 
 
 def shortcomings(settings: Settings, *, duration_s: float | None, height: int = 0) -> dict[str, str]:
-    """Reason -> words for every limit of Sec. 3 that a video misses; what is unknown misses none."""
+    """Reason -> sentence, for every limit of Sec. 3 that a video does not meet; unknown values count as met."""
     found = {}
     if duration_s is not None and duration_s < settings.min_duration_s:
         found["too short"] = f"{duration_s:g} s, but download.min_duration_s is {settings.min_duration_s:g} s"
@@ -114,7 +114,7 @@ def shortcomings(settings: Settings, *, duration_s: float | None, height: int = 
 
 
 def accept_duration(settings: Settings, duration_s: float) -> None:
-    """Refuse by what a site states, before any byte of the video is asked for."""
+    """Refuse a video by the duration that the site states, before any byte of it is requested."""
     if settings.enforce_quality:
         refuse(shortcomings(settings, duration_s=duration_s))
 
@@ -145,24 +145,24 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 class Published(Stage):
-    """A file as published per trailer, beside its receipt."""
+    """One file per trailer, as published, beside its receipt."""
 
-    facts: ClassVar[tuple[str, ...]]  # of the receipt, those that the ledger shows
+    facts: ClassVar[tuple[str, ...]]  # names of the receipt's facts that the ledger has too
     settings: Settings
     effort: Effort
     manifest: Path
-    collection: Collection  # there from ``open`` on
+    collection: Collection  # set by ``open``
 
     @abstractmethod
     def kind(self) -> Kind:
         """What is downloaded."""
 
     def open(self, manifest: Path, *, base: Path | None = None, retry_dead: bool = False) -> None:
-        """Read the links of ``manifest``; without it the stage can only be looked at.
+        """Read the links of ``manifest``; before this call, the stage can only read and check products.
 
         Args:
             manifest: a CSV.
-            base: what its paths are relative to; its own folder unless given.
+            base: the folder that its paths are relative to; by default its own folder.
             retry_dead: whether dead links are tried again.
 
         Raises:
@@ -179,7 +179,7 @@ class Published(Stage):
         return self.layout.root / self.folder / f"{trailer}.json"
 
     def products(self, trailer: str) -> tuple[Path, ...]:
-        """The file that the receipt names, where it is the project's own, and the receipt."""
+        """The file that the receipt names, unless it is the user's own, and the receipt."""
         path = self.receipt_path(trailer)
         try:
             file = read_receipt(path).file
@@ -195,7 +195,7 @@ class Published(Stage):
         if known is None:
             remedy = "Add a row, or name another trailer."
             raise ManifestError(f"has no row for '{trailer}'", where=self.manifest, remedy=remedy)
-        return "" if self.collection.kind.urls(known) else "the manifest gives none"
+        return "" if self.collection.kind.urls(known) else "the manifest has no link"
 
     def fingerprint(self, trailer: str) -> str:
         return self.collection.kind.mark(self.collection.urls(trailer))
@@ -213,7 +213,7 @@ class Published(Stage):
 
     def make_all(self, trailers: Sequence[str], work: Work) -> None:
         if trailers and self.effort.cookies is not None:
-            _ = self.collection.client.downloader  # a bad cookies file is told once, not once per trailer
+            _ = self.collection.client.downloader  # reports a bad cookies file once, not once per trailer
         super().make_all(trailers, work)
 
     def check(self, trailer: str) -> None:
@@ -239,7 +239,7 @@ class Published(Stage):
             raise StoreError("its sha256 is not the one in its receipt", where=where, remedy=f"Remove {path}.")
 
     def forget(self, trailer: str) -> None:
-        """Remove the receipt of a dead link; keep it if the file has been downloaded since."""
+        """Remove the receipt of a dead trailer; keep it if the trailer has been downloaded since."""
         path = self.receipt_path(trailer)
         if read_receipt(path).status == DEAD:
             remove(path, below=self.layout.root)

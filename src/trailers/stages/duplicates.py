@@ -1,8 +1,8 @@
-"""Find the trailers that are copies of each other, and those that training and tests would share (Sec. 3).
+"""Find trailers that are copies of each other, and copies in different subsets of a split (Sec. 3).
 
-in   results/quality/{trailer}.json    fingerprints of pictures, of the trailers that the ledgers call ok
+in   results/quality/{trailer}.json    fingerprints of pictures, of trailers that are ok in the ledgers
      the manifest's splits
-out  results/quality/duplicates.csv    trailer, copy_of, group, share, and the subsets that a pair is divided among
+out  results/quality/duplicates.csv    trailer, copy_of, group, share, and the subsets of each pair
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ log = logging.getLogger(__name__)
 class Settings:
     """when two trailers count as copies"""
 
-    duplicate_share: float = setting("minimum share of common pictures, of the trailer that has fewer")
+    duplicate_share: float = setting("minimum share of common pictures in the trailer that has fewer pictures")
 
     def __post_init__(self) -> None:
         if not 0 < self.duplicate_share <= 1:
             raise ConfigError(
-                f"quality.duplicate_share: {self.duplicate_share} is not above 0 and at most 1. The default is 0.5."
+                f"quality.duplicate_share: {self.duplicate_share} is not a share above 0, up to 1. The default is 0.5."
             )
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER", help="of the quality stage; or their folder"
+        "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER", help="quality ledgers, or their folder"
     )
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the trailers and their splits")
-    parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="the copies")
+    parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="table of copies to write")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"
     )
@@ -76,10 +76,10 @@ def marks(found: Sequence[QualityFile]) -> list[str]:
 
 
 def read_all(ledgers: Sequence[Path], layout: Layout, wanted: dict[str, Trailer]) -> Iterator[QualityFile]:
-    """What the quality stage found in each trailer that is ok, in the order of the ledgers.
+    """The quality file of each trailer that is ok, in the order of the ledgers.
 
     Raises:
-        StoreError: a file is missing, damaged, or not the one that its ledger speaks of.
+        StoreError: a file is missing or damaged, or is not the one in its ledger.
     """
     for ledger in ledgers:
         for trailer, row in read_ledger(ledger).items():
@@ -123,7 +123,7 @@ def duplicates(found: Sequence[QualityFile], trailers: dict[str, Trailer], *, sh
 
 
 def products(layout: Layout) -> list[Path]:
-    """The lists of copies and of trailers that are left out, where they are there."""
+    """The lists of copies and of excluded trailers that exist."""
     return [path for path in (layout.duplicates(), layout.excluded()) if path.is_file()]
 
 

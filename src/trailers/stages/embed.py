@@ -64,7 +64,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--backbones", nargs="+", required=True, help="names; `python -m trailers backbones` lists them"
     )
     parser.add_argument(
-        "--besides", nargs="*", default=[], metavar="CLIPS/BACKBONE", help="pairs to make too while decoding; no ledger"
+        "--besides", nargs="*", default=[], metavar="CLIPS/BACKBONE", help="more pairs for the same decoding; no ledger"
     )
     add_setting_flags(parser, Settings, "embed")
     add_setting_flags(parser, Effort, "embed")
@@ -89,30 +89,30 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def make_vectors(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> None:
-    """Make all that the pairs have to do."""
+    """Make the vectors that the pairs still need."""
     make = partial(make_embedders_of, [pair for pair in pairs if pair.todo], settings, effort)
     embed(pairs, make, workers=effort.workers, apart=choose_device(effort.device, setting="embed.device") != "cpu")
 
 
 def make_embedders_of(pairs: Sequence[Pair], settings: Settings, effort: Effort) -> dict[str, Embedder]:
-    """An embedder per backbone, in a precision that is tried on clips of its first pair too."""
+    """One embedder per backbone; its precision is also tested on clips of its first pair."""
     first = {pair.row.name: pair for pair in reversed(pairs)}
     return make_embedders([pair.row for pair in pairs], settings, effort, lambda row: real_clips(first[row.name]))
 
 
 def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Run]:
-    """The pairs of --besides that can be made: they share the decoding, and their own jobs find them made.
+    """The pairs of --besides that can be made: they share the decoding, and their own jobs find them up to date.
 
-    What is wrong with one of them is for its own job to say; here it is left aside.
+    A pair that cannot be made is left to its own job, which reports the error.
     """
     besides = []
     for clips, _, name in (pair.partition("/") for pair in arguments.besides):
         try:
             stage, pair, work = make_pair(arguments, ClipStrategy.parse(clips), name, settings, effort)
-            work.timeout_s = None  # the job's own pairs are watched, and with them the whole job
+            work.timeout_s = None  # the watchdog of the job's own pairs watches the whole job
             pair.todo = frozenset(work.to_make(stage.existing, stage))
         except TrailerError as problem:
-            log.info("embed: %s/%s is not made along with these pairs but by its own job: %s", clips, name, problem)
+            log.info("embed: %s/%s is left to its own job: %s", clips, name, problem)
             continue
         if pair.todo:
             besides.append((stage, pair, work))
@@ -120,10 +120,10 @@ def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Eff
 
 
 def pairs_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Run]:
-    """The pairs to make: with --ledger those whose ledgers are named, else all.
+    """The pairs to make: with --ledger the pairs of these ledgers, otherwise all.
 
     Raises:
-        ConfigError: a backbone does not exist, or a ledger belongs to no pair.
+        ConfigError: a backbone does not exist, or a ledger does not belong to any pair.
         WeightsError: weights are missing or damaged.
     """
     layout = Layout(arguments.results)
@@ -140,7 +140,9 @@ def pairs_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) 
                 wanted.remove(ledger)
             pairs.append(make_pair(arguments, strategy, name, settings, effort))
     if wanted:
-        raise ConfigError(f"--ledger: {min(wanted)} belongs to no pair of --clips and --backbones.")
+        raise ConfigError(
+            f"--ledger: {min(wanted)} is not the ledger of a pair of --clips and --backbones. Name one that is."
+        )
     return pairs
 
 
@@ -178,7 +180,7 @@ class Embed(Stage):
         return weights_of(self.backbone, self.settings, self.effort)
 
     def pair(self, work: Work) -> Pair:
-        """What the engine works on, over one shard. Raises WeightsError where the weights are missing or damaged."""
+        """The pair for the embedding engine, over one shard. Raises WeightsError if weights are missing or damaged."""
         return Pair(self.strategy, self.backbone, self.weights_sha256, self.settings, work, existing=self.existing)
 
     def path(self, trailer: str) -> Path:
@@ -213,7 +215,7 @@ class Embed(Stage):
         return work.rows[trailer]
 
     def make_all(self, trailers: Sequence[str], work: Work) -> None:
-        """Batches run across trailers; ``run`` has several pairs share the decoding too."""
+        """Make the vectors in batches across trailers; in ``run``, several pairs also share the decoding."""
         pair = self.pair(work)
         pair.todo = frozenset(trailers)
         make_vectors([pair], self.settings, self.effort)
@@ -225,7 +227,7 @@ class Embed(Stage):
         try:
             clips, _ = read_spans(self.clips_path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
         except StoreError:
-            return  # the clips stage says so
+            return  # reported by the clips stage
         now = np.array([(clip.shot, clip.start, clip.end, clip.padding) for clip in clips], np.int64).reshape(-1, 4)
         if not np.array_equal(spans, now):
             wrong = "was made from clips that have changed since"

@@ -1,11 +1,11 @@
-"""Re-encode to constant 24 fps, and keep all frames at the size of shot detection (Sec. 3).
+"""Re-encode videos to constant 24 fps, and keep all frames at the size for shot detection (Sec. 3).
 
 in   results/download/{trailer}.json          names the downloaded video
 out  results/normalise/{trailer}.mp4          24 fps, square pixels, upright, no audio
      results/normalise/{trailer}.frames.h5    all its frames at 48x27, and a record of the conversion
 
-The downloaded video is decoded once, and never again by any stage. The 48x27 frames are made from its
-own pixels, not from the smaller mp4.
+The downloaded video is decoded only here, and only once. The 48x27 frames are made from its own pixels, not from the
+smaller mp4.
 
     source  25 fps  |0 |1 |2 |3 |4 |5 | ...
     24 fps          |0  |1 |2  |3  |4  |...      frames are dropped or repeated, and counted
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "normalise/2"
 
-# Attributes of the frames file that say what it is; all others are facts of the ledger.
+# Attributes that identify the frames file; all other attributes are facts of the ledger.
 IDENTITY = ("schema", "trailer", "fingerprint", "video_bytes", "video_sha256")
 
 
@@ -69,7 +69,7 @@ class Settings:
     max_hours: float = setting("maximum duration in hours; longer videos are refused")
 
     def __post_init__(self) -> None:
-        # ffmpeg would refuse these too, but every video by itself, and each would be given up for dead.
+        # ffmpeg would also refuse such values, but for each video, and each trailer would be recorded as dead.
         limits = {
             "short_side must be at least 16, or null": self.short_side is None or self.short_side >= 16,
             "crf must be 0 to 51": 0 <= self.crf <= 51,
@@ -89,8 +89,8 @@ class Effort:
     stall_s: float = setting("seconds without a new frame after which decoding stops")
 
 
-def facts_of(seen: Probe, made: Converted, share: float, told: Sequence[str]) -> dict[str, Any]:
-    """What the ledger and the frames file tell of one trailer."""
+def facts_of(seen: Probe, made: Converted, share: float, warned: Sequence[str]) -> dict[str, Any]:
+    """The facts of one trailer for the ledger and the frames file; ``warned`` are warnings as sentences."""
     facts = {
         "frames": made.frames,
         "frames_duplicated": made.frames_duplicated,
@@ -116,20 +116,20 @@ def facts_of(seen: Probe, made: Converted, share: float, told: Sequence[str]) ->
         "container": seen.container,
         "video_streams": seen.video_streams,
     }
-    return {**facts, "warnings": "; ".join(told)} if told else facts
+    return {**facts, "warnings": "; ".join(warned)} if warned else facts
 
 
 def check_share(source: Path, seen: Probe, made: Converted, share: float, *, min_share: float) -> None:
-    """Raises VideoError when the damage took more than the settings allow."""
+    """Raise VideoError if more frames are damaged or missing than the settings allow."""
     if share < min_share:
         words = f'; ffmpeg: "{made.complaints[0]}"' if made.complaints else ""
         absent = seen.frames_cut_off + seen.times.frames_hidden
         lost = crowded(seen, made)
-        still = f", {lost} with the time stamp of the frame before" if lost else ""
+        lost_words = f", {lost} with the time stamp of the frame before" if lost else ""
         raise VideoError(
             f"only {share:.1%} of its frames could be decoded without errors ({made.source_frames} decoded, "
-            f"{made.decode_errors} errors, {made.frames_corrupt} corrupt, {absent} cut off or hidden{still}{words}), "
-            f"less than normalise.min_share of {min_share:.0%}",
+            f"{made.decode_errors} errors, {made.frames_corrupt} corrupt, {absent} cut off or hidden{lost_words}"
+            f"{words}), less than normalise.min_share of {min_share:.0%}",
             where=source,
             remedy="Download it again.",
             reason="too few frames decoded",
@@ -137,13 +137,13 @@ def check_share(source: Path, seen: Probe, made: Converted, share: float, *, min
 
 
 def check_counts(path: Path, frames: int) -> None:
-    """Raises VideoError unless all readers of the 24 fps video count as many frames as detection got."""
+    """Raise VideoError unless all readers of the 24 fps video count as many frames as were stored for detection."""
     counts = frame_counts(path)
     wrong = {reader: count for reader, count in counts.items() if count != frames}
     if wrong:
         found = ", ".join(f"{reader} {count}" for reader, count in wrong.items())
         raise VideoError(
-            f"detection got {frames} frames, but other readers of the 24 fps video count differently: {found}. "
+            f"{frames} frames were stored for detection, but readers of the 24 fps video count differently: {found}. "
             "Report this video.",
             reason="frame counts differ",
         )
@@ -185,7 +185,7 @@ class Normalise(Stage):
         return source_of(self.layout.receipt(trailer), receipt), receipt.sha256
 
     def fingerprint(self, trailer: str) -> str:
-        # The digest of the bytes, not of how they were got: the same video again changes nothing.
+        # The digest of the bytes: if the same video is downloaded again, nothing is outdated.
         return fingerprint(SCHEMA, self.settings, self.source(trailer)[1])
 
     def read(self, trailer: str) -> LedgerRow:
@@ -217,7 +217,7 @@ class Normalise(Stage):
         check_reference(self.layout.receipt(trailer), receipt)
         seen = probe(source)
         telecined = is_telecined(source, seen)
-        # The frames file appears last: with it there, both are.
+        # The frames file appears last: if it exists, both exist.
         with write_frames(self.layout.frames(trailer)) as writer, atomic(self.layout.video(trailer)) as target:
             made = convert(
                 source, target, self.taker(writer), seen=seen, short_side=settings.short_side, crf=settings.crf,
@@ -228,18 +228,18 @@ class Normalise(Stage):
             check_share(source, seen, made, share, min_share=settings.min_share)
             check_counts(target, len(writer))
             identity = {"video_bytes": target.stat().st_size, "video_sha256": sha256_of(target)}
-            told = warnings(seen, made, is_telecined=telecined, promised_s=receipt.facts.get("promised_s"))
-            facts = facts_of(seen, made, share, told)
+            warned = warnings(seen, made, is_telecined=telecined, promised_s=receipt.facts.get("promised_s"))
+            facts = facts_of(seen, made, share, warned)
             attributes = {"trailer": trailer, "fingerprint": mark, **identity, **facts}
             writer.describe(attributes)
         return self.row_of(trailer, attributes)
 
     def taker(self, writer: FramesWriter) -> Callable[[np.ndarray], None]:
-        """What gets the frames for detection, in order and in portions."""
+        """The function that receives the frames for detection, in order and in portions."""
         return writer.append
 
     def make_all(self, trailers: Sequence[str], work: Work) -> None:
-        """Several videos at once where the job has the cores: one keeps two busy, and its bytes depend on no other."""
+        """Make several videos at once if the job has enough cores; the bytes of one do not depend on the others."""
         at_once = min(len(trailers), job_cores() // CORES_PER_VIDEO)
         if at_once < 2:
             super().make_all(trailers, work)
@@ -261,7 +261,7 @@ class Normalise(Stage):
             pool.shutdown(cancel_futures=True)
 
     def check(self, trailer: str) -> None:
-        """Reads all frames for detection, and the end of the video."""
+        """Read all frames for detection, and the end of the video."""
         video, path = self.products(trailer)
         self.read(trailer)
         with open_frames(path) as frames:
@@ -277,7 +277,7 @@ class Normalise(Stage):
 
 
 def check_video(video: Path, fingerprint: str, count: int) -> None:
-    """Raises StoreError unless ``video`` carries ``fingerprint`` and has ``count`` frames, of which the last decode."""
+    """Raise StoreError unless ``video`` has this fingerprint and ``count`` frames, and its end can be decoded."""
     carried = read_fingerprint(video)
     if carried != fingerprint:
         raise StoreError(

@@ -1,6 +1,6 @@
-"""Put all embeddings of one clip strategy and one backbone into one file for training.
+"""Pack all embeddings of one clip strategy and one backbone into one file for training.
 
-in   results/embed/{clips}/{backbone}/{trailer}.h5   one per trailer that is ok in its ledger
+in   results/embed/{clips}/{backbone}/{trailer}.h5   one file per trailer that is ok in its ledger
 out  results/pack/{study}/{clips}/{backbone}.h5      vectors, offsets, trailers; can be memory-mapped
 """
 
@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 
 SCHEMA = "pack/1"
 
-# What is a trailer's own, and so cannot be said of a whole pack.
+# Attributes of a single trailer, which a pack does not have.
 OWN = ("trailer", "fingerprint", "schema")
-# Vectors that differ in one of these do not belong in one table.
+# Attributes that must be the same for all vectors of a pack.
 SHARED = ("backbone", "F", "weights", "weights_sha256", "transform")
 
 
@@ -43,7 +43,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", required=True, help="name of the backbone")
     parser.add_argument(
         "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER",
-        help="of the embed stage, in the study's order; files, or their folder",
+        help="embed ledgers in the order of the study, or their folder",
     )  # fmt: skip
     parser.add_argument("--manifest", type=Path, metavar="CSV", help="the study's trailers, for a folder")
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def refuse_replaced(layout: Layout, variant: tuple[str, str], ledgers: Mapping[Path, Mapping[str, LedgerRow]]) -> None:
-    """Raises StoreError where an embedding is another than its ledger says; its shard runs again with the next run."""
+    """Raise StoreError if an embedding is not the one in its ledger; the next run then runs its shard again."""
     entry = registry.find(("embed", *variant))
     assert entry is not None
     stage = entry.on_disk(layout, variant)
@@ -100,10 +100,10 @@ def refuse_replaced(layout: Layout, variant: tuple[str, str], ledgers: Mapping[P
 
 
 def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:
-    """What is to be packed, and the attributes that all embeddings share.
+    """The parts of the pack, and the attributes that all embeddings share.
 
     Raises:
-        StoreError: names the embedding that is damaged or does not fit the first, and how.
+        StoreError: an embedding is damaged, or differs from the first one in an attribute of SHARED; names both.
     """
     parts: list[Part] = []
     shared: dict[str, Any] = {}
@@ -116,8 +116,8 @@ def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:
         for key in SHARED:
             if found.get(key) != shared.get(key):
                 raise StoreError(
-                    f"{path}: {key} is {found.get(key)!r}, but it is {shared.get(key)!r} in {first}. Remove the file "
-                    "that is wrong and rerun the embed stage."
+                    f"{path}: {key} is {found.get(key)!r}, but it is {shared.get(key)!r} in {first}. Remove the wrong "
+                    "file and rerun the embed stage."
                 )
         shared = {key: value for key, value in shared.items() if found.get(key) == value}
         parts.append(Part(trailer, clips, reader(path)))
@@ -125,7 +125,7 @@ def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """An attribute as something that compares to one truth value."""
+    """An attribute in a form in which == gives a single truth value."""
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
@@ -134,7 +134,7 @@ def reader(path: Path) -> Callable[[], np.ndarray]:
 
 
 def products(layout: Layout) -> list[Path]:
-    """Every pack on disk, whatever study it belongs to."""
+    """All packs on disk, of all studies."""
     return own_files(layout.root / "pack", "*/*/*.h5")
 
 

@@ -1,4 +1,4 @@
-"""Write a page per trailer, with a picture of every shot and frames of every clip (Sec. 5, 7.1).
+"""Write one page per trailer, with a picture of every shot and frames of every clip (Sec. 5, 7.1).
 
 in   results/normalise/{trailer}.mp4, .frames.h5   the 24 fps video and its record
      results/shots/{trailer}.csv, .scores.h5       start, end; both heads' transition probabilities
@@ -9,7 +9,7 @@ out  results/pages/{trailer}.jpg                   one picture per shot
      results/pages/{trailer}.html                  the page, with a checksum of each picture
      results/pages/assets/                         style and scripts shared by all pages
 
-A page depends on its own trailer only. Its title, neighbours and predictions come from results/pages/data/{trailer}.js,
+A page depends only on its own trailer. Its title, neighbours and predictions come from results/pages/data/{trailer}.js,
 which ``browse`` writes together with the list of all trailers.
 """
 
@@ -45,10 +45,10 @@ from trailers.video import VideoFrames
 SCHEMA = "pages/1"
 REMEDY = "Remove it and rerun the pages stage."
 THUMBNAIL_BYTES = 6000
-SHOTS_SHARE = 0.42  # of the largest size, for the pictures of shots
-DATA_BYTES = 40_000  # kept for what the list of all trailers adds to a page
-CLIP_BYTES = 24  # of one clip in the text of a page
-BLOCK = 64  # frames that are read between two signs of life
+SHOTS_SHARE = 0.42  # share of the largest size of a page that the pictures of shots may take
+DATA_BYTES = 40_000  # reserved for the data that ``browse`` adds to a page
+CLIP_BYTES = 24  # per clip, in the text of a page
+BLOCK = 64  # frames that are read between two calls of ``alive``
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Shown:
-    """What other sections of config.yaml say and a page shows."""
+    """Settings from other sections of config.yaml that a page shows."""
 
-    strategies: tuple[str, ...]  # of clips, in the order of the page
-    threshold: float  # of transitions
+    strategies: tuple[str, ...]  # clip strategies, in the order of the page
+    threshold: float  # of transition probabilities
     head: str  # single or many
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What a page is made from, read."""
+class Inputs:
+    """The products from which a page is made."""
 
-    facts: Mapping[str, Any]  # of the 24 fps video
+    facts: Mapping[str, Any]  # about the 24 fps video
     shots: Sequence[Shot]
     clips: Mapping[str, Sequence[Clip]]  # by strategy
     single: np.ndarray  # float32 (frames,), transition probabilities
@@ -110,10 +110,10 @@ class Pages(Stage):
 
     name, folder, schema = "pages", "pages", SCHEMA
     settings: Settings
-    shown: Shown | None = None  # there from ``show`` on
+    shown: Shown | None = None  # set by ``show``
 
     def show(self, shown: Shown) -> None:
-        """Say what to show; without it the stage can only be looked at."""
+        """Set what to show; before this call, the stage can only read and check products."""
         self.shown = shown
 
     @property
@@ -176,8 +176,8 @@ class Pages(Stage):
         write_text(files[-1], rendering.sealed(rendering.render("trailer.html.j2", self.page_of(trailer, seen, data))))
         return self.row_of(trailer, data)
 
-    def look(self, trailer: str) -> Seen:
-        """Everything but the pictures. Raises StoreError where something is missing, damaged or of another video."""
+    def look(self, trailer: str) -> Inputs:
+        """Everything except pictures. Raises StoreError if a product is missing or damaged, or of another video."""
         layout = self.layout
         with open_frames(layout.frames(trailer)) as frames:
             facts = dict(frames.attributes)
@@ -191,10 +191,10 @@ class Pages(Stage):
                 "was made from frames that have changed since", where=layout.shots(trailer),
                 remedy="Rerun snakemake to make it again.",
             )  # fmt: skip
-        return Seen(facts, shots, clips, scores.single, scores.many)
+        return Inputs(facts, shots, clips, scores.single, scores.many)
 
-    def make_sheets(self, trailer: str, seen: Seen) -> tuple[tuple[Sheet, Sheet, Sheet], Mapping[str, Any]]:
-        """Pictures of shots, of clips, the thumbnail; and the colours of the trailer over time."""
+    def make_sheets(self, trailer: str, seen: Inputs) -> tuple[tuple[Sheet, Sheet, Sheet], Mapping[str, Any]]:
+        """Pictures of shots, pictures of clips and the thumbnail; and the colours of the trailer over time."""
         settings = self.settings
         of_shots, of_clips = frames_of_shots(seen.shots, seen.clips), frames_of_clips(seen.clips)
         wanted = np.unique([*of_shots, *of_clips])
@@ -214,8 +214,8 @@ class Pages(Stage):
             thumbnail,
         ), timeline.colours(small, wanted)
 
-    def data_of(self, trailer: str, seen: Seen) -> dict[str, Any]:
-        """What the script of the page draws."""
+    def data_of(self, trailer: str, seen: Inputs) -> dict[str, Any]:
+        """The data that the script of the page draws."""
         assert self.shown is not None
         video = Path("..", *self.layout.video(trailer).relative_to(self.layout.root).parts)
         return {
@@ -236,8 +236,8 @@ class Pages(Stage):
             "many": timeline.curve(seen.many),
         }
 
-    def page_of(self, trailer: str, seen: Seen, data: Mapping[str, Any]) -> dict[str, Any]:
-        """What the template names."""
+    def page_of(self, trailer: str, seen: Inputs, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of the names in the template."""
         assert self.shown is not None
         lengths = [len(shot) for shot in seen.shots]
         clips = [
@@ -258,21 +258,21 @@ class Pages(Stage):
 
 
 def check_picture(path: Path, sheet: Mapping[str, Any]) -> None:
-    """Raises StoreError unless the picture at ``path`` is the one that its page describes."""
+    """Raise StoreError unless the picture at ``path`` is the one that its page describes."""
     if not path.is_file():
         raise StoreError("does not exist, but its page does", where=path, remedy=REMEDY)
     if sha256_of(path) != sheet["sha256"]:
         raise StoreError("its sha256 is not the one in its page", where=path, remedy=REMEDY)
 
 
-def text_bytes(seen: Seen, pictures: int) -> int:
-    """About how many bytes the text of a page has."""
+def text_bytes(seen: Inputs, pictures: int) -> int:
+    """Estimated size of the text of a page in bytes."""
     curves = 2 * min(len(seen.single), timeline.MOST_VALUES) * 4 // 3
     return 9000 + curves + CLIP_BYTES * sum(map(len, seen.clips.values())) + 16 * len(seen.shots) + 16 * pictures
 
 
 def read_pictures(video: VideoFrames, frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8 (frames, height, width, 3): the frames as small as tiles; ``size`` is width and height."""
+    """uint8 (frames, height, width, 3): the frames in the size of tiles; ``size`` is (width, height)."""
     width, height = size
     parts = []
     for start in range(0, len(frames), BLOCK):

@@ -40,7 +40,7 @@ SCHEMA = "poster-embedding/1"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     shard.add_flags(parser)
-    parser.add_argument("--backbone", required=True, help="a 2D one; `python -m trailers backbones` lists them")
+    parser.add_argument("--backbone", required=True, help="a 2D backbone; `python -m trailers backbones` lists them")
     add_setting_flags(parser, Settings, "embed")
     add_setting_flags(parser, Effort, "embed")
 
@@ -53,11 +53,11 @@ def run(arguments: argparse.Namespace) -> None:
             f"is a {stage.backbone.dimensions}D backbone and needs clips, but a poster is one picture",
             where=stage.backbone.name, remedy="Choose a 2D one; `python -m trailers backbones` lists them.",
         )  # fmt: skip
-    _ = stage.weights_sha256  # weights that are missing concern every trailer
+    _ = stage.weights_sha256  # raises if weights are missing, which would make every trailer fail
     shard.run_stage(stage, arguments)
 
 
-Poster = tuple[Receipt, np.ndarray]  # the receipt, and the image as the backbone wants it: uint8 (1, 1, H, W, 3)
+Poster = tuple[Receipt, np.ndarray]  # the receipt, and the image for the backbone: uint8 (1, 1, H, W, 3)
 
 
 class PosterEmbedding(Stage):
@@ -92,7 +92,7 @@ class PosterEmbedding(Stage):
         path = self.layout.poster_receipt(trailer)
         receipt = read_receipt(path)
         if receipt.status != OK:
-            raise ImageError(f"there is no poster: {receipt.error}", where=path)
+            raise ImageError(f"the poster was not downloaded: {receipt.error}", where=path)
         return receipt
 
     def fingerprint(self, trailer: str) -> str:
@@ -114,7 +114,7 @@ class PosterEmbedding(Stage):
         """The poster of ``trailer``.
 
         Raises:
-            ImageError: there is none, or none that can be read.
+            ImageError: it was not downloaded, or cannot be read.
             StoreError: the image is not the one that was downloaded.
         """
         from trailers.backbones.transform import resize_and_crop
@@ -131,7 +131,7 @@ class PosterEmbedding(Stage):
         return self.write(trailer, receipt, self.embedder(pixels))
 
     def make_all(self, trailers: Sequence[str], work: Work) -> None:
-        """A batch holds the posters of several trailers."""
+        """Embed the posters in batches across trailers."""
         waiting: dict[str, Poster] = {}
         for trailer in trailers:
             work.starts(trailer)

@@ -1,4 +1,6 @@
-"""Flag trailers that may be unsuitable as data, and fingerprint their pictures (Sec. 3: "spatial/temporal padding").
+"""Flag trailers that may be unsuitable as data, and compute fingerprints of their pictures.
+
+Sec. 3 of the paper excludes trailers with "spatial/temporal padding".
 
 in   results/normalise/{trailer}.frames.h5   all frames at 48x27
      results/normalise/{trailer}.mp4         a few frames, to measure black bars exactly
@@ -143,7 +145,7 @@ class Quality(Stage):
     def measure(
         self, trailer: str, seen: Seen, letterbox: Bars | None, pillarbox: Bars | None, frames: Frames
     ) -> Picture:
-        """The active picture to the pixel of the 24 fps video, which is decoded only where there are bars."""
+        """The active picture in pixels of the 24 fps video, which is decoded only if there seem to be bars."""
         from trailers.quality.judging import Picture, chosen_frames, measured
 
         if letterbox is None and pillarbox is None:
@@ -159,7 +161,7 @@ class Quality(Stage):
         try:
             frames = read_header(self.layout.shots(trailer), schema=SHOTS_SCHEMA).get("frames")
         except StoreError:
-            return  # the shots stage says so
+            return  # reported by the shots stage
         found = read_quality(path).frames
         if frames != str(found):
             raise StoreError(f"has {found} frames, but the shots have {frames}", where=path, remedy=REMEDY)
@@ -173,7 +175,7 @@ def blocks(frames: Frames) -> Iterator[np.ndarray]:
 
 
 def measures(seen: Seen, picture: Picture, shots: int) -> dict[str, float]:
-    """Numbers behind the flags, rounded so that they do not hang on the last bit."""
+    """The measurements behind the flags, rounded so that they do not depend on the last bit."""
     from trailers.quality.judging import brightness
 
     black = float(seen.black.mean())

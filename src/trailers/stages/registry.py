@@ -1,7 +1,7 @@
-"""Every stage that makes something of each trailer, in running order. The one list of them.
+"""The list of all per-trailer stages, in running order.
 
-Verify, status, report, the plan, the benchmarks and the command line ask this list; none of them
-knows a stage by name. A stage from outside the package is added with ``register``.
+Verify, status, report, the plan, the benchmarks and the command line use this list; none of them names a stage. A
+stage from outside the package is added with ``register``.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Key = tuple[str, ...]  # the folder of a stage's ledgers, then its variant: ("em
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a stage without importing it."""
+    """A stage, described without importing it."""
 
     name: str  # in messages and ledgers
     command: str  # python -m trailers COMMAND
     help: str  # one line
     kind: str  # module:class of its Stage
-    folder: str = ""  # of its products and ledgers, where it is not the name
-    axes: tuple[str, ...] = ()  # what its variants are named for
-    section: str = ""  # of config.yaml, where it is not the name
-    always: bool = True  # whether every study has it; else where there are ledgers
+    folder: str = ""  # of its products and ledgers, if it is not the name
+    axes: tuple[str, ...] = ()  # properties that distinguish its variants
+    section: str = ""  # of config.yaml, if it is not the name
+    always: bool = True  # whether every study has it; otherwise only studies with ledgers of it
 
     @property
     def ledgers(self) -> str:
@@ -41,7 +41,7 @@ class Entry:
 
     @property
     def module(self) -> ModuleType:
-        """Holds Settings, Effort where it has one, add_flags and run."""
+        """The module with Settings, Effort (not in all stages), add_flags and run."""
         return importlib.import_module(self.kind.partition(":")[0])
 
     @property
@@ -50,7 +50,7 @@ class Entry:
         return kind
 
     def on_disk(self, layout: Layout, variant: Iterable[str]) -> Stage:
-        """The stage to look at: it knows no settings."""
+        """The stage without settings, which can only read and check products."""
         return self.stage(layout, tuple(variant))
 
 
@@ -62,18 +62,18 @@ STAGES: list[Entry] = [
         "trailers.stages.search:Search",
         always=False,
     ),
-    Entry("download", "download", "get the videos as published", "trailers.stages.download:Download"),
+    Entry("download", "download", "download the videos as published", "trailers.stages.download:Download"),
     Entry(
         "normalise",
         "normalise",
-        "re-encode to constant 24 fps, keep the frames that detection needs",
+        "re-encode videos to constant 24 fps, and keep the frames for shot detection",
         "trailers.stages.normalise:Normalise",
     ),
     Entry("shots", "shots", "find shots with TransNet V2", "trailers.stages.shots:Shots"),
     Entry(
         "quality",
         "quality",
-        "flag bars, black and still parts, cards; fingerprint pictures",
+        "flag trailers with bars, black or still parts or cards; find copies by their pictures",
         "trailers.stages.quality:Quality",
         always=False,
     ),
@@ -88,7 +88,7 @@ STAGES: list[Entry] = [
     Entry(
         "poster download",
         "download",
-        "get the videos as published",
+        "download the videos as published",
         "trailers.stages.download:PosterDownload",
         folder="posters",
         section="download",
@@ -107,7 +107,7 @@ STAGES: list[Entry] = [
     Entry(
         "pages",
         "pages",
-        "show each trailer in a page: its shots, cuts and clips",
+        "write a page per trailer that shows its shots, cuts and clips",
         "trailers.stages.pages:Pages",
         always=False,
     ),
@@ -116,14 +116,14 @@ STAGES: list[Entry] = [
 
 @dataclass(frozen=True)
 class StudyEntry:
-    """A stage that makes one thing of many trailers."""
+    """A stage that makes one product from many trailers."""
 
     name: str  # its command and the folder of its products
     help: str
 
     @property
     def module(self) -> ModuleType:
-        """Holds products(layout), and problems(path) of one of them."""
+        """The module with products(layout), and problems(path) for one product."""
         return importlib.import_module(f"trailers.stages.{self.name}")
 
 
@@ -135,7 +135,7 @@ STUDY_STAGES = (
 
 
 def commands() -> dict[str, tuple[str, str]]:
-    """Command -> its one line of help and its module."""
+    """Command -> its line of help and its module."""
     found = {entry.command: (entry.help, entry.kind.partition(":")[0]) for entry in reversed(STAGES)}
     return {
         **{command: found[command] for command in dict.fromkeys(entry.command for entry in STAGES)},
@@ -144,25 +144,28 @@ def commands() -> dict[str, tuple[str, str]]:
 
 
 def register(entry: Entry) -> None:
-    """Add a stage; it runs after those that are there.
+    """Add a stage at the end of the list.
 
     Raises:
-        ConfigError: another one has its ledgers or its command.
+        ConfigError: another stage has the same ledgers or the same name.
     """
     for other in STAGES:
         if (other.ledgers, len(other.axes)) == (entry.ledgers, len(entry.axes)) or other.name == entry.name:
-            raise ConfigError(f"two stages are called '{entry.name}' or write the same ledgers", where=entry.kind)
+            raise ConfigError(
+                f"a stage that is called '{entry.name}' or writes the same ledgers is already registered",
+                where=entry.kind, remedy="Change its name or its folder.",
+            )  # fmt: skip
     STAGES.append(entry)
 
 
 def find(key: Key) -> Entry | None:
-    """The stage whose ledgers or products lie in the folder ``key``; None where no stage's do."""
+    """The stage whose ledgers or products are in the folder ``key``, if any."""
     found = (entry for entry in STAGES if entry.ledgers == key[0] and len(entry.axes) == len(key) - 1)
     return next(found, None)
 
 
 def asked(pairs: Sequence[tuple[str, str]]) -> Iterator[Key]:
-    """The keys of every stage that a study always has, on the clip strategies and backbones of ``pairs``."""
+    """The keys of the stages that every study has, for the clip strategies and backbones of ``pairs``."""
     known: dict[tuple[str, ...], Sequence[Key]] = {
         (): [()],
         ("clips",): [(clips,) for clips, _ in pairs],
@@ -174,12 +177,12 @@ def asked(pairs: Sequence[tuple[str, str]]) -> Iterator[Key]:
 
 
 def without_name(key: Key, error: str) -> str:
-    """The words of a ledger's row, without the name of the stage ``key`` that its own errors begin with."""
+    """The error of a ledger row, without the name of the stage ``key`` at its beginning."""
     entry = find(key)
     return error.removeprefix(f"{entry.name}: ") if entry else error
 
 
 def order(key: Key) -> tuple[int, Key]:
-    """Sorts keys in running order; what no stage made comes last."""
+    """Sort key for running order; keys of unknown stages come last."""
     entry = find(key)
     return (STAGES.index(entry) if entry else len(STAGES), key)

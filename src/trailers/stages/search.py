@@ -3,9 +3,9 @@
 in   titles.csv: rows of movies (`trailers titles`)
 out  results/search/{trailer}.json     every candidate with its score and the score's parts, best first
 
-A title's id becomes its trailer's. ``web/scoring.py`` computes the scores. A title for which the site has no
-video is `dead`. A failure that says nothing about the title (network, rate limit, refused client) is `failed`, and the
-next run tries again. Retries, waiting times, cookies and proxy are those of download.
+The id of a title becomes the id of its trailer. ``web/scoring.py`` computes the scores. A title for which the site has
+no video is `dead`. A failure that says nothing about the title (network, rate limit, refused client) is `failed`, and
+the next run tries again. Retries, waiting times, cookies and proxy are those of download.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Settings:
 
     @property
     def taste(self) -> Taste:
-        """Raises ConfigError for durations that exclude each other."""
+        """Raises ConfigError if the shortest duration is above the longest."""
         return Taste(self.shortest_s, self.longest_s, self.official_channels)
 
 
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def check_extra() -> None:
-    """Raises ConfigError where the package that compares titles is not installed."""
+    """Raise ConfigError if the package that compares titles is not installed."""
     if importlib.util.find_spec("rapidfuzz") is None:
         raise ConfigError(
             "needs the package rapidfuzz, which is not installed", where="search",
@@ -86,17 +86,21 @@ def check_extra() -> None:
 
 
 class Search(Stage):
-    """Candidates, from the titles of titles.csv."""
+    """The candidates for the titles of titles.csv."""
 
     name, folder, schema = "search", "search", "search/1"
     settings: Settings
     effort: Patience
     path: Path
-    titles: Mapping[str, Title]  # there from ``open`` on
+    titles: Mapping[str, Title]  # set by ``open``, like ``searcher``
     searcher: Searcher
 
     def open(self, path: Path) -> None:
-        """Read the titles of ``path``; without it the stage can only be looked at. Raises ManifestError."""
+        """Read the titles of ``path``; before this call, the stage can only read and check products.
+
+        Raises:
+            ManifestError: it cannot be read as a table of titles.
+        """
         self.path, self.titles = path, {title.id: title for title in read_titles(path)}
         client = Client(self.effort, 0, 0, self.layout.search_folder() / ".cache")
         settings = self.settings
@@ -139,13 +143,13 @@ class Search(Stage):
         return self.read(trailer)
 
     def asked(self, trailer: str) -> str:
-        """A digest of what the site is asked; other settings only score its answer otherwise."""
+        """Digest of the request to the site; the other settings only change the scores."""
         settings, title = self.settings, self.titles[trailer]
         of_site = {"site": settings.site, "candidates": settings.candidates}
         return fingerprint(self.schema, of_site, query_of(settings.template, title))
 
     def known(self, trailer: str) -> tuple[Candidate, ...]:
-        """The candidates on disk, where they are the answer to the same question."""
+        """The candidates on disk, if they are the answer to the same request."""
         path = self.layout.candidates(trailer)
         try:
             found = read_found(path)
@@ -154,7 +158,7 @@ class Search(Stage):
         return found.candidates if found.asked == self.asked(trailer) else ()
 
     def forget(self, trailer: str) -> None:
-        """Remove the answer to a search that gave nothing; one with candidates stays."""
+        """Remove the answer to a search without candidates; an answer with candidates is kept."""
         path = self.layout.candidates(trailer)
         try:
             is_empty = not read_found(path).candidates

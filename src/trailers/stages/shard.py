@@ -1,10 +1,10 @@
-"""What every per-trailer stage does with a shard of trailers.
+"""Runs a per-trailer stage over a shard of trailers.
 
-in   a shard list, the ledger of the stage before
-out  products of every trailer, then this stage's ledger
+in   a shard list, the ledger of the previous stage
+out  the products of every trailer, then the ledger of this stage
 
-A trailer whose products are up to date is left alone; one that fails never stops the others; the
-ledger is written last. ``kill -9`` costs the trailer being processed.
+A trailer whose products are up to date is left alone, a trailer that fails never stops the others, and the ledger is
+written last. ``kill -9`` costs only the trailer being processed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of every per-trailer stage: which trailers, from where, to where."""
+    """Add the flags of every per-trailer stage: the trailers, and the paths of ledgers and results."""
     group = parser.add_argument_group("trailers")
     which = group.add_mutually_exclusive_group(required=True)
     which.add_argument("--shard", type=Path, metavar="LIST", help="shard list: one trailer ID per line")
@@ -64,13 +64,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 @dataclass
 class ShardRun:
-    """One run of one stage over one shard (or one trailer): who is up to date, who is made, what became of each."""
+    """One run of one stage over one shard (or one trailer): the trailers and the outcome of each."""
 
     stage: str
     trailers: list[str]
     layout: Layout
     ledger: Path | None = None
-    skipped: Mapping[str, str] = field(default_factory=dict)  # trailer -> why
+    skipped: Mapping[str, str] = field(default_factory=dict)  # trailer -> reason
     max_failed_fraction: float = 0.5
     timeout_s: float | None = None
     rows: dict[str, LedgerRow] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class ShardRun:
 
     @classmethod
     def from_flags(cls, stage: str, arguments: argparse.Namespace, *, ledger: Path | None = None) -> ShardRun:
-        """The run that ``add_flags`` asked for; ``ledger`` overrides the flag where a stage writes several."""
+        """The run for the flags of ``add_flags``; ``ledger`` overrides --ledger in a stage that writes several."""
         layout = Layout(arguments.results)
         if arguments.trailer is not None:
             if not is_safe_id(arguments.trailer):
@@ -94,19 +94,20 @@ class ShardRun:
         absent = [trailer for trailer in trailers if upstream and trailer not in upstream]
         if absent:
             raise StoreError(
-                f"{arguments.upstream}: lacks {absent[0]} of {arguments.shard}. Remove it and rerun snakemake."
+                f"{arguments.upstream}: has no row for {absent[0]} of {arguments.shard}. Remove it and rerun snakemake."
             )
         skipped = {trailer: row.error for trailer, row in upstream.items() if row.status != OK}
         timeout_s = arguments.trailer_timeout_s
         return cls(stage, trailers, layout, ledger, skipped, arguments.max_failed_fraction, timeout_s)
 
     def to_make(self, existing: Callable[[str], LedgerRow | None], stage: Stage | None = None) -> list[str]:
-        """The trailers to make; records the rest.
+        """The trailers to make; the outcome of all others is recorded.
 
         Args:
-            existing: gives the row of products that are up to date, else None. Damaged ones are made again.
-            stage: what will make them; ledgers that speak of other products of these trailers are withdrawn, and
-                trailers fail whose inputs are not what the ledgers of this shard say.
+            existing: gives the row of a trailer whose products are up to date, otherwise None. A trailer with
+                damaged products is made again.
+            stage: the stage that will make the products. Ledgers that list old products of these trailers are
+                removed, and a trailer fails if an input is not the one in the ledgers of this shard.
         """
         work = []
         open_ones = [trailer for trailer in self.trailers if trailer not in self.rows and trailer not in self.skipped]
@@ -137,7 +138,7 @@ class ShardRun:
         return self.watched(work)
 
     def watched(self, work: list[str]) -> list[str]:
-        """Start the watchdog over ``work``, without the trailer that ended the run before."""
+        """Start the watchdog over ``work``, without the trailer that ended the previous run."""
         if self.ledger is None or self.timeout_s is None or not work:
             return work
         note = self.beside_ledger("hung")
@@ -150,9 +151,9 @@ class ShardRun:
         return work
 
     def set_aside(self, stage: Stage) -> None:
-        """Find the HDF5 files that would crash or hang this process before it reads them, in one that may die.
+        """Find, in another process, the HDF5 files that would crash or hang this one.
 
-        One of the stage's own is removed, so that it is made again; one of another stage fails its trailer.
+        Such a product of this stage is removed, so that it is made again; an input makes its trailer fail.
         """
         for trailer, path, died in deadly_files(stage, [name for name in self.trailers if name not in self.skipped]):
             words = f"is damaged: reading it {died.how}"
@@ -164,24 +165,24 @@ class ShardRun:
                 self.fail(trailer, StoreError(words, where=path, remedy=remedy))
 
     def starts(self, trailer: str) -> None:
-        """Say that ``trailer`` is in work from now; a stage that does not use ``attempt`` calls it itself."""
+        """Tell the watchdog that work on ``trailer`` begins; a stage without ``attempt`` calls this itself."""
         if self.watchdog is not None:
             self.watchdog.starts(trailer)
 
     def beside_ledger(self, folder: str) -> Path:
-        """results/<folder>/<stage>/.../<shard>, for what is known of this shard besides the ledger."""
+        """results/<folder>/<stage>/.../<shard>, for other data about this shard than the ledger."""
         assert self.ledger is not None
         return self.layout.root / folder / self.ledger.with_suffix("").relative_to(self.layout.root / "ledger")
 
     def place(self) -> tuple[str, ...] | None:
-        """Stage, variant and shard, as the ledger lies; None without one below the results."""
+        """Stage, variant and shard, from the path of the ledger; None if it is not in the results."""
         folder = self.layout.root / "ledger"
         if self.ledger is None or not self.ledger.is_relative_to(folder):
             return None
         return self.ledger.with_suffix("").relative_to(folder).parts
 
     def attempt(self, trailer: str, make: Callable[[str], LedgerRow]) -> None:
-        """Run ``make`` for one trailer and record its row, or why there is none."""
+        """Run ``make`` for one trailer and record its row, or its failure."""
         self.starts(trailer)
         try:
             self.record(make(trailer))
@@ -197,7 +198,7 @@ class ShardRun:
             self.progress.step(row.trailer, words if row.status == OK else f"{row.status}: {words}")
 
     def fail(self, trailer: str, problem: Exception) -> None:
-        """Record that ``trailer`` came to nothing; raises what would hit every other trailer too."""
+        """Record that ``trailer`` failed. Raises ``problem`` if it would affect every other trailer too."""
         if isinstance(problem, SystemicError):
             raise problem
         found = systemic(problem, self.layout.root) if isinstance(problem, OSError) else None
@@ -210,7 +211,7 @@ class ShardRun:
             log.error("%s: %s: unexpected", self.stage, trailer, exc_info=problem)
         status = DEAD if isinstance(problem, TrailerError) and problem.dead else FAILED
         words = str(problem) if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}: {problem}"
-        # Of an unexpected error the kind alone: its words hold paths and numbers.
+        # For an unexpected error only its class, because its message contains paths and numbers.
         reason = problem.reason if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}"
         facts = {"reason": reason}
         if isinstance(problem, DownloadError):
@@ -218,7 +219,7 @@ class ShardRun:
         self.record(LedgerRow(trailer, status, facts=facts, error=f"{self.stage}: {words}"))
 
     def close(self) -> None:
-        """End the progress and the watchdog; ``finish`` does it too."""
+        """Stop the progress and the watchdog; ``finish`` calls this too."""
         if self.progress is not None:
             self.progress.close()
         if self.watchdog is not None:
@@ -229,7 +230,7 @@ class ShardRun:
         """Write the ledger.
 
         Raises:
-            SystemicError: too many trailers failed; no ledger is written, what is made stays.
+            SystemicError: too many trailers failed. No ledger is written; finished products are kept.
         """
         self.close()
         if self.ledger is None:
@@ -237,12 +238,12 @@ class ShardRun:
         rows = [self.still_there(self.rows[trailer]) for trailer in self.trailers]
         failed = [row for row in rows if row.status == FAILED]
         tried = sum(row.status != SKIPPED for row in rows)
-        # One alone tells nothing of the cause: it may be all that a shard holds, as with few posters.
+        # A single failure says nothing about the cause: a shard may have only one trailer to make, as with posters.
         allowed = max(self.max_failed_fraction * tried, 1) if self.max_failed_fraction else 0
         if len(failed) > allowed:
             raise SystemicError(
                 f"{self.stage}: {len(failed)} of {tried} trailers failed, more than max_failed_fraction "
-                f"{self.max_failed_fraction:g} allows; the first: {failed[0].error} Fix the cause "
+                f"{self.max_failed_fraction:g} allows. The first: {failed[0].error} Fix the cause "
                 "and rerun; finished products are kept."
             )
         if failed:
@@ -252,19 +253,19 @@ class ShardRun:
         log.info("%s: %s", self.stage, ", ".join(f"{count} {status}" for status, count in counts.items()))
 
     def still_there(self, row: LedgerRow) -> LedgerRow:
-        """``row``, or a failure when its product is gone: a ledger must not speak of what was removed meanwhile."""
+        """``row``, or a failure if its product was removed meanwhile: a ledger must not list missing products."""
         if row.status != OK or not row.path or (self.layout.root / row.path).exists():
             return row
         words = f"{self.stage}: {self.layout.root / row.path}: was removed while the stage ran. Rerun the stage."
         return LedgerRow(row.trailer, FAILED, facts={"reason": "product removed"}, error=words)
 
     def count_attempt(self) -> None:
-        """Tell Snakemake, through a parameter of the rule, that this shard wants another run."""
+        """Make Snakemake run this shard again, through a parameter of the rule."""
         bump(self.beside_ledger("attempts"))
 
 
 def run_stage(stage: Stage, arguments: argparse.Namespace) -> None:
-    """Bring the products of one stage up to date on the shard or trailer that ``add_flags`` asked for."""
+    """Bring the products of one stage up to date, for the shard or trailer in ``arguments``."""
     work = ShardRun.from_flags(stage.name, arguments)
     work.skipped = {**{trailer: why for trailer in work.trailers if (why := stage.skips(trailer))}, **work.skipped}
     work.set_aside(stage)

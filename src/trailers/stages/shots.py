@@ -5,7 +5,7 @@ out  results/shots/{trailer}.scores.h5       both heads' transition probabilitie
      results/shots/{trailer}.csv             start, end
 
 The scores do not depend on threshold, head and minimum length: if only these change, the shots are derived from the
-existing scores. Where a score in reduced precision is so close to the threshold that a shot could differ, it is
+existing scores. Where a score in reduced precision is so close to the threshold that a shot could differ, the score is
 computed again in float32.
 """
 
@@ -138,7 +138,7 @@ class Shots(Stage):
         return self.make_from(trailer, scores=scores, is_kept=known is not None)
 
     def make_all(self, trailers: Sequence[str], work: Work) -> None:
-        """Windows of several trailers share a batch: the scores come in one stream."""
+        """Compute the scores of all trailers in one stream, so that windows of several trailers share a batch."""
         kept = {trailer: self.kept_scores(trailer) for trailer in trailers}
         fresh = self.fresh_scores([trailer for trailer in trailers if kept[trailer] is None])
         for trailer in trailers:
@@ -163,28 +163,28 @@ class Shots(Stage):
         try:
             now = self.frames_mark(trailer)
         except StoreError:
-            return ""  # the normalise stage says so
+            return ""  # reported by the normalise stage
         made = header.get("frames_fingerprint")
         return "" if made == now else f"was made from frames with fingerprint {made}, which is now {now}"
 
     def kept_scores(self, trailer: str) -> Scores | None:
-        """The scores that are there, if they are whole, of these frames and exact enough."""
+        """The scores on disk, if they are complete, up to date and exact enough."""
         try:
             scores, attributes = read_scores(self.layout.scores(trailer))
             wanted = self.scores_mark(self.frames_mark(trailer))
         except StoreError:
-            return None  # absent or damaged: computed again, and damaged frames are told of then
+            return None  # missing or damaged: computed again; damaged frames are then reported
         if attributes.get("fingerprint") != wanted:
             return None
         return None if self.effort.precision == "float32" and not scores.exact.all() else scores
 
     def fresh_scores(self, trailers: list[str]) -> Iterator[Scores | Exception]:
-        """The scores of these trailers in order, or why one has none."""
+        """The scores of these trailers in order; the exception in place of scores that cannot be computed."""
         if trailers:
             yield from self.detector.stream(partial(self.open_video, trailer) for trailer in trailers)
 
     def make_from(self, trailer: str, *, scores: Scores | Exception, is_kept: bool) -> LedgerRow:
-        """Write the shots that ``scores`` give, and the scores where they are not on disk as they are."""
+        """Write the shots that ``scores`` give, and the scores unless they are already on disk."""
         if isinstance(scores, Exception):
             raise scores
         frames_mark = self.frames_mark(trailer)
@@ -204,7 +204,7 @@ class Shots(Stage):
         return self.row_of(trailer, shots, scores, wanted)
 
     def find(self, trailer: str, scores: Scores) -> list[Shot]:
-        """The shots that the settings make of ``scores``. Raises VideoError when there are none."""
+        """The shots that ``scores`` give. Raises VideoError if there are none."""
         settings = self.settings
         probabilities = scores.head(settings.head)
         shots = find_shots(
@@ -212,14 +212,14 @@ class Shots(Stage):
         )
         if not shots:
             raise VideoError(
-                f"{trailer}: none of its {len(scores)} frames is in a shot of at least {settings.min_frames} frames. "
+                f"{trailer}: none of its {len(scores)} frames is in a shot of {settings.min_frames} or more frames. "
                 "Lower shots.min_frames.",
                 reason="no shot",
             )
         return shots
 
     def uncertain(self, scores: Scores) -> bool:
-        """Whether float32 could flag another frame than these scores do."""
+        """Whether scores in float32 could give other transitions than these scores."""
         settings = self.settings
         windows = uncertain_windows(
             scores.head(settings.head), scores.exact, threshold=settings.threshold, precision=scores.precision
@@ -227,7 +227,7 @@ class Shots(Stage):
         return len(windows) > 0
 
     def row_of(self, trailer: str, shots: list[Shot], scores: Scores, fingerprint: str) -> LedgerRow:
-        # Only what the files hold, so that a trailer that is up to date has the row it had when it was made.
+        # Only facts from the files, so that the row of a trailer is the same when it is made and when it is read.
         facts = {
             "frames": len(scores),
             "shots": len(shots),
@@ -236,15 +236,15 @@ class Shots(Stage):
             "windows": len(scores.exact),
             "windows_recomputed": 0 if scores.precision == "float32" else int(scores.exact.sum()),
         }
-        told = implausible(shots, len(scores))
-        return self.row(trailer, fingerprint, {**facts, "warnings": told} if told else facts)
+        warning = implausible(shots, len(scores))
+        return self.row(trailer, fingerprint, {**facts, "warnings": warning} if warning else facts)
 
     def open_video(self, trailer: str) -> Video:
-        """What the detector reads; opened for each read, so that no file stays open over a shard.
+        """The frames for the detector. The file is opened for each read, so that it does not stay open over a shard.
 
         Raises:
-            StoreError: the frames are missing or damaged.
-            VideoError: there are none.
+            StoreError: the file is missing or damaged.
+            VideoError: it contains no frames.
         """
         from trailers.detector.detector import Video
 
@@ -263,18 +263,18 @@ class Shots(Stage):
         return Video(count, read)
 
     def frames_mark(self, trailer: str) -> str:
-        """The fingerprint of the frames. Raises StoreError."""
+        """The fingerprint in the frames file. Raises StoreError."""
         with open_frames(self.layout.frames(trailer)) as frames:
             return str(frames.attributes["fingerprint"])
 
     def shots_mark(self, frames_mark: str) -> str:
-        # The detector is part of the mark of its scores.
+        # The detector is part of the fingerprint of the scores.
         shaping = dataclasses.asdict(self.settings)
         del shaping["detector"]
         return fingerprint(SHOTS_SCHEMA, shaping, self.scores_mark(frames_mark))
 
     def scores_mark(self, frames_mark: str) -> str:
-        """Not of precision or device: they leave the shots where they are."""
+        """The fingerprint of the scores, without precision and device, which do not change the shots."""
         return fingerprint(SCORES_SCHEMA, self.identity, frames_mark)
 
     @cached_property
@@ -283,7 +283,7 @@ class Shots(Stage):
 
 
 def fault_of_shots(shots: Sequence[Shot], header: Mapping[str, str], frames: int) -> str:
-    """What is wrong with shots of a trailer whose scores have ``frames`` frames; empty when nothing is."""
+    """What is wrong with the shots of a trailer whose scores have ``frames`` frames, or ""."""
     if header.get("frames") != str(frames):
         return f"has {header.get('frames')} frames, but its scores have {frames}"
     if not shots:

@@ -1,13 +1,13 @@
-"""The contract of every stage that makes something of each trailer.
+"""The interface of all per-trailer stages.
 
-A stage is told where the results are, which variant it is (the clip strategy, the backbone) and its
-settings. It says which files it makes of a trailer, what they must carry to be up to date, and how to
-make and check them. Everything else is done once for all stages: ``shard`` decides what is made and
-writes the ledger, ``registry`` lists the stages, and verify, status and report ask that list.
+A stage gets the results folder, its variant (the clip strategy, the backbone) and its settings. It defines which files
+it makes for a trailer, the fingerprint that they must have to be up to date, and how they are made and checked.
+Everything else is done once for all stages: ``shard`` decides what is made and writes the ledger, ``registry`` lists
+the stages, and verify, status and report use that list.
 
-    up to date   every product is there, whole, and carries the stage's fingerprint of the trailer
-    outdated     whole, but made with other settings or from other inputs
-    missing      at least one product is not there
+    up to date   all products exist, are complete and have the fingerprint that the stage gives for the trailer
+    outdated     complete, but made with other settings or from other inputs
+    missing      at least one product does not exist
     damaged      a product cannot be read; it counts as missing and is made again
 """
 
@@ -26,18 +26,18 @@ from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
 
 HDF5 = ".h5"
-PATIENCE_S = 60.0  # for the headers of one HDF5 file: damaged ones can make the library search for ever
+PATIENCE_S = 60.0  # for reading the headers of one HDF5 file; the library can loop for ever in damaged ones
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a product on disk, and what repairs it."""
+    """What is wrong with a product on disk, and how to repair it."""
 
     path: Path
     what: str
-    remove: tuple[Path, ...] = ()  # files of the project's own that go, so that the next run makes them again
+    remove: tuple[Path, ...] = ()  # files of the results to remove, so that the next run makes them again
     reruns: bool = True  # whether the trailer's shard has to run again
-    touch: tuple[Path, ...] = ()  # files that stay and get the time of now
+    touch: tuple[Path, ...] = ()  # files to keep, with the present time as their time of change
 
 
 def own_files(folder: Path, pattern: str) -> list[Path]:
@@ -46,16 +46,16 @@ def own_files(folder: Path, pattern: str) -> list[Path]:
 
 
 def check_owner(trailer: str, described: Mapping[str, Any], path: Path) -> None:
-    """Raises StoreError unless the product at ``path``, which says ``described`` of itself, is ``trailer``'s."""
+    """Raise StoreError unless the product at ``path``, with the attributes ``described``, belongs to ``trailer``."""
     if described.get("trailer") != trailer:
         remedy = "Remove it and rerun snakemake."
         raise StoreError(f"belongs to {described.get('trailer')}", where=path, remedy=remedy)
 
 
 def deadly_files(stage: Stage, trailers: Iterable[str]) -> Iterator[tuple[str, Path, Died]]:
-    """The HDF5 files that end or hang the process that opens them, of the stage's products and what it reads.
+    """The HDF5 files among products and inputs of ``stage`` that crash or hang the process that opens them.
 
-    They are opened in a child; call it before threads are started.
+    They are opened in a child process; call this before threads are started.
     """
     files = [
         (trailer, path)
@@ -75,35 +75,35 @@ def walk_hdf5(item: tuple[str, Path]) -> None:
 
 
 class Work(Protocol):
-    """The loop over a shard, as a stage sees it."""
+    """The part of ``shard.ShardRun`` that a stage uses."""
 
-    trailers: list[str]  # all of the shard
+    trailers: list[str]  # all trailers of the shard
     layout: Layout
 
     def starts(self, trailer: str) -> None:
-        """Work on ``trailer`` begins now; if the process hangs or dies, it is this trailer that is recorded."""
+        """Say that work on ``trailer`` begins; if the process hangs or dies, this trailer is recorded as the cause."""
 
     def record(self, row: LedgerRow) -> None:
-        """``trailer`` is done."""
+        """Record the outcome of a finished trailer."""
 
     def fail(self, trailer: str, problem: Exception) -> None:
-        """``trailer`` came to nothing. Raises what would stop every other trailer too."""
+        """Record that ``trailer`` failed. Raises ``problem`` if it would affect every other trailer too."""
 
 
 class Stage(ABC):
-    """One stage on one variant. Without settings it can only be looked at: products, read and check.
+    """One stage with one variant. Without settings, only ``products``, ``read`` and ``check`` can be used.
 
     Args:
         layout: the results folder.
         variant: a value for each of ``axes``.
-        settings: options that change the products; None for a stage that is only looked at.
-        effort: performance options, which do not change them.
+        settings: options that change the products; None if they are only read and checked.
+        effort: performance options, which do not change the products.
     """
 
     name: ClassVar[str]  # in messages and ledgers
     folder: ClassVar[str]  # of its products and ledgers, below results/ and results/ledger/
-    schema: ClassVar[str]  # such as "shots/1"; the number grows when the same settings give other products
-    axes: ClassVar[tuple[str, ...]] = ()  # what its variants are named for: clips, backbone
+    schema: ClassVar[str]  # such as "shots/1"; its number increases when the same settings give different products
+    axes: ClassVar[tuple[str, ...]] = ()  # properties that distinguish its variants: clips, backbone
 
     def __init__(self, layout: Layout, variant: Sequence[str] = (), settings: Any = None, effort: Any = None) -> None:
         if len(variant) != len(self.axes):
@@ -115,35 +115,35 @@ class Stage(ABC):
 
     @abstractmethod
     def products(self, trailer: str) -> tuple[Path, ...]:
-        """The files made of ``trailer``, in the order in which they appear: with the last one there, all are."""
+        """The files made for ``trailer``, in the order in which they are written: if the last exists, all exist."""
 
     @abstractmethod
     def inputs(self, trailer: str) -> tuple[Path, ...]:
         """The products of other stages that ``make`` reads."""
 
     def variants(self, axes: Sequence[str]) -> list[tuple[str, ...]]:
-        """The variants of a stage with these axes whose products this one may read; none where it has other axes."""
+        """The variants of a stage with these axes whose products this stage may read; empty if it has other axes."""
         own = dict(zip(self.axes, self.variant, strict=True))
         return [tuple(own[axis] for axis in axes)] if set(axes) <= set(own) else []
 
     def shared(self) -> tuple[Path, ...]:
-        """Files in the folder of its products that are of no single trailer and made elsewhere."""
+        """Files in the folder of the products that do not belong to a trailer and are made elsewhere."""
         return ()
 
     def skips(self, trailer: str) -> str:  # noqa: ARG002  for stages that leave some trailers out
-        """Why there is nothing to make of ``trailer``; empty where there is."""
+        """Why nothing is made for ``trailer``, or ""."""
         return ""
 
     @abstractmethod
     def fingerprint(self, trailer: str) -> str:
-        """What a product must carry to be up to date. Raises TrailerError where an input is missing or damaged."""
+        """The fingerprint of an up-to-date product. Raises TrailerError if an input is missing or damaged."""
 
     @abstractmethod
     def read(self, trailer: str) -> LedgerRow:
-        """The ledger row of the products on disk, whatever settings made them.
+        """The ledger row of the products on disk, also of outdated ones.
 
         Raises:
-            StoreError: one is missing, damaged, or another trailer's; ``where`` is its path.
+            StoreError: a product is missing or damaged, or belongs to another trailer; ``where`` is its path.
         """
 
     @abstractmethod
@@ -151,11 +151,11 @@ class Stage(ABC):
         """Make the products, in the order of ``products``.
 
         Raises:
-            TrailerError: it failed; If ``dead`` is set, trying again cannot help.
+            TrailerError: it failed. If ``dead`` is set, trying again cannot help.
         """
 
     def make_all(self, trailers: Sequence[str], work: Work) -> None:
-        """Make the products of ``trailers``; a stage whose batches run across trailers has its own."""
+        """Make the products of ``trailers``; a stage with batches across trailers overrides this."""
         for trailer in trailers:
             work.starts(trailer)
             try:
@@ -164,31 +164,31 @@ class Stage(ABC):
                 work.fail(trailer, problem)
 
     def existing(self, trailer: str) -> LedgerRow | None:
-        """The row of products that are up to date, else None. Raises TrailerError for those that are damaged."""
+        """The row of products that are up to date, otherwise None. Raises TrailerError for damaged products."""
         if not all(path.exists() for path in self.products(trailer)):
             return None
         row = self.read(trailer)
         return row if row.fingerprint == self.fingerprint(trailer) else None
 
     def carried(self, trailer: str) -> str:
-        """The fingerprint that the products on disk carry. Raises StoreError as ``read`` does."""
+        """The fingerprint in the products on disk. Raises StoreError as ``read`` does."""
         return self.read(trailer).fingerprint
 
     def check(self, trailer: str) -> None:
-        """Read the products whole and compare them with each other and with what they were made from.
+        """Read the products completely and compare them with each other and with their inputs.
 
         Raises:
-            TrailerError: the first thing that is wrong; ``where`` is the path of the product it is about.
+            TrailerError: the first problem; ``where`` is the path of the product.
         """
         self.read(trailer)
 
     def check_digests(self, trailer: str) -> None:  # noqa: B027  most stages have no such files
-        """Compare the sha256 of files that ``check`` does not read whole. Raises as ``check`` does."""
+        """Compare the sha256 of files that ``check`` does not read completely. Raises as ``check`` does."""
 
     def problems(self, trailer: str, *, deep: bool) -> Iterator[Problem]:
-        """What is wrong with the products of ``trailer``.
+        """The problems of the products of ``trailer``.
 
-        Nothing is where there are no products at all: only a ledger says that there should be some.
+        None if there are no products at all: only a ledger says whether there should be any.
         """
         products = self.products(trailer)
         there = [path for path in products if path.exists()]
@@ -206,13 +206,13 @@ class Stage(ABC):
                 yield Problem((named or products[-1:])[0], problem.what, named or products)
 
     def forget(self, trailer: str) -> None:  # noqa: B027  few stages remember what is dead
-        """Forget that ``trailer`` is dead, so that the next run tries it again."""
+        """Remove the record that ``trailer`` is dead, so that the next run tries it again."""
 
     def suffix(self) -> str:
-        """What stands after the trailer's id in the name of the product that appears last."""
+        """What follows the trailer's id in the name of the last product."""
         return self.products("x")[-1].name.removeprefix("x")
 
     def row(self, trailer: str, fingerprint: str, facts: dict[str, Any], path: Path | None = None) -> LedgerRow:
-        """The row of a trailer that is ok; ``path`` is its main product, the last one unless given."""
+        """The row of a trailer that is ok; ``path`` is its main product, by default the last one."""
         main = path or self.products(trailer)[-1]
         return LedgerRow(trailer, OK, str(main.relative_to(self.layout.root)), fingerprint, facts)

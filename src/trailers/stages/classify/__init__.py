@@ -3,7 +3,7 @@
 in   manifest                                    genres and split of every trailer
      results/pack/.../{backbone}.h5              one or more packs of embeddings
 out  results/classify/{experiment}/split{N}/     metrics.json (last), predictions.csv, curves.csv, left_out.csv,
-                                                 weights.pt; checkpoint.pt while it trains
+                                                 weights.pt; checkpoint.pt during training
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", type=int, choices=SPLITS, required=True)
     parser.add_argument(
-        "--excluded", type=Path, metavar="CSV", help="excluded.csv: trailers that quality flags exclude"
+        "--excluded", type=Path, metavar="CSV", help="excluded.csv: the trailers that quality flags exclude"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder of the five files")
     parser.add_argument(
@@ -81,7 +81,7 @@ def products(layout: Layout) -> list[Path]:
 
 
 def problems(path: Path) -> Iterator[Problem]:
-    """What is wrong with the training whose metrics.json is ``path``; it is made again when that file goes."""
+    """The problems of the training whose metrics.json is ``path``; it runs again if that file is removed."""
     for file in files_of(path):
         try:
             check_experiment(path.parent, file.name)

@@ -1,4 +1,4 @@
-"""What a training leaves: weights, predictions, curves, who was left out, and metrics.json last."""
+"""Writes the files of a training: weights, predictions, curves, excluded trailers, and metrics.json last."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def two_digits(value: float | None) -> str:
 
 
 def weights_of(study: Study, recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
-    """Enough to make the network again, and to test it again without training."""
+    """Everything needed to make the network again, and to test it again without training."""
     return {
         "schema": experiment.WEIGHTS_SCHEMA,
         "features": list(study.features),
@@ -73,7 +73,7 @@ def weights_of(study: Study, recipe: Recipe, outcome: Outcome) -> dict[str, Any]
 
 
 def metrics_of(study: Study, recipe: Recipe, outcome: Outcome, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What metrics.json says; no time and no path in it, so the same run gives the same bytes.
+    """The content of metrics.json. It has no times or paths, so the same run gives the same bytes.
 
     ``found`` has the probabilities (trailers, genres) of validation and test.
     """
@@ -104,7 +104,7 @@ def metrics_of(study: Study, recipe: Recipe, outcome: Outcome, found: Mapping[st
 
 
 def packs_of(study: Study) -> list[dict[str, Any]]:
-    """What the vectors can be traced to."""
+    """The origin of the vectors, one entry per pack."""
     return [
         {"backbone": pack.backbone, "F": pack.features, "fingerprint": pack.fingerprint}
         | {key: str(pack.attributes.get(key, "")) for key in ("weights", "weights_sha256", "transform")}
@@ -113,7 +113,7 @@ def packs_of(study: Study) -> list[dict[str, Any]]:
 
 
 def left_out_counts(study: Study) -> dict[str, Any]:
-    """Reason -> how many; of those without embeddings also by subset and genre."""
+    """Reason -> number of trailers; for trailers without embeddings, also by subset and genre."""
     reasons = {reason: sum(left.reason == reason for left in study.left_out) for reason in study.reasons}
     missing = [left.trailer for left in study.left_out if left.reason == NO_EMBEDDING]
     by_subset = {subset: sum(t.splits[study.split] == code for t in missing) for code, subset in enumerate(SUBSETS)}

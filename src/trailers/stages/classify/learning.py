@@ -1,4 +1,4 @@
-"""A training on a study, and what takes it over a restart: its weights and its checkpoint."""
+"""Training on a study, which continues after a restart from the files of weights and checkpoint."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ SCHEMA = "classify/3"
 
 @contextlib.contextmanager
 def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
-    """The device ``name`` asks for; inside, the same run gives the same numbers, by ``threads`` or the job's cores."""
-    # cuBLAS reads this when it starts; without it, its products differ from run to run.
+    """The device ``name``; in the block, torch is deterministic and uses ``threads``, or the job's cores."""
+    # cuBLAS reads this when it starts; without it, matrix products differ from run to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
@@ -45,9 +45,9 @@ def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
     fills = memory.fill_uninitialized_memory
     try:
         torch.set_num_threads(job_cores() if threads is None else max(1, threads))
-        # As use_deterministic_algorithms(True), which imports torch's compiler first: three seconds.
+        # The same as use_deterministic_algorithms(True), which takes three seconds to import torch's compiler.
         torch.set_deterministic_debug_mode("error")
-        # Every new tensor would be filled first, against code that reads what it has not written.
+        # Otherwise every new tensor would be filled, to protect code that reads uninitialised values.
         memory.fill_uninitialized_memory = False
         with exact_float32(), fastest_products():
             yield device
@@ -58,16 +58,16 @@ def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
 
 
 def mark_of(study: Study, recipe: Recipe) -> str:
-    """The fingerprint of what ``recipe`` makes of ``study``."""
+    """The fingerprint of a training with ``recipe`` on ``study``."""
     labels = {subset: [[t.trailer, *t.genres] for t in trailers] for subset, trailers in study.subsets.items()}
     packs = [f"{pack.backbone} {pack.fingerprint}" for pack in study.packs]
-    # The paper's ten are not named, as in the fingerprints of trainings that knew no others.
+    # The paper's ten genres are left out, so that trainings made before other genres were possible stay valid.
     named = {} if study.genres == GENRES else {"genres": study.genres}
     return fingerprint(SCHEMA, {"recipe": dataclasses.asdict(recipe), "labels": labels, **named}, *packs)
 
 
 def trained(study: Study, recipe: Recipe, device: torch.device, folder: Path, checkpoint_s: float) -> Outcome:
-    """The outcome of the training, taken from the files of ``folder`` as far as they go."""
+    """The outcome of the training; continues from the files in ``folder`` if they belong to it."""
     from trailers.classifier.training import train
 
     mark = mark_of(study, recipe)
@@ -87,7 +87,7 @@ def trained(study: Study, recipe: Recipe, device: torch.device, folder: Path, ch
 
 
 def trained_before(recipe: Recipe, study: Study, path: Path, mark: str) -> Outcome | None:
-    """The outcome that an earlier run left at ``path``; None when there is none that fits."""
+    """The outcome that an earlier run wrote to ``path``; None if there is none for this training."""
     from trailers.classifier.training import Epoch, Outcome, check_state
 
     found = experiment.find_weights(path, mark)
@@ -96,7 +96,7 @@ def trained_before(recipe: Recipe, study: Study, path: Path, mark: str) -> Outco
     try:
         check_state(recipe, study.features, len(study.genres), found.state)
     except ValueError as problem:
-        log.warning("%s: does not fit this experiment: %s. Training it again.", path, problem)
+        log.warning("%s: does not fit this experiment: %s. The experiment is trained again.", path, problem)
         return None
     log.info("classify: %s exists: testing it again without training", path)
     return Outcome(dict(found.state), [Epoch(*row) for row in found.curves], found.best_epoch)
@@ -112,7 +112,7 @@ def started(recipe: Recipe, study: Study, device: torch.device, state: dict[str,
     try:
         training.restore(state)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as problem:
-        log.warning("classify: the checkpoint does not fit this training, which starts from the beginning: %s", problem)
+        log.warning("classify: the checkpoint does not fit this training (%s), so training starts again", problem)
         return Training(recipe, study.features, len(study.genres), device)
     log.info("classify: resuming after epoch %d of the checkpoint", len(training.curves))
     return training

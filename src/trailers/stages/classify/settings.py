@@ -28,12 +28,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "optimiser": "adam",
         "weight_decay": 0.0,
         "plateau_epochs": 20,
-        # The text stops "on the validation loss" without saying when; with a plateau of 20 epochs
-        # an earlier stop would leave the lower learning rates unused.
+        # The text stops "on the validation loss" without saying when; with a plateau of 20 epochs,
+        # an earlier stop would never use the lower learning rates.
         "stop_epochs": 0,
         "batch_norm": False,
         "short_snippets": "masked",
-        # The text says "on the validation loss" and no more; this is the loss of what is tested.
+        # The text says only "on the validation loss"; this is the loss of the predictions that are tested.
         "validation_loss": "trailers",
         "no_positives": "left_out",
     },
@@ -57,7 +57,7 @@ class Settings:
     plateau_epochs: int | None = setting(
         "epochs without a lower validation loss before the learning rate is reduced; null: as in the preset"
     )
-    plateau_factor: float = setting("factor by which the learning rate is then multiplied")
+    plateau_factor: float = setting("factor that reduces the learning rate after plateau_epochs")
     stop_epochs: int | None = setting(
         "epochs without a lower validation loss before training stops, 0: never; null: as in the preset"
     )
@@ -80,14 +80,14 @@ class Effort:
     """performance options (do not change the classifier)"""
 
     device: str = setting("auto, cpu or cuda")
-    checkpoint_s: float = setting("seconds between checkpoints: the most that kill -9 can cost")
+    checkpoint_s: float = setting("seconds between checkpoints; kill -9 costs up to this much training")
 
 
 def recipe_of(settings: Settings) -> Recipe:
-    """The settings with the preset's values where they are null.
+    """The settings, with the preset's values in place of null.
 
     Raises:
-        ConfigError: a value that a setting cannot have.
+        ConfigError: a setting has a value that is not allowed.
     """
     from trailers.classifier.networks import AGGREGATIONS, FUSIONS
     from trailers.classifier.recipe import Recipe

@@ -1,4 +1,4 @@
-"""Who takes part in a training: the trailers of a split that have genres and embeddings."""
+"""Selects the trailers of a training: those of a split that have genres and embeddings."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Why a trailer takes no part.
+# Why a trailer is left out.
 REASONS = NO_GENRES, NO_SPLIT, NO_EMBEDDING = "no_genres", "no_split", "no_embedding"
-FLAGGED = "flagged"  # by the quality stage, where quality.exclude names the flag
+FLAGGED = "flagged"  # by the quality stage, with a flag that quality.exclude names
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A trailer of the manifest that takes no part, and why."""
+    """A trailer of the manifest that is left out, and why."""
 
     trailer: Trailer
     reason: str
@@ -38,7 +38,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Study:
-    """One split of a manifest, with the packs that hold its embeddings."""
+    """One split of a manifest, with the packs of its embeddings."""
 
     packs: tuple[Pack, ...]
     split: int
@@ -48,7 +48,7 @@ class Study:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why trailers take no part; flags are a reason only where they leave some out."""
+        """The possible reasons to leave trailers out; flags are among them only if they exclude trailers."""
         return (*REASONS, FLAGGED) if any(left.flags for left in self.left_out) else REASONS
 
     def examples(self, subset: str) -> Examples:
@@ -66,7 +66,7 @@ class Study:
         return tuple(pack.features for pack in self.packs)
 
     def labels_of(self, trailers: Sequence[Trailer]) -> np.ndarray:
-        """Float32 (trailers, genres): 1 where the trailer has the genre."""
+        """float32 (trailers, genres): 1 if the trailer has the genre, otherwise 0."""
         rows = [[genre in trailer.genres for genre in self.genres] for trailer in trailers]
         return np.array(rows, np.float32).reshape(-1, len(self.genres))
 
@@ -80,14 +80,14 @@ def make_study(
     trailers: Sequence[Trailer], packs: Sequence[Pack], split: int,
     flagged: Mapping[str, tuple[str, ...]] | None = None, genres: tuple[str, ...] = GENRES,
 ) -> Study:  # fmt: skip
-    """Who learns, who validates, who tests, and who is left out.
+    """The trailers for training, validation and test, and the trailers that are left out.
 
     Args:
         trailers: of the manifest.
         packs: one per backbone.
         split: its number.
-        flagged: trailer -> the flags that leave it out.
-        genres: what is learnt, in the order of the outputs.
+        flagged: trailer -> the flags that exclude it.
+        genres: the genres to learn, in the order of the outputs.
 
     Raises:
         StoreError: the packs do not belong together.
@@ -126,7 +126,7 @@ def check_packs(packs: Sequence[Pack]) -> None:
         if pack.clips != first.clips:
             raise StoreError(
                 f"{pack.path}: its clips are {pack.clips}, but those of {first.path} are {first.clips}. "
-                "An experiment uses a single clip strategy."
+                "Give packs of one clip strategy."
             )
     names = [pack.backbone for pack in packs]
     double = sorted({name for name in names if names.count(name) > 1})
@@ -150,14 +150,14 @@ def check_lengths(packs: Sequence[Pack], subsets: Mapping[str, Sequence[Trailer]
 
 
 def log_shared(trailers: Sequence[Trailer], folder: Path, split: int) -> None:
-    """Say which trailers of different subsets have the same video: what is tested was then trained on."""
+    """Log which trailers of different subsets have the same video, because then a test video was trained on."""
     for group in shared_videos(trailers, folder):
         if split in split_apart(group):
             log.warning("classify: %s", tell_shared(group, split))
 
 
 def log_study(study: Study, recipe: Recipe) -> None:
-    """Say before training starts who is there, who is not, and what cannot be measured."""
+    """Log, before training starts, the trailers of each subset, those left out, and genres that cannot be measured."""
     from trailers.classifier.metrics import undefined
 
     counts = ", ".join(f"{len(trailers)} {subset}" for subset, trailers in study.subsets.items())
@@ -174,7 +174,7 @@ def log_study(study: Study, recipe: Recipe) -> None:
     for subset, trailers in study.subsets.items():
         missing = undefined(study.labels_of(trailers), study.genres)
         if missing:
-            what = "these genres cannot be learnt" if subset == "train" else "these genres are not measured there"
+            what = "these genres cannot be learnt" if subset == "train" else "these genres cannot be measured there"
             log.warning(
                 "classify: split %d has no trailer of subset %s with %s: %s",
                 study.split,
