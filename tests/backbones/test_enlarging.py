@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trailers.backbones.enlarging import enlarged, tell_enlarged
+from trailers.backbones.enlarging import enlarged, enlargement_warning
 from trailers.backbones.rows import find_row, row_values
 
 DINO = "timm:vit_small_patch14_dinov2.lvd142m"
@@ -15,7 +15,7 @@ DINO = "timm:vit_small_patch14_dinov2.lvd142m"
 
 @pytest.mark.parametrize(("side", "kept"), [(256, 256), (224, 256), (518, 518), (518, None)])
 def test_there_is_no_warning_if_frames_are_not_enlarged(side: int, kept: int | None) -> None:
-    assert tell_enlarged(DINO, side, kept) == ""
+    assert enlargement_warning(DINO, side, kept) == ""
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_there_is_no_warning_if_frames_are_not_enlarged(side: int, kept: int | N
     ],
 )
 def test_the_remedy_is_a_larger_video_or_a_smaller_picture(name: str, remedy: str) -> None:
-    words = tell_enlarged(name, 518, 256)
+    words = enlargement_warning(name, 518, 256)
     assert words.startswith(f"{name} takes frames with a short side of 518 px, but normalise.short_side keeps 256")
     assert words.endswith(remedy)
 

@@ -12,7 +12,7 @@ from open_clip_lab import PUBLISHED, foreign_model, make_foreign, make_open_clip
 from trailers.backbones.embedder import Embedder
 from trailers.backbones.network import make_network
 from trailers.backbones.precision import cosines
-from trailers.backbones.processor import made_up_frames
+from trailers.backbones.processor import synthetic_frames
 from trailers.backbones.rows import find_row
 from trailers.backbones.transform import resize_and_crop
 from trailers.errors import ConfigError, WeightsError
@@ -34,7 +34,7 @@ def test_vectors_are_those_of_the_librarys_transform_and_model(tiny: Path, tag: 
     from PIL import Image
 
     row = find_row(f"open_clip:tiny/{tag}", tiny)
-    frames = made_up_frames(75, 133)
+    frames = synthetic_frames(75, 133)
     vectors = Embedder(row, make_network(row, tiny), precision="float32", batch_clips=2)(
         resize_and_crop(frames, row.transform)[:, None]
     )

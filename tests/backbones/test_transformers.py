@@ -16,7 +16,7 @@ from trailers.backbones.cost import cost_of
 from trailers.backbones.embedder import Embedder
 from trailers.backbones.network import make_network
 from trailers.backbones.precision import cosines, sample_clips
-from trailers.backbones.processor import made_up_frames
+from trailers.backbones.processor import synthetic_frames
 from trailers.backbones.row import Row, Transform, clip_frames
 from trailers.backbones.rows import ROWS, find_row, row_from, row_values
 from trailers.backbones.text import shares_space
@@ -40,7 +40,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def shown_clip() -> np.ndarray:
     """24 different frames of an odd size: uint8 (24, 75, 133, 3)."""
-    frames = made_up_frames(75, 133)[0].astype(int)
+    frames = synthetic_frames(75, 133)[0].astype(int)
     return np.stack([np.roll(frames, 5 * number, axis=1) + number for number in range(24)]).astype(np.uint8)
 
 

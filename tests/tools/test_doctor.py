@@ -83,7 +83,7 @@ def test_a_backbone_for_which_frames_are_enlarged_is_to_note(place):
 
 
 def test_the_estimate_counts_a_page_per_trailer(place, monkeypatch):
-    assert disk.bytes_a_trailer(place)["pages"] == 350_000
+    assert disk.needed_bytes(place)["pages"] == 350_000
     (found,) = doctor.check_disk(replace(place, pairs=[]))
     assert "pages 350.0 kB, embed 0 bytes)" in found.words
 
@@ -96,14 +96,14 @@ def test_an_unknown_backbone_is_bad(place):
 
 def test_the_estimate_adds_up_vectors_once_a_trailer_and_once_in_the_pack(place):
     # 122.3 s, 1.23 clips a second, 1280 numbers of 4 bytes, twice
-    assert disk.bytes_a_trailer(place)["embed"] == 1_540_393
+    assert disk.needed_bytes(place)["embed"] == 1_540_393
     two = [*PAIRS, ("seq24", "efficientnet_lite0")]
-    assert disk.bytes_a_trailer(replace(place, pairs=two))["embed"] == 2 * 1_540_393
+    assert disk.needed_bytes(replace(place, pairs=two))["embed"] == 2 * 1_540_393
 
 
 @pytest.mark.parametrize(("free", "level"), [(1.3, OK), (1.1, WARN), (0.9, BAD)])
 def test_disk_space_is_compared_with_what_the_manifest_wants(place, monkeypatch, free, level):
-    wanted = 100 * sum(disk.bytes_a_trailer(place).values())
+    wanted = 100 * sum(disk.needed_bytes(place).values())
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, int(free * wanted)))
     (found,) = doctor.check_disk(place)
     assert found.level == level

@@ -18,7 +18,7 @@ from trailers.store.embeddings import write_embedding
 from trailers.store.experiment import save_state
 from trailers.store.layout import Layout
 from trailers.tools import predict
-from trailers.tools.predict import as_text, as_trailer, check_videos, find_experiment, most_telling, read_vectors
+from trailers.tools.predict import as_text, as_trailer, check_videos, contributing_clips, find_experiment, read_vectors
 
 RECIPE = {
     "aggregation": "average", "fusion": "late", "seed": 0, "epochs": 1, "batch_trailers": 2, "learning_rate": 0.1,
@@ -49,14 +49,14 @@ SPANS = np.array([[0, 0, 24, 0], [0, 24, 48, 0], [1, 48, 60, 12]])
 
 
 def test_the_clips_that_raise_a_genre_are_shown_with_the_most_telling_first():
-    assert most_telling(np.array([0.1, -0.2, 0.3]), SPANS) == [
+    assert contributing_clips(np.array([0.1, -0.2, 0.3]), SPANS) == [
         {"start": 48, "end": 60, "start_s": 2.0, "raises": 0.3},
         {"start": 0, "end": 24, "start_s": 0.0, "raises": 0.1},
     ]
 
 
 def test_probable_genres_are_shown_with_their_clips():
-    clips = most_telling(np.array([0.1, -0.2, 0.3]), SPANS)
+    clips = contributing_clips(np.array([0.1, -0.2, 0.3]), SPANS)
     prediction = {
         "video": "a.mp4",
         "genres": {"drama": 0.75, "action": 0.25},

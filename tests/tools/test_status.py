@@ -67,7 +67,7 @@ def test_temporary_files_count_as_disk_space_and_not_as_products(layout):
 def test_rate_and_time_left_follow_from_the_times_of_the_products(layout):
     line = line_of(layout, "normalise")
     # Four products since the first, which is 4.5 minutes old; three trailers are still to come.
-    assert line.a_minute == pytest.approx(4 / 4.5)
+    assert line.per_minute == pytest.approx(4 / 4.5)
     assert line.left_s == pytest.approx(3 * 4.5 * 60 / 4)
 
 

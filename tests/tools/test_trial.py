@@ -62,7 +62,7 @@ def test_a_trial_that_raises_is_a_failure_and_the_others_continue(monkeypatch):
 def test_generated_frames_contain_cuts():
     from trailers.detector.detector import Detector, Video
 
-    frames = trial.made_up_frames(scenes=3)
+    frames = trial.synthetic_frames(scenes=3)
     assert (frames.shape, frames.dtype) == ((120, 27, 48, 3), np.uint8)
     scores = Detector(precision="float32", device="cpu").scores(Video(120, lambda start, end: frames[start:end]))
     shots = find_shots(scores.single, threshold=0.5, head="single", min_frames=1)

@@ -17,7 +17,7 @@ def short_side_of(row: Row) -> int:
     return min(row.transform.resize)
 
 
-def tell_enlarged(name: str, side: int, kept: int | None) -> str:
+def enlargement_warning(name: str, side: int, kept: int | None) -> str:
     """One sentence when frames are enlarged for a backbone, and the remedy; empty when they are not.
 
     Args:
@@ -46,5 +46,5 @@ def smaller_name(name: str) -> str:
 def enlarged(names: Iterable[str], weights_dir: Path, kept: int | None) -> list[str]:
     """A sentence per backbone, of those that are known without importing a library. Raises WeightsError."""
     rows = [ROWS[name] if name in ROWS else recorded(name, weights_dir) for name in dict.fromkeys(names)]
-    told = [tell_enlarged(row.name, short_side_of(row), kept) for row in rows if row is not None]
+    told = [enlargement_warning(row.name, short_side_of(row), kept) for row in rows if row is not None]
     return [words for words in told if words]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trailers.backbones.row import RANDOM_SEED, Row
 from trailers.backbones.rows import maker_of
-from trailers.backbones.weights import MEND, check_weights, weights_path
+from trailers.backbones.weights import FETCH_REMEDY, check_weights, weights_path
 from trailers.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -35,5 +35,5 @@ def make_network(row: Row, weights_dir: Path | None) -> nn.Module:
             if path is None:
                 raise
             words = " ".join(str(problem).split())[:300]
-            raise WeightsError(f"{path}: does not fit {row.name}: {words} {MEND} to fetch it again.") from None
+            raise WeightsError(f"{path}: does not fit {row.name}: {words} {FETCH_REMEDY} to fetch it again.") from None
     return network.eval().requires_grad_(False)

@@ -42,7 +42,7 @@ def transform_of(processor: Any, where: object) -> Transform:
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise refused(processor, where, str(problem)) from None
     for size in SIZES:
-        frames = made_up_frames(*size)
+        frames = synthetic_frames(*size)
         wanted, found = processed(processor, frames), prepared(transform, frames)
         if wanted.shape != found.shape:
             raise refused(processor, where, f"{size[0]}x{size[1]} pixels become {wanted.shape}, not {found.shape}")
@@ -108,7 +108,7 @@ def sides(size: Any) -> tuple[int, ...]:
     raise ValueError(f"its size is {dict(values)}")
 
 
-def made_up_frames(height: int, width: int) -> np.ndarray:
+def synthetic_frames(height: int, width: int) -> np.ndarray:
     """uint8 (2, height, width, 3): slopes and a chequered corner, which a shifted crop or another filter changes."""
     y, x = np.mgrid[0:height, 0:width]
     first = np.stack([255 * y // height, 255 * x // width, (x // 3 + y // 3) % 2 * 200], axis=-1)

@@ -24,7 +24,7 @@ from trailers.backbones import efficientnet_lite, own, pytorchvideo, shufflenet3
 from trailers.backbones.names import LIBRARIES, PLAIN, Name, parse
 from trailers.backbones.repository import check_folder
 from trailers.backbones.row import About, Row, Transform, Weights
-from trailers.backbones.weights import MEND, RECORD_AGAIN, read_lock_file
+from trailers.backbones.weights import FETCH_REMEDY, RECORD_AGAIN, read_lock_file
 from trailers.domain import canonical_name, folder_name
 from trailers.errors import ConfigError, WeightsError
 
@@ -126,7 +126,7 @@ def described(name: Name, weights_dir: Path) -> Row:
         return row
     folder = weights_dir / repository_folder(name)
     if not folder.is_dir():
-        raise WeightsError(f"the repository of {name} is missing", where=folder, remedy=f"{MEND}.")
+        raise WeightsError(f"the repository of {name} is missing", where=folder, remedy=f"{FETCH_REMEDY}.")
     check_folder(folder)
     row = maker.describe(name, folder)
     return row

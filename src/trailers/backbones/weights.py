@@ -20,7 +20,7 @@ from trailers.errors import WeightsError
 from trailers.store.fingerprint import sha256_of
 from trailers.store.json_file import read_json
 
-MEND = "Run `snakemake weights` with network access"
+FETCH_REMEDY = "Run `snakemake weights` with network access"
 RECORD_AGAIN = "Run `snakemake weights` to write it again."
 SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -88,7 +88,7 @@ def check_weights(row: Row, folder: Path) -> str:
         raise WeightsError(
             f"{path}: is not the file that was fetched: its sha256 is {found[:16]}..., but "
             f"{lock.sha256[:16]}... was recorded. "
-            f"{MEND} to fetch it again, or remove {lock_path(row, folder)} to accept it as it is."
+            f"{FETCH_REMEDY} to fetch it again, or remove {lock_path(row, folder)} to accept it as it is."
         )
     return found
 
@@ -108,16 +108,18 @@ def check_there(row: Row, path: Path) -> None:
         check_folder(path)
         for file in sorted(path.glob("*.safetensors")):
             if posing_as(file):
-                raise WeightsError(f"{file}: is {posing_as(file)}, not weights. {MEND} to fetch it again.")
+                raise WeightsError(f"{file}: is {posing_as(file)}, not weights. {FETCH_REMEDY} to fetch it again.")
         return
     if not path.is_file():
         how = (
-            f"{MEND}, or put it there by hand." if row.weights.url else f"{row.weights.note or 'Put it there by hand.'}"
+            f"{FETCH_REMEDY}, or put it there by hand."
+            if row.weights.url
+            else f"{row.weights.note or 'Put it there by hand.'}"
         )
         raise WeightsError(f"{path}: the weights of {row.name} are missing. {how}")
     kind = posing_as(path)
     if kind:
-        raise WeightsError(f"{path}: is {kind}, not the weights of {row.name}. {MEND} to fetch it again.")
+        raise WeightsError(f"{path}: is {kind}, not the weights of {row.name}. {FETCH_REMEDY} to fetch it again.")
 
 
 def posing_as(path: Path) -> str:
@@ -139,7 +141,7 @@ def check_digits(row: Row, path: Path, found: str) -> None:
         raise WeightsError(
             f"{path}: is damaged or truncated, or not the weights {row.weights.name} of {row.name}: its sha256 starts "
             "with "
-            f"{found[:16]}, not {row.weights.sha256[:16]}. {MEND} to fetch it again."
+            f"{found[:16]}, not {row.weights.sha256[:16]}. {FETCH_REMEDY} to fetch it again."
         )
 
 
@@ -203,12 +205,12 @@ def load_state(path: Path) -> dict[str, Any]:
         found = read_checkpoint(path)
     except Exception as problem:  # noqa: BLE001  torch and safetensors raise whatever the bytes make them
         first = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__
-        raise WeightsError(f"{path}: cannot be read as weights: {first} {MEND} to fetch it again.") from None
+        raise WeightsError(f"{path}: cannot be read as weights: {first} {FETCH_REMEDY} to fetch it again.") from None
     for key in ("state_dict", "model_state", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
             found = found[key]
     if not isinstance(found, dict) or not found:
-        raise WeightsError(f"{path}: does not contain a table of weights. {MEND} to fetch it again.")
+        raise WeightsError(f"{path}: does not contain a table of weights. {FETCH_REMEDY} to fetch it again.")
     state = OrderedDict((str(name).removeprefix("module."), value) for name, value in found.items())
     versions = getattr(found, "_metadata", None)
     if isinstance(versions, dict):

@@ -36,7 +36,7 @@ from trailers.machine.threads import job_cores
 from trailers.settings import from_section
 from trailers.stages import shots
 from trailers.store.layout import Layout
-from trailers.tools.doctor.trial import made_up_frames, trials
+from trailers.tools.doctor.trial import synthetic_frames, trials
 from trailers.video.process import ffmpeg_path
 
 BACKBONES = ("resnet50", "swin_tiny_patch4_window7_224.ms_in1k", "r2plus1d_18", "swin3d_t")
@@ -145,7 +145,7 @@ def embedding(name: str, videos: Sequence[Path], device: str, clips: int, folder
 
 def detection(device: str, count: int, folder: Path) -> dict[str, Any]:
     """Frames a second of the detector on frames in memory, with what is computed again in float32."""
-    scenes = made_up_frames()
+    scenes = synthetic_frames()
     path = folder / "frames.npy"
     np.save(path, np.resize(scenes, (count, *scenes.shape[1:])))
     settings = from_section(shots.Settings, defaults("shots"))

@@ -18,7 +18,7 @@ from trailers.embedding.blocks import Block
 from trailers.embedding.decoding import Decoded, close_video, decode, room_for
 from trailers.embedding.pairs import Pair
 from trailers.embedding.slots import Slots, slot_bytes
-from trailers.embedding.workers import counts, deaths_told, decode_into, processes
+from trailers.embedding.workers import counts, dead_workers_reported, decode_into, processes
 from trailers.errors import SystemicError
 from trailers.machine.threads import decoding_workers
 
@@ -71,11 +71,11 @@ class Readers:
     def start_apart(self, block: Block, slots: Slots) -> Pending:
         assert self.pool is not None
         slot = slots.free.popleft()
-        with deaths_told():
+        with dead_workers_reported():
             future = self.pool.submit(decode_into, slot, block.path, block.indices, block.wanted)
 
         def wait() -> Decoded:
-            with deaths_told():
+            with dead_workers_reported():
                 future.result()
             return slots.frames(slot, counts(block.wanted))
 

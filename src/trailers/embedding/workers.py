@@ -48,7 +48,7 @@ def counts(wanted: Wanted) -> dict[Geometry, int]:
 
 
 @contextlib.contextmanager
-def deaths_told() -> Iterator[None]:
+def dead_workers_reported() -> Iterator[None]:
     """Inside, the death of a worker is told of in one sentence, whether a task is handed out or waited for.
 
     Raises:

@@ -15,7 +15,7 @@ from pathlib import Path
 from trailers.backbones import own
 from trailers.backbones.names import has_repositories
 from trailers.backbones.rows import ROWS, find_row, recorded, sketch
-from trailers.backbones.weights import MEND, check_there, weights_path
+from trailers.backbones.weights import FETCH_REMEDY, check_there, weights_path
 from trailers.errors import ConfigError, SystemicError, TrailerError, WeightsError
 from trailers.machine.notice import notice_if_slow
 from trailers.machine.nvidia import visible_devices
@@ -171,7 +171,7 @@ def check_backbone(name: str, plan: Plan) -> None:
     is_unknown = name not in ROWS and recorded(name, folder) is None
     if is_unknown and (has_repositories(library) or importlib.util.find_spec(library) is None):
         # With environments of conda the library is not where Snakemake is; a repository is described by its library.
-        raise WeightsError(f"the weights of '{name}' are not recorded", where=folder, remedy=f"{MEND}.")
+        raise WeightsError(f"the weights of '{name}' are not recorded", where=folder, remedy=f"{FETCH_REMEDY}.")
     row = find_row(name, folder)
     if not row.weights.package or importlib.util.find_spec(row.weights.package) is not None:
         check_there(row, weights_path(row, folder))

@@ -54,11 +54,11 @@ def run(arguments: argparse.Namespace) -> None:
         digests = other_digests(arguments.md5s)
         files = [dataclasses.replace(file, md5=digests.get(file.name, file.md5)) for file in files]
     absent = [file for file in files if not (arguments.folder / file.name).exists()]
-    say_what_is_needed(files, absent, arguments)
+    log_requirements(files, absent, arguments)
     problems: list[TrailerError] = []
     for number, file in enumerate(files, start=1):
         try:
-            words = settle(file, arguments)
+            words = fetch_if_needed(file, arguments)
         except TrailerError as problem:
             problems.append(problem)
             words = str(problem)
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         write_text(arguments.checked, "".join(f"{file.md5}  {file.name}\n" for file in files))
 
 
-def say_what_is_needed(
+def log_requirements(
     files: Sequence[PublishedFile], absent: Sequence[PublishedFile], arguments: argparse.Namespace
 ) -> None:
     """Bytes to fetch, disk and time; raises StoreError when the disk has less, or nothing may be fetched."""
@@ -92,7 +92,7 @@ def say_what_is_needed(
         raise StoreError(what, where=arguments.folder, remedy="Free some space, or choose another --folder.")
 
 
-def settle(file: PublishedFile, arguments: argparse.Namespace) -> str:
+def fetch_if_needed(file: PublishedFile, arguments: argparse.Namespace) -> str:
     """Fetch ``file`` unless it is there, and check it; gives what was done, in words."""
     path = arguments.folder / file.name
     if path.exists():

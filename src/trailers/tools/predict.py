@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_backbones(trained, folder / WEIGHTS, arguments.own_backbones)
     restored = restore(trained, folder / WEIGHTS)
     check_videos(arguments.videos)
-    tell_published(trained)
+    warn_of_published_weights(trained)
     trailers = list({trailer.trailer: trailer for trailer in map(as_trailer, arguments.videos)}.values())
     layout = Layout(arguments.results.resolve())
     failed = embed(trailers, trained.clips, trained.backbones, layout)
@@ -132,7 +132,7 @@ def check_backbones(trained: TrainedExperiment, path: Path, own_names: Sequence[
             )  # fmt: skip
 
 
-def tell_published(trained: TrainedExperiment) -> None:
+def warn_of_published_weights(trained: TrainedExperiment) -> None:
     """Say where the experiment's vectors are the authors' own, whose exact weights are not known."""
     from trailers.classifier.restored import is_published
 
@@ -209,7 +209,7 @@ def predict_one(trailer: Trailer, restored: Restored, layout: Layout) -> dict[st
         "video": trailer.urls[0],
         "trailer": trailer.trailer,
         "genres": {trained.genres[i]: round(float(said.probabilities[i]), 6) for i in order},
-        "telling": {trained.genres[i]: most_telling(said.contributions[:, i], spans) for i in order},
+        "telling": {trained.genres[i]: contributing_clips(said.contributions[:, i], spans) for i in order},
     }
 
 
@@ -224,7 +224,7 @@ def read_vectors(
     return np.asarray(table, np.float32), spans
 
 
-def most_telling(raised: np.ndarray, spans: np.ndarray) -> list[dict[str, Any]]:
+def contributing_clips(raised: np.ndarray, spans: np.ndarray) -> list[dict[str, Any]]:
     """All clips that raise a genre's probability, the most telling first."""
     order = [i for i in np.argsort(-raised, kind="stable") if raised[i] > 0]
     return [

@@ -26,7 +26,7 @@ from trailers.store.ledger import DEAD, FAILED, read_ledger
 log = logging.getLogger(__name__)
 
 
-def ask_again(layout: Layout, *, dead: bool) -> Counter[str]:
+def request_attempts(layout: Layout, *, dead: bool) -> Counter[str]:
     """Count an attempt for every shard with something to try again; stage and status -> trailers.
 
     Raises:
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     layout = Layout(arguments.results)
     if not layout.root.is_dir():
         raise ConfigError(f"{layout.root}: does not exist. Give the results folder with --results.")
-    counts = ask_again(layout, dead=arguments.dead)
+    counts = request_attempts(layout, dead=arguments.dead)
     for what, count in sorted(counts.items()):
         print(f"{count:,} {what}")
     is_search = [what.endswith(" in search") for what in counts]

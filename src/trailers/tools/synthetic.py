@@ -46,7 +46,7 @@ POSITIVES = (3115, 1951, 4194, 2484, 5968, 1568, 2573, 2193, 1535, 4447)
 
 # A pack's signal grows with what the paper printed for it, so that a synthetic table has the printed one's order:
 # micro AP 60 is nothing, 75.57 the strength that was asked for.
-NOTHING, WHOLE = 60.0, 75.57
+NO_SIGNAL_AP, FULL_SIGNAL_AP = 60.0, 75.57
 SHOT_MODE, SHOT_MEAN = 24, 32  # frames
 CLIP_FRAMES = 24  # of the strategy whose clips the shots give
 MIDDLE = 0.6  # of the lognormal lengths: where the commonest length lies between shortest and longest
@@ -118,7 +118,7 @@ def packs_of_study(study: Study, strength: float) -> list[Wanted]:
             raise ConfigError(
                 f"the study does not describe the backbone '{backbone}'. Add its features under backbones."
             )
-        share = (printed.get((clips, backbone), WHOLE) - NOTHING) / (WHOLE - NOTHING)
+        share = (printed.get((clips, backbone), FULL_SIGNAL_AP) - NO_SIGNAL_AP) / (FULL_SIGNAL_AP - NO_SIGNAL_AP)
         wanted.append(Wanted(clips, backbone, study.backbones[backbone].features, strength * max(0.0, share)))
     return wanted
 

@@ -30,7 +30,15 @@ from trailers.backbones.repository import LockedFile, lock_files
 from trailers.backbones.repository_fetch import fetch_repository, has_repository
 from trailers.backbones.row import About, Row
 from trailers.backbones.rows import ROWS, described, find_row, recorded, row_values
-from trailers.backbones.weights import MEND, check_weights, lock_at, lock_path, posing_as, read_lock, weights_path
+from trailers.backbones.weights import (
+    FETCH_REMEDY,
+    check_weights,
+    lock_at,
+    lock_path,
+    posing_as,
+    read_lock,
+    weights_path,
+)
 from trailers.config import defaults
 from trailers.domain import folder_name
 from trailers.errors import MACHINE, WeightsError
@@ -64,13 +72,13 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.check:
                 remove_damaged_record(name, arguments.weights_dir)
             if not arguments.check and has_repository(name):
-                settle_repository(name, arguments.weights_dir)
+                fetch_repository_if_needed(name, arguments.weights_dir)
                 continue
             row = find_row(name, arguments.weights_dir) if arguments.check else whole_row(name, arguments.weights_dir)
             if arguments.check:
                 log.info("weights: %s: present, sha256 %s", name, check_weights(row, arguments.weights_dir))
             else:
-                settle(row, arguments.weights_dir)
+                fetch_if_needed(row, arguments.weights_dir)
         except WeightsError as problem:
             log.info("weights: %s: %s", name, problem)
             problems.append(problem)
@@ -99,7 +107,7 @@ def whole_row(name: str, folder: Path) -> Row:
     return described(parsed, folder) if parsed is not None and row.about == About() else row
 
 
-def settle(row: Row, folder: Path) -> None:
+def fetch_if_needed(row: Row, folder: Path) -> None:
     """Leave right weights alone, fetch missing or damaged ones, and record them."""
     path = weights_path(row, folder)
     lock = read_lock(row, folder)
@@ -121,7 +129,7 @@ def settle(row: Row, folder: Path) -> None:
         write_lock(row, folder, found, revision, fetch_tokenizer(row, folder))
 
 
-def settle_repository(text: str, folder: Path) -> None:
+def fetch_repository_if_needed(text: str, folder: Path) -> None:
     """Leave a right repository alone, fetch a missing or damaged one, and record it."""
     name = parse(text)
     assert name is not None
@@ -182,7 +190,7 @@ def fetch(row: Row, path: Path, *, pinned: str) -> str:
             final = isinstance(problem, urllib.error.HTTPError) and problem.code < 500 and problem.code != 429
             if final or number == TRIES - 1:
                 raise WeightsError(
-                    f"{row.name}: {row.weights.url} cannot be fetched: {problem}. {MEND}, or put the file at {path}."
+                    f"{row.name}: {row.weights.url} cannot be fetched: {problem}. {FETCH_REMEDY}, or put the file at {path}."
                 ) from None
             log.info("weights: %s: %s; retrying", row.name, problem)
             time.sleep(WAIT_S * 2**number)

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     output = arguments.output or aligned.layout.zero_shot(aligned.strategy, aligned.row.name)
     write_text(output, as_csv(trailers, list(prompts.genres), scores, known))
     print(f"{output}: {len(scores)} of {len(trailers)} trailers, {len(prompts.genres)} genres")
-    for line in tell_metrics(trailers, list(prompts.genres), scores, known):
+    for line in metric_lines(trailers, list(prompts.genres), scores, known):
         print(line)
 
 
@@ -122,7 +122,7 @@ def as_csv(
     return text.getvalue()
 
 
-def tell_metrics(
+def metric_lines(
     trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[str, np.ndarray], known: Sequence[str]
 ) -> list[str]:
     """Areas under the precision-recall curves, in the words of the tables; nothing where no trailer has genres."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trailers.backbones.enlarging import tell_enlarged
+from trailers.backbones.enlarging import enlargement_warning
 from trailers.domain import FPS
 from trailers.errors import StoreError
 from trailers.reporting.report.shots import share
@@ -79,7 +79,7 @@ def describe_backbones(stages: Sequence[Stage], layout: Layout) -> list[dict[str
 def enlarged_for(backbones: Sequence[Mapping[str, Any]], short_side: int | None) -> list[str]:
     """A sentence per backbone for which frames were enlarged, as its files say; those of earlier versions do not."""
     sides = {row["backbone"]: row["attributes"].get("resized_short_side", "") for row in backbones}
-    told = [tell_enlarged(name, int(side), short_side) for name, side in sides.items() if side.isdecimal()]
+    told = [enlargement_warning(name, int(side), short_side) for name, side in sides.items() if side.isdecimal()]
     return [words for words in told if words]
 
 

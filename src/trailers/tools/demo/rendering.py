@@ -67,7 +67,7 @@ TILE = (256, 512)  # height and width of a shot's picture, which repeats
 ZOOM = 2  # px a side that every point of a tile becomes; four times less to compute
 
 
-class Scene:
+class MovingPicture:
     """The moving picture of one shot: a background, and a foreground that moves at another speed."""
 
     def __init__(self, shot: PlannedShot, height_px: int, width_px: int) -> None:
@@ -109,15 +109,17 @@ def paint(field: np.ndarray, palette: np.ndarray) -> np.ndarray:
 def render(plan: Plan) -> Iterator[np.ndarray]:
     """The frames of ``plan``, uint8 (height, width, 3), RGB."""
     shots = plan_shots(plan)
-    scenes: dict[int, Scene] = {}
+    moving: dict[int, MovingPicture] = {}
     for number, shot in enumerate(shots):
         for frame in range(shot.start, shot.end):
             # The transition into this shot, or the one into the next, whichever is nearer.
             later = number + 1 if 2 * frame >= shot.start + shot.end and number + 1 < len(shots) else number
             near = share_of_nearer(frame, shots[later])
             needed = {number} if near == WHOLE else {later - 1, later}
-            scenes = {at: scenes.get(at) or Scene(shots[at], plan.height_px, plan.width_px) for at in sorted(needed)}
-            pictures = {at: scene.frame(frame - shots[at].start) for at, scene in scenes.items()}
+            moving = {
+                at: moving.get(at) or MovingPicture(shots[at], plan.height_px, plan.width_px) for at in sorted(needed)
+            }
+            pictures = {at: picture.frame(frame - shots[at].start) for at, picture in moving.items()}
             others = [pictures[at] for at in needed - {number}]
             yield mix(pictures[number], others[0], near, shots[later].transition) if others else pictures[number]
 

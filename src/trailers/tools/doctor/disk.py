@@ -35,14 +35,14 @@ def check_manifest(place: Place) -> Iterator[Finding]:
         yield Finding(WARN, "manifest", f"{tell_shared(group)}.")
 
 
-def bytes_a_trailer(place: Place) -> dict[str, int]:
+def needed_bytes(place: Place) -> dict[str, int]:
     """Stage -> bytes on disk for a trailer of the usual length, as configured."""
     return bytes_per_trailer(place.pairs, place.weights)
 
 
 def check_disk(place: Place) -> Iterator[Finding]:
     free = shutil.disk_usage(nearest_folder(place.results)).free
-    needed = bytes_a_trailer(place)
+    needed = needed_bytes(place)
     parts = ", ".join(f"{stage} {size_text(size)}" for stage, size in needed.items())
     each = f"{size_text(sum(needed.values()))} per trailer of {MEAN_S:.0f} s ({parts})"
     if not place.manifest.exists():

@@ -18,7 +18,11 @@ from trailers.errors import SystemicError
 PATIENCE_S = 120  # a command that takes longer hangs
 
 # Every switch of a user's shell that would round float32.
-MEDDLING = {"TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1", "NVIDIA_TF32_OVERRIDE": "1", "ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}
+ROUNDING_FLAGS = {
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1",
+    "NVIDIA_TF32_OVERRIDE": "1",
+    "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+}
 
 # Holds its device for a second; says which it has, which torch sees, and from when to when.
 HOLDER = """
@@ -118,13 +122,15 @@ def flags(device: str) -> Outcome:
         "import sys\nfrom trailers.machine.gpu import is_exact_float32, use_strict_environment\n"
         "use_strict_environment()\nprint(is_exact_float32(sys.argv[1]))"
     )
-    environment = {**os.environ, **MEDDLING}
+    environment = {**os.environ, **ROUNDING_FLAGS}
     command = [sys.executable, "-c", code, device]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     if done.returncode:
-        return Outcome(False, f"a process with {', '.join(MEDDLING)} failed: {done.stderr.strip().splitlines()[-1]}")
+        return Outcome(
+            False, f"a process with {', '.join(ROUNDING_FLAGS)} failed: {done.stderr.strip().splitlines()[-1]}"
+        )
     exact = done.stdout.strip() == "True"
-    return Outcome(exact, f"float32 is {'exact' if exact else 'rounded'} with {', '.join(MEDDLING)} set")
+    return Outcome(exact, f"float32 is {'exact' if exact else 'rounded'} with {', '.join(ROUNDING_FLAGS)} set")
 
 
 def workers(_: str) -> Outcome:
@@ -144,17 +150,17 @@ def workers(_: str) -> Outcome:
         return Outcome(
             False, f"{len(alive)} of {len(family)} decoding workers were still alive 10 s after their job was killed"
         )
-    return death_of_a_worker()
+    return try_dead_worker()
 
 
-def death_of_a_worker() -> Outcome:
+def try_dead_worker() -> Outcome:
     from trailers.embedding.slots import Slots
-    from trailers.embedding.workers import deaths_told, processes
+    from trailers.embedding.workers import dead_workers_reported, processes
 
     slots = Slots(1, 1)
     pool = processes(1, slots)
     try:
-        with deaths_told():
+        with dead_workers_reported():
             pool.submit(os._exit, 1).result(PATIENCE_S)
     except SystemicError as problem:
         return Outcome(True, f"both workers of a killed job ended; a dead worker is reported: {problem.what}")

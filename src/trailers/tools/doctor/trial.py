@@ -30,7 +30,7 @@ def detector(device: str) -> Outcome:
     from trailers.detector.detector import Detector, Video
     from trailers.detector.shots import find_shots
 
-    frames = made_up_frames()
+    frames = synthetic_frames()
     video = Video(len(frames), lambda start, end: frames[start:end])
     wanted = Detector(precision="float32", device="cpu").scores(video)
     exact = Detector(precision="float32", device=device).scores(video)
@@ -45,7 +45,7 @@ def detector(device: str) -> Outcome:
     return Outcome(error <= PROBABILITY_ERROR and same, words, figures)
 
 
-def made_up_frames(scenes: int = 8, frames: int = 40) -> np.ndarray:
+def synthetic_frames(scenes: int = 8, frames: int = 40) -> np.ndarray:
     """Scenes of drifting blocks of colour with hard cuts between them: uint8 (scenes * frames, 27, 48, 3)."""
     random = np.random.default_rng(0)
     parts = []
@@ -92,7 +92,7 @@ def memory(device: str) -> Outcome:
     """A batch that does not fit is halved, and the vectors are the same within rounding."""
     from trailers.backbones.precision import cosines, sample_clips
 
-    row, embedder = (fills_up if device == "cpu" else resnet_in_batches)(device)
+    row, embedder = (limited_network if device == "cpu" else resnet_in_batches)(device)
     asked = embedder.batch_clips
     clips = np.resize(sample_clips(row, 4), (asked, 1, *row.transform.crop, 3))
     wanted = embedder(clips)
@@ -113,7 +113,7 @@ def resnet_in_batches(device: str) -> tuple[Row, Embedder]:
     return row, Embedder(row, make_network(row, None), device=device, precision="float32", batch_clips=64)
 
 
-def fills_up(device: str) -> tuple[Row, Embedder]:
+def limited_network(device: str) -> tuple[Row, Embedder]:
     """A network in place of one on a GPU, whose memory is what ``LIMIT`` says."""
     import torch
 
@@ -121,7 +121,7 @@ def fills_up(device: str) -> tuple[Row, Embedder]:
     from trailers.backbones.row import Row, Weights
     from trailers.backbones.rows import ROWS
 
-    class FillsUp(torch.nn.Module):
+    class LimitedNetwork(torch.nn.Module):
         limit = 8
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -130,7 +130,7 @@ def fills_up(device: str) -> tuple[Row, Embedder]:
             return x.mean(dim=(2, 3))
 
     row = Row("stand-in", "own", "stand-in", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
-    return row, Embedder(row, FillsUp(), device=device, precision="float32", batch_clips=8)
+    return row, Embedder(row, LimitedNetwork(), device=device, precision="float32", batch_clips=8)
 
 
 @contextlib.contextmanager

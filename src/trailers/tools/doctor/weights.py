@@ -41,7 +41,7 @@ def check_weights(place: Place) -> Iterator[Finding]:
 
 def check_pixels(place: Place) -> Iterator[Finding]:
     """Whether frames would be enlarged for a backbone."""
-    from trailers.backbones.enlarging import short_side_of, tell_enlarged
+    from trailers.backbones.enlarging import enlargement_warning, short_side_of
     from trailers.backbones.rows import find_row
 
     for backbone in dict.fromkeys(backbone for _, backbone in place.pairs):
@@ -49,6 +49,6 @@ def check_pixels(place: Place) -> Iterator[Finding]:
             row = find_row(backbone, place.weights)
         except TrailerError:
             continue  # told with its weights
-        words = tell_enlarged(row.name, short_side_of(row), place.short_side)
+        words = enlargement_warning(row.name, short_side_of(row), place.short_side)
         if words:
             yield Finding(WARN, "pixels", words)

@@ -27,7 +27,7 @@ from trailers.store.manifest import read_manifest, write_manifest
 from trailers.store.videos import shared_videos, tell_shared
 from trailers.tools.manifest.folder import from_folder
 from trailers.tools.manifest.links import from_links
-from trailers.tools.manifest.searched import Choice, Written, from_decisions, from_titles
+from trailers.tools.manifest.searched import Choice, TitleFiles, from_decisions, from_titles
 from trailers.tools.manifest.source import Source
 from trailers.tools.manifest.trailers12k import from_trailers12k, links_of_table, read_metadata
 from trailers.tools.manifest.update import added, losses
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
     assert all(is_safe_id(trailer.trailer) for trailer in linked), linked
     if arguments.titles is not None and not arguments.update:
         linked = split(linked, output.parent, arguments.seed, arguments.genres)
-    trailers = beside_existing(output, Source(linked, source.given_ids), arguments)
+    trailers = write_or_update(output, Source(linked, source.given_ids), arguments)
     for group in shared_videos(trailers, output.parent):
         log.warning("%s", tell_shared(group))
     several = sum(len(trailer.urls) > 1 for trailer in trailers)
@@ -139,7 +139,7 @@ def check_output(output: Path, inputs: Sequence[Path | None]) -> None:
         raise ManifestError("is the source of the manifest", where=output, remedy="Name another --output.")
 
 
-def beside_existing(output: Path, source: Source, arguments: argparse.Namespace) -> Sequence[Trailer]:
+def write_or_update(output: Path, source: Source, arguments: argparse.Namespace) -> Sequence[Trailer]:
     """Write the manifest, with or over the one that is there; gives the trailers that it has then.
 
     Raises:
@@ -201,7 +201,7 @@ def collect_titles(arguments: argparse.Namespace) -> Source:
     if arguments.alternatives < 0:
         raise ManifestError(f"--alternatives is {arguments.alternatives}", remedy="Give 0 or more.")
     choice = Choice(Layout(arguments.results), arguments.min_score, arguments.alternatives)
-    written = Written(arguments.titles, arguments.output, arguments.genres)
+    written = TitleFiles(arguments.titles, arguments.output, arguments.genres)
     if arguments.decisions is None:
         return from_titles(written, choice)
     unseen = choice if arguments.unreviewed else None

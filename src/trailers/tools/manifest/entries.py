@@ -51,7 +51,7 @@ def as_source(entries: Sequence[Entry], base: Path) -> Source:
     groups = grouped(entries, base)
     names = list(make_unique(id_of(members[0]) for members in groups))
     trailers = [merged(name, members, base) for name, members in zip(names, groups, strict=True)]
-    tell_lists(entries)
+    warn_of_playlists(entries)
     given = frozenset(name for name, members in zip(names, groups, strict=True) if members[0].given_id)
     return Source(trailers, given)
 
@@ -121,7 +121,7 @@ def distinct(members: Sequence[Entry], base: Path) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def tell_lists(entries: Sequence[Entry]) -> None:
+def warn_of_playlists(entries: Sequence[Entry]) -> None:
     for entry in entries:
         for url in entry.urls:
             if is_list(url):

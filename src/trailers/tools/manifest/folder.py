@@ -31,7 +31,7 @@ def from_folder(folder: Path, output: Path) -> Source:
     videos = [path for path in files if path.suffix.lower() in VIDEOS]
     if not videos:
         raise ManifestError("contains no video", where=folder, remedy=f"Known suffixes: {', '.join(sorted(VIDEOS))}.")
-    tell_others([path for path in files if path.suffix.lower() not in VIDEOS])
+    log_other_files([path for path in files if path.suffix.lower() not in VIDEOS])
     named = list(with_urls(distinct(videos), output.parent))
     if not named:
         raise ManifestError(
@@ -67,7 +67,7 @@ def distinct(videos: Sequence[Path]) -> list[Path]:
     return [path for path in videos if path in kept]
 
 
-def tell_others(files: Sequence[Path]) -> None:
+def log_other_files(files: Sequence[Path]) -> None:
     if files:
         suffixes = Counter(path.suffix.lower() or "no suffix" for path in files)
         most = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]

@@ -40,7 +40,7 @@ def from_links(path: Path, output: Path, genres: tuple[str, ...] = GENRES) -> So
     header = read_header(path, text, SPELLINGS)
     if "url" in header.columns:
         table = read_rows(path, text, header)
-        tell_ignored(table)
+        log_ignored_columns(table)
         entries = list(entries_of_table(table, output, genres))
     else:
         check_first_line(path, text, header)
@@ -99,7 +99,7 @@ def is_link(cell: str) -> bool:
         return False
 
 
-def tell_ignored(table: Table) -> None:
+def log_ignored_columns(table: Table) -> None:
     if table.header.unknown:
         log.info("%s: columns that do not belong in a manifest are left out: %s", table.path,
                  ", ".join(table.header.unknown))  # fmt: skip

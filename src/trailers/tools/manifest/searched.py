@@ -32,7 +32,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Written:
+class TitleFiles:
     """The titles, and the manifest that is made of them."""
 
     titles: Path
@@ -40,12 +40,12 @@ class Written:
     genres: tuple[str, ...]  # of the data set
 
 
-def from_titles(files: Written, choice: Choice) -> Source:
+def from_titles(files: TitleFiles, choice: Choice) -> Source:
     """The titles with their best candidates; those without one keep no link."""
     return as_source([as_trailer(title, best_links(title, choice), files) for title in read_titles(files.titles)])
 
 
-def from_decisions(files: Written, decisions: Path, choice: Choice | None) -> Source:
+def from_decisions(files: TitleFiles, decisions: Path, choice: Choice | None) -> Source:
     """The titles with the links that reviewers accepted, marked as verified.
 
     Args:
@@ -95,7 +95,7 @@ def best_links(title: Title, choice: Choice) -> tuple[str, ...]:
     return tuple(dict.fromkeys(good))[: 1 + choice.alternatives]
 
 
-def as_trailer(title: Title, links: tuple[str, ...], files: Written, *, verified: bool = False) -> Trailer:
+def as_trailer(title: Title, links: tuple[str, ...], files: TitleFiles, *, verified: bool = False) -> Trailer:
     """Raises ManifestError for genres or a poster that a manifest cannot hold."""
     with placed(f"{files.titles}: {title.id}"):
         genres = parse_genres(title.genres, files.genres)

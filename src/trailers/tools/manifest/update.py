@@ -36,13 +36,13 @@ def added(old: Sequence[Trailer], source: Source, base: Path) -> list[Trailer]:
             new.append(trailer)
             continue
         seen.add(owner.trailer)
-        tell_known(owner, trailer, [url for url, v in zip(trailer.urls, videos, strict=True) if v not in owners])
-    tell_rest(old, seen, new)
+        log_known(owner, trailer, [url for url, v in zip(trailer.urls, videos, strict=True) if v not in owners])
+    log_counts(old, seen, new)
     ids = make_unique((trailer.trailer for trailer in new), taken=by_id)
     return [*old, *(replace(trailer, trailer=name) for name, trailer in zip(ids, new, strict=True))]
 
 
-def tell_known(there: Trailer, trailer: Trailer, links: Sequence[str]) -> None:
+def log_known(there: Trailer, trailer: Trailer, links: Sequence[str]) -> None:
     """Say what of ``trailer`` is not taken over, since the manifest has it as ``there``."""
     if trailer.trailer != there.trailer:
         log.info("%s: skipped, its video is already in the manifest as %s", trailer.trailer, there.trailer)
@@ -54,7 +54,7 @@ def tell_known(there: Trailer, trailer: Trailer, links: Sequence[str]) -> None:
             log.warning("%s: keeps its %s; the source has others", there.trailer, words)
 
 
-def tell_rest(old: Sequence[Trailer], seen: set[str], new: Sequence[Trailer]) -> None:
+def log_counts(old: Sequence[Trailer], seen: set[str], new: Sequence[Trailer]) -> None:
     gone = [trailer.trailer for trailer in old if trailer.trailer not in seen]
     log.info("%s trailers are unchanged, %s are added", f"{len(old):,}", f"{len(new):,}")
     if gone:

@@ -62,11 +62,11 @@ def metrics(layout: Layout) -> Iterator[str]:
         yield f"classify {folder.name}: {len(done)} of {len(begun)} started splits done"
 
 
-NAMES_THEM = "`python -m trailers status --list dead` and `--list failed` name them."
+LIST_HINT = "`python -m trailers status --list dead` and `--list failed` name them."
 
 
 @dataclass(frozen=True)
-class Seen:
+class Measured:
     """Everything that was read for one answer."""
 
     trailers: Sequence[str]
@@ -86,7 +86,7 @@ def look(
     now_s: float,
     with_poster: Sequence[str] | None = None,
     titles: Sequence[str] = (),
-) -> Seen:
+) -> Measured:
     """Measure every stage; without ``with_poster`` every trailer may have a poster. ``titles`` are searched for."""
     lines, rows = [], {}
     others = {"search": titles, "posters": trailers if with_poster is None else with_poster}
@@ -95,7 +95,7 @@ def look(
         line, found = measure(layout, key, counted, now_s)
         lines.append(line)
         rows[key] = {trailer: found[trailer] for trailer in counted if trailer in found}
-    return Seen(trailers, tuple(lines), rows, others)
+    return Measured(trailers, tuple(lines), rows, others)
 
 
 def describe(
@@ -109,7 +109,7 @@ def describe(
     return shown(layout, look(layout, trailers, pairs, now_s, with_poster))
 
 
-def shown(layout: Layout, seen: Seen, has_shard: Callable[[str], bool] | None = None) -> Iterator[str]:
+def shown(layout: Layout, seen: Measured, has_shard: Callable[[str], bool] | None = None) -> Iterator[str]:
     """As ``describe``, of what was read; failures of shards that are no more are left out."""
     # Before there is a manifest, only the search has something to tell.
     lines = [line for line in seen.lines if seen.counted(line.key[0])] if not seen.trailers else seen.lines
@@ -129,7 +129,7 @@ def shown(layout: Layout, seen: Seen, has_shard: Callable[[str], bool] | None = 
     yield from reasons(seen.rows)
 
 
-def heading(seen: Seen) -> str:
+def heading(seen: Measured) -> str:
     """How many there are; before there is a manifest, what to do next."""
     if seen.trailers:
         return f"{len(seen.trailers):,} trailers"
@@ -206,7 +206,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(line)
         lost = nothing_usable(seen.rows, trailers)
         if lost:
-            print(f"error: {lost}. {NAMES_THEM}", file=sys.stderr)
+            print(f"error: {lost}. {LIST_HINT}", file=sys.stderr)
         if arguments.every_s is None:
             return 1 if lost else 0
         print(flush=True)

@@ -54,7 +54,7 @@ class Line:
     counts: Counter[str]  # status -> trailers
     waiting: int
     made: int  # of the waiting
-    a_minute: float
+    per_minute: float
     size: int  # bytes on disk
     expected_size: int  # bytes when all is done
 
@@ -62,7 +62,7 @@ class Line:
     def left_s(self) -> float | None:
         """Seconds until the waiting are made; none when nothing moves."""
         todo = self.waiting - self.made
-        return 60 * todo / self.a_minute if self.a_minute else (0 if todo == 0 else None)
+        return 60 * todo / self.per_minute if self.per_minute else (0 if todo == 0 else None)
 
 
 def measure(

@@ -15,7 +15,7 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
     rows = [["", OK, DEAD, FAILED, SKIPPED, "waiting", "made", "a minute", "left", "on disk", "in the end"]]
     for line in lines:
         counts = [f"{line.counts[status]:,}" for status in (OK, DEAD, FAILED, SKIPPED)]
-        speed = f"{line.a_minute:.1f}" if line.a_minute and line.waiting else "-"
+        speed = f"{line.per_minute:.1f}" if line.per_minute and line.waiting else "-"
         sizes = [size_text(size) if size else "-" for size in (line.size, line.expected_size)]
         todo = [f"{line.waiting:,}", f"{line.made:,}", speed, duration(line.left_s)]
         rows.append([" ".join(line.key), *counts, *todo, *sizes])

@@ -41,17 +41,17 @@ def sections(vector: Vector, row: Row | None) -> Iterator[Section]:
         ("24 fps", frame_lines),
         ("transitions", transition_lines),
     ):
-        yield name, missing_told(lines, vector)
+        yield name, lines_or_reason(lines, vector)
     yield "network saw", seen_lines(vector, row)
     yield "transform", [vector.text("transform")]
     yield "weights", weights_lines(vector, row)
     yield "precision", [vector.text("precision") + (f" on {vector.text('gpu')}" if vector.text("gpu") else "")]
     for stage in STAGES:
-        yield stage, missing_told(partial(stage_lines, name=stage, row=row), vector)
+        yield stage, lines_or_reason(partial(stage_lines, name=stage, row=row), vector)
     yield "versions", [vector.versions()]
 
 
-def missing_told(lines: Callable[[Vector], list[str]], vector: Vector) -> list[str]:
+def lines_or_reason(lines: Callable[[Vector], list[str]], vector: Vector) -> list[str]:
     try:
         return lines(vector)
     except TrailerError as problem:

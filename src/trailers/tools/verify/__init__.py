@@ -22,7 +22,7 @@ from trailers.errors import ConfigError
 from trailers.stages import registry
 from trailers.store.layout import Layout
 from trailers.tools.verify.claims import Claims, Found, keys_on_disk, read_claims
-from trailers.tools.verify.folder import from_the_future, leftovers, others, repair, shard_lists, strangers
+from trailers.tools.verify.folder import from_the_future, leftovers, other_files, others, repair, shard_lists
 from trailers.tools.verify.products import examine, examine_study
 
 LEFTOVER_S = 600  # a temporary file that nobody wrote to for so long, by a process that is gone, is left over
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{item.problem.path}: {item.problem.what}")
     status = conclude(found, layout, claims, is_repaired=arguments.repair)
     keys = [key for key in keys_on_disk(layout, claims) if key[0] in arguments.stages]
-    for line in not_checked(strangers(layout, claims, keys), deep=arguments.deep):
+    for line in not_checked(other_files(layout, claims, keys), deep=arguments.deep):
         print(line)
     return status
 

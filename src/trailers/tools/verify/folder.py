@@ -71,7 +71,7 @@ def is_running(process: int) -> bool:
     return True
 
 
-def strangers(layout: Layout, claims: Claims, keys: Sequence[Key]) -> list[Path]:
+def other_files(layout: Layout, claims: Claims, keys: Sequence[Key]) -> list[Path]:
     """Files in the folders of products that are not products: the user's own, or left by an earlier link."""
     found = []
     of_many = {path for entry in registry.STUDY_STAGES for path in entry.module.products(layout)}
