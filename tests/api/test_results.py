@@ -85,6 +85,6 @@ def test_of_several_strategies_one_must_be_named(layout):
         trailers.open_results(layout.root).clips("a")
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(StoreError, match="is not a folder"):
         trailers.open_results(tmp_path / "none")

@@ -60,9 +60,9 @@ def test_describing_a_backbone_prints_what_is_known_about_it(capsys: pytest.Capt
     from trailers.__main__ import main
 
     assert main(["backbones", "--plain", "--weights-dir", str(NOWHERE), "mvit_v2_s"]) == 0
-    told = capsys.readouterr().out.split("\n\n")[1].splitlines()
-    assert told[0] == "mvit_v2_s"
-    assert set(told) >= {
+    output = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert output[0] == "mvit_v2_s"
+    assert set(output) >= {
         "  pooling: token", "  head: left out", "  input_size: 224x224", "  frames_wanted: 16", "  trained_fps: 7.5",
         "  suggested_clips: shot48-fps8", "  licence: BSD-3-Clause", "  parameters: 34,230,144",
         "  multiply_adds: 64,223,508,672",

@@ -1,4 +1,4 @@
-"""Fetching the published archives, and importing them as they are."""
+"""Fetching the published archives, and importing them without unpacking them first."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def test_a_wrong_archive_is_named_and_the_others_are_kept(tmp_path, published, c
     pages[f"/{RESNET}.zarr.tar.gz"] = Page(b"something else")
     with Server(pages) as server:
         assert archives(tmp_path, server, "--checked", str(tmp_path / "checked")) == 1
-    said = capsys.readouterr().err
-    assert f"{RESNET}.zarr.tar.gz: has MD5 6c7ba9c5a141421e1c03cb9807c97c74, expected" in said
+    output = capsys.readouterr().err
+    assert f"{RESNET}.zarr.tar.gz: has MD5 6c7ba9c5a141421e1c03cb9807c97c74, expected" in output
     assert [path.name for path in (tmp_path / "archives").iterdir()] == [f"{R2PLUS1D}.zarr.tar.gz"]
     assert not (tmp_path / "checked").exists()
 
@@ -127,7 +127,7 @@ def member(name, kind=tarfile.REGTYPE, target=""):
         (member("beside"), "holds 2 folders and files at its top, expected one folder"),
     ],
 )
-def test_archives_with_strange_members_are_refused(tmp_path, capsys, strange, words):
+def test_archives_with_unsafe_members_are_refused(tmp_path, capsys, strange, words):
     write_published(tmp_path / "s.zarr", {"tt1": lambda: np.ones((2, 4), np.float32)}, attributes={"F": 4})
     (tmp_path / "s.zarr.tar.gz").write_bytes(packed(tmp_path / "s.zarr", strange))
     results = tmp_path / "in" / "results"
@@ -147,7 +147,7 @@ def test_truncated_archives_are_refused(tmp_path, capsys, keep):
 
 @pytest.mark.parametrize("damage", ["cut between members", "cut in a header", "header", "no checksum", "byte"])
 def test_archives_that_end_too_early_inside_are_refused(tmp_path, capsys, damage):
-    """What tarfile takes for the end of an archive, and a byte that only the checksum at its end tells."""
+    """tarfile takes some of these positions for the end of the archive; only the checksum at the end shows the rest."""
     vectors = {name: lambda: np.ones((2, 4), np.float32) for name in ("tt1", "tt2")}
     write_published(tmp_path / "s.zarr", vectors, attributes={"F": 4})
     (tmp_path / "s.zarr" / ".zattrs").write_text('{"num_features": 4}')  # as published, without a count

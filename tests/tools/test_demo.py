@@ -1,4 +1,4 @@
-"""The demo's trailers show what is planned, and are made once."""
+"""The demo's trailers follow their plans, and are made once."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_dissolve_shows_both_shots_in_turn():
     assert rendering.mix(black, white, 138, "dissolve").tolist() == [[[117, 117, 117]]]  # 255 * 118 / 256
 
 
-def test_a_fade_goes_to_black_and_up_again():
+def test_a_fade_goes_to_black_and_back():
     shot = plans.PlannedShot("action", 40, 80, "fade", 2)
     assert [rendering.share_of_nearer(frame, shot) for frame in (29, 30, 39, 40, 49, 50)] == [
         256,
@@ -136,7 +136,7 @@ def test_the_cuts_are_listed(tmp_path):
     assert lines[1] == "small,cut,27,0,10"
 
 
-def test_the_manifest_names_what_is_made_and_one_file_that_nobody_makes(project):
+def test_the_manifest_names_the_made_videos_and_one_missing_file(project):
     rows = read_manifest(project / "workflow" / "demo.csv")
     named = {url.removeprefix("results/demo/") for row in rows for url in row.urls}
     made = {f"{plan.trailer}.mp4" for plan in plans.PLANS} | {"bigbuckbunny.mp4"}
@@ -144,7 +144,7 @@ def test_the_manifest_names_what_is_made_and_one_file_that_nobody_makes(project)
     assert made <= named
 
 
-def test_every_subset_of_every_split_has_every_genre_among_what_is_made(project):
+def test_every_subset_of_every_split_has_every_genre_among_the_made_videos(project):
     rows = [row for row in read_manifest(project / "workflow" / "demo.csv") if row.trailer != "demo-dead-link"]
     for split in range(3):
         for subset in range(3):
@@ -159,7 +159,7 @@ def test_the_looks_of_a_trailer_are_its_genres(project):
 
 
 def shots_that_are_found(path):
-    """What the real detector says of a video at 24 fps."""
+    """The shots that the real detector finds in a video at 24 fps."""
     import av
 
     from trailers.detector.detector import Detector, Video

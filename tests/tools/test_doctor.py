@@ -63,7 +63,7 @@ def test_missing_weights_are_bad_and_named(place):
     assert backbone.words.startswith("nowhere/resnet50-0676ba61.pth: the weights of resnet50 are missing.")
 
 
-def test_several_weights_of_one_model_are_told_apart(place):
+def test_several_weights_of_one_model_are_distinguished(place):
     names = ["torchvision:resnet50", "torchvision:resnet50.IMAGENET1K_V1"]
     _, *found = doctor.check_weights(replace(place, pairs=[("shot24", name) for name in names]))
     assert [finding.words.partition(" are missing.")[0] for finding in found] == [
@@ -72,7 +72,7 @@ def test_several_weights_of_one_model_are_told_apart(place):
     ]
 
 
-def test_a_backbone_for_which_frames_are_enlarged_is_to_note(place):
+def test_a_backbone_for_which_frames_are_enlarged_gives_a_warning(place):
     name = "torchvision:efficientnet_v2_s"
     (found,) = doctor.check_pixels(replace(place, pairs=[("shot24", name), ("shot24", "resnet50")], short_side=256))
     assert (found.level, found.subject) == (WARN, "pixels")
@@ -94,22 +94,22 @@ def test_an_unknown_backbone_is_bad(place):
     assert "no backbone is called 'swin4d'" in found.words
 
 
-def test_the_estimate_adds_up_vectors_once_a_trailer_and_once_in_the_pack(place):
-    # 122.3 s, 1.23 clips a second, 1280 numbers of 4 bytes, twice
+def test_the_estimate_counts_vectors_in_files_of_trailers_and_in_the_pack(place):
+    # 122.3 s, 1.23 clips per second, 1280 numbers of 4 bytes, twice
     assert disk.needed_bytes(place)["embed"] == 1_540_393
     two = [*PAIRS, ("seq24", "efficientnet_lite0")]
     assert disk.needed_bytes(replace(place, pairs=two))["embed"] == 2 * 1_540_393
 
 
 @pytest.mark.parametrize(("free", "level"), [(1.3, OK), (1.1, WARN), (0.9, BAD)])
-def test_disk_space_is_compared_with_what_the_manifest_wants(place, monkeypatch, free, level):
+def test_disk_space_is_compared_with_what_the_manifest_needs(place, monkeypatch, free, level):
     wanted = 100 * sum(disk.needed_bytes(place).values())
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, int(free * wanted)))
     (found,) = doctor.check_disk(place)
     assert found.level == level
 
 
-def test_trailers_that_are_done_want_no_more_room(place, monkeypatch):
+def test_finished_trailers_need_no_more_space(place, monkeypatch):
     folder = place.results / "normalise"
     folder.mkdir(parents=True)
     for number in range(100):
@@ -136,7 +136,7 @@ def test_nothing_is_left_behind(place):
     assert list(place.results.iterdir()) == []
 
 
-def test_hdf5_is_tried_and_told_of(tmp_path):
+def test_hdf5_is_tried_and_reported(tmp_path):
     found = disk.check_hdf5(tmp_path / "x.h5")
     assert (found.level, found.subject) == (OK, "HDF5")
     assert "without locks" in found.words
@@ -145,7 +145,7 @@ def test_hdf5_is_tried_and_told_of(tmp_path):
     assert found.words.endswith("Choose a folder on another file system with --results.")
 
 
-def test_an_old_yt_dlp_is_to_note(place, monkeypatch):
+def test_an_old_yt_dlp_gives_a_warning(place, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2020.01.31")
     monkeypatch.setattr(shutil, "which", lambda name: None)
     age, runtime = doctor.check_downloader(place)
@@ -163,7 +163,7 @@ def test_a_manifest_that_is_refused_is_bad(place):
     assert levels["manifest"] == BAD
 
 
-def test_a_check_that_breaks_is_a_finding(place, monkeypatch):
+def test_a_check_that_raises_an_error_is_a_finding(place, monkeypatch):
     def check_moon(place):
         yield Finding(OK, "moon", "there")
         raise ZeroDivisionError("it set")
@@ -181,7 +181,7 @@ def test_a_check_that_breaks_is_a_finding(place, monkeypatch):
 
 
 @pytest.mark.parametrize(("levels", "status"), [((OK, WARN), 0), ((OK, BAD, WARN), 1)])
-def test_only_what_is_bad_fails(place, monkeypatch, capsys, levels, status):
+def test_only_errors_fail(place, monkeypatch, capsys, levels, status):
     def check_all(place):
         yield from (Finding(level, "thing", "words") for level in levels)
 
@@ -190,7 +190,7 @@ def test_only_what_is_bad_fails(place, monkeypatch, capsys, levels, status):
     assert capsys.readouterr().out.splitlines()[0] == "ok    thing        words"
 
 
-def test_what_the_working_folder_asks_for_is_looked_at(tmp_path, monkeypatch):
+def test_the_configuration_of_the_working_folder_is_used(tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text(
         "manifest: mine.csv\nclips: {strategies: [shot24, seq32]}\nembed: {backbones: [resnet50]}\n"
         "experiments:\n"
@@ -210,9 +210,9 @@ def test_what_the_working_folder_asks_for_is_looked_at(tmp_path, monkeypatch):
         ("experiments: {default: {backbones: [resnet50]}}", (("shot24", "efficientnet_lite0"), ("shot24", "resnet50"))),
         ("experiments:\n", (("shot24", "efficientnet_lite0"),)),
     ],
-    ids=["comments", "a part of an experiment", "a section of nothing"],
+    ids=["comments", "a part of an experiment", "an empty section"],
 )
-def test_what_the_working_folder_leaves_out_is_the_projects_own(tmp_path, monkeypatch, text, pairs):
+def test_settings_that_the_working_folder_lacks_have_the_projects_defaults(tmp_path, monkeypatch, text, pairs):
     (tmp_path / "config.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
     assert plan_here().users.pairs == pairs
@@ -259,7 +259,7 @@ def test_driver_wheel_and_cards_are_compared(place, card):
     assert leases.words.startswith("2 of 2 devices are free; locks in ")
 
 
-def test_a_driver_older_than_the_wheel_wants_is_bad(place, card):
+def test_a_driver_older_than_the_wheel_needs_is_bad(place, card):
     card(driver="535.104.05", seen=False)
     driver, cards, _ = doctor.check_gpus(place)
     assert (driver.level, cards.level) == (BAD, BAD)
@@ -281,7 +281,7 @@ def test_a_driver_that_fails_is_bad(place, card):
     assert "couldn't communicate with the NVIDIA driver" in found.words
 
 
-def test_devices_that_are_taken_are_to_note_with_who_has_them(place, card):
+def test_a_device_in_use_gives_a_warning_that_names_its_user(place, card):
     smi = card()
     (smi / "computing").write_text(f"{gpu_lab.FOUR[1]}, 99999999\n")
     *_, leases, taken = doctor.check_gpus(place)
@@ -298,12 +298,12 @@ def test_a_folder_of_leases_that_cannot_be_used_is_bad(place, card, tmp_path):
     assert "is not a directory" in leases.words
 
 
-def test_without_a_driver_what_one_would_need_is_reported(place, tmp_path, monkeypatch):
+def test_without_a_driver_the_required_one_is_reported(place, tmp_path, monkeypatch):
     monkeypatch.setattr(gpus, "list_gpus", lambda: None)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (found,) = doctor.check_gpus(place)
     assert found.level == WARN
-    assert found.words.startswith("none, no driver: shots and embed run on the CPU, which is slower.")
+    assert found.words.startswith("no GPU and no driver: shots and embed use the CPU, which is slower. torch ")
 
 
 @pytest.mark.parametrize(

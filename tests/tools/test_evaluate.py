@@ -1,4 +1,4 @@
-"""`trailers evaluate shots`: every format that shots come in, and what is refused."""
+"""`trailers evaluate shots`: every format of shots, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trailers.store.scores import Scores, write_scores
 from trailers.store.shot_labels import read_shot_labels
 from trailers.store.spans import SHOTS_SCHEMA, write_spans
 
-SCENES = [[0, 9], [10, 19], [25, 39]]  # inclusive ends: a cut before 10, a gradual transition from 19 to 25
+INCLUSIVE_SHOTS = [[0, 9], [10, 19], [25, 39]]  # a cut before 10, a gradual transition from 19 to 25
 EDGES = [(9.0, 10.0, ""), (19.0, 25.0, "")]
 
 
@@ -30,7 +30,7 @@ def ours(path, trailer):
         ("v.txt", "0 9\n10 19\n25 39\n"),
         ("v.txt", "0\t9\n10\t19\n\n25\t39"),
         ("v.txt", "# first last\n0,9\n10,19\n25,39\n"),
-        ("labels.json", json.dumps({"v": SCENES})),
+        ("labels.json", json.dumps({"v": INCLUSIVE_SHOTS})),
         ("labels.json", json.dumps({"v": {"transitions": [[9, 10], [19, 25]], "frame_num": 40}})),
     ],
 )
@@ -45,7 +45,7 @@ def test_our_shots_have_open_ends_and_give_the_same_transitions(tmp_path):
     assert list(read_shot_labels(tmp_path).edges["v"]) == EDGES
 
 
-def test_the_cuts_of_the_demo_come_to_24_fps(tmp_path):
+def test_the_cuts_of_the_demo_are_converted_to_24_fps(tmp_path):
     path = tmp_path / "cuts.csv"
     path.write_text("trailer,kind,frame,frames,fps\nv,cut,60,0,30\nv,fade,30,6,24\n")
     assert read_shot_labels(path).edges["v"] == [(47.2, 48.2, "cut"), (26.0, 33.0, "fade")]
@@ -90,14 +90,14 @@ def test_probabilities_are_taken_at_the_threshold_and_mistakes_are_listed(tmp_pa
         ("v.pickle", b"", "has the suffix '.pickle', which is not a known format of shots"),
     ],
 )
-def test_what_is_no_list_of_shots_is_refused_by_name(tmp_path, name, content, words):
+def test_a_file_that_does_not_list_shots_is_refused_by_name(tmp_path, name, content, words):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(StoreError) as caught:
         read_shot_labels(tmp_path / name)
     assert words in str(caught.value)
 
 
-def test_videos_that_one_side_lacks_are_an_error_unless_asked_for(tmp_path, capsys):
+def test_videos_that_one_side_lacks_are_an_error_unless_allowed(tmp_path, capsys):
     for side, videos in (("truth", "ab"), ("found", "bc")):
         (tmp_path / side).mkdir()
         for video in videos:

@@ -42,7 +42,7 @@ def export(results: Path, output: Path, *flags: str) -> int:
     return main(["export", "--clips", "shot24", "--backbone", "resnet50", *where, *flags])
 
 
-def test_the_authors_layout_is_read_the_way_their_code_does(results: Path, tmp_path: Path) -> None:
+def test_the_authors_layout_is_read_as_their_code_does(results: Path, tmp_path: Path) -> None:
     import zarr
 
     assert export(results, tmp_path / "out.zarr") == 0
@@ -139,13 +139,13 @@ def write_manifest(path: Path, *trailers: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("way", ["flag", "config"])
-def test_trailers_that_left_the_manifest_are_left_out_and_told(
-    results: Path, working_folder: Path, way: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("named_in", ["flag", "config"])
+def test_trailers_that_left_the_manifest_are_left_out_and_reported(
+    results: Path, working_folder: Path, named_in: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     manifest = write_manifest(working_folder / "mine.csv", "tt9999999", "tt0347149")
-    (working_folder / "config.yaml").write_text(f"manifest: {manifest if way == 'config' else 'none.csv'}\n")
-    flags = ["--manifest", str(manifest)] if way == "flag" else []
+    (working_folder / "config.yaml").write_text(f"manifest: {manifest if named_in == 'config' else 'none.csv'}\n")
+    flags = ["--manifest", str(manifest)] if named_in == "flag" else []
     assert export(results, working_folder / "out.h5", *flags) == 0
     assert open_pack(working_folder / "out.h5").trailers == ("tt0347149",)
     assert f"1 of 2 trailers of {manifest} have vectors" in caplog.text
@@ -169,7 +169,7 @@ def test_a_manifest_of_other_trailers_is_refused(
 
 
 @pytest.mark.parametrize("flags", [["--clips", "shot24", "--backbone", "resnet50"], ["--pack"]])
-def test_what_was_imported_can_be_exported(results: Path, working_folder: Path, flags: list[str]) -> None:
+def test_an_imported_pack_can_be_exported(results: Path, working_folder: Path, flags: list[str]) -> None:
     export(results, working_folder / "out.zarr", "--all")
     new = working_folder / "new"
     assert main(["import", str(working_folder / "out.zarr"), "--backbone", "resnet50", "--results", str(new)]) == 0

@@ -37,7 +37,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two trailers: the second clip of ``one`` is what CHASE says, both clips of ``two`` what KISS says, scaled."""
+    """Two trailers: the second clip of ``one`` matches CHASE, both clips of ``two`` match KISS, with other lengths."""
     monkeypatch.chdir(tmp_path)
     chase, kiss = TextEncoder(find_row(NAME, weights), weights)([CHASE, KISS])
     between = chase + kiss
@@ -93,7 +93,7 @@ def test_genres_are_scored_by_prompts_in_the_columns_of_predictions(
 ) -> None:
     words = ["--manifest", "manifest.csv", "--prompts", "prompts.yaml", "--weights-dir", str(weights)]
     assert main(["zero-shot", *words]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     path = here / "results" / "zero-shot" / "shot24" / "transformers-lab++clip.csv"
     assert path.read_text().splitlines()[0] == "trailer,subset,action,romance,is_action,is_romance"
     trailers, labels, scores = read_test_predictions(path)
@@ -106,8 +106,8 @@ def test_genres_are_scored_by_prompts_in_the_columns_of_predictions(
     between = (chase + kiss) / np.linalg.norm(chase + kiss)
     wanted = (between + chase) @ action / np.linalg.norm(action) / 2
     assert scores[0, 0] == pytest.approx(float(wanted), abs=1e-5)
-    assert "2 of 3 trailers, 2 genres" in said
-    assert "trapezoid: micro 100.00, macro 100.00" in said
+    assert "2 of 3 trailers, 2 genres" in output
+    assert "trapezoid: micro 100.00, macro 100.00" in output
 
 
 def test_genres_of_the_configuration_are_read_and_have_labels(here: Path, weights: Path) -> None:
@@ -174,19 +174,19 @@ def test_random_weights_are_marked_as_meaningless(
     write(tmp_path, "one", encoder([KISS, CHASE]), weights, sha256=RANDOM_WEIGHTS)
     with caplog.at_level(logging.WARNING):
         assert find(weights, "--text", CHASE, "--csv", "found.csv") == 0
-    assert "its weights are random, for trials: how near a clip is to a text means nothing" in caplog.text
+    assert "its weights are random, so the scores mean nothing" in caplog.text
     assert (tmp_path / "found.csv").read_text().splitlines()[1].startswith(f"{CHASE},1,1.000000,one,1,")
 
 
-def test_where_no_backbone_shares_its_space_with_text_one_sentence_says_what_to_embed_with(
+def test_without_a_backbone_that_shares_its_space_with_text_the_message_names_some(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "one", np.eye(2, 32), weights, name="resnet50")
     assert find(weights, "--text", CHASE) == 1
-    said = capsys.readouterr().err
-    assert "no requested backbone shares its space with text; there is shot24/resnet50" in said
-    assert "Choose open_clip:ARCHITECTURE/TAG, or CLIP or SigLIP as transformers:ORG/REPOSITORY." in said
+    output = capsys.readouterr().err
+    assert "no requested backbone shares its space with text; there is shot24/resnet50" in output
+    assert "Choose open_clip:ARCHITECTURE/TAG, or CLIP or SigLIP as transformers:ORG/REPOSITORY." in output
 
 
 def test_a_python_file_named_in_results_is_not_run(

@@ -1,4 +1,4 @@
-"""A command under a lease has a device of its own, whatever else runs on the host."""
+"""A command under a lease has a device that no other job of this host uses."""
 
 from __future__ import annotations
 
@@ -116,13 +116,13 @@ def test_a_job_can_have_two_devices(tmp_path, smi):
     assert f"2 GPUs are requested, but this machine has 1: {B}" in words
 
 
-def test_a_job_that_uses_no_gpu_sees_none(tmp_path, smi):
+def test_a_job_that_uses_no_gpu_sees_no_device(tmp_path, smi):
     environment = {"CUDA_VISIBLE_DEVICES": "0,1", "TRAILERS_GPU": A}
     assert finish(start(tmp_path / "locks", SAYS, "--gpus", "0", smi=smi, **environment))[0] == " None\n"
     assert not (tmp_path / "locks").exists()
 
 
-def test_a_device_on_which_another_computes_is_passed_over(tmp_path, smi):
+def test_a_device_on_which_another_program_computes_is_skipped(tmp_path, smi):
     (smi / "computing").write_text(f"{A}, 99999998\n{B}, 99999998\n{D}, 99999999\n")
     assert finish(start(tmp_path, SAYS, smi=smi))[0] == f"{C} {C}\n"
 
@@ -137,7 +137,7 @@ def test_a_device_that_failed_is_set_aside_for_a_while(tmp_path, smi):
 def test_without_a_gpu_the_command_runs_with_a_message(tmp_path, smi, visible):
     output, words = finish(start(tmp_path, "print('ran')", smi=smi, CUDA_VISIBLE_DEVICES=visible))
     assert output == "ran\n"
-    assert "no GPU here; running on the CPU" in words
+    assert "this machine has no GPU; running on the CPU" in words
 
 
 def test_without_a_driver_the_command_runs(tmp_path):
@@ -145,7 +145,7 @@ def test_without_a_driver_the_command_runs(tmp_path):
         pytest.skip("this machine has a driver")
     output, words = finish(start(tmp_path, "print('ran')"))
     assert output == "ran\n"
-    assert "no GPU here; running on the CPU" in words
+    assert "this machine has no GPU; running on the CPU" in words
 
 
 @pytest.mark.parametrize(
@@ -158,10 +158,10 @@ def test_without_a_driver_the_command_runs(tmp_path):
 def test_a_driver_that_gives_no_gpu_stops_the_command_with_the_cause(tmp_path, more, words):
     smi = gpu_lab.stand_in(tmp_path / "smi", "", **more)
     for job in ({}, {"SLURM_JOB_ID": "7"}, {"CUDA_VISIBLE_DEVICES": "0"}):
-        output, said = finish(start(tmp_path, "print('ran')", smi=smi, **job), code=1)
+        output, printed = finish(start(tmp_path, "print('ran')", smi=smi, **job), code=1)
         assert output == ""
-        assert words in said
-        assert "Traceback" not in said
+        assert words in printed
+        assert "Traceback" not in printed
 
 
 def test_the_exit_status_is_that_of_the_command(tmp_path, smi):

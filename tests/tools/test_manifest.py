@@ -79,7 +79,7 @@ def test_a_file_beside_the_manifest_is_a_path_and_not_a_link(tmp_path):
     assert [row.urls for row in make(tmp_path, "--folder", tmp_path)] == [("./a.mp4",), ("./http:cat.mp4",)]
 
 
-NAMES_OF_STRANGERS = [
+UNUSUAL_NAMES = [
     "a | b.mp4",
     "| a.mp4",
     "a || b.mp4",
@@ -103,20 +103,20 @@ NAMES_OF_STRANGERS = [
 
 
 def test_any_file_name_can_be_written_to_a_manifest(tmp_path):
-    for name in NAMES_OF_STRANGERS:
+    for name in UNUSUAL_NAMES:
         write(tmp_path / "host.org" / name, "")
         write(tmp_path / name, "")
     rows = make(tmp_path, "--folder", tmp_path)
     assert {(tmp_path / row.urls[0]).relative_to(tmp_path) for row in rows} == {
-        Path(folder, name) for folder in ("", "host.org") for name in NAMES_OF_STRANGERS
+        Path(folder, name) for folder in ("", "host.org") for name in UNUSUAL_NAMES
     }
     assert {row.title for row in rows} >= {"a | b", "#NAME?.mp4", "Матрица", "マトリックス", "1.5E+10"}
     for path in tmp_path.rglob("*.mp4"):
         path.unlink()
-    assert read_manifest(tmp_path / "out.csv") == rows  # which files are there does not decide what is a path
+    assert read_manifest(tmp_path / "out.csv") == rows  # paths are recognised even if the files are gone
 
 
-def test_names_in_other_scripts_keep_ids_of_their_own(tmp_path):
+def test_names_in_other_scripts_get_unique_ids(tmp_path):
     names = ["日本", "東京", "日本 2", "Матрица", "Матрица 2", "Straße", "Łódź", "Ærø", "!!!", "???"]
     for name in names:
         write(tmp_path / "videos" / f"{name}.mp4", "")
@@ -171,8 +171,8 @@ def test_a_link_to_a_file_of_the_folder_is_not_a_second_trailer(tmp_path, caplog
     output = tmp_path / "m.csv"
     assert main(["manifest", "--folder", str(videos), "--output", str(output)]) == 0
     assert [trailer.trailer for trailer in read_manifest(output)] == ["b", "e", "c"]
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert told == [
+    messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert messages == [
         f"{videos}/a.mp4: the same file as {videos}/b.mp4; left out",
         f"{videos}/d.mp4: the same file as {videos}/more/c.mp4; left out",
         f"{videos}/f.mp4: the same file as {videos}/e.mp4; left out",
@@ -263,9 +263,9 @@ def test_forms_of_one_video_in_a_list_are_one_trailer(tmp_path, caplog):
         ("yt_-KQi3bBA1y8", ("https://www.youtube.com/watch?v=-KQi3bBA1y8",)),
         ("PL0123456789", ("https://www.youtube.com/playlist?list=PL0123456789",)),
     ]
-    told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
-    assert told[:3] == [f"links.txt: line {number}: the same video as line 2" for number in (4, 6, 8)]
-    assert told[3].startswith("links.txt: line 9: 'https://www.youtube.com/playlist?list=PL0123456789' is a playlist")
+    lines = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
+    assert lines[:3] == [f"links.txt: line {number}: the same video as line 2" for number in (4, 6, 8)]
+    assert lines[3].startswith("links.txt: line 9: 'https://www.youtube.com/playlist?list=PL0123456789' is a playlist")
 
 
 def test_rows_of_a_table_share_a_video_or_an_id(tmp_path, caplog):
@@ -284,8 +284,8 @@ def test_rows_of_a_table_share_a_video_or_an_id(tmp_path, caplog):
         Trailer("m2", ("https://www.youtube.com/embed/vKQi3bBA1y8",), "B", (), (2, None, None)),
         Trailer("c", ("https://host/c",), "C"),
     ]
-    told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
-    assert told == [
+    reports = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
+    assert reports == [
         "links.csv: row 4: the same video as row 3",
         "links.csv: row 2: the same video as row 3",
         "links.csv: row 4: 'm1' keeps the title 'A'",
@@ -344,9 +344,9 @@ NO_LINKS = [
     ("Matrix https://www.youtube.com/watch?v=vKQi3bBA1y8\n", "line 1: 'Matrix https://www.youtube.com/watch?v=vKQi3b"),
     ("https://host/1\nMatrix,https://host/2\n", "line 2: 'Matrix,https://host/2' contains more than a link."),
     ("cat.mp4\n", "line 1: 'cat.mp4' does not exist."),
-    ("# nothing\n; at all\n", "has no link. Write one link per line, or a table with a column url."),
-    ("url\n", "has no link."),
-    ("", "has no link."),
+    ("# nothing\n; at all\n", "contains no link. Write one link per line, or a table with a column url."),
+    ("url\n", "contains no link."),
+    ("", "contains no link."),
     ("{}\n", "line 1: '{}' is neither a link nor an existing file."),
 ]
 
@@ -360,8 +360,8 @@ def test_a_list_without_links_is_refused(tmp_path, capsys, text, expected):
 def test_ignored_columns_are_reported(tmp_path, caplog):
     caplog.set_level("INFO")
     make(tmp_path, "--links", write(tmp_path / "links.csv", "id,url,year,gernes\na,https://host/1,1999,drama\nb,,,\n"))
-    told = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
-    assert told[:2] == [
+    reports = [line.replace(f"{tmp_path}/", "") for line in caplog.messages]
+    assert reports[:2] == [
         "links.csv: columns that do not belong in a manifest are left out: year, gernes",
         "links.csv: row 3: has no link; left out",
     ]
@@ -460,9 +460,9 @@ def test_titles_without_a_link_are_left_out_and_counted(tmp_path, caplog):
     ]
     metadata = write(tmp_path / "metadata.json", json.dumps({"trailers12k": titles}))
     assert [row.trailer for row in make(tmp_path, "--trailers12k", labels, "--metadata", metadata)] == ["tt0035423"]
-    told = [" ".join(line.split()) for line in caplog.messages]
-    assert told[0] == "1 of 2 titles have no link and are left out:"
-    assert told[1:11] == [
+    reports = [" ".join(line.split()) for line in caplog.messages]
+    assert reports[0] == "1 of 2 titles have no link and are left out:"
+    assert reports[1:11] == [
         "action 0 of 0",
         "adventure 0 of 0",
         "comedy 0 of 1",
@@ -474,7 +474,7 @@ def test_titles_without_a_link_are_left_out_and_counted(tmp_path, caplog):
         "sci-fi 0 of 0",
         "thriller 0 of 0",
     ]
-    assert told[11:20] == [
+    assert reports[11:20] == [
         "split0 train 1 of 2",
         "split0 validation 0 of 0",
         "split0 test 0 of 0",
@@ -573,8 +573,8 @@ def test_an_existing_manifest_is_not_overwritten(tmp_path, capsys):
     flags = ["manifest", "--folder", str(tmp_path / "videos"), "--output", str(tmp_path / "out.csv")]
     assert main(flags) == 1
     assert (
-        "out.csv: exists. Add what is new with --update, name another --output, or overwrite it with --force, which "
-        "loses its content, which is not a manifest.\n"
+        "out.csv: already exists. Add new trailers with --update, name another --output, or overwrite it with --force, "
+        "which loses its content, which is not a manifest.\n"
     ) in capsys.readouterr().err
     assert (tmp_path / "out.csv").read_text() == "precious"
     assert main([*flags, "--force"]) == 0
@@ -621,7 +621,7 @@ def test_update_without_a_manifest_makes_one(tmp_path):
     ]
 
 
-def test_update_goes_by_the_ids_that_a_list_gives(tmp_path, caplog):
+def test_update_uses_the_ids_that_a_list_gives(tmp_path, caplog):
     write_manifest(
         tmp_path / "out.csv", [Trailer("m1", ("https://host/1",), "", ("drama",)), Trailer("old", ("x.mp4",))]
     )
@@ -643,11 +643,11 @@ def test_force_reports_lost_rows_before_and_after(tmp_path, capsys, caplog):
     by_hand(tmp_path)
     flags = ["manifest", "--folder", str(tmp_path / "videos"), "--output", str(tmp_path / "out.csv")]
     assert main(flags) == 1
-    told = "2 trailers: second, gone; the titles of 1: a; the posters of 1: a"
-    assert f"overwrite it with --force, which loses {told}." in capsys.readouterr().err
+    lost = "2 trailers: second, gone; the titles of 1: a; the posters of 1: a"
+    assert f"overwrite it with --force, which loses {lost}." in capsys.readouterr().err
     assert read_manifest(tmp_path / "out.csv") == BY_HAND
     assert main([*flags, "--force"]) == 0
-    assert f"{tmp_path}/out.csv: overwritten; lost: {told}" in caplog.messages
+    assert f"{tmp_path}/out.csv: overwritten; lost: {lost}" in caplog.messages
 
 
 def test_force_reports_ids_that_get_another_video(tmp_path, caplog):

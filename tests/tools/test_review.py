@@ -1,4 +1,4 @@
-"""`trailers review` on the command line: what it says before it serves, and how far reviewers agree."""
+"""`trailers review` on the command line: errors before the page is served, and how far reviewers agree."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def press(folder, who: str, title: str, action: str, url: str = "", *, review: i
     Journal(folder / "decisions.csv").append(decision)
 
 
-def test_agreement_names_every_two_reviewers_and_every_disagreement(folder, capsys):
+def test_agreement_names_each_pair_of_reviewers_and_every_disagreement(folder, capsys):
     for title in ("tt1", "tt2", "tt3"):
         press(folder, "ann", title, "accept", A, rank="1")
     press(folder, "ann", "tt4", "reject")
@@ -50,12 +50,12 @@ def test_agreement_names_every_two_reviewers_and_every_disagreement(folder, caps
     ]
 
 
-def test_a_disagreement_that_a_third_settled_says_so(folder, capsys):
+def test_a_disagreement_that_a_third_reviewer_decided_is_marked(folder, capsys):
     press(folder, "ann", "tt1", "accept", A)
     press(folder, "bob", "tt1", "accept", B)
     press(folder, "cleo", "tt1", "accept", B)
     assert main(["review", "--agreement"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].endswith(f"cleo accept {B} (settled by the majority)")
+    assert capsys.readouterr().out.splitlines()[-1].endswith(f"cleo accept {B} (decided by the majority)")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A manifest gets its three splits."""
+"""`trailers splits` adds three splits to a manifest."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def test_every_trailer_with_genres_gets_a_subset_in_every_split(tmp_path, capsys
         codes = [trailer.splits[n] for trailer in rest]
         assert [codes.count(code) for code in (0, 1, 2)] == [28, 4, 8]
     assert [t.splits[0] for t in rest] != [t.splits[1] for t in rest]
-    said = capsys.readouterr().out
-    assert "stratified 2        28       4       8    0.000000    0.000000" in said
-    assert "40 trailers, 1 without genres in no subset" in said
+    printed = capsys.readouterr().out
+    assert "stratified 2        28       4       8    0.000000    0.000000" in printed
+    assert "40 trailers, 1 without genres in no subset" in printed
 
 
 def test_existing_splits_are_compared_with_the_new_ones(tmp_path, capsys):
@@ -51,7 +51,7 @@ def test_a_manifest_without_genres_is_refused(tmp_path, capsys):
 
 def test_trailers_of_one_video_share_their_subsets(tmp_path, capsys):
     manifest(tmp_path / "m.csv")
-    (tmp_path / "x.mp4").touch()  # which all 40 have
+    (tmp_path / "x.mp4").touch()  # the video of all 40 trailers
     links = [Trailer(f"l{i}", (f"https://host/{i // 2}",), genres=GENRES[i % 4]) for i in range(40)]
     chain = [
         Trailer("c1", ("vKQi3bBA1y8",), genres=("drama",)),
@@ -65,9 +65,9 @@ def test_trailers_of_one_video_share_their_subsets(tmp_path, capsys):
     assert all(rows[f"l{i}"] == rows[f"l{i + 1}"] for i in range(0, 40, 2))
     assert len({rows[f"l{i}"] for i in range(40)}) > 1
     assert rows["c1"] == rows["c2"] == rows["c3"] != (None, None, None)
-    said = capsys.readouterr().out
-    assert "splits: 83 trailers, 1 without genres in no subset" in said
-    assert "splits: 61 trailers get the splits of another one, which has the same video" in said
+    printed = capsys.readouterr().out
+    assert "splits: 83 trailers, 1 without genres in no subset" in printed
+    assert "splits: 61 trailers get the splits of another one, which has the same video" in printed
 
 
 def test_paths_lead_to_the_same_files_from_another_folder(tmp_path):
@@ -99,15 +99,15 @@ def test_copies_share_their_subsets_and_the_deviation_of_the_genres_is_reported(
     assert main([*words, "--group-duplicates", str(tmp_path / "d.csv")]) == 0
     splits = {trailer.trailer: trailer.splits for trailer in read_manifest(tmp_path / "n.csv")}
     assert all(splits[pair.trailer] == splits[pair.copy_of] for pair in pairs[:-1])
-    said = capsys.readouterr().out
-    assert "splits: 7 trailers get the splits of another one, which has the same video or is a copy" in said
-    assert "split2: no genre's share in a subset is further from its share in the whole set than" in said
+    printed = capsys.readouterr().out
+    assert "splits: 7 trailers get the splits of another one, which has the same video or is a copy" in printed
+    assert "split2: a genre's share in a subset deviates from its share in the whole set by up to" in printed
 
 
 def test_the_largest_deviation_is_that_of_one_genre_in_one_subset():
     codes = {"a": 0, "b": 0, "c": 1, "d": 2}
     genres = {"a": ("drama",), "b": ("drama", "comedy"), "c": ("comedy",), "d": ("drama",)}
     trailers = [Trailer(name, (), genres=genres[name], splits=(code, None, None)) for name, code in codes.items()]
-    # Of the four, three are drama; of the one in validation, none is.
+    # Three of the four trailers are drama, but not the only one in validation.
     assert largest_deviation(trailers, 0) == (0.75, "drama", "validation")
     assert largest_deviation([], 0) == (0.0, "", "")

@@ -1,4 +1,4 @@
-"""status: right counts, rates and sizes from names, times and ledgers alone."""
+"""status: counts, rates and sizes from names, times and ledgers alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Usage = namedtuple("Usage", "total used free")
 
 @pytest.fixture
 def layout(tmp_path):
-    """Ten trailers in two shards of five. The first went through normalise; of the second two are made, three wait."""
+    """Ten trailers in two shards; normalise has finished the first, and has made two of the five in the second."""
     layout = Layout(tmp_path / "results")
     for shard, names in (("s0000a", TRAILERS[:5]), ("s0001b", TRAILERS[5:])):
         rows = [LedgerRow(name, "ok") for name in names]
@@ -39,7 +39,7 @@ def layout(tmp_path):
     ]
     write_ledger(layout.ledger("normalise", "s0000a"), rows)
     layout.video("t0").parent.mkdir()
-    # A product a minute, the last half a minute ago.
+    # One product per minute, the last one half a minute ago.
     for minutes, name in ((4.5, "t0"), (3.5, "t1"), (2.5, "t2"), (1.5, "t5"), (0.5, "t6")):
         for path, size in ((layout.video(name), 900), (layout.frames(name), 100)):
             path.write_bytes(bytes(size))
@@ -86,12 +86,12 @@ def test_without_new_products_the_time_left_is_unknown(layout):
 
 def test_the_expected_disk_space_extrapolates_from_finished_trailers(layout):
     line = line_of(layout, "normalise")
-    # 5 are there with 5,500 bytes. Settled are 3 ok and 1 skipped, so of 5 that wait 3.75 are hoped for,
-    # with the 3 there are and the 1 that failed: 7.75.
+    # 5 products have 5,500 bytes. 3 of 4 decided trailers are ok, so 3.75 products are expected of the 5 that wait;
+    # with the 3 that are ok and the 1 that failed these are 7.75.
     assert line.expected_size == round(5500 * 7.75 / 5)
 
 
-def test_a_trailer_in_two_ledgers_has_the_younger_row(layout):
+def test_a_trailer_in_two_ledgers_has_the_row_of_the_newer_one(layout):
     write_ledger(layout.ledger("normalise", "s0000c"), [LedgerRow("t3", "ok")])
     older = layout.ledger("normalise", "s0000a")
     os.utime(older, (1, 1))
@@ -105,7 +105,7 @@ def test_trailers_that_left_the_manifest_are_not_counted(layout):
     assert list(rows) == ["t0"]
 
 
-def test_a_damaged_ledger_counts_as_absent(layout):
+def test_a_damaged_ledger_counts_as_missing(layout):
     layout.ledger("normalise", "s0000a").write_text("rubbish")
     assert line_of(layout, "normalise").waiting == 10
 
@@ -120,8 +120,8 @@ def test_every_requested_pair_has_a_line_and_earlier_products_too(layout):
 
 def test_the_table_is_aligned_and_complete(layout):
     assert list(text.table([line_of(layout, "normalise")])) == [
-        "           ok  dead  failed  skipped  waiting  made  a minute   left  on disk  in the end",
-        "normalise   3     0       1        1        5     2       0.9  3 min   5.5 kB      8.5 kB",
+        "           ok  dead  failed  skipped  waiting  made  per minute   left  on disk  at the end",
+        "normalise   3     0       1        1        5     2         0.9  3 min   5.5 kB      8.5 kB",
     ]
 
 
@@ -165,7 +165,7 @@ def test_nothing_is_written(layout, tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
         status.run(argparse.Namespace(results=tmp_path / "none", manifest=None, every_s=None, list=None, csv=False))
 
@@ -194,7 +194,7 @@ ENDS = {
 }
 
 
-def test_reasons_are_counted_by_their_type_whatever_the_sentences_say(tmp_path):
+def test_reasons_are_counted_by_their_type_and_not_by_their_sentences(tmp_path):
     layout = Layout(tmp_path)
     write_ledger(layout.ledger("download", "s0"), list(ENDS.values()))
     shown = list(status.describe(layout, ["t0", "t1", "t2", "t3"], [], NOW))
@@ -232,8 +232,8 @@ def test_warnings_and_missed_quality_are_counted(tmp_path):
     layout = Layout(tmp_path)
     rows = [LedgerRow(name, "ok", facts={"quality": ["incomplete"]}) for name in ("t0", "t1")]
     write_ledger(layout.ledger("download", "s0"), rows)
-    told = LedgerRow("t0", "ok", facts={"warnings": "the file was cut off; 5 frames are missing"})
-    write_ledger(layout.ledger("normalise", "s0"), [told, LedgerRow("t1", "ok")])
+    warned = LedgerRow("t0", "ok", facts={"warnings": "the file was cut off; 5 frames are missing"})
+    write_ledger(layout.ledger("normalise", "s0"), [warned, LedgerRow("t1", "ok")])
     shown = list(status.describe(layout, ["t0", "t1"], [], NOW))
     assert shown[-2:] == [
         "      2 with a warning of download: incomplete",
@@ -251,8 +251,8 @@ def test_status_fails_and_says_so_if_no_trailer_passed_a_stage(tmp_path, capsys,
     )
     words = ["status", "--results", str(layout.root), "--manifest", str(tmp_path / "none.csv")]
     assert main(words) == (dead == 4)
-    told = "error: none of 4 trailers is ok in download (4 dead: removed)." in capsys.readouterr().err
-    assert told == (dead == 4)
+    is_reported = "error: none of 4 trailers is ok in download (4 dead: removed)." in capsys.readouterr().err
+    assert is_reported == (dead == 4)
 
 
 def test_if_all_trailers_failed_the_command_that_lists_them_is_printed(tmp_path, capsys):
@@ -325,13 +325,13 @@ def test_without_a_manifest_no_failure_is_left_out(layout, tmp_path, capsys, mon
 
 def test_the_time_left_of_a_run_is_that_of_its_slowest_stage(layout):
     line = line_of(layout, "normalise")
-    # Three of the last five products' trailers wait: 3.4 min at 0.9 per minute; shots has made nothing yet.
+    # Three trailers are waiting and not made: 3.4 min at 0.9 per minute. shots has made nothing yet.
     assert text.time_left([line]) == "about 3 min"
     assert text.time_left([line, line_of(layout, "shots")]).startswith("at least 3 min, plus the time for shots")
     assert text.time_left([]) == "nothing is waiting"
 
 
-def test_before_there_is_a_manifest_only_the_search_is_shown_and_what_comes_next(tmp_path):
+def test_without_a_manifest_only_the_search_and_the_next_command_are_shown(tmp_path):
     layout = Layout(tmp_path)
     nothing = list(status.shown(layout, status.look(layout, [], PAIRS, NOW)))
     assert nothing[0].startswith("no manifest and no titles yet. `trailers manifest` writes")

@@ -1,4 +1,4 @@
-"""`trailers trace`: the way back from one vector."""
+"""`trailers trace`: from one vector back to its source."""
 
 from __future__ import annotations
 
@@ -31,43 +31,43 @@ def trace(capsys, *words):
 
 
 def test_a_vector_is_traced_to_its_source_frames_weights_and_settings(study, capsys):
-    status, said, _ = trace(capsys, FILE, "--clip", "1")
+    status, output, _ = trace(capsys, FILE, "--clip", "1")
     assert status == 0
-    assert f"{FILE}: clip 1 of 3, float32 (1280,)" in said
-    assert "videos/t1.mp4, receipt of " in said
-    assert said.count(": the file has it") == 2  # the video's digest and the weights'
-    assert "frames 25 to 49 of 75, 1.000 s to 2.000 s" in said
-    assert "frames [24, 48), 1.000 s to 2.000 s, no padding" in said
-    assert "<- the clip begins" in said
-    assert said.count(": made with {") == 4
-    assert "NOT" not in said
-    assert "BUT" not in said
+    assert f"{FILE}: clip 1 of 3, float32 (1280,)" in output
+    assert "videos/t1.mp4, receipt of " in output
+    assert output.count(": the file has it") == 2  # the video's digest and the weights'
+    assert "frames 25 to 49 of 75, 1.000 s to 2.000 s" in output
+    assert "frames [24, 48), 1.000 s to 2.000 s, no padding" in output
+    assert "<- the clip begins" in output
+    assert output.count(": made with {") == 4
+    assert "NOT" not in output
+    assert "BUT" not in output
     again = trace(capsys, "t1", "shot24", "efficientnet_lite0", "--clip", "1")[1]
-    assert again == said
+    assert again == output
 
 
 @pytest.mark.slow
 def test_the_clip_embedded_again_has_the_same_vector_and_its_frames_are_drawn(study, capsys):
-    status, said, _ = trace(capsys, FILE, "--clip", "1", "--verify", "--show", "out.png")
+    status, output, _ = trace(capsys, FILE, "--clip", "1", "--verify", "--show", "out.png")
     assert status == 0
-    assert "cosine 1.000000, largest difference 0, bit for bit the same" in said
+    assert "cosine 1.000000, largest difference 0, bit for bit the same" in output
     assert (study / "out.png").read_bytes().startswith(b"\x89PNG")
     with h5py.File(FILE, "r+") as file:
         file["vectors"][1] = -file["vectors"][1]
-    status, said, _ = trace(capsys, FILE, "--clip", "1", "--verify")
+    status, output, _ = trace(capsys, FILE, "--clip", "1", "--verify")
     assert status == 1
-    assert "cosine -1.000000" in said
+    assert "cosine -1.000000" in output
 
 
 def test_products_that_no_longer_match_are_reported(study, capsys):
     (study / "results" / "download" / "t1.mp4").write_bytes(b"other")
     (study / "results" / "shots" / "t1.scores.h5").unlink()
     (study / "config.yaml").write_text("clips: {histogram_bins: 4}\n")
-    status, said, _ = trace(capsys, FILE, "--clip", "0")
+    status, output, _ = trace(capsys, FILE, "--clip", "0")
     assert status == 0
-    assert "BUT the file has d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa" in said
-    assert "transitions    not known: results/shots/t1.scores.h5: does not exist" in said
-    assert "DIFFERS from that of the present config.yaml and files" in said
+    assert "BUT the file has d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa" in output
+    assert "transitions    not known: results/shots/t1.scores.h5: does not exist" in output
+    assert "DIFFERS from that of the present config.yaml and files" in output
 
 
 def test_a_python_file_named_in_a_file_is_not_run_and_control_characters_are_not_printed(study, capsys):
@@ -75,14 +75,14 @@ def test_a_python_file_named_in_a_file_is_not_run_and_control_characters_are_not
     with h5py.File(FILE, "r+") as file:
         file.attrs["backbone"] = "evil.py:net"
         file.attrs["transform"] = "red\x1b[31m"
-    status, said, problem = trace(capsys, FILE, "--clip", "0", "--verify")
+    status, output, problem = trace(capsys, FILE, "--clip", "0", "--verify")
     assert status == 1
     assert "is a file of your own, which is not run unless you name it" in problem
-    assert "red?[31m" in said
+    assert "red?[31m" in output
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         ([FILE, "--clip", "3"], "has clips 0 to 2, not 3"),
         (["results/none.h5", "--clip", "0"], "none.h5: does not exist"),
@@ -90,10 +90,10 @@ def test_a_python_file_named_in_a_file_is_not_run_and_control_characters_are_not
         (["../t1", "shot24", "resnet50", "--clip", "0"], "is not the id of a trailer"),
     ],
 )
-def test_a_missing_product_is_named(study, capsys, words, said):
+def test_a_missing_product_is_named(study, capsys, words, expected):
     status, _, problem = trace(capsys, *words)
     assert status == 1
-    assert said in problem
+    assert expected in problem
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_a_missing_product_is_named(study, capsys, words, said):
     ],
 )
 def test_source_frames_are_those_that_the_24_fps_grid_shows(fps, shown):
-    # The same frames as tests/video/test_grid.py sees ffmpeg show.
+    # The frames that ffmpeg shows in tests/video/test_grid.py.
     assert [source_frame(number, rate_of(fps)) for number in range(len(shown))] == shown
 
 
-def test_a_rounded_rate_is_read_as_the_one_that_is_meant():
+def test_a_rounded_rate_is_read_as_the_exact_one():
     assert rate_of(29.97) == Fraction(30000, 1001)
     assert rate_of(12.5) == Fraction(25, 2)
 

@@ -1,4 +1,4 @@
-"""Tests of a GPU fail if something is wrong."""
+"""Trials of a GPU fail if something is wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trailers.tools.doctor.machine_trial import Outcome, judge_leases
 
 
 @pytest.mark.parametrize(
-    ("told", "passed", "words"),
+    ("reports", "passed", "words"),
     [
         (
             [["GPU-a", "0", "1", "a"], ["GPU-b", "0", "1", "GPU-b"], ["GPU-a", "1.1", "2", "a"]],
@@ -25,8 +25,8 @@ from trailers.tools.doctor.machine_trial import Outcome, judge_leases
         ([["MIG-a", "0", "1", "x"], ["MIG-b", "0", "1", "x"]], True, "2 jobs used 2 of 2 devices"),
     ],
 )
-def test_leases_are_checked_by_who_held_which_device_when(told, passed, words):
-    outcome = judge_leases(told, 2)
+def test_leases_are_checked_by_who_held_which_device_when(reports, passed, words):
+    outcome = judge_leases(reports, 2)
     assert outcome.passed is passed
     assert words in outcome.words
 
@@ -39,14 +39,14 @@ def test_a_trial_that_raises_is_a_failure_and_the_others_continue(monkeypatch):
         raise ZeroDivisionError("oh")
 
     passes = lambda device, *_: Outcome(True, "fine")  # noqa: E731
-    for name, way in {
+    for name, function in {
         "leases": breaks,
         "flags": passes,
         "detector": crashes,
         "memory": passes,
         "workers": passes,
     }.items():
-        monkeypatch.setattr(trial, name, way)
+        monkeypatch.setattr(trial, name, function)
     monkeypatch.setattr(trial, "backbone", lambda name, device: Outcome(name == "a", device))
     assert list(trial.trials("cpu", ("a", "b"))) == [
         ("leases", Outcome(False, "no driver")),
@@ -62,7 +62,7 @@ def test_a_trial_that_raises_is_a_failure_and_the_others_continue(monkeypatch):
 def test_generated_frames_contain_cuts():
     from trailers.detector.detector import Detector, Video
 
-    frames = trial.synthetic_frames(scenes=3)
+    frames = trial.synthetic_frames(shots=3)
     assert (frames.shape, frames.dtype) == ((120, 27, 48, 3), np.uint8)
     scores = Detector(precision="float32", device="cpu").scores(Video(120, lambda start, end: frames[start:end]))
     shots = find_shots(scores.single, threshold=0.5, head="single", min_frames=1)

@@ -42,7 +42,7 @@ LEDGERS = [("download",), ("normalise",), ("shots",), ("clips", "shot24"), ("emb
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
-    """A real video of 48 frames at 24 fps, which carries the fingerprint n."""
+    """A real video of 48 frames at 24 fps with the fingerprint n."""
     path = tmp_path_factory.mktemp("video") / "x.mp4"
     random = np.random.default_rng(0)
     pictures = (random.integers(0, 255, (64, 64, 3), np.uint8) for _ in range(FRAMES))
@@ -57,8 +57,8 @@ def results(tmp_path, video, experiment):
     for name in NAMES:
         make_products(layout, name, video)
     write_receipt(layout.receipt("gone"), Receipt("gone", "dead", fingerprint="d", error="removed: by its owner"))
-    for key, mark in zip(LEDGERS, "dnsce", strict=True):
-        rows = [LedgerRow(name, "ok", fingerprint=mark) for name in NAMES]
+    for key, digest in zip(LEDGERS, "dnsce", strict=True):
+        rows = [LedgerRow(name, "ok", fingerprint=digest) for name in NAMES]
         rows.append(
             LedgerRow("gone", "dead" if key == ("download",) else "skipped", error="download: removed: by its owner")
         )
@@ -139,7 +139,7 @@ def attempts(layout):
 
 
 def cut(path):
-    """Lose the end, as a full disk or a power cut does."""
+    """Removes the end, like a full disk or a power cut."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
 
@@ -225,7 +225,7 @@ DAMAGE = {
         "shots/one.csv: is truncated",
         ["shots/one.csv"], ["shots/s0000"],
     ),
-    "the clips are another trailer's": (
+    "the clips are of another trailer": (
         lambda r: write_spans(
             r.clips("shot24", "one"), [Clip(0, 0, 24, 0), Clip(1, 24, 48, 0)], kind=Clip,
             header={"trailer": "one", "frames": 48, "fingerprint": "c"}, schema=CLIPS_SCHEMA,
@@ -304,7 +304,7 @@ DAMAGE = {
         "classify/main/split0/predictions.csv: has 1 rows, but its metrics.json says 2",
         ["classify/main/split0/metrics.json", "classify/main/split0/predictions.csv"], [],
     ),
-    "a number of the predictions is none": (
+    "a prediction is not a number": (
         lambda r: change(r.experiment("main", 0) / "predictions.csv", "0.5", "x"),
         "classify/main/split0/predictions.csv: line 2 is damaged",
         ["classify/main/split0/metrics.json", "classify/main/split0/predictions.csv"], [],
@@ -314,7 +314,7 @@ DAMAGE = {
         "classify/main/split0/curves.csv: is truncated",
         ["classify/main/split0/curves.csv", "classify/main/split0/metrics.json"], [],
     ),
-    "what was left out is gone": (
+    "the list of left out trailers is gone": (
         lambda r: (r.experiment("main", 0) / "left_out.csv").unlink(),
         "classify/main/split0/left_out.csv: cannot be read",
         ["classify/main/split0/metrics.json"], [],
@@ -336,7 +336,7 @@ def change(path, old, new):
 
 
 def where_weights_are(folder):
-    """An offset in the numbers themselves: where float32 1.0, 1.0 stands."""
+    """The offset of the numbers: that of the bytes of float32 1.0, 1.0."""
     return (folder / "weights.pt").read_bytes().index(b"\x00\x00\x80\x3f" * 2)
 
 
@@ -414,21 +414,21 @@ def crash(path):
 @pytest.mark.parametrize("name", ["read_embedding", "read_scores", "open_frames"])
 def test_a_file_that_crashes_the_library_is_one_problem_and_the_rest_is_checked(results, capsys, monkeypatch, name):
     """Reading the file of trailer one ends the process; the problem is reported for the stage that made the file."""
-    room = {"read_embedding": embed, "read_scores": shots, "open_frames": normalise}[name]
+    stage = {"read_embedding": embed, "read_scores": shots, "open_frames": normalise}[name]
     bad = {"read_embedding": results.embedding("shot24", "tiny", "one"), "read_scores": results.scores("one"),
            "open_frames": results.frames("one")}[name]  # fmt: skip
-    good = getattr(room, name)
+    good = getattr(stage, name)
     for module in (embed, shots, normalise, clips):
         if hasattr(module, name):
             monkeypatch.setattr(module, name, lambda path: crash(path) if path == bad else good(path))
     monkeypatch.setattr("trailers.store.hdf5.walk", lambda path: crash(path) if path == bad else None)
     cut(results.embedding("shot24", "tiny", "two"))
     lines = run(results, capsys)[1]
-    told = [line for line in lines if line.split(": ")[0].endswith((".h5", ".csv", ".mp4"))]
-    assert len(told) == 2
-    assert "one" in told[0]
-    assert told[0].endswith("is damaged: reading it ends the process: segmentation fault")
-    assert told[1].startswith("embed/shot24/tiny/two.h5: is damaged")
+    messages = [line for line in lines if line.split(": ")[0].endswith((".h5", ".csv", ".mp4"))]
+    assert len(messages) == 2
+    assert "one" in messages[0]
+    assert messages[0].endswith("is damaged: reading it ends the process: segmentation fault")
+    assert messages[1].startswith("embed/shot24/tiny/two.h5: is damaged")
     run(results, capsys, repair=True)
     assert not bad.exists()
     assert results.embedding("shot24", "tiny", "two").parent.exists()
@@ -486,20 +486,20 @@ def test_temporary_files_of_killed_jobs_are_removed_and_those_of_running_jobs_ar
     assert [path.exists() for path in (dead, living, young)] == [False, True, False]
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="is not a directory"):
         verify.run(argparse.Namespace(results=tmp_path / "none", stages=[], deep=False, repair=False, older_s=0))
 
 
-def ask_again(layout, capsys, *, dead):
+def run_retry(layout, capsys, *, dead):
     retry.run(argparse.Namespace(results=layout.root, dead=dead))
     return capsys.readouterr().out.splitlines()
 
 
 def test_retry_does_not_touch_dead_trailers_unless_asked(results, capsys):
-    assert ask_again(results, capsys, dead=False) == ["There is nothing to try again."]
+    assert run_retry(results, capsys, dead=False) == ["There is nothing to try again."]
     assert attempts(results) == set()
-    assert ask_again(results, capsys, dead=True) == ["1 dead in download", "Rerun snakemake to try them again."]
+    assert run_retry(results, capsys, dead=True) == ["1 dead in download", "Rerun snakemake to try them again."]
     assert attempts(results) == {"download/s0000"}
     assert not results.receipt("gone").exists()
     assert results.receipt("one").exists()
@@ -522,21 +522,21 @@ def test_retry_counts_an_attempt_for_shards_with_failures(results, capsys):
         LedgerRow("gone", "skipped"),
     ]
     write_ledger(results.ledger("shots", SHARD), rows)
-    assert ask_again(results, capsys, dead=False)[0] == "1 failed in shots"
+    assert run_retry(results, capsys, dead=False)[0] == "1 failed in shots"
     assert attempts(results) == {"shots/s0000"}
 
 
-def test_retry_keeps_the_receipt_of_a_video_that_came_since(results, capsys):
+def test_retry_keeps_the_receipt_of_a_video_that_was_downloaded_since(results, capsys):
     rows = read_ledger(results.ledger("download", SHARD))
     rows["one"] = LedgerRow("one", "dead", error="download: removed")
     write_ledger(results.ledger("download", SHARD), rows.values())
-    ask_again(results, capsys, dead=True)
+    run_retry(results, capsys, dead=True)
     assert results.receipt("one").exists()
 
 
 @pytest.fixture
 def posters(results):
-    """The first trailer's poster, embedded; the second has none, the third's is gone."""
+    """The first trailer's poster is embedded; the second has none, and the third's was not found."""
     image = results.poster_folder() / "one.png"
     image.parent.mkdir()
     image.write_bytes(b"a poster")
@@ -568,7 +568,7 @@ def test_posters_and_their_embeddings_are_checked(posters, capsys):
 
 
 def test_retry_requests_a_missing_poster_again(posters, capsys):
-    assert "1 dead in posters" in ask_again(posters, capsys, dead=True)
+    assert "1 dead in posters" in run_retry(posters, capsys, dead=True)
     assert attempts(posters) == {"download/s0000", "posters/s0000"}
     assert not posters.poster_receipt("gone").exists()
     assert posters.poster_receipt("one").exists()
@@ -577,7 +577,7 @@ def test_retry_requests_a_missing_poster_again(posters, capsys):
 def test_every_ledger_that_lists_a_product_is_compared_with_it(results, capsys):
     rows = read_ledger(results.ledger("clips", "s0000", "shot24"))
     stale = {trailer: replace(row, fingerprint="of other settings") for trailer, row in rows.items()}
-    # Before and after the right one in the order of names: neither hides the other.
+    # Names before and after that of the right ledger: none of them may hide another.
     for shard in ("r0000", "t0000"):
         write_ledger(results.ledger("clips", shard, "shot24"), stale.values())
     status, lines = run(results, capsys)

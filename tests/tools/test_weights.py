@@ -166,7 +166,7 @@ def test_weights_without_a_record_have_no_known_digest(tmp_path: Path) -> None:
 
 
 def test_a_damaged_record_of_a_librarys_model_is_written_again(tmp_path: Path) -> None:
-    """Such a record also describes the model; whether it takes pictures is known without, so planning goes on."""
+    """Such a record also describes the model; planning does not need it to know that the model takes single frames."""
     name = "torchvision:squeezenet1_1"
     folder = tmp_path / "weights"
     row = find_row(name, folder)

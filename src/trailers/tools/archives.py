@@ -1,9 +1,9 @@
 """Fetch the published labels and embeddings of Trailers12k (Zenodo record 5716410), and check their MD5.
 
-in   the record; files that the folder holds already need no network
+in   the record; files that are already in the folder are only checked, without a network
 out  {folder}/mtgc.csv, {folder}/*.zarr.tar.gz
 
-An interrupted fetch continues where it stopped. A wrong file is named, and all others are fetched and kept.
+An interrupted download continues where it stopped. A wrong file is named, and all others are fetched and kept.
 `trailers manifest --trailers12k` and `trailers import` read these files; `snakemake replicate` does all of it.
 """
 
@@ -25,7 +25,7 @@ from trailers.web.files import fetch, md5_of, size_of
 
 log = logging.getLogger(__name__)
 
-CLIPS = 1_800_000  # of all published trailers, about
+CLIPS = 1_800_000  # approximate number of clips of all published trailers
 EVERY_S = 30.0  # between two lines of progress
 
 
@@ -44,7 +44,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Every file is tried before the first that failed ends the run with its sentence."""
+    """Tries every file, then raises the error of the first one that failed."""
     if "{name}" not in arguments.record:
         raise ConfigError("must contain {name} in place of the file name", where="--record")
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
 def log_requirements(
     files: Sequence[PublishedFile], absent: Sequence[PublishedFile], arguments: argparse.Namespace
 ) -> None:
-    """Bytes to fetch, disk and time; raises StoreError when the disk has less, or nothing may be fetched."""
+    """Logs bytes, disk space and time; raises StoreError if the disk is too small, or files are missing offline."""
     if absent and arguments.no_fetch:
         what = f"lacks {absent[0].name}" + (f" and {len(absent) - 1} more" if absent[1:] else "")
         raise StoreError(what, where=arguments.folder, remedy="Put them there, or omit --no-fetch.")
@@ -93,7 +93,7 @@ def log_requirements(
 
 
 def fetch_if_needed(file: PublishedFile, arguments: argparse.Namespace) -> str:
-    """Fetch ``file`` unless it is there, and check it; gives what was done, in words."""
+    """Fetches ``file`` if it is missing, and checks its MD5; returns a description of what was done."""
     path = arguments.folder / file.name
     if path.exists():
         found = md5_of(path)
@@ -106,19 +106,19 @@ def fetch_if_needed(file: PublishedFile, arguments: argparse.Namespace) -> str:
 
 
 class Reporter:
-    """A log line now and then while a file is fetched."""
+    """Logs the progress of a download every ``EVERY_S`` seconds."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.started = self.said = time.monotonic()
-        self.first: int | None = None  # bytes that were there when this run began
+        self.started = self.logged = time.monotonic()
+        self.first: int | None = None  # bytes that existed when this run began
 
     def __call__(self, done: int, size: int) -> None:
         now = time.monotonic()
         self.first = done if self.first is None else self.first
-        if now - self.said < EVERY_S:
+        if now - self.logged < EVERY_S:
             return
-        self.said = now
+        self.logged = now
         rate = (done - self.first) / (now - self.started)
         left = f", {(size - done) / rate:.0f} s left" if size and rate else ""
         of_all = f" of {size_text(size)}" if size else ""

@@ -1,12 +1,12 @@
-"""List the backbones: what they are, what they cost, and whether their weights are here.
+"""List the backbones: what they are, what they cost, and whether their weights are present.
 
 in   the rows, the weights folder
-out  a table: name, library, F, frames, input size, parameters, multiply-adds a clip and for 30 clips, weights
+out  a table: name, library, F, frames, input size, parameters, multiply-adds per clip and for 30 clips, weights
 
-With names, what else is known of each follows: pooling, head, the rate that its weights were trained at.
+If names are given, the other known facts of each backbone follow: pooling, head, frame rate of the training.
 
-Frames are those a network takes of a clip of --clips; multiply-adds include the products of
-attention; Table 6 of the paper counts parameters with its classifier, which adds 0.398 million.
+Frames: the number of frames that the network takes of a clip of --clips. Multiply-adds include the products of
+attention. Table 6 of the paper counts parameters with its classifier, which adds 0.398 million.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLUMNS = ("name", "library", "paper", "F", "frames", "input", "M params", "+ cl
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", help="which, such as timm:vit_base_patch14_dinov2.lvd142m (all rows)")
     parser.add_argument("--clips", type=ClipStrategy.parse, default="shot24", help="clip strategy (shot24)")
-    parser.add_argument("--plain", action="store_true", help="do not count parameters and multiply-adds: quick")
+    parser.add_argument("--plain", action="store_true", help="do not count parameters and multiply-adds (faster)")
     default = defaults("embed").get("weights_dir", "weights")
     parser.add_argument("--weights-dir", type=Path, default=Path(default), help=f"folder of the weights ({default})")
 
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def fact_lines(row: Row) -> list[str]:
-    """One line per fact, in the words of the attributes of its files."""
+    """One line per fact, named like the attributes of embedding files."""
     facts = {"transform": str(row.transform), **row.facts()}
     return [
         row.name,
@@ -82,7 +82,7 @@ def describe(row: Row, shown: int, weights_dir: Path, *, plain: bool) -> list[st
 
 
 def state_of_weights(row: Row, weights_dir: Path) -> str:
-    """One cell: here, or why not."""
+    """Whether the weights are present, missing or damaged, for the last column."""
     try:
         return f"here: {row.weights.name}, sha256 {weights_sha256(row, weights_dir)[:8]}, {row.weights.licence}"
     except WeightsError as problem:

@@ -1,4 +1,4 @@
-"""Write what `snakemake search` found as one table, for a spreadsheet.
+"""Write the candidates that `snakemake search` found as one table, for a spreadsheet.
 
 in   titles.csv, results/search/{trailer}.json
 out  --output CSV: trailer,movie,year,rank,score,url,title,channel,duration_s,views,upload_date,height_px,why
@@ -25,7 +25,7 @@ COLUMNS = (
     *("trailer", "movie", "year", "rank", "score", "url", "title", "channel", "duration_s", "views", "upload_date"),
     *("height_px", "why"),
 )
-FORMULA = ("=", "+", "-", "@")  # a spreadsheet would compute what begins so, and strangers wrote it
+FORMULA = ("=", "+", "-", "@")  # a spreadsheet would evaluate such a cell, and anybody can choose a video's title
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def candidates_of(layout: Layout, title: Title) -> Sequence[Candidate]:
-    """Those of one title; none where its search failed or is still to come."""
+    """The candidates of one title; empty if its search failed or has not run yet."""
     try:
         return read_found(layout.candidates(title.id)).candidates
     except StoreError:

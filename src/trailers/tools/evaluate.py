@@ -80,10 +80,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that one comparison gives."""
+    """The result of one comparison."""
 
     matchings: Mapping[str, Matching]  # video -> matching
-    swept: Mapping[float, Counts]  # threshold -> pooled counts; empty where shots were given
+    swept: Mapping[float, Counts]  # threshold -> pooled counts; empty if shots were given instead of probabilities
 
     @property
     def total(self) -> Counts:
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def common_videos(arguments: argparse.Namespace, truth: ShotLabels, predicted: ShotLabels) -> list[str]:
-    """The videos to evaluate; raises ConfigError where the two sides differ and --common was not given."""
+    """The videos to evaluate; raises ConfigError if the two sides differ and --common was not given."""
     both, only = sorted(set(truth.edges) & predicted.videos), sorted(set(truth.edges) ^ predicted.videos)
     if only and not arguments.common:
         side = arguments.predicted if only[0] in truth.edges else arguments.truth
@@ -210,9 +210,9 @@ def mistakes(matchings: Mapping[str, Matching], fps: float) -> list[list[object]
     """One row per miss and false alarm: video, what, last, first, kind, time in seconds."""
     rows: list[list[object]] = []
     for video, matching in matchings.items():
-        found = [("miss", one) for one in matching.misses] + [("false alarm", one) for one in matching.false_alarms]
-        for what, one in sorted(found, key=lambda pair: pair[1]):
-            rows.append([video, what, f"{one.last:g}", f"{one.first:g}", one.kind, f"{one.first / fps:.3f}"])
+        found = [("miss", edge) for edge in matching.misses] + [("false alarm", edge) for edge in matching.false_alarms]
+        for what, edge in sorted(found, key=lambda pair: pair[1]):
+            rows.append([video, what, f"{edge.last:g}", f"{edge.first:g}", edge.kind, f"{edge.first / fps:.3f}"])
     return rows
 
 

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def flagged(trailers: Sequence[str], rows: Mapping[str, LedgerRow], flags: Sequence[str]) -> list[Excluded]:
-    """The trailers that carry one of ``flags``; a trailer that was not looked at is not left out here."""
+    """The trailers that have one of ``flags``; a trailer without a result of the quality stage is not excluded."""
     found = []
     for trailer in trailers:
         row = rows.get(trailer)
@@ -67,8 +67,8 @@ def flagged(trailers: Sequence[str], rows: Mapping[str, LedgerRow], flags: Seque
     return found
 
 
-def copies(trailers: Sequence[str], rows: Sequence[Duplicate], gone: set[str]) -> list[Excluded]:
-    """All trailers of each group of copies but one: the first of the manifest that is not left out already."""
+def copies(trailers: Sequence[str], rows: Sequence[Duplicate], excluded: set[str]) -> list[Excluded]:
+    """All trailers of each group of copies but one: the first of the manifest that is not ``excluded`` already."""
     place = {trailer: number for number, trailer in enumerate(trailers)}
     members: dict[str, dict[str, None]] = {}
     for row in rows:
@@ -76,6 +76,6 @@ def copies(trailers: Sequence[str], rows: Sequence[Duplicate], gone: set[str]) -
     found = []
     for group in members.values():
         known = sorted((name for name in group if name in place), key=place.__getitem__)
-        kept = next((name for name in known if name not in gone), known[0] if known else "")
+        kept = next((name for name in known if name not in excluded), known[0] if known else "")
         found += [Excluded(name, DUPLICATE, f"copy of {kept}") for name in known if name != kept]
     return found

@@ -1,6 +1,6 @@
 """Write the embeddings of one clip strategy and one backbone for other programs.
 
-in   results/embed/{clips}/{backbone}/*.h5            those of the manifest, in its order; if there are none,
+in   results/embed/{clips}/{backbone}/*.h5            those of the manifest, in its order; without embeddings
      results/pack/study/{clips}/{backbone}.h5         an imported pack; or the pack that --pack names
 out  OUTPUT.zarr    the layout of the published Trailers12k embeddings: z[trailer] (clips, F), z.attrs["num_features"]
      OUTPUT.h5      one packed file, as the pack stage writes it for training
@@ -31,17 +31,17 @@ log = logging.getLogger(__name__)
 
 SCHEMA = "export/1"
 
-# What all trailers of one export have in common.
+# The attributes that are the same for all trailers of one export.
 SHARED = ("backbone", "F", "weights", "weights_sha256", "transform", "clip_strategy", "fps")
 
 
 @dataclass(frozen=True)
 class Source:
-    """What can be exported: the trailers that are there, what they have in common, and a fingerprint of each."""
+    """The trailers that can be exported, a fingerprint of each, and the attributes that they share."""
 
     where: Path
     parts: Mapping[str, Part]
-    marks: Mapping[str, str]
+    fingerprints: Mapping[str, str]
     attributes: Mapping[str, Any]
 
 
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def find_source(arguments: argparse.Namespace) -> Source:
-    """Raises StoreError when there is neither an embedding nor a pack."""
+    """The embeddings or the pack to export; raises StoreError if neither exists."""
     if arguments.pack is not None:
         return from_pack(open_pack(arguments.pack))
     layout, clips = Layout(arguments.results), str(arguments.clips)
@@ -97,16 +97,16 @@ def find_source(arguments: argparse.Namespace) -> Source:
     imported = layout.pack("study", clips, arguments.backbone)
     if not imported.exists():
         raise StoreError(
-            "there are no embeddings",
+            f"contains no embeddings, and {imported} does not exist",
             where=folder,
-            remedy=f"Run the embed stage first. There is no {imported} either.",
+            remedy="Run the embed stage first.",
         )
     return from_pack(open_pack(imported))
 
 
 def from_embeddings(folder: Path, paths: Sequence[Path]) -> Source:
-    """Raises StoreError when vectors of different makes lie in one folder, or a file is another trailer's."""
-    parts, marks = {}, {}
+    """Raises StoreError if the files of one folder differ in ``SHARED``, or if a file belongs to another trailer."""
+    parts, fingerprints = {}, {}
     first: dict[str, Any] = {}
     for path in paths:
         clips, features, found = read_embedding_shape(path)
@@ -121,8 +121,8 @@ def from_embeddings(folder: Path, paths: Sequence[Path]) -> Source:
             what = f"holds the vectors of {found['trailer']}"
             raise StoreError(what, where=path, remedy="Remove it and rerun the embed stage.")
         parts[path.stem] = Part(path.stem, clips, vectors_of(path))
-        marks[path.stem] = str(found.get("fingerprint"))
-    return Source(folder, parts, marks, {key: first[key] for key in SHARED if key in first})
+        fingerprints[path.stem] = str(found.get("fingerprint"))
+    return Source(folder, parts, fingerprints, {key: first[key] for key in SHARED if key in first})
 
 
 def from_pack(pack: Pack) -> Source:
@@ -135,12 +135,12 @@ def from_pack(pack: Pack) -> Source:
         for number, (trailer, length) in enumerate(zip(pack.trailers, lengths, strict=True))
     }
     known = {**pack.attributes, "F": pack.features, "clip_strategy": pack.clips}
-    marks = dict.fromkeys(pack.trailers, pack.fingerprint)
-    return Source(pack.path, parts, marks, {key: known[key] for key in SHARED if key in known})
+    fingerprints = dict.fromkeys(pack.trailers, pack.fingerprint)
+    return Source(pack.path, parts, fingerprints, {key: known[key] for key in SHARED if key in known})
 
 
 def find_manifest(named: Path | None) -> Path | None:
-    """The manifest that was named, else that of config.yaml if it is there."""
+    """The manifest that was named, otherwise that of config.yaml if it exists."""
     if named is not None:
         return named
     configured = plan_here().users.manifest
@@ -148,10 +148,10 @@ def find_manifest(named: Path | None) -> Path | None:
 
 
 def chosen(source: Source, manifest: Path | None) -> list[str]:
-    """The trailers to export; says which of the manifest have no vectors, and which vectors are of no trailer of it.
+    """The trailers to export; logs how many trailers of the manifest and how many vectors are left out.
 
     Raises:
-        StoreError: none is left.
+        StoreError: no trailer of the manifest has vectors.
     """
     if manifest is None:
         return list(source.parts)
@@ -174,10 +174,10 @@ def chosen(source: Source, manifest: Path | None) -> list[str]:
 
 
 def of_pack(source: Source, trailers: Sequence[str]) -> dict[str, Any]:
-    marks = [source.marks[trailer] for trailer in trailers]
-    shape = {} if len(set(marks)) == len(marks) else {"trailers": list(trailers)}
+    inputs = [source.fingerprints[trailer] for trailer in trailers]
+    shape = {} if len(set(inputs)) == len(inputs) else {"trailers": list(trailers)}
     attributes = dict(source.attributes)
-    return {**attributes, "clips": attributes["clip_strategy"], "fingerprint": fingerprint(SCHEMA, shape, *marks)}
+    return {**attributes, "clips": attributes["clip_strategy"], "fingerprint": fingerprint(SCHEMA, shape, *inputs)}
 
 
 def vectors_of(path: Path) -> Callable[[], np.ndarray]:

@@ -4,8 +4,8 @@ in   results/embed/{clips}/{backbone}/*.h5   by open_clip:ARCHITECTURE/TAG, or C
      the backbone's weights and tokenizer, as `snakemake weights` put them; no network is needed
 out  to the screen, and with --csv to a file: score, trailer, time and number of each clip, the nearest first
 
-The score is the cosine of the clip's vector and the text's, from -1 to 1. Scores of one text can be compared, those of
-two texts or two backbones cannot.
+The score is the cosine of the clip's vector and the text's, from -1 to 1. Scores of one text can be compared; scores of
+different texts or backbones cannot.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from trailers.store.atomic import write_text
 
 log = logging.getLogger(__name__)
 
-RANDOM = "its weights are random, for trials: how near a clip is to a text means nothing"
+RANDOM = "its weights are random, so the scores mean nothing"
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Found:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--text", nargs="+", required=True, metavar="TEXT", help="what to look for, each in quotes")
-    parser.add_argument("--count", type=whole, default=10, metavar="N", help="clips to list of each text (10)")
-    parser.add_argument("--per-trailer", type=whole, metavar="N", help="at most so many of one trailer (all)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the list there too")
+    parser.add_argument("--text", nargs="+", required=True, metavar="TEXT", help="texts to search for, each in quotes")
+    parser.add_argument("--count", type=whole, default=10, metavar="N", help="number of clips to list per text (10)")
+    parser.add_argument("--per-trailer", type=whole, metavar="N", help="maximum number of clips per trailer (all)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="also write the list to this file")
     add_aligned_flags(parser)
 
 
@@ -69,14 +69,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def whole(word: str) -> int:
-    """A number of clips, from 1; what is none is refused by the name of its flag."""
+    """A number of clips, 1 or more; argparse names the flag of a wrong value."""
     if not word.isdecimal() or int(word) < 1:
         raise argparse.ArgumentTypeError(f"'{word}' is not a whole number from 1")
     return int(word)
 
 
 def checked(text: str) -> str:
-    """``text`` without blanks at its ends. Raises ConfigError where nothing is left."""
+    """``text`` without blanks at its ends. Raises ConfigError if it is empty."""
     if not text.strip():
         raise ConfigError("is empty", where="--text", remedy="Write a few words, such as 'a car chase at night'.")
     return text.strip()
@@ -85,7 +85,7 @@ def checked(text: str) -> str:
 def nearest(aligned: Aligned, texts: Sequence[str], *, count: int, per_trailer: int | None) -> list[Found]:
     """The ``count`` nearest clips of each text, in the order of the texts; one trailer is in memory at a time.
 
-    Of equal scores the trailer's id decides, then the clip's number.
+    Equal scores are ordered by the trailer's id, then by the clip's number.
     """
     wanted = aligned.text_encoder()(texts)
     best: dict[str, list[Found]] = defaultdict(list)

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def names_of(arguments: argparse.Namespace) -> tuple[str, str]:
-    """Clip strategy and backbone: as given, else those of the published archive of that name.
+    """Clip strategy and backbone: as given, otherwise those of the published archive of that name.
 
     Raises:
         ConfigError: no backbone was given, and the name is not a published one.
@@ -100,7 +100,7 @@ def import_store(store: Path, output: Path, clips: str, backbone: str, arguments
     )  # fmt: skip
     if published.with_zeros:
         log.warning(
-            "import: %s: %d trailers have clips whose vectors are all zeros, which no network gives: %s",
+            "import: %s: %d trailers have clips whose vectors contain only zeros, which a network does not give: %s",
             store, len(published.with_zeros), some(sorted(published.with_zeros)),
         )  # fmt: skip
     log.info(
@@ -117,7 +117,7 @@ def chosen(published: Published, manifest: Path | None, *, partial: bool) -> lis
     """
     if manifest is None:
         log.info(
-            "import: %d trailers are in the store; with --manifest it is checked how many there should be",
+            "import: %d trailers are in the store; give --manifest to check that no trailer is missing",
             len(published.trailers),
         )
         return published.trailers

@@ -1,6 +1,6 @@
-"""Run a command with a GPU of its own: python -m trailers lease -- COMMAND ...
+"""Run a command on a GPU that no other job uses: python -m trailers lease -- COMMAND ...
 
-Snakemake's `--resources gpu=4` counts GPUs but names none, so that every job would use the first one
+Snakemake's `--resources gpu=4` counts GPUs but does not say which, so every job would use the first one
 (snakemake#281). A lease is a lock file per device in a folder that all users of this host share. The
 command replaces this process and inherits the lock, which therefore lasts exactly as long as the command, even
 after `kill -9`. Devices on which another process computes are skipped, and so are, for some minutes, devices that
@@ -55,11 +55,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def take(count: int) -> None:
-    """Have ``count`` devices, and no others, shown to this process and what it becomes."""
+    """Limits this process, and the command that replaces it, to ``count`` leased devices."""
     names = visible_devices()
     job = os.environ.get("SLURM_JOB_ID")
     if not names:
-        log.info("lease: no GPU here; running on the CPU")
+        log.info("lease: this machine has no GPU; running on the CPU")
         return
     if job is not None and len(names) <= count:
         log.info("lease: GPU %s, all GPUs of SLURM job %s", ", ".join(names), job)

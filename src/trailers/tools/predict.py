@@ -1,8 +1,8 @@
 """Predict the genres of new trailers with a trained experiment, and show the clips that contribute most.
 
 in   videos, links or YouTube ids
-     results/classify/{experiment}/split{N}/weights.pt; it may come from others: of the backbones it names,
-     only those of libraries run, and your own files if config.yaml or --own-backbones names them
+     results/classify/{experiment}/split{N}/weights.pt; the file may come from others: only backbones of libraries
+     run, and your own files if config.yaml or --own-backbones names them
 out  to the screen, and with --json to a file: the probability of each genre, and for probable genres the clips
      that contribute most
      results/predict/: all intermediate products, reused by the next call
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXPERIMENTS = Path("results/classify")
-PROBABLE = 0.5  # from here on a genre is called probable; the first of all is shown in any case
+PROBABLE = 0.5  # genres with this probability are shown with clips; the most probable one always is
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_videos(videos: Sequence[str]) -> None:
-    """Raises ConfigError for what is neither a file nor a link, in the words that were typed."""
+    """Raises ConfigError for an argument that is neither a file nor a link."""
     for video in videos:
         if not os.path.isfile(video) and web_link(video) is None:  # noqa: PTH113  as in as_trailer
             raise ConfigError(
@@ -98,7 +98,7 @@ def find_experiment(name: str | None) -> Path:
     """The folder of a trained experiment: its path, or its name below results/classify.
 
     Raises:
-        ConfigError: there is none of that name, or several to choose from; they are listed.
+        ConfigError: no experiment has that name, or there are several; they are listed.
     """
     trained = [path.parent for path in sorted(EXPERIMENTS.glob(f"*/split*/{WEIGHTS}"))]
     names = [str(folder.relative_to(EXPERIMENTS)) for folder in trained]
@@ -110,21 +110,22 @@ def find_experiment(name: str | None) -> Path:
         chosen = chosen or [folder for folder in trained if folder.parent.name == name]
     if not chosen:
         what = f"--experiment {name}: is not a trained experiment" if name else "no experiment is chosen"
-        remedy = f"There are {', '.join(names)}: name one with --experiment."
-        raise ConfigError(what, remedy=remedy if names else f"None is trained in {EXPERIMENTS}: run snakemake first.")
+        remedy = f"Choose one with --experiment: {', '.join(names)}."
+        remedy = remedy if names else f"{EXPERIMENTS} contains no trained experiment: run snakemake first."
+        raise ConfigError(what, remedy=remedy)
     if chosen[0] in trained:
         log.info("predict: experiment %s", chosen[0].relative_to(EXPERIMENTS))
     return chosen[0]
 
 
 def check_backbones(trained: TrainedExperiment, path: Path, own_names: Sequence[str]) -> None:
-    """Raises StoreError when ``path`` names a backbone that is neither a library's nor one that the user names too.
+    """Raises StoreError if ``path`` names a backbone that is neither a library's nor one that the user names too.
 
-    The file may come from a stranger, and the name of a backbone may be that of a Python file.
+    The file may come from somebody else, and the name of a backbone may be that of a Python file.
     """
-    strange = [name for name in trained.backbones if not is_of_library(name) and name not in own_names]
-    configured = {backbone for _, backbone in plan_here().pairs} if strange else set()
-    for name in strange:
+    unknown = [name for name in trained.backbones if not is_of_library(name) and name not in own_names]
+    configured = {backbone for _, backbone in plan_here().pairs} if unknown else set()
+    for name in unknown:
         if name not in configured:
             raise StoreError(
                 f"names the backbone {name!r}, which is a file and is not run unless you name it too", where=path,
@@ -133,7 +134,7 @@ def check_backbones(trained: TrainedExperiment, path: Path, own_names: Sequence[
 
 
 def warn_of_published_weights(trained: TrainedExperiment) -> None:
-    """Say where the experiment's vectors are the authors' own, whose exact weights are not known."""
+    """Warns if the experiment was trained on the authors' vectors, whose exact weights are not known."""
     from trailers.classifier.restored import is_published
 
     for backbone, pack in zip(trained.backbones, trained.packs, strict=True):
@@ -146,19 +147,19 @@ def warn_of_published_weights(trained: TrainedExperiment) -> None:
 
 
 def as_trailer(video: str) -> Trailer:
-    """A trailer with an id of its own; files by their whole path, so that two of one name stay two."""
+    """A trailer with a unique id; the id of a file depends on its whole path, so that equal names do not collide."""
     path = Path(video)
-    there = os.path.isfile(video)  # noqa: PTH113  Path.is_file fails on a link too long to be a file's name
-    url = str(path.resolve()) if there else video
-    name = re.sub(r"[^A-Za-z0-9]+", "_", path.stem if there else video)[-40:].strip("_")
+    is_file = os.path.isfile(video)  # noqa: PTH113  Path.is_file fails on a link too long to be a file's name
+    url = str(path.resolve()) if is_file else video
+    name = re.sub(r"[^A-Za-z0-9]+", "_", path.stem if is_file else video)[-40:].strip("_")
     return Trailer(f"{name or 'video'}-{hashlib.sha256(url.encode()).hexdigest()[:8]}", (url,))
 
 
 def embed(trailers: Sequence[Trailer], clips: str, backbones: Sequence[str], layout: Layout) -> dict[Trailer, str]:
-    """Run the stages from download to embed, each as its own command; gives the trailers that failed, and why.
+    """Runs the stages from download to embed, one command each; returns the trailers that failed, and why.
 
     Raises:
-        StoreError: a stage stopped altogether; its own words are quoted.
+        StoreError: a stage failed as a whole; its error message is quoted.
     """
     digest = hashlib.sha256("\n".join(trailer.trailer for trailer in trailers).encode()).hexdigest()[:8]
     shard = f"p0000-{digest}"
@@ -179,8 +180,8 @@ def embed(trailers: Sequence[Trailer], clips: str, backbones: Sequence[str], lay
         # embed finds the ledger of its clips by itself.
         upstream = [] if stage == "clips" else ["--upstream", ledgers[0]]
     rows = [read_ledger(Path(ledger)) for ledger in ledgers]
-    bad = {row.trailer: row.error for table in rows for row in table.values() if row.status != OK}
-    return {trailer: bad[trailer.trailer] for trailer in trailers if trailer.trailer in bad}
+    errors = {row.trailer: row.error for table in rows for row in table.values() if row.status != OK}
+    return {trailer: errors[trailer.trailer] for trailer in trailers if trailer.trailer in errors}
 
 
 def run_stage(words: Sequence[str]) -> None:
@@ -194,29 +195,29 @@ def run_stage(words: Sequence[str]) -> None:
 
 
 def predict_one(trailer: Trailer, restored: Restored, layout: Layout) -> dict[str, Any]:
-    """Probabilities and the clips that tell, of one embedded trailer.
+    """Probabilities and contributing clips of one embedded trailer.
 
     Raises:
-        ConfigError: its vectors are not of the experiment's kind.
+        ConfigError: the experiment was trained on another kind of vectors.
     """
     trained, vectors = restored.trained, []
     for backbone, pack in zip(trained.backbones, trained.packs, strict=True):
         table, spans = read_vectors(trailer.trailer, trained.clips, backbone, pack, layout)
         vectors.append(table)
-    said = restored.explain(vectors)
-    order = np.argsort(-said.probabilities, kind="stable")
+    explained = restored.explain(vectors)
+    order = np.argsort(-explained.probabilities, kind="stable")
     return {
         "video": trailer.urls[0],
         "trailer": trailer.trailer,
-        "genres": {trained.genres[i]: round(float(said.probabilities[i]), 6) for i in order},
-        "telling": {trained.genres[i]: contributing_clips(said.contributions[:, i], spans) for i in order},
+        "genres": {trained.genres[i]: round(float(explained.probabilities[i]), 6) for i in order},
+        "telling": {trained.genres[i]: contributing_clips(explained.contributions[:, i], spans) for i in order},
     }
 
 
 def read_vectors(
     trailer: str, clips: str, backbone: str, pack: Mapping[str, Any], layout: Layout
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Float32 (clips, F) and the clips' spans. Raises ConfigError when they are not of the kind of ``pack``."""
+    """float32 (clips, F) and the clips' spans; raises ConfigError if they are not of the kind of ``pack``."""
     from trailers.classifier.restored import check_kind
 
     table, spans, attributes = read_embedding(layout.embedding(clips, backbone, trailer))
@@ -225,7 +226,7 @@ def read_vectors(
 
 
 def contributing_clips(raised: np.ndarray, spans: np.ndarray) -> list[dict[str, Any]]:
-    """All clips that raise a genre's probability, the most telling first."""
+    """All clips that raise a genre's probability, the largest contribution first."""
     order = [i for i in np.argsort(-raised, kind="stable") if raised[i] > 0]
     return [
         {"start": int(spans[i][1]), "end": int(spans[i][2]), "start_s": round(int(spans[i][1]) / FPS, 2),
@@ -237,7 +238,7 @@ def contributing_clips(raised: np.ndarray, spans: np.ndarray) -> list[dict[str, 
 def as_text(prediction: Mapping[str, Any], clips: int) -> str:
     lines = [prediction["video"]]
     for number, (genre, probability) in enumerate(prediction["genres"].items()):
-        told = prediction["telling"][genre][:clips] if probability >= PROBABLE or number == 0 else []
-        words = ", ".join(f"{clip['start_s']:.1f} s (+{clip['raises']:.3f})" for clip in told)
+        shown = prediction["telling"][genre][:clips] if probability >= PROBABLE or number == 0 else []
+        words = ", ".join(f"{clip['start_s']:.1f} s (+{clip['raises']:.3f})" for clip in shown)
         lines.append(f"  {genre:<10} {probability:.3f}  {'#' * round(20 * probability):<20}  {words}".rstrip())
     return "\n".join(lines)

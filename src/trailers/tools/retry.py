@@ -1,7 +1,7 @@
 """Mark trailers that failed for another attempt by the next `snakemake` run.
 
 in   the ledgers of all stages
-out  results/attempts/...: the number of attempts, raised for each shard with something to try again
+out  results/attempts/...: the number of attempts, increased for each shard that contains such trailers
      with --dead: receipts of dead trailers are removed, so that their links are tried again
 
 The next run tries failed trailers again anyway. Use this command for dead trailers, or to repeat failures although
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def request_attempts(layout: Layout, *, dead: bool) -> Counter[str]:
-    """Count an attempt for every shard with something to try again; stage and status -> trailers.
+    """Counts an attempt for every shard with trailers to try again; returns stage and status -> number of trailers.
 
     Raises:
         StoreError: a ledger is damaged.
@@ -48,7 +48,7 @@ def request_attempts(layout: Layout, *, dead: bool) -> Counter[str]:
 
 
 def forget(layout: Layout, key: registry.Key, trailers: Sequence[str]) -> None:
-    """Let the stage forget that ``trailers`` are dead."""
+    """Removes what the stage has recorded about dead ``trailers``."""
     entry = registry.find(key)
     if entry is None:
         return

@@ -1,11 +1,11 @@
-"""Look at the candidates of every title in a browser, and choose the trailer (Sec. 3, step 4).
+"""Review the candidates of every title in a browser, and choose the trailer (Sec. 3, step 4).
 
 in   titles.csv, results/search/{trailer}.json (`snakemake search`); downloaded videos and posters, if any
 out  --decisions decisions.csv: one row per decision, written at once
 
     trailers review                     uncertain titles first, without those that are decided
     trailers review --second-pass 50    the same 50 decided titles for every reviewer, without the first verdicts
-    trailers review --agreement         print Cohen's kappa of every two reviewers and their disagreements; no page
+    trailers review --agreement         print Cohen's kappa of each pair of reviewers and all disagreements; no page
 
 The page is served on this machine only, at an address with a random token. Several reviewers may share one file at
 the same time. `trailers manifest --titles titles.csv --decisions decisions.csv` makes the manifest.
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     review = 1 if arguments.second_pass is None else 2
     if review == 2:
         items = second_pass(items, verdicts.verdicts(journal.refresh()), arguments.second_pass)
-    journal.refresh()  # a damaged file is told before the page is opened
+    journal.refresh()  # a damaged file is reported before the page is opened
     who = check_who(arguments.who or getpass.getuser())
     session = Session(items, journal, who, review, Layout(arguments.results), arguments.titles.parent)
     from trailers.review.server import serve
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def check_extra() -> None:
-    """Raises ConfigError where what serves the page is not installed."""
+    """Raises ConfigError if the packages that serve the page are not installed."""
     missing = [name for name in ("starlette", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(
@@ -85,10 +85,10 @@ def check_extra() -> None:
 
 
 def found_candidates(layout: Layout, titles: list[Title]) -> dict[str, tuple[Candidate, ...]]:
-    """Id -> candidates, of the titles whose search has an answer.
+    """Id -> candidates, of the titles that have been searched for.
 
     Raises:
-        StoreError: no title has one.
+        StoreError: no title has been searched for.
     """
     found = {}
     problems = []
@@ -103,7 +103,7 @@ def found_candidates(layout: Layout, titles: list[Title]) -> dict[str, tuple[Can
 
 
 def second_pass(items: dict[str, Item], found: verdicts.Verdicts, count: int) -> dict[str, Item]:
-    """The sample that is reviewed once more. Raises ConfigError where nothing is decided yet."""
+    """The sample that is reviewed again. Raises ConfigError if nothing is decided yet."""
     first = {rater: own for rater, own in found.items() if rater[1] == 1}
     known = verdicts.decided(first) & set(items)
     if not known or count < 1:
@@ -115,7 +115,7 @@ def second_pass(items: dict[str, Item], found: verdicts.Verdicts, count: int) ->
 
 
 def agreement_lines(found: verdicts.Verdicts) -> Iterator[str]:
-    """What `--agreement` prints."""
+    """The lines that `--agreement` prints."""
     yield f"{len(verdicts.decided(found)):,} titles are decided by {len(found)} reviewers"
     for pair in verdicts.agreements(found):
         kappa = "not defined" if pair.kappa is None else f"{pair.kappa:.3f}"
@@ -124,10 +124,10 @@ def agreement_lines(found: verdicts.Verdicts) -> Iterator[str]:
             f"Cohen's kappa {kappa}"
         )
     for title in verdicts.disagreements(found):
-        said = verdicts.opinions(found, title)
-        words = "; ".join(f"{name_of(rater)} {v.action} {v.url}".rstrip() for rater, v in sorted(said.items()))
+        opinions = verdicts.opinions(found, title)
+        words = "; ".join(f"{name_of(rater)} {v.action} {v.url}".rstrip() for rater, v in sorted(opinions.items()))
         yield f"{title}: {words}" + (
-            "" if verdicts.majority_verdict(found, title) is None else " (settled by the majority)"
+            "" if verdicts.majority_verdict(found, title) is None else " (decided by the majority)"
         )
 
 

@@ -1,11 +1,10 @@
-"""Run the pipeline in this folder: snakemake with the project's own Snakefile, wherever that is installed.
+"""Run the pipeline in this folder: snakemake with the project's Snakefile, also if the package is installed.
 
     trailers run demo --cores all
     trailers run --cores 16 --resources gpu=4
 
-Everything after `run` is Snakemake's. In a checkout, `snakemake` beside the Snakefile does the same, except
-that files of --configfile are looked at here before Snakemake reads them: it ends with a traceback where
-one is not UTF-8.
+Everything after `run` is passed to Snakemake. In a checkout, `snakemake` beside the Snakefile does the same, except
+that this command checks the files of --configfile first: Snakemake ends with a traceback if one is not UTF-8.
 """
 
 from __future__ import annotations
@@ -29,13 +28,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def snakemake_words(words: Sequence[str]) -> list[str]:
-    """``words`` so that argparse leaves Snakemake's flags alone: without a target before them it would read them."""
+    """``words`` after ``--``, without which argparse would take Snakemake's flags for its own."""
     return list(words) if words[:1] in (["-h"], ["--help"]) else ["--", *words]
 
 
 def run(arguments: argparse.Namespace) -> None:
     if importlib.util.find_spec("snakemake") is None:
-        raise ConfigError("the pipeline needs the package snakemake", remedy="pip install 'trailers[workflow]'.")
+        remedy = "Install it: pip install 'trailers[workflow]'."
+        raise ConfigError("the pipeline needs the package snakemake, which is not installed", remedy=remedy)
     asked = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
     for path in config_files(asked):
         if not (path.is_file() and is_template(path)):

@@ -2,7 +2,7 @@
 
 in   a manifest with genres
 out  the same manifest with split0, split1 and split2: 70 % train, 10 % validation, 20 % test; trailers with
-     the same video (with --group-duplicates also copies) are in one subset, trailers without genres in none
+     the same video (with --group-duplicates also copies) are in one subset; trailers without genres are not in any
      to the screen, and with --report as JSON: how far the subsets deviate from the whole set, compared with random
      splits and with the previous splits of the manifest
 """
@@ -26,7 +26,7 @@ from trailers.store.atomic import write_text
 from trailers.store.duplicates import Duplicate, grouped, read_rows
 from trailers.store.manifest import moved, read_manifest, write_manifest
 
-RANDOM_SPLITS = 10  # compared with, so that luck evens out
+RANDOM_SPLITS = 10  # number of random splits whose mean is compared
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -67,20 +67,20 @@ def run(arguments: argparse.Namespace) -> None:
     for split in SPLITS:
         apart, genre, subset = largest_deviation(written, split)
         print(
-            f"split{split}: no genre's share in a subset is further from its share in the whole set than "
+            f"split{split}: a genre's share in a subset deviates from its share in the whole set by up to "
             f"{100 * apart:.2f} percentage points ({genre}, {subset})"
         )
 
 
 def compare(labels: np.ndarray, trailers: Sequence[Trailer], ours: Sequence[np.ndarray], seed: int) -> dict[str, Any]:
-    """Kind of split -> what ``splits.describe`` says of each."""
+    """Kind of split -> the result of ``splits.describe`` for each split."""
     drawn = [splits.random_split(len(labels), seed=seed + n) for n in range(RANDOM_SPLITS)]
     found = {
         "stratified": [splits.describe(labels, split) for split in ours],
         "random": [splits.describe(labels, split) for split in drawn],
     }
-    there = [n for n in SPLITS if {trailer.splits[n] for trailer in trailers} == {0, 1, 2}]
-    before = [np.array([trailer.splits[n] for trailer in trailers]) for n in there]
+    existing = [n for n in SPLITS if {trailer.splits[n] for trailer in trailers} == {0, 1, 2}]
+    before = [np.array([trailer.splits[n] for trailer in trailers]) for n in existing]
     if before:
         found["before"] = [splits.describe(labels, split) for split in before]
     return found

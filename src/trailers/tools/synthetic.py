@@ -1,9 +1,9 @@
 """Make packs of synthetic embeddings with a known signal, to try the study and to measure speed without videos.
 
-in   a study (which packs), or --packs; a manifest with genres and splits, or none
-out  {output}/{clips}/{backbone}.h5   packs, as the pack stage writes them; a file says of itself that it is synthetic
-     {output}/shots/{trailer}.csv     shots that give as many Shot-24 clips as a shot24 pack holds, and their ledger
-     {output}/manifest.csv            written last: the manifest that belongs to them
+in   a study that lists the packs, or --packs; optionally a manifest with genres and splits
+out  {output}/{clips}/{backbone}.h5   packs, as the pack stage writes them, labelled as synthetic
+     {output}/shots/{trailer}.csv     shots that give as many Shot-24 clips as a shot24 pack has, and their ledger
+     {output}/manifest.csv            written last: the manifest of these trailers
 
 Without a manifest, genres are drawn with the shares that they have in Trailers12k, and splits are stratified.
 Durations of shots are lognormal with the mode and the mean that the paper gives, 24 and 32 frames (Sec. 7.1).
@@ -41,15 +41,15 @@ log = logging.getLogger(__name__)
 SCHEMA = "synthetic/1"
 MANIFEST = "manifest.csv"
 
-# Of 12,000 trailers, in the order of GENRES (the published label file); other genres are given their mean.
+# Trailers per genre among 12,000, in the order of GENRES (the published label file); other genres get the mean.
 POSITIVES = (3115, 1951, 4194, 2484, 5968, 1568, 2573, 2193, 1535, 4447)
 
-# A pack's signal grows with what the paper printed for it, so that a synthetic table has the printed one's order:
-# micro AP 60 is nothing, 75.57 the strength that was asked for.
+# A pack's signal grows with its printed micro AP, so that a synthetic table has the order of the printed one: 60 gives
+# no signal, 75.57 the requested strength.
 NO_SIGNAL_AP, FULL_SIGNAL_AP = 60.0, 75.57
 SHOT_MODE, SHOT_MEAN = 24, 32  # frames
 CLIP_FRAMES = 24  # of the strategy whose clips the shots give
-MIDDLE = 0.6  # of the lognormal lengths: where the commonest length lies between shortest and longest
+MIDDLE = 0.6  # where the median of the lognormal lengths lies between shortest and longest, on a log scale
 
 
 @dataclass(frozen=True)
@@ -63,20 +63,22 @@ class Wanted:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where packs and manifest go")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder of packs and manifest")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--study", type=Path, metavar="YAML", help="make every pack that its experiments need")
     which.add_argument("--packs", nargs="+", metavar="CLIPS/BACKBONE:F", help="such as shot24/swin3d_t:768")
     whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--manifest", type=Path, metavar="CSV", help="take trailers, genres and splits from there")
-    whose.add_argument("--trailers", type=int, default=300, help="how many to make up (default 300)")
+    whose.add_argument("--manifest", type=Path, metavar="CSV", help="take trailers, genres and splits from this file")
+    whose.add_argument("--trailers", type=int, default=300, help="number of trailers to generate (default 300)")
     add_genres_flag(parser)
-    parser.add_argument("--signal", choices=SIGNALS, default="clip", help="what tells a genre (default clip)")
-    parser.add_argument("--strength", type=float, default=3.0, help="of the signal, in deviations of the noise (3)")
-    parser.add_argument("--share", type=float, default=0.3, help="of clips that carry it (0.3)")
-    parser.add_argument("--shortest", type=int, default=30, metavar="CLIPS", help="of the shortest trailer (30)")
-    parser.add_argument("--longest", type=int, default=300, metavar="CLIPS", help="of the longest trailer (300)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--signal", choices=SIGNALS, default="clip", help="what indicates a genre (default clip)")
+    parser.add_argument(
+        "--strength", type=float, default=3.0, help="strength of the signal, in standard deviations of the noise (3)"
+    )
+    parser.add_argument("--share", type=float, default=0.3, help="share of the clips that have the signal (0.3)")
+    parser.add_argument("--shortest", type=int, default=30, metavar="CLIPS", help="length of the shortest trailer (30)")
+    parser.add_argument("--longest", type=int, default=300, metavar="CLIPS", help="length of the longest trailer (300)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (0)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -106,10 +108,10 @@ def pack_of(word: str, strength: float) -> Wanted:
 
 
 def packs_of_study(study: Study, strength: float) -> list[Wanted]:
-    """Every pack of the study; stronger where the paper printed more.
+    """Every pack of the study; the higher the printed numbers, the stronger its signal.
 
     Raises:
-        ConfigError: the study does not say how long a backbone's vectors are.
+        ConfigError: the study does not state the length of a backbone's vectors.
     """
     printed = printed_of(study)
     wanted = []
@@ -124,7 +126,7 @@ def packs_of_study(study: Study, strength: float) -> list[Wanted]:
 
 
 def printed_of(study: Study) -> dict[tuple[str, str], float]:
-    """(clip strategy, backbone) -> the printed micro AP of the experiment on it alone that changes nothing else."""
+    """(clip strategy, backbone) -> the printed micro AP of the experiment with this backbone and default settings."""
     found = {}
     for row in (row for table in study.tables for row in table.rows):
         experiment = study.experiments[row.experiment]
@@ -135,7 +137,7 @@ def printed_of(study: Study) -> dict[tuple[str, str], float]:
 
 
 def make_trailers(count: int, seed: int, genres: Sequence[str]) -> list[Trailer]:
-    """Trailers with one genre at least, drawn independently of each other, and three stratified splits."""
+    """Trailers with one or more genres, drawn independently of each other, and three stratified splits."""
     labels = draw_labels(count, genres, np.random.default_rng([seed, 1]))
     codes = zip(*(splits.stratify(labels, seed=seed + n).tolist() for n in SPLITS), strict=True)
     return [
@@ -200,7 +202,7 @@ def make_pack(
 def parts_of(
     trailers: Sequence[Trailer], genres: Sequence[str], lengths: np.ndarray, signal: Signal, seed: Sequence[int]
 ) -> Iterator[Part]:
-    """Each draws its vectors when it is read, so that no more than one trailer lies in memory."""
+    """The parts of a pack; each draws its vectors when it is read, so that only one trailer is in memory."""
     for number, (trailer, length) in enumerate(zip(trailers, lengths.tolist(), strict=True)):
         has = np.array([genre in trailer.genres for genre in genres])
 
@@ -216,20 +218,20 @@ def make_shots(arguments: argparse.Namespace, trailers: Sequence[Trailer]) -> No
     rows = []
     for number, (trailer, clips) in enumerate(zip(trailers, lengths.tolist(), strict=True)):
         shots = draw_shots(clips, np.random.default_rng([arguments.seed, 2, number]))
-        mark = fingerprint(SCHEMA, {"seed": arguments.seed, "number": number, "clips": clips})
+        digest = fingerprint(SCHEMA, {"seed": arguments.seed, "number": number, "clips": clips})
         frames = shots[-1].end
-        header = {"trailer": trailer.trailer, "frames": str(frames), "fingerprint": mark, "source": "synthetic"}
+        header = {"trailer": trailer.trailer, "frames": str(frames), "fingerprint": digest, "source": "synthetic"}
         path = layout.shots(trailer.trailer)
         write_spans(path, shots, kind=Shot, header=header, schema=SHOTS_SCHEMA)
         facts = {"shots": len(shots), "frames": frames}
-        rows.append(LedgerRow(trailer.trailer, OK, str(path.relative_to(layout.root)), mark, facts))
+        rows.append(LedgerRow(trailer.trailer, OK, str(path.relative_to(layout.root)), digest, facts))
     path = layout.ledger("shots", "synthetic")
     write_ledger(path, rows)
     log.info("synthetic: %s: %s shots of %d trailers", path, f"{sum(row.facts['shots'] for row in rows):,}", len(rows))
 
 
 def draw_shots(clips: int, random: np.random.Generator) -> list[Shot]:
-    """Shots that follow on each other and give ``clips`` Shot-24 clips."""
+    """Consecutive shots that give ``clips`` Shot-24 clips."""
     # Of a lognormal, mode = exp(mu - sigma^2) and mean = exp(mu + sigma^2 / 2).
     variance = math.log(SHOT_MEAN / SHOT_MODE) / 1.5
     shots, start = [], 0

@@ -31,14 +31,16 @@ BASICS_COLUMNS = (
 )
 RATINGS_COLUMNS = ("tconst", "averageRating", "numVotes")
 NULL = r"\N"
-DAMAGED_SHARE = 0.001  # more damaged lines than this share mean that the file is not what it should be
+DAMAGED_SHARE = 0.001  # a file with a larger share of damaged lines is refused
 LONGEST_LINE = 1 << 16
 REMEDY = "Fetch it from IMDb again."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--imdb", type=Path, required=True, metavar="FOLDER", help="folder of IMDb's two files")
-    parser.add_argument("--output", type=Path, default=Path("titles.csv"), metavar="CSV", help="(titles.csv)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("titles.csv"), metavar="CSV", help="the table to write (titles.csv)"
+    )
     parser.add_argument("--types", nargs="+", default=["movie"], metavar="TYPE", help="IMDb's title types (movie)")
     parser.add_argument("--from-year", type=int, metavar="YEAR", help="first year (default: no limit)")
     parser.add_argument("--to-year", type=int, metavar="YEAR", help="last year (default: no limit)")
@@ -65,7 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
         key=lambda title: (-(title.rating or 0), -(title.votes or 0), title.id),
     )[: arguments.most]
     if not titles:
-        raise ConfigError("no title matches", where=arguments.imdb, remedy="Ask for fewer votes, more years or genres.")
+        remedy = "Lower --min-votes, or allow more years or genres."
+        raise ConfigError("no title matches", where=arguments.imdb, remedy=remedy)
     write_text(arguments.output, as_csv(titles))
     counts = Counter(genre for title in titles for genre in title.genres.split(";"))
     log.info(
@@ -80,14 +83,14 @@ def find(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / name.removesuffix(".gz")):
         if path.is_file():
             return path
-    raise StoreError(f"lacks {name}", where=folder, remedy="It is one of IMDb's non-commercial data sets.")
+    raise StoreError(f"lacks {name}", where=folder, remedy="Fetch it from IMDb's non-commercial data sets.")
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[list[str]]:
     """The cells of every row after the header. Damaged lines are left out and counted in the log.
 
     Raises:
-        StoreError: it is another table, cut off, or damaged in many places.
+        StoreError: the file is another table, truncated, or damaged in many lines.
     """
     damaged, first, number = 0, 0, 1
     try:

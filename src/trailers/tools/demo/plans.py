@@ -1,4 +1,4 @@
-"""The demo's trailers as they are planned: their looks, shots and transitions."""
+"""The plans of the demo's trailers: looks, shots and transitions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Look:
-    """What makes a genre's pictures: its pattern, colours, pace and movement."""
+    """How a genre looks: the length of its shots, movement and colours."""
 
     shot_frames: tuple[int, int]  # shortest and longest shot
-    speed: int  # px a frame that the background moves at most
+    speed: int  # maximum movement of the background, px per frame
     palettes: tuple[tuple[Colour, Colour, Colour], ...]  # dark, middle, light; a shot takes one
 
 

@@ -30,7 +30,7 @@ def spread_ring(points: np.ndarray, size: int) -> np.ndarray:
 
 
 def stripes(random: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The background and where the foreground is, for action: both slanted."""
+    """The background and the mask of the foreground for action: both slanted."""
     rows, columns = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
     slant, count = random.choice((-2, -1, 1, 2)), random.integers(2, 9)
     ramp = (columns / width * count + rows / height * slant) % 1
@@ -40,7 +40,7 @@ def stripes(random: np.random.Generator, height: int, width: int) -> tuple[np.nd
 
 
 def hills(random: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The background and where the foreground is, for drama: a sky and the hills before it."""
+    """The background and the mask of the foreground for drama: a sky and the hills before it."""
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     sky = value_noise(random, height, width, (3, 6, 12))
     glow = 1 - np.abs(rows - random.uniform(0.1, 0.9)) * 1.6
@@ -49,7 +49,7 @@ def hills(random: np.random.Generator, height: int, width: int) -> tuple[np.ndar
 
 
 def dots(random: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """The background and where the foreground is, for comedy: dots and balls."""
+    """The background and the mask of the foreground for comedy: dots and balls."""
     rows, columns = np.ogrid[0:height, 0:width]
     cell = int(random.choice((16, 32, 64)))
     inside = discs(rows, columns, cell, random.uniform(0.2, 0.4))
@@ -58,13 +58,13 @@ def dots(random: np.random.Generator, height: int, width: int) -> tuple[np.ndarr
 
 
 def discs(rows: np.ndarray, columns: np.ndarray, cell: int, radius: float) -> np.ndarray:
-    """Where there is a disc of ``radius`` cells; one stands in the middle of every cell."""
+    """A mask of discs of ``radius`` cells, one in the middle of every cell."""
     return (rows % cell - cell / 2) ** 2 + (columns % cell - cell / 2) ** 2 < (radius * cell) ** 2
 
 
 PATTERNS = {"action": stripes, "drama": hills, "comedy": dots}
 TILE = (256, 512)  # height and width of a shot's picture, which repeats
-ZOOM = 2  # px a side that every point of a tile becomes; four times less to compute
+ZOOM = 2  # every point of a tile becomes ZOOM x ZOOM px, which saves three quarters of the computation
 
 
 class MovingPicture:
@@ -79,13 +79,13 @@ class MovingPicture:
         self.height, self.width = height_px, width_px
         self.back = self.spread(paint(field, palette))
         self.front = self.spread(paint(value_noise(random, *TILE, (8, 32, 128)), palette[::-1] * 0.8))
-        # Three bytes a pixel, all ones or all zeros: choosing by bits is many times faster than by a condition.
+        # Three bytes per pixel, all ones or all zeros: choosing by bits is many times faster than by a condition.
         self.mask = self.spread(np.repeat(np.broadcast_to(mask, TILE)[..., None], 3, axis=2) * np.uint8(255))
         direction = random.choice((-1, 1), 2)
         self.speed = (int(direction[0]) * (look.speed // 3), int(direction[1]) * look.speed)
 
     def spread(self, tile: np.ndarray) -> np.ndarray:
-        """The tile repeated so far that a frame may start anywhere in its first copy."""
+        """The tile, repeated so that a frame may start anywhere in its first copy."""
         return np.tile(tile.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1), (2, 2, 1))
 
     def frame(self, age: int) -> np.ndarray:
@@ -94,7 +94,7 @@ class MovingPicture:
         return np.asarray(back ^ ((back ^ front) & self.window(self.mask, age, 2)))
 
     def window(self, picture: np.ndarray, age: int, pace: int) -> np.ndarray:
-        # Hills stand on the ground: what moves slowly moves sideways only.
+        # Slow pictures move only sideways, so that the hills of drama stay on the ground.
         top, left = (age * pace * speed % (ZOOM * size) for speed, size in zip(self.speed, TILE, strict=True))
         return picture[top : top + self.height, left : left + self.width]
 
@@ -113,19 +113,19 @@ def render(plan: Plan) -> Iterator[np.ndarray]:
     for number, shot in enumerate(shots):
         for frame in range(shot.start, shot.end):
             # The transition into this shot, or the one into the next, whichever is nearer.
-            later = number + 1 if 2 * frame >= shot.start + shot.end and number + 1 < len(shots) else number
-            near = share_of_nearer(frame, shots[later])
-            needed = {number} if near == WHOLE else {later - 1, later}
+            next_one = number + 1 if 2 * frame >= shot.start + shot.end and number + 1 < len(shots) else number
+            near = share_of_nearer(frame, shots[next_one])
+            needed = {number} if near == WHOLE else {next_one - 1, next_one}
             moving = {
                 at: moving.get(at) or MovingPicture(shots[at], plan.height_px, plan.width_px) for at in sorted(needed)
             }
             pictures = {at: picture.frame(frame - shots[at].start) for at, picture in moving.items()}
             others = [pictures[at] for at in needed - {number}]
-            yield mix(pictures[number], others[0], near, shots[later].transition) if others else pictures[number]
+            yield mix(pictures[number], others[0], near, shots[next_one].transition) if others else pictures[number]
 
 
 def share_of_nearer(frame: int, shot: PlannedShot) -> int:
-    """How much of ``frame`` is left of the shot it belongs to, in 256ths, beside the transition into ``shot``.
+    """How strongly ``frame`` shows the shot it belongs to near the transition into ``shot``, in 256ths.
 
     Integers, so that every machine makes the same bytes.
     """

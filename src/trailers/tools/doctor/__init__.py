@@ -27,13 +27,13 @@ CHECKS: tuple[Callable[[Place], Iterator[Finding]], ...] = (
 
 
 def examine(place: Place, *, gpu: bool = False) -> Iterator[Finding]:
-    """All findings; a check that breaks is a finding too."""
+    """All findings; a check that raises an error is a finding too."""
     for check in (*CHECKS, try_gpu) if gpu else CHECKS:
         try:
             yield from check(place)
         except TrailerError as problem:
             yield Finding(BAD, subject_of(check), str(problem))
-        except Exception as problem:  # noqa: BLE001  whatever is broken here is what the user wants to know
+        except Exception as problem:  # noqa: BLE001  the user wants to know everything that is broken
             yield Finding(BAD, subject_of(check), f"{type(problem).__name__}: {problem}")
 
 

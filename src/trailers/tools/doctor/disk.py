@@ -1,4 +1,4 @@
-"""The manifest, and whether its products have room and a file system that takes them."""
+"""Checks of the manifest, and of the disk and file system that its products need."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trailers.store.text import size_text
 from trailers.store.videos import shared_videos, tell_shared
 from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
 
-SPARE = 1.2  # room for trailers that are longer
+SPARE = 1.2  # factor of free space, for trailers that are longer than the mean
 
 
 def check_manifest(place: Place) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def check_manifest(place: Place) -> Iterator[Finding]:
 
 
 def needed_bytes(place: Place) -> dict[str, int]:
-    """Stage -> bytes on disk for a trailer of the usual length, as configured."""
+    """Stage -> bytes on disk per trailer of mean length, with this configuration."""
     return bytes_per_trailer(place.pairs, place.weights)
 
 
@@ -70,7 +70,7 @@ def check_results(place: Place) -> Iterator[Finding]:
 
 
 def check_folders(place: Place) -> Iterator[Finding]:
-    """The other folders that a run writes in; silent where they can be written."""
+    """The other folders that a run writes to; gives only those that are not writable."""
     stages = sorted(place.results.iterdir()) if os.access(place.results, os.R_OK | os.X_OK) else []
     for folder in (Path(".snakemake"), Path("logs"), *(path for path in stages if path.is_dir() or path.is_symlink())):
         for problem in check_folder(folder):
@@ -78,7 +78,7 @@ def check_folders(place: Place) -> Iterator[Finding]:
 
 
 def check_hdf5(path: Path) -> Finding:
-    """Whether HDF5 can write and read ``path`` on this file system; it needs no locks."""
+    """Whether HDF5 can write and read ``path`` on this file system, without locks."""
     import h5py
 
     try:

@@ -1,4 +1,4 @@
-"""What a check finds, and of what place."""
+"""The result of a check, and the run that is checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OK, WARN, BAD = "ok", "warn", "bad"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one thing."""
+    """The result of one check."""
 
     level: str
     subject: str
@@ -23,11 +23,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Place:
-    """What is to be run where."""
+    """The run that is checked: what it embeds, and its files and folders."""
 
     pairs: Sequence[tuple[str, str]]  # clip strategy, backbone
     weights: Path
     manifest: Path
     results: Path
     short_side: int | None = None  # px of the 24 fps videos (normalise.short_side)
-    has_random_weights: bool = False  # in place of published ones (embed.random_weights)
+    has_random_weights: bool = False  # instead of published ones (embed.random_weights)

@@ -1,4 +1,4 @@
-"""The GPUs: their driver, what torch's wheel needs of both, and which of them are free."""
+"""Checks of the GPUs: their driver, what torch's wheel needs, and which GPUs are free."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_gpus(_: Place) -> Iterator[Finding]:
         return
     if gpus is None and not torch.cuda.is_available():
         yield Finding(
-            WARN, "GPU", f"none, no driver: shots and embed run on the CPU, which is slower. For a GPU, {wheel_needs()}"
+            WARN, "GPU", f"no GPU and no driver: shots and embed use the CPU, which is slower. {wheel_needs()}"
         )
         return
     yield check_driver()
@@ -32,7 +32,7 @@ def check_gpus(_: Place) -> Iterator[Finding]:
 
 
 def wheel_needs() -> str:
-    """What torch asks of driver and card."""
+    """The driver and card that torch requires, as a clause."""
     import torch
 
     if torch.version.cuda is None:
@@ -58,7 +58,7 @@ def check_driver() -> Finding:
 
 
 def check_cards(gpus: tuple[Gpu, ...] | list[Gpu]) -> Iterator[Finding]:
-    """Each card that torch sees, or why it sees none."""
+    """Each card that torch sees, or the reason why it does not see any."""
     import torch
 
     if not torch.cuda.is_available():
@@ -84,7 +84,7 @@ def check_cards(gpus: tuple[Gpu, ...] | list[Gpu]) -> Iterator[Finding]:
 
 
 def check_leases() -> Iterator[Finding]:
-    """Whether the devices can be leased, and which are taken."""
+    """Whether the devices can be leased, and which are in use."""
     try:
         names = visible_devices()
         folder = os.environ.get("TRAILERS_LEASE_DIR") or host_folder()
@@ -98,7 +98,7 @@ def check_leases() -> Iterator[Finding]:
 
 
 def taken_device(name: str) -> tuple[str, str] | None:
-    """The device and why it cannot be leased now; None when it can."""
+    """The device and the reason why it cannot be leased now; None if it can."""
     got = try_lease([name])
     if isinstance(got, dict):
         for lock in got.values():
@@ -109,7 +109,7 @@ def taken_device(name: str) -> tuple[str, str] | None:
 
 
 def try_gpu(_: Place) -> Iterator[Finding]:
-    """The short trial of the GPU that a job would take: `doctor --gpu`."""
+    """The short trials of the GPU that a job would use: `doctor --gpu`."""
     from trailers.machine.device import choose_device
     from trailers.tools.doctor.trial import trials
 

@@ -17,14 +17,14 @@ from trailers.errors import SystemicError
 
 PATIENCE_S = 120  # a command that takes longer hangs
 
-# Every switch of a user's shell that would round float32.
+# Every environment variable that makes libraries round float32.
 ROUNDING_FLAGS = {
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1",
     "NVIDIA_TF32_OVERRIDE": "1",
     "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
 }
 
-# Holds its device for a second; says which it has, which torch sees, and from when to when.
+# Holds its device for a second; prints the device, start and end of that time, and the device that torch sees.
 HOLDER = """
 import os, time
 visible = os.environ["CUDA_VISIBLE_DEVICES"]
@@ -38,7 +38,7 @@ time.sleep(1)
 print(visible, begin, time.monotonic(), seen)
 """
 
-# A job with two decoding workers, which says who they are and waits to be killed.
+# A job with two decoding workers, which prints their process ids and waits to be killed.
 JOB = """
 import os, sys, time
 from trailers.embedding.slots import Slots
@@ -53,7 +53,7 @@ sys.stdin.read()
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one trial went."""
+    """The result of one trial."""
 
     passed: bool
     words: str
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def leases(device: str) -> Outcome:
-    """One job more than there are devices: each has one of its own, and the last waits for it."""
+    """Starts one job more than there are devices: no two may hold a device at once, and the last one waits."""
     on_gpu = device != "cpu"
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "TRAILERS_LEASE_DIR": str(Path(folder) / "locks")}
@@ -71,7 +71,7 @@ def leases(device: str) -> Outcome:
         command = [sys.executable, "-m", "trailers", "lease", "--", sys.executable, "-c", HOLDER.format(on_gpu=on_gpu)]
         jobs = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(count)]
         try:
-            told = [job.communicate(timeout=PATIENCE_S)[0].split() for job in jobs]
+            reports = [job.communicate(timeout=PATIENCE_S)[0].split() for job in jobs]
         except subprocess.TimeoutExpired:
             return Outcome(
                 False, f"a job got no device within {PATIENCE_S} s; `python -m trailers doctor` shows who holds them"
@@ -81,13 +81,13 @@ def leases(device: str) -> Outcome:
                 job.kill()
     if any(job.returncode for job in jobs):
         return Outcome(False, "a leased job failed; its output is above")
-    return judge_leases(told, count - 1)
+    return judge_leases(reports, count - 1)
 
 
-def judge_leases(told: list[list[str]], devices: int) -> Outcome:
+def judge_leases(reports: list[list[str]], devices: int) -> Outcome:
     """Whether no two jobs held a device at once, each device was used, and torch saw the one that was leased."""
     spans: dict[str, list[tuple[float, float]]] = {}
-    for name, begin, end, *seen in told:
+    for name, begin, end, *seen in reports:
         spans.setdefault(name, []).append((float(begin), float(end)))
         if seen and name.startswith("GPU-") and seen[0].removeprefix("GPU-") != name.removeprefix("GPU-"):
             return Outcome(False, f"{name} was leased, but torch computes on {seen[0]}")
@@ -95,19 +95,20 @@ def judge_leases(told: list[list[str]], devices: int) -> Outcome:
         times.sort()
         if any(before[1] > after[0] for before, after in itertools.pairwise(times)):
             return Outcome(False, f"two jobs held {name} at once")
-    figures = {"jobs": len(told), "devices": len(spans)}
-    return Outcome(len(spans) == devices, f"{len(told)} jobs used {len(spans)} of {devices} devices in turn", figures)
+    figures = {"jobs": len(reports), "devices": len(spans)}
+    words = f"{len(reports)} jobs used {len(spans)} of {devices} devices in turn"
+    return Outcome(len(spans) == devices, words, figures)
 
 
 def device_count(environment: Mapping[str, str]) -> int:
-    """How many devices a job could lease. Asked in a process of its own, since PATH may be another."""
+    """How many devices a job could lease; counted in a separate process, because its PATH may differ."""
     code = "from trailers.machine.nvidia import visible_devices; print(len(visible_devices()))"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return int(done.stdout)
 
 
 def four_stand_ins(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment whose nvidia-smi lists four devices that are not there."""
+    """An environment whose nvidia-smi lists four devices that do not exist."""
     program = folder / "nvidia-smi"
     lines = "".join(f"echo 'GPU {number}: stand-in (UUID: GPU-{number})'\n" for number in range(4))
     program.write_text(f'#!/bin/sh\ncase "$1" in -L) ;; *) exit 0;; esac\n{lines}')
@@ -117,7 +118,7 @@ def four_stand_ins(folder: Path, environment: Mapping[str, str]) -> dict[str, st
 
 
 def flags(device: str) -> Outcome:
-    """float32 is not rounded, also where the shell asks for it."""
+    """float32 must not be rounded, even if the environment requests it."""
     code = (
         "import sys\nfrom trailers.machine.gpu import is_exact_float32, use_strict_environment\n"
         "use_strict_environment()\nprint(is_exact_float32(sys.argv[1]))"
@@ -134,7 +135,7 @@ def flags(device: str) -> Outcome:
 
 
 def workers(_: str) -> Outcome:
-    """Decoding workers end with a job that is killed, and a worker's death is one sentence."""
+    """Decoding workers must end with a job that is killed, and a dead worker must be reported in one sentence."""
     import psutil
 
     pipe = subprocess.PIPE

@@ -1,4 +1,4 @@
-"""Python, ffmpeg, the decoder and what downloads need."""
+"""Checks of Python, ffmpeg, the decoder and the programs that downloads need."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
 
 ENCODERS = ("libx264",)
-DECODERS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4")  # what trailers come in
+DECODERS = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4")  # the codecs of trailers
 FORMATS = ("mov", "matroska", "mpegts")
-RUNTIMES = {"deno": "deno", "node": "node", "bun": "bun", "quickjs": "qjs"}  # yt-dlp's name, the program's
+RUNTIMES = {"deno": "deno", "node": "node", "bun": "bun", "quickjs": "qjs"}  # yt-dlp's name -> the program's name
 OLD_DAYS = 90  # YouTube changes about as often
 
 
 def check_python(_: Place) -> Iterator[Finding]:
-    # An older one cannot even start this: envs/run looks for a newer.
+    # An older Python cannot even start this program, so its version is not compared.
     yield Finding(OK, "python", f"{platform.python_version()}, {os.cpu_count()} cores")
 
 

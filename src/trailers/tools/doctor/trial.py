@@ -1,7 +1,7 @@
-"""What a GPU must get right before a run is trusted to it, each tried on the device itself in some seconds.
+"""Trials that a GPU must pass before a run relies on it; each takes a few seconds on the device itself.
 
-Exactness is compared with the processor's float32. Nothing is fetched: weights are random, frames made up.
-On ``cpu`` the same code runs against stand-ins, so that it is tested where there is no GPU.
+Results are compared with float32 on the CPU. Nothing is fetched: weights and frames are random. With the device
+``cpu`` the same code runs against stand-ins, so that it can be tested without a GPU.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SHORT_BACKBONES = ("resnet50", "r2plus1d_18")
 
 
 def detector(device: str) -> Outcome:
-    """The detector's float32 equals the processor's, and reduced precision leaves every shot where it is."""
+    """The detector's float32 must equal the CPU's, and reduced precision must give the same shots."""
     from trailers.detector.detector import Detector, Video
     from trailers.detector.shots import find_shots
 
@@ -45,11 +45,11 @@ def detector(device: str) -> Outcome:
     return Outcome(error <= PROBABILITY_ERROR and same, words, figures)
 
 
-def synthetic_frames(scenes: int = 8, frames: int = 40) -> np.ndarray:
-    """Scenes of drifting blocks of colour with hard cuts between them: uint8 (scenes * frames, 27, 48, 3)."""
+def synthetic_frames(shots: int = 8, frames: int = 40) -> np.ndarray:
+    """Shots of drifting blocks of colour with hard cuts between them: uint8 (shots * frames, 27, 48, 3)."""
     random = np.random.default_rng(0)
     parts = []
-    for _ in range(scenes):
+    for _ in range(shots):
         picture = np.kron(random.integers(0, 256, (9, 16, 3)), np.ones((3, 3, 1), np.int64))
         parts += [np.roll(picture, number // 4, axis=1) for number in range(frames)]
     noise = random.integers(-4, 5, (len(parts), 27, 48, 3))
@@ -57,7 +57,7 @@ def synthetic_frames(scenes: int = 8, frames: int = 40) -> np.ndarray:
 
 
 def backbone(name: str, device: str) -> Outcome:
-    """Vectors in float32 equal the processor's; whether bytes depend on a clip's place or on the batch is recorded."""
+    """Vectors in float32 must equal the CPU's; records whether bytes depend on a clip's place or on the batch size."""
     from trailers.backbones.embedder import Embedder
     from trailers.backbones.network import make_network
     from trailers.backbones.precision import TOLERANCE, cosines, sample_clips
@@ -85,11 +85,11 @@ def backbone(name: str, device: str) -> Outcome:
     passed = error <= VECTOR_ERROR and worst >= TOLERANCE - VECTOR_ERROR
     passed = passed and bool(figures["bytes_of_any_run"] and figures["bytes_of_any_place"])
     unequal = [name for name, same in figures.items() if same is False]
-    return Outcome(passed, words + (f"; not true: {', '.join(unequal)}" if unequal else ""), figures)
+    return Outcome(passed, words + (f"; not the same: {', '.join(unequal)}" if unequal else ""), figures)
 
 
 def memory(device: str) -> Outcome:
-    """A batch that does not fit is halved, and the vectors are the same within rounding."""
+    """A batch that does not fit must be halved, and the vectors must be the same within rounding."""
     from trailers.backbones.precision import cosines, sample_clips
 
     row, embedder = (limited_network if device == "cpu" else resnet_in_batches)(device)
@@ -114,7 +114,7 @@ def resnet_in_batches(device: str) -> tuple[Row, Embedder]:
 
 
 def limited_network(device: str) -> tuple[Row, Embedder]:
-    """A network in place of one on a GPU, whose memory is what ``LIMIT`` says."""
+    """A stand-in for a network on a GPU: it runs out of memory if a batch has more than ``limit`` clips."""
     import torch
 
     from trailers.backbones.embedder import Embedder
@@ -135,7 +135,7 @@ def limited_network(device: str) -> tuple[Row, Embedder]:
 
 @contextlib.contextmanager
 def half_the_memory(embedder: Embedder, clips: np.ndarray) -> Iterator[None]:
-    """Inside, a batch of ``embedder`` finds half the memory that it needs."""
+    """Inside, ``embedder`` has half the memory that the batch ``clips`` needs."""
     import torch
 
     if embedder.device == "cpu":
@@ -158,15 +158,15 @@ def half_the_memory(embedder: Embedder, clips: np.ndarray) -> Iterator[None]:
 
 
 def trials(device: str, backbones: tuple[str, ...] = SHORT_BACKBONES) -> Iterator[tuple[str, Outcome]]:
-    """Name and outcome of each trial; one that breaks has failed."""
-    ways: dict[str, Callable[[str], Outcome]] = {"leases": leases, "flags": flags, "detector": detector}
+    """Name and outcome of each trial; one that raises an error has failed."""
+    functions: dict[str, Callable[[str], Outcome]] = {"leases": leases, "flags": flags, "detector": detector}
     for name in backbones:
-        ways[name] = lambda device, name=name: backbone(name, device)  # type: ignore[misc]
-    ways |= {"memory": memory, "workers": workers}
-    for name, way in ways.items():
+        functions[name] = lambda device, name=name: backbone(name, device)  # type: ignore[misc]
+    functions |= {"memory": memory, "workers": workers}
+    for name, function in functions.items():
         try:
-            yield name, way(device)
+            yield name, function(device)
         except TrailerError as problem:
             yield name, Outcome(False, str(problem))
-        except Exception as problem:  # noqa: BLE001  whatever is broken here is what the user wants to know
+        except Exception as problem:  # noqa: BLE001  the user wants to know everything that is broken
             yield name, Outcome(False, f"{type(problem).__name__}: {problem}")

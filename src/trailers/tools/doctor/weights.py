@@ -1,4 +1,4 @@
-"""The weights that the configured backbones and the detector need."""
+"""Checks of the weights that the configured backbones and the detector need."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_weights(place: Place) -> Iterator[Finding]:
 
 
 def check_pixels(place: Place) -> Iterator[Finding]:
-    """Whether frames would be enlarged for a backbone."""
+    """Warns if frames would be enlarged for a backbone."""
     from trailers.backbones.enlarging import enlargement_warning, short_side_of
     from trailers.backbones.rows import find_row
 
@@ -48,7 +48,7 @@ def check_pixels(place: Place) -> Iterator[Finding]:
         try:
             row = find_row(backbone, place.weights)
         except TrailerError:
-            continue  # told with its weights
+            continue  # reported by check_weights
         words = enlargement_warning(row.name, short_side_of(row), place.short_side)
         if words:
             yield Finding(WARN, "pixels", words)

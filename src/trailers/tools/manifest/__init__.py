@@ -9,7 +9,7 @@ in   --folder FOLDER                       videos; ids are their names
 out  --output manifest.csv                 the manifest that config.yaml names
 
 An existing manifest is kept. --update appends new rows and leaves the others as they are; --force overwrites it and
-says what is lost. Titles without a link are left out, and counted by genre and split.
+lists what is lost. Titles without a link are left out, and counted by genre and split.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 def missing_links(trailers: Sequence[Trailer], genres: Sequence[str]) -> list[str]:
-    """Lines that say how many titles lack a link, by genre and by split; none when no title does."""
+    """Lines that say how many titles lack a link, by genre and by split; empty if all have one."""
     without = [trailer for trailer in trailers if not trailer.urls]
     if not without:
         return []
@@ -94,12 +94,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     existing.add_argument(
         "--update", action="store_true", help="append new trailers to the existing manifest; change nothing else"
     )
-    existing.add_argument("--force", action="store_true", help="overwrite an existing manifest; says what is lost")
+    existing.add_argument("--force", action="store_true", help="overwrite an existing manifest; lists what is lost")
 
 
 def run(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
-    # The published labels are the paper's, whatever the data set's genres are.
+    # The published labels use the paper's genres, even if config.yaml lists others.
     is_published = arguments.trailers12k is not None and arguments.genres is None
     arguments.genres = GENRES if is_published else genres_of(arguments)
     inputs = [arguments.links, arguments.trailers12k, arguments.metadata, arguments.titles, arguments.decisions]
@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def split(trailers: Sequence[Trailer], base: Path, seed: int, genres: Sequence[str]) -> Sequence[Trailer]:
-    """The trailers with three stratified splits, where enough of them have genres."""
+    """The trailers with three stratified splits, if enough of them have genres."""
     from trailers.plan.splitting import make_splits
 
     try:
@@ -140,10 +140,10 @@ def check_output(output: Path, inputs: Sequence[Path | None]) -> None:
 
 
 def write_or_update(output: Path, source: Source, arguments: argparse.Namespace) -> Sequence[Trailer]:
-    """Write the manifest, with or over the one that is there; gives the trailers that it has then.
+    """Writes the manifest, or updates the existing one; returns the trailers that it then contains.
 
     Raises:
-        ManifestError: there is one, and neither --update nor --force says what to do with it.
+        ManifestError: it exists, and neither --update nor --force is given.
     """
     trailers = source.trailers
     if output.exists() and arguments.update:
@@ -155,9 +155,9 @@ def write_or_update(output: Path, source: Source, arguments: argparse.Namespace)
         lost = "; ".join(losses(output, trailers)) or "nothing"
         if not arguments.force:
             raise ManifestError(
-                "exists",
+                "already exists",
                 where=output,
-                remedy="Add what is new with --update, name another --output, or overwrite it with --force, which "
+                remedy="Add new trailers with --update, name another --output, or overwrite it with --force, which "
                 f"loses {lost}.",
             )
         log.warning("%s: overwritten; lost: %s", output, lost)
@@ -166,7 +166,7 @@ def write_or_update(output: Path, source: Source, arguments: argparse.Namespace)
 
 
 def collect(arguments: argparse.Namespace) -> Source:
-    """The trailers that the flags ask for, those without a link among them."""
+    """The trailers of the source that the flags name, including those without a link."""
     names = ("folder", "links", "trailers12k", "metadata", "titles", "decisions")
     given = {name for name in names if getattr(arguments, name) is not None}
     if given in ({"titles"}, {"titles", "decisions"}):

@@ -1,4 +1,4 @@
-"""Entries of a list, and the trailers that they make: one per id, and without an id one per video."""
+"""Entries of a list, and the trailers that they describe: one per id, or one per video if there is no id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trailers.web.links import is_list, name_of
 
 log = logging.getLogger(__name__)
 
-LABELS = ("genres", *(f"split{n}" for n in SPLITS), "poster", "verified")  # of which a trailer has one each
+LABELS = ("genres", *(f"split{n}" for n in SPLITS), "poster", "verified")  # a trailer has one value of each
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Entry:
 
     path: Path
     place: str  # in the list, such as "row 3"
-    given_id: str  # "" without
-    urls: tuple[str, ...]  # as a manifest has them
+    given_id: str  # "" if the list has none
+    urls: tuple[str, ...]  # in the form of a manifest
     title: str = ""
-    labels: Mapping[str, Any] | None = None  # those that are not empty
+    labels: Mapping[str, Any] | None = None  # without empty ones
 
     @property
     def where(self) -> str:
@@ -40,7 +40,7 @@ class Entry:
 
 @contextlib.contextmanager
 def placed(where: str) -> Iterator[None]:
-    """What is refused inside is refused ``where`` it stands."""
+    """Adds ``where`` to a ManifestError that is raised inside."""
     try:
         yield
     except ManifestError as problem:
@@ -57,9 +57,9 @@ def as_source(entries: Sequence[Entry], base: Path) -> Source:
 
 
 def grouped(entries: Sequence[Entry], base: Path) -> list[list[Entry]]:
-    """The entries of every trailer: of the same id, and without one of the same video."""
+    """The entries of each trailer: those with the same id or, without an id, with the same video."""
     groups: dict[str, list[Entry]] = {}
-    owners: dict[str, str] = {}  # of a video: its group
+    owners: dict[str, str] = {}  # video -> its group
     order = {entry.where: place for place, entry in enumerate(entries)}
     # Ids first, so that a row without one finds the trailer that has its video.
     for entry in sorted(entries, key=lambda entry: not entry.given_id):
@@ -81,7 +81,7 @@ def id_of(entry: Entry) -> str:
 
 
 def merged(name: str, members: Sequence[Entry], base: Path) -> Trailer:
-    """One trailer of all its rows: their links in order, the first title, the labels of whichever has them.
+    """One trailer from all its rows: their links in order, the first title, and each label from the row that has it.
 
     Raises:
         ManifestError: two rows have different labels.

@@ -24,7 +24,7 @@ VIDEOS = frozenset(
 
 
 def from_folder(folder: Path, output: Path) -> Source:
-    """Every video in ``folder`` and below it, hidden ones left out; paths relative to the manifest."""
+    """Every video in ``folder`` and below it, except hidden ones; paths are relative to the manifest."""
     if not folder.is_dir():
         raise ManifestError("is not a directory", where=folder, remedy="Choose a folder of videos.")
     files = sorted(walk(folder))
@@ -57,7 +57,7 @@ def walk(folder: Path) -> Iterator[Path]:
 
 
 def distinct(videos: Sequence[Path]) -> list[Path]:
-    """Each file once: links to one that is there under another name are told and left out."""
+    """Each file once; links to a file that is also in the folder are logged and left out."""
     owners: dict[str, Path] = {}
     for path in sorted(videos, key=Path.is_symlink):  # stable, so files come before links, in their order
         owner = owners.setdefault(os.path.realpath(path), path)
@@ -78,7 +78,7 @@ def log_other_files(files: Sequence[Path]) -> None:
 
 
 def with_urls(videos: Sequence[Path], base: Path) -> Iterator[tuple[Path, str]]:
-    """Every video with the path that a manifest in ``base`` has for it; those that it cannot name are told."""
+    """Every video with its path in a manifest in ``base``; logs the videos that a manifest cannot name."""
     for path in videos:
         try:
             yield path, local_url(path, base)
@@ -88,4 +88,4 @@ def with_urls(videos: Sequence[Path], base: Path) -> Iterator[tuple[Path, str]]:
 
 def title_of(path: Path) -> str:
     title = one_line(path.stem)
-    return one_line(path.name) if SPREADSHEET_ERROR.fullmatch(title) else title  # or it would be refused as an error
+    return one_line(path.name) if SPREADSHEET_ERROR.fullmatch(title) else title  # a manifest refuses #NAME? as a title

@@ -1,4 +1,4 @@
-"""Ids that can name files, from names that cannot."""
+"""Ids that are safe as file names, made from names that are not."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from trailers.web.links import name_of
 
 ID_LENGTH = 64
 DIGEST_LENGTH = 8
-# Letters of the Latin alphabet that are not a letter with an accent.
+# Latin letters that NFKD does not split into a plain letter and an accent.
 LATIN = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
                        "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i"})  # fmt: skip
 
 
 def safe_id(text: str) -> str:
-    """An id that resembles ``text``: accents fall, everything else unsafe becomes an underscore.
+    """An id that resembles ``text``: accents are removed, other unsafe characters become underscores.
 
-    Where letters are lost, since the name is long or in another script, a digest of the whole name keeps it
-    apart from others: "日本" becomes "trailer-" and eight digits.
+    If letters are lost, because the name is long or in another script, a digest of the whole name is appended to
+    distinguish it from others: "日本" becomes "trailer-" and eight digits.
     """
     letters = unicodedata.normalize("NFKD", text.translate(LATIN))
     plain = letters.encode("ascii", "ignore").decode()
@@ -34,13 +34,13 @@ def safe_id(text: str) -> str:
 
 
 def loses_letters(text: str) -> bool:
-    """Whether ``text`` has letters or digits that no id can hold."""
+    """Whether ``text`` has letters or digits that an id cannot contain."""
     letters = unicodedata.normalize("NFKD", text.translate(LATIN))
     return any(letter.isalnum() and not letter.isascii() for letter in letters)
 
 
 def make_unique(wanted: Iterable[str], taken: Iterable[str] = ()) -> Iterator[str]:
-    """The ids in order, with -2, -3 ... where one came before or is ``taken``, in whatever case."""
+    """The ids in order; -2, -3 ... is appended to those that came before or are ``taken``, ignoring case."""
     used = {name.lower() for name in taken}
     for name in wanted:
         number, unique = 1, name
@@ -53,14 +53,14 @@ def make_unique(wanted: Iterable[str], taken: Iterable[str] = ()) -> Iterator[st
 
 
 def id_of_link(url: str) -> str:
-    """The YouTube id in ``url``, else the last word of its path, made safe."""
+    """The YouTube id in ``url``, otherwise the last part of its path, made safe."""
     name = name_of(url)
-    if name.startswith("-"):  # as one in 64 YouTube ids does, which no id may
+    if name.startswith("-"):  # like one in 64 YouTube ids; an id must not
         name = f"yt_{name}"
     return name if is_safe_id(name) else safe_id(name)
 
 
 def one_line(text: str) -> str:
-    """``text`` without line breaks, control characters and what UTF-8 cannot hold."""
+    """``text`` without line breaks, control characters and characters that UTF-8 cannot encode."""
     whole = text.encode("utf-8", "replace").decode()
     return " ".join("".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in whole).split())

@@ -1,4 +1,4 @@
-"""Trailers from a list of links: lines, or a table."""
+"""Trailers from a list of links: one link per line, or a table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NO_IDS = ("nan", "none", "null", "n/a")
 
 
 def from_links(path: Path, output: Path, genres: tuple[str, ...] = GENRES) -> Source:
-    """One trailer per video; in a table with ids one per id, whose several rows are alternatives."""
+    """One trailer per video, or one per id in a table with ids; several rows with one id are alternatives."""
     text = read_text(path, kind="list of links")
     header = read_header(path, text, SPELLINGS)
     if "url" in header.columns:
@@ -46,7 +46,8 @@ def from_links(path: Path, output: Path, genres: tuple[str, ...] = GENRES) -> So
         check_first_line(path, text, header)
         entries = list(entries_of_lines(path, text, output))
     if not entries:
-        raise ManifestError("has no link", where=path, remedy="Write one link per line, or a table with a column url.")
+        remedy = "Write one link per line, or a table with a column url."
+        raise ManifestError("contains no link", where=path, remedy=remedy)
     return as_source(entries, output.parent)
 
 
@@ -67,7 +68,7 @@ def is_link_line(line: str) -> bool:
 
 
 def check_first_line(path: Path, text: str, header: Header) -> None:
-    """Refuse a table without a column of links that is known, before its header is taken for a link.
+    """Refuses a table without a known column of links, before its header is taken for a link.
 
     Raises:
         ManifestError: names the columns that were found, and what was expected.
@@ -124,7 +125,7 @@ def entries_of_table(table: Table, output: Path, genres: tuple[str, ...]) -> Ite
 
 
 def given_id(cell: str) -> str:
-    """The id in ``cell``, which need not be safe; "" without."""
+    """The id in ``cell``, which need not be safe; "" if the cell is empty."""
     name = plain(cell)
     if name.lower() in NO_IDS:
         raise ManifestError(f"'{name}' is not an id", remedy="Give one, or leave the cell empty.")

@@ -1,4 +1,4 @@
-"""Trailers of titles: what reviewers accepted, or the best candidates of a search that nobody has looked at."""
+"""Trailers of titles: the links that reviewers accepted, or the best candidates of a search without a review."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Choice:
-    """Which candidates are taken without a review."""
+    """How candidates are chosen without a review."""
 
     layout: Layout
     min_score: float
-    alternatives: int  # links behind the best one, tried where that is gone
+    alternatives: int  # number of further links, tried if the best one is gone
 
 
 @dataclass(frozen=True)
 class TitleFiles:
-    """The titles, and the manifest that is made of them."""
+    """The file of titles, and the manifest that is made from it."""
 
     titles: Path
     output: Path
@@ -41,7 +41,7 @@ class TitleFiles:
 
 
 def from_titles(files: TitleFiles, choice: Choice) -> Source:
-    """The titles with their best candidates; those without one keep no link."""
+    """The titles with their best candidates; titles without a candidate have no link."""
     return as_source([as_trailer(title, best_links(title, choice), files) for title in read_titles(files.titles)])
 
 
@@ -49,34 +49,34 @@ def from_decisions(files: TitleFiles, decisions: Path, choice: Choice | None) ->
     """The titles with the links that reviewers accepted, marked as verified.
 
     Args:
-        files: of the titles and the manifest.
-        decisions: what reviewers decided.
-        choice: how titles that nobody has decided get a link; None leaves them without.
+        files: the titles and the manifest.
+        decisions: the decisions of the reviewers.
+        choice: how titles without a decision get a link; None leaves them without a link.
 
     Raises:
-        ManifestError: there is no decision.
+        ManifestError: the file contains no decision.
     """
     found = verdicts(Journal(decisions).refresh())
     if not found:
         raise ManifestError("contains no decision", where=decisions, remedy="Review the titles with `trailers review`.")
-    trailers, counts, uneven = [], Counter[str](), []
+    trailers, counts, disputed = [], Counter[str](), []
     titles = read_titles(files.titles)
     for title in titles:
-        fate, links = outcome(title, found, choice)
-        counts[fate] += 1
-        uneven += [title.id] if fate == "disagreed on" else []
-        trailers.append(as_trailer(title, links, files, verified=fate == "accepted"))
-    log.info("%s: %s", decisions, ", ".join(f"{count:,} {fate}" for fate, count in sorted(counts.items())))
+        result, links = outcome(title, found, choice)
+        counts[result] += 1
+        disputed += [title.id] if result == "disagreed on" else []
+        trailers.append(as_trailer(title, links, files, verified=result == "accepted"))
+    log.info("%s: %s", decisions, ", ".join(f"{count:,} {result}" for result, count in sorted(counts.items())))
     unlisted = sorted({name for own in found.values() for name in own} - {title.id for title in titles})
     if unlisted:
         log.warning("%s: contains decisions on titles that are not in %s: %s", decisions, files.titles, some(unlisted))
-    if uneven:
-        log.warning("left out, because reviewers disagree: %s; a third review decides", some(uneven))
+    if disputed:
+        log.warning("left out, because reviewers disagree: %s; a third review decides", some(disputed))
     return as_source(trailers)
 
 
 def outcome(title: Title, found: Verdicts, choice: Choice | None) -> tuple[str, tuple[str, ...]]:
-    """What became of a title in a word or two, and its links."""
+    """The result of the review of one title, in one or two words, and its links."""
     verdict = majority_verdict(found, title.id)
     if verdict is not None:
         return ("accepted", (verdict.url,)) if verdict.action == ACCEPT else ("rejected", ())
@@ -86,7 +86,7 @@ def outcome(title: Title, found: Verdicts, choice: Choice | None) -> tuple[str, 
 
 
 def best_links(title: Title, choice: Choice) -> tuple[str, ...]:
-    """The links of the candidates with enough points, the best first; none where the search has no answer yet."""
+    """The links of the candidates with enough points, best first; empty if the title has not been searched for yet."""
     try:
         candidates = read_found(choice.layout.candidates(title.id)).candidates
     except StoreError:
@@ -96,7 +96,7 @@ def best_links(title: Title, choice: Choice) -> tuple[str, ...]:
 
 
 def as_trailer(title: Title, links: tuple[str, ...], files: TitleFiles, *, verified: bool = False) -> Trailer:
-    """Raises ManifestError for genres or a poster that a manifest cannot hold."""
+    """The trailer of ``title``; raises ManifestError if a manifest cannot contain its genres or poster."""
     with placed(f"{files.titles}: {title.id}"):
         genres = parse_genres(title.genres, files.genres)
         poster = parse_poster(title.poster, base=files.titles.parent)

@@ -1,4 +1,4 @@
-"""What every source of trailers gives: trailers, and which of their ids were given and not made up."""
+"""The result of reading a source: trailers, and which of their ids were given rather than generated."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from trailers.web.links import EXPLICIT, completed, web_link
 
 @dataclass(frozen=True)
 class Source:
-    """The trailers of a folder or a list, in its order; those without a link among them."""
+    """The trailers of a folder or a list, in its order, including those without a link."""
 
     trailers: Sequence[Trailer]
-    given_ids: frozenset[str] = frozenset()  # of trailers; the others' ids are made from their links and names
+    given_ids: frozenset[str] = frozenset()  # the other ids are made from links and names
 
 
 class UnwritableError(ManifestError):
-    """A file that no manifest can name."""
+    """A manifest cannot contain the path of this file."""
 
 
 def local_url(path: Path, base: Path) -> str:
-    """``path`` as a manifest in ``base`` names it, so that it cannot be taken for a link.
+    """``path`` as it is written in a manifest in ``base``, in a form that cannot be taken for a link.
 
     Raises:
         UnwritableError: its name has control characters, or bytes that are not UTF-8.
     """
-    # The real folders, since `..` of a linked one leads elsewhere; the file's own name, linked or not.
+    # Resolve the folders, because `..` after a link leads elsewhere; keep the file's own name, even if it is a link.
     whole = Path(path.parent.resolve(), path.name)
     url = os.path.relpath(whole, base.resolve())
     if any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in url) or not is_utf8(url) or plain(url[-1]) == "":
@@ -54,10 +54,10 @@ def is_utf8(text: str) -> bool:
 
 
 def rebased(urls: Sequence[str], listed: Path, output: Path) -> tuple[str, ...]:
-    """The urls of a list, with paths relative to the manifest in place of the list.
+    """The urls of a list, with paths relative to the manifest instead of the list.
 
     Raises:
-        ManifestError: a path leads to no file, and does not begin as one that is yet to come.
+        ManifestError: a path does not exist, and does not begin with ./, ../ or /.
     """
     found = []
     for url in urls:

@@ -1,4 +1,4 @@
-"""Trailers from the published Trailers12k files: labels and splits, with links from elsewhere."""
+"""Trailers from the published Trailers12k files: labels and splits, with links from another file."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ log = logging.getLogger(__name__)
 
 SPLIT_COLUMNS = tuple(f"split{n}" for n in SPLITS)
 LABEL_COLUMNS = ("mid", *GENRES, *SPLIT_COLUMNS)
-IMDB_ID = re.compile(r"(?:tt)?(\d{1,9})(?:\.0)?", re.ASCII)  # with .0 where pandas took a column for numbers
+IMDB_ID = re.compile(r"(?:tt)?(\d{1,9})(?:\.0)?", re.ASCII)  # with .0 if pandas read the column as numbers
 
 
 def from_trailers12k(
     labels: Path, links: Mapping[str, tuple[str, ...]], titles: Mapping[str, str], genres: Sequence[str]
 ) -> Source:
-    """The published titles, in their order, each with what ``links`` has for it, be it nothing.
+    """The published titles in their order, each with its ``links``, possibly none.
 
-    Of the published genres those are taken that are among ``genres``, the data set's.
+    Published genres that are not among ``genres``, those of the data set, are left out.
     """
     text = read_text(labels, kind="mtgc.csv")
     header = read_header(labels, text, {name: (squash(name),) for name in LABEL_COLUMNS})
@@ -82,7 +82,7 @@ def parse_flag(cell: str) -> bool:
 
 
 def imdb_id(text: str) -> str:
-    """tt and at least seven digits, from an id with or without either."""
+    """tt and at least seven digits, from an id that may lack tt or leading zeros."""
     match = IMDB_ID.fullmatch(text.strip())
     if match is None:
         raise ManifestError(
@@ -92,7 +92,7 @@ def imdb_id(text: str) -> str:
 
 
 def links_of_table(path: Path, output: Path) -> dict[str, tuple[str, ...]]:
-    """Title -> its links, of a table with a column of ids and one of links; several rows are alternatives."""
+    """Title -> its links, from a table with a column of ids and one of links; several rows are alternatives."""
     text = read_text(path, kind="list of links")
     header = read_header(path, text, {"trailer": SPELLINGS["trailer"], "url": SPELLINGS["url"]})
     if len(header.columns) < 2:
@@ -115,9 +115,9 @@ def links_of_table(path: Path, output: Path) -> dict[str, tuple[str, ...]]:
 
 
 def read_metadata(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Title -> links and title -> name, of the record's metadata.json.
+    """Title -> links and title -> name, from the record's metadata.json.
 
-    Ids are taken with or without tt, and one YouTube trailer or several.
+    Ids may lack tt; a title may have one YouTube trailer or a list of them.
     """
     links: dict[str, tuple[str, ...]] = {}
     names: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What becomes of a manifest that is there: it is added to, or written over, and what that means is told."""
+"""Add new trailers to an existing manifest, or list what is lost if it is overwritten."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ KEPT = (("title", "titles"), ("genres", "genres"), ("splits", "splits"), ("poste
 
 
 def added(old: Sequence[Trailer], source: Source, base: Path) -> list[Trailer]:
-    """``old``, untouched, and behind it what of ``source`` is new; tells what is not taken over.
+    """``old`` unchanged, followed by the new trailers of ``source``; logs what is not taken over.
 
-    A trailer is there already when the manifest has its video, or its id where the source gives ids.
+    A trailer is not new if the manifest has its video, or its id if the source gives ids.
     """
     owners = {video_key(url, base): trailer.trailer for trailer in reversed(old) for url in trailer.urls}
     by_id = {trailer.trailer.lower(): trailer for trailer in old}
@@ -42,16 +42,16 @@ def added(old: Sequence[Trailer], source: Source, base: Path) -> list[Trailer]:
     return [*old, *(replace(trailer, trailer=name) for name, trailer in zip(ids, new, strict=True))]
 
 
-def log_known(there: Trailer, trailer: Trailer, links: Sequence[str]) -> None:
-    """Say what of ``trailer`` is not taken over, since the manifest has it as ``there``."""
-    if trailer.trailer != there.trailer:
-        log.info("%s: skipped, its video is already in the manifest as %s", trailer.trailer, there.trailer)
+def log_known(existing: Trailer, trailer: Trailer, links: Sequence[str]) -> None:
+    """Logs what of ``trailer`` is not taken over, because the manifest has it as ``existing``."""
+    if trailer.trailer != existing.trailer:
+        log.info("%s: skipped, its video is already in the manifest as %s", trailer.trailer, existing.trailer)
     if links:
-        log.warning("%s: keeps its links; not added: %s", there.trailer, " | ".join(links))
+        log.warning("%s: keeps its links; not added: %s", existing.trailer, " | ".join(links))
     for field, words in KEPT[1:3]:
         found = getattr(trailer, field)
-        if any(value not in (None, "") for value in found) and found != getattr(there, field):
-            log.warning("%s: keeps its %s; the source has others", there.trailer, words)
+        if any(value not in (None, "") for value in found) and found != getattr(existing, field):
+            log.warning("%s: keeps its %s; the source has others", existing.trailer, words)
 
 
 def log_counts(old: Sequence[Trailer], seen: set[str], new: Sequence[Trailer]) -> None:
@@ -62,7 +62,7 @@ def log_counts(old: Sequence[Trailer], seen: set[str], new: Sequence[Trailer]) -
 
 
 def losses(path: Path, new: Sequence[Trailer]) -> list[str]:
-    """What is lost when ``new`` is written over the manifest ``path``, one clause each."""
+    """What is lost if ``new`` overwrites the manifest ``path``, one clause each."""
     try:
         old = read_manifest(path, genres=None)
     except ManifestError:
@@ -94,6 +94,6 @@ def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> 
 
 
 def value_of(trailer: Trailer, field: str) -> object:
-    """A field's value; of genres without their order, which is that of the list in config.yaml."""
+    """A field's value; genres without their order, which only follows the list in config.yaml."""
     found = getattr(trailer, field)
     return frozenset(found) if field == "genres" else found

@@ -1,12 +1,12 @@
 """Show the progress of a run: for each stage what is done, what is not, its rate and the time left.
 
 in   the manifest, the ledgers, names, sizes and times of the products; only ledgers are opened
-out  a table on the screen; jobs may run meanwhile. Exit status 1 if a stage is finished without a single trailer
+out  a table on the screen; jobs may be running. Exit status 1 if a stage is finished without a single ok trailer
 
-    ok       in a ledger, with its product         waiting  in no ledger yet
-    dead     permanent: removed, private, no video made     of those waiting: the product is there, its shard at work
-    failed   transient: the next run tries again   a minute products of the last ten minutes
-    skipped  the stage before was not ok           left     waiting that is not made, at that rate
+    ok       in a ledger, with its product           waiting     not in a ledger yet
+    dead     permanent: removed, private, no video   made        of the waiting: product exists, shard not finished
+    failed   temporary: the next run tries again     per minute  products, over the last ten minutes
+    skipped  the stage before was not ok             left        time for those waiting and not made, at this rate
 
 Below the table: time left of the whole run, disk, failed jobs with their errors, problems shared by many trailers,
 and every reason with its count. `--list dead --csv` names the trailers.
@@ -39,15 +39,16 @@ from trailers.tools.status.text import table, time_left
 
 
 def keys(layout: Layout, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """Stages and variants: all that config.yaml asks for, and what else has ledgers."""
+    """Stages and variants that config.yaml requests, and all others that have ledgers."""
     asked = list(registry.asked([(clips, folder_name(backbone)) for clips, backbone in pairs]))
-    there = [path.parent.relative_to(layout.root / "ledger").parts for path in (layout.root / "ledger").rglob("*.tsv")]
-    known = [key for key in dict.fromkeys([*asked, *sorted(there)]) if registry.find(key)]
+    folder = layout.root / "ledger"
+    existing = [path.parent.relative_to(folder).parts for path in folder.rglob("*.tsv")]
+    known = [key for key in dict.fromkeys([*asked, *sorted(existing)]) if registry.find(key)]
     return sorted(known, key=lambda key: registry.order(key)[0])
 
 
 def reasons(rows: Rows) -> Iterator[str]:
-    """Why trailers were lost and what those that are ok are warned of, the commonest first, as counts."""
+    """The reasons of dead and failed trailers and the warnings of ok ones, most frequent first, with counts."""
     for group in troubles(rows):
         yield f"{len(group.trailers):>7,} {group.status} in {group.stage}: {group.reason}"
     for group in warnings(rows):
@@ -55,7 +56,7 @@ def reasons(rows: Rows) -> Iterator[str]:
 
 
 def metrics(layout: Layout) -> Iterator[str]:
-    """Experiments whose training has begun."""
+    """One line per experiment whose training has started."""
     for folder in sorted((layout.root / "classify").glob("*/")):
         done = sorted(path.parent.name for path in folder.glob("split*/metrics.json"))
         begun = sorted(path.name for path in folder.glob("split*/"))
@@ -67,15 +68,15 @@ LIST_HINT = "`python -m trailers status --list dead` and `--list failed` name th
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything that was read for one answer."""
+    """Everything that was read for one table."""
 
     trailers: Sequence[str]
     lines: tuple[Line, ...]
     rows: Rows
-    others: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of stages that are not about all trailers
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of stages that do not process all trailers
 
     def counted(self, stage: str) -> Sequence[str]:
-        """The trailers or titles that a stage is about."""
+        """The trailers or titles that a stage processes."""
         return self.others.get(stage, self.trailers)
 
 
@@ -105,13 +106,13 @@ def describe(
     now_s: float,
     with_poster: Sequence[str] | None = None,
 ) -> Iterator[str]:
-    """Everything that is shown, line by line."""
+    """All lines that are shown."""
     return shown(layout, look(layout, trailers, pairs, now_s, with_poster))
 
 
 def shown(layout: Layout, seen: Measured, has_shard: Callable[[str], bool] | None = None) -> Iterator[str]:
-    """As ``describe``, of what was read; failures of shards that are no more are left out."""
-    # Before there is a manifest, only the search has something to tell.
+    """All lines that are shown for ``seen``; failures of shards that no longer exist are left out."""
+    # Without a manifest, only the search has been started.
     lines = [line for line in seen.lines if seen.counted(line.key[0])] if not seen.trailers else seen.lines
     yield heading(seen)
     yield from table(lines)
@@ -130,12 +131,14 @@ def shown(layout: Layout, seen: Measured, has_shard: Callable[[str], bool] | Non
 
 
 def heading(seen: Measured) -> str:
-    """How many there are; before there is a manifest, what to do next."""
+    """The number of trailers; without a manifest, the next command."""
     if seen.trailers:
         return f"{len(seen.trailers):,} trailers"
     searched, titles = seen.rows.get(("search",), {}), seen.counted("search")
     if not titles:
-        return "no manifest and no titles yet. `trailers manifest` writes a manifest, `trailers titles` titles."
+        return (
+            "no manifest and no titles yet. `trailers manifest` writes a manifest, `trailers titles` a list of titles."
+        )
     if len(searched) < len(titles):
         return f"no manifest yet; {len(titles):,} titles. `snakemake search` searches for their trailers."
     return (
@@ -145,7 +148,7 @@ def heading(seen: Measured) -> str:
 
 
 def has_shard(plan: Plan, shard: str) -> bool:
-    """Whether the present manifest, titles and size of shards give this shard; unknown where there is no list."""
+    """Whether this shard exists with the present manifest, titles and shard size; True if that is not known."""
     try:
         plan.members(shard)
     except KeyError:
@@ -166,7 +169,7 @@ def known_trailers(layout: Layout, manifest: Path) -> list[str]:
 
 
 def known_posters(manifest: Path) -> list[str] | None:
-    """The trailers that have a poster; none is known without a manifest."""
+    """The trailers that have a poster; None without a manifest."""
     if not manifest.exists():
         return None
     return [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None) if trailer.poster]

@@ -1,4 +1,4 @@
-"""One stage measured: rows of its ledgers, names, sizes and times of its products; nothing is opened but ledgers."""
+"""Measures one stage from its ledgers and from names, sizes and times of its products, which are not opened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WINDOW_S = 600.0  # the rate is that of the last ten minutes
 
 @dataclass
 class Files:
-    """What lies in one folder of products."""
+    """The files in one folder of products."""
 
     done_s: dict[str, float] = field(default_factory=dict)  # trailer -> when its product appeared
     size: int = 0  # bytes, of all files
@@ -36,7 +36,7 @@ def list_files(folder: Path, suffix: str) -> Files:
         for entry in entries:
             try:
                 status = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:  # renamed while we looked
+            except FileNotFoundError:  # renamed in the meantime
                 continue
             if not entry.is_file(follow_symlinks=False):
                 continue
@@ -48,7 +48,7 @@ def list_files(folder: Path, suffix: str) -> Files:
 
 @dataclass(frozen=True)
 class Line:
-    """One stage, on one clip strategy and backbone where it has them."""
+    """One row of the table: a stage, with its clip strategy and backbone if it has them."""
 
     key: tuple[str, ...]
     counts: Counter[str]  # status -> trailers
@@ -60,7 +60,7 @@ class Line:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the waiting are made; none when nothing moves."""
+        """Seconds until the waiting trailers are made; None if nothing was made recently."""
         todo = self.waiting - self.made
         return 60 * todo / self.per_minute if self.per_minute else (0 if todo == 0 else None)
 
@@ -75,26 +75,26 @@ def measure(
     waiting = [trailer for trailer in trailers if trailer not in rows]
     made = sum(trailer in files.done_s for trailer in waiting)
     done = counts[OK] + made
-    # What is dead or skipped will have no product; the waiting are taken to go as the others did.
+    # Dead and skipped trailers get no product; waiting ones are expected to succeed as often as the others.
     decided = counts[OK] + counts[DEAD] + counts[SKIPPED]
-    hoped = counts[OK] + counts[FAILED] + len(waiting) * (counts[OK] / decided if decided else 1)
+    expected = counts[OK] + counts[FAILED] + len(waiting) * (counts[OK] / decided if decided else 1)
     ours = sum(trailer in files.done_s for trailer in trailers)
     size = round(files.size * ours / len(files.done_s)) if files.done_s else 0
     line = Line(
         key, counts, len(waiting), made,
-        rate(list(files.done_s.values()), now_s), size, round(size * max(1, hoped / done)) if done else 0,
+        rate(list(files.done_s.values()), now_s), size, round(size * max(1, expected / done)) if done else 0,
     )  # fmt: skip
     return line, rows
 
 
 def suffix_of(layout: Layout, key: tuple[str, ...]) -> str:
-    """How the file is called whose appearance says that a trailer is done."""
+    """The suffix of the last product: a trailer with such a file is done."""
     entry = registry.find(key)
     return entry.on_disk(layout, key[1:]).suffix() if entry else ""
 
 
 def read_rows(layout: Layout, key: tuple[str, ...], trailers: set[str]) -> dict[str, LedgerRow]:
-    """Trailer -> its row; where shards have changed and two ledgers have it, that of the younger."""
+    """Trailer -> its row; if shards have changed and two ledgers have it, the row of the newer one."""
     rows: dict[str, LedgerRow] = {}
     ledgers = [
         path for path in layout.root.joinpath("ledger", *key).glob("*.tsv") if not path.name.startswith(TEMPORARY)
@@ -110,7 +110,7 @@ def read_rows(layout: Layout, key: tuple[str, ...], trailers: set[str]) -> dict[
 
 
 def rate(times_s: Sequence[float], now_s: float) -> float:
-    """Products a minute over the last ten minutes, or since the first where that is less."""
+    """Products per minute over the last ten minutes, or since the first product if it is newer."""
     recent = [time_s for time_s in times_s if now_s - WINDOW_S < time_s <= now_s]
     if len(recent) < 2:
         return 0.0

@@ -1,4 +1,4 @@
-"""Trailers of one status, each with stage, reason and sentence: to read, or as CSV."""
+"""Trailers of one status, each with stage, reason and sentence, as text or CSV."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LISTED = (*STATUSES, WARNING, WAITING)
 
 
 def listed(rows: Rows, counted: Callable[[str], Sequence[str]], status: str) -> Iterator[tuple[str, ...]]:
-    """A row of ``COLUMNS`` for each trailer and stage of this status; stages in running order.
+    """A row of ``COLUMNS`` for each trailer and stage with this status; stages in running order.
 
-    ``counted`` gives the trailers of a stage: those of the manifest, or the titles that were searched for.
+    ``counted`` gives the trailers of a stage: those of the manifest, or the titles of the search.
     """
     for key in sorted(rows, key=registry.order):
         for trailer in counted(key[0]):
@@ -49,6 +49,6 @@ def as_text(rows: Iterator[tuple[str, ...]]) -> str:
     return "\n".join(": ".join(parts(*row)) for row in rows)
 
 
-def parts(trailer: str, stage: str, status: str, reason: str, said: str) -> Iterator[str]:
-    """What of a row is shown; most sentences begin with their reason."""
-    return filter(None, (trailer, stage, status, "" if said.startswith(reason) else reason, said))
+def parts(trailer: str, stage: str, status: str, reason: str, sentence: str) -> Iterator[str]:
+    """The non-empty cells of a row; the reason is left out if the sentence begins with it."""
+    return filter(None, (trailer, stage, status, "" if sentence.startswith(reason) else reason, sentence))

@@ -12,7 +12,7 @@ from trailers.tools.status.lines import Line
 
 def table(lines: Sequence[Line]) -> Iterator[str]:
     """The lines of the table, columns aligned."""
-    rows = [["", OK, DEAD, FAILED, SKIPPED, "waiting", "made", "a minute", "left", "on disk", "in the end"]]
+    rows = [["", OK, DEAD, FAILED, SKIPPED, "waiting", "made", "per minute", "left", "on disk", "at the end"]]
     for line in lines:
         counts = [f"{line.counts[status]:,}" for status in (OK, DEAD, FAILED, SKIPPED)]
         speed = f"{line.per_minute:.1f}" if line.per_minute and line.waiting else "-"
@@ -26,7 +26,7 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
 
 
 def time_left(lines: Sequence[Line]) -> str:
-    """How long the whole run takes from here. Stages work side by side, so it is the slowest that counts."""
+    """The remaining time of the whole run. Stages run in parallel, so the slowest one determines it."""
     moving = [line for line in lines if line.waiting > line.made]
     if not moving:
         return "nothing is waiting"

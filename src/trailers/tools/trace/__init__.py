@@ -1,7 +1,7 @@
 """Trace one vector back to its frames, their source, its weights and settings, and compare these with the disk.
 
 in   results/embed/{clips}/{backbone}/{trailer}.h5, and the trailer's other products, as far as they exist
-out  to the screen; with --show a picture of the frames that the network saw
+out  text on the screen; with --show a picture of the frames that the network saw
 
     trailers trace results/embed/shot24/resnet50/tt0133093.h5 --clip 7
     trailers trace tt0133093 shot24 resnet50 --clip 7 --verify
@@ -33,7 +33,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "what", nargs="+", metavar="FILE.h5", help="an embedding; or its trailer, clip strategy and backbone"
     )
     parser.add_argument("--clip", type=int, required=True, metavar="N", help="number of the clip, from 0")
-    parser.add_argument("--results", type=Path, metavar="FOLDER", help="default: where FILE.h5 lies, or results")
+    parser.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="default: the folder that contains FILE.h5, or results"
+    )
     parser.add_argument("--show", type=Path, metavar="OUT.png", help="draw the frames that the network saw")
     parser.add_argument("--verify", action="store_true", help="embed the clip again and compare")
     parser.add_argument(
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     row = find_row(vector.backbone, Path(defaults("embed")["weights_dir"])) if may_run else None
     for name, lines in sections(vector, row):
         for number, line in enumerate(lines):
-            # Attributes and links come from strangers, and a terminal obeys control characters.
+            # Attributes and links may come from anybody, and a terminal obeys control characters.
             print(f"{name if number == 0 else '':<14} {CONTROL.sub('?', line)}".rstrip())
     if not (arguments.show or arguments.verify):
         return 0
@@ -80,7 +82,7 @@ def place_of(arguments: argparse.Namespace) -> tuple[Path, Layout]:
         return results.embedding(trailer, strategy, backbone), results.layout
     if len(arguments.what) != 1:
         raise ConfigError(
-            f"got {len(arguments.what)} words", where="trace",
+            f"got {len(arguments.what)} arguments", where="trace",
             remedy="Give a file, or a trailer, a clip strategy and a backbone.",
         )  # fmt: skip
     path = Path(arguments.what[0])
@@ -89,13 +91,13 @@ def place_of(arguments: argparse.Namespace) -> tuple[Path, Layout]:
 
 
 def root_of(path: Path) -> Path | None:
-    """The results folder that an embedding lies in; None where the path does not say it."""
+    """The results folder that contains an embedding; None if the path does not show it."""
     folders = path.parents
     return folders[3] if len(folders) > 3 and folders[2].name == "embed" else None
 
 
 def may_be_run(backbone: str, own_names: list[str]) -> bool:
-    """Whether a file may be trusted with the name of this backbone: it may come from a stranger."""
+    """Whether the code of this backbone may run; the embedding that names it may come from somebody else."""
     if is_of_library(backbone) or backbone in own_names:
         return True
     return backbone in {name for _, name in plan_here().pairs}

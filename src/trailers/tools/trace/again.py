@@ -1,4 +1,4 @@
-"""The frames that the network saw, drawn; and the clip embedded again."""
+"""Draw the frames that the network saw, and embed the clip again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CAPTION_PX = 14
 
 
 def need_frame(vector: Vector) -> None:
-    """Raises StoreError where nothing says which frame stands for the clip."""
+    """Raises StoreError if it is not known which frame stands for the clip."""
     if not vector.is_frame_known:
         raise StoreError(
             "does not say which frame stands for the clip, and the list of clips is missing", where=vector.path,
@@ -28,7 +28,7 @@ def need_frame(vector: Vector) -> None:
 
 
 def show(vector: Vector, row: Row, path: Path) -> None:
-    """Draw what the network was given of the clip, resized and cropped, before normalisation."""
+    """Draws the frames that the network was given, resized and cropped, before normalisation."""
     from trailers.api.embedding import pixels_of
     from trailers.api.video import FileVideo
 
@@ -59,7 +59,7 @@ def draw(frames: np.ndarray, captions: list[str], path: Path) -> None:
 
 
 def embed_again(vector: Vector) -> tuple[str, bool]:
-    """How near the clip's vector comes when it is made again, in words; and whether that is near enough."""
+    """Embeds the clip again; returns a description of the difference, and whether it is small enough."""
     from trailers.api.embedding import embed
     from trailers.api.video import FileVideo
 

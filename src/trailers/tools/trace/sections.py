@@ -1,4 +1,4 @@
-"""What is told of a vector, section by section; what is not on disk is said to be missing."""
+"""The sections that describe a vector; products that are not on disk are named as missing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Section = tuple[str, list[str]]
 
 
 def sections(vector: Vector, row: Row | None) -> Iterator[Section]:
-    """Name and lines of everything that is known; ``row`` is None where the backbone may not be looked at."""
+    """Name and lines of each section; ``row`` is None if the backbone's code may not run."""
     yield "vector", vector_lines(vector)
     for name, lines in (
         ("link", link_lines),
@@ -83,7 +83,7 @@ def source_lines(vector: Vector) -> list[str]:
     state = {"": "the file does not exist", receipt.sha256: "the file has it"}.get(found, f"BUT the file has {found}")
     lines = [f"{video}", f"sha256 {receipt.sha256}: {state}"]
     if vector.text("source_sha256") not in ("", receipt.sha256):
-        lines.append(f"BUT the vector was made from {vector.text('source_sha256')}")
+        lines.append(f"BUT the vector was made from a video with sha256 {vector.text('source_sha256')}")
     with open_frames(vector.layout.frames(vector.trailer)) as frames:
         lines.append(source_words(frames.attributes, vector.clip.start, vector.clip.end))
     return lines

@@ -1,4 +1,4 @@
-"""Which frame of the video as published a frame at 24 fps shows."""
+"""Which frame of the published video a frame at 24 fps shows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from trailers.domain import FPS
 
-# Rates as they are meant; a ledger rounds them to three digits.
+# The exact rates; a ledger rounds them to three digits.
 RATES = tuple(Fraction(rate) for rate in (24, 25, 30, 48, 50, 60)) + tuple(
     Fraction(rate * 1000, 1001) for rate in (24, 30, 60)
 )
 ROUNDING = 0.0006
-FILM = (Fraction(24), Fraction(24000, 1001))  # frame for frame
+FILM = (Fraction(24), Fraction(24000, 1001))  # converted frame for frame
 
 
 def rate_of(fps: float) -> Fraction:
@@ -26,17 +26,16 @@ def rate_of(fps: float) -> Fraction:
 def source_frame(frame: int, rate: Fraction) -> int:
     """The frame of a video at a constant ``rate`` that frame ``frame`` at 24 fps shows.
 
-    The grid of 24 fps shows the last of the frames that fall nearest to a place: those with round(n * 24 / rate) equal
-    to it, or to a place before it.
+    This is the last frame n of the video with round(n * 24 / rate) <= ``frame``.
     """
     return frame if rate in FILM else math.ceil((frame + Fraction(1, 2)) * rate / FPS) - 1
 
 
 def source_words(facts: Mapping[str, Any], start: int, end: int) -> str:
-    """The frames and times in the video as published of the frames [start, end) at 24 fps.
+    """Frames and times in the published video that correspond to the frames [start, end) at 24 fps.
 
     Args:
-        facts: what the normalise stage recorded.
+        facts: the attributes that the normalise stage recorded.
         start: the first frame.
         end: the frame after the last.
     """

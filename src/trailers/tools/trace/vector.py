@@ -1,4 +1,4 @@
-"""One vector of an embedding, and the clip that it stands for."""
+"""One vector of an embedding, and its clip."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trailers.store.spans import CLIPS_SCHEMA, read_spans
 
 @dataclass(frozen=True, eq=False)
 class Vector:
-    """What an embedding says of one of its clips."""
+    """What an embedding contains about one of its clips."""
 
     path: Path
     layout: Layout
@@ -27,7 +27,7 @@ class Vector:
     count: int  # clips of the trailer
     values: np.ndarray  # float32 (F,)
     clip: Clip
-    is_frame_known: bool  # whether the file or the list of clips says which frame stands for the clip
+    is_frame_known: bool  # whether the file or the list of clips states which frame stands for the clip
     attributes: Mapping[str, Any]
 
     @property
@@ -43,11 +43,11 @@ class Vector:
         return ClipStrategy.parse(str(self.attributes["clip_strategy"]))
 
     def text(self, name: str) -> str:
-        """An attribute as text; empty where the file has none."""
+        """An attribute as text; empty if the file does not have it."""
         return str(self.attributes.get(name, ""))
 
     def versions(self) -> str:
-        """Version of every package that computed it."""
+        """Version of every package that computed the vector."""
         try:
             found = json.loads(self.text("versions") or "{}")
         except ValueError:
@@ -59,13 +59,13 @@ def read_vector(path: Path, layout: Layout, number: int) -> Vector:
     """Clip ``number`` of the embedding at ``path``.
 
     Raises:
-        StoreError: the file is missing or damaged, or lacks what a vector can be traced by.
-        ConfigError: it has no such clip.
+        StoreError: the file is missing or damaged, or lacks attributes that are needed for tracing.
+        ConfigError: the file has no clip with this number.
     """
     vectors, spans, attributes = read_embedding(path)
     for name in ("trailer", "backbone", "clip_strategy", "fingerprint"):
         if not isinstance(attributes.get(name), str):
-            raise StoreError(f"lacks the attribute '{name}'", where=path, remedy="The embed stage writes it.")
+            raise StoreError(f"lacks the attribute '{name}'", where=path, remedy="Remove it and rerun the embed stage.")
     if not is_safe_id(attributes["trailer"]):
         raise StoreError(f"names the trailer {attributes['trailer']!r}, which is not an id", where=path)
     if not 0 <= number < len(vectors):
@@ -79,7 +79,7 @@ def read_vector(path: Path, layout: Layout, number: int) -> Vector:
 def frame_of(
     path: Path, layout: Layout, attributes: Mapping[str, Any], number: int, span: tuple[int, ...]
 ) -> int | None:
-    """The frame that stands for the clip, from the file or from the list of clips; None where neither says it."""
+    """The frame that stands for the clip, from the file or from the list of clips; None if neither states it."""
     frames = read_clip_frames(path)
     if frames is not None:
         return int(frames[number])

@@ -4,9 +4,9 @@ in   everything below results/
 out  one line per problem; exit status 1 if there is any
 
 Each stage checks that its products are whole, that their checksums are right, and that they were made from the
-current products of the previous stage. Every product must also match its ledger. Temporary files that killed jobs left
-and times in the future are listed too. Files are read in a child process, so that one which crashes its library is
-a problem like any other.
+current products of the previous stage. Every product must also match its ledger. Temporary files of killed jobs and
+times in the future are listed too. Files are read in a child process, so that a file that crashes its library is
+reported like any other problem.
 
 The next `snakemake` run makes removed products again: --repair also raises the number of attempts of their shards,
 which makes Snakemake rerun them. Files that this project did not make are never removed, and links are not followed.
@@ -25,8 +25,8 @@ from trailers.tools.verify.claims import Claims, Found, keys_on_disk, read_claim
 from trailers.tools.verify.folder import from_the_future, leftovers, other_files, others, repair, shard_lists
 from trailers.tools.verify.products import examine, examine_study
 
-LEFTOVER_S = 600  # a temporary file that nobody wrote to for so long, by a process that is gone, is left over
-SHOWN = 5  # files that are left alone
+LEFTOVER_S = 600  # a temporary file of a process that has ended is left over if it was not written to for this time
+SHOWN = 5  # number of files that are named as left alone
 UNCHECKED = (
     "whether products match the settings of config.yaml (run `snakemake -n`)",
     "reports, tables, figures and exports, which can be made again",
@@ -35,7 +35,7 @@ UNCHECKED = (
 
 
 def folders() -> list[str]:
-    """What --stages may name."""
+    """The values that --stages accepts."""
     return [*dict.fromkeys(entry.ledgers for entry in registry.STAGES), *others()]
 
 
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def conclude(found: Sequence[Found], layout: Layout, claims: Claims, *, is_repaired: bool) -> int:
-    """Repair what is asked for, and say what was found; the exit status."""
+    """Repairs if requested, and prints a summary; returns the exit status."""
     if not found:
         print("No problems found.")
         return 0
@@ -91,16 +91,16 @@ def conclude(found: Sequence[Found], layout: Layout, claims: Claims, *, is_repai
     if not is_repaired:
         print(f"{problems}. --repair removes what is damaged; rerun snakemake afterwards.")
         return 1
-    gone, refused = repair(found, layout, claims)
+    removed, refused = repair(found, layout, claims)
     for problem in refused:
         print(f"not removed: {problem}")
-    files = "1 file is" if len(gone) == 1 else f"{len(gone):,} files are"
+    files = "1 file is" if len(removed) == 1 else f"{len(removed):,} files are"
     print(f"{problems}; {files} removed. Rerun snakemake to make them again.")
     return 1 if refused else 0
 
 
 def not_checked(files: Sequence[Path], *, deep: bool) -> Iterator[str]:
-    """What a user must not take for checked."""
+    """The lines that list what was not checked."""
     if files:
         shown = ", ".join(map(str, files[:SHOWN])) + (", ..." if len(files) > SHOWN else "")
         yield f"Left alone, because they are not products: {shown} ({len(files):,} in all)."

@@ -1,4 +1,4 @@
-"""What the ledgers say, and what is found wrong beside it."""
+"""What the ledgers claim, and the problems that are found."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from trailers.store.ledger import OK, LedgerRow, read_ledger
 
 @dataclass(frozen=True)
 class Found:
-    """A problem, and whose it is."""
+    """A problem, and the stage and trailer that it concerns."""
 
     problem: Problem
     folder: str  # of the stage
     key: Key = ()
-    trailer: str = ""  # whose shards have to run again
+    trailer: str = ""  # its shards have to be rerun
 
 
 @dataclass
 class Claims:
-    """What the ledgers say: stage and variant -> trailer -> its row in every ledger that has it."""
+    """The content of the ledgers: stage and variant -> trailer -> its row in every ledger that has it."""
 
     rows: dict[Key, dict[str, dict[Path, LedgerRow]]] = field(default_factory=dict)
 
@@ -38,13 +38,13 @@ class Claims:
         return list(self.rows.get(key, {}).get(trailer, ()))
 
     def ok(self, key: Key, trailer: str) -> dict[Path, LedgerRow]:
-        """The ledgers that call ``trailer`` ok, of this manifest and shard size or of others, and their rows."""
+        """The ledgers in which ``trailer`` is ok, of this manifest and shard size or of others, and their rows."""
         rows = self.rows.get(key, {}).get(trailer, {})
         return {path: row for path, row in rows.items() if row.status == OK}
 
 
 def read_claims(layout: Layout) -> tuple[Claims, list[Found]]:
-    """All ledgers, and those that are damaged."""
+    """The content of all ledgers, and the damaged ones as problems."""
     claims, wrong = Claims(), []
     for path in own_files(layout.root / "ledger", "**/*.tsv"):
         try:
@@ -67,7 +67,7 @@ def keys_on_disk(layout: Layout, claims: Claims) -> list[Key]:
 
 
 def trailers_of(layout: Layout, key: Key, claims: Claims) -> list[str]:
-    """Those with a file of this stage, or an ok row."""
-    there = {path.name.split(".")[0] for path in layout.root.joinpath(*key).glob("*.*") if path.is_file()}
+    """The trailers with a file of this stage or an ok row."""
+    existing = {path.name.split(".")[0] for path in layout.root.joinpath(*key).glob("*.*") if path.is_file()}
     claimed = {trailer for trailer in claims.rows.get(key, ()) if claims.ok(key, trailer)}
-    return sorted(name for name in there | claimed if is_safe_id(name))
+    return sorted(name for name in existing | claimed if is_safe_id(name))

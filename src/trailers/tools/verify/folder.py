@@ -1,4 +1,4 @@
-"""What lies in the results folder beside products: shard lists, temporary files, files of the user's own."""
+"""Files in the results folder that are not products: shard lists, temporary files, files of the user."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from trailers.store.layout import Layout
 from trailers.store.shards import read_shard
 from trailers.tools.verify.claims import Claims, Found, trailers_of
 
-DECLARED = ("ledger", "shards")  # what Snakemake knows beside products
+DECLARED = ("ledger", "shards")  # folders of files that Snakemake knows
 AHEAD_S = 60  # clocks of several machines differ
 TEMPORARY_NAME = re.compile(re.escape(TEMPORARY) + r"(\d+)-[0-9a-f]{8}-.+", re.DOTALL)
 
 
 def others() -> tuple[str, ...]:
-    """The folders of what Snakemake itself compares."""
+    """The folders of files that Snakemake itself compares."""
     return (*DECLARED, *(entry.name for entry in registry.STUDY_STAGES))
 
 
@@ -37,7 +37,7 @@ def shard_lists(layout: Layout) -> Iterator[Found]:
 
 
 def from_the_future(layout: Layout) -> Iterator[Found]:
-    """What Snakemake compares the times of, where a clock was ahead: it refuses all that is made from it until then."""
+    """Files that Snakemake knows and whose time is in the future; until then it refuses to use them."""
     now = time.time()
     for folder in others():
         for path in own_files(layout.root / folder, "**/*.*"):
@@ -48,13 +48,13 @@ def from_the_future(layout: Layout) -> Iterator[Found]:
 
 
 def leftovers(root: Path, *, older_s: float) -> Iterator[Found]:
-    """Temporary files of processes that are gone. One of another host may still be at work, hence ``older_s``."""
+    """Temporary files of processes that have ended; ``older_s`` protects files that other hosts are still writing."""
     now = time.time()
     for path in sorted(root.rglob(f"{TEMPORARY}*")):
         match = TEMPORARY_NAME.fullmatch(path.name)
         try:
             age = now - path.lstat().st_mtime
-        except FileNotFoundError:  # finished while we looked
+        except FileNotFoundError:  # renamed in the meantime
             continue
         if match and age >= older_s and not is_running(int(match[1])):
             words = f"was left by a process that has ended, {age / 60:.0f} min ago"
@@ -72,7 +72,7 @@ def is_running(process: int) -> bool:
 
 
 def other_files(layout: Layout, claims: Claims, keys: Sequence[Key]) -> list[Path]:
-    """Files in the folders of products that are not products: the user's own, or left by an earlier link."""
+    """Files in the folders of products that are not products: files of the user, or videos of an earlier link."""
     found = []
     of_many = {path for entry in registry.STUDY_STAGES for path in entry.module.products(layout)}
     for key in keys:
@@ -87,22 +87,22 @@ def other_files(layout: Layout, claims: Claims, keys: Sequence[Key]) -> list[Pat
 
 
 def repair(found: Sequence[Found], layout: Layout, claims: Claims) -> tuple[list[Path], list[StoreError]]:
-    """Remove what is wrong, and a report that hides it; count an attempt for every shard that lost something.
+    """Removes wrong files, and reports that hide them; counts an attempt for every shard that lost something.
 
     Returns:
-        What was removed, and why something could not be.
+        The removed files, and the errors of files that could not be removed.
     """
-    gone: list[Path] = []
+    removed: list[Path] = []
     refused: list[StoreError] = []
     shards = set()
     for item in found:
         try:
-            gone += [path for path in item.problem.remove if remove(path, below=layout.root)]
+            removed += [path for path in item.problem.remove if remove(path, below=layout.root)]
         except StoreError as problem:
             refused.append(problem)
             continue
         for path in item.problem.touch:
-            if path not in gone:
+            if path not in removed:
                 os.utime(path, follow_symlinks=False)
         if item.problem.reruns:
             for ledger in claims.ledgers(item.key, item.trailer):
@@ -110,8 +110,8 @@ def repair(found: Sequence[Found], layout: Layout, claims: Claims) -> tuple[list
     for shard in sorted(shards):
         bump(layout.root / "attempts" / shard)
     if any(item.folder in others() and item.problem.remove for item in found):
-        # Snakemake makes nothing anew that stands before a finished report.
+        # While a finished report exists, Snakemake does not remake missing files that the report was made from.
         for path in own_files(layout.root / "report", "**/index.html"):
             if remove(path, below=layout.root):
-                gone.append(path)
-    return gone, refused
+                removed.append(path)
+    return removed, refused

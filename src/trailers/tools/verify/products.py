@@ -1,4 +1,4 @@
-"""Every stage is asked about its own products, in a process that may die of them."""
+"""Let every stage check its own products, in a child process that may crash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def look(stage: Stage, key: Key, claims: Claims, deep: bool, trailer: str) -> list[Problem]:
-    """What is wrong with the products of one trailer, by themselves and beside their ledger."""
+    """The problems of the products of one trailer, on their own and compared with their ledger."""
     try:
         found = list(stage.problems(trailer, deep=deep))
     except Exception as problem:
@@ -38,22 +38,22 @@ def look(stage: Stage, key: Key, claims: Claims, deep: bool, trailer: str) -> li
     return [
         Problem(
             last,
-            f"its fingerprint is {carried}, but its ledger says {said}: another run made it ({path.name})",
-            # Where another ledger is right, this one is of a manifest or of settings that are no longer asked for.
+            f"its fingerprint is {carried}, but its ledger says {claim}: another run made it ({path.name})",
+            # If another ledger is right, this one belongs to a manifest or to settings that are no longer used.
             (path,) if len(wrong) < len(claimed) else (),
         )
-        for path, said in wrong.items()
+        for path, claim in wrong.items()
     ]
 
 
 def examine(layout: Layout, claims: Claims, key: Key, *, deep: bool) -> Iterator[Found]:
-    """What is wrong with the products of one stage and variant."""
+    """The problems of the products of one stage and variant."""
     entry = registry.find(key)
-    assert entry is not None  # keys_on_disk has only those
+    assert entry is not None  # keys_on_disk gives only registered stages
     stage, trailers = entry.on_disk(layout, key[1:]), trailers_of(layout, key, claims)
     deadly: dict[str, list[Problem]] = {}
     for trailer, path, died in deadly_files(stage, trailers):
-        is_own = path in stage.products(trailer)  # else the stage that made it says so
+        is_own = path in stage.products(trailer)  # otherwise the stage that made it reports it
         deadly.setdefault(trailer, []).extend([died_of(path, died)] if is_own else [])
     progress = Progress(f"verify: {' '.join(key)}", len(trailers))
     others = [trailer for trailer in trailers if trailer not in deadly]
@@ -71,7 +71,7 @@ def died_of(path: Path, died: Died) -> Problem:
 
 
 def examine_study(layout: Layout, entry: StudyEntry) -> Iterator[Found]:
-    """What is wrong with the products of a stage that makes one thing of many trailers."""
+    """The problems of the products of a stage that makes one product from many trailers."""
 
     def problems(path: Path) -> list[Problem]:
         return list(entry.module.problems(path))
