@@ -237,6 +237,9 @@ def test_what_cannot_be_a_backbone_is_refused_in_one_sentence(tmp_path: Path) ->
     (folder / "config.json").write_text(json.dumps(config | {"image_size": 64}))
     with pytest.raises(ConfigError, match=r"does not accept pixels \(3, 32, 32\), which its processor prepares"):
         find_row("transformers:lab/vit", tmp_path)
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "unheard of"}))
+    with pytest.raises(ConfigError, match=r"does not accept pixels \(3, 32, 32\).*unheard of"):
+        find_row("transformers:lab/vit", tmp_path)
 
 
 def test_layers_after_the_chosen_one_are_not_computed(weights: Path) -> None:
@@ -264,6 +267,30 @@ def test_code_in_a_repository_is_never_run(tmp_path: Path) -> None:
     row = find_row("transformers:lab/vit", tmp_path)
     make_network(row, tmp_path)
     assert not Path("spied").exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"attn_implementation": "somebody/kernel"}, "'attn_implementation': \"somebody/kernel\""),
+        ({"_attn_implementation": {"": "sdpa", "vision_config": "a/b@main:c"}}, '"a/b@main:c"'),
+        ({"vision_config": {"experts_implementation": "flash_attention_2"}}, '"flash_attention_2"'),
+        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "'quantization_config'"),
+    ],
+)
+def test_a_configuration_that_asks_for_code_from_elsewhere_is_refused(tmp_path: Path, entry: dict, words: str) -> None:
+    folder = make_repository("vit", tmp_path / "transformers-lab++vit")
+    row = find_row("transformers:lab/vit", tmp_path)
+    path = folder / "config.json"
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps(plain | entry))
+    # Also where a record describes the network, so that nothing but the library would read the file.
+    for ask in (lambda: find_row("transformers:lab/vit", tmp_path), lambda: make_network(row, tmp_path)):
+        with pytest.raises(ConfigError, match="runs code that is not part of transformers") as problem:
+            ask()
+        assert words in str(problem.value)
+    path.write_text(json.dumps(plain | {"attn_implementation": "eager", "quantization_config": None}))
+    make_network(find_row("transformers:lab/vit", tmp_path), tmp_path)
 
 
 def test_weights_that_lack_a_layer_are_refused_although_the_library_would_initialise_it_randomly(

@@ -18,6 +18,7 @@ from trailers.backbones.names import Name, parse
 from trailers.backbones.repository import CONFIG
 from trailers.backbones.row import About, Row, Weights
 from trailers.backbones.transformers_choices import (
+    check_asks_no_code,
     check_layer,
     check_pool,
     chosen_frames,
@@ -45,17 +46,23 @@ def require(name: str) -> None:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of a network, without the names of its classes. Raises WeightsError."""
+    """The configuration of a network, without the names of its classes.
+
+    Raises:
+        ConfigError: it asks for code that is not the library's.
+        WeightsError: it is missing or damaged.
+    """
     try:
         values = read_json(folder / CONFIG, remedy="Rerun `snakemake weights`.", error=WeightsError)
     except FileNotFoundError:
         raise WeightsError("does not exist", where=folder / CONFIG, remedy="Run `snakemake weights`.") from None
+    check_asks_no_code(values, folder / CONFIG)
     return {key: value for key, value in values.items() if key not in NAMES_OF_CLASSES}
 
 
 def is_2d(folder: Path) -> bool:
     """Whether the network in ``folder`` takes single pictures; not, where it is not known yet. Imports nothing."""
-    with contextlib.suppress(WeightsError):
+    with contextlib.suppress(ConfigError, WeightsError):
         kind = kind_of(read_config(folder))
         return kind is not None and kind.dimensions == 2
     return False
@@ -112,7 +119,7 @@ def completed(row: Row) -> Row:
         with torch.device("meta"):
             network = make(row, None).eval()
         parameters, multiply_adds, found = count(network, shape)
-    except (RuntimeError, ValueError, TypeError, AttributeError) as problem:
+    except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, ImportError) as problem:
         words = " ".join(str(problem).split())[:200]
         what = f"its network does not accept pixels {shape[1:]}, which its processor prepares: {words}"
         raise ConfigError(what, where=row.name, remedy="Choose another repository.") from None
@@ -157,6 +164,7 @@ def loaded(kind: Any, row: Row, folder: Path, part: Callable[[nn.Module], nn.Mod
     """A part of the network with the weights of ``folder``; what the library would draw for it is missing."""
     import torch
 
+    read_config(folder)  # the library reads it too, and a record beside it need not be of the same file
     with quiet():
         network, notes = kind.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,

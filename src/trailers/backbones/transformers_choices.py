@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trailers.backbones.encoders import Output, kind_of, pools_of
 from trailers.backbones.names import Name, parse, refuse, refuse_default
+from trailers.backbones.repository import CONFIG
 from trailers.backbones.row import Row, Transform
 from trailers.errors import ConfigError
 
 CONVNEXT_STRIDE = 32  # px of a picture for one place of its last layer
+IMPLEMENTATIONS = (None, "eager", "sdpa")  # the library's own; by another name it may fetch code from a repository
 
 
 def output_of(row: Row) -> Output:
@@ -96,10 +98,35 @@ def frames_of(config: Mapping[str, Any], processor: Any) -> int:
     return int(published)
 
 
+def check_asks_no_code(config: Mapping[str, Any], where: object) -> None:
+    """Raises ConfigError when a configuration has the library run anything but its own code for this network."""
+    for key, value in entries(config):
+        if key == "quantization_config" or ("_implementation" in key and value not in IMPLEMENTATIONS):
+            what = f"asks for '{key}': {json.dumps(value)[:80]}, which runs code that is not part of transformers"
+            raise ConfigError(what, where=where, remedy="Choose another repository, or remove this entry.")
+
+
+def entries(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key with its plain value, at any depth; what is chosen for a part has the key of the choice."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if "_implementation" in key and isinstance(inner, Mapping):
+                yield from ((key, choice) for choice in inner.values())
+            elif key == "quantization_config" and inner is None:
+                continue
+            else:
+                yield key, inner
+                yield from entries(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from entries(inner)
+
+
 def made_config(config: Mapping[str, Any]) -> Any:
     """The library's own configuration of these values, with its defaults. Raises ConfigError."""
     import transformers
 
+    check_asks_no_code(config, CONFIG)
     values = {key: value for key, value in config.items() if key not in ("model_type", "auto_map", "architectures")}
     try:
         return transformers.AutoConfig.for_model(config["model_type"], **values)
