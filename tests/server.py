@@ -1,9 +1,9 @@
-"""A web server on loopback that misbehaves on request, and remembers what it was asked.
+"""A web server on loopback that misbehaves as configured and records all requests.
 
     with Server({"/trailer.mp4": Page(video)}) as server:
         ...  # server.link("/trailer.mp4"), server.asked("/trailer.mp4")
 
-A path's pages are answered in order; the last one stays.
+The pages of a path are sent in order; the last one is repeated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NEVER = 3600.0  # s; longer than any test waits
 
 @dataclass(frozen=True)
 class Page:
-    """One answer. ``cut`` bytes are sent of the body that Content-Length promises; 0 is all."""
+    """One answer. If ``cut`` is not 0, only that many bytes of the body are sent."""
 
     body: bytes = b""
     status: int = 200
@@ -28,10 +28,10 @@ class Page:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int = 0
     ranges: bool = True  # whether Range is honoured
-    sent: tuple[int, int] | None = None  # the first and last byte that are sent as a range, whatever was asked for
-    length: bool = True  # whether Content-Length is sent; without it the end of the connection is the end
+    sent: tuple[int, int] | None = None  # first and last byte of the range that is sent in answer to any request
+    length: bool = True  # whether Content-Length is sent; without it, the body ends with the connection
     silent_s: float = 0  # before the first byte of the answer
-    trickle_s: float = 0  # between every thousand bytes of the body
+    trickle_s: float = 0  # pause before every thousand bytes of the body
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Request:
 
 class Server:
     def __init__(self, pages: dict[str, Page | list[Page]], *, heads: bool = False) -> None:
-        self.heads = heads  # whether HEAD is answered, by the page that comes next
+        self.heads = heads  # whether HEAD is answered, from the next page
         self.pages = {path: page if isinstance(page, list) else [page] for path, page in pages.items()}
         self.requests: list[Request] = []
         self.stopped = threading.Event()
@@ -54,7 +54,7 @@ class Server:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self.stopped.set()  # wakes whoever is being kept waiting
+        self.stopped.set()  # ends all waits of handlers
         self.http.shutdown()
         self.http.server_close()
 
@@ -74,7 +74,7 @@ class Listener(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, *connection: object) -> None:
-        """A client that looks at the first bytes only hangs up; that is not news."""
+        """Ignore clients that close the connection after the first bytes."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(*connection)
 
@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *words: object) -> None:
-        """Say nothing."""
+        """Do not log."""
 
     def do_HEAD(self) -> None:
         if not self.owner.heads:
@@ -119,11 +119,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             self.send_body(page, body)
-        except OSError:  # the client has what it wanted and hung up
+        except OSError:  # the client closed the connection
             self.close_connection = True
 
     def wanted_range(self, page: Page) -> tuple[int, int] | None:
-        """The first and last byte that Range asks for, where it is honoured."""
+        """The first and last byte of the requested range, if ranges are honoured."""
         if page.sent:
             return page.sent
         first, dash, last = self.headers.get("Range", "").removeprefix("bytes=").partition("-")

@@ -1,8 +1,8 @@
-"""A made-up data set of movies: IMDb's tables, and a video site on loopback that has trailers of some of them.
+"""A made-up data set of movies: IMDb's tables, and a video site on loopback with trailers of some of the movies.
 
-Movie ``n`` has five videos, of which the search gives the first ones the best scores:
+Movie ``n`` has five videos. The best score has its trailer, except for the movies in FIRST:
 
-    good     its trailer                          copy     the same, encoded again in another size
+    good     its trailer                          copy     the trailer of another movie, in another size
     padded   its trailer with bars, after 3.5 s of black
     narrow   a vertical video                     wrong    the trailer of another movie
 """
@@ -18,14 +18,15 @@ from corpus import ffmpeg
 from server import NEVER, Page, Server
 from trailers.tools.titles import BASICS_COLUMNS, RATINGS_COLUMNS
 
-MOVIES, OFFERED = 2000, 12  # rows of IMDb's tables; those of them whose trailers the site has
+MOVIES, OFFERED = 2000, 12  # movies in IMDb's tables; the first of them, whose trailers the site has
 GENRES = ("Action", "Drama", "Action,Drama", "Comedy", "Documentary", r"\N")
 SECONDS, SHOTS = 8, 8
-# Movie -> the video that the site lists first, where that is not its trailer.
+
+# Movie -> the video with the best score, if that is not its trailer.
 FIRST = {3: "padded", 5: "wrong", 7: "narrow", 9: "copy"}
 KINDS = ("good", "copy", "padded", "narrow", "wrong")
 
-# A plugin of yt-dlp, found below XDG_CONFIG_HOME by the jobs of a run too: one more search, and its videos' pages.
+# A plugin for yt-dlp, which the jobs of a run also find below XDG_CONFIG_HOME: a search, and the pages of videos.
 PLUGIN = """
 from yt_dlp.extractor.common import InfoExtractor, SearchInfoExtractor
 
@@ -39,8 +40,9 @@ class MovieIE(InfoExtractor):
     _VALID_URL = r"http://127\\.0\\.0\\.1:\\d+/watch/(?P<id>\\w+)"
     def _real_extract(self, url):
         video = self._match_id(url)
-        said = self._download_json(url, video)
-        return {"id": video, **said, "formats": [{"format_id": "0", "url": "ADDRESS/" + video + ".mp4", "ext": "mp4"}]}
+        values = self._download_json(url, video)
+        formats = [{"format_id": "0", "url": "ADDRESS/" + video + ".mp4", "ext": "mp4"}]
+        return {"id": video, **values, "formats": formats}
 """
 
 
@@ -53,21 +55,21 @@ def id_of(n: int) -> str:
 
 
 def write_imdb(folder: Path) -> None:
-    """The best rated movies are 0, 1, 2, ...; from 20 on there are series, and movies without a year or votes."""
+    """Write IMDb's tables. Movies are numbered by rating; from 20 on, some are series or have no year or few votes."""
     basics, ratings = [], []
     for n in range(MOVIES):
-        amiss = n % 9 if n >= 20 else 0
-        kind, year = ("tvSeries" if amiss == 8 else "movie"), (r"\N" if amiss == 7 else str(year_of(n)))
+        defect = n % 9 if n >= 20 else 0
+        kind, year = ("tvSeries" if defect == 8 else "movie"), (r"\N" if defect == 7 else str(year_of(n)))
         genres = GENRES[n % 4] if n < 20 else GENRES[n % 6]
         basics.append("\t".join((id_of(n), kind, f"Movie {n}", f"Movie {n}", "0", year, r"\N", "100", genres)))
-        ratings.append(f"{id_of(n)}\t{9.9 - n / 250:.1f}\t{10 if amiss == 6 else 9000 - n}")
+        ratings.append(f"{id_of(n)}\t{9.9 - n / 250:.1f}\t{10 if defect == 6 else 9000 - n}")
     for name, columns, rows in (("basics", BASICS_COLUMNS, basics), ("ratings", RATINGS_COLUMNS, ratings)):
         text = "\n".join(["\t".join(columns), *rows]) + "\n"
         (folder / f"title.{name}.tsv.gz").write_bytes(gzip.compress(text.encode(), 1))
 
 
 def make_videos(folder: Path) -> None:
-    """{kind}{n}.mp4 of every movie that is offered; a wrong one is the next movie's."""
+    """Make {kind}{n}.mp4 for every movie on the site; the wrong one is the trailer of the next movie."""
     for n in range(OFFERED):
         shots = [f"gradients=s=192x108:r=24:seed={100 * n + k + 1}:n=4:speed=0.03:d=1" for k in range(SHOTS)]
         inputs = [word for shot in shots for word in ("-f", "lavfi", "-i", shot)]
@@ -81,7 +83,7 @@ def make_videos(folder: Path) -> None:
             )
     for n, kind in ((n, kind) for n in range(OFFERED) for kind in KINDS):
         path = folder / f"{kind}{n}.mp4"
-        if not path.exists():  # what is offered and never the first choice
+        if not path.exists():  # videos that are listed but never best
             path.write_bytes((folder / f"good{(n + (kind == 'wrong')) % OFFERED}.mp4").read_bytes())
 
 
@@ -95,23 +97,23 @@ CHANGES = {
 
 
 def entries_of(n: int) -> list[dict[str, object]]:
-    """What the site lists for movie ``n``."""
+    """The results of the site for movie ``n``."""
     name, year = f"Movie {n}", year_of(n)
-    said = {
+    videos = {
         "good": {"title": f"{name} ({year}) Official Trailer", "channel": "Studio", "width": 192, "height": 108},
         "copy": {"title": f"{name} ({year}) Trailer", "width": 256, "height": 144},
         "padded": {"title": f"{name} Trailer HD", "width": 192, "height": 144},
         "narrow": {"title": f"{name} Trailer #shorts", "width": 90, "height": 160},
         "wrong": {"title": f"Another Film ({year}) Official Trailer", "width": 192, "height": 108},
     }
-    if n in FIRST:  # the name of the best one is on a video that is not
-        first = said[FIRST[n]]
-        said["good"], said[FIRST[n]] = {**said["good"], "title": f"{name} clip"}, {**first, **said["good"]}
-    return [{"id": f"{kind}{n}", "duration": SECONDS, "upload_date": f"{year}0510", **said[kind]} for kind in KINDS]
+    if n in FIRST:  # another video than the trailer gets the title with the best score
+        first = videos[FIRST[n]]
+        videos["good"], videos[FIRST[n]] = {**videos["good"], "title": f"{name} clip"}, {**first, **videos["good"]}
+    return [{"id": f"{kind}{n}", "duration": SECONDS, "upload_date": f"{year}0510", **videos[kind]} for kind in KINDS]
 
 
 def make_pages(folder: Path, *, stuck: Sequence[str]) -> dict[str, Page | list[Page]]:
-    """The whole site; the first answer to the paths of ``stuck`` never comes."""
+    """All pages of the site; the first request of a path in ``stuck`` is never answered."""
     pages: dict[str, Page | list[Page]] = {}
     for n in range(OFFERED):
         entries = entries_of(n)
@@ -127,7 +129,7 @@ def make_pages(folder: Path, *, stuck: Sequence[str]) -> dict[str, Page | list[P
 
 
 def add_plugin(folder: Path, server: Server) -> None:
-    """Teach yt-dlp the site; ``folder`` is XDG_CONFIG_HOME."""
+    """Add the site to yt-dlp; ``folder`` is XDG_CONFIG_HOME."""
     plugins = folder / "yt-dlp" / "plugins" / "movies" / "yt_dlp_plugins" / "extractor"
     plugins.mkdir(parents=True)
     (plugins / "movies.py").write_text(PLUGIN.replace("ADDRESS", server.link("")))

@@ -1,4 +1,4 @@
-"""What the tests of downloads share: videos, a folder to work in, one more site in yt-dlp."""
+"""Shared by the tests of downloads: videos, a working folder, and another site for yt-dlp."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ HTML = Page(b"<!doctype html><html><head><title>A cat</title></head><body>no vid
 
 @pytest.fixture(scope="session")
 def video(tmp_path_factory) -> bytes:
-    """A video of 2 s, 128x72, 24 fps: some 20 kB."""
+    """A video of 2 s, 128x72 px, 24 fps; about 20 kB."""
     return make_video(tmp_path_factory.mktemp("video") / "video.mp4")
 
 
 @pytest.fixture(scope="session")
 def big(video) -> bytes:
-    """The same video with a tail that no decoder minds: several blocks of yt-dlp's."""
+    """The same video with trailing zeros, which decoders ignore; several of yt-dlp's blocks long."""
     return video + bytes(300_000)
 
 
@@ -47,7 +47,7 @@ def make_video(
     before: Sequence[str] = (),
     more: Sequence[str] = (),
 ) -> bytes:
-    """A video of ``picture``; ``before`` are ffmpeg's inputs beside it, ``more`` options of the output."""
+    """A video of ``picture``; ``before`` are more inputs of ffmpeg, ``more`` are options of the output."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-f", "lavfi", "-i", picture, *before]
     subprocess.run(
         [*command, "-t", str(seconds), "-pix_fmt", "yuv420p", "-threads", "1", *more, str(path)], check=True, timeout=60
@@ -57,7 +57,7 @@ def make_video(
 
 @pytest.fixture
 def surroundings(monkeypatch):
-    """No proxy of this machine and no waiting for its disk: survival of a power cut cannot be tested here."""
+    """Without this machine's proxy, and without waiting for its disk, because a power cut cannot be tested."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -65,7 +65,7 @@ def surroundings(monkeypatch):
 
 
 class Work:
-    """A folder with a manifest, and the stage as a rule calls it."""
+    """A folder with a manifest, in which the stage is run as a rule runs it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -104,7 +104,7 @@ class Work:
         return read_receipt(self.results / "download" / f"{trailer}.json")
 
     def files(self) -> list[str]:
-        """What lies in the stage's folder, hidden files too."""
+        """All files in the folder of the stage, including hidden files."""
         below = (self.results / "download").rglob("*")
         return sorted(str(path.relative_to(self.results)) for path in below if path.is_file())
 
@@ -116,7 +116,7 @@ def work(tmp_path, surroundings) -> Work:
 
 @pytest.fixture
 def site(monkeypatch):
-    """yt-dlp knows one site more: /watch/ pages on loopback, whose JSON is what an extractor finds."""
+    """Adds a site to yt-dlp: /watch/ pages on loopback, whose JSON is the result of the extractor."""
     import yt_dlp
     from yt_dlp.extractor.common import InfoExtractor
     from yt_dlp.utils import ExtractorError
@@ -127,24 +127,24 @@ def site(monkeypatch):
 
         def _real_extract(self, url):
             video = self._match_id(url)
-            said = self._download_json(url, video)
-            if "error" in said:
-                raise ExtractorError(said["error"], expected=True)
-            for offered in said.get("formats", ()):
+            values = self._download_json(url, video)
+            if "error" in values:
+                raise ExtractorError(values["error"], expected=True)
+            for offered in values.get("formats", ()):
                 offered["url"] = url.split("/watch/")[0] + offered["url"]
-            return {"id": video, "title": "A cat", **said}
+            return {"id": video, "title": "A cat", **values}
 
     known = yt_dlp.YoutubeDL.add_default_info_extractors
 
     def with_cats(downloader):
-        downloader.add_info_extractor(CatsIE())  # before the one that takes every link
+        downloader.add_info_extractor(CatsIE())  # before the generic extractor, which accepts every link
         known(downloader)
 
     monkeypatch.setattr(yt_dlp.YoutubeDL, "add_default_info_extractors", with_cats)
 
 
-def said(**words) -> Page:
-    return Page(json.dumps(words).encode(), kind="application/json")
+def json_page(**values) -> Page:
+    return Page(json.dumps(values).encode(), kind="application/json")
 
 
 def formats_of(*heights: int) -> list[dict[str, object]]:
@@ -155,7 +155,7 @@ def formats_of(*heights: int) -> list[dict[str, object]]:
 def until(condition, seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come about"
+        assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.01)
 
 
@@ -180,7 +180,7 @@ def get_posters(work, cells: dict[str, str]):
 
 
 def playlist(*lines: str, seconds: float = 2, head: str = "", **more) -> Page:
-    """An HLS playlist: names of fragments, each of ``seconds``, and lines of its own that begin with #."""
+    """An HLS playlist of ``lines``: names of fragments of ``seconds`` each, and tags, which begin with #."""
     body = f"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{seconds:g}\n{head}"
     body += "".join(f"{line}\n" if line.startswith("#") else f"#EXTINF:{seconds:g},\n{line}\n" for line in lines)
     return Page(f"{body}#EXT-X-ENDLIST\n".encode(), kind="application/vnd.apple.mpegurl", **more)

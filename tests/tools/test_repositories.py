@@ -128,7 +128,7 @@ def test_names_with_other_choices_share_one_repository(tmp_path: Path, monkeypat
             "GatedRepo",
             "its authors require that you accept their terms first. Accept them on that page, then set HF_TOKEN",
         ),
-        (404, "RepoNotFound", "there is no such repository, or it is private. Correct the name, or set HF_TOKEN"),
+        (404, "RepoNotFound", "does not exist or is private. Correct the name, or set HF_TOKEN"),
         (401, "", "cannot be read without a valid token. Correct HF_TOKEN, or set it."),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every answer a web server may give: a server on loopback that misbehaves as real ones do."""
+"""Answers of web servers, from a server on loopback that misbehaves as real servers do."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ WORDS = {
 
 @pytest.mark.parametrize("name", WORDS)
 @pytest.mark.parametrize("kind", ["application/json", "video/mp4"])
-def test_text_in_place_of_a_video_is_a_temporary_failure_whatever_its_content_type(work, video, name, kind):
-    body, told = WORDS[name]
+def test_text_in_place_of_a_video_is_a_temporary_failure_with_any_content_type(work, video, name, kind):
+    body, words = WORDS[name]
     with Server({"/cat.mp4": Page(body, kind=kind)}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
         assert row.status == "failed"
-        assert row.error.startswith(f"download: {told}")
+        assert row.error.startswith(f"download: {words}")
         assert [name for name in work.files() if not name.endswith((".version", "/lock"))] == []
         server.pages["/cat.mp4"] = [Page(video)]
         assert work.one(server.link("/cat.mp4")).status == "ok"
@@ -138,7 +138,7 @@ def test_a_range_that_ends_early_is_resumed(work, big):
 
 
 def test_a_range_other_than_the_missing_one_is_not_joined(work, big):
-    # The third and fourth request go on with bytes that are there.
+    # The third and fourth request continue after the bytes on disk.
     wrong = Page(big, sent=(100, len(big) - 1))
     with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000), Page(big), wrong, Page(big)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
@@ -185,8 +185,8 @@ def test_waits_double(work):
 
 
 def test_an_interrupted_body_is_resumed_where_it_stopped(work, big):
-    # The first request only looks what the link is; the second one is for the bytes. This server tells nothing but the
-    # length, so the first and last bytes that are there are compared.
+    # The first request finds out what the link is, the second one is for the bytes. This server sends only the length,
+    # so the first and last bytes on disk are compared.
     with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 65536 + 5), Page(big)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
         ranges = [request.headers.get("range") for request in server.asked("/cat.mp4")]
@@ -214,7 +214,7 @@ def test_a_server_without_ranges_sends_all_again(work, big):
 
 
 def test_a_link_that_gives_a_little_each_time_is_completed(work, big):
-    # Every second request is for bytes. Four cuts, where only one try in a row may bring nothing.
+    # Every second request is for bytes. The connection breaks four times, although only one retry is allowed.
     pages = [Page(big), Page(big, cut=70_000)] * 4 + [Page(big)]
     with Server({"/cat.mp4": pages}) as server:
         assert work.one(server.link("/cat.mp4"), retries="1").status == "ok"
@@ -308,7 +308,7 @@ def test_limits_that_no_video_can_meet_are_refused(work):
 
 
 def test_a_proxy_is_used(work, video):
-    # A proxy is asked with the whole link instead of a path.
+    # A request to a proxy has the whole link in place of a path.
     with Server({"http://trailers.invalid/cat.mp4": Page(video)}) as server:
         assert work.one("http://trailers.invalid/cat.mp4", proxy=server.link("")).status == "ok"
 

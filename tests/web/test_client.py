@@ -1,4 +1,4 @@
-"""How long is waited."""
+"""The deadline of a link."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from trailers.web import patience
 
 
-def test_the_deadline_leaves_the_alarms_of_others_alone():
+def test_the_deadline_does_not_change_an_alarm_that_was_set_before():
     rung = []
     before = signal.signal(signal.SIGALRM, lambda *_: rung.append(time.monotonic()))
     earlier = signal.setitimer(signal.ITIMER_REAL, 0.3)

@@ -1,4 +1,4 @@
-"""A cookies file as a browser, or an editor, left it; it is only read."""
+"""Cookies files as browsers and editors write them; they are only read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAD = "# Netscape HTTP Cookie File\n"
 TABS = "127.0.0.1\tFALSE\t/\tFALSE\t0\tkey\tvalue\n"
 
 
-def test_a_cookie_is_sent_and_its_file_only_read(work, video, tmp_path):
+def test_a_cookie_is_sent_and_its_file_is_not_changed(work, video, tmp_path):
     cookies = tmp_path / "cookies.txt"
     cookies.write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tkey\tvalue\n")
     before = cookies.read_bytes()
@@ -55,7 +55,7 @@ def test_an_invalid_cookies_file_is_named_before_the_first_request(work, tmp_pat
     ids=["as it is", "no head", "BOM", "blanks", "more blanks", "mixed", "CRLF", "http only", "http only, blanks",
          "comment", "expiry with a fraction", "a flag that an address cannot have", "tabs at the end"],
 )  # fmt: skip
-def test_a_cookie_is_read_however_an_editor_left_it(work, video, tmp_path, text):
+def test_a_cookie_is_read_after_changes_by_an_editor(work, video, tmp_path, text):
     cookies = tmp_path / "cookies.txt"
     cookies.write_text(text, encoding="utf-8", newline="")
     with Server({"/cat.mp4": Page(video)}) as server:
@@ -85,7 +85,7 @@ def test_a_line_that_is_not_a_cookie_is_named(tmp_path, text, expected):
     assert problem.value.remedy == "Export it in Netscape format and name it in config.yaml, download.cookies."
 
 
-def test_a_value_with_blanks_stays_whole(tmp_path):
+def test_a_value_with_blanks_is_kept(tmp_path):
     (tmp_path / "cookies.txt").write_text(HEAD + TABS.replace("value", "a b  c"))
     assert read_cookies(tmp_path / "cookies.txt").endswith("\tkey\ta b  c\n")
 
@@ -118,6 +118,6 @@ def test_a_domain_and_its_flag_are_made_to_agree(tmp_path, domain, flag, expecte
         assert [cookie.value for cookie in downloader.cookiejar] == ["abc"]
 
 
-def test_a_line_of_cookies_ends_where_an_editor_ends_it(tmp_path):
+def test_only_a_line_feed_ends_a_line_of_cookies(tmp_path):
     (tmp_path / "cookies.txt").write_text(HEAD + TABS.replace("value", "a\u2028b"), encoding="utf-8")
     assert read_cookies(tmp_path / "cookies.txt").split("\n")[1].endswith("key\ta\u2028b")

@@ -1,4 +1,4 @@
-"""Videos on this machine: read, never altered."""
+"""Videos on this machine are only read."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_copies_and_references_replace_each_other(work, video, tmp_path):
     work.one("cat.mp4", local_files="reference")
     assert work.one("cat.mp4").path == "download/a.mp4"
     assert work.files() == ["download/a.json", "download/a.mp4"]
-    # Bytes that are there already stay until the trailer is made again.
+    # A copy is kept until the trailer is made again.
     assert work.one("cat.mp4", local_files="reference").path == "download/a.mp4"
     os.utime(tmp_path / "cat.mp4", ns=(1, 1))
     assert work.one("cat.mp4", local_files="reference").path == "download/a.json"
@@ -123,12 +123,9 @@ def test_an_unknown_value_of_local_files_is_refused(work):
         work.one("cat.mp4", local_files="link")
 
 
-# Nothing is written or deleted that is not the project's
-
-
 @pytest.fixture
 def elsewhere(tmp_path):
-    """A folder of the user's, which must stay as it is."""
+    """A folder of the user, which must not change."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     (folder / "mine.mp4").write_bytes(b"mine")
@@ -182,7 +179,7 @@ def test_a_link_in_place_of_a_product_is_replaced(work, video, tmp_path, elsewhe
     assert (product.is_symlink(), product.read_bytes() == video) == (False, True)
 
 
-def test_the_folder_of_downloads_may_lie_on_another_disk(work, video, tmp_path):
+def test_the_folder_of_downloads_may_be_on_another_disk(work, video, tmp_path):
     (tmp_path / "disk").mkdir()
     work.results.mkdir()
     (work.results / "download").symlink_to(tmp_path / "disk")
@@ -192,7 +189,7 @@ def test_the_folder_of_downloads_may_lie_on_another_disk(work, video, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.srt", "a.mp4.txt", "a.en.vtt", "a.mkv", "a.json.bak"])
-def test_what_a_user_puts_beside_a_video_stays(work, video, other_video, tmp_path, name):
+def test_files_that_a_user_puts_beside_a_video_are_kept(work, video, other_video, tmp_path, name):
     (tmp_path / "cat.mp4").write_bytes(video)
     (tmp_path / "cat.webm").write_bytes(other_video)
     work.one("cat.mp4")

@@ -1,4 +1,4 @@
-"""Which format is taken, and how its height is counted."""
+"""Which format is chosen, and how its height is counted."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ FORMATS = [
     ([offer("a", 720, protocol="m3u8_native", tbr=9), offer("b", 720, tbr=1)], "b"),
     ([offer("a", 720, acodec="mp4a", tbr=9), offer("b", 720, tbr=1)], "b"),
     ([offer("a", 720, tbr=1), offer("b", 720, tbr=2)], "b"),
-    ([offer("a", 720), offer("b", 720)], "b"),  # of all equals what yt-dlp holds best
-    # What the site itself holds back is taken only where there is nothing else, whatever its size.
+    ([offer("a", 720), offer("b", 720)], "b"),  # the last, which is yt-dlp's best, of equal formats
+    # Formats that the site marks as undesirable are chosen only if there is no other, of any size.
     ([offer("a", 480), offer("b", 720, preference=-2)], "a"),
     ([offer("a", 480), offer("b", 720, language_preference=-10)], "a"),
     ([offer("b", 720, preference=-2)], "b"),
     ([offer("a", 720, preference=-1001)], None),
-    # Of equal sizes the site's favourite goes before what is cheap; a favourite that is smaller does not.
+    # Of equal sizes, the format that the site prefers is chosen before a cheaper one, but not before a larger one.
     ([offer("a", 720, preference=2, acodec="mp4a", protocol="m3u8_native"), offer("b", 720)], "a"),
     ([offer("a", 480, preference=2), offer("b", 720)], "b"),
     ([offer("a", 720, source_preference=1, tbr=1), offer("b", 720, tbr=9)], "a"),

@@ -8,12 +8,12 @@ import pytest
 
 from server import Page, Server
 from trailers.web.playlist import Promise, read_playlist, with_one_map
-from web_lab import formats_of, make_video, playlist, said
+from web_lab import formats_of, json_page, make_video, playlist
 
 
 @pytest.fixture(scope="session")
 def fragments(tmp_path_factory) -> list[bytes]:
-    """Two fragments of one MPEG-TS, one second each."""
+    """Two fragments of one MPEG-TS stream, one second each."""
     folder = tmp_path_factory.mktemp("fragments")
     return [make_video(folder / f"{n}.ts", seconds=1, more=("-output_ts_offset", str(n))) for n in range(2)]
 
@@ -148,7 +148,7 @@ def test_decryption_uses_the_library_and_not_pure_python():
         '#EXT-X-KEY:METHOD=AES-128,URI="key",KEYFORMAT="com.apple.streamingkeydelivery"',
     ],
 )
-def test_other_encryption_is_left_to_no_other_program(work, fragments, traps, key):
+def test_other_encryption_is_not_left_to_another_program(work, fragments, traps, key):
     with Server({"/cat.m3u8": playlist("0.ts", head=f"{key}\n"), **pages_of(fragments)}) as server:
         row = work.one(server.link("/cat.m3u8"))
         assert server.asked("/0.ts") == []
@@ -158,12 +158,9 @@ def test_other_encryption_is_left_to_no_other_program(work, fragments, traps, ke
 @pytest.mark.parametrize("protocol", ["m3u8", "rtmp", "mms", "websocket_frag", "ism", "f4m"])
 def test_no_protocol_leaves_the_bytes_to_another_program(work, site, traps, protocol):
     offered = [{**formats_of(480)[0], "protocol": protocol}]
-    with Server({"/watch/cat": said(formats=offered)}) as server:
+    with Server({"/watch/cat": json_page(formats=offered)}) as server:
         assert work.one(server.link("/watch/cat")).status == "failed"
         assert [request.path for request in server.requests] == ["/watch/cat"]
-
-
-# What a playlist promises
 
 
 @pytest.mark.parametrize(
@@ -182,7 +179,7 @@ def test_a_playlist_states_its_duration(lines, expected):
     assert read_playlist(playlist(*lines).body.decode()) == expected
 
 
-def test_a_playlist_with_several_beginnings_is_put_as_yt_dlp_reads_it():
+def test_a_playlist_with_several_beginnings_is_rewritten_for_yt_dlp():
     text = playlist(
         "#EXT-X-MEDIA-SEQUENCE:3",
         '#EXT-X-MAP:URI="a.mp4"',
@@ -218,6 +215,6 @@ def test_a_playlist_with_several_beginnings_is_put_as_yt_dlp_reads_it():
     ]
 
 
-def test_a_playlist_without_beginnings_stays_as_it_is():
+def test_a_playlist_without_beginnings_is_not_changed():
     text = playlist("0.ts", "#EXT-X-DISCONTINUITY", "1.ts").body.decode()
     assert with_one_map(text) == text

@@ -1,4 +1,4 @@
-"""What a later run asks again, and what a killed one costs."""
+"""What a later run requests again, and what a killed run loses."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_dead_trailer_is_requested_again_when_its_link_changes(work, video):
         assert work.one(server.link("/new.mp4")).status == "ok"
 
 
-def test_other_limits_judge_the_receipt_again_without_a_request(work, video):
+def test_other_limits_are_applied_to_the_receipt_without_a_request(work, video):
     with Server({"/cat.mp4": Page(video)}) as server:
         link = server.link("/cat.mp4")
         before = work.one(link)
@@ -110,12 +110,12 @@ def test_a_killed_run_loses_only_the_block_being_downloaded(work, big):
         until(lambda: any(path.stat().st_size for path in partial.glob("*.part")))
         running.send_signal(signal.SIGKILL)
         running.wait()
-        (there,) = [path.stat().st_size for path in partial.glob("*.part")]
+        (size,) = [path.stat().st_size for path in partial.glob("*.part")]
         server.pages["/b.mp4"] = [Page(big)]
         asked = len(server.asked("/a.mp4"))
         ledger = work.run(rows)
         assert len(server.asked("/a.mp4")) == asked
-        assert server.asked("/b.mp4")[-1].headers["range"] == f"bytes={there}-"
+        assert server.asked("/b.mp4")[-1].headers["range"] == f"bytes={size}-"
     assert [row.status for row in ledger.values()] == ["ok", "ok"]
     assert work.receipt("b").sha256 == sha256(big).hexdigest()
 
@@ -125,13 +125,13 @@ def test_two_jobs_for_one_trailer_make_one_request(work, video):
         command = [sys.executable, "-m", "trailers", "download", *work.words({"a": server.link("/cat.mp4")})]
         jobs = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
         assert [job.wait(timeout=60) for job in jobs] == [0, 0]
-        assert len(server.asked("/cat.mp4")) == 2  # one look, one download
+        assert len(server.asked("/cat.mp4")) == 2  # one for the type of the link, one for the bytes
     assert work.files() == ["download/a.json", "download/a.mp4"]
 
 
 @pytest.fixture
 def small_disk():
-    """Files may not grow beyond 100 kB; the system refuses more as a full disk does."""
+    """Files cannot grow beyond 100 kB; the system refuses more, like a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -139,13 +139,13 @@ def small_disk():
 
 
 @pytest.mark.parametrize("is_playlist", [False, True])
-def test_a_download_that_a_disk_refused_names_the_folder_and_is_whole_later(work, big, small_disk, is_playlist):
+def test_the_error_of_a_full_disk_names_the_folder_and_a_later_download_is_complete(work, big, small_disk, is_playlist):
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts"), "/0.ts": Page(big[:60_000]), "/1.ts": Page(big[60_000:])}
     with Server({"/cat.mp4": Page(big), **pages}) as server:
         link = server.link("/cat.m3u8" if is_playlist else "/cat.mp4")
-        with pytest.raises(SystemicError, match="became larger than the system allows") as told:
+        with pytest.raises(SystemicError, match="became larger than the system allows") as problem:
             work.one(link)
-        assert told.value.where == str(work.results / "download" / ".partial" / "a")
+        assert problem.value.where == str(work.results / "download" / ".partial" / "a")
         small_disk()
         assert work.one(link).status == "ok"
     assert (work.results / "download" / "a.mp4").read_bytes() == big

@@ -1,4 +1,4 @@
-"""How a text is understood: as a link, a video of a site, or a path."""
+"""Which texts are links, videos of a site, or paths."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_other_schemes_and_broken_links_are_refused(text):
         (("cat.mp4", "./cat.mp4", "/cat.mp4"), ""),
     ],
 )  # fmt: skip
-def test_forms_of_other_videos(forms, expected):
+def test_all_forms_of_a_link_to_one_video_have_the_same_identity(forms, expected):
     assert {identity(form) for form in forms} == {expected}
 
 

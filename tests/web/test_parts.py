@@ -20,7 +20,7 @@ PICTURES = ("testsrc2=size=128x72:rate=24", "mandelbrot=size=128x72:rate=24")
 
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory) -> list[tuple[bytes, bytes]]:
-    """Two fMP4 of 1 s, coded alike, each as its beginning and its fragments; both clocks start at 0."""
+    """Two fMP4 of 1 s with the same encoding, each as (beginning, fragments); both clocks start at 0."""
     folder = tmp_path_factory.mktemp("parts")
     videos = [
         make_video(folder / f"{n}.mp4", picture=picture, seconds=1, more=FRAGMENTED)
@@ -41,7 +41,7 @@ def split(video: bytes) -> tuple[bytes, bytes]:
 
 
 def times(video: bytes) -> list[float]:
-    """The time of every frame that a reader gives, in s."""
+    """The times of all frames that a reader gives, in s."""
     with av.open(io.BytesIO(video)) as container:
         return [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
 
@@ -87,7 +87,7 @@ def test_sound_stays_with_its_pictures(tmp_path):
     check(path.read_bytes(), 2)
     with av.open(str(path)) as container:
         heard = [float(packet.pts * packet.time_base) for packet in container.demux(audio=0) if packet.pts is not None]
-    assert all(after > before - 0.1 for before, after in itertools.pairwise(heard))  # a packet may reach over the end
+    assert all(after > before - 0.1 for before, after in itertools.pairwise(heard))  # packets may overlap at the end
     assert heard[-1] == pytest.approx(2, abs=0.1)
 
 
@@ -213,13 +213,10 @@ def test_a_period_without_a_similar_format_counts_as_missing():
     assert (len(made["fragments"]), made["promised_s"], made["dash_periods"]) == (1, 12, (1, 2))
 
 
-# Less than was promised
-
-
 def test_a_video_shorter_than_the_site_states_is_reported(work, site, video):
-    from web_lab import formats_of, said
+    from web_lab import formats_of, json_page
 
-    with Server({"/watch/cat": said(duration=120, formats=formats_of(480)), "/480.mp4": Page(video)}) as server:
+    with Server({"/watch/cat": json_page(duration=120, formats=formats_of(480)), "/480.mp4": Page(video)}) as server:
         row = work.one(server.link("/watch/cat"))
         assert (row.status, row.facts["promised_s"]) == ("ok", 120)
         assert row.facts["quality"] == ["incomplete", "too short", "too small"]
@@ -228,11 +225,11 @@ def test_a_video_shorter_than_the_site_states_is_reported(work, site, video):
     assert Path(work.results / "download" / "a.json").exists()
 
 
-@pytest.mark.parametrize(("said_s", "is_told"), [(2, False), (3, False), (3.3, True), (60, True), (1, False)])
-def test_more_than_5_percent_and_1_s_count_as_shorter(said_s, is_told):
+@pytest.mark.parametrize(("stated_s", "is_reported"), [(2, False), (3, False), (3.3, True), (60, True), (1, False)])
+def test_more_than_5_percent_and_1_s_count_as_shorter(stated_s, is_reported):
     from trailers.web.stream import missing
 
-    assert bool(missing({"promised_s": said_s, "duration_s": 2.0, "container": "matroska,webm"})) == is_told
+    assert bool(missing({"promised_s": stated_s, "duration_s": 2.0, "container": "matroska,webm"})) == is_reported
 
 
 def test_a_video_shorter_than_its_playlist_is_reported(work, video):

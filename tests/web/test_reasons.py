@@ -1,4 +1,4 @@
-"""What the words and statuses of a site mean."""
+"""The reasons for messages of sites and HTTP statuses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MESSAGES = [
     ("Redirection detected; the video may be deleted or require login", "client"),
     ("Failed to get KSession, possibly a premium video", "client"),
     ("This video is either unavailable in your region or is DRM protected", "client"),
-    # Who asks, and with what.
+    # The client.
     ("Your account has been terminated", "client"),
     ("You have violated the terms of use", "client"),
     ("Your IP was banned; videos are no longer available to it", "client"),
@@ -53,7 +53,7 @@ MESSAGES = [
     ("Required cookies for the domain were not found among passed cookies", "client"),
     ("PhantomJS not found, please download it", "other"),
     ("pycryptodomex not found. Please install", "other"),
-    # The site, and the hour.
+    # The site, and the time.
     ("Service temporarily unavailable", "network"),
     ("The API is unavailable", "network"),
     ("This content is currently unavailable", "not ready"),
@@ -61,7 +61,7 @@ MESSAGES = [
     ("This video is not available yet. Release date: 2026-12-01", "not ready"),
     ("This video is only available for age verified users or after 22:00", "not ready"),
     ("Show not found in A&E feed (too new?)", "not ready"),
-    # Pages in which yt-dlp does not find its way.
+    # Pages in which yt-dlp finds nothing.
     ("Brightcove video ID not found in webpage", "page"),
     ("No videos found on webpage", "page"),
     ("No video found", "page"),
@@ -76,7 +76,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("words", "expected"), MESSAGES)
-def test_reasons_behind_the_words_of_a_site(words, expected):
+def test_messages_of_a_site_give_the_right_reason(words, expected):
     from yt_dlp.utils import DownloadError as Told
     from yt_dlp.utils import ExtractorError
 
@@ -131,23 +131,23 @@ def every_sentence_of_the_extractors() -> set[str]:
 
     calls = re.compile(r"(?:ExtractorError|raise_no_formats)\(\s*'((?:[^'\\\n]|\\.)+)'")
     folder = Path(yt_dlp.__file__).parent / "extractor"
-    return {said for path in folder.glob("*.py") for said in calls.findall(path.read_text(encoding="utf-8"))}
+    return {text for path in folder.glob("*.py") for text in calls.findall(path.read_text(encoding="utf-8"))}
 
 
 def test_messages_of_extractors_about_client_site_or_tool_never_make_a_video_dead():
     found = every_sentence_of_the_extractors()
-    speaks_of_others = re.compile(
+    about_others = re.compile(
         r"log ?in|cookie|proxy|install|drm|site is|page\b|service|server|possibly|may be|yet\b|currently|your account"
         r"|\bIP\b|browser|try again|token|captcha|api\b|module|app\b",
         re.IGNORECASE,
     )
-    dead = {said for said in found if reasons.REASONS[verdict.reason_of_words(said)] and speaks_of_others.search(said)}
+    dead = {text for text in found if reasons.REASONS[verdict.reason_of_words(text)] and about_others.search(text)}
     assert len(found) > 300
-    # All of these say first that the video is private, or for members alone.
-    assert {said for said in dead if not re.search("private|purchase|age-restricted", said, re.IGNORECASE)} == set()
+    # All of these also say that the video is private, or only for members.
+    assert {text for text in dead if not re.search("private|purchase|age-restricted", text, re.IGNORECASE)} == set()
 
 
-def test_links_of_a_site_under_drm_fail_and_stop_no_run():
+def test_links_of_a_site_under_drm_fail_without_stopping_the_run():
     refusals = uniform.Refusals("download")
     problem = reasons.LinkError("site", "The requested site is known to use DRM protection")
     for _ in range(9):

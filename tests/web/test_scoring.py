@@ -1,4 +1,4 @@
-"""Which of several videos is the trailer of a movie, and why."""
+"""Scores of videos that may be the trailer of a movie."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_each_reason_against_a_video_is_subtracted_and_named(text, part):
         ({"duration_s": 7200.0}, "duration"),
     ],
 )
-def test_signs_of_another_kind_of_video_count_whatever_the_title(more, part):
+def test_signs_of_another_kind_of_video_count_with_any_title(more, part):
     assert parts_of(MATRIX, video("The Matrix Trailer", **more), TASTE)[part] < 0
 
 
@@ -143,15 +143,15 @@ def test_a_channel_is_official_by_name_or_id():
         assert parts_of(MATRIX, video("The Matrix", **more), TASTE)["official channel"] == 10
 
 
-def test_the_best_comes_first_and_equals_keep_the_sites_order():
+def test_the_best_is_first_and_equal_scores_keep_the_order_of_the_site():
     urls = [f"https://example.com/{n}" for n in range(3)]
     texts = ("The Matrix clip", "The Matrix Trailer", "The Matrix Trailer")
     given_ones = [video(text, url=url) for text, url in zip(texts, urls, strict=True)]
     assert [found.url for found in ranked(MATRIX, given_ones, TASTE)] == [urls[1], urls[2], urls[0]]
 
 
-def test_durations_that_exclude_each_other_are_refused():
-    with pytest.raises(ConfigError, match="no trailer lasts 60 to 30 s"):
+def test_a_shortest_duration_above_the_longest_is_refused():
+    with pytest.raises(ConfigError, match="shortest_s of 60 and longest_s of 30 are not a range"):
         Taste(60, 30, ())
 
 
@@ -167,5 +167,5 @@ def test_any_title_has_a_score_between_0_and_100_that_its_parts_explain(name, te
 
 
 @given(TEXT)
-def test_plain_text_stays_as_it_is(text):
+def test_simplified_text_is_not_changed_again(text):
     assert plain(plain(text)) == plain(text)

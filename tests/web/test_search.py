@@ -1,4 +1,4 @@
-"""Results of a search, through yt-dlp's own classes: a recorded answer of YouTube, and a site on loopback."""
+"""Searches with yt-dlp's own classes: on a site on loopback, and with a recorded answer of YouTube."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOST = "http://127.0.0.1"
 
 
 class Site:
-    """yt-dlp knows one search more: `catsearch`, whose answers are JSON on loopback; pages are those of `site`."""
+    """Adds a search to yt-dlp, `catsearch`, whose answers are JSON on loopback; its pages are those of `site`."""
 
     def __init__(self, folder, server: Server) -> None:
         self.folder, self.server = folder, server
@@ -101,7 +101,7 @@ def test_every_candidate_is_kept_with_its_score_and_the_best_comes_first(cats):
     assert cats.found("tt1").query == "Alien 1979 trailer"
 
 
-def test_candidate_pages_are_read_until_the_best_stays_the_best(cats):
+def test_candidate_pages_are_read_until_the_best_candidate_does_not_change(cats):
     cats.server.pages["/search/Alien_1979_trailer"] = [answer(
         {"id": "tall", "title": "Alien (1979) Official Trailer", "duration": 120},
         {"id": "good", "title": "Alien (1979) Trailer", "duration": 120},
@@ -122,7 +122,7 @@ def test_candidate_pages_are_read_until_the_best_stays_the_best(cats):
     assert not cats.server.asked("/watch/poor")
 
 
-def test_a_candidate_that_is_gone_falls_behind_and_says_why(cats):
+def test_a_candidate_that_is_unavailable_becomes_the_last_with_the_reason(cats):
     cats.server.pages["/search/Alien_1979_trailer"] = [answer(
         {"id": "gone", "title": "Alien (1979) Official Trailer"}, {"id": "here", "title": "Alien Trailer"},
     )]  # fmt: skip
@@ -133,7 +133,7 @@ def test_a_candidate_that_is_gone_falls_behind_and_says_why(cats):
     assert (last.url.rpartition("/")[2], last.unavailable, last.score) == ("gone", "removed", 0)
 
 
-def test_a_title_without_a_video_is_dead_and_asked_again_when_it_is_forgotten(cats):
+def test_a_title_without_a_video_is_dead_and_searched_again_after_forget(cats):
     cats.server.pages["/search/Alien_1979_trailer"] = [answer(), answer({"id": "a", "title": "Alien"})]
     row = cats.run(ALIEN)["tt1"]
     assert (row.status, row.reason) == ("dead", "not found")
@@ -143,7 +143,7 @@ def test_a_title_without_a_video_is_dead_and_asked_again_when_it_is_forgotten(ca
     assert cats.run(ALIEN)["tt1"].status == "ok"
 
 
-def test_a_silent_site_is_asked_again_by_this_run_and_the_next(cats):
+def test_a_site_that_does_not_answer_is_tried_again_by_this_run_and_the_next(cats):
     good = answer({"id": "a", "title": "Alien"})
     cats.server.pages["/search/Alien_1979_trailer"] = [Page(status=503), Page(status=503), Page(status=503), good]
     row = cats.run(ALIEN)["tt1"]
@@ -157,7 +157,7 @@ def test_an_error_of_the_search_never_makes_a_title_dead(cats):
     assert cats.run(ALIEN)["tt1"].status == "failed"
 
 
-def test_a_site_that_refuses_search_after_search_ends_the_job(cats):
+def test_a_site_that_refuses_five_searches_in_a_row_stops_the_job(cats):
     rows = "".join(f"tt{n},Cat {n},\n" for n in range(6))
     for n in range(6):
         cats.server.pages[f"/search/Cat_{n}_trailer"] = [Page(status=403)]
@@ -219,7 +219,7 @@ def test_a_template_that_cannot_be_filled_in_is_refused(template):
 
 
 def renderer(video: str, title: str, length: str, views: str, **more: object) -> dict:
-    """One result in the form of YouTube's answers."""
+    """One result, in the form of YouTube's answers."""
     owner = {"runs": [{"text": "Rotten Tomatoes Classic Trailers"}]}
     return {"videoRenderer": {
         "videoId": video, "title": {"runs": [{"text": title}]}, "lengthText": {"simpleText": length},

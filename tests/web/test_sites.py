@@ -1,4 +1,4 @@
-"""A video site: a page of its own, with formats to choose from; several links for one trailer."""
+"""Video sites, whose pages offer several formats; and several links for one trailer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 
 from server import Page, Server
 from trailers.web import client, collect, reasons
-from web_lab import HTML, formats_of, make_video, said
+from web_lab import HTML, formats_of, json_page, make_video
 
 
 def test_the_format_for_the_configured_height_is_downloaded(work, video, site):
-    pages = {"/watch/cat": said(duration=60, formats=formats_of(360, 480, 1080)), "/480.mp4": Page(video)}
+    pages = {"/watch/cat": json_page(duration=60, formats=formats_of(360, 480, 1080)), "/480.mp4": Page(video)}
     with Server(pages) as server:
         link = server.link("/watch/cat")
         row = work.one(link)
@@ -31,22 +31,22 @@ def test_the_format_for_the_configured_height_is_downloaded(work, video, site):
         ("Sign in to confirm you're not a bot", "failed", "bot check"),
     ],
 )
-def test_what_a_site_says_becomes_a_reason(work, site, words, status, reason):
-    with Server({"/watch/cat": said(error=words)}) as server:
+def test_the_message_of_a_site_gives_the_reason(work, site, words, status, reason):
+    with Server({"/watch/cat": json_page(error=words)}) as server:
         row = work.one(server.link("/watch/cat"))
         assert len(server.requests) == 1
     assert (row.status, row.error) == (status, f"download: {reason}: [cats] cat: {words}")
 
 
 def test_a_site_that_withholds_the_bytes_is_a_temporary_failure(work, site):
-    with Server({"/watch/cat": said(formats=formats_of(480)), "/480.mp4": Page(status=403)}) as server:
+    with Server({"/watch/cat": json_page(formats=formats_of(480)), "/480.mp4": Page(status=403)}) as server:
         row = work.one(server.link("/watch/cat"))
     assert row.status == "failed"
     assert row.error == f"download: bot check: {server.link('/480.mp4')}: HTTP Error 403: Forbidden"
 
 
 def test_a_film_is_excluded_before_it_is_downloaded(work, site):
-    with Server({"/watch/cat": said(duration=7200, formats=formats_of(480))}) as server:
+    with Server({"/watch/cat": json_page(duration=7200, formats=formats_of(480))}) as server:
         row = work.one(server.link("/watch/cat"), enforce_quality="true")
         assert [request.path for request in server.requests] == ["/watch/cat"]
     assert (row.status, row.error) == ("dead", "download: too long: 7200 s, but download.max_duration_s is 210 s")
@@ -54,7 +54,7 @@ def test_a_film_is_excluded_before_it_is_downloaded(work, site):
 
 @pytest.mark.parametrize("state", ["is_live", "is_upcoming"])
 def test_a_live_video_is_left_for_a_later_run(work, site, state):
-    with Server({"/watch/cat": said(live_status=state, formats=formats_of(480))}) as server:
+    with Server({"/watch/cat": json_page(live_status=state, formats=formats_of(480))}) as server:
         row = work.one(server.link("/watch/cat"))
         assert [request.path for request in server.requests] == ["/watch/cat"]
     assert (row.status, row.error.split(": ")[1]) == ("failed", "other")
@@ -62,12 +62,12 @@ def test_a_live_video_is_left_for_a_later_run(work, site, state):
 
 def test_sound_alone_is_not_a_video(work, site):
     sound = [{"format_id": "a", "url": "/a.m4a", "vcodec": "none", "acodec": "aac", "ext": "m4a"}]
-    with Server({"/watch/cat": said(formats=sound)}) as server:
+    with Server({"/watch/cat": json_page(formats=sound)}) as server:
         row = work.one(server.link("/watch/cat"))
     assert (row.status, row.facts["reason"]) == ("dead", "not a video")
 
 
-def test_of_a_page_with_several_videos_the_first_is_downloaded(work, video, site):
+def test_the_first_of_several_videos_on_a_page_is_downloaded(work, video, site):
     links = '<a></a><video src="/1.mp4"></video><video src="/2.mp4"></video>'
     pages = {"/cats.html": replace(HTML, body=f"<!doctype html><html><body>{links}</body></html>".encode())}
     with Server({**pages, "/1.mp4": Page(video), "/2.mp4": Page(video)}) as server:
@@ -124,7 +124,7 @@ def test_every_form_of_a_youtube_video_asks_for_the_same_link(work, monkeypatch,
 
 
 def test_a_link_that_was_taken_for_a_path_is_requested_after_all(work, monkeypatch):
-    """An earlier version looked for a file of this name, and left a tombstone."""
+    """An earlier version looked for a file of this name, and wrote a dead receipt."""
     url, asked = "www.youtube.com/watch?v=vKQi3bBA1y8", []
     monkeypatch.setattr(client.Client, "fetch", lambda self, link, *_: asked.append(link) or gone(link))
     monkeypatch.setattr(collect, "completed", lambda text: text)
@@ -141,7 +141,7 @@ def gone(link: str):
     raise reasons.LinkError("removed", link)
 
 
-def test_a_link_that_misses_the_limits_makes_way_for_the_next(work, video, tmp_path):
+def test_after_a_link_that_does_not_meet_the_limits_the_next_is_used(work, video, tmp_path):
     large = make_video(tmp_path / "large.mp4", picture="testsrc2=size=160x120:rate=24")
     with Server({"/small.mp4": Page(video), "/large.mp4": Page(large)}) as server:
         links = f"{server.link('/small.mp4')} | {server.link('/large.mp4')}"

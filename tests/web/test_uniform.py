@@ -1,4 +1,4 @@
-"""Many failures with the same message are reported, because the cause is hardly the trailers."""
+"""Many failures with the same message are reported, because the trailers are probably not the cause."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trailers.web.uniform import Refusals, UniformEnd, uniform_deaths
 
 
 def rows(*ends: str) -> list[LedgerRow]:
-    """A row for each word: ok, skipped, or the sentence that a trailer died of."""
+    """One row for each argument: ok, skipped, or the sentence of a dead trailer."""
     made = []
     for number, end in enumerate(ends):
         if end in ("ok", "skipped"):
@@ -32,7 +32,7 @@ GONE, REMOVED = "Video unavailable", "Removed by the uploader"
         ([GONE] * 4, []),
         ([GONE] * 5, [UniformEnd("dead", "not found", GONE, 5, 5, 5)]),
         (["ok"] * 95 + [GONE] * 5, [UniformEnd("dead", "not found", GONE, 5, 5, 100)]),
-        ((["ok"] * 19 + [GONE]) * 5, []),  # one in twenty, here and there
+        ((["ok"] * 19 + [GONE]) * 5, []),  # one in twenty, not in a row
         (["ok", GONE] * 5, [UniformEnd("dead", "not found", GONE, 5, 1, 10)]),
         ([GONE, REMOVED] * 3 + ["ok"] * 4, []),
         ([GONE, "skipped"] * 5, [UniformEnd("dead", "not found", GONE, 5, 5, 5)]),
@@ -42,13 +42,13 @@ def test_sudden_uniform_deaths_are_found(ends, expected):
     assert uniform_deaths(rows(*ends)) == expected
 
 
-def test_rows_of_earlier_versions_are_compared_by_what_they_say():
+def test_rows_of_earlier_versions_are_compared_by_their_error():
     old = [LedgerRow(f"t{n}", "dead", facts={"reason": "private"}, error="download: private: 401") for n in range(5)]
     assert uniform_deaths(old) == [UniformEnd("dead", "private", "download: private: 401", 5, 5, 5)]
 
 
 def refusals(*problems: LinkError) -> int:
-    """How many problems of one host it takes to stop the run; 0 when none does."""
+    """Number of problems of one host after which the run stops; 0 if it does not stop."""
     found = Refusals("download")
     for number, problem in enumerate(problems, start=1):
         try:

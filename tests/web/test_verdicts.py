@@ -6,7 +6,7 @@ import pytest
 
 from server import Page, Server
 from trailers.errors import SystemicError
-from web_lab import HTML, formats_of, get_posters, playlist, said
+from web_lab import HTML, formats_of, get_posters, json_page, playlist
 
 SENTENCES = (
     "The following content is not available on this app.. Watch on the latest version of YouTube.",
@@ -22,7 +22,7 @@ def formats(*offers, **more):
     return [{**offer, **more} for offer in offers]
 
 
-NOTHING_TO_TAKE = {
+NO_USABLE_FORMAT = {
     "storyboards": (formats(STORYBOARD, STORYBOARD), "the site offers only still pictures (a storyboard), no video"),
     "storyboards and sound": (
         formats(STORYBOARD, SOUND),
@@ -31,7 +31,7 @@ NOTHING_TO_TAKE = {
     "DRM": (formats(*formats_of(480), has_drm=True), "This video is DRM protected"),
     "hidden formats": (
         formats(*formats_of(480), preference=-2000),
-        "the site marks all of its formats as not to be taken",
+        "the site marks all of its formats as not to be used",
     ),
     "a protocol of its own": (
         formats(*formats_of(480), protocol="sabr"),
@@ -41,10 +41,10 @@ NOTHING_TO_TAKE = {
 }
 
 
-@pytest.mark.parametrize("name", NOTHING_TO_TAKE)
+@pytest.mark.parametrize("name", NO_USABLE_FORMAT)
 def test_a_site_that_offers_no_format_is_tried_again(work, video, site, name):
-    offered, words = NOTHING_TO_TAKE[name]
-    pages = {"/watch/cat": [said(formats=offered), said(formats=formats_of(480))], "/480.mp4": Page(video)}
+    offered, words = NO_USABLE_FORMAT[name]
+    pages = {"/watch/cat": [json_page(formats=offered), json_page(formats=formats_of(480))], "/480.mp4": Page(video)}
     with Server(pages) as server:
         row = work.one(server.link("/watch/cat"))
         assert (row.status, row.error.split(": ")[1]) == ("failed", "no format")
@@ -54,7 +54,7 @@ def test_a_site_that_offers_no_format_is_tried_again(work, video, site, name):
 
 @pytest.mark.parametrize("words", SENTENCES)
 def test_a_site_that_refuses_the_client_stops_the_run_after_five(work, site, words):
-    with Server({f"/watch/v{n}": said(error=words) for n in range(8)}) as server:
+    with Server({f"/watch/v{n}": json_page(error=words) for n in range(8)}) as server:
         rows = {f"t{n}": server.link(f"/watch/v{n}") for n in range(8)}
         with pytest.raises(SystemicError, match=r"127\.0\.0\.1 refused 5 links in a row; the last answer: ") as problem:
             work.run(rows)
@@ -64,14 +64,14 @@ def test_a_site_that_refuses_the_client_stops_the_run_after_five(work, site, wor
 
 
 def test_storyboards_alone_stop_the_run_after_five(work, site):
-    with Server({f"/watch/v{n}": said(duration=120, formats=[STORYBOARD]) for n in range(8)}) as server:
+    with Server({f"/watch/v{n}": json_page(duration=120, formats=[STORYBOARD]) for n in range(8)}) as server:
         with pytest.raises(SystemicError, match="refused 5 links in a row"):
             work.run({f"t{n}": server.link(f"/watch/v{n}") for n in range(8)})
         assert len(server.requests) == 5
 
 
 def test_an_unknown_message_stops_the_run_after_five(work, site):
-    with Server({f"/watch/v{n}": said(error="Unable to parse the player") for n in range(8)}) as server:
+    with Server({f"/watch/v{n}": json_page(error="Unable to parse the player") for n in range(8)}) as server:
         rows = {f"t{n}": server.link(f"/watch/v{n}") for n in range(8)}
         with pytest.raises(SystemicError, match="refused 5 links in a row"):
             work.run(rows)
@@ -81,21 +81,21 @@ def test_an_unknown_message_stops_the_run_after_five(work, site):
 @pytest.mark.parametrize("words", SENTENCES)
 @pytest.mark.parametrize("trailers", [1, 4])
 def test_in_a_small_shard_a_refused_client_is_temporary_too(work, site, words, trailers):
-    with Server({f"/watch/v{n}": said(error=words) for n in range(trailers)}) as server:
+    with Server({f"/watch/v{n}": json_page(error=words) for n in range(trailers)}) as server:
         rows = work.run({f"t{n}": server.link(f"/watch/v{n}") for n in range(trailers)})
     assert {row.status for row in rows.values()} == {"failed"}
     assert {row.facts["sentence"] for row in rows.values()} == {words.rstrip(".")}
 
 
-def test_one_answer_about_a_video_ends_the_row(work, site):
+def test_an_answer_about_a_video_resets_the_count_of_refusals(work, site):
     answers = [*SENTENCES, "This video has been removed by the uploader", *SENTENCES]
-    with Server({f"/watch/v{n}": said(error=words) for n, words in enumerate(answers)}) as server:
+    with Server({f"/watch/v{n}": json_page(error=words) for n, words in enumerate(answers)}) as server:
         rows = work.run({f"t{n}": server.link(f"/watch/v{n}") for n in range(len(answers))})
     assert [row.status for row in rows.values()] == ["failed"] * 4 + ["dead"] + ["failed"] * 4
 
 
 def test_removed_videos_in_a_row_do_not_stop_the_run(work, site):
-    with Server({f"/watch/v{n}": said(error="This video has been removed") for n in range(8)}) as server:
+    with Server({f"/watch/v{n}": json_page(error="This video has been removed") for n in range(8)}) as server:
         rows = work.run({f"t{n}": server.link(f"/watch/v{n}") for n in range(8)})
     assert {row.status for row in rows.values()} == {"dead"}
     assert {row.facts["sentence"] for row in rows.values()} == {"This video has been removed"}
@@ -116,7 +116,7 @@ def test_a_refused_fragment_is_named_and_does_not_make_the_trailer_dead(work, vi
 
 @pytest.mark.parametrize("status", [401, 404, 410, 451])
 def test_a_download_refused_by_an_existing_page_is_named_and_does_not_make_the_trailer_dead(work, site, status):
-    with Server({"/watch/cat": said(formats=formats_of(480)), "/480.mp4": Page(status=status)}) as server:
+    with Server({"/watch/cat": json_page(formats=formats_of(480)), "/480.mp4": Page(status=status)}) as server:
         row = work.one(server.link("/watch/cat"))
     assert row.status == "failed"
     assert row.error.startswith(f"download: part refused: {server.link('/480.mp4')}: HTTP Error {status}")
@@ -223,7 +223,7 @@ def test_a_playlist_that_names_a_local_file_is_dead(work):
     assert (row.status, row.facts["reason"]) == ("dead", "not a video")
 
 
-def test_posters_are_judged_alike(work):
+def test_posters_have_the_same_reasons(work):
     refused = Page(b"{}", status=202, kind="application/json")
     with Server({"/a.jpg": refused, "/b.jpg": Page(status=404)}) as server:
         rows = get_posters(work, {"a": server.link("/a.jpg"), "b": server.link("/b.jpg")})

@@ -1,4 +1,4 @@
-"""Bytes that come in several tries are of one version of the file."""
+"""Bytes that are downloaded in several tries belong to one version of the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from server import Page, Server
 from trailers.web.fragments import steady_version
 from trailers.web.partial import Version
-from web_lab import formats_of, make_video, playlist, said
+from web_lab import formats_of, json_page, make_video, playlist
 
 
 @pytest.fixture(scope="session")
@@ -52,16 +52,19 @@ def test_a_replaced_file_is_downloaded_from_its_start(work, big, later, old, new
 
 
 @pytest.mark.parametrize(
-    "told", [{"ETag": '"1"'}, {"Last-Modified": "Mon, 05 Jan 2026 10:00:00 GMT"}, {}], ids=["tag", "date", "length"]
+    "headers", [{"ETag": '"1"'}, {"Last-Modified": "Mon, 05 Jan 2026 10:00:00 GMT"}, {}], ids=["tag", "date", "length"]
 )
-def test_an_unchanged_file_is_resumed(work, big, told):
+def test_an_unchanged_file_is_resumed(work, big, headers):
     with Server(
-        {"/cat.mp4": [Page(big, headers=told), Page(big, headers=told, cut=200_000), Page(big, headers=told)]}
+        {"/cat.mp4": [Page(big, headers=headers), Page(big, headers=headers, cut=200_000), Page(big, headers=headers)]}
     ) as server:
         work.one(server.link("/cat.mp4"), retries="0")
         assert work.one(server.link("/cat.mp4")).status == "ok"
         last = server.asked("/cat.mp4")[-1]
-    assert (last.headers["range"], last.headers.get("if-range")) == ("bytes=196608-", next(iter(told.values()), None))
+    assert (last.headers["range"], last.headers.get("if-range")) == (
+        "bytes=196608-",
+        next(iter(headers.values()), None),
+    )
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
@@ -86,7 +89,7 @@ def test_a_server_whose_files_always_change_fails_after_the_retries(work, big):
     assert len(list((work.results / "download" / ".partial" / "a").glob("*.part"))) == 1
 
 
-def test_bytes_without_a_length_are_as_many_as_the_first_answer_promised(work, big):
+def test_bytes_without_a_length_must_have_the_length_in_the_first_answer(work, big):
     pages = [Page(big), Page(big[:200_000], length=False), Page(big)]
     with Server({"/cat.mp4": pages}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
@@ -95,12 +98,12 @@ def test_bytes_without_a_length_are_as_many_as_the_first_answer_promised(work, b
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
-@pytest.mark.parametrize("told", [{}, {"ETag": 'W/"1"'}], ids=["nothing", "a weak tag"])
+@pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"1"'}], ids=["nothing", "a weak tag"])
 @pytest.mark.parametrize("replaced", ["all", "all but the start", "nothing"])
-def test_files_of_equal_length_are_not_taken_for_the_same(work, big, later, told, replaced):
+def test_files_of_equal_length_are_not_taken_for_the_same(work, big, later, headers, replaced):
     new = {"all": later, "all but the start": big[:50_000] + b"\1" * (len(big) - 50_000), "nothing": big}[replaced]
     new = new[: len(big)] + bytes(len(big) - len(new))
-    pages = [Page(big, headers=told), Page(big, headers=told, cut=200_000), Page(new, headers=told)]
+    pages = [Page(big, headers=headers), Page(big, headers=headers, cut=200_000), Page(new, headers=headers)]
     with Server({"/cat.mp4": pages}) as server:
         assert work.one(server.link("/cat.mp4"), retries="0").status == "failed"
         assert work.one(server.link("/cat.mp4"), retries="0").status == "ok"
@@ -139,12 +142,9 @@ def test_a_playlist_that_changed_between_runs_is_downloaded_from_its_start(work,
     assert asked == {"names": 1, "nothing": 1}.get(change, 2)
 
 
-# Fragments under a playlist that stays the same
-
-
 @pytest.fixture(scope="session")
 def two(tmp_path_factory) -> tuple[bytes, bytes]:
-    """Two fragments of one length, with the same tables and encoder's notes at their head."""
+    """Two fragments of one length, with the same tables and encoder settings at the beginning."""
     folder = tmp_path_factory.mktemp("two")
     made = [make_video(folder / f"{n}.ts", seconds=0.5, more=("-vf", f"hue=h={n}")) for n in (0, 90)]
     longest = max(map(len, made))
@@ -155,7 +155,7 @@ def two(tmp_path_factory) -> tuple[bytes, bytes]:
 
 
 def whole(requests):
-    """Requests for more than the few KB by which fragments are compared."""
+    """Requests for more than the few KB that are compared."""
     return [request for request in requests if request.headers.get("range") != "bytes=0-4095"]
 
 
@@ -163,7 +163,7 @@ def date(second: int) -> str:
     return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(1767607200 + second))
 
 
-TOLD = {
+HEADERS = {
     "tag": ({"ETag": '"1"'}, {"ETag": '"2"'}),
     "weak tag": ({"ETag": 'W/"1"'}, {"ETag": 'W/"2"'}),
     "date": ({"Last-Modified": date(0)}, {"Last-Modified": date(60)}),
@@ -171,9 +171,11 @@ TOLD = {
 }
 
 
-@pytest.mark.parametrize(("told", "replaced"), [*((told, 0) for told in TOLD), ("tag", 1)])
-def test_a_fragment_that_was_replaced_under_the_same_playlist_is_not_joined_with_others(work, two, told, replaced):
-    old, new = (Page(body, kind="video/mp2t", headers=headers) for body, headers in zip(two, TOLD[told], strict=True))
+@pytest.mark.parametrize(("known", "replaced"), [*((known, 0) for known in HEADERS), ("tag", 1)])
+def test_a_fragment_that_was_replaced_under_the_same_playlist_is_not_joined_with_others(work, two, known, replaced):
+    old, new = (
+        Page(body, kind="video/mp2t", headers=headers) for body, headers in zip(two, HEADERS[known], strict=True)
+    )
     parts = {f"/{n}.ts": [old, new if n == replaced else old] for n in range(2)}
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", "2.ts", seconds=0.5), **parts, "/2.ts": [Page(status=404), old]}
     with Server(pages) as server:
@@ -188,7 +190,7 @@ def test_a_fragment_of_a_dash_manifest_that_was_replaced_is_not_joined_with_othe
     old, new = (Page(body, kind="video/mp2t") for body in two)
     with Server({"/0": [old, new], "/1": [Page(status=404), new]}) as server:
         offered[0]["fragment_base_url"] = server.link("/")
-        server.pages["/watch/cat"] = [said(formats=offered)]
+        server.pages["/watch/cat"] = [json_page(formats=offered)]
         assert work.one(server.link("/watch/cat"), retries="0").status == "failed"
         assert work.one(server.link("/watch/cat"), retries="0").status == "ok"
     assert (work.results / "download" / "a.mp4").read_bytes() == two[1] * 2
@@ -206,7 +208,7 @@ def test_unchanged_fragments_are_not_downloaded_again(work, two, honours_ranges)
     assert (work.results / "download" / "a.mp4").read_bytes() == two[0] * 3
 
 
-def test_fragments_with_equal_content_are_not_downloaded_again_although_the_server_calls_them_new(work, two):
+def test_equal_fragments_are_not_downloaded_again_although_the_server_states_the_present_as_their_date(work, two):
     now = {"Last-Modified": "{now}"}
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=0.5, headers=now)}
     page = Page(two[0], kind="video/mp2t", headers=now)
@@ -234,11 +236,11 @@ def test_fragments_that_may_be_incomplete_are_downloaded_again(work, two, damage
         (part,) = (work.results / "download" / ".partial" / "a").glob("*.part")
         notes = part.with_name(part.name.replace(".part", ".fragments"))
         match damage:
-            case "bytes missing":  # as a full disk leaves it
+            case "bytes missing":  # the state after a full disk
                 part.write_bytes(part.read_bytes()[:-500])
-            case "bytes doubled":  # killed after the bytes and before yt-dlp's note
+            case "bytes doubled":  # killed after the bytes were written and before yt-dlp recorded them
                 part.write_bytes(part.read_bytes() + two[0])
-            case "notes gone":  # bytes of an earlier version of this program
+            case "notes gone":  # bytes of an earlier version of this project
                 notes.unlink()
             case "notes damaged":
                 notes.write_text(notes.read_text()[:-20])

@@ -1,1 +1,1 @@
-"""Links to bytes, patiently: the only room that calls yt-dlp."""
+"""Downloads from links, with retries and resumption. The only package that calls yt-dlp."""

@@ -1,8 +1,8 @@
-"""One client for all links of a run: tries, waits, deadlines, resumption.
+"""One client for all links of a run: retries, waits, deadlines, resumption.
 
-Tries are counted here and not by yt-dlp, which knows no Retry-After. Bytes that are there are not
-asked for again, in this run or the next. No other program is run, no file of the user's is read but
-the cookies that were named, and nothing but http and https is spoken.
+Retries are counted here and not by yt-dlp, which ignores Retry-After. Bytes on disk are not requested again, in this
+run or the next. No other program is run, the only file of the user that is read is the configured cookies file, and
+only http and https are used.
 """
 
 from __future__ import annotations
@@ -34,29 +34,32 @@ from trailers.web.words import words_in_place_of
 
 log = logging.getLogger(__name__)
 
-BLOCK_BYTES = 64 * 1024  # of 16 KiB, each MB costs 10 ms of processor time; of 64 KiB, 3 ms
+BLOCK_BYTES = 64 * 1024  # with 64 KiB, each MB costs 3 ms of processor time; with 16 KiB, 10 ms
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """Bytes, not yet known to be a video, and where they came from."""
+    """Downloaded bytes, which may or may not be a video, and their origin."""
 
     path: Path
     facts: Mapping[str, Any]
-    unready: LinkError | None = None  # what to raise where they turn out to be none
-    is_whole: bool = True  # no byte is missing, for all that the server said
-    is_joined: bool = False  # out of fragments, perhaps decrypted
+    unready: LinkError | None = None  # the error to raise if they are not a video
+    is_whole: bool = True  # whether the server stated the length, so that no byte is missing
+    is_joined: bool = False  # whether they were joined from fragments, which may have been decrypted
 
     def verdict(self, problem: LinkError, kind: str) -> LinkError:
-        """Why they are not ``kind``, such as "a video": ``problem`` only where they are one whole file, not words."""
+        """Why the bytes are not ``kind``, such as "a video".
+
+        ``problem`` says something about the trailer only if the bytes are one complete file and not text.
+        """
         found = self.unready or words_in_place_of(self.path, kind)
         if found is None and not self.is_whole:
             words = f"{problem.words}; the server did not say where the file ends, so the end may be missing"
             return LinkError("incomplete", words, sentence="incomplete, or not a video or an image")
         if found is None and self.is_joined:
-            # A playlist names them as parts of a video: with a wrong key or the wrong parts, that says nothing of it.
+            # The playlist may have the wrong key or the wrong parts, which says nothing about the video.
             sentence = f"the fragments of its playlist are not {kind} when joined"
             return LinkError("part refused", f"{sentence}: {problem.words}", sentence=sentence)
         return found or problem
@@ -64,46 +67,46 @@ class Fetched:
 
 @dataclass
 class Client:
-    """Links to bytes, by yt-dlp: patient with sites, never with one link for ever."""
+    """Downloads links with yt-dlp, with retries and with a deadline per link."""
 
     effort: Effort
     min_height: int
     max_height: int
-    cache: Path  # what yt-dlp keeps between runs
+    cache: Path  # the cache folder of yt-dlp
     last_request: float = -1e9  # on the clock of time.monotonic
-    silent_hosts: set[str] = field(default_factory=set)  # have used up all tries; now they get one each
-    wire: Wire = field(default_factory=Wire)  # of the try under way
+    silent_hosts: set[str] = field(default_factory=set)  # hosts that used up all retries; each link now gets one try
+    wire: Wire = field(default_factory=Wire)  # of the current try
 
     def fetch(self, link: str, folder: Path, accept: Callable[[float], None]) -> Fetched:
-        """What ``link`` leads to, in ``folder``; bytes that are there already are not asked for again.
+        """Download ``link`` into ``folder``; bytes that it already contains are not requested again.
 
         Args:
             link: http or https.
-            folder: for this link's trailer alone; partial bytes stay in it.
-            accept: is given the duration in seconds that the site states, and may refuse it.
+            folder: used only for the trailer of this link; partial bytes are kept in it.
+            accept: called with the duration in seconds that the site states; may raise LinkError.
 
         Raises:
-            LinkError: with the reason.
-            OSError: this machine cannot write it.
+            LinkError: nothing was downloaded; has the reason.
+            OSError: this machine cannot write the file.
         """
         try:
             return self.persist(link, lambda: self.ask(link, folder, accept), lambda: bytes_in(folder))
         except OSError as problem:
-            # yt-dlp's errors name a file of its own, or none.
+            # The errors of yt-dlp name a temporary file or no file.
             if problem.errno in MACHINE:
                 raise OSError(problem.errno, problem.strerror, str(folder / "bytes")) from problem
             raise
 
     def persist(self, link: str, ask: Callable[[], T], gained: Callable[[], int] = int) -> T:
-        """What ``ask`` gives, asked again as often and for as long as ``effort`` allows.
+        """The result of ``ask``, which is repeated as often and for as long as ``effort`` allows.
 
         Args:
-            link: what is asked, for the log; hosts that stay silent are asked once from then on.
+            link: the link, for the log; links of hosts that never answer get only one try from then on.
             ask: one try; raises LinkError.
-            gained: how many bytes are there; a link that keeps giving has all its tries again.
+            gained: gives the number of bytes on disk; when it increases, the retries start again.
 
         Raises:
-            LinkError: with the reason.
+            LinkError: the last try failed; has the reason.
         """
         host = urlsplit(link).hostname or ""
         tries, most = 0, gained()
@@ -114,7 +117,7 @@ class Client:
                     answer = ask()
                 except LinkError as problem:
                     if gained() > most:
-                        tries, most = 0, gained()  # a link that keeps giving is not silent
+                        tries, most = 0, gained()
                     wait_s = max(problem.wait_s, self.effort.backoff_s * 2**tries)
                     retries = 0 if host in self.silent_hosts else self.effort.retries
                     if problem.reason not in WAITED_OUT:
@@ -131,7 +134,7 @@ class Client:
                     return answer
 
     def begin_try(self) -> None:
-        """Wait until the next request is due, and forget what the one before heard."""
+        """Wait until the next request may be sent, and reset ``wire``."""
         alive()
         time.sleep(max(0.0, self.last_request + self.effort.sleep_s - time.monotonic()))
         self.wire = Wire()
@@ -157,7 +160,7 @@ class Client:
         return fetched
 
     def take(self, link: str, folder: Path, info: dict[str, Any], *, is_site: bool) -> Fetched:
-        """The bytes of the format that was chosen."""
+        """Download the chosen format in ``info``."""
         stream = prepare(self.downloader, info)
         partial = Partial.of(folder, link, info)
         if stream.version:
@@ -167,13 +170,13 @@ class Client:
             keep_same_bytes(self.downloader, partial, info)
         self.wire.partial, self.wire.address = partial, "" if stream.version else str(info.get("url"))
         self.wire.is_ranged, self.wire.is_site, self.wire.keys = stream.promise.is_ranged, is_site, stream.keys
-        # Below the level of post-processors: no merging, no repairing, no command is ever run.
+        # This call is below the level of post-processors, so yt-dlp does not merge, repair or run commands.
         complete, _ = self.downloader.dl(str(partial.path), info)
         if not complete or not partial.path.is_file():
             raise LinkError("network", "the download ended without a file")
         if not stream.version:
             partial.check_whole(None if self.wire.has_end else self.wire.promised.get(str(info.get("url"))))
-        # The address of a site's bytes is good for hours; that of its page stays.
+        # The address of the bytes on a site expires within hours; the address of the page does not.
         final = info.get("webpage_url") if is_site else info.get("url")
         facts = {
             "final_url": str(final or link),
@@ -202,20 +205,20 @@ class Client:
             "noplaylist": True,
             "playlist_items": "1",
             "updatetime": False,
-            # A cut costs the block in flight, which yt-dlp lets grow to 4 MiB.
+            # A broken connection costs the current block, which yt-dlp would let grow to 4 MiB.
             "buffersize": BLOCK_BYTES,
             "noresizebuffer": True,
             "cachedir": str(self.cache),
-            # Tries are counted here, so that Retry-After is honoured. Fragments alone are tried again by yt-dlp.
+            # Retries are counted in ``persist``, which respects Retry-After; yt-dlp retries only fragments.
             "retries": 0,
             "extractor_retries": 0,
             "fragment_retries": effort.retries,
             "retry_sleep_functions": {"fragment": self.wait_for_fragment},
-            "skip_unavailable_fragments": False,  # the default leaves holes in the video and says nothing
+            "skip_unavailable_fragments": False,  # the default silently leaves gaps in the video
             "socket_timeout": effort.timeout_s,
             "sleep_interval_requests": effort.sleep_s,
             "ratelimit": effort.rate_limit_kbps and effort.rate_limit_kbps * 1024,
-            # No other program touches the bytes; an ffmpeg on PATH would open whatever a playlist names.
+            # No other program is run: an ffmpeg on PATH would open any address that a playlist names.
             "fixup": "never",
             "ffmpeg_location": str(self.cache / "no-ffmpeg"),
             "external_downloader": {"default": "native"},
@@ -225,7 +228,7 @@ class Client:
         if effort.proxy is not None:
             options["proxy"] = effort.proxy
         if effort.cookies is not None:
-            # As a stream: yt-dlp writes the cookies it was given back to a file.
+            # As a stream, because yt-dlp would write to a cookies file.
             options["cookiefile"] = io.StringIO(read_cookies(Path(effort.cookies)))
         return options
 
@@ -236,10 +239,10 @@ class Client:
         yield best
 
     def wait_for_fragment(self, n: int) -> float:
-        """How long to wait before a fragment is asked for again, for the ``n``-th time from 0.
+        """Seconds to wait before retry number ``n`` (from 0) of a fragment.
 
         Raises:
-            LinkError: asking again is in vain, or not before the site wishes.
+            LinkError: a retry cannot help, or the site asks for a longer wait than ``max_wait_s``.
         """
         wait_s = min(self.effort.backoff_s * float(2**n), self.effort.max_wait_s)
         problem = explain_fragment(self.wire.heard, is_site=self.wire.is_site)
@@ -257,11 +260,11 @@ class Client:
 
 
 def first_entry(info: Any, link: str) -> dict[str, Any]:
-    """The video, or the first of a page that has several; live ones have no end to wait for."""
+    """The video, or the first of several. Raises LinkError if there is none, or for a live broadcast."""
     while isinstance(info, dict) and "entries" in info:
         info = next((entry for entry in info["entries"] if entry), None)
     if not isinstance(info, dict):
-        raise LinkError("page", f"{link} names no video", sentence="names no video")
+        raise LinkError("page", f"{link} does not lead to a video", sentence="does not lead to a video")
     if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
         raise LinkError("other", f"{link} is a live or a future broadcast")
     return info

@@ -1,7 +1,7 @@
-"""Links and files to receipts: the first of a trailer's links that can be had, or why none can.
+"""Makes the receipt of a trailer: from the first of its links that can be downloaded, or why none can.
 
-Nothing is asked twice that an earlier run knows: bytes that are there and links that are dead stand
-in the receipt, whatever else of the settings changes.
+Results of earlier runs are used even if settings have changed: downloaded bytes and dead links are recorded in the
+receipt and not requested again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SHOWN_IF_KNOWN = ("promised_s", "parts")  # facts that not every receipt has
 
 @dataclass(frozen=True)
 class Got:
-    """Bytes that are what they should be: ``path`` is where they lie now, ``facts`` what is known of them."""
+    """A file of the right kind: ``path`` is where it is now, ``facts`` what is known about it."""
 
     path: Path
     sha256: str
@@ -47,29 +47,29 @@ class Got:
 
 @dataclass(frozen=True)
 class Kind:
-    """What is fetched: videos or posters."""
+    """What is downloaded: videos or posters."""
 
     stage: str
     folder: Path
     suffixes: Sequence[str]
-    refusal: str  # the reason when something else is there
+    refusal: str  # the reason if a file is of another kind
     urls: Callable[[Trailer], tuple[str, ...]]
-    mark: Callable[[Sequence[str]], str]  # of the settings and links
-    look: Callable[[Path], dict[str, Any]]  # what a file is; raises LinkError when it is not of this kind
-    shortcomings: Callable[[Mapping[str, Any]], dict[str, str]]  # reason -> words for every limit that it misses
-    accept: Callable[[float], None]  # raises LinkError for a duration in s that a site states
-    enforce: bool  # whether shortcomings exclude
-    facts: tuple[str, ...]  # those that the ledger shows
-    asked: Mapping[str, Any]  # what decides which bytes a link gives; part of a receipt's facts
+    mark: Callable[[Sequence[str]], str]  # the fingerprint from the links
+    look: Callable[[Path], dict[str, Any]]  # facts about a file; raises LinkError if it is of another kind
+    shortcomings: Callable[[Mapping[str, Any]], dict[str, str]]  # reason -> sentence for every limit that is not met
+    accept: Callable[[float], None]  # raises LinkError if a site states an unacceptable duration in s
+    enforce: bool  # whether shortcomings exclude a trailer
+    facts: tuple[str, ...]  # names of facts that the ledger has too
+    asked: Mapping[str, Any]  # settings that decide which bytes a link gives; they are part of the receipt's facts
 
 
 @dataclass
 class Collection:
-    """What a stage that downloads asks: is a trailer up to date, and get it."""
+    """Decides for a download stage whether trailers are up to date, and downloads them."""
 
     kind: Kind
     trailers: Mapping[str, Trailer]
-    base: Path  # what local paths are relative to
+    base: Path  # local paths are relative to it
     client: Client
     root: Path  # of the results
     retry_dead: bool = False
@@ -107,20 +107,20 @@ class Collection:
         with hold(folder):
             self.shelf.remove_links(trailer)
             try:
-                row = self.existing(trailer)  # another job may have been at it
+                row = self.existing(trailer)  # another job may have downloaded it meanwhile
                 known = {} if row is not None else self.remembered(trailer)
-            except (StoreError, KeyError, TypeError, ValueError):  # told already; a damaged receipt remembers nothing
+            except (StoreError, KeyError, TypeError, ValueError):  # a damaged receipt, which was reported before
                 row, known = None, {}
             if row is not None:
                 return row
             receipt = self.obtain(trailer, known, folder)
-            # The receipt comes last: if this is killed, the receipt before names what is gone, and not the reverse.
+            # The receipt is written last: if this is killed, the old receipt names a missing file, which is noticed.
             self.shelf.tidy(trailer, self.shelf.named(trailer) - {receipt.file, kept_file(receipt)})
             write_receipt(self.shelf.receipt_path(trailer), receipt)
         return self.row(receipt)
 
     def is_current(self, receipt: Receipt) -> bool:
-        """Whether the bytes of a good receipt are there, of the file as it is now, and kept as is asked for."""
+        """Whether the file of an ok receipt exists, is not outdated, and is a copy or reference as configured."""
         if not self.shelf.has_bytes(receipt) or has_changed(self.base, receipt.facts):
             return False
         if receipt.reference:
@@ -132,10 +132,10 @@ class Collection:
         return self.client.effort.local_files == REFERENCE
 
     def obtain(self, trailer: str, remembered: Mapping[str, Got | LinkError], folder: Path) -> Receipt:
-        """The first of the trailer's links that can be had, or why none can.
+        """The receipt from the first of the trailer's links that can be downloaded, or of a dead trailer.
 
         Raises:
-            LinkError: some link may still be had by a later run.
+            LinkError: a link failed temporarily, so that a later run may succeed.
         """
         refused: list[tuple[str, LinkError, Got | None]] = []
         urls = self.urls(trailer)
@@ -152,9 +152,9 @@ class Collection:
                 continue
             facts = {"quality": list(found), "refused": self.records_of(refused)}
             return self.receipt(trailer, url, got, {**got.facts, **facts})
-        passing = [problem for _, problem, _ in refused if not problem.dead]
-        if passing:
-            raise passing[0]
+        temporary = [problem for _, problem, _ in refused if not problem.dead]
+        if temporary:
+            raise temporary[0]
         return self.tombstone(trailer, refused)
 
     def receipt(self, trailer: str, url: str, got: Got, facts: Mapping[str, Any]) -> Receipt:
@@ -166,7 +166,7 @@ class Collection:
         return Receipt(trailer, OK, file, got.sha256, mark, facts)
 
     def tombstone(self, trailer: str, refused: Sequence[tuple[str, LinkError, Got | None]]) -> Receipt:
-        """All links are dead. Bytes that only miss the limits stay, for the day the limits change."""
+        """The receipt of a dead trailer. A file that only exceeds the limits is kept, in case the limits change."""
         facts: dict[str, Any] = {"refused": self.records_of(refused)}
         kept = next((got for _, _, got in refused if got is not None and not got.is_local), None)
         if kept is not None:
@@ -177,7 +177,7 @@ class Collection:
         return Receipt(trailer, DEAD, "", "", self.kind.mark(self.urls(trailer)), facts, error)
 
     def records_of(self, refused: Sequence[tuple[str, LinkError, Got | None]]) -> list[dict[str, Any]]:
-        """What a receipt says of refused links; of a file its version too, so that a better one is noticed."""
+        """The records of refused links for a receipt; for a local file with its version, to notice a replacement."""
         items = []
         for url, problem, _ in refused:
             version = None if web_link(url) else version_of(self.base, url)
@@ -208,10 +208,10 @@ class Collection:
                 got = self.look_at(fetched.path, {"url": url, **fetched.facts, **self.kind.asked})
             except LinkError as problem:
                 found = fetched.verdict(problem, self.kind.refusal.removeprefix("not "))
-                fetched.path.unlink()  # or another run would find it complete
+                fetched.path.unlink()  # otherwise another run would take it for complete
                 raise found from None
         except LinkError as problem:
-            if problem.reason == "not a video":  # as the client says of any page without bytes
+            if problem.reason == "not a video":  # the client uses this reason for posters too
                 raise LinkError(self.kind.refusal, problem.words, sentence=problem.sentence) from problem
             self.refusals.refused(host, problem)
             raise
@@ -223,7 +223,7 @@ class Collection:
         return Got(path, sha256_of(path), {**facts, **found}, is_local)
 
     def remembered(self, trailer: str) -> dict[str, Got | LinkError]:
-        """Link -> what is known of it from an earlier run, so that other limits ask nothing again."""
+        """Link -> its result in an earlier run, so that changed limits need no new requests."""
         path = self.shelf.receipt_path(trailer)
         if not path.exists():
             return {}
@@ -241,7 +241,7 @@ class Collection:
         return found
 
     def any_appeared(self, receipt: Receipt) -> bool:
-        """Whether a file that was missing is there now: looking costs nothing."""
+        """Whether a local file that was missing exists now."""
         missing = [item["url"] for item in receipt.facts.get("refused", ()) if item["reason"] == "not found"]
         return any(not known_link(url) and (self.base / url).is_file() for url in missing)
 
@@ -251,10 +251,10 @@ class Collection:
 
 
 def ledger_row(receipt: Receipt, stage: str, folder: str, shown: Sequence[str]) -> LedgerRow:
-    """The row of a receipt in ``folder`` of the results; ``shown`` are the facts that a ledger holds.
+    """The ledger row of a receipt in ``folder`` of the results, with the facts ``shown``.
 
     Raises:
-        KeyError: the receipt lacks one of them.
+        KeyError: one of these facts is not in the receipt.
     """
     if receipt.status == DEAD:
         facts = {key: receipt.facts[key] for key in ("reason", "sentence") if key in receipt.facts}

@@ -12,13 +12,13 @@ from trailers.web.verdict import clean
 
 
 def look_at_video(path: Path) -> dict[str, Any]:
-    """Raises LinkError when ``path`` is not a video."""
+    """The facts of the video at ``path``. Raises LinkError if it is not a video."""
     from trailers.video import probe
 
     try:
         seen = probe(path)
     except VideoError as problem:
-        # What to do about it is another matter here: the next link.
+        # Without the remedy of VideoError: here, the next link is tried.
         raise LinkError("not a video", picture_words(path) or clean(problem.what)) from problem
     return {
         "container": seen.container,
@@ -31,7 +31,7 @@ def look_at_video(path: Path) -> dict[str, Any]:
 
 
 def picture_words(path: Path) -> str:
-    """What to say of a still picture, or nothing where ``path`` is none."""
+    """A sentence about a still picture, or "" if ``path`` is not one."""
     try:
         return f"is a picture ({open_image(path).format}), not a video"
     except ImageError:
@@ -39,7 +39,7 @@ def picture_words(path: Path) -> str:
 
 
 def look_at_image(path: Path) -> dict[str, Any]:
-    """Raises LinkError when ``path`` is not an image that can be read to its end."""
+    """The facts of the image at ``path``. Raises LinkError if it is not a complete image."""
     try:
         image = open_image(path)
     except ImageError as problem:

@@ -1,4 +1,4 @@
-"""The cookies.txt of a browser, as it is or as an editor left it.
+"""Reads the cookies.txt of a browser, also if an editor has changed its tabs.
 
 domain  with subdomains  path  secure  expires  name  value        seven columns, one tab between two
 """
@@ -18,7 +18,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def read_cookies(path: Path) -> str:
-    """The text of a cookies file as yt-dlp wants it: UTF-8 without a byte order mark, tabs between columns.
+    """The text of a cookies file in the form for yt-dlp: UTF-8 without a byte order mark, tabs between columns.
 
     Raises:
         ConfigError: it cannot be read, or a line of it is not a cookie.
@@ -36,7 +36,7 @@ def read_cookies(path: Path) -> str:
 
 
 def has_expired(row: str) -> bool:
-    """Whether a cookie is never sent; those of a session, which expire at 0 or at no time, are."""
+    """Whether a cookie has expired and is never sent. Session cookies, with expiry 0 or none, have not."""
     expires = float(row.split("\t")[4] or 0)
     return 0 < expires < time.time()
 
@@ -45,14 +45,14 @@ def cookie(line: str, where: str) -> str:
     """One line with tabs between its columns; empty for a comment.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: it is neither a cookie nor a comment.
     """
     if not line.strip() or (line.startswith("#") and not line.startswith(HTTP_ONLY)):
         return ""
     columns = line.rstrip("\r\n").split("\t")
     columns = columns[:COLUMNS] if not any(columns[COLUMNS:]) else columns  # tabs at the end
     if len(columns) != COLUMNS:
-        # An editor made blanks of the tabs, or a cookie without a value lost the last of them.
+        # An editor replaced the tabs by blanks, or removed the last tab of a cookie without a value.
         columns = re.split(r"\s+", line.strip(), maxsplit=COLUMNS - 1)
         columns += [""] * (len(columns) == COLUMNS - 1)
     if len(columns) != COLUMNS:
@@ -66,16 +66,17 @@ def cookie(line: str, where: str) -> str:
         )
     if CONTROL.search("".join(columns)):
         raise ConfigError(
-            "contains a tab or another control character in a column, which no cookie can", where=where, remedy=REMEDY
-        )
+            "contains a tab or another control character in a column, which is not allowed in a cookie",
+            where=where, remedy=REMEDY,
+        )  # fmt: skip
     domain, flag = agreeing(columns[0], columns[1].upper())
     return "\t".join((domain, flag, columns[2], columns[3].upper(), *columns[4:]))
 
 
 def agreeing(domain: str, flag: str) -> tuple[str, str]:
-    """Domain and flag, which both say whether a cookie is for subdomains too: yt-dlp refuses a file where they differ.
+    """``domain`` and ``flag``, made to agree on whether a cookie is also for subdomains.
 
-    Some browser extensions set the flag without the dot, or the dot without the flag.
+    Some browser extensions write the flag without the leading dot, or the dot without the flag; yt-dlp refuses both.
     """
     name = domain.removeprefix(HTTP_ONLY)
     if name.startswith("."):

@@ -1,7 +1,7 @@
-"""DASH manifests of several periods: one video out of them all.
+"""Joins the periods of DASH manifests to one video.
 
-yt-dlp joins the formats of two periods only where nothing differs between them, their address and bit rate
-included; what differs it lists as another video, and a part is taken for the whole.
+yt-dlp joins the formats of two periods only if they are equal in everything, including address and bit rate. It lists
+other formats as separate videos, and one part would be taken for the whole video.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 
 def join_periods() -> None:
-    """Have yt-dlp join periods as ``joined`` does; once is enough for a process."""
+    """Make yt-dlp join periods with ``joined``; needed once per process."""
     from yt_dlp.extractor.common import InfoExtractor
 
     plain, parse = InfoExtractor._merge_mpd_periods, InfoExtractor._parse_mpd_periods
@@ -35,9 +35,9 @@ def join_periods() -> None:
 
 
 def give_durations(manifest: Any) -> None:
-    """Write the duration of every period that has none, from where the next one starts or the whole ends.
+    """Add the missing durations of periods, from the start of the next period or the end of the manifest.
 
-    yt-dlp takes the whole duration for it, and asks for fragments that there are not.
+    Without them, yt-dlp uses the duration of the whole manifest and requests fragments that do not exist.
     """
     from yt_dlp.utils import parse_duration
 
@@ -51,9 +51,10 @@ def give_durations(manifest: Any) -> None:
 
 
 def joined(periods: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """The formats of the first period, each with the fragments of its nearest kin in every other.
+    """The formats of the first period, each with the fragments of the most similar format in every other period.
 
-    A format carries ``dash_periods``, how many periods it has of how many, and ``promised_s``, what all last.
+    A format gets ``dash_periods``, (number of its periods, number of all periods), and ``promised_s``, the duration of
+    all periods.
     """
     promised_s = sum(max((seconds_of(offer) for offer in period), default=0.0) for period in periods)
     made = []
@@ -88,7 +89,7 @@ def nearest(first: Mapping[str, Any], period: Sequence[Mapping[str, Any]]) -> Ma
 
 
 def fragments_of(offer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The fragments with their whole addresses; a file that is not fragmented is one."""
+    """The fragments with their complete addresses; an unfragmented file is one fragment."""
     if "fragments" not in offer:
         return [{"url": offer["url"]}]
     base = str(offer.get("fragment_base_url") or offer.get("url") or "")
@@ -99,5 +100,5 @@ def fragments_of(offer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def seconds_of(offer: Mapping[str, Any]) -> float:
-    """How long a format's fragments last together, as the manifest says; 0 where it does not."""
+    """Total duration of the fragments of a format, as the manifest states it; 0 if it does not."""
     return sum(float(fragment.get("duration") or 0) for fragment in offer.get("fragments") or ())

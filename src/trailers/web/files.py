@@ -1,4 +1,4 @@
-"""Fetching one plain file, with resume and a known digest."""
+"""Downloads one plain file with a known digest; an interrupted download is resumed."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PARTIAL = ".partial"
 
 
 def md5_of(path: Path) -> str:
-    """Hexadecimal MD5 of a file: what the host publishes, good against accidents alone."""
+    """Hexadecimal MD5 of a file, which the host publishes; it protects only against accidental damage."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def size_of(url: str) -> int | None:
-    """Bytes that ``url`` announces; None where it does not or cannot be reached."""
+    """The size in bytes that ``url`` states; None if it does not, or cannot be reached."""
     request = urllib.request.Request(checked(url), headers={"User-Agent": "trailers"}, method="HEAD")  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
@@ -40,21 +40,21 @@ def size_of(url: str) -> int | None:
 
 def checked(url: str) -> str:
     if not url.startswith(("https://", "http://")):
-        raise StoreError("is not a web link", where=url, remedy="Give one that starts with https://.")
+        raise StoreError("is not a web link", where=url, remedy="Give a link that starts with https://.")
     return url
 
 
 def fetch(url: str, path: Path, *, md5: str, report: Callable[[int, int], None]) -> None:
-    """Download ``url`` to ``path``, going on where an earlier try stopped; ``path`` appears only when its MD5 is right.
+    """Download ``url`` to ``path``, resuming an earlier try; ``path`` appears only if its MD5 is right.
 
     Args:
-        url: where it is.
-        path: where it goes. ``{path}.partial`` holds what is there so far.
-        md5: what it must have.
-        report: called with bytes so far and bytes in all, 0 when unknown.
+        url: address of the file.
+        path: path of the finished file; unfinished bytes are in ``{path}.partial``.
+        md5: expected MD5.
+        report: called with the number of bytes so far and in total, 0 if unknown.
 
     Raises:
-        StoreError: it cannot be fetched, or is another file than expected.
+        StoreError: the file cannot be downloaded, or is another file than expected.
         OSError: this machine cannot write it.
     """
     partial = path.with_name(path.name + PARTIAL)
@@ -79,18 +79,18 @@ def fetch(url: str, path: Path, *, md5: str, report: Callable[[int, int], None])
 
 
 def receive(url: str, partial: Path, report: Callable[[int, int], None]) -> None:
-    """Append to ``partial`` what is missing of ``url``. Raises OSError or HTTPException."""
+    """Append the missing bytes of ``url`` to ``partial``. Raises OSError or HTTPException."""
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"User-Agent": "trailers", **({"Range": f"bytes={have}-"} if have else {})}
     request = urllib.request.Request(checked(url), headers=headers)  # noqa: S310
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
     except urllib.error.HTTPError as problem:
-        if problem.code == 416 and have:  # nothing is missing, which the digest will tell
+        if problem.code == 416 and have:  # no byte is missing; the digest is checked later
             return
         raise
     with answer:
-        # A server that ignores Range sends the whole file. One MD5 at the end tells two versions apart.
+        # A server that ignores Range sends the whole file. The MD5 shows in the end if two versions were joined.
         resumed = answer.status == 206 and have > 0
         done = have if resumed else 0
         size = done + int(answer.headers.get("Content-Length") or 0)

@@ -1,4 +1,4 @@
-"""Which of the formats that a site offers is taken (Sec. 3)."""
+"""Chooses one of the formats that a site offers (Sec. 3)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-# What yt-dlp fetches by itself. Others would start ffmpeg or speak to hosts in their own ways.
+# Protocols that yt-dlp downloads by itself. Others would start ffmpeg, or use other protocols than http.
 PROTOCOLS = ("http", "https", "http_dash_segments", "http_dash_segments_generator", "m3u8_native")
-HIDDEN = -1000  # a preference below it says that a format is not to be taken
+HIDDEN = -1000  # a format with this preference or a lower one must not be used
 VIDEO_SUFFIXES = tuple("3gp avi flv gif m4v mkv mov mp4 mpeg mpg mts ogg ogv ts vob webm wmv".split())  # noqa: SIM905
 IMAGE_SUFFIXES = ("avif", "gif", "jpeg", "jpg", "png", "webp")
 
 
 def lines(width: int | None, height: int | None) -> int:
-    """The resolution as sites count it: 854x356 is 480p, as are 640x480 and 480x854; 0 is unknown.
+    """The resolution as sites state it: 480 for 854x356, 640x480 and 480x854; 0 if unknown.
 
-    The height of the smallest 16:9 frame, upright or not, that holds the picture, rounded up to a
-    multiple of four since encoders cut widths: 848 stands for 854.
+    The height of the smallest landscape or portrait 16:9 frame around the picture, rounded up to a multiple of four,
+    because encoders reduce widths, such as 854 to 848.
     """
     if not width or not height:
         return height or 0
@@ -28,12 +28,12 @@ def lines(width: int | None, height: int | None) -> int:
 def choose_format(
     formats: Sequence[Mapping[str, Any]], *, min_height: int, max_height: int
 ) -> Mapping[str, Any] | None:
-    """The format to take of those a site offers (yt-dlp's, worst first), or None.
+    """The best of the formats that a site offers (in the order of yt-dlp, worst first), or None.
 
-    None that the site itself holds back, such as a watermarked or an audio-described one, where there is another. Then
-    the largest between the two heights; else the smallest above them, else the largest below. Of equals the site's own
-    favourite, then the one that is cheapest to come by and to decode: standard range, at most 30 fps, one file rather
-    than fragments, H.264, no sound, then the highest bit rate.
+    Formats that the site marks as undesirable, such as watermarked ones, are used only if there is no other. Then the
+    largest format between the two heights is preferred, then the smallest above them, then the largest below. Among
+    equal formats, the one that the site prefers, then the one that is cheapest to download and decode: standard
+    dynamic range, up to 30 fps, one file rather than fragments, H.264, no sound, and last the highest bit rate.
     """
 
     def rank(offer: Mapping[str, Any]) -> tuple[float, ...]:
@@ -62,16 +62,16 @@ def choose_format(
 
 
 def preference(offer: Mapping[str, Any], key: str) -> float:
-    """A preference of the site's for a format; -1 is yt-dlp's middle, less is worse than what nothing is said of."""
+    """The site's preference for a format; formats without a stated preference have -1, lower values are worse."""
     value = offer.get(key)
     return float(value) if isinstance(value, int | float) else -1.0
 
 
 def why_none(formats: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """Reason and words where no format can be taken.
+    """Reason and sentence if none of ``formats`` can be used.
 
-    Sound alone, without a picture in any form, is not a video. All else is what a site offers to a client that it
-    refuses, or what yt-dlp makes of a site that has changed: storyboards, formats under DRM, protocols of its own.
+    If all formats are sound, the link is not a video. Other offers (storyboards, formats with DRM, other protocols)
+    mean that the site refuses this client, or has changed in a way that yt-dlp does not know.
     """
     pictures = [offer for offer in formats if offer.get("vcodec") != "none"]
     if not pictures and formats and all(offer.get("acodec") not in (None, "none") for offer in formats):
@@ -81,7 +81,7 @@ def why_none(formats: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     if all(offer.get("has_drm") for offer in pictures):
         return "no format", "the site offers only formats that are protected by DRM"
     if all(preference(offer, "preference") <= HIDDEN for offer in pictures):
-        return "no format", "the site marks all of its formats as not to be taken"
+        return "no format", "the site marks all of its formats as not to be used"
     protocols = sorted({str(offer.get("protocol")) for offer in pictures})
     return "no format", f"the site offers no format over http or https, only {', '.join(protocols)}"
 
@@ -97,5 +97,5 @@ def is_usable(offer: Mapping[str, Any]) -> bool:
 
 
 def safe_suffix(suffix: str, known: Sequence[str]) -> str:
-    """``suffix`` where it is one of the ``known``; a name from a stranger is not taken over."""
+    """``suffix`` if it is one of the ``known``, otherwise "bytes", because the suffix of a download is untrusted."""
     return suffix.lower() if suffix.lower() in known else "bytes"

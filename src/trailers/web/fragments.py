@@ -1,9 +1,9 @@
-"""The fragments of a playlist that are there already: whole, and still what the server gives under their addresses.
+"""Checks that fragments downloaded earlier are complete and still the ones that the server has.
 
-.partial/tt0133093/0123456789abcdef.mp4.fragments      one line of JSON per fragment that was asked for, in order
+.partial/tt0133093/0123456789abcdef.mp4.fragments      one line of JSON per requested fragment, in order
 
-A playlist that stayed the same says nothing of the files it names. So before a download goes on, each fragment that
-it has is compared with the server's: tag, length, date, and its first bytes.
+The files of a playlist can change without a change of the playlist. Therefore, before a download continues, each
+fragment on disk is compared with the server's: ETag, length, date and first bytes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from trailers.web.words import read_head
 
 log = logging.getLogger(__name__)
 
-COMPARED_BYTES = 4096  # of each fragment; the settings that an encoder writes down come to some 1,000 bytes
-NO_RANGES = (400, 405, 416, 501)  # a server may answer so to a range, and give the whole
-NOW_S = 2.0  # a file that changed less than this before the answer may be one that a server calls new every time
-PADDING_BYTES = 16  # of AES-128, which decryption takes off
+COMPARED_BYTES = 4096  # per fragment; the settings that an encoder writes at the beginning take about 1,000 bytes
+NO_RANGES = (400, 405, 416, 501)  # answers of servers that do not support ranges
+NOW_S = 2.0  # a change less than this before the answer may be a server that states the present as every file's date
+PADDING_BYTES = 16  # of AES-128, which decryption removes
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Fragment:
 
     address: str
     first: int  # byte of the file at that address
-    last: int | None  # the same; None is the end of the file
+    last: int | None  # last byte of the file; None is the end of the file
     before: int  # bytes of all fragments before it
     version: Version  # of the file
     head: str  # digest of its first bytes as they were sent
@@ -46,7 +46,7 @@ class Fragment:
         return self.version.length if self.last is None else self.last - self.first + 1
 
     def is_same_as(self, other: Fragment) -> bool:
-        """Whether two answers are of one file, for all that they say of it."""
+        """Whether two answers can belong to the same file."""
         mine, its = self.version, other.version
         if self.head != other.head or differ(mine.length, its.length) or differ(mine.etag, its.etag):
             return False
@@ -59,13 +59,13 @@ def differ(one: Any, other: Any) -> bool:
 
 
 def steady_version(headers: Any) -> Version:
-    """The version that an answer speaks of, without a date that may be another in the next answer."""
+    """The version of the file in an answer, without a date that may be different in the next answer."""
     found = Version.of(headers)
     return replace(found, last_modified="") if is_now(headers) else found
 
 
 def is_now(headers: Any) -> bool:
-    """Whether a file is said to have changed when it was asked for: some servers call every file new."""
+    """Whether the date of a file is that of the request: some servers state the present as the date of every file."""
     try:
         changed = email.utils.parsedate_to_datetime(headers.get("Last-Modified") or "").timestamp()
     except ValueError:
@@ -78,12 +78,12 @@ def is_now(headers: Any) -> bool:
 
 
 def answered(request: Any, answer: Any, head: bytes, *, before: int = 0) -> Fragment:
-    """What ``answer`` says of the fragment that ``request`` asks for.
+    """The requested fragment, as ``answer`` describes it.
 
     Args:
-        request: yt-dlp's.
-        answer: to it.
-        head: its first bytes, at least ``COMPARED_BYTES`` where it has as many.
+        request: request of yt-dlp.
+        answer: the answer to it.
+        head: the first ``COMPARED_BYTES`` bytes, or all if there are fewer.
         before: bytes of all fragments before it.
     """
     first, last = wanted_range(request)
@@ -92,17 +92,17 @@ def answered(request: Any, answer: Any, head: bytes, *, before: int = 0) -> Frag
 
 
 def note(partial: Partial, request: Any, answer: Any, head: bytes) -> None:
-    """Write down an answer to the request for the next fragment."""
+    """Record the answer to the request for the next fragment."""
     fragment = answered(request, answer, head, before=size_of(partial.part_path))
     with partial.fragments_path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(fragment)) + "\n")
 
 
 def keep_one_version(downloader: Any, partial: Partial, http_headers: Mapping[str, str] | None) -> None:
-    """Drop the fragments that are there where they are not known, not whole, or not what the server gives now.
+    """Discard the fragments on disk if they are unknown or incomplete, or not the ones that the server has now.
 
     Raises:
-        YoutubeDLError: the server does not give a fragment any more, which a download from the start would need too.
+        YoutubeDLError: the server no longer gives a fragment, which a new download would need too.
     """
     count = fragments_done(partial.ytdl_path)
     if not (count or size_of(partial.part_path)):
@@ -116,19 +116,19 @@ def keep_one_version(downloader: Any, partial: Partial, http_headers: Mapping[st
     for fragment in one_per_version(known[:count]):
         found = asked_again(downloader, fragment, http_headers)
         if found is None or not fragment.is_same_as(found):
-            log.info("download: %s: a fragment that came earlier was replaced", shorten(fragment.address))
+            log.info("download: %s: a fragment downloaded earlier was replaced", shorten(fragment.address))
             partial.drop_bytes()
             return
 
 
 def one_per_version(fragments: Sequence[Fragment]) -> list[Fragment]:
-    """The fragments to compare: of ranges of a file that has a tag, one; of what is there twice, one."""
+    """The fragments to compare, without repetitions: one per file with an ETag, otherwise one per range."""
     keys = [(one.address, one.version.etag or one.first) for one in fragments]
     return list(dict(zip(keys, fragments, strict=True)).values())
 
 
 def asked_again(downloader: Any, known: Fragment, http_headers: Mapping[str, str] | None) -> Fragment | None:
-    """What the server gives under the address of a fragment now, of which a few KB are asked for; None if it cannot."""
+    """The fragment that the server has now, from a request of a few KB; None if it does not support ranges."""
     from yt_dlp.networking import Request
     from yt_dlp.networking.exceptions import HTTPError
 
@@ -144,11 +144,11 @@ def asked_again(downloader: Any, known: Fragment, http_headers: Mapping[str, str
     try:
         return answered(request, answer, read_head(answer, COMPARED_BYTES))
     finally:
-        answer.close()  # a server that ignores Range would go on to send all of it
+        answer.close()  # a server that ignores Range would send the whole file
 
 
 def fragments_done(path: Path) -> int:
-    """How many fragments yt-dlp has noted down as there."""
+    """Number of fragments that yt-dlp has recorded as downloaded."""
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["downloader"]["current_fragment"]["index"])
     except (OSError, ValueError, TypeError, KeyError):
@@ -156,20 +156,20 @@ def fragments_done(path: Path) -> int:
 
 
 def noted(path: Path) -> list[Fragment]:
-    """One fragment each, the last answer where one was asked for several times; empty where a line is damaged."""
+    """The recorded fragments, each with its last answer; empty if a line is damaged."""
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         answers = [Fragment(**{**line, "version": Version(**line["version"])}) for line in lines]
     except (OSError, ValueError, TypeError, KeyError):
         return []
-    # A fragment that was asked for again begins where it began before.
+    # A fragment that was requested again has the same start as before.
     return list({(answer.before, answer.address): answer for answer in answers}.values())
 
 
 def are_whole(part: Path, known: Sequence[Fragment], count: int) -> bool:
-    """Whether ``part`` holds the first ``count`` of the ``known`` fragments and not a byte more or less.
+    """Whether ``part`` consists of exactly the first ``count`` of the ``known`` fragments.
 
-    A job that ended while it wrote, on a full disk or killed, leaves a piece of a fragment behind.
+    A job that was killed or filled the disk leaves a part of a fragment behind.
     """
     if not 0 < count <= len(known):
         return False

@@ -1,6 +1,7 @@
-"""Repositories of Hugging Face, by its own client: it goes on after a cut, and reads HF_TOKEN, HF_ENDPOINT, HF_HOME.
+"""Downloads from repositories of Hugging Face with its own client.
 
-Files that another program has already put into the client's cache are copied from there.
+The client resumes downloads, reads HF_TOKEN, HF_ENDPOINT and HF_HOME, and copies files that another program has put
+into its cache.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from trailers.store.text import size_text
 
 log = logging.getLogger(__name__)
 
-STATE = ".cache"  # what the client keeps in the folder while files are on their way
+STATE = ".cache"  # folder in which the client keeps the state of unfinished downloads
 BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file of a repository at one revision. ``sha256`` is that of a large file; small ones have a ``blob`` of git."""
+    """A file of a repository at one revision. Large files have a ``sha256``, small ones the ``blob`` id of git."""
 
     name: str
     size: int
@@ -35,7 +36,7 @@ class HubFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a repository holds: ``revision`` is the commit, ``licence`` what its card states."""
+    """The files of a repository; ``revision`` is the commit, ``licence`` the licence that its card states."""
 
     repository: str
     revision: str
@@ -44,15 +45,15 @@ class Listing:
 
 
 def endpoint() -> str:
-    """The address that repositories are fetched from."""
+    """The address of the server of repositories."""
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
 
 
 def list_repository(repository: str, revision: str = "") -> Listing:
-    """The files of ``repository`` at a commit, or as it is now.
+    """The files of ``repository`` at a commit, by default the latest.
 
     Raises:
-        WeightsError: it is not there, closed to this user, or the network fails.
+        WeightsError: it does not exist, this user may not read it, or the network fails.
     """
     from huggingface_hub import HfApi
 
@@ -67,10 +68,10 @@ def list_repository(repository: str, revision: str = "") -> Listing:
 
 
 def fetch_file(listing: Listing, file: HubFile, folder: Path) -> None:
-    """Put one file of a repository into ``folder``; what is there of it from an earlier try is used.
+    """Download one file of a repository into ``folder``, resuming an earlier try.
 
     Raises:
-        WeightsError: it cannot be fetched, or does not match the checksum that the repository states.
+        WeightsError: it cannot be downloaded, or does not match the checksum that the repository states.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import disable_progress_bars
@@ -100,7 +101,7 @@ def is_announced(path: Path, file: HubFile) -> bool:
             return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
     if not file.blob:
         return path.stat().st_size == file.size
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)  # git's own name for content
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)  # the blob id of git
     with path.open("rb") as opened:
         while block := opened.read(BLOCK):
             digest.update(block)
@@ -108,17 +109,17 @@ def is_announced(path: Path, file: HubFile) -> bool:
 
 
 def forget_state(folder: Path) -> None:
-    """Remove what the client kept for going on after a cut, once everything is there."""
+    """Remove the state of the client after all downloads have finished."""
     shutil.rmtree(folder / STATE, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def explained(repository: str) -> Iterator[None]:
-    """Inside, what the client raises becomes one sentence. Raises WeightsError."""
+    """Turn exceptions of the client in the block into WeightsError with one sentence."""
     from huggingface_hub import errors
 
     where = f"{endpoint()}/{repository}"
-    network_error: type[Exception] = errors.HfHubHTTPError.__mro__[1]  # of whichever library it speaks HTTP with
+    network_error: type[Exception] = errors.HfHubHTTPError.__mro__[1]  # of the HTTP library that the client uses
     try:
         yield
     except errors.GatedRepoError:
@@ -128,7 +129,7 @@ def explained(repository: str) -> Iterator[None]:
         ) from None  # fmt: skip
     except errors.RepositoryNotFoundError:
         raise WeightsError(
-            "there is no such repository, or it is private", where=where,
+            "does not exist or is private", where=where,
             remedy="Correct the name, or set HF_TOKEN to a token that may read it.",
         ) from None  # fmt: skip
     except (errors.HFValidationError, errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError) as problem:

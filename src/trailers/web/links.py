@@ -1,7 +1,7 @@
-"""What a piece of text stands for: a link, a video of a site, or the path of a file. No network.
+"""Whether a text is a link, a video of a site, or the path of a file. Uses no network.
 
-One video has many links: https://youtu.be/ID, https://www.youtube.com/watch?v=ID&list=..., the bare ID.
-``web_link`` gives the link that is asked, and ``identity`` what all of them have in common.
+One video has many links: https://youtu.be/ID, https://www.youtube.com/watch?v=ID&list=..., the ID alone.
+``web_link`` gives the link to request, and ``identity`` a name that is the same for all of them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from trailers.store.text import shorten
 
 YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}", re.ASCII)
 WATCH = "https://www.youtube.com/watch?v="
-# The forms that most manifests hold, without the cost of taking a link apart.
+# The most common forms of links, matched without the cost of parsing the link.
 COMMON = re.compile(
     r"https://(?:(?:www|m|music)\.)?(?:youtube\.com/(?:watch\?(?:[^#]*?&)?v=|(?:shorts|embed|live|v)/)|youtu\.be/)"
     r"([A-Za-z0-9_-]{11})(?![A-Za-z0-9_-])",
     re.ASCII,
 )
-LEADING_ID = re.compile(r"([A-Za-z0-9_-]{11})(?![A-Za-z0-9_-])", re.ASCII)  # ?v=ID?t=3 has more behind it
+LEADING_ID = re.compile(r"([A-Za-z0-9_-]{11})(?![A-Za-z0-9_-])", re.ASCII)  # more may follow, as in ?v=ID?t=3
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):", re.ASCII)
 PLAIN = re.compile(r"https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?(?=[/?#]|$)", re.ASCII | re.IGNORECASE)
-# A name with a dot and an ending of the Internet, or an address of four numbers, in front of a path.
+# A name with a dot and a top-level domain, or an IPv4 address, before a path.
 HOST = re.compile(
     r"(?:[A-Za-z0-9-]+\.)+(?:[a-z]{2}|com|org|net|edu|gov|info|video|film|movie)(?=[/?#]|$)"
     r"|\d{1,3}(?:\.\d{1,3}){3}(?=[/?#]|$)",
@@ -36,15 +36,15 @@ SEVERAL = re.compile(r"[\s,;|]https?:", re.IGNORECASE)
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 
 YOUTUBE = frozenset(("youtube.com", "youtube-nocookie.com", "youtubekids.com", "youtu.be", "youtube.googleapis.com"))
-# Front ends whose videos are YouTube's, by the same ids.
+# Other sites that show the videos of YouTube under the same ids.
 MIRRORS = frozenset(("hooktube.com", "invidio.us", "redirect.invidious.io", "yewtu.be", "piped.video"))
-TELLING = ("youtu", "google", *(site.partition(".")[0] for site in MIRRORS))  # other links need no closer look
+HINTS = ("youtu", "google", *(site.partition(".")[0] for site in MIRRORS))  # other links are not parsed
 KNOWN_SITES = YOUTUBE | {"vimeo.com", "dailymotion.com", "dai.ly", "imdb.com"}
 BEFORE_ID = ("watch", "embed", "shorts", "live", "v", "e")
-BEFORE_LIST = ("videoseries", "live_stream")  # /embed/videoseries?list=...: eleven letters, but no id
-WRAPPED_IN = ("u", "url", "q", "continue", "next")  # where a link that leads on carries the one it leads to
+BEFORE_LIST = ("videoseries", "live_stream")  # in /embed/videoseries?list=..., these eleven letters are not an id
+WRAPPED_IN = ("u", "url", "q", "continue", "next")  # parts of a query that may contain the target of a redirect
 
-# Pages that only lead on: site and path -> the part of the query that holds the link.
+# Redirecting pages: (site, path) -> the part of the query that contains the target.
 REDIRECTS = {
     ("l.facebook.com", "/l.php"): "u",
     ("lm.facebook.com", "/l.php"): "u",
@@ -59,17 +59,18 @@ REDIRECTS = {
 }
 MAX_CARRIED = 3  # a link in a link in a link
 
-EXPLICIT = ("./", "../", "/")  # what begins so is a path, whether or not a file is there
+EXPLICIT = ("./", "../", "/")  # prefixes that make a text a path, even if the file does not exist
 
 
 def web_link(text: str) -> str | None:
-    """The http or https link that ``text`` stands for; None when it is the path of a file.
+    """The http or https link that ``text`` means; None if it is the path of a file.
 
-    Eleven letters of YouTube's alphabet are a YouTube id: a file of such a name is ``./name``. All forms of
-    one YouTube video give the same link. A link may lack its scheme where its host is known or begins with www.
+    Eleven characters that can be a YouTube id are one; a file with such a name must be written as ``./name``. All
+    forms of a link to one YouTube video give the same link. The scheme may be missing if the host is known or begins
+    with www.
 
     Raises:
-        ManifestError: any other scheme (file:, ftp:, concat: and their like reach what a manifest must not).
+        ManifestError: it has another scheme, such as file:, ftp: or concat:, which a manifest must not use.
     """
     if YOUTUBE_ID.fullmatch(text):
         return WATCH + text
@@ -83,10 +84,10 @@ def web_link(text: str) -> str | None:
 
 
 def carried(link: str) -> str:
-    """``link``, or the one that it carries, where it only counts clicks, such as l.facebook.com/l.php?u=...
+    """``link``, or its target if it is a page that only redirects, such as l.facebook.com/l.php?u=...
 
     Raises:
-        ManifestError: what it carries is not a link.
+        ManifestError: the target is not a valid link.
     """
     for _ in range(MAX_CARRIED):
         if "=http" not in link.lower():
@@ -102,7 +103,7 @@ def carried(link: str) -> str:
 
 
 def with_scheme(text: str) -> str | None:
-    """``text`` with https:// where that was left out; None when it is not a link.
+    """``text``, with https:// if it has no scheme; None if it is not a link.
 
     Raises:
         ManifestError: it has a scheme that is neither http nor https.
@@ -111,7 +112,7 @@ def with_scheme(text: str) -> str | None:
     if scheme is not None and scheme[1].lower() not in ("http", "https"):
         raise ManifestError(
             f"'{shorten(text)}' is not an http or https link",
-            remedy="Give one, or write the path of a file as ./NAME.",
+            remedy="Give such a link, or write the path of a file as ./NAME.",
         )
     if scheme is not None:
         return text.replace("&amp;", "&")
@@ -123,10 +124,10 @@ def with_scheme(text: str) -> str | None:
 
 
 def check_link(link: str) -> None:
-    """Refuse what is not a whole link, or more than one.
+    """Check that ``link`` is one valid link.
 
     Raises:
-        ManifestError: with what to do about it.
+        ManifestError: it is not.
     """
     if SEVERAL.search(link):
         raise ManifestError(f"'{shorten(link)}' is more than one link", remedy="Join several links with ' | '.")
@@ -134,7 +135,7 @@ def check_link(link: str) -> None:
         raise ManifestError(f"'{shorten(link)}' holds an invisible character", remedy="Type the link again.")
     if not PLAIN.match(link) and not has_host(link):
         raise ManifestError(f"'{shorten(link)}' is a link without a valid host", remedy="Correct it.")
-    # yt-dlp takes orders for its extractors from such a fragment.
+    # yt-dlp reads options for its extractors from such a fragment.
     if "__youtubedl_smuggle" in link:
         raise ManifestError(f"'{shorten(link)}' contains options for yt-dlp", remedy="Remove what follows '#'.")
 
@@ -157,20 +158,20 @@ def site_of(host: str) -> str:
 
 def is_youtube(host: str) -> bool:
     site = site_of(host)
-    # img.youtube.com has pictures, a poster's for one.
+    # img.youtube.com has only pictures, which may be posters.
     return site in YOUTUBE or site in MIRRORS or (site.endswith(".youtube.com") and site != "img.youtube.com")
 
 
 def youtube_id(link: str, depth: int = 0) -> str:
-    """The id of the YouTube video that ``link`` leads to, or ""; a link within the link is followed.
+    """The id of the YouTube video that ``link`` leads to, or ""; links inside the link are followed.
 
     Raises:
-        ManifestError: it should name a video, and what it names is not an id.
+        ManifestError: it has the form of a link to a video, but contains no id.
     """
     common = COMMON.match(link)
     if common and common[1] not in BEFORE_LIST:
         return common[1]
-    if not any(word in link.lower() for word in TELLING):
+    if not any(word in link.lower() for word in HINTS):
         return ""
     parts = split(link)
     host = parts.hostname or ""
@@ -188,7 +189,7 @@ def youtube_id(link: str, depth: int = 0) -> str:
 
 
 def named_videos(parts: SplitResult, query: Mapping[str, Sequence[str]]) -> list[str]:
-    """What stands where a link to YouTube has the id."""
+    """The texts at the places where links to YouTube have the id."""
     words = words_of(parts)
     behind_hash = parse_qs(parts.fragment.lstrip("!/").removeprefix("watch?"))
     named = [*query.get("v", ()), *behind_hash.get("v", ())]
@@ -200,7 +201,7 @@ def named_videos(parts: SplitResult, query: Mapping[str, Sequence[str]]) -> list
 
 
 def follow(parts: SplitResult, depth: int) -> str:
-    """The id in a link that ``parts`` carries, such as /attribution_link?u=/watch%3Fv%3D..."""
+    """The id in a link inside the link ``parts``, such as /attribution_link?u=/watch%3Fv%3D..."""
     if depth > 2:
         return ""
     query = parse_qs(parts.query)
@@ -213,7 +214,7 @@ def is_google_redirect(parts: SplitResult) -> bool:
 
 
 def split(link: str) -> SplitResult:
-    """``link`` taken apart; nothing where it cannot be."""
+    """The parts of ``link``; empty parts if it is not valid."""
     try:
         return urlsplit(link)
     except ValueError:
@@ -225,33 +226,33 @@ def words_of(parts: SplitResult) -> list[str]:
 
 
 def site_id(parts: SplitResult) -> str:
-    """ "site:id" of a video of another site whose forms are known, or ""."""
+    """ "site:id" of a video of another known site, or ""."""
     site, words = site_of(parts.hostname or ""), words_of(parts)
     if words and (site == "dai.ly" or (site == "dailymotion.com" and "video" in words[:-1])):
         return f"dailymotion:{words[-1].partition('_')[0]}"
     if site not in ("vimeo.com", "player.vimeo.com"):
         return ""
-    # /ID/HASH: the hash opens an unlisted video. /album/NUMBER/video/ID: the first number is another's.
+    # /ID/HASH is an unlisted video. In /album/NUMBER/video/ID, the first number is not the id.
     behind = next((n + 1 for n, word in enumerate(words) if word in ("video", "videos")), 0)
     return next((f"vimeo:{word}" for word in words[behind:] if re.fullmatch(r"\d{5,}", word, re.ASCII)), "")
 
 
 def identity(text: str) -> str:
-    """What all links of one video have in common, such as "youtube:vKQi3bBA1y8"; "" when it is a path."""
+    """A name that is the same for all links to one video, such as "youtube:vKQi3bBA1y8"; "" for a path."""
     link = web_link(text)
     if link is None:
         return ""
     if link.startswith(WATCH):
         return f"youtube:{link.removeprefix(WATCH)}"
     parts = split(link)
-    # Neither the scheme nor a start in seconds makes another video of it.
+    # Links that differ only in the scheme or in a start time lead to the same video.
     fragment = "" if parts.fragment.startswith("t=") else parts.fragment
     plain = parts._replace(scheme="", netloc=parts.netloc.lower(), fragment=fragment).geturl()
     return site_id(parts) or f"web:{plain}"
 
 
 def name_of(text: str) -> str:
-    """The most telling word of a link or path: the site's id of the video, else the last word without its suffix."""
+    """A name for a link or path: the site's id of the video, otherwise the last word without its suffix."""
     found = identity(text)
     if not found:
         return PurePosixPath(text).stem
@@ -264,13 +265,13 @@ def name_of(text: str) -> str:
 
 
 def is_list(text: str) -> bool:
-    """Whether a link to YouTube leads to a playlist, a channel or a search, of which the first video is taken."""
+    """Whether a link to YouTube leads to a playlist, channel or search, whose first video would be downloaded."""
     link = web_link(text) or ""
     return is_youtube(split(link).hostname or "") and not link.startswith(WATCH)
 
 
 def completed(text: str) -> str:
-    """``text``, and where it is a link without a scheme or copied from HTML, the link that is asked."""
+    """``text``; if it is a link without a scheme or copied from HTML, the link to request."""
     link = web_link(text)
     if link is None or ("&amp;" not in text and (SCHEME.match(text) or YOUTUBE_ID.fullmatch(text))):
         return text
@@ -278,7 +279,7 @@ def completed(text: str) -> str:
 
 
 def known_link(text: str) -> str:
-    """The link that an earlier version asked for ``text``; "" for a path, and for what is no longer understood so."""
+    """The link that earlier versions requested for ``text``; "" for a path, or if it is now understood differently."""
     try:
         return web_link(text) or "" if completed(text) == text else ""
     except ManifestError:

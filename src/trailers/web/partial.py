@@ -1,8 +1,8 @@
-"""The bytes of one link that are there already: of one version, and never of two joined.
+"""The bytes of an unfinished download, which always belong to one version of the file.
 
-.partial/tt0133093/0123456789abcdef.mp4.part       what came so far
-.partial/tt0133093/0123456789abcdef.mp4.version    of which version: what the server said of the file
-.partial/tt0133093/0123456789abcdef.mp4.fragments  of a playlist: what it said of each fragment (web/fragments.py)
+.partial/tt0133093/0123456789abcdef.mp4.part       the bytes so far
+.partial/tt0133093/0123456789abcdef.mp4.version    their version: the headers of the server about the file
+.partial/tt0133093/0123456789abcdef.mp4.fragments  of a playlist: the headers about each fragment (web/fragments.py)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KNOWN_SUFFIXES = VIDEO_SUFFIXES + IMAGE_SUFFIXES
 
 @dataclass(frozen=True)
 class Version:
-    """What tells two versions of a file apart; empty or None where the server does not say."""
+    """Headers that differ between versions of a file; empty or None if the server does not send them."""
 
     etag: str = ""
     last_modified: str = ""
@@ -33,9 +33,9 @@ class Version:
 
     @classmethod
     def of(cls, headers: Any) -> Version:
-        """The version that an answer, whole or partial, speaks of."""
+        """The version of the file in an answer, which may be a part of the file."""
         if str(headers.get("Content-Encoding") or "identity") != "identity":
-            return cls(headers.get("ETag") or "", headers.get("Last-Modified") or "")  # lengths are of what was packed
+            return cls(headers.get("ETag") or "", headers.get("Last-Modified") or "")  # lengths are of compressed bytes
         length = str(headers.get("Content-Range") or "").rpartition("/")[2] or headers.get("Content-Length") or ""
         known = int(length) if length.isdigit() else None
         return cls(headers.get("ETag") or "", headers.get("Last-Modified") or "", known)
@@ -46,24 +46,24 @@ class Version:
 
     @property
     def if_range(self) -> str:
-        """What the header If-Range may carry: a weak tag says that bytes may differ."""
+        """The value for the header If-Range, which must not be a weak ETag."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.last_modified
 
 
 @dataclass(frozen=True)
 class Partial:
-    """Where the bytes of one format of one link gather."""
+    """The files of an unfinished download of one format of one link."""
 
-    path: Path  # of the whole file
+    path: Path  # of the finished file
 
     @classmethod
     def of(cls, folder: Path, link: str, info: Mapping[str, Any]) -> Partial:
-        """One name per link and format; bytes of the link's other formats go."""
+        """The files for one link and format; files of other formats of the link are removed."""
         head, tail = digest(link), digest([info.get("format_id"), info.get("ext")])
         suffix = safe_suffix(str(info.get("ext")), KNOWN_SUFFIXES)
         made = cls(folder / f"{head}{tail}.{suffix}")
         for path in list(folder.glob(f"{head}*")):
-            # A fragment begun is a few MB at most, and says nothing of its version.
+            # An unfinished fragment is only a few MB and has no record of its version.
             if not path.name.startswith(made.path.name) or "-Frag" in path.name:
                 path.unlink()
         return made
@@ -78,7 +78,7 @@ class Partial:
 
     @property
     def ytdl_path(self) -> Path:
-        """Where yt-dlp notes how many fragments are there."""
+        """File in which yt-dlp records the number of downloaded fragments."""
         return self.path.with_name(self.path.name + ".ytdl")
 
     @property
@@ -92,22 +92,22 @@ class Partial:
             return Version()
 
     def begin(self, version: Version) -> None:
-        """Bytes that come from now on are of ``version``."""
+        """Record that the following bytes belong to ``version``."""
         write_text(self.version_path, json.dumps(asdict(version)) + "\n")
 
     def keep_only(self, version: Version) -> None:
-        """Drop bytes of any other version, and begin or go on with this one."""
+        """Discard bytes of any other version, and record this one."""
         if self.version() != version:
             self.drop()
             self.begin(version)
 
     def check_whole(self, promised: int | None = None) -> None:
-        """Raises LinkError where bytes are missing at the end; they then wait for the next try, to go on there.
+        """Raise LinkError if bytes are missing at the end; the next try then continues there.
 
-        yt-dlp takes a range that ends early for the whole.
+        yt-dlp itself takes a range that ends early for complete.
 
         Args:
-            promised: bytes in all, where the answer with the bytes does not say how many there are.
+            promised: the size of the file, if the answer with the bytes does not state it.
         """
         size, length = self.path.stat().st_size, self.version().length or promised
         if length is not None and size < length:
@@ -115,19 +115,19 @@ class Partial:
             raise LinkError("network", f"ended after {size:,} of {length:,} bytes")
 
     def drop(self) -> None:
-        """Forget all that is there."""
+        """Remove all files."""
         self.drop_bytes()
         self.version_path.unlink(missing_ok=True)
 
     def drop_bytes(self) -> None:
-        """Forget the bytes; the version that they have to be of stays."""
+        """Remove the bytes, but keep the record of the version."""
         for path in list(self.path.parent.glob(f"{self.path.name}*")):
             if path != self.version_path:
                 path.unlink()
 
 
 def wanted_range(request: Any) -> tuple[int, int | None]:
-    """The first and last byte that a request asks for; None is the end of the file."""
+    """The first and last byte of a request; None is the end of the file."""
     first, _, last = str(request.headers.get("Range") or "").removeprefix("bytes=").partition("-")
     return int(first) if first.isdigit() else 0, int(last) if last.isdigit() else None
 
@@ -137,6 +137,6 @@ def digest(thing: Any) -> str:
 
 
 def bytes_in(folder: Path) -> int:
-    """Bytes of videos; what is noted of fragments grows with every try, also where nothing comes."""
+    """Number of downloaded bytes; without the records of fragments, which grow with every try."""
     paths = folder.iterdir() if folder.is_dir() else ()
     return sum(path.stat().st_size for path in paths if path.suffix != FRAGMENTS)

@@ -1,9 +1,9 @@
-"""Fragmented MP4 whose parts each start their clock anew, put on one clock.
+"""Puts the parts of a fragmented MP4, each of which starts its clock anew, on one clock.
 
-An HLS playlist with a discontinuity, or a DASH manifest of several periods, gives fragments whose
-decode times (ISO/IEC 14496-12, tfdt) jump back to 0 in mid-file. Players follow the playlist; a file
-has none, and readers drop what seems to lie in the past. The times are changed in place, nothing else
-but the type of boxes that repeat or contradict them (a second moov, sidx and mfra become free).
+An HLS playlist with a discontinuity, or a DASH manifest of several periods, gives fragments whose decode times
+(ISO/IEC 14496-12, tfdt) jump back to 0 in the middle of the file. Players follow the playlist, but a file has no
+playlist, and readers discard frames that seem to be in the past. The times are changed in place. In addition, boxes
+that repeat or contradict them (a second moov, sidx and mfra) get the type free.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-BACK_S, AHEAD_S = 0.1, 1.0  # a step of the clock that is larger begins a part
+BACK_S, AHEAD_S = 0.1, 1.0  # a larger step of the clock, back or ahead, begins a new part
 NESTED = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"mvex", b"moof", b"traf")
 
 
@@ -27,11 +27,11 @@ class Box(NamedTuple):
 
 
 class DifferentPartsError(Exception):
-    """Parts that are coded in different ways: one beginning does not serve them all."""
+    """The parts are encoded differently, so that one moov box cannot describe them all."""
 
 
 def boxes(data: mmap.mmap | bytes, start: int, end: int) -> Iterator[Box]:
-    """The boxes between two offsets; a damaged size ends them."""
+    """The boxes between two offsets, up to the first with a damaged size."""
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, start)
         body = start + 8
@@ -58,13 +58,13 @@ def inside(data: mmap.mmap | bytes, box: Box, *kinds: bytes) -> Iterator[Box]:
 @dataclass(frozen=True)
 class Track:
     scale: int  # units of time per second
-    duration: int  # of a sample, where a fragment does not say
+    duration: int  # of a sample, if a fragment does not state it
     is_video: bool
-    coding: bytes  # how samples are coded: the box stsd
+    coding: bytes  # the box stsd, which describes the encoding of samples
 
 
 def tracks_of(data: mmap.mmap | bytes, moov: Box) -> dict[int, Track]:
-    """Track id -> what the beginning of a file says of it."""
+    """Track id -> its description in the box moov."""
     durations = {}
     for trex in inside(data, moov, b"mvex", b"trex"):
         number, _, duration = struct.unpack_from(">III", data, trex.body + 4)
@@ -84,15 +84,15 @@ def tracks_of(data: mmap.mmap | bytes, moov: Box) -> dict[int, Track]:
 
 @dataclass
 class Clock:
-    """One clock for all parts, in seconds; the pictures lead, the sound follows."""
+    """One clock for all parts, in seconds, which follows the video; sound is shifted with it."""
 
     tracks: dict[int, Track]
     shift_s: float = 0
-    end_s: float | None = None  # of the pictures so far
+    end_s: float | None = None  # of the video so far
     begins_part: bool = False
 
     def place(self, data: mmap.mmap, traf: Box) -> None:
-        """Set the decode time of one track's fragment."""
+        """Set the decode time of the fragment of one track."""
         (tfhd,) = inside(data, traf, b"tfhd")
         (tfdt,) = inside(data, traf, b"tfdt")
         number = struct.unpack_from(">I", data, tfhd.body + 4)[0]
@@ -111,7 +111,7 @@ class Clock:
 
 
 def samples_duration(data: mmap.mmap, traf: Box, tfhd: Box, default: int) -> int:
-    """How long the samples of a fragment last, in the track's units."""
+    """Duration of the samples of a fragment, in the units of the track."""
     flags = int.from_bytes(data[tfhd.body + 1 : tfhd.body + 4], "big")
     if flags & 0x08:
         at = tfhd.body + 8 + 8 * bool(flags & 0x01) + 4 * bool(flags & 0x02)
@@ -130,10 +130,10 @@ def samples_duration(data: mmap.mmap, traf: Box, tfhd: Box, default: int) -> int
 
 
 def put_on_one_clock(path: Path) -> None:
-    """Make one video of fragmented MP4 parts that stand behind one another; other files stay as they are.
+    """Put consecutive parts of a fragmented MP4 on one clock; other files are left as they are.
 
     Raises:
-        DifferentPartsError: the parts are coded in different ways.
+        DifferentPartsError: the parts are encoded differently.
     """
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:
         top = list(boxes(data, 0, len(data)))

@@ -1,4 +1,4 @@
-"""How long and how often a link is asked, and the clock that ends it."""
+"""How often and how long a link is tried, and the deadline."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Effort:
     max_size_mb: int = setting("maximum size of a video in MB; larger files are not trailers")
     cookies: str | None = setting("cookies.txt exported from a browser that is logged in")
     proxy: str | None = setting("proxy, such as socks5://127.0.0.1:1080")
-    local_files: str = setting("copy or reference: whether videos of this machine are copied or only referred to")
+    local_files: str = setting("copy or reference: whether videos on this machine are copied, or only their paths kept")
 
     def __post_init__(self) -> None:
         if self.local_files not in (COPY, REFERENCE):
@@ -42,14 +42,14 @@ class Effort:
 
 
 class OverdueError(BaseException):
-    """The deadline rang. No Exception, lest an `except Exception` on the way swallow it."""
+    """The deadline has passed. Not an Exception, so that no `except Exception` catches it."""
 
 
 @contextlib.contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """End the block after ``seconds``, also where bytes trickle in just fast enough for the time-out.
+    """End the block with LinkError after ``seconds``, even if bytes arrive just fast enough to avoid a time-out.
 
-    Only the main thread can be rung; elsewhere there is no deadline.
+    Signals reach only the main thread; in other threads there is no deadline.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -60,7 +60,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
     started = time.monotonic()
     handler = signal.signal(signal.SIGALRM, ring)
-    # It rings again every second, should some clean-up swallow the first.
+    # The alarm is repeated every second, in case some clean-up catches the first exception.
     left_s, every_s = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         try:
@@ -71,5 +71,5 @@ def deadline(seconds: float) -> Iterator[None]:
         raise LinkError("network", f"took more than download.deadline_s of {seconds:g} s") from None
     finally:
         signal.signal(signal.SIGALRM, handler)
-        if left_s:  # somebody else's alarm, such as a test's time-out
+        if left_s:  # another alarm was set before, such as the time-out of a test
             signal.setitimer(signal.ITIMER_REAL, max(0.01, left_s - (time.monotonic() - started)), every_s)

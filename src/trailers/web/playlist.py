@@ -1,7 +1,7 @@
-"""HLS playlists: what they promise, and how yt-dlp's own downloader can have all of it.
+"""HLS playlists: what they state, and a form of them that yt-dlp's own downloader reads completely.
 
 #EXT-X-MAP:URI="a.mp4"      the beginning of every fMP4 part
-#EXTINF:2.0,                how long the next fragment lasts
+#EXTINF:2.0,                duration of the next fragment
 0.m4s
 #EXT-X-DISCONTINUITY        another part begins: its time stamps may start anew
 """
@@ -17,9 +17,9 @@ ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^,]*)')
 
 @dataclass(frozen=True)
 class Promise:
-    """What a playlist or manifest says that there is."""
+    """The content that a playlist or manifest states."""
 
-    seconds: float  # 0 where it does not say
+    seconds: float  # 0 if it does not state a duration
     fragments: int
     parts: int = 1  # stretches whose time stamps may start anew
     is_ended: bool = True
@@ -33,7 +33,7 @@ def read_playlist(text: str) -> Promise:
     breaks = [
         number for number, line in enumerate(lines) if line == "#EXT-X-DISCONTINUITY" and fragments[:1] < [number]
     ]
-    # A break after the last fragment, or two in a row, begins nothing.
+    # A discontinuity after the last fragment, or directly after another one, does not begin a part.
     begun = {
         sum(fragment < number for fragment in fragments) for number in breaks if number < max(fragments, default=0)
     }
@@ -47,17 +47,17 @@ def read_playlist(text: str) -> Promise:
 
 
 def keys_of(text: str) -> list[str]:
-    """The addresses of keys, as the playlist has them."""
+    """The addresses of keys as they are in the playlist."""
     lines = [line for line in text.splitlines() if line.startswith("#EXT-X-KEY:")]
     found = [dict(ATTRIBUTE.findall(line.partition(":")[2])).get("URI", "") for line in lines]
     return [address.strip('"') for address in found if address]
 
 
 def with_one_map(text: str) -> str:
-    """The playlist as yt-dlp can read it: the beginnings of later parts stand there as fragments of their own.
+    """The playlist in a form that yt-dlp can read: the beginnings of later parts are written as fragments.
 
-    yt-dlp refuses a second EXT-X-MAP, and counts the first as a fragment of the sequence, from which the
-    initialisation vector of AES-128 is derived where none is given. A playlist without EXT-X-MAP stays as it is.
+    yt-dlp refuses a second EXT-X-MAP, and counts the first as a fragment of the sequence, whose number gives the
+    initialisation vector of AES-128 if none is stated. A playlist without EXT-X-MAP is not changed.
     """
     return "\n".join(rewritten(text)) + "\n" if "#EXT-X-MAP" in text else text
 

@@ -1,7 +1,7 @@
-"""A single file that came in part, from a server that says nothing by which its versions can be told apart.
+"""Checks the partial bytes of a file from a server that sends neither an ETag nor a date.
 
-A length alone does not tell a video from another that replaced it. So before such a download goes on, the first and
-the last bytes that are there are compared with what the server gives now.
+The length alone does not show whether a video was replaced. Therefore, before such a download continues, the first and
+the last bytes on disk are compared with the server's.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ log = logging.getLogger(__name__)
 
 
 def keep_same_bytes(downloader: Any, partial: Partial, info: Mapping[str, Any]) -> None:
-    """Drop the bytes that are there where nothing but their number speaks for them, and the server gives others now.
+    """Discard the bytes on disk if only their number is known of their version, and the server now gives other bytes.
 
     Args:
         downloader: yt-dlp.
-        partial: of one file, not of fragments.
-        info: of its format: address and headers.
+        partial: the files of a download without fragments.
+        info: address and headers of its format.
 
     Raises:
-        YoutubeDLError: the server gives nothing, which the download would need too.
+        YoutubeDLError: the server does not answer, so that a new download would fail too.
     """
     size = size_of(partial.part_path)
     if not size or partial.version().if_range:
@@ -38,16 +38,16 @@ def keep_same_bytes(downloader: Any, partial: Partial, info: Mapping[str, Any]) 
             here = file.read(COMPARED_BYTES)
         given = given_now(downloader, info, first, len(here))
         if given is not None and given != here:
-            log.info("download: %s: the bytes downloaded earlier are not the server's any more", shorten(info["url"]))
+            log.info("download: %s: the file has changed since the last try; starting again", shorten(info["url"]))
             partial.drop()
             return
 
 
 def given_now(downloader: Any, info: Mapping[str, Any], first: int, count: int) -> bytes | None:
-    """``count`` bytes of the file from ``first`` on, as the server gives them; none where it has no such range.
+    """``count`` bytes of the server's file from byte ``first``; b"" if it has no such range.
 
-    None where it sends the whole in place of a range: it will do so too when the download is to go on, and then
-    nothing is joined.
+    None if it sends the whole file in place of a range: then it will do the same when the download continues, and no
+    versions are joined.
     """
     from yt_dlp.networking import Request
     from yt_dlp.networking.exceptions import HTTPError
@@ -61,7 +61,7 @@ def given_now(downloader: Any, info: Mapping[str, Any], first: int, count: int) 
             return b""
         raise
     try:
-        # The first bytes of a whole file are those of a range that begins it.
+        # The first bytes of the whole file are also those of a range that starts at 0.
         return read_head(answer, count)[:count] if answer.status == 206 or first == 0 else None
     finally:
-        answer.close()  # a server that ignores Range would go on to send all of it
+        answer.close()  # a server that ignores Range would send the whole file

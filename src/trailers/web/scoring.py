@@ -1,7 +1,7 @@
-"""How likely a video is the trailer of a title: points for what speaks for it and against it, each with its name.
+"""Scores how likely a video is the trailer of a title, as a sum of named points for and against it.
 
-Pure: no network, no files. At most 100 points: title 50, year 10, duration 15, words 15, channel 10. What speaks
-against a video is subtracted, and the sum is kept between 0 and 100. The parts are recorded, so that a person sees why.
+Uses no network and no files. The maximum is 100 points: title 50, year 10, duration 15, words 15, channel 10. Points
+against a video are subtracted, and the sum is limited to 0 to 100. The points are recorded, to explain the score.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from trailers.store.candidates import Candidate
 from trailers.store.titles import Title
 
 TITLE, YEAR, DURATION, WORDS, CHANNEL = 50.0, 10.0, 15.0, 15.0, 10.0
-ALIKE = 0.45  # titles that share no more than this share nothing: chance gives as much
-LEFT_OVER = 0.9  # of the points of a title that is one section of several, such as "STUDIO | TITLE | Trailer"
+ALIKE = 0.45  # a similarity up to this gives no points, because unrelated titles reach it too
+LEFT_OVER = 0.9  # factor for a title that is one section of several, such as "STUDIO | TITLE | Trailer"
 
-# Words that say what a video is and not of which movie; left out where titles are compared.
+# Words about the kind of video and not about the movie; they are removed before titles are compared.
 NOISE_TEXT = (
     "official trailer trailers teaser teasers theatrical final international main first second third redband red band "
     "greenband green new original movie film cinema hd hq uhd fhd 4k 8k 2k 720p 1080p 2160p dolby imax ultra full "
@@ -36,7 +36,7 @@ TRAILER = re.compile(r"\btr[aá]iler\d?\b|\bbande[ -]annonce\b|\bzwiastun\b|тр
 OFFICIAL = re.compile(r"\bofficial\b|\bofficiel(?:le)?\b|\boficial\b|\bufficiale\b|\boffiziell(?:er)?\b", re.IGNORECASE)
 TEASER = re.compile(r"\bteasers?\b", re.IGNORECASE)
 
-# Name -> points, and the words of a video's title that speak against it. Words of the movie's own title do not count.
+# Name -> points, and words in a video's title that count against it, unless they are in the movie's own title.
 AGAINST: Mapping[str, tuple[float, re.Pattern[str]]] = {
     "fan-made": (
         -40.0,
@@ -67,13 +67,13 @@ NUMBERED = re.compile(
     r"#\s?\d+|\b(trailer|teaser|spot)\s?#?\s?\d+\b", re.IGNORECASE
 )  # the second trailer is not a second movie
 NUMERALS = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9"}
-EARLY_YEARS = 2  # a trailer is not older than its movie by more
-MUCH_LONGER = 3  # times the longest duration: a whole movie, or a review
+EARLY_YEARS = 2  # a trailer is not older than this before its movie
+MUCH_LONGER = 3  # times the longest duration; a longer video is a whole movie, or a review
 
 
 @dataclass(frozen=True)
 class Taste:
-    """What a good candidate is like, as far as a user may choose."""
+    """The user's preferences for candidates."""
 
     shortest_s: float
     longest_s: float
@@ -82,13 +82,13 @@ class Taste:
     def __post_init__(self) -> None:
         if not 0 <= self.shortest_s <= self.longest_s:
             raise ConfigError(
-                f"no trailer lasts {self.shortest_s:g} to {self.longest_s:g} s", where="config.yaml, search",
-                remedy="Correct shortest_s and longest_s.",
+                f"shortest_s of {self.shortest_s:g} and longest_s of {self.longest_s:g} are not a range of durations",
+                where="config.yaml, search", remedy="Correct them.",
             )  # fmt: skip
 
 
 def ranked(title: Title, candidates: Iterable[Candidate], taste: Taste) -> list[Candidate]:
-    """The candidates with their scores, the best first; those with the same score in the site's order."""
+    """The candidates with their scores, best first; candidates with the same score in the order of the site."""
     scored = [with_score(title, candidate, taste) for candidate in candidates]
     return sorted(scored, key=lambda candidate: (-candidate.score, candidate.place))
 
@@ -100,7 +100,7 @@ def with_score(title: Title, candidate: Candidate, taste: Taste) -> Candidate:
 
 
 def parts_of(title: Title, candidate: Candidate, taste: Taste) -> dict[str, float]:
-    """Name -> points of everything that counts for or against ``candidate``."""
+    """Name -> points, for everything that counts for or against ``candidate``."""
     alike = similarity(title, candidate.title, candidate.channel)
     parts = {
         "title": TITLE * max(0.0, alike - ALIKE) / (1 - ALIKE),
@@ -115,7 +115,7 @@ def parts_of(title: Title, candidate: Candidate, taste: Taste) -> dict[str, floa
 
 
 def plain(text: str) -> str:
-    """``text`` in lower case without accents and punctuation; an apostrophe joins, everything else parts words."""
+    """``text`` in lower case without accents and punctuation; all punctuation but apostrophes separates words."""
     letters = unicodedata.normalize("NFKD", text.casefold().replace("&", " and "))
     letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return " ".join(re.sub(r"[^\w]+", " ", re.sub(r"['’`´]", "", letters)).replace("_", " ").split())
@@ -126,13 +126,13 @@ def names_of(title: Title) -> list[str]:
 
 
 def words_of(title: Title) -> frozenset[str]:
-    """The words of the movie's own titles; "A.I." is "ai" too."""
+    """The words of the movie's own titles; "A.I." also gives "ai"."""
     texts = [text for name in names_of(title) for text in (name, name.replace(".", ""))]
     return frozenset(word for text in texts for word in plain(text).split())
 
 
 def bare(text: str, keep: frozenset[str]) -> str:
-    """The words of ``text`` that may name a movie: not those that say what a video is, unless they are in ``keep``."""
+    """The words of ``text`` without those about the kind of video, except words in ``keep``."""
     words = plain(NUMBERED.sub(r"\1", text)).split()
     return without_article(
         " ".join(word for word in words if word in keep or not (word in NOISE or A_YEAR.fullmatch(word)))
@@ -144,9 +144,9 @@ def without_article(words: str) -> str:
 
 
 def similarity(title: Title, text: str, channel: str = "") -> float:
-    """How much of ``text``, a video's title, is the movie's title and nothing else: 0 to 1.
+    """Similarity of ``text``, the title of a video, to the title of the movie: 0 to 1.
 
-    A section between bars, dashes or brackets may be the title, where other sections hold a studio or a cast.
+    A section between bars, dashes or brackets may be the title, while other sections name a studio or the cast.
     """
     from rapidfuzz import fuzz
 
@@ -157,7 +157,7 @@ def similarity(title: Title, text: str, channel: str = "") -> float:
     weight = 1.0 if len(sections) == 1 else LEFT_OVER
     for name in names_of(title):
         wanted = without_article(plain(name))
-        if not wanted:  # of signs alone
+        if not wanted:  # a title without letters and digits
             best = max(best, float(name.casefold() in text.casefold()))
             continue
         best = max(best, fuzz.ratio(wanted, whole) / 100)
@@ -166,7 +166,7 @@ def similarity(title: Title, text: str, channel: str = "") -> float:
 
 
 def numbers_in(text: str) -> set[str]:
-    """The numbers that tell a sequel, in digits: "Rocky II" and "Rocky 2" have the same."""
+    """The numbers of sequels, as digits: the same for "Rocky II" and "Rocky 2"."""
     words = plain(A_YEAR.sub(" ", NUMBERED.sub(" ", text))).split()
     return {NUMERALS.get(word, word) for word in words if word in NUMERALS or re.fullmatch("[2-9]", word)}
 
@@ -179,13 +179,13 @@ def sequel_points(title: Title, text: str) -> dict[str, float]:
 def year_points(title: Title, candidate: Candidate) -> dict[str, float]:
     if title.year is None:
         return {}
-    said = {int(year) for year in A_YEAR.findall(candidate.title) if year not in words_of(title)}
-    nearest = min((abs(year - title.year) for year in said), default=None)
+    stated = {int(year) for year in A_YEAR.findall(candidate.title) if year not in words_of(title)}
+    nearest = min((abs(year - title.year) for year in stated), default=None)
     early = candidate.upload_date != "" and int(candidate.upload_date[:4]) < title.year - EARLY_YEARS
     points = {"too early": TOO_EARLY} if early else {}
     if nearest is not None and nearest > 1:
         return {**points, "another year": ANOTHER_YEAR}
-    # Festivals and countries put the same movie a year apart.
+    # Releases at festivals and in other countries can be a year apart.
     return {**points, "year": {None: 0.0, 0: YEAR, 1: YEAR / 2}[nearest]}
 
 

@@ -1,6 +1,6 @@
-"""A search of a video site, through yt-dlp: what it lists, and what the pages of the best candidates add.
+"""Searches a video site with yt-dlp, and reads the pages of the best candidates for more details.
 
-No video is opened. A search costs a request or two, a page about as much as the beginning of a download.
+No video is downloaded. A search costs one or two requests, a page about as much as the beginning of a download.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ FIELDS = ("title", "original_title", "year")
 
 
 def query_of(template: str, title: Title) -> str:
-    """What is typed into the search box; a year that is not known is left out.
+    """The search words; an unknown year is left out.
 
     Raises:
-        ConfigError: the template names something else than the fields of a title.
+        ConfigError: the template has another field than those of a title.
     """
     values = {"title": title.title, "original_title": title.original_title or title.title, "year": title.year or ""}
     try:
@@ -53,22 +53,22 @@ class Searcher:
 
     client: Client
     refusals: Refusals
-    site: str  # what yt-dlp calls the search: ytsearch
-    candidates: int  # candidates per title
-    pages: int  # pages that are asked per title, at most
+    site: str  # yt-dlp's name for the search, such as ytsearch
+    candidates: int  # per title
+    pages: int  # maximum number of pages that are requested per title
 
     def search(self, title: Title, query: str, taste: Taste, known: Sequence[Candidate] = ()) -> list[Candidate]:
-        """The candidates for ``title``, the best first; none where the site has none.
+        """The candidates for ``title``, best first; empty if the site has none.
 
         Args:
             title: the movie.
-            query: what is searched for.
-            taste: what a good candidate is like.
-            known: the candidates that an earlier run found with this query; then only pages are asked for.
+            query: the search words.
+            taste: the user's preferences.
+            known: the candidates that an earlier run found with this query; then only pages are requested.
 
         Raises:
-            LinkError: temporary; the site does not answer as it should.
-            SystemicError: it refuses search after search.
+            LinkError: a temporary failure: the site does not answer properly.
+            SystemicError: the site refused several searches in a row.
         """
         found = ranked(title, known or self.candidates_of(query), taste)
         for _ in range(self.pages):
@@ -79,19 +79,19 @@ class Searcher:
         return found
 
     def candidates_of(self, query: str) -> list[Candidate]:
-        """What the site lists, one per link, in its order. Raises LinkError."""
+        """The candidates that the site lists, one per link, in its order. Raises LinkError."""
         asked = f"{self.site}{self.candidates}:{query}"
         entries = self.answered(self.site, lambda: self.listed(asked), f"{self.site}: {query}")
         listed = {entry.url: entry for entry in map(as_candidate, entries) if entry is not None}
         return [replace(entry, place=n) for n, entry in enumerate(listed.values(), start=1)]
 
     def with_details(self, candidate: Candidate) -> Candidate:
-        """``candidate`` with what its own page says; what cannot be had is marked so. Raises LinkError."""
+        """``candidate`` with details from its own page; marked as unavailable if there is none. Raises LinkError."""
         host = urlsplit(candidate.url).hostname or ""
         try:
             info = self.answered(host, lambda: self.page(candidate.url), candidate.url)
         except LinkError as problem:
-            if problem.reason == "no format":  # says something of the client, and nothing that is asked here
+            if problem.reason == "no format":  # no format is needed here
                 return replace(candidate, is_looked_at=True)
             if not problem.dead:
                 raise
@@ -99,7 +99,7 @@ class Searcher:
         return merged(candidate, info)
 
     def answered(self, host: str, ask: Callable[[], T], asked: str) -> T:
-        """What ``ask`` gives, with the patience of a download. Raises LinkError."""
+        """The result of ``ask``, with the retries of a download. Raises LinkError."""
         try:
             answer = self.client.persist(asked, ask)
         except LinkError as problem:
@@ -109,7 +109,7 @@ class Searcher:
         return answer
 
     def listed(self, asked: str) -> list[Mapping[str, Any]]:
-        """One try of a search. Its pages are asked while the entries are drawn."""
+        """One try of a search. Pages of the list are requested while the entries are read."""
         with self.one_try(asked, is_search=True):
             answer = self.client.downloader.extract_info(asked, download=False, process=False)
             entries = answer.get("entries") if isinstance(answer, Mapping) else None
@@ -127,7 +127,7 @@ class Searcher:
 
     @contextlib.contextmanager
     def one_try(self, asked: str, *, is_search: bool = False) -> Iterator[None]:
-        """Raises LinkError with the reason for whatever yt-dlp raises inside."""
+        """Turn exceptions of yt-dlp in the block into LinkError with a reason."""
         from yt_dlp.utils import YoutubeDLError
 
         self.client.begin_try()
@@ -143,7 +143,7 @@ class Searcher:
 
 
 def as_candidate(entry: Mapping[str, Any]) -> Candidate | None:
-    """What a list of results says of one video; None where it has no link."""
+    """The candidate in an entry of a list of results; None if it has no link."""
     link = safe_link(entry.get("webpage_url") or entry.get("url"))
     if not link:
         return None
@@ -164,7 +164,7 @@ def as_candidate(entry: Mapping[str, Any]) -> Candidate | None:
 
 
 def merged(candidate: Candidate, info: Mapping[str, Any]) -> Candidate:
-    """``candidate`` with what ``info`` of its page knows better; its link stays."""
+    """``candidate`` with details from ``info`` of its page; its link is kept."""
     seen = as_candidate({**info, "webpage_url": candidate.url})
     assert seen is not None
     known = {
@@ -198,9 +198,9 @@ def size_of(entry: Mapping[str, Any]) -> tuple[int | None, int | None]:
 
 def date_of(entry: Mapping[str, Any]) -> str:
     """The day of the upload as 2010-05-10, or ""."""
-    said = str(entry.get("upload_date") or "")
+    stated = str(entry.get("upload_date") or "")
     with contextlib.suppress(ValueError):
-        return datetime.datetime.strptime(said, "%Y%m%d").date().isoformat()
+        return datetime.datetime.strptime(stated, "%Y%m%d").date().isoformat()
     seconds = number(entry.get("timestamp"))
     with contextlib.suppress(ValueError, OverflowError, OSError):
         return datetime.datetime.fromtimestamp(seconds, datetime.UTC).date().isoformat() if seconds else ""
@@ -208,7 +208,7 @@ def date_of(entry: Mapping[str, Any]) -> str:
 
 
 def thumbnail_of(entry: Mapping[str, Any]) -> str:
-    """The link of the picture whose width is nearest to what a page shows."""
+    """The link of the picture whose width is nearest to the width on a page."""
     offered = entry.get("thumbnails")
     pictures = [item for item in offered if isinstance(item, Mapping)] if isinstance(offered, Sequence) else []
     pictures.sort(key=lambda item: abs((whole(item.get("width")) or 0) - 480))

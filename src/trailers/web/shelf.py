@@ -1,7 +1,7 @@
-"""The folder where a stage's receipts and files lie, and what of it is the project's own.
+"""The folder of the receipts and files of a download stage.
 
-Nothing is deleted but what a receipt names and what a download leaves half done: a subtitle file that
-a user puts beside a video stays.
+Only files that a receipt names and files of unfinished downloads are deleted; for example, a subtitle file that a user
+put beside a video is kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PARTIAL = re.compile(r"[0-9a-f]{16}\.[a-z0-9]{1,8}(\.part(-Frag\d+(\.part)?)?|\.
 @dataclass(frozen=True)
 class Shelf:
     folder: Path
-    suffixes: Sequence[str]  # those of a product; any other becomes "bytes"
+    suffixes: Sequence[str]  # allowed suffixes of products; any other suffix becomes "bytes"
 
     def receipt_path(self, trailer: str) -> Path:
         return self.folder / f"{trailer}.json"
@@ -33,7 +33,7 @@ class Shelf:
         return self.folder / ".partial" / trailer
 
     def place(self, trailer: str, path: Path, *, is_local: bool) -> str:
-        """Put the bytes at ``path`` where their receipt will name them; gives that name."""
+        """Move or copy the file at ``path`` into the folder; returns its name for the receipt."""
         target = self.folder / f"{trailer}.{safe_suffix(path.suffix[1:], self.suffixes)}"
         if is_local:
             share(path, target)
@@ -48,12 +48,12 @@ class Shelf:
         return bool(file) and path.is_file() and path.stat().st_size == facts.get("bytes")
 
     def has_bytes(self, receipt: Receipt) -> bool:
-        """Whether what the receipt names is there, with as many bytes as it says."""
+        """Whether the file that the receipt names exists and has the stated size."""
         path = source_of(self.receipt_path(receipt.trailer), receipt)
         return path.is_file() and path.stat().st_size == receipt.facts.get("bytes")
 
     def named(self, trailer: str) -> set[str]:
-        """The files of the project's that the receipt on disk names; a damaged one names none."""
+        """The files in the folder that the receipt on disk names; empty for a damaged receipt."""
         try:
             receipt = read_receipt(self.receipt_path(trailer))
         except StoreError:
@@ -61,13 +61,13 @@ class Shelf:
         return {name for name in (receipt.file, kept_file(receipt)) if name}
 
     def remove_links(self, trailer: str) -> None:
-        """Links in place of partial bytes go, or what they lead to would be written."""
+        """Remove symbolic links in place of partial bytes, because their targets would be written to."""
         for path in list(self.partial_folder(trailer).iterdir()):
             if path.is_symlink() and PARTIAL.fullmatch(path.name):
                 remove(path, below=self.folder)
 
     def tidy(self, trailer: str, names: set[str]) -> None:
-        """Remove the files ``names`` and the partial bytes of a trailer."""
+        """Remove the files ``names`` and the files of unfinished downloads of a trailer."""
         for name in names:
             remove(self.folder / name, below=self.folder)
         folder = self.partial_folder(trailer)
@@ -77,7 +77,7 @@ class Shelf:
 
 
 def kept_file(receipt: Receipt) -> str:
-    """The name of the file that a dead receipt keeps, or none; what would lead elsewhere is not taken over."""
+    """The name of the file that a dead receipt keeps, or ""; names that lead out of the folder are ignored."""
     kept = receipt.facts.get("kept")
     name = str(kept.get("file")) if isinstance(kept, Mapping) else ""
     match = FILE.fullmatch(name)

@@ -1,4 +1,4 @@
-"""How the bytes of a chosen format come: as one file, or as fragments that a playlist or manifest names."""
+"""Prepares the download of a chosen format: as one file, or as fragments that a playlist or manifest names."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from trailers.web.verdict import shorten
 
 log = logging.getLogger(__name__)
 
-PROMISED_SHARE = 0.95  # of the promised duration: what is shorter is told
-PROMISED_SLACK_S = 1.0  # sites state whole seconds
+PROMISED_SHARE = 0.95  # of the stated duration; shorter videos get a warning
+PROMISED_SLACK_S = 1.0  # because sites state whole seconds
 
 
 @dataclass(frozen=True)
 class Stream:
-    """What is promised of a format, and which version of its fragments it is."""
+    """The stated content of a format, and the version of its fragments."""
 
     promise: Promise
-    version: str = ""  # digest of all that names the fragments; empty for one file
+    version: str = ""  # digest of the names of all fragments; empty for one file
     keys: frozenset[str] = frozenset()  # addresses of the keys of encrypted fragments
 
     def finish(self, path: Path) -> dict[str, Any]:
-        """Put parts on one clock; gives the facts that a receipt tells of the promise."""
+        """Put the parts in the finished file on one clock; returns facts about ``promise`` for the receipt."""
         facts: dict[str, Any] = {}
         if self.promise.seconds:
             facts["promised_s"] = round(self.promise.seconds, 3)
@@ -43,17 +43,17 @@ class Stream:
             try:
                 put_on_one_clock(path)
             except (DifferentPartsError, ValueError, KeyError, struct.error) as problem:
-                log.info("download: %s: its parts are left as they are: %r", path, problem)
+                log.info("download: %s: its parts could not be put on one clock: %r", path, problem)
                 facts["parts_differ"] = True
         return facts
 
 
 def prepare(downloader: Any, info: dict[str, Any]) -> Stream:
-    """What the format in ``info`` promises; where it is a playlist, ``info`` gets it in a form that yt-dlp reads whole.
+    """The stream of the format in ``info``; a playlist in ``info`` is put into a form that yt-dlp reads completely.
 
     Raises:
-        LinkError: no downloader of yt-dlp's own can take it, or it has no end yet.
-        YoutubeDLError: the playlist cannot be had.
+        LinkError: yt-dlp cannot download it by itself, or the playlist has no end yet.
+        YoutubeDLError: the playlist cannot be downloaded.
     """
     check_downloader(info, downloader.params)
     said_s = float(info.get("duration") or 0)
@@ -91,27 +91,28 @@ def playlist(downloader: Any, info: dict[str, Any], said_s: float) -> Stream:
 
 
 def missing(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Reason -> words where a video is shorter than the site, playlist or manifest promised.
+    """Reason -> sentence, if a video is shorter than the site, playlist or manifest stated.
 
-    Temporary, since it says nothing about the trailer: a preview for who is not logged in, a body that was cut.
+    The reason is temporary, because the trailer is not the cause: a site may give a preview to users who are not logged
+    in, or a download may have been incomplete.
 
     Args:
-        facts: of its receipt.
+        facts: the facts of its receipt.
     """
     parts, promised_s, duration_s = facts.get("parts", 1), facts.get("promised_s"), facts["duration_s"]
     if facts.get("parts_differ"):
         return {
             "incomplete": f"its {parts} parts are encoded differently, and readers may apply the first encoding to all"
         }
-    # Where time stamps start anew in mid-file, as in joined MPEG-TS, the container's duration is not the video's.
-    is_told = parts == 1 or facts["container"].startswith("mov")
-    if not (is_told and promised_s and duration_s) or duration_s >= PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
+    # If time stamps start anew in the middle, as in joined MPEG-TS, the container does not have the whole duration.
+    is_known = parts == 1 or facts["container"].startswith("mov")
+    if not (is_known and promised_s and duration_s) or duration_s >= PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
         return {}
     return {"incomplete": f"{duration_s:g} s of the {promised_s:g} s that the site states"}
 
 
 def check_downloader(info: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-    """Only what yt-dlp downloads by itself: another would hand the address to a program such as ffmpeg."""
+    """Raise LinkError unless yt-dlp downloads ``info`` by itself, without a program such as ffmpeg."""
     from yt_dlp.downloader import get_suitable_downloader
     from yt_dlp.downloader.dash import DashSegmentsFD
     from yt_dlp.downloader.hls import HlsFD

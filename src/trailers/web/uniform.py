@@ -1,4 +1,4 @@
-"""Many trailers that end the same way: then the cause is hardly the trailers."""
+"""Finds reasons that many trailers share, because then the trailers are probably not the cause."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from trailers.errors import SystemicError
 from trailers.store.ledger import DEAD, FAILED, SKIPPED, LedgerRow
 from trailers.web.reasons import CLIENT, LinkError
 
-IN_A_ROW = 5  # links in a row that a site refuses for what we are: going on would only prolong a ban
+IN_A_ROW = 5  # links in a row that a site refuses because of the client; more requests would only prolong a ban
 ALARMING_SHARE = 0.2  # of all trailers that were tried
-# A list may name many pages without a video, and many links of a site from which nothing can be had.
-NOT_TOLD_BY_SENTENCE = ("network", "incomplete", "not ready", "page", "site")
+# Reasons that are not counted: many pages without a video, or many links of one unsupported site, are plausible.
+NOT_COUNTED = ("network", "incomplete", "not ready", "page", "site")
 
 
 @dataclass
 class Refusals:
-    """How many links in a row a host has refused in a way that speaks of the client and not of the video."""
+    """Counts, per host, the links in a row that were refused because of the client and not of the video."""
 
     stage: str
-    counts: dict[str, tuple[str, int]] = field(default_factory=dict)  # host -> what it said, how often in a row
+    counts: dict[str, tuple[str, int]] = field(default_factory=dict)  # host -> (kind of refusal, number in a row)
 
     def answered(self, host: str) -> None:
         self.counts.pop(host, None)
 
     def refused(self, host: str, problem: LinkError) -> None:
-        """Count a refusal; what a site says about a video ends the row.
+        """Count a refusal; an answer about the video itself resets the count.
 
         Raises:
             SystemicError: the host has refused too many links in a row.
         """
-        told = kind_of(problem)
-        if not told:
+        kind = kind_of(problem)
+        if not kind:
             self.answered(host)
             return
-        before, count = self.counts.get(host, (told, 0))
-        count = count + 1 if before == told else 1
-        self.counts[host] = (told, count)
+        before, count = self.counts.get(host, (kind, 0))
+        count = count + 1 if before == kind else 1
+        self.counts[host] = (kind, count)
         if count >= IN_A_ROW:
             raise SystemicError(
                 f"{host} refused {count} links in a row; the last answer: {problem}",
@@ -49,10 +49,10 @@ class Refusals:
 
 
 def kind_of(problem: LinkError) -> str:
-    """What refusals in a row have in common; empty where a refusal says nothing of the client."""
+    """The kind of a refusal, equal for refusals that are counted together; "" if the client is not its cause."""
     if problem.reason in CLIENT:
         return "client"
-    return "" if problem.dead or problem.reason in NOT_TOLD_BY_SENTENCE else problem.sentence
+    return "" if problem.dead or problem.reason in NOT_COUNTED else problem.sentence
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,18 @@ class UniformEnd:
     reason: str
     sentence: str
     trailers: int
-    in_a_row: int  # the longest row of them, in the ledger's order
-    tried: int  # trailers in all
+    in_a_row: int  # largest number of them in a row, in the order of the ledger
+    tried: int  # number of all trailers that were tried
 
 
 def uniform_deaths(rows: Iterable[LedgerRow]) -> list[UniformEnd]:
-    """Sentences that ended suspiciously many trailers of the download stage, most frequent first.
+    """Sentences that are the outcome of suspiciously many trailers of a stage, the most frequent first.
 
-    Suspicious are five in a row, or a fifth of all that were tried and at least five: single videos are removed one by
-    one, a blocked client or a broken extractor takes all.
+    Five in a row are suspicious, or a fifth of all trailers that were tried, if that is five or more: videos are
+    removed one by one, but a blocked client or a broken extractor affects all of them.
 
     Args:
-        rows: of one stage, in the order of the manifest.
+        rows: the rows of one stage, in the order of the manifest.
     """
     tried = [row for row in rows if row.status != SKIPPED]
     counts: Counter[tuple[str, str, str]] = Counter()

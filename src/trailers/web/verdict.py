@@ -1,4 +1,4 @@
-"""From what yt-dlp raises, or a server answers, to a typed reason."""
+"""Gives the reason for an exception of yt-dlp or an answer of a server."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from trailers.errors import MACHINE
 from trailers.store.ledger import one_line
 from trailers.web.reasons import REASONS, LinkError
 
-BYTES_FAILED = "[download] Got error"  # a cut or a 5xx on the way of the bytes; yt-dlp passes on words alone
+BYTES_FAILED = "[download] Got error"  # yt-dlp's message, without a cause, for a broken connection or a 5xx
 
-# How a site, or yt-dlp, words what it withholds, first match first; seen in yt-dlp's messages.
+# Reason -> pattern of messages of sites and of yt-dlp; the first match counts. Taken from messages of yt-dlp.
 WORDS = (
     ("network", rf"^{re.escape(BYTES_FAILED)}|^fragment \d+ not found"),
     ("bot check", r"not a bot|captcha|anti-bot|unusual traffic"),
     ("rate limited", r"rate.?limit|too many requests|try again later"),
-    # All of a site, whatever the video.
+    # The whole site.
     ("site", r"site is known to use drm|site is no longer supported|primarily used for piracy"),
-    # A guess, and what is said about whoever asks, is no evidence about the video.
+    # A guess, or a statement about the client, says nothing certain about the video.
     (
         "client",
         r"possibly|either unavailable|\b(?:may|might) (?:be|have been) (?:deleted|removed|private|unavailable)"
         r"|cannot be downloaded yet|passed cookies|authcheck"
         r"|\byour? (?:\w+ )?account (?:is|was|has been)\b|\byour? .{0,40}(?:\bviolat|terminated|suspended|banned)",
     ),
-    # What is missing is a part of yt-dlp's, or the site's machinery.
+    # Something is missing in yt-dlp or on the site.
     ("other", r"please install|\b(?:phantomjs|ffmpeg|pycryptodomex?|runtime|module|library|dependency) not found"),
     (
         "network",
         r"\b(?:service|server|api|endpoint|gateway|web ?site|site) (?:is |was )?(?:\w+ )?(?:unavailable|not available)",
     ),
     ("not ready", r"\btemporar|currently unavailable|available yet|too new\b|after \d\d:\d\d|being processed"),
-    # What a program looked for in a page it does not know any more.
+    # yt-dlp did not find a video in a page, which may have changed.
     (
         "page",
         r"\bno videos? (?:\w+ )?(?:was )?found(?: in| on|$)"
@@ -76,16 +76,16 @@ ADDRESS_LENGTH = 120
 
 @dataclass(frozen=True)
 class Try:
-    """What was going on when something was raised."""
+    """The circumstances in which an exception was raised."""
 
     link: str
-    is_site: bool = False  # a video site of yt-dlp's is behind the link, and not any web server
-    is_for_bytes: bool = False  # the page had answered, and the bytes were being asked for
-    heard: Exception | None = None  # the last answer that was not a success, where yt-dlp passes on but its words
+    is_site: bool = False  # whether the link leads to a video site that yt-dlp knows
+    is_for_bytes: bool = False  # whether the page had answered, and the bytes were requested
+    heard: Exception | None = None  # the last refusal, because yt-dlp may pass on only its message
 
 
 def causes(problem: BaseException | None) -> list[BaseException]:
-    """The problem and all that led to it, nearest first; yt-dlp keeps its causes in three places."""
+    """The exception and its causes, nearest first; yt-dlp keeps causes in three places."""
     found: list[BaseException] = []
     waiting = [problem]
     while waiting:
@@ -98,10 +98,10 @@ def causes(problem: BaseException | None) -> list[BaseException]:
 
 
 def explain(problem: Exception, tried: Try) -> LinkError:
-    """The typed reason for what yt-dlp raised, with its own words.
+    """The reason for an exception of yt-dlp, with its message.
 
     Raises:
-        OSError: the cause is this machine's (a full disk), not the link's.
+        OSError: the cause is this machine, such as a full disk, and not the link.
     """
     from yt_dlp.networking.exceptions import HTTPError, TransportError
     from yt_dlp.utils import ContentTooShortError, ExtractorError, GeoRestrictedError, UnsupportedError
@@ -122,7 +122,7 @@ def explain(problem: Exception, tried: Try) -> LinkError:
     kinds = HTTPError | TransportError | ContentTooShortError
     answered = next((error for error in chain if isinstance(error, kinds)), None)
     if isinstance(answered, TransportError | ContentTooShortError):
-        # Before any words: TLS says "in violation of protocol", and proxies that a page is not available.
+        # Before the message is compared: TLS says "in violation of protocol", proxies say "not available".
         return LinkError("network", words, sentence=sentence)
     for error in chain:
         if isinstance(error, GeoRestrictedError):
@@ -141,7 +141,7 @@ def explain(problem: Exception, tried: Try) -> LinkError:
 
 
 def explain_fragment(heard: Any, *, is_site: bool) -> LinkError | None:
-    """What the last answer to a fragment means; None where nothing was answered."""
+    """The meaning of the last refusal of a fragment; None if there was none."""
     from yt_dlp.networking.exceptions import HTTPError
 
     if not isinstance(heard, HTTPError):
@@ -150,7 +150,7 @@ def explain_fragment(heard: Any, *, is_site: bool) -> LinkError | None:
 
 
 def leads_elsewhere(chain: Iterable[BaseException]) -> bool:
-    """Whether a redirect or a playlist leads to a file of this machine, or to another scheme than http and https."""
+    """Whether a redirect or a playlist leads to a file on this machine, or to another scheme than http and https."""
     from requests.exceptions import InvalidSchema
     from yt_dlp.networking.exceptions import UnsupportedRequest
 
@@ -162,7 +162,7 @@ def is_of_site(chain: Iterable[BaseException]) -> bool:
 
 
 def explain_status(error: Any, tried: Try, words: str, *, is_site: bool) -> LinkError:
-    """What an HTTP status means, depending on what was asked for: the link itself, or a part of what it leads to."""
+    """The meaning of an HTTP status, which depends on the request: for the link itself, or for bytes or a fragment."""
     asked = getattr(error, "asked", "") or error.response.url
     is_link = not tried.is_for_bytes and is_same_page(asked, tried.link)
     reason = reason_of_status(error.status, words, is_site=is_site, is_link=is_link)
@@ -177,11 +177,11 @@ def reason_of_status(status: int, words: str, *, is_site: bool, is_link: bool = 
     """The reason behind an HTTP status.
 
     Args:
-        status: of the answer.
-        words: what yt-dlp says of it.
-        is_site: whether a video site of yt-dlp's answered, whose 403 is a doubt about who asks.
-        is_link: whether the trailer's own link was asked, and not a fragment or the address of a format: only the
-            former says something about the trailer.
+        status: status of the answer.
+        words: yt-dlp's message.
+        is_site: whether the answer is from a video site that yt-dlp knows, whose 403 is usually a bot check.
+        is_link: whether the trailer's own link was requested, and not a fragment or the address of a format: only
+            then does the status say something about the trailer.
     """
     if status == 403 and (is_site or "anti-bot" in words):
         return "bot check"
@@ -193,13 +193,13 @@ def reason_of_status(status: int, words: str, *, is_site: bool, is_link: bool = 
 
 
 def reason_of_words(words: str, *, is_expected: bool = True) -> str:
-    """The reason that ``words`` give; what yt-dlp did not expect is a fault of its own, never the video's."""
+    """The reason for the message ``words``; an error that yt-dlp did not expect is never a fault of the video."""
     reason = next((reason for reason, pattern in WORDS if re.search(pattern, words, re.IGNORECASE)), "other")
     return reason if is_expected or not REASONS[reason] else "other"
 
 
 def is_same_page(one: str, other: str) -> bool:
-    """Whether two addresses differ in nothing but scheme, www, query and a last slash."""
+    """Whether two addresses differ only in scheme, www, query and a trailing slash."""
 
     def page(address: str) -> tuple[str, str]:
         parts = urlsplit(address)
@@ -209,20 +209,20 @@ def is_same_page(one: str, other: str) -> bool:
 
 
 def shorten(address: str) -> str:
-    """An address without its query, which may hold a kilobyte of signature."""
+    """An address without its query, which may contain a signature of a kilobyte."""
     plain = urlsplit(address)._replace(query="", fragment="").geturl()
     return plain if len(plain) <= ADDRESS_LENGTH else plain[: ADDRESS_LENGTH - 3] + "..."
 
 
 def clean(words: str) -> str:
-    """``words`` of yt-dlp in one line, without colours, memory addresses and requests for bug reports."""
+    """A message of yt-dlp in one line, without colours, memory addresses and requests for bug reports."""
     words = re.sub(r"\x1b\[[0-9;]*m|\(caused by .*|; please report this issue.*| at 0x[0-9a-f]+", "", one_line(words))
     words = words.replace("\r", " ").strip().removeprefix("ERROR:").strip(" .")
     return words if len(words) <= WORDS_LENGTH else words[: WORDS_LENGTH - 3] + "..."
 
 
 def retry_after_s(header: str | None, *, now: float | None = None) -> float:
-    """Seconds that a Retry-After header asks for: a number or a date; 0 when it says nothing."""
+    """Seconds to wait by a Retry-After header, which is a number or a date; 0 if it is neither."""
     if not header:
         return 0
     if header.strip().isdigit():

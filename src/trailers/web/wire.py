@@ -1,4 +1,4 @@
-"""yt-dlp, set up so that it tells what it hears, joins no two versions and runs no other program."""
+"""yt-dlp, changed so that refusals are recorded and two versions of a file are never joined."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ KEY_BYTES = 16  # of AES-128
 
 @dataclass
 class Wire:
-    """What one try hears, and which bytes it is after."""
+    """The requests and answers of one try."""
 
-    heard: Any = None  # the last refusal, which yt-dlp may pass on as words alone
-    unready: LinkError | None = None  # an answer that is a success and yet not the thing asked for
-    partial: Partial | None = None  # whose bytes are asked for; None while the page is
-    address: str = ""  # of those bytes
-    is_site: bool = False  # whether a video site of yt-dlp's gives them
-    is_ranged: bool = False  # fragments are ranges of one file, so that every answer has to be such a range
+    heard: Any = None  # the last refusal, because yt-dlp may pass on only its message
+    unready: LinkError | None = None  # set if an answer was a success but not the file
+    partial: Partial | None = None  # the files of the download; None while the page is requested
+    address: str = ""  # of the bytes; "" for fragments
+    is_site: bool = False  # whether they are from a video site that yt-dlp knows
+    is_ranged: bool = False  # whether fragments are ranges of one file, so that every answer must be a range
     keys: frozenset[str] = frozenset()  # addresses of the keys of encrypted fragments
-    has_end: bool = False  # the last answer said where it ends, so that a cut is noticed
-    promised: dict[str, int | None] = field(default_factory=dict)  # address -> bytes of the answer that was looked at
-    versions: dict[str, Version] = field(default_factory=dict)  # address -> version, of what this try asked for
+    has_end: bool = False  # whether the last answer stated its length, so that missing bytes are noticed
+    promised: dict[str, int | None] = field(default_factory=dict)  # address -> length in the answer to the page request
+    versions: dict[str, Version] = field(default_factory=dict)  # address -> version in the answers of this try
 
     def opened(self, send: Callable[[Any], Any], request: Any) -> Any:
-        """The answer to ``request``: of the version whose beginning is there already, or from its first byte."""
+        """The answer to ``request``: a range of the version on disk, or the file from its first byte."""
         from yt_dlp.networking.exceptions import HTTPError, RequestError
 
         first = wanted_range(request)[0]
@@ -81,12 +81,12 @@ class Wire:
             self.unready = LinkError("not ready", words, wait_s=wait_s, sentence=f"HTTP status {answer.status}")
 
     def look_at_part(self, request: Any, answer: Any) -> Any:
-        """``answer``, whose first bytes were looked at; a fragment or key of the wrong kind would spoil the whole.
+        """Check the first bytes of ``answer``, because a wrong fragment or key would damage the whole video.
 
-        What a type claims is not enough: some servers call every answer a page, others call words a video.
+        The stated type is not enough: some servers call every answer a page, others call text a video.
 
         Raises:
-            LinkError: the site says something in place of the fragment, or gives what is not a key.
+            LinkError: the answer is text in place of a fragment, or is not a key.
         """
         from yt_dlp.networking import Response
 
@@ -95,7 +95,7 @@ class Wire:
         if is_key and len(head) != KEY_BYTES:
             words = f"returns {len(head):,} bytes as a key, but an AES-128 key has {KEY_BYTES}"
             raise LinkError("part refused", f"{shorten(request.url)}: {words}")
-        # A key may look like words, and yt-dlp may ask for it at another address than the playlist's.
+        # A key may look like text, and yt-dlp may request it under another address than the playlist's.
         is_key |= bool(self.keys) and len(head) == KEY_BYTES
         if not is_key and is_words(head[:LOOKED_AT]):
             raise LinkError(
@@ -113,7 +113,7 @@ class Wire:
             raise LinkError("network", f"{shorten(request.url)}: was replaced during the download")
 
     def from_the_start(self, send: Callable[[Any], Any], request: Any) -> Any:
-        """The whole file; yt-dlp then forgets the bytes that are there, since the answer is not a range."""
+        """Request the whole file; yt-dlp then discards the bytes on disk, because the answer is not a range."""
         whole = request.copy()
         for name in ("Range", "If-Range"):
             whole.headers.pop(name, None)
@@ -135,7 +135,7 @@ class Wire:
 
 
 def is_from(first: int, answer: Any) -> bool:
-    """Whether the bytes of ``answer`` begin with number ``first``; some servers send a range that nobody asked for."""
+    """Whether ``answer`` starts at byte ``first``; some servers send another range than requested."""
     if answer.status != 206:
         return True
     stated = re.match(r"bytes (\d+)-", str(answer.headers.get("Content-Range") or ""))
@@ -145,7 +145,7 @@ def is_from(first: int, answer: Any) -> bool:
 
 
 class Opened(io.RawIOBase):
-    """An answer from its first byte on, of which ``head`` was read already."""
+    """An answer whose first bytes, ``head``, were already read; reading starts with them."""
 
     def __init__(self, head: bytes, answer: Any) -> None:
         self.head, self.answer = head, answer
@@ -171,8 +171,8 @@ def make_downloader(options: Mapping[str, Any], wire: Callable[[], Wire]) -> Any
     """yt-dlp with ``options``; importing it and setting it up takes a second.
 
     Args:
-        options: of yt_dlp.YoutubeDL.
-        wire: gives the try that is under way.
+        options: options of yt_dlp.YoutubeDL.
+        wire: gives the ``Wire`` of the current try.
     """
     import yt_dlp
 
@@ -190,7 +190,7 @@ def make_downloader(options: Mapping[str, Any], wire: Callable[[], Wire]) -> Any
 
 
 class Quiet:
-    """yt-dlp's logger: what it says is a detail; what it raises is told with its reason."""
+    """Logger for yt-dlp: all its messages are of level debug, because its exceptions are reported with their reason."""
 
     def debug(self, words: str) -> None:
         log.debug("yt-dlp: %s", words)

@@ -1,7 +1,7 @@
-"""Words where bytes of a video should be: a login page, a notice in JSON, "rate limited" as plain text.
+"""Recognises text in place of the bytes of a video: a login page, a notice in JSON, "rate limited" as plain text.
 
-A server may send them with any status and call them any type. They speak of the site and of who asks,
-never of the video.
+A server may send such text with any status and any type. It says something about the site or the client, never about
+the video.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 from trailers.web.reasons import CLIENT, LinkError
 from trailers.web.verdict import clean, reason_of_words
 
-LOOKED_AT = 1000  # bytes
-QUOTED = 80  # letters of a notice that a message repeats
+LOOKED_AT = 1000  # first bytes that are checked
+QUOTED = 80  # maximum number of characters of a notice that a message quotes
 MARKUP = re.compile(
     rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype html|html|head|body|script|title|meta)\b", re.IGNORECASE | re.DOTALL
 )
 
 
 def read_head(file: Any, size: int = LOOKED_AT) -> bytes:
-    """The first ``size`` bytes of ``file``, which may give fewer at a time than it is asked for."""
+    """The first ``size`` bytes of ``file``, whose ``read`` may return fewer bytes than requested."""
     head = b""
     while len(head) < size and (more := file.read(size - len(head))):
         head += more
@@ -29,12 +29,12 @@ def read_head(file: Any, size: int = LOOKED_AT) -> bytes:
 
 
 def is_words(head: bytes) -> bool:
-    """Whether a file that begins with ``head`` is text: no format of videos or pictures goes without a control byte."""
+    """Whether a file that begins with ``head`` is text; videos and pictures of all formats begin with control bytes."""
     return bool(head) and all(byte >= 32 or byte in b"\t\n\r\f" for byte in head)
 
 
 def kind_of_words(head: bytes) -> str:
-    """What words they are, and the words themselves where they are a short notice."""
+    """What kind of text it is, with a quotation unless it is a web page."""
     if MARKUP.match(head):
         return "a web page"
     text = clean(head.decode("utf-8", "replace"))
@@ -43,11 +43,11 @@ def kind_of_words(head: bytes) -> str:
 
 
 def words_in_place_of(path: Path, kind: str) -> LinkError | None:
-    """Why the bytes at ``path`` say nothing about the trailer; None where they are not words.
+    """The error if the file at ``path`` is text or empty, which says nothing about the trailer; otherwise None.
 
     Args:
-        path: what a web link gave.
-        kind: what was looked for, such as "a video".
+        path: a downloaded file.
+        kind: what was expected, such as "a video".
     """
     with path.open("rb") as file:
         head = read_head(file)
@@ -56,5 +56,5 @@ def words_in_place_of(path: Path, kind: str) -> LinkError | None:
     if not is_words(head):
         return None
     found = kind_of_words(head)
-    said = reason_of_words(head.decode("utf-8", "replace")) if found != "a web page" else "page"
-    return LinkError(said if said in CLIENT else "page", f"returns {found} instead of {kind}")
+    reason = reason_of_words(head.decode("utf-8", "replace")) if found != "a web page" else "page"
+    return LinkError(reason if reason in CLIENT else "page", f"returns {found} instead of {kind}")
