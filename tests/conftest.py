@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and settings that all tests share."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, settings
 
 import workflow_lab as lab
 
-# As trailers.machine.threads.wait_without_spinning, before a test loads torch.
+# The same as trailers.machine.threads.wait_without_spinning, but before a test loads torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-pytest_plugins = ["web_lab", "browser"]  # their fixtures serve the tests of several rooms
+pytest_plugins = ["web_lab", "browser"]  # tests of several folders use their fixtures
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-# Machines differ in speed by an order of magnitude; a deadline would test the machine. Derandomised:
-# the same commit gives the same verdict.
+# No deadline, because machines differ in speed by an order of magnitude. Derandomised, so that the same commit gives
+# the same result.
 settings.register_profile("project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 
@@ -35,7 +35,7 @@ def project() -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real videos and labels, where there are any."""
+    """Real videos and labels; without them, the test is skipped."""
     folder = Path(os.environ.get("TRAILERS_TEST_DATA", PROJECT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}; TRAILERS_TEST_DATA names another folder")
@@ -44,7 +44,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def anchors() -> Path:
-    """Numbers and frames that others published, where there are any."""
+    """Numbers and frames that others published; without them, the test is skipped."""
     folder = Path(os.environ.get("TRAILERS_TEST_ANCHORS", PROJECT.parent / "shared" / "anchors"))
     if not folder.is_dir():
         pytest.skip(f"no external references at {folder}; TRAILERS_TEST_ANCHORS names another folder")
@@ -53,7 +53,7 @@ def anchors() -> Path:
 
 @pytest.fixture(scope="session")
 def gpu() -> None:
-    """A GPU, or the test is skipped."""
+    """Skips the test if there is no GPU."""
     import torch
 
     if not torch.cuda.is_available():
@@ -61,7 +61,7 @@ def gpu() -> None:
 
 
 def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder that ``make`` filled, once for all of pytest-xdist's workers; the first that asks makes it."""
+    """A folder filled by ``make``; the first worker of pytest-xdist that needs it makes it for all."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder, finished = shared / name, shared / f"{name}.finished"
@@ -77,9 +77,9 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
 
 @pytest.fixture(scope="session")
 def finished_study(tmp_path_factory) -> Path:
-    """A study of five trailers run to its report: three good videos, a dead link, a text file posing as video.
+    """A finished run, with report, of five trailers: three videos, a dead link, and a text file with a video's suffix.
 
-    Shards hold three trailers. Copy it to change it.
+    Shards have three trailers. Tests must copy the folder before they change it.
     """
 
     def make(folder: Path) -> None:
@@ -94,7 +94,7 @@ def finished_study(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory) -> Path:
-    """A checkout where `snakemake demo` was run. Copy it to change it."""
+    """A checkout in which `snakemake demo` was run. Tests must copy it before they change it."""
     return made_once(
         tmp_path_factory,
         "finished-demo",
@@ -103,9 +103,9 @@ def finished_demo(tmp_path_factory) -> Path:
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what takes minutes to hours unless ``-m`` asks for it, and begin with the files that take longest.
+    """Deselect tests that take minutes to hours unless ``-m`` selects them, and put the slowest files first.
 
-    pytest-xdist gives whole files to its workers; a slow one that comes last would keep one worker alone.
+    pytest-xdist gives whole files to its workers; if a slow file came last, one worker would run it alone.
     """
     for marker in ("sweep", "long"):
         if marker not in config.option.markexpr:

@@ -1,11 +1,11 @@
-"""Odd videos, made with the pinned ffmpeg, and what must become of each.
+"""Unusual videos, made with the pinned ffmpeg, and the expected result for each.
 
-Every video shows the chart: four quarters in four colours, the last of which counts the frames.
+Every video shows the test chart: four quarters in four colours, the last of which counts the frames.
 
     red   green         grey of frame n = 40 + 8 * (n % 20)
     blue  grey(n)
 
-So a turned, mirrored, discoloured, repeated or missing frame shows in the product.
+So frames that are rotated, mirrored, repeated or missing, or have wrong colours, can be seen in the product.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def chart(frames: int, *, width: int = 64, height: int = 48) -> np.ndarray:
 
 
 def ffmpeg(*words: str | Path, data: bytes | None = None) -> None:
-    """Run the pinned ffmpeg; its words are in the error when it fails."""
+    """Run the pinned ffmpeg; if it fails, the error has its messages."""
     command = [ffmpeg_path(), "-y", "-hide_banner", "-loglevel", "error", *map(str, words)]
     done = subprocess.run(command, input=data, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 0, done.stderr.decode()
@@ -42,7 +42,7 @@ def ffmpeg(*words: str | Path, data: bytes | None = None) -> None:
 
 @dataclass(frozen=True)
 class Video:
-    """How ffmpeg makes one video of the chart; calling it with a folder makes it."""
+    """How ffmpeg makes one video of the test chart; calling it with a folder makes the video."""
 
     name: str
     options: str = "-c:v libx264 -crf 8 -preset ultrafast -pix_fmt yuv420p"
@@ -63,19 +63,19 @@ class Video:
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table: a video, and its facts or why it is refused."""
+    """One row of the table: a video, and its expected facts or refusal."""
 
     name: str
     make: Callable[[Path], Path]
     facts: Mapping[str, Any] = field(default_factory=dict)
-    refused: str = ""  # words of the refusal; empty when the video is right
+    refused: str = ""  # words in the refusal; empty if the video is accepted
     colours: Sequence[Any] = (RED, GREEN, BLUE)  # top left, top right, bottom left as shown; None is the counter
-    tolerance: int = 14  # grey levels: coding, and the edges that 48x27 smears
+    tolerance: int = 14  # grey levels, for encoding and for the blurred edges at 48x27
     slow: bool = False
 
 
 def then(make: Callable[[Path], Path], step: Callable[[Path, Path], None], suffix: str = "") -> Callable[[Path], Path]:
-    """``make``, then ``step`` from its file to another."""
+    """``make``, followed by ``step``, which makes another file from its file."""
 
     def both(folder: Path) -> Path:
         source = make(folder)
@@ -87,7 +87,7 @@ def then(make: Callable[[Path], Path], step: Callable[[Path, Path], None], suffi
 
 
 def remux(*options: str, before: str = "") -> Callable[[Path, Path], None]:
-    """Copy the streams, with ``options``; ``before`` stands before the input."""
+    """Copy the streams, with ``options``; ``before`` are options of the input."""
     return lambda source, target: ffmpeg(*before.split(), "-i", source, "-c", "copy", *options, target)
 
 
@@ -102,7 +102,7 @@ def cut_off(share: float) -> Callable[[Path, Path], None]:
 
 
 def spoil(every: int, *, start: float = 0.2) -> Callable[[Path, Path], None]:
-    """Spoil a byte in ``every``, from ``start`` of the file on; the same ones every time."""
+    """Damage one byte in ``every``, after the first ``start`` of the file; always the same bytes."""
 
     def step(source: Path, target: Path) -> None:
         data = bytearray(source.read_bytes())
@@ -125,20 +125,20 @@ def write(name: str, content: bytes) -> Callable[[Path], Path]:
 
 
 def latin_1(source: Path, target: Path) -> None:
-    """Put bytes that are not UTF-8 into the title that ``TITLED`` gives."""
+    """Put bytes that are not UTF-8 into the title that ``TITLED`` sets."""
     target.write_bytes(source.read_bytes().replace(b"Am?lie", b"Am\xe9lie"))
 
 
 def nominal_60(source: Path, target: Path) -> None:
-    """Say 60 fps in the headers of a Matroska file of 24 fps: its DefaultDuration, in ns."""
+    """State 60 fps in the headers of a Matroska file of 24 fps (DefaultDuration, in ns)."""
     data, header = source.read_bytes(), b"\x23\xe3\x83\x84"
-    said = header + (41_666_666).to_bytes(4, "big")
-    assert said in data
-    target.write_bytes(data.replace(said, header + (16_666_666).to_bytes(4, "big")))
+    stated = header + (41_666_666).to_bytes(4, "big")
+    assert stated in data
+    target.write_bytes(data.replace(stated, header + (16_666_666).to_bytes(4, "big")))
 
 
 def two_sizes(folder: Path) -> Path:
-    """A transport stream whose picture grows half-way, as where broadcasts change over."""
+    """A transport stream whose picture becomes larger in the middle, as between two broadcasts."""
     parts = [Video("a.ts", frames=24)(folder), Video("b.ts", frames=24, width=96, height=80)(folder)]
     path = folder / "odd.ts"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -177,7 +177,7 @@ def sound_alone(folder: Path) -> Path:
 
 
 def no_frames(folder: Path) -> Path:
-    """A matroska file that promises a video and ends after its headers."""
+    """A Matroska file that announces a video and ends after its headers."""
     source, path = Video("v.mkv")(folder), folder / "odd.mkv"
     data = source.read_bytes()
     path.write_bytes(data[: data.index(b"\x1f\x43\xb6\x75")])  # where the first cluster starts
@@ -185,7 +185,7 @@ def no_frames(folder: Path) -> Path:
 
 
 def interlace(folder: Path) -> Path:
-    """48 half-pictures a second, two a frame, top first."""
+    """48 fields per second, two per frame, the top field first."""
     return Video("odd.ts", WOVEN, frames=96, fps="48")(folder)
 
 
@@ -205,7 +205,7 @@ def colours(matrix: str, extra: str = "") -> str:
 
 
 def hdr(transfer: str) -> str:
-    """The chart as SDR, carried over to BT.2020 and ``transfer``."""
+    """Options that convert the chart from SDR to BT.2020 and ``transfer``."""
     return (
         "-vf format=gbrp,zscale=tin=bt709:pin=bt709:min=gbr:rin=full:t=linear:p=bt709:m=gbr:npl=203,"
         f"format=gbrpf32le,zscale=p=bt2020,zscale=t={transfer}:m=bt2020nc:r=limited:npl=203,format=yuv420p10le "
@@ -227,7 +227,7 @@ RATES = [
     ("1", 2, 48, 46, 0),
 ]
 
-# The realtime mode of libvpx would heed the clock: other bytes on a busy machine.
+# Not the realtime mode of libvpx, which depends on the clock and gives other bytes on a busy machine.
 CODECS = [
     # file, options, the name it goes by
     ("h264.mp4", P420, "h264"),
@@ -315,14 +315,14 @@ CASES = [
     Case("BT.709", Video("odd.mp4", colours("bt709")), {**ALL_48, "colour": "yuv420p bt709 limited"}),
     Case("BT.2020", Video("odd.mp4", colours("bt2020nc")),
          {**ALL_48, "colour": "yuv420p bt2020nc limited", "tone_mapped": "no"}),
-    # The curve darkens and pales: that red stays reddest is all one can ask.
+    # Tone mapping darkens colours and makes them paler, hence the tolerance.
     Case("HDR, PQ", Video("odd.mp4", hdr("smpte2084")), {**ALL_48, "tone_mapped": "smpte2084"}, tolerance=70),
     Case("HDR, HLG", Video("odd.mp4", hdr("arib-std-b67")), {**ALL_48, "tone_mapped": "arib-std-b67"}, tolerance=70),
     Case("HDR, odd size", Video("odd.mkv", hdr("smpte2084").replace("yuv420p10le", "yuv444p10le"), width=65, height=49),
          {**ALL_48, "tone_mapped": "smpte2084"}, tolerance=70),
     # Time and streams.
     Case("starts late", then(Video("v.ts"), remux("-output_ts_offset", "7")), {**ALL_48}),
-    # What lies before zero is not shown, by the edit list that says so.
+    # The edit list says that frames before time 0 are not shown.
     Case("starts below zero", Video("odd.mp4", f"{P420} -bf 0 -output_ts_offset -0.5 -avoid_negative_ts disabled"),
          {"frames": 36, "source_frames": 36, "frames_share": 1.0}),
     # Matroska cannot say less than zero: those frames have no time, and follow each other.
@@ -374,7 +374,7 @@ CASES = [
             ("v.avi", CODECS[12][1], 500, {}, "of its frames could be decoded"),
         ]
     ),
-    # Headers that say another rate, and one harmless error. The last frame lasts 17 ms: it has no place on the grid.
+    # Headers that state another rate, and one harmless error. The last frame lasts 17 ms and gets no position.
     Case("60 fps in the headers", then(Video("v.mkv", f"{P420} -g 6", frames=240), nominal_60),
          {"frames": 239, "frames_share": 1.0, "source_fps": 60.0}),
     Case("60 fps in the headers, and one byte",

@@ -1,4 +1,4 @@
-"""A results folder with the normalise stage at work in it, and what its frames show."""
+"""A results folder in which the normalise stage is run, and helpers that read its frames."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -20,18 +20,18 @@ EFFORT = Effort(stall_s=60)
 
 
 class Lab:
-    """A results folder, and the stage at work in it."""
+    """A results folder in which the stage is run."""
 
     def __init__(self, root):
         self.layout = Layout(root)
 
-    def put(self, source, trailer="t", mark="m"):
-        """Take ``source`` as if it had been downloaded."""
+    def put(self, source, trailer="t", fingerprint="m"):
+        """Add ``source`` as if it had been downloaded."""
         receipt = self.layout.receipt(trailer)
         receipt.parent.mkdir(parents=True, exist_ok=True)
         video = receipt.with_name(trailer + source.suffix)
         video.write_bytes(source.read_bytes())
-        write_receipt(receipt, Receipt(trailer, OK, video.name, sha256_of(video), mark))
+        write_receipt(receipt, Receipt(trailer, OK, video.name, sha256_of(video), fingerprint))
         return video
 
     def make(self, trailer="t", **changes):
@@ -62,7 +62,7 @@ def quarters(frames):
 
 
 def counted(frames):
-    """Which frame of the chart, modulo 20, each of ``frames`` shows."""
+    """The number of the chart's frame, modulo 20, that each of ``frames`` shows."""
     return np.rint((quarters(frames)[3].mean(1) - 40) / 8).astype(int).tolist()
 
 

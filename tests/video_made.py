@@ -1,4 +1,4 @@
-"""Videos with odd clocks, shapes and tags: made with the pinned ffmpeg, some with a field patched by hand."""
+"""Videos with unusual clocks, shapes and tags, made with the pinned ffmpeg; in some, a field is changed afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def joined(folder: Path, name: str, parts: list[bytes]) -> Path:
 
 
 def recordings(folder: Path, suffix: str, offsets: list[float], *, frames: int = 24) -> list[bytes]:
-    """One recording of the chart for each of ``offsets``: the seconds that its clock starts at."""
+    """One recording of the chart per offset, which is the time in s at which its clock starts."""
     options = P420 if suffix == "ts" else "-c:v mpeg2video -qscale:v 2"
     made = []
     for number, offset in enumerate(offsets):
@@ -38,13 +38,13 @@ def disc(folder: Path, name: str, *, size: str = "128x72", options: str = P420, 
 
 
 def with_clap(source: Path, target: Path, *, width: int, height: int) -> None:
-    """Add a clean aperture to the video's sample entry, centred; the index stands behind the frames."""
+    """Add a centred clean aperture to the sample entry of the video; the index is after the frames."""
     data = bytearray(source.read_bytes())
     box = struct.pack(">I4s8I", 40, b"clap", width, 1, height, 1, 0, 1, 0, 1)
     entry = data.index(b"avc1", data.index(b"stsd")) - 4
     end = entry + int.from_bytes(data[entry : entry + 4], "big")
     data[end:end] = box
-    # Every box that holds the entry grows; they stand before it, each with its size and its name.
+    # Every box that contains the entry becomes larger; each begins before it, with its size and name.
     for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
         at = data.rindex(name, 0, entry + 8) - 4
         data[at : at + 4] = (int.from_bytes(data[at : at + 4], "big") + len(box)).to_bytes(4, "big")
@@ -52,7 +52,7 @@ def with_clap(source: Path, target: Path, *, width: int, height: int) -> None:
 
 
 def tagged_h264(folder: Path, **tags: int) -> Path:
-    """The chart in h264 with numbers of ITU-T H.273 as its colour tags; the pixels stay as they were."""
+    """The chart in h264, with code points of ITU-T H.273 as colour tags; its pixels are not changed."""
     plain, path = Video("plain.mp4", P420, frames=12)(folder), folder / "tagged.mp4"
     words = ":".join(f"{name}={number}" for name, number in tags.items())
     ffmpeg("-i", plain, "-c", "copy", "-bsf:v", f"h264_metadata={words}", path)
@@ -60,7 +60,7 @@ def tagged_h264(folder: Path, **tags: int) -> Path:
 
 
 def soft_telecine(folder: Path, name: str, *, frames: int) -> Path:
-    """Film in MPEG-2 with repeated fields: pictures of 23.976 fps that are shown for 2 and 3 fields in turn."""
+    """Film in MPEG-2 with repeated fields: pictures at 23.976 fps that are shown for 2 and 3 fields alternately."""
     plain = Video("plain.m2v", "-c:v mpeg2video -qscale:v 2 -bf 0", frames=frames, fps="24000/1001")(folder)
     data = bytearray(plain.read_bytes())
     for header in re.finditer(rb"\x00\x00\x01\xb3", bytes(data)):
@@ -81,14 +81,14 @@ def soft_telecine(folder: Path, name: str, *, frames: int) -> Path:
 
 
 def without_composition_offsets(folder: Path, name: str, codec: str, *, frames: int, fps: str) -> Path:
-    """B-frames whose time stamps are those of decoding, as raw streams give them."""
+    """B-frames whose time stamps are in the order of decoding, as in raw streams."""
     options = {
         "h264": "-c:v libx264 -crf 8 -bf 3 -g 12 -pix_fmt yuv420p -f h264",
         "hevc": "-c:v libx265 -preset fast -pix_fmt yuv420p -x265-params log-level=error:crf=8:bframes=4:keyint=12 "
         "-f hevc",
     }[codec]
     raw, path = Video(f"raw.{codec}", options, frames=frames, fps=fps)(folder), folder / name
-    # Matroska takes no packet without a time stamp; mp4 gets them, and an edit list, from its writer.
+    # Matroska needs packets with time stamps; the writer of mp4 adds them, and an edit list.
     stamps = [] if name.endswith("mp4") else ["-bsf:v", f"setts=ts=N/({fps}*TB)"]
     ffmpeg("-r", fps, "-f", codec, "-i", raw, "-c", "copy", *stamps, path)
     return path

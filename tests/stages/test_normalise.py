@@ -30,7 +30,7 @@ def made(lab, tmp_path):
 
 def test_the_same_bytes_downloaded_again_redo_nothing(made):
     row = made.existing()
-    made.put(made.layout.receipt("t").with_name("t.mp4"), mark="another way to get it")
+    made.put(made.layout.receipt("t").with_name("t.mp4"), fingerprint="other settings")
     assert made.existing() == row is not None
 
 
@@ -168,7 +168,7 @@ def test_a_video_shorter_than_its_site_promised_is_reported(lab, tmp_path):
     lab.put(Video("v.mp4")(tmp_path))
     path = lab.layout.receipt("t")
     write_receipt(path, replace(read_receipt(path), facts={"promised_s": 120.0}))
-    assert lab.make().facts["warnings"] == "2.0 s are shown of the 120.0 s that were promised"
+    assert lab.make().facts["warnings"] == "it lasts 2.0 s, but its site states 120.0 s"
 
 
 @pytest.mark.parametrize(("promised_s", "is_reported"), [(0.5, True), (0.95, False), (1.6, False)])
@@ -176,7 +176,7 @@ def test_a_video_longer_than_its_site_promised_is_reported(lab, tmp_path, promis
     lab.put(Video("v.mp4")(tmp_path))
     path = lab.layout.receipt("t")
     write_receipt(path, replace(read_receipt(path), facts={"promised_s": promised_s}))
-    words = f"2.0 s are shown, but only {promised_s} s were promised: it may be another video"
+    words = f"it lasts 2.0 s, but its site states only {promised_s} s: it may be another video"
     assert lab.make().facts.get("warnings") == (words if is_reported else None)
 
 

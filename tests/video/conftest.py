@@ -1,4 +1,4 @@
-"""What the tests of videos share."""
+"""Fixtures that the tests of videos share."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Clocks: late, jumping, standing still, out of order, faster than the grid. No frame is lost that has a place."""
+"""Time stamps that start late, jump, do not advance, are out of order, or are faster than the grid."""
 
 import numpy as np
 import pytest
@@ -14,9 +14,6 @@ VP8 = CODECS[6][1]
 
 def shown(lab):
     return counted(lab.small())
-
-
-# Late.
 
 
 @pytest.mark.parametrize(
@@ -53,26 +50,23 @@ def test_a_video_that_starts_later_than_its_sound_keeps_its_length(lab, tmp_path
     assert "warnings" not in facts
 
 
-# Jumps.
-
-
 @pytest.mark.parametrize(
-    ("suffix", "offsets", "told"),
+    ("suffix", "offsets", "warning"),
     [
-        ("ts", [0, 3600], "time stamps jump (+3598.958 s); the clock goes on without the jumps"),
-        ("ts", [3600, 0], "time stamps jump (-3601.042 s); the clock goes on without the jumps"),
-        ("ts", [0, 0], "time stamps jump (-1.000 s); the clock goes on without the jumps"),
+        ("ts", [0, 3600], "time stamps jump (+3598.958 s); the jumps are left out"),
+        ("ts", [3600, 0], "time stamps jump (-3601.042 s); the jumps are left out"),
+        ("ts", [0, 0], "time stamps jump (-1.000 s); the jumps are left out"),
         ("ts", [0, 16], "time stamps jump"),
         ("ts", [0, 90000, 20, 7200, 0], "time stamps jump"),
         ("mpg", [0, 500], "time stamps jump"),
         ("mpg", [500, 0], "time stamps jump"),
     ],
 )
-def test_joined_recordings_keep_all_their_frames(lab, tmp_path, suffix, offsets, told):
+def test_joined_recordings_keep_all_their_frames(lab, tmp_path, suffix, offsets, warning):
     lab.put(joined(tmp_path, f"odd.{suffix}", recordings(tmp_path, suffix, offsets)))
     facts = lab.make().facts
     assert (facts["frames"], facts["frames_share"]) == (24 * len(offsets), 1.0)
-    assert facts["warnings"].startswith(told[:16])
+    assert facts["warnings"].startswith(warning[:16])
     assert shown(lab) == [n % 20 for n in range(24)] * len(offsets)
 
 
@@ -104,7 +98,7 @@ def test_a_last_frame_that_lasts_for_hours_is_shortened(lab, tmp_path, name):
 
 def test_one_damaged_time_in_matroska_does_not_change_the_expected_frames(lab, tmp_path):
     damaged = ("-bsf:v", "setts=pts=if(eq(N\\,20)\\,PTS+864000/TB\\,PTS):dts=DTS")
-    # With reordered frames: only there is its decoding time known to be right.
+    # With reordered frames, because only then is the decoding time known to be right.
     reordered = "-c:v libx264 -crf 8 -preset veryfast -bf 2 -pix_fmt yuv420p"
     lab.put(then(Video("v.mkv", reordered), remux(*damaged))(tmp_path))
     facts = lab.make().facts
@@ -163,9 +157,6 @@ def test_frames_with_equal_time_stamps_are_counted_as_expected(lab, tmp_path):
     assert "of its frames could be decoded without errors" in str(problem.value)
 
 
-# Film.
-
-
 @pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.ts", "film.flv"])
 def test_film_at_23976_drops_and_duplicates_no_frame(lab, tmp_path, name):
     lab.put(Video(name, f"{P420} -bf 2", frames=720, fps="24000/1001", width=16, height=16)(tmp_path))
@@ -202,7 +193,7 @@ INTERLACED = {
 
 
 @pytest.mark.parametrize("name", INTERLACED)
-def test_telecined_film_is_given_frame_for_frame(lab, tmp_path, name):
+def test_every_frame_of_telecined_film_is_restored(lab, tmp_path, name):
     path = tmp_path / name
     ffmpeg(*moving(4, "telecine=pattern=23:first_field=top", "setfield=tff"), *INTERLACED[name].split(), path)
     ffmpeg(*moving(4), "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "48x27", tmp_path / "film.rgb")
@@ -225,9 +216,6 @@ def test_interlaced_video_is_not_taken_for_telecined_film(lab, tmp_path):
     assert "warnings" not in lab.make().facts
 
 
-# Faster than the grid.
-
-
 @pytest.mark.parametrize(("fps", "name"), [("50", "v.ts"), ("60", "v.mp4"), ("60000/1001", "v.mkv"), ("120", "v.mp4")])
 def test_frame_0_is_the_first_frame_at_any_rate(lab, tmp_path, fps, name):
     lab.put(Video(name, P420, frames=60, fps=fps)(tmp_path))
@@ -247,9 +235,6 @@ def test_frame_0_is_the_first_frame_where_the_rate_starts_fast(lab, tmp_path):
     lab.put(Video("v.mkv", stamped("if(lt(N,4),N/120,(N-3)/24)/TB"), frames=24)(tmp_path))
     lab.make()
     assert shown(lab)[0] == 0
-
-
-# Stills and slide shows.
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from trailers.video.colours import read_colours
 from video_lab import quarters
 from video_made import tagged_h264
 
-# Numbers of ITU-T H.273. Tags that fit these pixels, or are read as if they did.
+# Code points of ITU-T H.273 -> the expected warning; empty for matrices that are read as they are.
 MATRICES = {
     3: "",
     10: "the colour matrix bt2020c is read as bt2020nc",
@@ -23,7 +23,7 @@ MATRICES = {
     6: "",
     9: "",
 }
-TOLERANCE = 45  # grey levels between one matrix and another
+TOLERANCE = 45  # grey levels; the difference between two matrices
 
 
 @pytest.mark.parametrize("number", MATRICES)
@@ -84,7 +84,7 @@ def test_hdr_without_stated_primaries_is_read_as_bt2020(lab, tmp_path):
 
 
 def test_ycgco_is_converted_and_not_assumed_to_be_another_matrix(lab, tmp_path):
-    # Pixels of YCgCo: Y is green's half and a quarter of red and blue; Cg and Co are differences.
+    # Pixels in YCgCo: Y is a half of green and a quarter of red and blue; Cg and Co are differences.
     from corpus import chart, ffmpeg
 
     rgb = chart(12).astype(float)
@@ -105,7 +105,7 @@ def test_ycgco_is_converted_and_not_assumed_to_be_another_matrix(lab, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("tags", "matrix", "told"),
+    ("tags", "matrix", "warnings"),
     [
         ({}, "unknown", ()),
         ({"matrix": "bt709"}, "bt709", ()),
@@ -119,9 +119,9 @@ def test_ycgco_is_converted_and_not_assumed_to_be_another_matrix(lab, tmp_path):
         ({"matrix": "(null)", "primaries": "(null)", "transfer": "(null)"}, "smpte170m", 3),
     ],
 )
-def test_every_assumption_about_a_tag_is_reported(tags, matrix, told):
+def test_every_assumption_about_a_tag_is_reported(tags, matrix, warnings):
     plain = {"pix_fmt": "yuv420p", "matrix": "unknown", "primaries": "unknown", "transfer": "unknown", "width": 64,
              "height": 48}  # fmt: skip
     colours = read_colours(**(plain | tags))
     assert colours.matrix == matrix
-    assert len(colours.assumptions) == (told or 0)
+    assert len(colours.assumptions) == (warnings or 0)

@@ -1,4 +1,4 @@
-"""Every odd video of the corpus is right, or refused in one sentence."""
+"""Every unusual video of the corpus is converted correctly, or refused in one sentence."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from video_lab import counted, quarters
 @pytest.mark.parametrize(
     "case", [pytest.param(case, id=case.name, marks=[pytest.mark.slow] * case.slow) for case in CASES]
 )
-def test_an_odd_video_is_right_or_refused_in_one_sentence(lab, tmp_path, case: Case):
+def test_an_unusual_video_is_converted_correctly_or_refused_in_one_sentence(lab, tmp_path, case: Case):
     lab.put(case.make(tmp_path))
     if case.refused:
         with pytest.raises(VideoError) as refusal:
@@ -29,7 +29,7 @@ def test_an_odd_video_is_right_or_refused_in_one_sentence(lab, tmp_path, case: C
             assert wanted is None or np.abs(seen - wanted).max() <= case.tolerance
 
 
-def test_the_corpus_has_no_two_cases_of_one_name():
+def test_the_cases_of_the_corpus_have_different_names():
     assert len({case.name for case in CASES}) == len(CASES)
 
 

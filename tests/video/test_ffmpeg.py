@@ -1,4 +1,4 @@
-"""ffmpeg that hangs, dies or logs."""
+"""How an ffmpeg that hangs or dies is handled, and how its log is read."""
 
 import errno
 import time
@@ -103,7 +103,7 @@ def test_the_counts_are_read_from_ffmpegs_log():
 def test_a_video_whose_counts_disagree_fails_by_name():
     log = Log()
     log.take("[verbose] 50 frames in, 48 frames out; 2 frames dropped, 0 frames duplicated.")
-    with pytest.raises(VideoError, match=r"v\.mp4: detection got 47 frames, but ffmpeg made 48"):
+    with pytest.raises(VideoError, match=r"v\.mp4: 47 frames were received, but ffmpeg made 48"):
         log.converted(Path("v.mp4"), 47, 64, 48)
 
 

@@ -17,7 +17,7 @@ from video_lab import to_24
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
-    """60 frames at 24 fps with a key frame every 12, and all of them as decord reads them."""
+    """A video of 60 frames at 24 fps with a key frame every 12 frames, and its frames as decord reads them."""
     import decord
 
     folder = tmp_path_factory.mktemp("video")
@@ -53,12 +53,12 @@ def test_narrow_frames_are_read_without_padding(tmp_path, width):
 
 
 @pytest.mark.parametrize("indices", [[60], [-1], [0, 99]])
-def test_frames_that_are_not_there_are_an_index_error(video, indices):
+def test_indices_outside_the_video_are_an_index_error(video, indices):
     with VideoFrames(video[0]) as reader, pytest.raises(IndexError, match="has frames 0 to 59"):
         reader.batch(indices)
 
 
-def test_nothing_stays_open(video):
+def test_closed_readers_leave_no_open_files_or_threads(video):
     before = len(os.listdir("/proc/self/fd"))
     threads = len(os.listdir("/proc/self/task"))
     for _ in range(30):
@@ -74,7 +74,7 @@ def test_a_video_of_another_rate_is_refused(tmp_path):
         VideoFrames(Video("v.mp4", P420, frames=5, fps="25")(tmp_path))
 
 
-def test_a_missing_video_says_what_to_run(tmp_path):
+def test_the_message_for_a_missing_video_names_the_stage_to_run(tmp_path):
     with pytest.raises(StoreError, match="Run the normalise stage first"):
         VideoFrames(tmp_path / "24.mp4")
 
@@ -92,7 +92,7 @@ def test_a_cut_off_video_is_damaged(video, tmp_path, share):
         read()
 
 
-def test_frames_after_a_damaged_one_are_still_right(video, tmp_path):
+def test_frames_that_are_read_after_a_damaged_one_are_right(video, tmp_path):
     path, data = tmp_path / "24.mp4", video[0].read_bytes()
     path.write_bytes(data[: int(len(data) * 0.7)])
     with VideoFrames(path) as reader:
@@ -110,7 +110,7 @@ def test_zero_threads_are_refused(video):
         VideoFrames(video[0], threads=0)
 
 
-def test_importing_the_room_loads_no_decoder():
+def test_importing_the_package_loads_no_decoder():
     words = "import sys, trailers.video; print({'av', 'decord', 'ffmpeg', 'imageio_ffmpeg'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

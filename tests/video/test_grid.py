@@ -1,4 +1,4 @@
-"""Which source frame is shown when, and how exactly."""
+"""Which source frame is shown at which position of the grid, and with which bytes."""
 
 import subprocess
 
@@ -13,9 +13,9 @@ from video_lab import counted
 @pytest.mark.parametrize(
     ("fps", "frames", "shown"),
     [
-        # 24/25 of n, rounded: frames 12 and 13 both fall on 12, and 37 and 38 on 36; the later is shown.
+        # 24/25 of n, rounded: frames 12 and 13 both get position 12, and 37 and 38 get 36; the later is shown.
         ("25", 50, [n for n in range(50) if n not in (12, 37)]),
-        # 0, 0.8, 1.6, 2.4, 3.2 -> 0, 1, 2, 2, 3: of every five the third is left out.
+        # 0, 0.8, 1.6, 2.4, 3.2 -> 0, 1, 2, 2, 3: the third of every five frames is left out.
         ("30", 20, [0, 1, 3, 4, 5, 6, 8, 9, 10, 11, 13, 14, 15, 16, 18, 19]),
         # 0, 2.4, 4.8, 7.2, 9.6 -> 0, 2, 5, 7, 10.
         ("10", 5, [0, 0, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4]),
@@ -65,7 +65,7 @@ def test_interlaced_video_is_deinterlaced(lab, tmp_path):
 
 
 def plain_reference(path, *filters):
-    """The frames as the reference of TransNet V2 has ffmpeg make them."""
+    """The frames as the reference code of TransNet V2 makes them with ffmpeg."""
     command = [
         ffmpeg_path(),
         "-v",
@@ -87,7 +87,7 @@ def plain_reference(path, *filters):
 
 
 @pytest.mark.parametrize("options", [P420, f"{P420} -colorspace bt709", "-c:v mpeg4 -qscale:v 2"])
-def test_detection_sees_the_same_bytes_as_the_reference(lab, tmp_path, options):
+def test_frames_for_detection_have_the_same_bytes_as_in_the_reference_code(lab, tmp_path, options):
     source = Video("v.mkv", options, width=320, height=180)(tmp_path)
     lab.put(source)
     lab.make()

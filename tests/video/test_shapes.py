@@ -1,4 +1,4 @@
-"""Shapes: cropped by the container or the codec, changing on the way, beside other streams."""
+"""Pictures that are cropped by the container or the codec, or change their shape; and several video streams."""
 
 import numpy as np
 import pytest
@@ -61,14 +61,14 @@ WIDE = f"-vf setsar=2 {P420}"
 
 
 @pytest.mark.parametrize(
-    ("parts", "size", "told"),
+    ("parts", "size", "shapes"),
     [
         ([("72x72", P420), ("128x72", P420)], (72, 72), "(72x72 1:1, 128x72 1:1)"),
         ([("128x72", P420), ("72x72", P420)], (128, 72), "(128x72 1:1, 72x72 1:1)"),
         ([("128x72", P420), ("72x96", P420), ("128x72", P420)], (128, 72), "(128x72 1:1, 72x96 1:1)"),
     ],
 )
-def test_a_change_of_size_keeps_the_shape_and_is_reported(lab, tmp_path, parts, size, told):
+def test_a_change_of_size_keeps_the_shape_and_is_reported(lab, tmp_path, parts, size, shapes):
     made = [
         disc(tmp_path, f"{number}.ts", size=part, options=options).read_bytes()
         for number, (part, options) in enumerate(parts)
@@ -77,7 +77,7 @@ def test_a_change_of_size_keeps_the_shape_and_is_reported(lab, tmp_path, parts, 
     facts = lab.make().facts
     assert (facts["width_px"], facts["height_px"], facts["frames"]) == (*size, 24 * len(parts))
     assert all(is_round(size) for size in disc_sizes(lab))
-    assert f"the picture changes its shape {told}; all is fitted into the first" in facts["warnings"]
+    assert f"the picture changes its shape {shapes}; all frames are fitted into the first shape" in facts["warnings"]
 
 
 HEVC = "-c:v libx265 -preset ultrafast -x265-params log-level=error -pix_fmt yuv420p"
@@ -87,7 +87,7 @@ MPEG2 = "-c:v mpeg2video -qscale:v 2"
 @pytest.mark.parametrize(
     ("suffix", "first", "second", "discs"),
     [
-        # A disc of wide pixels is twice as wide as high; pixels are made square by taking height away.
+        # A disc of wide pixels is twice as wide as high; pixels are made square by reducing the height.
         ("ts", P420, WIDE, [(35, 35), (35, 17)]),
         ("ts", WIDE, P420, [(35, 17), (17, 17)]),
         ("ts", HEVC, f"-vf setsar=2 {HEVC}", [(35, 35), (35, 17)]),
@@ -109,13 +109,12 @@ def test_a_change_of_pixel_aspect_keeps_the_shape_and_is_reported(lab, tmp_path,
     ("suffix", "size", "aspect"),
     [("mp4", "72x272", "255/1"), ("mp4", "272x72", "1/255"), ("mkv", "128x72", "1/5"), ("ts", "128x72", "5/1")],
 )
-def test_an_absurd_pixel_aspect_is_reported_and_taken_as_square(lab, tmp_path, suffix, size, aspect):
+def test_a_pixel_aspect_that_is_not_plausible_is_reported_and_taken_as_square(lab, tmp_path, suffix, size, aspect):
     lab.put(disc(tmp_path, f"odd.{suffix}", size=size, options=f"-vf setsar={aspect}:max=255 {P420}"))
     facts = lab.make().facts
     assert f"{facts['width_px']}x{facts['height_px']}" == size
     assert facts["pixel_aspect"] == "1:1"
-    said = aspect.replace("/", ":")
-    assert f"its pixel aspect is said to be {said}, which no real video has" in facts["warnings"]
+    assert f"its stated pixel aspect of {aspect.replace('/', ':')} is not plausible" in facts["warnings"]
     assert all(map(is_round, disc_sizes(lab)))
 
 
@@ -127,7 +126,7 @@ def test_a_plausible_pixel_aspect_is_used(lab, tmp_path, aspect):
     assert facts["pixel_aspect"] == ("1:1" if aspect == "0/1" else aspect.replace("/", ":"))
 
 
-def test_a_pixel_aspect_that_becomes_absurd_half_way_leaves_the_shape_alone(lab, tmp_path):
+def test_a_pixel_aspect_that_becomes_implausible_in_the_middle_does_not_change_the_shape(lab, tmp_path):
     parts = [
         disc(tmp_path, f"{number}.ts", size="72x272", options=f"{options} {P420}").read_bytes()
         for number, options in enumerate(("", "-vf setsar=255/1:max=255"))
@@ -136,9 +135,6 @@ def test_a_pixel_aspect_that_becomes_absurd_half_way_leaves_the_shape_alone(lab,
     facts = lab.make().facts
     assert (facts["width_px"], facts["height_px"]) == (72, 272)
     assert all(map(is_round, disc_sizes(lab)))
-
-
-# Streams beside each other.
 
 
 def beside(folder, name, *options, first, second):
@@ -167,7 +163,7 @@ SLIDES = Video("slides.mp4", P420, frames=2, fps="1", width=320, height=200)
         (SLIDES, SMALL, ("default", "0"), 64),
     ],
 )
-def test_of_several_streams_the_main_video_is_used(lab, tmp_path, name, first, second, flags, width):
+def test_the_main_one_of_several_video_streams_is_used(lab, tmp_path, name, first, second, flags, width):
     options = [word for number, flag in enumerate(flags) for word in (f"-disposition:v:{number}", flag)]
     lab.put(beside(tmp_path, name, *options, first=first(tmp_path), second=second(tmp_path)))
     facts = lab.make().facts

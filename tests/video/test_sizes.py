@@ -27,6 +27,6 @@ from video_lab import SEEN
         (16, 16, "1/16", 256, (2, 16)),
     ],
 )
-def test_sizes_are_even_square_and_never_larger(width, height, aspect, short_side, size):
+def test_sizes_are_even_for_square_pixels_and_never_enlarged(width, height, aspect, short_side, size):
     seen = replace(SEEN, width=width, height=height, pixel_aspect=Fraction(aspect))
     assert size_at(seen, short_side) == size

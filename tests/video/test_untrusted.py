@@ -1,4 +1,4 @@
-"""Names and files from outside: a name is only a name, and nothing that a file names is opened."""
+"""Untrusted names and files: names are never interpreted, and files that a video names are never opened."""
 
 import os
 import socket
@@ -33,11 +33,11 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_is_only_a_name(tmp_path, monkeypatch, name):
+def test_a_file_name_is_never_interpreted(tmp_path, monkeypatch, name):
     made = Video("v.mp4", frames=3)(tmp_path)
     folder = tmp_path / "odd: 'folder'"
     folder.mkdir()
-    # From inside the folder the name stands alone, as it would on a command line.
+    # Inside the folder, the name can be used without a path, as on a command line.
     monkeypatch.chdir(folder)
     source = Path(name)
     made.rename(source)
@@ -51,7 +51,7 @@ def test_a_name_is_only_a_name(tmp_path, monkeypatch, name):
 
 @pytest.fixture
 def listening():
-    """A port on loopback, and how often something connected to it."""
+    """A port on loopback, and a list with one entry per connection to it."""
     calls = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.05)
@@ -105,14 +105,14 @@ def test_a_pipe_or_device_is_refused_at_once(tmp_path, name):
         probe(tmp_path / name)
 
 
-def test_a_report_file_asked_for_by_the_environment_is_not_written(tmp_path, monkeypatch):
+def test_a_report_file_that_the_environment_requests_is_not_written(tmp_path, monkeypatch):
     source = Video("v.mp4", frames=3)(tmp_path)
     monkeypatch.setenv("FFREPORT", f"file={tmp_path}/report.log")
     to_24(source, tmp_path / "24.mp4")
     assert not (tmp_path / "report.log").exists()
 
 
-def test_the_probe_returns_the_facts_that_a_download_is_judged_by(tmp_path):
+def test_the_probe_returns_the_facts_that_the_download_stage_needs(tmp_path):
     seen = probe(Video("v.mp4", P420, frames=50, fps="25")(tmp_path))
     assert (seen.width, seen.height, seen.duration_s, seen.fps) == (64, 48, 2.0, 25.0)
     assert (seen.codec, seen.container, seen.first_s) == ("h264", "mov,mp4,m4a,3gp,3g2,mj2", 0.0)

@@ -1,22 +1,22 @@
-"""Probe, decode, re-encode: the only room that calls ffmpeg or a decoder.
+"""Probes, decodes and re-encodes videos. The only package that calls ffmpeg or a decoder.
 
-Videos from outside are not trusted: they are opened by full path, by a container reader that opens
-nothing else, with no protocol but the file system's.
+Videos from outside are untrusted: they are opened by their full path, only with container readers that open no other
+file, and only with the protocol of the file system.
 
-    source      what a video from outside is, from
-    packets     what its container gives, without decoding
-    timeline    when its frames are shown
-    promise     what its container promises beyond that
-    look        its first frames as ffmpeg shows them
-    colours     how its colours are read
-    conversion  one pass from any video to 24 fps and 48x27
+    source      describes a video from outside, using the next five modules
+    packets     reads the packets of its container, without decoding
+    timeline    finds out when its frames are shown
+    promise     finds out whether its container states more frames than it has
+    look        reads its first frames with ffmpeg
+    colours     decides how its colours are read
+    conversion  converts any video to 24 fps and 48x27 in one pass
     clock       the filters that put frames on the grid of 24 fps
-    telecine    film in interlaced video
-    account     promised against delivered
-    process     ffmpeg at work: its frames, its words, its end
-    frames      the frames of a 24 fps video, by index
-    encoding    videos made from arrays
-    small       frames of arrays, made as small as detection sees them
+    telecine    recognises film in interlaced video
+    account     compares the expected with the decoded frames
+    process     runs ffmpeg and reads its frames, messages and exit status
+    frames      reads the frames of a 24 fps video by index
+    encoding    makes videos from arrays
+    small       reduces arrays of frames to the size for detection
 """
 
 from trailers.video.account import crowded, share_of_frames, warnings

@@ -1,7 +1,7 @@
-"""What is made of a video's colour tags: read as they are, converted first, or read as others.
+"""Decides how the colour tags of a video are read: as they are, after a conversion, or as other tags.
 
-A tag that no filter here can read makes no frame undecodable. It is read as the nearest that can be
-read, and the assumption is told.
+A tag that the filters cannot read does not make a video undecodable: it is replaced by the nearest tag that they can
+read, with a warning.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ Step = tuple[str, tuple[Any, ...], dict[str, Any]]  # a filter, its arguments, i
 
 HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 RANGES = {"tv": "limited", "pc": "full"}
-HD_PX = 720  # lines from which video without tags is taken for BT.709
+HD_PX = 720  # video without tags counts as BT.709 from this number of lines on
 
-# What swscale reads, in ffmpeg's names of ITU-T H.273's code points.
+# Tags that swscale reads, in ffmpeg's names for the code points of ITU-T H.273.
 MATRICES = {"unknown", "gbr", "bt709", "fcc", "bt470bg", "smpte170m", "smpte240m", "bt2020nc"}
 PRIMARIES = {
     "unknown", "bt709", "bt470m", "bt470bg", "smpte170m", "smpte240m", "film", "bt2020", "smpte428", "smpte431",
@@ -26,21 +26,22 @@ TRANSFERS = {
     "unknown", "bt709", "bt470m", "bt470bg", "gamma22", "gamma28", "smpte170m", "smpte240m", "linear", "iec61966-2-4",
     "bt1361e", "iec61966-2-1", "bt2020-10", "bt2020-12", "smpte2084", "smpte428", "arib-std-b67",
 }  # fmt: skip
-# The matrices that follow from primaries are those that were made from the same primaries.
+
+# Primaries -> the matrix that is derived from them.
 DERIVED = {"bt709": "bt709", "bt2020": "bt2020nc", "bt470m": "fcc", "smpte170m": "smpte240m", "smpte240m": "smpte240m"}
 
-ZSCALED = re.compile(r"yuvj?4(20|22|44)p(9|10|12)?(le)?")  # the pixel formats that zscale takes as they are
+ZSCALED = re.compile(r"yuvj?4(20|22|44)p(9|10|12)?(le)?")  # pixel formats that zscale reads without conversion
 
 
 @dataclass(frozen=True)
 class Colours:
     """How the colours of a video are read."""
 
-    matrix: str  # once ``steps`` are done
+    matrix: str  # after ``steps``
     hdr: str  # the transfer to map tones from: smpte2084, arib-std-b67, or empty
     hdr_matrix: str  # zscale's name of the matrix that tone mapping starts from
-    steps: tuple[Step, ...]  # filters that come first
-    assumptions: tuple[str, ...]  # what was read as something else
+    steps: tuple[Step, ...]  # filters before all others
+    assumptions: tuple[str, ...]  # warnings about replaced tags
 
 
 def read_colours(*, pix_fmt: str, matrix: str, primaries: str, transfer: str, width: int, height: int) -> Colours:
@@ -49,7 +50,7 @@ def read_colours(*, pix_fmt: str, matrix: str, primaries: str, transfer: str, wi
     is_plain = ZSCALED.fullmatch(pix_fmt) is not None and width % 2 == height % 2 == 0
     tags: dict[str, str] = {}
     if primaries not in PRIMARIES or (hdr and primaries == "unknown"):
-        # zscale finds no way from unknown primaries to those of BT.709, and tone mapping needs one.
+        # zscale cannot convert unknown primaries to those of BT.709, which tone mapping needs.
         tags["color_primaries"] = "bt2020" if hdr else "unknown"
     if transfer not in TRANSFERS:
         tags["color_trc"] = "unknown"
@@ -57,7 +58,7 @@ def read_colours(*, pix_fmt: str, matrix: str, primaries: str, transfer: str, wi
         convert: tuple[Step, ...] = (("zscale", (), {"min": "ycgco", "m": "bt709"}),)
         return Colours("bt709", hdr, "bt2020nc", retag(tags) + convert, assumptions_of(tags, primaries, transfer))
     if matrix == "ictcp" and hdr and is_plain:
-        # swscale takes no such tag on the way to zscale, which is told the matrix again.
+        # swscale, which comes before zscale, cannot read this tag; zscale gets the matrix as an option.
         tags["colorspace"] = "bt2020nc"
         return Colours("bt2020nc", hdr, "ictcp", retag(tags), assumptions_of(tags, primaries, transfer))
     read = readable(matrix, primaries=primaries, is_hdr=bool(hdr), pix_fmt=pix_fmt, height=height)
@@ -68,7 +69,7 @@ def read_colours(*, pix_fmt: str, matrix: str, primaries: str, transfer: str, wi
 
 
 def readable(matrix: str, *, primaries: str, is_hdr: bool, pix_fmt: str, height: int) -> str:
-    """``matrix``, or the one that comes nearest of those that can be read."""
+    """``matrix``, or the most similar one that can be read."""
     is_rgb = re.match(r"(gbr|rgb|bgr|argb|abgr|0rgb|0bgr|pal8|x2rgb|x2bgr|gray|mono)", pix_fmt) is not None
     if matrix in MATRICES and (matrix != "gbr" or is_rgb):
         return matrix
@@ -96,7 +97,7 @@ def assumptions_of(tags: dict[str, str], primaries: str, transfer: str) -> tuple
 
 def tone_mapping(colours: Colours, width: int, height: int) -> list[Step]:
     """From BT.2020 in PQ or HLG to BT.709, in linear light (Hable's curve)."""
-    # zscale takes no odd sizes, and no guesses where a colour space is not said.
+    # zscale accepts neither odd sizes nor colour spaces that are not stated.
     size = (width // 2 * 2 or 2, height // 2 * 2 or 2)
     return [
         ("scale", size, {"flags": "bicubic"}),

@@ -1,4 +1,4 @@
-"""One pass from any video to 24 fps: an mp4 for the backbones, 48x27 frames for detection.
+"""Converts any video to 24 fps in one pass: an mp4 for the backbones, and 48x27 frames for detection.
 
 source -> one shape, progressive, 24 fps, upright, BT.709 -+-> square pixels, short side -> x264 -> mp4
                                                            +-> 48x27, bicubic, squashed  -> RGB  -> pipe
@@ -37,26 +37,26 @@ def convert(
     stall_s: float,
     is_telecined: bool = False,
 ) -> Converted:
-    """Decode ``source`` once: write it to ``target`` at 24 fps, and give ``take`` all its frames at 48x27.
+    """Decode ``source`` once: write it to ``target`` at 24 fps, and pass all its frames at 48x27 to ``take``.
 
-    Frame 0 is the first frame there is, whatever its time stamp.
+    Frame 0 is the first frame of the source, even if its time stamp is not 0.
 
     Args:
-        source: any video; it is not trusted.
-        target: the mp4 to write. Encoded in one thread: the same source gives the same bytes.
-        take: gets uint8 (frames, 27, 48, 3) RGB, in order, in portions.
+        source: any video; it is untrusted.
+        target: the mp4 to write. It is encoded in one thread, so that the same source gives the same bytes.
+        take: called with uint8 (frames, 27, 48, 3) RGB, in order, in portions.
         seen: the probe of ``source``.
-        short_side: px of the shorter side of ``target`` at most; None keeps the size.
+        short_side: maximum length of the shorter side of ``target`` in px; None keeps the size.
         crf: x264 quality, 0 to 51.
-        gop: frames between key frames, exactly.
-        max_hours: longer is refused; a damaged time stamp can ask for years of copies.
-        fingerprint: kept in the container, for ``read_fingerprint``.
-        stall_s: seconds without a frame after which ffmpeg is given up.
-        is_telecined: whether to take film back out of interlaced video.
+        gop: exact number of frames from one key frame to the next.
+        max_hours: maximum duration; a damaged time stamp can cause years of repeated frames.
+        fingerprint: stored in the container, for ``read_fingerprint``.
+        stall_s: seconds without a frame after which ffmpeg is stopped.
+        is_telecined: whether to restore film from interlaced video.
 
     Raises:
-        VideoError: there is no frame, or there are too many, or ffmpeg failed.
-        TrailerError: ffmpeg hung; it may go well another time.
+        VideoError: the video has no frames or too many, or ffmpeg failed.
+        TrailerError: ffmpeg hung, which may be temporary.
     """
     refuse_too_long(source, seen.duration_s, max_hours)
     width, height = size_at(seen, short_side)
@@ -77,16 +77,16 @@ def convert(
 def refuse_too_long(source: Path, seconds: float, max_hours: float) -> None:
     if seconds > max_hours * 3600:
         raise VideoError(
-            f"lasts more than {max_hours:g} h at {FPS} fps: it is that long, or its time stamps are damaged",
+            f"lasts more than {max_hours:g} h at {FPS} fps, or its time stamps are damaged",
             where=source,
-            remedy="If it is that long, raise normalise.max_hours in config.yaml.",
+            remedy="If it is really that long, increase normalise.max_hours in config.yaml.",
             reason="too long",
         )
 
 
 def size_at(seen: Probe, short_side: int | None) -> tuple[int, int]:
-    """Width and height in even px, with square pixels, never enlarged."""
-    # Of pixels that are not square the longer side shrinks to the shorter.
+    """Width and height in px of the 24 fps video: even, for square pixels, and not enlarged."""
+    # Pixels that are not square are made square by reducing their longer side.
     width = seen.width * min(Fraction(1), seen.pixel_aspect)
     height = seen.height / max(Fraction(1), seen.pixel_aspect)
     scale = Fraction(1) if short_side is None else min(Fraction(1), short_side / min(width, height))
@@ -94,7 +94,7 @@ def size_at(seen: Probe, short_side: int | None) -> tuple[int, int]:
 
 
 def even(length: Fraction, most: int) -> int:
-    """The even number nearest to ``length``, from 2 to ``most``: 4:2:0 video has a colour for two pixels."""
+    """The even number nearest to ``length``, from 2 to ``most``, because in 4:2:0 video two pixels share a colour."""
     return max(2, 2 * min(int(length / 2 + Fraction(1, 2)), most // 2))
 
 
@@ -102,12 +102,12 @@ def conversion(
     source: Path, target: Path, *, seen: Probe, size: tuple[int, int], crf: int, gop: int, fingerprint: str,
     is_telecined: bool = False,
 ) -> list[str]:  # fmt: skip
-    """The command of ``convert``."""
+    """The command that ``convert`` runs."""
     import ffmpeg
 
-    # reinit_filter=0: when the size changes half-way, the scalers follow and time goes on; a new
-    # graph would start at zero again. Display matrices are applied here, after deinterlacing.
-    # copyts: jumps of the clock are left for the filters, which read them alike in every container.
+    # reinit_filter=0: if the size changes in the middle, the scaling filters follow and the clock continues; a new
+    # filter graph would start at time 0 again. noautorotate: the display matrix is applied after deinterlacing.
+    # copyts: jumps of the clock are left to the filters, which treat them in the same way for every container.
     opened = ffmpeg.input(
         address(source), **CONFINED, **edits(seen), threads=1, copyts=None, noautorotate=None, reinit_filter=0
     )
@@ -122,7 +122,7 @@ def conversion(
         video, address(target), format="mp4", fps_mode="passthrough", movflags="+faststart",
         metadata=f"comment={fingerprint}", threads=1,
         vcodec="libx264", preset="veryfast", tune="fastdecode", crf=crf, g=gop,
-        # Key frames exactly every gop frames: a reader knows where they are.
+        # Key frames exactly every gop frames, so that readers can seek without waste.
         **{"x264-params": f"scenecut=0:min-keyint={gop}:open-gop=0", "fflags": "+bitexact", "flags:v": "+bitexact"},
     )  # fmt: skip
     pipe = ffmpeg.output(small, "pipe:1", format="rawvideo", fps_mode="passthrough")
@@ -135,13 +135,13 @@ def conversion(
 
 
 def edits(seen: Probe) -> dict[str, Any]:
-    """Options of the reader: an edit list made for time stamps in another order would take frames away."""
+    """Options for reading: ignore an edit list whose time stamps have another order, because it would drop frames."""
     return {"ignore_editlist": 1} if seen.times.is_unordered and "mp4" in seen.container else {}
 
 
 def before_split(seen: Probe, *, is_telecined: bool) -> list[Step]:
-    """What both outputs share."""
-    # Only what is flagged as interlaced: material can be mixed, and flags may come late.
+    """The filters that both outputs share."""
+    # Only frames that are flagged as interlaced, because they can be mixed with others, and flags may come late.
     deinterlaced: list[Step] = [("bwdif", (), {"mode": "send_frame", "deint": "interlaced"})]
     steps = [
         *seen.colours.steps,
@@ -157,9 +157,9 @@ def before_split(seen: Probe, *, is_telecined: bool) -> list[Step]:
 
 
 def fit(seen: Probe) -> list[Step]:
-    """Do nothing until the size or the pixel aspect changes; from then on fit the picture into the first shape.
+    """Filters that fit the picture into its first shape after a change of size or pixel aspect.
 
-    What follows could not follow such a change.
+    The filters after them cannot handle such a change. Before it, they do nothing.
     """
     is_sideways = any(word.startswith("transpose") for word in seen.turn)
     width, height = (seen.height, seen.width) if is_sideways else (seen.width, seen.height)
@@ -167,13 +167,13 @@ def fit(seen: Probe) -> list[Step]:
     wider = f"(iw*{aspect_at(seen)}*{height}*{aspect.denominator})/(ih*{width}*{aspect.numerator})"
     scaled = {"w": f"round({width}*min(1,{wider}))", "h": f"round({height}*min(1,1/({wider})))", "eval": "frame"}
     if seen.is_odd:
-        # Borders come in pairs of pixels: what changes is stretched, and told.
+        # Borders have an even number of pixels, so the picture is stretched; a warning says so.
         return [("scale@fit", (width, height), {})]
     return [("scale@fit", (), scaled), ("pad", (width, height, "(ow-iw)/2", "(oh-ih)/2"), {"eval": "frame"})]
 
 
 def aspect_at(seen: Probe) -> str:
-    """The pixel aspect of frame ``n``, as it is stored; square where none can be so."""
+    """The expression of the stored pixel aspect of frame ``n``; 1 if it is not plausible."""
     expression = f"if(between(sar,1/{WIDEST},{WIDEST}),sar,1)"
     for number, (frame, stated) in enumerate(seen.times.aspects):
         aspect = believed(stated)
@@ -183,9 +183,9 @@ def aspect_at(seen: Probe) -> str:
 
 
 def to_size(seen: Probe, size: tuple[int, int]) -> Step:
-    """Catmull-Rom with antialiasing, as Pillow resizes; full range becomes limited."""
+    """The filter that resizes like Pillow, by Catmull-Rom with antialiasing, and makes full range limited."""
     is_plain = ZSCALED.fullmatch(seen.pix_fmt) is not None and seen.colours.matrix != "gbr"
     if is_plain and not seen.is_odd:
-        # A quarter of swscale's time, and nearer to the backbones' own transforms.
+        # It takes a quarter of the time of swscale, and is closer to the transforms of backbones.
         return "zscale", size, {"filter": "bicubic", "param_a": 0, "param_b": 0.5, "r": "limited"}
     return "scale", size, {"flags": "bicubic", "out_range": "tv"}

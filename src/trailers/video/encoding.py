@@ -1,4 +1,4 @@
-"""Videos made from arrays: the demo's trailers and tests' stand-ins; and the mark that videos carry."""
+"""Makes videos from arrays, for the demo and tests; reads the fingerprint in a video."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from trailers.video.process import ffmpeg_path
 def encode_frames(
     path: Path, frames: Iterable[np.ndarray], *, width_px: int, height_px: int, fps: int, fingerprint: str
 ) -> None:
-    """Write ``frames``, uint8 (height, width, 3) RGB, as h264 in mp4; ``path`` appears only when it is whole.
+    """Write ``frames``, uint8 (height, width, 3) RGB, as h264 in mp4; ``path`` appears only when it is complete.
 
-    One thread, so that the same frames give the same bytes on every machine with this ffmpeg. The
-    index stands at the end of the file: what is cut off cannot be opened.
+    One thread, so that the same frames give the same bytes on every machine with this ffmpeg. The index is at the
+    end of the file, so a truncated file cannot be opened.
 
     Raises:
-        VideoError: ffmpeg did not take them.
+        VideoError: ffmpeg failed.
     """
     import ffmpeg
 
@@ -38,7 +38,7 @@ def encode_frames(
             assert process.stdin is not None
             assert process.stderr is not None
             try:
-                # A broken pipe means that ffmpeg has stopped; its code and its words say why.
+                # A broken pipe means that ffmpeg has stopped; its exit code and messages say why.
                 with contextlib.suppress(BrokenPipeError):
                     for frame in frames:
                         process.stdin.write(frame.tobytes())
@@ -48,11 +48,11 @@ def encode_frames(
                 raise
             words = process.stderr.read().decode(errors="replace").strip()
         if process.returncode:
-            raise VideoError(f"{path}: ffmpeg stopped with code {process.returncode}: {words}. Run it again.")
+            raise VideoError(f"{path}: ffmpeg stopped with code {process.returncode}: {words}. Rerun the command.")
 
 
 def read_fingerprint(path: Path) -> str | None:
-    """The fingerprint in a video's comment; none when there is none, or the file is not a whole video."""
+    """The fingerprint in the comment of a video; None if it has no comment, or is not a complete video."""
     import av
 
     try:

@@ -1,9 +1,8 @@
-"""The frames of a 24 fps video, by index.
+"""Reads the frames of a 24 fps video by index.
 
-Read with PyAV and not with decord: on the same 24 fps videos both give the same bytes, and PyAV
-takes two thirds of the processor time for whole runs and two fifths for single frames. decord also
-hides frames it cannot decode, and mistakes the row padding of 16, 32 and 48 px wide frames for a
-fourth colour. It stays the second opinion on how many frames there are.
+PyAV is used and not decord: both give the same bytes for 24 fps videos, and PyAV takes two thirds of the processor time
+for consecutive frames and two fifths for single frames. decord also hides frames that it cannot decode, and mistakes
+the row padding of frames that are 16, 32 or 48 px wide for a fourth colour. It is only used to count frames again.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from trailers.errors import StoreError
 class VideoFrames:
     """The frames of a 24 fps video that the normalise stage made, by index.
 
-    Sparse indices are sought from key frame to key frame, runs are decoded in one go. Not to be
-    shared between threads; open one a thread instead.
+    Single frames are decoded from the key frame before them, consecutive frames in one go. A reader must not be shared
+    between threads.
 
         with VideoFrames(layout.video(trailer)) as frames:
             clip = frames.batch(range(0, 24))
@@ -37,8 +36,8 @@ class VideoFrames:
 
         Args:
             path: an mp4 of the normalise stage.
-            threads: decoding threads. One costs least in all, so with several readers at work
-                take one each; two or more give a single reader its frames sooner.
+            threads: decoding threads. One has the lowest total cost, so use one per reader if there are several
+                readers; a single reader is faster with two or more.
 
         Raises:
             StoreError: the file is missing, damaged, or not what normalise makes.
@@ -55,7 +54,7 @@ class VideoFrames:
         self._stream: Any = None
         self._to_rgb: Any = VideoReformatter()
         try:
-            # An absolute path cannot be taken for an address, whatever its name.
+            # An absolute path cannot be mistaken for an address.
             self._container = av.open(str(path.absolute()), format="mp4", metadata_errors="replace")
         except FileNotFoundError:
             raise StoreError(f"{path}: does not exist. Run the normalise stage first.") from None
@@ -79,7 +78,7 @@ class VideoFrames:
             int(self._stream.width),
             int(self._stream.height),
         )
-        # In decoding order, which at the key frames of closed groups of pictures is showing order.
+        # In decoding order, which for key frames of closed groups of pictures is also the order of showing.
         self._keys = [n for n, entry in enumerate(self._stream.index_entries) if entry.is_keyframe]
         self._decoded = self._container.decode(self._stream)
 
@@ -89,14 +88,14 @@ class VideoFrames:
     def batch(
         self, indices: Sequence[int] | np.ndarray, *, width_px: int | None = None, height_px: int | None = None
     ) -> np.ndarray:
-        """uint8 (len(indices), height, width, 3), RGB; any order, the same index as often as wanted.
+        """uint8 (len(indices), height, width, 3), RGB; indices in any order, and also repeated.
 
         Args:
-            width_px: of pictures for people, averaged from larger frames; that of the video unless given.
-            height_px: as ``width_px``.
+            width_px: width of reduced pictures for people, by averaging; by default that of the video.
+            height_px: height, as ``width_px``.
 
         Raises:
-            IndexError: there is no such frame.
+            IndexError: an index is not that of a frame.
             StoreError: the video is damaged.
         """
         wanted = np.asarray(indices, dtype=np.int64).ravel()
@@ -126,7 +125,7 @@ class VideoFrames:
         image[...] = rows[:, : image.shape[1] * 3].reshape(image.shape)
 
     def _scaling(self, image: np.ndarray) -> dict[str, Any]:
-        """How a frame becomes as large as ``image``; nothing where it is, which keeps every byte as it was."""
+        """Options that scale a frame to the size of ``image``; empty if it has that size, so that bytes are kept."""
         height, width = image.shape[:2]
         is_whole = (height, width) == (self.height, self.width)
         return {} if is_whole else {"width": width, "height": height, "interpolation": "AREA"}
@@ -147,13 +146,13 @@ class VideoFrames:
         raise self._damaged(f"it ends at frame {self._position} of {len(self)}")
 
     def _damaged(self, problem: object) -> StoreError:
-        self._position = sys.maxsize  # wherever the decoder stopped, the next read seeks
+        self._position = sys.maxsize  # the position of the decoder is unknown, so the next read seeks
         remedy = "Remove it and rerun the normalise stage."
         return StoreError(f"is damaged: {problem}", where=self.path, remedy=remedy)
 
     def close(self) -> None:
-        """Free the decoder; more than once does no harm."""
-        # The decoder's threads go with the last of these.
+        """Free the decoder; can be called repeatedly."""
+        # The threads of the decoder end when the last of these is released.
         self._decoded, self._stream, self._to_rgb = iter(()), None, None
         self._container.close()
 
@@ -167,7 +166,7 @@ class VideoFrames:
 
 
 def frame_counts(path: Path) -> dict[str, int]:
-    """The frames of a 24 fps video, as each of its possible readers counts them.
+    """Reader -> the number of frames that it counts in a 24 fps video.
 
     Raises:
         StoreError: it cannot be read.

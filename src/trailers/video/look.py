@@ -1,7 +1,7 @@
-"""The first frames of a stream as ffmpeg's command shows them: cropped, with all that it knows of their colours.
+"""Reads the first frames of a stream with the ffmpeg command: cropped, and with all colour tags.
 
-The filters of the conversion are set up from these. A library beside the command crops less, and
-may be of another version.
+The filters of the conversion are configured from them. A library crops less than the command, and may be of another
+version.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from pathlib import Path
 from trailers.video.process import words_about
 
 LOOKED_AT = 16  # frames
-# Pixels of real videos are at most 2.4 times as wide as high, or as high as wide; other numbers are damaged.
+# Pixels of real videos have aspects up to 2.4 (or 1 / 2.4); more extreme numbers are damage.
 WIDEST = 4
 TIMEOUT_S = 60
 
-# Anchored: what files say of themselves is printed too, but never at the start of a line.
+
+# Anchored at the start of a line, because ffmpeg also prints metadata of files, but never there.
 PREFIX = r"^\[Parsed_showinfo_0 @ 0x[0-9a-f]+\] \[info\] "
 FRAME = re.compile(
     PREFIX
@@ -31,14 +32,14 @@ COLOUR = re.compile(PREFIX + r"color_range:(\S+) color_space:(\S+) color_primari
 
 @dataclass(frozen=True)
 class Look:
-    """The first frame of a stream, cropped and as it is stored, and whether one of the first is interlaced."""
+    """The first frame of a stream, cropped but not rotated, and whether one of the first frames is interlaced."""
 
     width: int
     height: int
     pixel_aspect: Fraction
     pix_fmt: str
     is_interlaced: bool
-    stamps: tuple[int, ...] = ()  # of the frames that were looked at, in ticks of their own clock
+    stamps: tuple[int, ...] = ()  # time stamps of the first frames, in the time base of the stream
     range: str = "unknown"  # ffmpeg's names: tv, pc
     matrix: str = "unknown"
     primaries: str = "unknown"
@@ -46,7 +47,7 @@ class Look:
 
 
 def look(path: Path, stream: int, *, frames: int = LOOKED_AT) -> Look | None:
-    """What ffmpeg shows first of ``stream``; None when no frame of it can be decoded."""
+    """The first frames of ``stream``; None if no frame of it can be decoded."""
     arguments = ("-map", f"0:{stream}", "-vf", "showinfo=checksum=0", "-frames:v", str(frames))
     words = words_about(
         path, *arguments, "-fps_mode", "passthrough", "-f", "null", "-", level="info", timeout_s=TIMEOUT_S
@@ -55,12 +56,12 @@ def look(path: Path, stream: int, *, frames: int = LOOKED_AT) -> Look | None:
 
 
 def believed(aspect: Fraction) -> Fraction:
-    """The pixel aspect to work with: ``aspect``, or square where no video can have it."""
+    """The pixel aspect to use: ``aspect``, or 1 if it is not plausible."""
     return aspect if Fraction(1, WIDEST) <= aspect <= WIDEST else Fraction(1)
 
 
 def read_look(lines: Iterable[str]) -> Look | None:
-    """The look in the words of the filter showinfo."""
+    """The ``Look`` from the output of the filter showinfo."""
     frames: list[re.Match[str]] = []
     colours: list[re.Match[str]] = []
     for line in lines:
@@ -83,6 +84,6 @@ def read_look(lines: Iterable[str]) -> Look | None:
 
 
 def is_steady(stamps: tuple[int, ...]) -> bool:
-    """Whether frames follow each other evenly, as far as whole ticks allow."""
+    """Whether frames follow each other at equal distances, except for the rounding of time stamps."""
     steps = sorted(later - earlier for earlier, later in itertools.pairwise(stamps))
     return not steps or (steps[0] > 0.5 * steps[len(steps) // 2] and steps[-1] < 1.5 * steps[len(steps) // 2])

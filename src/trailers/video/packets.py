@@ -1,4 +1,4 @@
-"""The packets of a container, read once without decoding: what each video stream promises."""
+"""Reads the packets of a container once, without decoding, to find out which frames each video stream should have."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-MAX_PACKETS = 4_000_000  # of video in one file: nine hours at 120 a second
-TRIED = 1000  # packets of a stream that are decoded in the search for its first frame
-HEADERS_BYTES = 1024  # of a key frame: where its headers stand
+MAX_PACKETS = 4_000_000  # video packets in one file: nine hours at 120 per second
+TRIED = 1000  # maximum number of packets of a stream that are decoded to find its first frame
+HEADERS_BYTES = 1024  # at the beginning of a key frame, which contain its headers
 
-# The headers that hold the pixel aspect, by decoder: sequence parameter sets, and MPEG-2's sequence header.
+# Decoder -> the headers with the pixel aspect: sequence parameter sets, and the sequence header of MPEG-2.
 HEADERS = {
     "h264": re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67](.*?)(?=\x00\x00[\x00\x01])", re.DOTALL),
     "hevc": re.compile(rb"\x00\x00\x01\x42(.*?)(?=\x00\x00[\x00\x01])", re.DOTALL),
@@ -30,12 +30,12 @@ class StreamPackets:
     dts: list[int | None] = field(default_factory=list)
     pts: list[int | None] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)
-    discarded: list[bool] = field(default_factory=list)  # the container says: decode, but do not show
+    discarded: list[bool] = field(default_factory=list)  # whether the container says to decode but not show it
     keys: list[bool] = field(default_factory=list)
-    first_frame: Any = None  # the first frame that decodes, for its display matrix
-    count: int = 0  # all packets, invisible ones too
+    first_frame: Any = None  # the first frame that can be decoded, for its display matrix
+    count: int = 0  # of all packets, including invisible ones
     header: bytes = b""  # of the last key frame
-    aspects: list[tuple[int, Fraction]] = field(default_factory=list)  # from which packet on the pixel aspect is what
+    aspects: list[tuple[int, Fraction]] = field(default_factory=list)  # (first packet, its pixel aspect), per change
 
     def __post_init__(self) -> None:
         self.codec = str(self.stream.codec_context.name)
@@ -47,7 +47,7 @@ class StreamPackets:
         self.count += packet.dts is not None
         if self.first_frame is None and len(self) < TRIED:
             self.first_frame = first_of(packet)
-        # An invisible reference picture of VP8 is a packet of its own, and no frame.
+        # An invisible reference picture of VP8 is a packet but not a frame.
         if packet.size and not (self.codec == "vp8" and not memoryview(packet)[0] & 0x10):
             if packet.is_keyframe and self.codec in HEADERS:
                 self.take_header(packet)
@@ -58,7 +58,7 @@ class StreamPackets:
             self.keys.append(bool(packet.is_keyframe))
 
     def take_header(self, packet: Any) -> None:
-        """Note where the pixel aspect changes: ffmpeg's command gives all frames the one that the container states."""
+        """Record changes of the pixel aspect, because the ffmpeg command gives all frames the container's aspect."""
         found = HEADERS[self.codec].search(bytes(memoryview(packet)[:HEADERS_BYTES]))
         if found is None or found[1] == self.header:
             return
@@ -70,7 +70,7 @@ class StreamPackets:
             self.aspects.append((len(self), aspect))
 
     def seconds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Decoding times, presentation times, durations, float64 in s; a time that is missing is the other one."""
+        """Decoding times, presentation times and durations, float64 in s; a missing time is replaced by the other."""
         base = float(self.stream.time_base or 0)
         durations = np.asarray(self.durations, np.float64)
         dts = filled(self.dts, self.pts, durations)
@@ -78,24 +78,24 @@ class StreamPackets:
         return dts * base, pts * base, durations * base
 
     def latest_s(self) -> float:
-        """Where the last packet ends by its own time stamps, damaged ones included."""
+        """The end of the last packet by its time stamps, including damaged ones."""
         _, pts, durations = self.seconds()
         return float(np.max(pts + durations))
 
 
 @dataclass(frozen=True)
 class Packets:
-    """All that the packets of a file say."""
+    """The packets of a file."""
 
-    streams: dict[int, StreamPackets]  # index of the stream -> its packets
-    end_s: float  # where the last packet of any stream ends, as the container counts
+    streams: dict[int, StreamPackets]  # index of a video stream -> its packets
+    end_s: float  # end of the last packet of any stream, on the clock of the container
 
 
 def read_packets(container: Any) -> Packets:
-    """Go through ``container`` once; stops at damage that its reader cannot step over.
+    """Read the packets of ``container``, up to damage that its reader cannot skip.
 
     Raises:
-        ValueError: there are more than ``MAX_PACKETS`` video packets.
+        ValueError: it has more than ``MAX_PACKETS`` video packets.
     """
     videos = {stream.index: StreamPackets(stream) for stream in container.streams.video if stream.codec_context}
     for packets in videos.values():
@@ -138,7 +138,7 @@ def first_of(packet: Any) -> Any:
 
 
 def filled(times: list[int | None], others: list[int | None], durations: np.ndarray) -> np.ndarray:
-    """float64 of ``times``; for what is missing the other time, or else where the packet before ends."""
+    """float64 ``times``; a missing time is the one in ``others``, or else the end of the packet before."""
     values = np.array(
         [np.nan if time is None and other is None else other if time is None else time
          for time, other in zip(times, others, strict=True)],

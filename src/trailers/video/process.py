@@ -1,4 +1,4 @@
-"""ffmpeg at work: its frames, its words, its end."""
+"""Runs ffmpeg, and reads its frames, messages and exit status."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ import numpy as np
 
 from trailers.errors import TrailerError, VideoError
 
-SMALL = (27, 48, 3)  # height, width, channels of the frames that detection sees
-PORTION = 240  # frames handed on at once
+SMALL = (27, 48, 3)  # height, width, channels of the frames for detection
+PORTION = 240  # frames that are passed on together
 CLOCK_JITTER_S = Fraction(3, 1000)  # containers that count milliseconds are off by one at each end
 
-# Containers whose readers open nothing but the file itself. Playlists (hls, dash, concat), image
-# sequences, devices and generators are not among them.
+# Containers whose readers open only the file itself: no playlists (hls, dash, concat), image sequences, devices or
+# generators.
 CONTAINERS = "mov,matroska,mpegts,avi,flv,mpeg,mpegvideo,ogg,asf,mxf,ivf,nut,dv,yuv4mpegpipe,gif,apng"
 CONFINED = {"protocol_whitelist": "file,pipe", "format_whitelist": CONTAINERS}
 
 
 def ffmpeg_path() -> str:
-    """The pinned ffmpeg that imageio-ffmpeg ships: frame decisions are the same everywhere."""
+    """The pinned ffmpeg in imageio-ffmpeg, so that frames are chosen in the same way on all machines."""
     import imageio_ffmpeg
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def address(path: Path) -> str:
-    """``path`` as ffmpeg is given it: never an option, a pattern or an address, whatever its name."""
+    """``path`` in a form that ffmpeg cannot take for an option, a pattern or another address."""
     return f"file:{path.absolute()}"
 
 
 def environment() -> dict[str, str]:
-    """The environment of ffmpeg: a report file asked for by ours would be written wherever it says."""
+    """The environment for ffmpeg, without variables that make it write a report file or colours."""
     return {name: value for name, value in os.environ.items() if name not in ("FFREPORT", "AV_LOG_FORCE_COLOR")}
 
 
 def words_about(path: Path, *arguments: str, level: str, timeout_s: float) -> str:
-    """What ffmpeg says while it does ``arguments`` to ``path``; nothing when it takes longer than ``timeout_s``."""
+    """The messages of ffmpeg with ``arguments`` on ``path``; empty if it takes longer than ``timeout_s``."""
     confined = [word for key, value in CONFINED.items() for word in (f"-{key}", value)]
     command = [
         ffmpeg_path(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", f"level+{level}", *confined,
@@ -66,34 +66,34 @@ def words_about(path: Path, *arguments: str, level: str, timeout_s: float) -> st
 
 @dataclass(frozen=True)
 class Converted:
-    """What one pass over a video gave, by ffmpeg's own counts."""
+    """The results of one pass over a video, by ffmpeg's own counts."""
 
     frames: int  # at 24 fps
     frames_duplicated: int
     frames_dropped: int
-    source_frames: int  # that were decoded
+    source_frames: int  # number of decoded frames
     decode_errors: int
-    frames_corrupt: int  # decoded, but with parts made up
+    frames_corrupt: int  # decoded, but partly guessed by the decoder
     complaints: tuple[str, ...]  # the first lines that ffmpeg logged as errors
     is_cut_short: bool  # whether the file ends within a packet or an element
-    shapes: tuple[str, ...]  # "1280x720 1/1", sizes and pixel aspects of the source, in the order they came
+    shapes: tuple[str, ...]  # sizes and pixel aspects of the source, such as "1280x720 1:1", in order
     is_variable_rate: bool
-    longest_gap_s: float  # between two source frames; 0 where the rate is constant
+    longest_gap_s: float  # between two source frames; 0 if the rate is constant
     width: int
     height: int
 
 
 class Log:
-    """What ffmpeg says, read line by line: its counts, its complaints, never all of it at once."""
+    """Reads the log of ffmpeg line by line and keeps counts and the first errors."""
 
     KEPT = 5
     ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
     CUT_SHORT = ("ended prematurely", "partial file")
     COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\] *(.+)")
-    # The filter that fits pictures of another shape says what it gets whenever that changes.
+    # The filter that fits pictures of another shape logs every change of its input.
     SHAPE = re.compile(r"\[scale@fit\] \[verbose\] w:(\d+) h:(\d+) .*? sar:(\d+)/(\d+) -> ")
     TIME_BASE = re.compile(r"graph 0 input from stream .* tb:(\d+)/(\d+)")
-    # Of lines that are written in several strokes only what comes in one: other threads write between them.
+    # Patterns match only parts of lines that are written at once, because other threads write in between.
     GAPS = re.compile(r"min: (-?\d+) max: (-?\d+) avg: -?\d+")
     RATE = re.compile(r"(\d+) frames in, (\d+) frames out; (\d+) frames dropped, (\d+) frames duplicated")
     DECODED = re.compile(r"(\d+) frames decoded; (\d+) decode errors")
@@ -110,7 +110,7 @@ class Log:
         self.source_frames = self.decode_errors = 0
 
     def read(self, stream: IO[bytes]) -> None:
-        """Take lines until ``stream`` ends."""
+        """Read lines until ``stream`` ends."""
         while line := stream.readline(65536):
             self.take(self.ADDRESS.sub("", line.decode(errors="replace").strip()))
 
@@ -129,7 +129,7 @@ class Log:
         elif match := self.GAPS.search(line):
             self.shortest_gap, self.longest_gap = int(match[1]), int(match[2])
         elif match := self.RATE.search(line):
-            # Two graphs are made, one to look at and one to run; the first counts nothing.
+            # ffmpeg makes two graphs, one to inspect and one to run; the first logs zeros.
             self.frames_out += int(match[2])
             self.frames_dropped += int(match[3])
             self.frames_duplicated += int(match[4])
@@ -137,29 +137,29 @@ class Log:
             self.source_frames, self.decode_errors = int(match[1]), int(match[2])
 
     def take_shape(self, shape: str) -> None:
-        # A pixel aspect that is not said is square.
+        # A pixel aspect that is not stated is square.
         shape = shape.replace(" 0:1", " 1:1")
         if shape not in self.shapes and len(self.shapes) < self.KEPT:
             self.shapes.append(shape)
 
     def quoted(self) -> str:
-        """`` (ffmpeg: "...")``, the first complaint and the last; empty when there is none."""
+        """`` (ffmpeg: "...")`` with the first error and the last, or "" if there are none."""
         if not self.complaints:
             return ""
         words = self.complaints[0] if self.last == self.complaints[0] else f"{self.complaints[0]} ... {self.last}"
         return f' (ffmpeg: "{words}")'
 
     def converted(self, source: Path, frames: int, width: int, height: int) -> Converted:
-        """The counts, with the ``frames`` that were seen.
+        """The counts of a conversion that gave ``frames`` frames.
 
         Raises:
-            VideoError: they do not agree, or there is no frame at all.
+            VideoError: the counts do not agree, or there are no frames.
         """
         if not frames:
             raise nothing_decoded(source, self)
         if frames != self.frames_out:
             raise VideoError(
-                f"{source}: detection got {frames} frames, but ffmpeg made {self.frames_out}{self.quoted()}. "
+                f"{source}: {frames} frames were received, but ffmpeg made {self.frames_out}{self.quoted()}. "
                 "Report this video.",
                 reason="frame counts differ",
             )
@@ -186,14 +186,19 @@ class Log:
 def running(
     command: Sequence[str], source: Path, log: Log, stall_s: float, *, target: Path
 ) -> Iterator[Iterator[np.ndarray]]:
-    """Run ffmpeg; gives its frames in portions, and on leaving waits for its good end.
+    """Run ffmpeg; gives its frames in portions, and at the end of the block waits until it has finished.
 
     Args:
-        command: what to run.
-        source: what it reads, for messages.
-        log: takes what it says.
-        stall_s: without a frame, after which it is stopped.
-        target: what it writes, for messages.
+        command: the command.
+        source: the file that it reads, for messages.
+        log: reads its messages.
+        stall_s: seconds without a frame after which it is stopped.
+        target: the file that it writes, for messages.
+
+    Raises:
+        VideoError: ffmpeg failed because of the video.
+        TrailerError: it hung, was killed, or failed because of this machine.
+        OSError: the disk is full or failed.
     """
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
         assert process.stdout is not None
@@ -213,7 +218,7 @@ def running(
 
 
 def portions(pipe: IO[bytes], source: Path, stall_s: float) -> Iterator[np.ndarray]:
-    """uint8 (frames, 27, 48, 3) as they come, some hundred at once."""
+    """uint8 (frames, 27, 48, 3), in portions of some hundred frames."""
     size = SMALL[0] * SMALL[1] * SMALL[2]
     pending = bytearray()
     while True:
@@ -231,12 +236,12 @@ def portions(pipe: IO[bytes], source: Path, stall_s: float) -> Iterator[np.ndarr
 
 def hung(source: Path, stall_s: float) -> TrailerError:
     return TrailerError(
-        f"{source}: ffmpeg produced nothing for {stall_s:g} s and was stopped. Rerun; raise normalise.stall_s in "
-        "config.yaml if this machine is that slow."
+        f"{source}: ffmpeg produced nothing for {stall_s:g} s and was stopped. Rerun; if this machine is that slow, "
+        "increase normalise.stall_s in config.yaml."
     )
 
 
-# The errors of a disk that takes no more, in the words of ffmpeg's C library.
+# The errors of a full or failed disk, in the words of ffmpeg's C library.
 FULL = {
     errno.ENOSPC: "No space left on device",
     errno.EDQUOT: "uota exceeded",
@@ -246,11 +251,11 @@ FULL = {
 
 
 def check_end(code: int, source: Path, log: Log, *, target: Path) -> None:
-    """Raises the error that ffmpeg's exit status means."""
+    """Raise the error for the exit status of ffmpeg."""
     if code == 0:
         return
     for number, words in FULL.items():
-        if any(words in said for said in (*log.complaints, log.last)) or (number, code) == (
+        if any(words in line for line in (*log.complaints, log.last)) or (number, code) == (
             errno.EFBIG,
             -signal.SIGXFSZ,
         ):

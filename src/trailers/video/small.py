@@ -1,4 +1,4 @@
-"""Frames in memory, made as small as shot detection sees them."""
+"""Reduces frames in memory to the size for shot detection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trailers.video.process import SMALL
 
 
 def shrink(frames: np.ndarray) -> np.ndarray:
-    """uint8 (n, height, width, 3), RGB -> uint8 (n, 27, 48, 3), by the bicubic filter that ``convert`` uses."""
+    """uint8 (frames, 27, 48, 3) from uint8 (frames, height, width, 3), RGB, by the bicubic filter of ``convert``."""
     import av
     from av.video.reformatter import VideoReformatter
 

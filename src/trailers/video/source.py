@@ -1,4 +1,4 @@
-"""What a video from outside is: its packets as its container gives them, its first frames as ffmpeg shows them."""
+"""Describes a video from outside, from the packets of its container and its first frames in ffmpeg."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from trailers.video.promise import frames_cut_off
 from trailers.video.timeline import Timeline, may_be_unordered, timeline
 
 PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"[playlist]", b"<smil", b"<asx", b"<ASX", b"v=0")
-MIN_SIDE = 16  # px of a video worth looking at; filters fail below 3
-ORDER_LOOKED_AT = 64  # frames among which wrong time stamps show
-SLOWEST_S = 2.0  # seconds a frame: slower, and it is a slide show
+MIN_SIDE = 16  # px; smaller videos are refused, and filters fail below 3
+ORDER_LOOKED_AT = 64  # frames that are decoded to recognise wrong time stamps
+SLOWEST_S = 2.0  # seconds per frame; with longer ones, it is a slide show
 
-# The signs of a display matrix's a, b, c, d -> the filters that turn the picture as it says.
+# The signs of a, b, c, d in a display matrix -> the filters that rotate or mirror the picture accordingly.
 TURNS = {
     (1, 0, 0, 1): (),
     (0, -1, 1, 0): ("transpose=cclock",),
@@ -35,35 +35,36 @@ TURNS = {
     (0, 1, 1, 0): ("transpose=cclock_flip",),
 }
 
-# What says of a video stream that it is not a video to watch.
+
+# Dispositions of video streams that are still pictures.
 PICTURES = ("attached_pic", "timed_thumbnails")
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a video says of itself, and what its first frames show."""
+    """The properties of a video, from its headers, packets and first frames."""
 
     container: str
     codec: str
-    stream: int  # index of the video stream that is taken
+    stream: int  # index of the chosen video stream
     video_streams: int
     times: Timeline  # when its frames are shown, by its packets
-    frames_cut_off: int  # that the container promises after the last packet
-    fps: float  # the mean, as the container says; 0 when it does not
-    width: int  # px, cropped, turned as the display matrix says, pixels as they are
+    frames_cut_off: int  # frames after the last packet, by the headers of the container
+    fps: float  # mean rate by the container; 0 if it states none
+    width: int  # px, cropped and rotated by the display matrix; pixels may not be square
     height: int
-    pixel_aspect: Fraction  # width over height of a pixel, turned
+    pixel_aspect: Fraction  # width over height of a pixel, after rotation
     turn: tuple[str, ...]  # filters that apply the display matrix
     pix_fmt: str
     is_interlaced: bool
-    matrix: str  # of the colours, as tagged
+    matrix: str  # colour matrix in the tags
     range: str
     colours: Colours  # how they are read
-    stated_aspect: Fraction = Fraction(1)  # of a pixel, as the container says it; an absurd one is taken as square
+    stated_aspect: Fraction = Fraction(1)  # pixel aspect in the container, which may not be plausible
 
     @property
     def duration_s(self) -> float:
-        """The seconds that are shown, from the first frame to the end of the last."""
+        """Seconds from the first frame to the end of the last, without jumps of the clock."""
         return self.times.length_s
 
     @property
@@ -83,16 +84,16 @@ class Probe:
 
 
 def probe(path: Path) -> Probe:
-    """What ``path`` is, from its packets and first frames.
+    """The properties of the video at ``path``.
 
     Raises:
-        VideoError: it is not a video that can be read, or a still picture.
+        VideoError: it cannot be read as a video, or is a still picture.
     """
     import av
 
     refuse_early(path)
     try:
-        # Text in a container is anything, and no reason to refuse the video beside it.
+        # metadata_errors: text in a container may have any encoding, which does not affect the video.
         with av.open(address(path), options=dict(CONFINED), metadata_errors="replace") as container:
             return inspect(path, container)
     except (OSError, ValueError, av.FFmpegError) as problem:
@@ -105,16 +106,16 @@ def probe(path: Path) -> Probe:
 
 
 def why_not(path: Path) -> str:
-    """What ffmpeg's command says first of a file that cannot be opened: more than its library does."""
-    said = words_about(path, level="error", timeout_s=30)
+    """The first error of the ffmpeg command for a file that cannot be opened, which says more than the library."""
+    messages = words_about(path, level="error", timeout_s=30)
     log = Log()
-    log.read(io.BytesIO(said.encode()))
+    log.read(io.BytesIO(messages.encode()))
     words = log.complaints[0] if log.complaints else ""
     return f"its container is not one of {CONTAINERS}" if "not on whitelist" in words else words
 
 
 def refuse_early(path: Path) -> None:
-    """Raises VideoError for what needs no decoder to be told."""
+    """Raise VideoError for files that can be recognised as no video without a decoder."""
     remedy = "Give a video file instead."
     if not path.is_file():
         raise VideoError("is not a file", where=path, remedy=remedy, reason="not a file")
@@ -142,7 +143,7 @@ def inspect(path: Path, container: Any) -> Probe:
         raise VideoError(
             f"is {seen.width}x{seen.height} px, which is too small to show anything",
             where=path,
-            remedy="Get another format of it.",
+            remedy="Use another format of it.",
             reason="too small",
         )
     turn = turn_of(path, chosen.first_frame)
@@ -173,7 +174,7 @@ def inspect(path: Path, container: Any) -> Probe:
 
 
 def times_of(path: Path, container: Any, chosen: StreamPackets) -> Timeline:
-    """The timeline of the stream that is taken; where its packets are suspicious, with a second look at its frames."""
+    """The timeline of the chosen stream; if its packets are suspicious, frames are decoded to check their order."""
     is_unordered = False
     if may_be_unordered(chosen):
         seen = look(path, chosen.stream.index, frames=ORDER_LOOKED_AT)
@@ -182,12 +183,12 @@ def times_of(path: Path, container: Any, chosen: StreamPackets) -> Timeline:
 
 
 def refuse_without_video(path: Path, container: Any) -> None:
-    """Raises VideoError where no stream is a video, or the only ones are pictures."""
+    """Raise VideoError if no stream is a video, or all are still pictures."""
     streams = [stream for stream in container.streams.video if stream.codec_context is not None]
     if all(is_picture(stream) for stream in streams):
         sound = "sound but no video" if container.streams.audio else "no video stream"
         what = "a cover picture but no video" if streams else sound
-        raise VideoError(f"has {what}", where=path, remedy="Get another format of it.", reason="not a video")
+        raise VideoError(f"has {what}", where=path, remedy="Use another format of it.", reason="not a video")
 
 
 def is_picture(stream: Any) -> bool:
@@ -197,10 +198,10 @@ def is_picture(stream: Any) -> bool:
 
 
 def choose_stream(path: Path, container: Any, packets: Packets) -> tuple[StreamPackets, int]:
-    """The packets of the video stream that is taken, and how many there are.
+    """The packets of the main video stream, and the number of video streams.
 
-    Of those that move and last at least half as long as the longest of them, the one that ffmpeg itself
-    would take: its default flag counts as much as five million pixels, the first of equals wins.
+    Still pictures, slides, and streams shorter than half of the longest are left out. Of the others, the one that
+    ffmpeg itself would choose: the default flag counts as much as five million pixels; the first of equal streams.
     """
     import av
 
@@ -212,7 +213,7 @@ def choose_stream(path: Path, container: Any, packets: Packets) -> tuple[StreamP
         return filled[0], len(videos)
     lengths = {id(video): timeline(video, container.format.name) for video in filled}
     most = max(times.frames for times in lengths.values())
-    # Slides beside a video are fewer by far, whatever their size and flag.
+    # Slides have far fewer frames than the video.
     lively = [video for video in filled if lengths[id(video)].frames > max(1, most / 10)]
     longest = max((lengths[id(video)].length_s for video in lively), default=0.0)
     moving = [video for video in lively if lengths[id(video)].length_s >= longest / 2]
@@ -226,12 +227,12 @@ def choose_stream(path: Path, container: Any, packets: Packets) -> tuple[StreamP
 
 
 def refuse_still(path: Path, times: Timeline, cut_off: int) -> None:
-    """Raises VideoError where there is nothing to watch: one picture, or hours made of a few."""
+    """Raise VideoError for a single picture, and for a slide show."""
     if times.frames + cut_off == 1:
         raise VideoError(
             "is one still picture, not a video", where=path, remedy="Give another link.", reason="still picture"
         )
-    # Two recordings that were joined have many frames for each jump of the clock.
+    # Joined recordings have many frames per jump of the clock.
     is_torn = 1 < times.frames <= len(times.jumps_s) + 1
     if is_torn or times.length_s > SLOWEST_S * times.frames:
         seconds = times.length_s + sum(times.jumps_s)
@@ -244,7 +245,7 @@ def refuse_still(path: Path, times: Timeline, cut_off: int) -> None:
 
 
 def as_the_container_says(stream: Any) -> Look:
-    """What stands in for a look where no frame could be decoded."""
+    """A replacement for ``look`` if no frame can be decoded."""
     context = stream.codec_context
     return Look(stream.width, stream.height, Fraction(1), context.pix_fmt or "unknown", is_interlaced=False)
 
@@ -257,10 +258,10 @@ def turn_of(path: Path, frame: Any) -> tuple[str, ...]:
         a, b, _, c, d = struct.unpack("<5i", bytes(data)[:20])
         largest = max(abs(a), abs(b), abs(c), abs(d), 1)
         signs = tuple(round(value / largest) for value in (a, b, c, d))
-        degrees = round(-math.degrees(math.atan2(b, a)))  # libav cuts 36.99 to 36
+        degrees = round(-math.degrees(math.atan2(b, a)))  # libav would truncate 36.99 to 36
         if signs not in TURNS or max(abs(x / largest - y) for x, y in zip((a, b, c, d), signs, strict=True)) > 0.01:
             raise VideoError(
-                f"is to be rotated by {degrees} degrees when shown, but only multiples of 90 leave no empty corners",
+                f"must be rotated by {degrees} degrees when shown, but only multiples of 90 are supported",
                 where=path,
                 remedy="Re-encode it upright.",
                 reason="turned picture",

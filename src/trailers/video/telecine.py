@@ -1,4 +1,7 @@
-"""Film in interlaced video of 29.97 fps: of every five frames two are woven from neighbours (3:2 pull-down)."""
+"""Recognises and restores film in interlaced video of 29.97 fps (3:2 pull-down).
+
+Two of every five frames of such video consist of fields of two neighbouring film frames.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from trailers.video.colours import Step
 from trailers.video.process import words_about
 from trailers.video.source import Probe
 
-SAMPLE_S = 60  # of the video that are looked at
+SAMPLE_S = 60  # of the video that are examined
 TIMEOUT_S = 300
-RATES = (29.9, 30.05)  # fps of video that may carry it
-# Of telecined film two fields in ten are repeats, one of each parity; of video none. Black frames have no repeats.
+RATES = (29.9, 30.05)  # range of fps of video with telecined film
+# In telecined film, two of ten fields are repeats, one of each parity; other video has none, nor do black frames.
 MIN_REPEATED = 0.08
 
 REPEATED = re.compile(r"Repeated Fields: Neither: *(\d+) Top: *(\d+) Bottom: *(\d+)")
 
 
 def is_telecined(path: Path, seen: Probe) -> bool:
-    """Whether fields of the first minute repeat in the pattern of telecined film."""
+    """Whether fields in the first minute are repeated as in telecined film."""
     if not seen.is_interlaced or not RATES[0] < seen.times.fps < RATES[1]:
         return False
     arguments = ("-map", f"0:{seen.stream}", "-t", str(SAMPLE_S), "-vf", "idet", "-f", "null", "-")
@@ -36,7 +39,7 @@ def repeats(words: str) -> bool:
 
 
 def inverse() -> list[Step]:
-    """Fields are put back with their own frames; what is still combed is deinterlaced; one frame in five goes."""
+    """Filters that join fields of the same film frame, deinterlace the rest, and drop one frame in five."""
     return [
         ("fieldmatch", (), {"combmatch": "full"}),
         ("bwdif", (), {"mode": "send_frame", "deint": "interlaced"}),

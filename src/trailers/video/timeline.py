@@ -1,7 +1,7 @@
-"""When the frames of a stream are shown, from its packets: its length, its jumps, its gaps, its rate.
+"""Finds out from packets when the frames of a stream are shown: length, jumps of the clock, gaps and rate.
 
-A time stamp is a position and a length is a difference. Time stamps that jump, because two recordings
-were joined or one number is damaged, are read as a clock that went on: ``clock`` has ffmpeg do the same.
+Time stamps may jump, because recordings were joined or a number is damaged. Jumps are left out, here and by the filters
+of ``clock``.
 """
 
 from __future__ import annotations
@@ -15,44 +15,44 @@ import numpy as np
 from trailers.domain import FPS
 from trailers.video.packets import StreamPackets
 
-JUMP_S = 10.0  # a longer step forward between two frames is a jump of the clock; ffmpeg's own limit
-BROADCAST_JUMP_S = 2.0  # the same where streams are joined by appending them, and frames last equally long
+JUMP_S = 10.0  # a longer step forward between two frames is a jump of the clock; the same limit as in ffmpeg
+BROADCAST_JUMP_S = 2.0  # the same for containers whose streams can be joined by appending them
 BROADCAST = ("mpegts", "mpeg")
-FILM = 24000 / 1001  # frames a second
+FILM = 24000 / 1001  # frames per second
 FILM_JITTER_S = 0.010  # the 3:2 pattern of a repeated field moves a frame by 8.3 ms
-WRAP_S = 2**33 / 90000  # after which broadcast clocks begin anew
-CROWDED_S = 0.002  # frames that follow so much faster than the others do have no times of their own
-OFF_GRID = 0.001  # share of frames that may be off the grid of film, one at least: the ends of files are odd
-BACK_S = 0.5  # decoding times that go back further are a jump; less can be a reordering
-MAX_REORDERED = 16  # frames that a decoder holds back
+WRAP_S = 2**33 / 90000  # after this time, broadcast clocks start at 0 again
+CROWDED_S = 0.002  # frames that follow within this time, much faster than others, have wrong time stamps
+OFF_GRID = 0.001  # share of frames (but one or more) that may be off the grid of film, because ends can be irregular
+BACK_S = 0.5  # decoding times that go back further are a jump; a smaller step can be a reordering
+MAX_REORDERED = 16  # maximum number of frames that a decoder delays
 CLOCK_JITTER_S = 0.003  # containers that count milliseconds are off by one at each end
-GAP = 2.5  # a step that many times the usual one is a gap
+GAP = 2.5  # a step of more than this many usual steps is a gap
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """The frames that a stream promises, in the order they are shown."""
+    """The frames that a stream should have, in the order in which they are shown."""
 
     frames: int
-    frames_hidden: int  # that the container's reader hides although no edit of the video says so
-    first_s: float  # position of the first frame
-    end_s: float  # position where the last one ends
-    length_s: float  # shown, without the jumps
-    step_s: float  # the usual distance of two frames; 0 where there are not two
+    frames_hidden: int  # frames that the container's reader hides without an edit that asks for it
+    first_s: float  # time stamp of the first frame
+    end_s: float  # time stamp of the end of the last frame
+    length_s: float  # duration without jumps
+    step_s: float  # usual distance of two frames; 0 if there are fewer than two
     jump_s: float  # a longer step is a jump
-    jumps_s: tuple[float, ...]  # how far the clock jumped, each time
-    gap_s: float  # the longest gap in an otherwise even rate; 0 where there is none
-    gap_at_s: float  # where it is, after the first frame
-    frames_in_gaps: int  # that would fill all gaps
-    is_film: bool  # constant 24000/1001 frames a second
-    is_unordered: bool  # time stamps follow the order of decoding, not that of showing
-    starts_fast: bool  # the second frame follows within half a frame of 24 fps
-    frames_crowded: int  # whose time stamps stand still
-    aspects: tuple[tuple[int, Fraction], ...]  # from which frame on the pixel aspect is what, where it changes
+    jumps_s: tuple[float, ...]  # sizes of the jumps of the clock
+    gap_s: float  # longest gap in an otherwise constant rate; 0 if there is none
+    gap_at_s: float  # start of the gap, from the first frame
+    frames_in_gaps: int  # number of frames that would fill all gaps
+    is_film: bool  # whether it has a constant 24000/1001 frames per second
+    is_unordered: bool  # whether time stamps are in the order of decoding instead of the order of showing
+    starts_fast: bool  # whether the second frame follows within half a frame of 24 fps
+    frames_crowded: int  # number of frames whose time stamps do not advance
+    aspects: tuple[tuple[int, Fraction], ...]  # (first frame, its pixel aspect) per change; empty without changes
 
     @property
     def fps(self) -> float:
-        """The usual rate; 0 where there is none."""
+        """The usual rate; 0 if there are fewer than two frames."""
         return 1 / self.step_s if self.step_s > 0 else 0.0
 
 
@@ -60,13 +60,13 @@ def timeline(packets: StreamPackets, container: str, *, is_unordered: bool = Fal
     """The timeline of a stream with at least one packet.
 
     Args:
-        packets: of the stream.
+        packets: the packets of the stream.
         container: the name of its format.
-        is_unordered: whether its time stamps follow the order of decoding, as ``may_be_unordered`` suspects.
+        is_unordered: whether its time stamps are in the order of decoding, see ``may_be_unordered``.
     """
     jump_s = BROADCAST_JUMP_S if container in BROADCAST else JUMP_S
     dts, pts, durations = packets.seconds()
-    # A presentation time far from the decoding time is damaged: frames are not held back for so long.
+    # A presentation time far from the decoding time is damaged, because decoders do not delay frames that long.
     pts = np.where(np.abs(pts - dts) > jump_s, dts, pts)
     is_shown, hidden = shown(dts, np.asarray(packets.discarded, bool), is_unordered=is_unordered)
     order = presentation_order(dts, pts, jump_s)
@@ -103,17 +103,17 @@ def timeline(packets: StreamPackets, container: str, *, is_unordered: bool = Fal
 
 
 def may_be_unordered(packets: StreamPackets) -> bool:
-    """Whether frames are decoded in another order than shown, and yet time stamps grow steadily with the packets."""
+    """Whether time stamps increase steadily although frames are decoded in another order than they are shown."""
     _, pts, _ = packets.seconds()
     steps = np.diff(pts)
     return bool(packets.stream.codec_context.has_b_frames) and bool((steps > 0).all()) and usual_step(steps)[1]
 
 
 def crowded(clock: np.ndarray) -> int:
-    """Frames that share their place on the grid with one that is almost at the same time.
+    """Number of frames at almost the same time as another frame at the same position of the grid.
 
-    Of a source of 500 frames per second and more no frame is crowded as long as it keeps its rate: the grid takes the
-    frames that it has places for, as it does at any rate above 24.
+    In a source with a constant rate, no frame is crowded, even at 500 frames per second: the grid then uses some of the
+    frames, as at any rate above 24.
     """
     steps = np.diff(clock)
     usual_s = float(clock[-1] / len(steps)) if len(steps) else 0.0
@@ -124,19 +124,19 @@ def crowded(clock: np.ndarray) -> int:
 
 
 def first_key(packets: StreamPackets) -> int:
-    """The first packet that can be decoded: a recording that begins between two key frames never had those before."""
+    """The first packet that can be decoded; a recording may begin with packets before the first key frame."""
     return packets.keys.index(True) if True in packets.keys else 0
 
 
 def jump_of(step_s: float, container: str) -> float:
-    """Seconds of a jump; broadcast clocks of 33 bits that began anew are not a jump forward by a day."""
+    """The size of a jump in s, without the wrap-around of broadcast clocks, which have 33 bits."""
     if container in BROADCAST and abs(step_s) > WRAP_S / 2:
         step_s -= math.copysign(WRAP_S, step_s)
     return round(step_s, 3)
 
 
 def aspects_of(packets: StreamPackets, order: np.ndarray) -> tuple[tuple[int, Fraction], ...]:
-    """Where the pixel aspect changes, in frames as they are shown; nothing where it does not."""
+    """(first frame, its pixel aspect) per change, in the order of showing; empty without changes."""
     if len(packets.aspects) < 2:
         return ()
     place = {int(packet): frame for frame, packet in enumerate(order)}
@@ -144,7 +144,7 @@ def aspects_of(packets: StreamPackets, order: np.ndarray) -> tuple[tuple[int, Fr
 
 
 def usual_step(steps: np.ndarray) -> tuple[float, bool]:
-    """Seconds between two frames, and whether always the same: then the mean, which no rounding touches."""
+    """Seconds between two frames, and whether they are constant: the mean if so, otherwise the median."""
     if not len(steps):
         return 0.0, False
     median = float(np.median(steps))
@@ -153,10 +153,10 @@ def usual_step(steps: np.ndarray) -> tuple[float, bool]:
 
 
 def shown(dts: np.ndarray, discarded: np.ndarray, *, is_unordered: bool) -> tuple[np.ndarray, int]:
-    """Which packets are shown, bool; and how many are hidden for no reason but a clock that went back.
+    """Which packets are shown, bool (packets,), and the number of packets that are hidden because the clock went back.
 
-    Where time stamps follow the order of decoding, an edit that takes away the delay of reordering
-    takes away frames; such an edit is ignored.
+    If time stamps are in the order of decoding, an edit that removes the delay of reordering would remove frames; such
+    an edit is ignored.
     """
     if discarded.all() or (is_unordered and discarded.sum() <= MAX_REORDERED):
         return np.ones(len(dts), bool), 0
@@ -165,18 +165,18 @@ def shown(dts: np.ndarray, discarded: np.ndarray, *, is_unordered: bool) -> tupl
 
 
 def presentation_order(dts: np.ndarray, pts: np.ndarray, jump_s: float) -> np.ndarray:
-    """Indices of the packets in the order they are shown: by time, between any two jumps of decoding times."""
+    """Indices of the packets in the order of showing: by time stamp between two jumps of the decoding times."""
     steps = np.diff(dts)
     stretch = np.concatenate([[0], np.cumsum((steps > jump_s) | (steps < -BACK_S))])
     return np.lexsort((pts, stretch))
 
 
 def gaps(steps: np.ndarray, step_s: float) -> tuple[int, float, int]:
-    """Where the longest gap starts, its seconds, and the frames that would fill all; none where no rate is even."""
+    """Index of the longest gap, its seconds, and the frames that would fill all gaps; zeros without a usual rate."""
     if step_s <= 0:
         return 0, 0.0, 0
     wide = np.flatnonzero(steps > GAP * step_s)
-    # Where one step in twenty is wide, frames simply last as long as they please.
+    # If more than one step in twenty is wide, the rate is variable, and there are no gaps.
     if not len(wide) or len(wide) > len(steps) / 20:
         return 0, 0.0, 0
     missing = int(np.rint(steps[wide] / step_s - 1).sum())
@@ -185,7 +185,7 @@ def gaps(steps: np.ndarray, step_s: float) -> tuple[int, float, int]:
 
 
 def is_on_grid(clock: np.ndarray, fps: float) -> bool:
-    """Whether every frame has a place of its own on a grid of ``fps``."""
+    """Whether every frame has its own position on a grid of ``fps``."""
     places = np.rint(clock * fps)
     is_off = np.abs(clock - places / fps) > FILM_JITTER_S
     is_off[1:] |= np.diff(places) < 1
