@@ -66,7 +66,8 @@ def test_the_original_title_counts_as_the_title():
     ("name", "text"),
     [("Amélie", "AMELIE Official Trailer"), ("WALL·E", "Wall E Trailer"), ("Ocean's Eleven", "Oceans Eleven Trailer"),
      ("Her", "HER - Trailer"), ("Blade Runner 2049", "Blade Runner 2049 trailer"), ("Final Cut", "Final Cut Trailer"),
-     ("Fast & Furious", "Fast and Furious Trailer"), ("!!!", "!!! trailer")],
+     ("Fast & Furious", "Fast and Furious Trailer"), ("!!!", "!!! trailer"),
+     ("Alien", "𝐀𝐋𝐈𝐄𝐍 trailer"), ("Alien", "ＡＬＩＥＮ trailer")],
 )  # fmt: skip
 def test_accents_signs_and_titles_of_common_words_do_not_matter(name, text):
     assert similarity(Title("a", name), text) >= 0.75

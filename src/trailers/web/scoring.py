@@ -116,7 +116,9 @@ def parts_of(title: Title, candidate: Candidate, taste: Taste) -> dict[str, floa
 
 def plain(text: str) -> str:
     """``text`` in lower case without accents and punctuation; all punctuation but apostrophes separates words."""
-    letters = unicodedata.normalize("NFKD", text.casefold().replace("&", " and "))
+    # Folded after the first normalisation, which turns styled letters into plain capitals.
+    folded = unicodedata.normalize("NFKD", text).casefold().replace("&", " and ")
+    letters = unicodedata.normalize("NFKD", folded)
     letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return " ".join(re.sub(r"[^\w]+", " ", re.sub(r"['’`´]", "", letters)).replace("_", " ").split())
 
