@@ -14,7 +14,7 @@ from trailers.errors import ConfigError
 from trailers.pages.rendering import as_script, read_script
 from trailers.reporting.browse import LIST, TRAILER
 from trailers.reporting.browse.near import nearest
-from trailers.reporting.browse.predicted import Experiment, shown_experiment, wrong
+from trailers.reporting.browse.predicted import Experiment, shown_experiment, worst_error
 from trailers.stages import registry
 from trailers.store.layout import Layout
 from trailers.tools.verify.claims import read_claims
@@ -192,8 +192,8 @@ def test_verify_checks_the_list_of_all_trailers(finished):
 def test_the_worst_genre_is_the_one_farthest_from_the_truth():
     probabilities = [0.0] * len(GENRES)
     probabilities[GENRES.index("drama")] = 0.75
-    assert wrong(probabilities, ["drama"]) == (0.25, GENRES.index("drama"))
-    assert wrong(probabilities, ["drama", "action"]) == (1.0, GENRES.index("action"))
+    assert worst_error(probabilities, ["drama"]) == (0.25, GENRES.index("drama"))
+    assert worst_error(probabilities, ["drama", "action"]) == (1.0, GENRES.index("action"))
 
 
 def test_data_of_a_list_of_12000_trailers_is_at_most_3_megabytes():

@@ -14,10 +14,10 @@ from trailers.__main__ import main
 from trailers.domain import GENRES, Clip, Shot
 from trailers.errors import StoreError
 from trailers.reporting import report
-from trailers.reporting.places import without_places
+from trailers.reporting.local_paths import without_local_paths
 from trailers.reporting.report import dataset
 from trailers.reporting.report.counts import enlarged_for
-from trailers.reporting.report.experiments import not_real
+from trailers.reporting.report.experiments import untrained_sources
 from trailers.stages.outcome import troubles
 from trailers.store.embeddings import write_embedding
 from trailers.store.experiment import write_metrics
@@ -206,12 +206,12 @@ def test_trailers_with_the_same_trouble_count_together_whatever_their_sentences_
     ],
 )
 def test_no_path_of_a_machine_is_shown(words, shown):
-    assert without_places(words) == shown
+    assert without_local_paths(words) == shown
 
 
 def test_paths_below_the_working_folder_are_shown_from_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert without_places(f"{tmp_path}/results/a.mp4: is empty") == "results/a.mp4: is empty"
+    assert without_local_paths(f"{tmp_path}/results/a.mp4: is empty") == "results/a.mp4: is empty"
 
 
 def test_a_page_names_no_path_of_a_machine(study):
@@ -287,7 +287,7 @@ def test_backbones_are_described_and_random_weights_are_called_so(study):
     assert "timm:tiny shot24 2 8 2 in1k.v2" in text
     assert "Synthetic or random" not in text
     row = {"backbone": "x", "attributes": {"weights": "random, seed 0"}}
-    assert not_real([row], []) == ["x (random, seed 0)"]
+    assert untrained_sources([row], []) == ["x (random, seed 0)"]
 
 
 def test_attributes_of_one_trailer_are_not_shown_for_its_backbone(study):

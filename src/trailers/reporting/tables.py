@@ -22,8 +22,8 @@ from typing import Any
 from trailers.classifier.metrics import CONVENTIONS, METRICS, mean_and_deviation
 from trailers.domain import SPLITS, folder_name
 from trailers.errors import StoreError
+from trailers.reporting.local_paths import shown_path
 from trailers.reporting.numbers import NOT_REAL
-from trailers.reporting.places import shown_path
 from trailers.reporting.significance import Draws, difference, draws_of, intervals
 from trailers.reporting.templates import render
 from trailers.store.atomic import write_text

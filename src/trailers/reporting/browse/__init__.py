@@ -31,13 +31,13 @@ from trailers.reporting.browse.listing import make_listing
 from trailers.reporting.browse.near import Near, nearest
 from trailers.reporting.browse.outcomes import (
     Rows,
-    besides,
     facts_at,
     flags_of,
     has_page,
+    optional_ledgers,
     plain,
     read_rows,
-    told_stages,
+    stage_sentences,
 )
 from trailers.reporting.browse.predicted import Experiment, find_experiments, shown_experiment
 from trailers.reporting.inputs import add_study_flags
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
     trailers = read_manifest(arguments.manifest, links=False, genres=genres)
     ids = [trailer.trailer for trailer in trailers]
     ledgers = shard_files(arguments.ledgers, arguments.shards, ids)
-    rows = read_rows([*ledgers, *besides(layout, sorted({path.stem for path in ledgers}))], layout)
+    rows = read_rows([*ledgers, *optional_ledgers(layout, sorted({path.stem for path in ledgers}))], layout)
     near = find_near(layout, rows, ids, *arguments.near) if arguments.near else None
     experiments = find_experiments(arguments.metrics, genres)
     study = Study(layout, arguments.output, trailers, rows, experiments, near, linked_report(arguments), genres)
@@ -143,7 +143,7 @@ def write_data(study: Study) -> int:
         }
         values = {**describe(study, trailer), **around, **near_of(study, trailer.trailer, by_id)}
         values["experiments"] = experiments_of(study, trailer, known)
-        written += write_where_new(path, as_script(TRAILER, values), study.layout)
+        written += write_if_changed(path, as_script(TRAILER, values), study.layout)
         progress.advance()
     progress.close()
     return written
@@ -159,7 +159,7 @@ def describe(study: Study, trailer: Trailer) -> dict[str, Any]:
         "genres": list(trailer.genres),
         "splits": [None if code is None else SUBSETS[code] for code in trailer.splits],
         "index": Path(os.path.relpath(study.index, study.layout.pages_folder())).as_posix(),
-        "stages": told_stages(name, rows, facts),
+        "stages": stage_sentences(name, rows, facts),
         "flags": shown_flags(study, name),
     }
 
@@ -218,7 +218,7 @@ def write_index(study: Study) -> None:
     write_text(study.index, render("index.html.j2", page))
 
 
-def write_where_new(path: Path, text: str, layout: Layout) -> bool:
+def write_if_changed(path: Path, text: str, layout: Layout) -> bool:
     """Write ``text`` unless ``path`` holds it; whether it was written."""
     refuse_links(path, below=layout.root)
     if path.is_file() and path.read_bytes() == text.encode():

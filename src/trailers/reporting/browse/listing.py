@@ -8,7 +8,7 @@ from typing import Any
 
 from trailers.domain import GENRES, SUBSETS, Trailer
 from trailers.reporting.browse.outcomes import Rows, facts_at, first_key, flags_of, has_page, outcome
-from trailers.reporting.browse.predicted import Experiment, wrong
+from trailers.reporting.browse.predicted import Experiment, worst_error
 
 ABSENT = -1  # in a column of numbers: nothing is known
 LONGEST_TITLE = 200  # letters; what is longer is not a title
@@ -39,22 +39,22 @@ def make_listing(
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     told: dict[str, str] = {}
     for number, trailer in enumerate(trailers):
-        became = outcome(trailer.trailer, rows)
+        result = outcome(trailer.trailer, rows)
         values = (
             trailer.trailer,
             trailer.title[:LONGEST_TITLE],
             sum(1 << genres.index(genre) for genre in trailer.genres),
             "".join("-" if code is None else str(code) for code in trailer.splits),
-            statuses.number(became.status),
-            reasons.number(became.reason) if became.reason else ABSENT,
+            statuses.number(result.status),
+            reasons.number(result.reason) if result.reason else ABSENT,
             flags.mask(list(flags_of(trailer.trailer, rows))),
             *(facts.get(name, ABSENT) for facts, name in facts_of(trailer.trailer, rows)),
             int(has_page(trailer.trailer, rows)),
         )
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
-        if became.sentence:
-            told[str(number)] = f"{became.stage}: {became.sentence}"
+        if result.sentence:
+            told[str(number)] = f"{result.stage}: {result.sentence}"
     return {
         "genres": list(genres),
         "subsets": SUBSETS,
@@ -63,7 +63,7 @@ def make_listing(
         "flags": list(flags.words),
         "columns": columns,
         "told": told,
-        "experiments": [judged(experiment, trailers) for experiment in experiments],
+        "experiments": [experiment_errors(experiment, trailers) for experiment in experiments],
     }
 
 
@@ -80,7 +80,7 @@ def facts_of(trailer: str, rows: Rows) -> list[tuple[Mapping[str, Any], str]]:
     ]
 
 
-def judged(experiment: Experiment, trailers: Sequence[Trailer]) -> dict[str, Any]:
+def experiment_errors(experiment: Experiment, trailers: Sequence[Trailer]) -> dict[str, Any]:
     """How wrong an experiment is about each trailer that it did not learn from, in thousandths, and in which genre."""
     errors, worst = [], []
     for trailer in trailers:
@@ -90,7 +90,7 @@ def judged(experiment: Experiment, trailers: Sequence[Trailer]) -> dict[str, Any
             errors.append(ABSENT)
             worst.append(ABSENT)
             continue
-        error, genre = wrong(probabilities, trailer.genres, experiment.genres)
+        error, genre = worst_error(probabilities, trailer.genres, experiment.genres)
         errors.append(round(1000 * error))
         worst.append(genre)
     return {"name": experiment.name, "errors": errors, "worst": worst}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trailers.reporting.places import without_places
+from trailers.reporting.local_paths import without_local_paths
 from trailers.stages import registry
 from trailers.stages.registry import Key
 from trailers.store.layout import Layout
@@ -16,7 +16,7 @@ from trailers.store.text import size_text
 
 Rows = Mapping[Key, Mapping[str, LedgerRow]]  # stage and variant -> trailer -> its row
 ABSENT = "absent"  # no ledger names the trailer
-ASIDE = ("posters", "pages", "quality")  # a trailer is whole without them
+OPTIONAL_STAGES = ("posters", "pages", "quality")  # a trailer is whole without them
 ON_PAGE = ("normalise", "shots", "clips", "pages", "quality")  # what came of these stands on the page of a trailer
 FACTS = {"clips": "clips", "F": "numbers per vector", "precision": "precision"}  # of embeddings, in words
 
@@ -42,7 +42,7 @@ def read_rows(ledgers: Iterable[Path], layout: Layout) -> Rows:
 
 def outcome(trailer: str, rows: Rows) -> Outcome:
     for key, table in rows.items():
-        if key[0] in ASIDE:
+        if key[0] in OPTIONAL_STAGES:
             continue
         row = table.get(trailer)
         if row is None:
@@ -50,7 +50,7 @@ def outcome(trailer: str, rows: Rows) -> Outcome:
                 ABSENT, key[0], "not in any ledger", "No ledger contains this trailer; the run is not finished."
             )
         if row.status in (DEAD, FAILED):
-            sentence = str(without_places(registry.without_name(key, row.error)))
+            sentence = str(without_local_paths(registry.without_name(key, row.error)))
             return Outcome(row.status, key[0], row.reason, sentence)
     return Outcome(OK)
 
@@ -69,7 +69,7 @@ def flags_of(trailer: str, rows: Rows) -> dict[str, str]:
             names = {plain(str(name)): str(reason) for name, reason in flagged.items()}
             found.update({name: f"{name.capitalize()}: {reason}." for name, reason in names.items()})
         if row.warnings:
-            found[f"{key[0]} warning"] = str(without_places(row.warnings))
+            found[f"{key[0]} warning"] = str(without_local_paths(row.warnings))
     return found
 
 
@@ -78,7 +78,7 @@ def plain(flag: str) -> str:
     return flag.replace("_", " ")
 
 
-def told_stages(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+def stage_sentences(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each stage in words, in running order, as a page of a trailer shows them.
 
     Args:
@@ -90,11 +90,11 @@ def told_stages(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[dict
         if row is None or (row.status == OK and key[0] in ON_PAGE):
             continue
         if row.status != OK:
-            words = [f"{row.status}: {without_places(registry.without_name(key, row.error))}"]
+            words = [f"{row.status}: {without_local_paths(registry.without_name(key, row.error))}"]
         elif key == ("download",):
-            words = told_download(facts)
+            words = download_sentences(facts)
         else:
-            words = told_facts(row)
+            words = fact_sentences(row)
         entry: dict[str, Any] = {"name": " ".join(key), "status": row.status, "told": words}
         if key == ("download",):
             entry |= {"first": True, **linked(facts)}
@@ -102,7 +102,7 @@ def told_stages(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[dict
     return told
 
 
-def told_download(facts: Mapping[str, Any]) -> list[str]:
+def download_sentences(facts: Mapping[str, Any]) -> list[str]:
     """Sentences on the video as published."""
     size, duration = int(facts.get("bytes") or 0), facts.get("duration_s")
     words = [size_text(size) + (f", {duration:.1f} s" if duration else "") + "."]
@@ -122,7 +122,7 @@ def linked(facts: Mapping[str, Any]) -> dict[str, str]:
     return {"link": url} if url.startswith(("https://", "http://")) else {}
 
 
-def told_facts(row: LedgerRow) -> list[str]:
+def fact_sentences(row: LedgerRow) -> list[str]:
     """One sentence of the facts of a ledger's row that people ask for."""
     known = [(words, row.facts[fact]) for fact, words in FACTS.items() if fact in row.facts]
     parts = [f"{value:,} {words}" if isinstance(value, int) else f"{words} {value}" for words, value in known]
@@ -144,7 +144,7 @@ def has_page(trailer: str, rows: Rows) -> bool:
     return row is not None and row.status == OK
 
 
-def besides(layout: Layout, shards: Sequence[str]) -> list[Path]:
+def optional_ledgers(layout: Layout, shards: Sequence[str]) -> list[Path]:
     """Ledgers of stages that a study may do without, where they are there."""
     entries = (entry for entry in registry.STAGES if not entry.always and not entry.axes)
     paths = (layout.ledger(entry.ledgers, shard) for entry in entries for shard in shards)

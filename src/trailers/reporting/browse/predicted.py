@@ -83,7 +83,9 @@ def find_experiments(metrics: Sequence[Path], genres: tuple[str, ...]) -> list[E
     return [Experiment(name, splits, genres) for name, splits in folders.items()]
 
 
-def wrong(probabilities: Sequence[float], own: Sequence[str], genres: Sequence[str] = GENRES) -> tuple[float, int]:
+def worst_error(
+    probabilities: Sequence[float], own: Sequence[str], genres: Sequence[str] = GENRES
+) -> tuple[float, int]:
     """How far the worst of ``genres`` is from the truth, 0 to 1, and its number; ``own`` are those of the trailer."""
     errors = [abs(p - (genre in own)) for genre, p in zip(genres, probabilities, strict=True)]
     return max(errors), int(np.argmax(errors))

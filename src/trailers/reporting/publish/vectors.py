@@ -1,6 +1,6 @@
 """The vectors of one clip strategy and backbone as Parquet: one row per clip.
 
-Files hold at most FILE_BYTES of vectors, row groups GROUP_BYTES: small enough to stream, large enough to
+ParquetFiles hold at most FILE_BYTES of vectors, row groups GROUP_BYTES: small enough to stream, large enough to
 read fast. One trailer and one row group lie in memory at a time.
 """
 
@@ -43,14 +43,14 @@ def write_vectors(release: Release, pair: Pair, output: Path) -> None:
     folder = output / folder_of(pair)
     folder.mkdir(parents=True)
     by_id = {trailer.trailer: trailer for trailer in release.rows}
-    writer: Files | None = None
+    writer: ParquetFiles | None = None
     with contextlib.ExitStack() as stack:
         for name, row in release.ok("embed", *pair).items():
             vectors, clips, attributes = read_current(release, pair, row)
             if writer is None:
                 release.features[pair] = vectors.shape[1]
                 release.attributes[pair] = attributes
-                writer = stack.enter_context(Files(folder, vectors.shape[1], titles=release.titles))
+                writer = stack.enter_context(ParquetFiles(folder, vectors.shape[1], titles=release.titles))
             if vectors.shape[1] != release.features[pair]:
                 what = (
                     f"has vectors of length {vectors.shape[1]}, but the first trailer's have {release.features[pair]}"
@@ -111,7 +111,7 @@ def table_of(pa: Any, release: Release, trailer: Trailer, clips: list[Clip], vec
     return pa.table({name: columns[name] for name in schema.names}, schema=schema)
 
 
-class Files:
+class ParquetFiles:
     """Parquet files of one folder, written one row group at a time."""
 
     def __init__(self, folder: Path, features: int, *, titles: bool) -> None:
@@ -123,7 +123,7 @@ class Files:
         self.pending_rows = self.rows_of_file = self.count = 0
         self.writer: Any = None
 
-    def __enter__(self) -> Files:
+    def __enter__(self) -> ParquetFiles:
         return self
 
     def __exit__(self, *problem: object) -> None:

@@ -28,12 +28,12 @@ from trailers.reporting.drawing.curves import draw_scores
 from trailers.reporting.drawing.histogram import draw_shots_on_page
 from trailers.reporting.drawing.style import on_page
 from trailers.reporting.inputs import add_study_flags
-from trailers.reporting.places import shown_path, without_places
+from trailers.reporting.local_paths import shown_path, without_local_paths
 from trailers.reporting.report.copies import copies_of
 from trailers.reporting.report.counts import clip_statistics, describe_backbones, enlarged_for, frame_statistics
 from trailers.reporting.report.dataset import describe_set
 from trailers.reporting.report.doubts import doubts, flagged
-from trailers.reporting.report.experiments import Experiment, not_real, read_experiments, why_no_metrics
+from trailers.reporting.report.experiments import Experiment, read_experiments, untrained_sources, why_no_metrics
 from trailers.reporting.report.pages import Pages
 from trailers.reporting.report.predictions import Predictions, examples, genre_scores, read_predictions
 from trailers.reporting.report.shots import Lengths, read_lengths, shot_statistics
@@ -64,7 +64,7 @@ FIGURES = {
 BAR_FRAMES = 4  # frames per bar of the histogram
 LAST_BAR = 160  # frames; the last bar holds all shots from here on
 SHOWN = 20  # trailers named for a reason; the table of all trailers has the rest
-NOTHING = "nothing-usable.html"  # the page of a study without one usable trailer; its report must not look made
+FAILURE_PAGE = "nothing-usable.html"  # the page of a study without one usable trailer; its report must not look made
 FEW_TRAILERS = 100  # a test set smaller than this says little about a classifier
 
 
@@ -75,7 +75,7 @@ WORDS = {
 }  # fmt: skip
 
 
-def what_shots_tell(lengths: Lengths) -> dict[str, Any]:
+def shot_section(lengths: Lengths) -> dict[str, Any]:
     """How long shots are, and of which trailers that cannot be read."""
     return {
         "shots": shot_statistics(lengths.durations),
@@ -107,19 +107,21 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
         "stages": stages,
         **WORDS,
         "genres": genres,
-        **what_needs_a_look(stages, ids),
+        **doubtful_section(stages, ids),
         "frames": frame_statistics(stages),
-        **what_shots_tell(lengths),
+        **shot_section(lengths),
         "clips": clip_statistics(stages),
-        "backbones": without_places(backbones),
-        "enlarged": without_places(enlarged_for(backbones, arguments.settings.get("normalise", {}).get("short_side"))),
-        "not_real": not_real(backbones, experiments),
+        "backbones": without_local_paths(backbones),
+        "enlarged": without_local_paths(
+            enlarged_for(backbones, arguments.settings.get("normalise", {}).get("short_side"))
+        ),
+        "untrained_sources": untrained_sources(backbones, experiments),
         "experiments": experiments,
         "tables": arguments.tables.read_text(encoding="utf-8") if arguments.tables else "",
         "figures": read_figures(arguments.figures) if arguments.figures else {},
         "no_metrics": "" if experiments else why_no_metrics(trailers, stages),
         "rows": rows,
-        "settings": without_places(arguments.settings),
+        "settings": without_local_paths(arguments.settings),
         "pages": Pages(layout, arguments.output),
         "titles": {trailer.trailer: trailer.title for trailer in trailers},
         "doubts": doubts(trailers, arguments.manifest.parent, stages, lengths.shots, backbones) if stages else [],
@@ -153,12 +155,12 @@ def quality_rows(ledgers: Sequence[Path], layout: Layout) -> dict[str, LedgerRow
     return {trailer: row for path in paths if path.exists() for trailer, row in read_ledger(path).items()}
 
 
-def what_needs_a_look(stages: Sequence[Stage], trailers: Sequence[str]) -> dict[str, Any]:
+def doubtful_section(stages: Sequence[Stage], trailers: Sequence[str]) -> dict[str, Any]:
     """Why trailers were lost, what the others are warned of, and what makes the whole doubtful."""
     rows = {stage.key: stage.rows for stage in stages}
     return {
         "lost": nothing_usable(rows, trailers),
-        "alarms": without_places(alarms(rows)),
+        "alarms": without_local_paths(alarms(rows)),
         "reasons": [shown_group(group) for group in troubles(rows)],
         "warnings": [shown_group(group) for group in warnings(rows)],
     }
@@ -169,7 +171,7 @@ def histogram(durations: Mapping[int, int]) -> str:
 
 
 def shown_group(group: Group) -> Group:
-    return replace(group, trailers=without_places(group.trailers))
+    return replace(group, trailers=without_local_paths(group.trailers))
 
 
 def read_figures(folder: Path) -> dict[str, str | None]:
@@ -217,15 +219,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     page = make_page(arguments)
     text = render("report.html.j2", page)
-    beside = arguments.output.with_name(NOTHING)
+    failure_page = arguments.output.with_name(FAILURE_PAGE)
     if page["lost"]:
-        write_text(beside, text)
+        write_text(failure_page, text)
         raise SystemicError(
             page["lost"], where=arguments.manifest,
-            remedy=f"{beside} gives the reasons. Fix the cause, run `python -m trailers retry --dead` if they are "
+            remedy=f"{failure_page} gives the reasons. Fix the cause, run `python -m trailers retry --dead` if they are "
             "dead, and rerun.",
         )  # fmt: skip
-    beside.unlink(missing_ok=True)
+    failure_page.unlink(missing_ok=True)
     write_text(arguments.output, text)
     counts = ", ".join(f"{count} {status}" for status, count in sorted(page["outcomes"].items()))
     log.info("report: %s: %d trailers: %s", arguments.output, page["trailers"], counts)

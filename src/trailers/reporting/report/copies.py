@@ -31,8 +31,8 @@ class Copy:
 def copies_of(trailers: Sequence[str], layout: Layout) -> dict[str, Any]:
     """What the template names: pairs of copies, how many of them each split divides, and flags that leave out."""
     known = set(trailers)
-    pairs = [row for row in there(layout.duplicates(), Duplicate) if {row.trailer, row.copy_of} <= known]
-    out = [row for row in there(layout.excluded(), Excluded) if row.trailer in known]
+    pairs = [row for row in rows_of_file(layout.duplicates(), Duplicate) if {row.trailer, row.copy_of} <= known]
+    out = [row for row in rows_of_file(layout.excluded(), Excluded) if row.trailer in known]
     return {
         "copies": [Copy(row.trailer, row.copy_of, f"{row.share:.0%}", subsets_text(divided(row))) for row in pairs],
         "leaking": {f"split{n}": count for n in SPLITS if (count := sum(n in divided(row) for row in pairs))},
@@ -41,7 +41,7 @@ def copies_of(trailers: Sequence[str], layout: Layout) -> dict[str, Any]:
     }
 
 
-def there(path: Path, kind: type[Row]) -> list[Row]:
+def rows_of_file(path: Path, kind: type[Row]) -> list[Row]:
     """The rows of a file; none where it is missing. A damaged one is told of, and `verify` repairs it."""
     if not path.is_file():
         return []

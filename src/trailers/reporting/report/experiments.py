@@ -103,7 +103,7 @@ def why_no_metrics(trailers: Sequence[Trailer], stages: Sequence[Stage]) -> str:
     return "No experiment is configured. Add one in config.yaml, experiments."
 
 
-def not_real(backbones: Sequence[Mapping[str, Any]], experiments: Sequence[Experiment]) -> list[str]:
+def untrained_sources(backbones: Sequence[Mapping[str, Any]], experiments: Sequence[Experiment]) -> list[str]:
     """Where vectors come from that say nothing about trailers: made-up ones, or weights that were never trained."""
     weights = {row["backbone"]: row["attributes"].get("weights", "") for row in backbones}
     for experiment in experiments:

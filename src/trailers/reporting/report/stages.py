@@ -9,7 +9,7 @@ from typing import Any
 
 from trailers.domain import FPS, Trailer
 from trailers.errors import StoreError
-from trailers.reporting.places import without_places
+from trailers.reporting.local_paths import without_local_paths
 from trailers.reporting.report.shots import Lengths
 from trailers.stages import registry
 from trailers.store.layout import Layout
@@ -99,5 +99,5 @@ def outcome(trailer: str, stages: Sequence[Stage]) -> tuple[str, str, str]:
         if row is None:
             return "absent", stage.name, "no ledger contains this trailer"
         if row.status in (DEAD, FAILED):
-            return row.status, stage.name, without_places(registry.without_name(stage.key, row.error))
+            return row.status, stage.name, without_local_paths(registry.without_name(stage.key, row.error))
     return OK, "", ""

@@ -11,14 +11,14 @@ from typing import Any
 ABSOLUTE = re.compile(r"(?:file://|(?<![\w.:/~-]))~?/(?:[^\s/:;,'\"()<>]+/)+([^\s/:;,'\"()<>]*)")
 
 
-def without_places(value: Any) -> Any:
+def without_local_paths(value: Any) -> Any:
     """``value`` with absolute paths relative to the working folder, else as bare names; in all that it holds."""
     if isinstance(value, str):
         return ABSOLUTE.sub(r"\1", value.replace(f"{Path.cwd()}/", ""))
     if isinstance(value, Mapping):
-        return {key: without_places(held) for key, held in value.items()}
+        return {key: without_local_paths(held) for key, held in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(without_places(held) for held in value)
+        return type(value)(without_local_paths(held) for held in value)
     return value
 
 
