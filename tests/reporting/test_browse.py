@@ -1,4 +1,4 @@
-"""The list of all trailers, and what crosses trailers on the page of each."""
+"""The list of all trailers, and the data of each page that depends on other trailers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trailers.reporting.browse.predicted import Experiment, shown_experiment, wo
 from trailers.stages import registry
 from trailers.store.layout import Layout
 from trailers.tools.verify.claims import read_claims
-from trailers.tools.verify.folder import strangers
+from trailers.tools.verify.folder import other_files
 
 TITLES = {"one": "The First", "two": "</script><script>alert('two')</script>", "gone": 'Lost \u2028 "Film"'}
 
@@ -95,11 +95,11 @@ def test_a_second_run_writes_no_data_file(finished):
 
 
 def test_a_list_outside_the_pages_is_refused(finished, tmp_path):
-    with pytest.raises(ConfigError, match="where the pages are"):
+    with pytest.raises(ConfigError, match="the folder of the pages"):
         lab.run_browse(finished, "--output", str(tmp_path / "index.html"))
 
 
-def test_the_list_leads_to_the_run_report_where_there_is_one_or_the_run_will_make_it(tmp_path):
+def test_the_list_links_the_run_report_if_it_exists_or_the_run_will_make_it(tmp_path):
     layout = lab.make_results(tmp_path, TITLES, dead=["gone"])
     words = ["--report", str(layout.report())]
     for follows, is_there, link in (
@@ -115,14 +115,14 @@ def test_the_list_leads_to_the_run_report_where_there_is_one_or_the_run_will_mak
         assert ("Run report" in html, link in html) == (bool(link), True)
 
 
-def test_the_nearest_have_the_largest_cosine_and_of_equal_ones_the_earlier_goes_first():
+def test_the_nearest_have_the_largest_cosine_and_equal_ones_keep_their_order():
     means = np.array([[1, 0], [0, 2], [3, 0.3], [5, 0], [0, 0]], np.float32)
     found = nearest(["a", "b", "c", "d", "e"], means, shown=3)
     assert found["a"] == [("d", 1.0), ("c", pytest.approx(0.995, abs=1e-3)), ("b", 0.0)]
     assert [name for name, _ in found["e"]] == ["a", "b", "c"]
 
 
-def test_nearest_in_blocks_is_nearest_at_once(monkeypatch):
+def test_blocks_do_not_change_which_trailers_are_nearest(monkeypatch):
     means = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
     names = [f"t{n}" for n in range(40)]
     whole = nearest(names, means)
@@ -144,18 +144,18 @@ def test_predictions_of_a_trailer_come_from_a_network_that_was_not_trained_on_it
 
 
 class Network:
-    """In place of a trained network: says the same of every trailer, and counts how often it was asked."""
+    """A stand-in for a trained network: predicts the same for every trailer, and counts its calls."""
 
     def __init__(self):
         self.trained = SimpleNamespace(clips="shot24", backbones=("flat",), fingerprint="trained", genres=GENRES)
-        self.asked = 0
+        self.calls = 0
 
     def check(self, vectors, attributes):
         assert [table.shape for table in vectors] == [(5, 6)]
         assert attributes[0]["fingerprint"] == "vectors"
 
     def explain(self, vectors):
-        self.asked += 1
+        self.calls += 1
         genres = len(GENRES)
         return SimpleNamespace(
             probabilities=np.full(genres, 0.25), starts=np.array([0, 3]), ends=np.array([3, 5]),
@@ -175,10 +175,10 @@ def test_predictions_of_an_experiment_are_computed_once_and_again_only_after_a_c
     assert found["snippets"][1][2] == [300] * len(GENRES)
     assert found["contributions"][4][:2] == [400, 410]
     assert shown_experiment(experiment, trailer, layout, found) == found
-    assert network.asked == 1
+    assert network.calls == 1
     network.trained.fingerprint = "trained again"
     assert shown_experiment(experiment, trailer, layout, found)["key"] != found["key"]
-    assert network.asked == 2
+    assert network.calls == 2
 
 
 def test_verify_checks_the_list_of_all_trailers(finished):
@@ -186,7 +186,7 @@ def test_verify_checks_the_list_of_all_trailers(finished):
     assert {path.name for path in pages.shared()} == {"index.html", "index.js"}
     layout = Layout(finished / "results")
     claims, _ = read_claims(layout)
-    assert strangers(layout, claims, [("pages",)]) == []
+    assert other_files(layout, claims, [("pages",)]) == []
 
 
 def test_the_worst_genre_is_the_one_farthest_from_the_truth():

@@ -1,4 +1,4 @@
-"""The report's section on copies, and on trailers that flags leave out."""
+"""The report's section on copies and on trailers that flags exclude."""
 
 import argparse
 

@@ -22,7 +22,7 @@ from trailers.store.metadata import Metadata
 from trailers.store.spans import SHOTS_SCHEMA, write_spans
 from trailers.video import encode_frames
 
-# Of the eye that lacks the cones for long, middle and short waves; linear RGB (Machado, Oliveira and Fernandes 2009).
+# Linear RGB as seen without the cones for long, middle and short waves (Machado, Oliveira and Fernandes 2009).
 DEFICIENCIES = {
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
     "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
@@ -38,17 +38,17 @@ def lab(linear):
 
 
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
-def test_the_colours_of_the_subsets_stay_apart_for_colour_blind_readers(deficiency):
+def test_colour_blind_readers_can_distinguish_the_colours_of_the_subsets(deficiency):
     seen = []
     for colour in COLOURS[:4]:
         rgb = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
         linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
         seen.append(lab(np.clip(np.array(DEFICIENCIES[deficiency]) @ linear, 0, 1)))
-    # 2.3 can just be told apart side by side; this is four times as much.
+    # A difference of 2.3 is just visible side by side; this is four times as much.
     assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 10
 
 
-def test_a_figure_of_a_page_follows_its_colours_and_brings_no_id_twice():
+def test_a_figure_of_a_page_uses_its_colours_and_has_unique_ids():
     drawing = on_page(lambda: draw_genres(genre_counts([])), "genres")
     assert drawing.startswith("<svg")
     assert "currentColor" in drawing
@@ -117,7 +117,7 @@ def excerpt():
 def test_fig_9_draws_every_clip_with_its_pictures_and_its_padding():
     (axes,) = draw_clips(excerpt()).axes
     pictures = [image.get_array() for image in axes.images]
-    # The clip of 6 frames is padded from its second third on, that of 15 frames in its last.
+    # The clip of 6 frames is padded from its second third on, the clip of 15 frames in its last third.
     assert len(pictures) == 3 * 2 + 3 + 1 + 2
     assert sum(patch.get_hatch() is not None for patch in axes.patches) == 3
     assert [text.get_text() for text in axes.texts] == ["Seq-24", "frames", "Shot-24"]
@@ -146,12 +146,12 @@ def test_fig_9_takes_its_pictures_from_the_video(tmp_path):
     assert draw_clips(excerpt).axes
 
 
-def test_fig_9_of_a_trailer_that_is_asked_for_needs_its_video(tmp_path):
+def test_fig_9_of_a_named_trailer_needs_its_video(tmp_path):
     with pytest.raises(StoreError, match="does not exist"):
         find_excerpt([], Layout(tmp_path), trailer="a")
 
 
-def test_fig_9_is_left_out_where_no_video_is_there(tmp_path):
+def test_fig_9_is_left_out_without_a_video(tmp_path):
     layout = Layout(tmp_path)
     header = {"trailer": "a", "frames": 48, "fingerprint": "f"}
     write_spans(layout.shots("a"), [Shot(0, 48)], kind=Shot, header=header, schema=SHOTS_SCHEMA)

@@ -1,4 +1,4 @@
-"""The paper's figures: the numbers behind them, and that they are drawn."""
+"""The paper's figures: their numbers, and that they are drawn."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_no_name_covers_the_line_between_the_points_of_a_network_far_from_its_pr
         assert not [box for box in boxes for line in lines if line.intersects_bbox(box, filled=False)]
 
 
-def test_the_share_of_the_whole_set_stands_over_its_own_bar():
+def test_the_share_of_the_whole_set_is_shown_above_its_own_bar():
     counts = genre_counts(
         [Trailer(f"t{n}", ("x.mp4",), genres=(GENRES[n % 2],), splits=(n % 3, 0, 0)) for n in range(9)]
     )
@@ -181,7 +181,7 @@ def test_the_share_of_the_whole_set_stands_over_its_own_bar():
 
 
 @pytest.mark.parametrize("trailers", [1, 2, 3, 40])
-def test_counts_have_no_half_ticks_and_begin_at_zero(trailers):
+def test_axes_of_counts_have_ticks_at_whole_numbers_and_begin_at_zero(trailers):
     found = label_counts([Trailer(f"t{n}", ("x.mp4",), genres=("action", "drama")) for n in range(trailers)])
     durations = {"trailers": trailers, "mean": 24.0, "median": 24.0, "durations": {"24": trailers}}
     bars, _, colours = draw_labels(found).axes
@@ -192,7 +192,7 @@ def test_counts_have_no_half_ticks_and_begin_at_zero(trailers):
     assert shots.get_xlim()[0] == 0
 
 
-def test_legends_stand_outside_the_data():
+def test_legends_are_outside_the_data():
     durations = {"trailers": 1, "mean": 24.0, "median": 24.0, "durations": {"24": 1}}
     for figure in (draw_shots(durations), draw_costs(CROWDED), draw_genres(genre_counts([]))):
         figure.draw_without_rendering()

@@ -1,4 +1,4 @@
-"""`trailers publish`: a data set that other programs open, and that says what it lacks."""
+"""`trailers publish`: a data set that other programs can open, and that lists what is missing."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_one_row_per_clip_with_everything_that_is_known_of_it(results):
+def test_there_is_one_row_per_clip_with_everything_that_is_known_about_it(results):
     assert publish(results) == 0
     table = pq.read_table(results / "out" / "data" / "shot24" / "mine" / "00000.parquet").to_pylist()
     assert len(table) == 6
@@ -81,7 +81,7 @@ def test_one_row_per_clip_with_everything_that_is_known_of_it(results):
     assert table[3]["split1"] is None
 
 
-def test_the_tables_say_what_was_downloaded_and_what_is_lacking(results):
+def test_the_tables_list_what_was_downloaded_and_what_is_missing(results):
     publish(results)
     first = rows(results / "out" / "trailers.csv")[0]
     assert (first["trailer"], first["url"], first["final_url"]) == ("a", "https://site/a", "https://cdn/a")
@@ -157,20 +157,20 @@ def another_receipt(layout, header):
 def test_a_product_that_another_run_replaced_is_refused(results, capsys, replace, name):
     replace(Layout(results / "results"), {"trailer": "b", "frames": 54, "fingerprint": "other"})
     assert publish(results) == 1
-    said = f"{name}: its fingerprint is other, but its ledger says f: another run replaced it"
-    assert said in capsys.readouterr().err
+    problem = f"{name}: its fingerprint is other, but its ledger says f: another run replaced it"
+    assert problem in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "problem"),
     [
         (["--pairs", "shot24"], "--pairs: 'shot24' is not CLIPS/BACKBONE"),
         (["--pairs", "seq24/mine"], "has no embedding by mine on seq24"),
     ],
 )
-def test_a_product_that_cannot_be_published_is_named(results, capsys, words, said):
+def test_a_product_that_cannot_be_published_is_named(results, capsys, words, problem):
     assert publish(results, *words) == 1
-    assert said in capsys.readouterr().err
+    assert problem in capsys.readouterr().err
 
 
 def test_an_existing_folder_is_not_overwritten(results, capsys):
@@ -187,12 +187,12 @@ def test_croissant_is_valid_and_reads_the_rows(results, caplog):
     found = mlc.Dataset(jsonld=str(results / "out" / "croissant.json"))
     assert not found.metadata.issues.errors
     assert not found.metadata.issues.warnings
-    assert "not standard" not in caplog.text  # the @context is the one that Croissant 1.0 asks for
+    assert "not standard" not in caplog.text  # the @context is that of Croissant 1.0
     record = next(iter(found.records("shot24-mine")))
     assert record["shot24-mine/trailer"] == b"a"
     assert list(record["shot24-mine/vector"]) == [0, 1, 2, 3]
-    said = json.loads((results / "out" / "croissant.json").read_text())
-    assert said["datePublished"] == "2026-01-02"
+    metadata = json.loads((results / "out" / "croissant.json").read_text())
+    assert metadata["datePublished"] == "2026-01-02"
 
 
 def with_pandas(files):
@@ -233,7 +233,7 @@ def test_the_card_of_trailers_without_genres_and_splits_has_no_empty_tables(resu
     assert "| split |" not in card
 
 
-def test_a_timeline_has_every_shot_at_its_frame_and_gaps_where_no_shot_is():
+def test_a_timeline_has_every_shot_at_its_frame_and_gaps_between_shots():
     cut = timeline("a", [Shot(0, 30), Shot(33, 54)], 60)
     (track,) = cut["tracks"]["children"]
     assert [item["OTIO_SCHEMA"] for item in track["children"]] == ["Clip.2", "Gap.1", "Clip.2", "Gap.1"]
@@ -244,7 +244,7 @@ def test_a_timeline_has_every_shot_at_its_frame_and_gaps_where_no_shot_is():
     assert {each[name]["rate"] for each in ranges for name in ("start_time", "duration")} == {24}
 
 
-def test_timelines_are_published_where_they_are_asked_for(results):
+def test_timelines_are_published_on_request(results):
     assert publish(results) == 0
     assert not (results / "out" / "timelines").exists()
     assert publish(results, "--timelines", output="cut") == 0

@@ -40,7 +40,7 @@ TRAILERS = ("good", "fine", "gone", "late")
 
 @pytest.fixture(autouse=True)
 def _plain(request, monkeypatch):
-    """Without the figures of the data set, which take a second to draw; the tests of the parts draw them."""
+    """Leaves out the figures of the data set, which take a second to draw; test_report_parts.py draws them."""
     if request.module.__name__.endswith("test_report"):
         monkeypatch.setattr(dataset, "draw_figures", lambda *_: {})
 
@@ -77,7 +77,7 @@ def ledger_rows():
 
 @pytest.fixture
 def study(tmp_path):
-    """Four trailers: two go through, one is dead, one fails when it is normalised."""
+    """Four trailers: two pass all stages, one is dead, one fails in normalise."""
     (tmp_path / "manifest.csv").write_text(MANIFEST)
     layout = Layout(tmp_path / "results")
     paths = []
@@ -169,22 +169,22 @@ def skipped(trailer):
     return LedgerRow(trailer, "skipped", error="the manifest gives none")
 
 
-def test_reasons_carry_the_original_words(study):
+def test_reasons_are_shown_with_the_original_sentences(study):
     text = plain(made(study))
     assert "dead in download: removed (1) gone removed: &lt;b&gt;taken&lt;/b&gt; down" in text
     assert "failed in normalise: ffmpeg stopped (1) late late: ffmpeg stopped with code 1 after 812 frames" in text
 
 
-def test_trailers_with_the_same_trouble_count_together_whatever_their_sentences_say():
+def test_trailers_with_the_same_reason_count_together_even_if_their_sentences_differ():
     words = {
         "tt1": "only 34.6% of its frames (18 decoded, 2 errors)",
         "tt2": "only 81.1% of its frames (90 decoded, 1 errors)",
     }
     rows = {
         name: LedgerRow(
-            name, "dead", error=f"normalise: /disk/a b/{name}.mp4: {said}", facts={"reason": "too few frames"}
+            name, "dead", error=f"normalise: /disk/a b/{name}.mp4: {sentence}", facts={"reason": "too few frames"}
         )
-        for name, said in words.items()
+        for name, sentence in words.items()
     }
     rows["tt3"] = LedgerRow("tt3", "dead", error="normalise: /disk/tt3.mp4: is empty", facts={"reason": "not a video"})
     first, second = troubles({("normalise",): rows})
@@ -259,7 +259,7 @@ def test_shots_are_measured(study):
     assert "shorter than 24 frames 1 (25.0 %)" in text
 
 
-def test_the_bars_of_the_histogram_are_as_high_as_shots_are_many():
+def test_the_height_of_a_bar_of_the_histogram_is_its_number_of_shots():
     drawing = report.histogram({1: 1, 2: 1, 3: 1, 24: 1, 160: 1, 4000: 1})
     assert drawing.startswith("<svg")
     assert "≥160" in drawing
@@ -282,7 +282,7 @@ def test_clips_and_frames_are_added_up(study):
     assert "outside the limits 2 too short, 1 too small" in text
 
 
-def test_backbones_are_described_and_random_weights_are_called_so(study):
+def test_backbones_are_described_and_random_weights_are_named(study):
     text = plain(made(study))
     assert "timm:tiny shot24 2 8 2 in1k.v2" in text
     assert "Synthetic or random" not in text
@@ -300,7 +300,7 @@ def test_attributes_of_one_trailer_are_not_shown_for_its_backbone(study):
     (row,) = report.make_page(study)["backbones"]
     assert row["attributes"].keys() >= {"F", "weights", "transform"}
     assert not row["attributes"].keys() & {"trailer", "fingerprint", "source_sha256", "precision"}
-    layout.embedding(STRATEGY, BACKBONE, "fine").unlink()  # one alone: its own is still its own
+    layout.embedding(STRATEGY, BACKBONE, "fine").unlink()  # also if there is only one file
     (row,) = report.make_page(study)["backbones"]
     assert "source_sha256" not in row["attributes"]
     assert row["attributes"]["precision"] == "good"
@@ -309,8 +309,8 @@ def test_attributes_of_one_trailer_are_not_shown_for_its_backbone(study):
 def add_warnings(study):
     path = Layout(study.results).ledger("normalise", SHARD)
     rows = read_ledger(path)
-    told = "the file was cut off; 5 frames are <missing>"
-    rows["good"] = LedgerRow("good", "ok", facts={"frames": 96, "warnings": told})
+    warning = "the file was cut off; 5 frames are <missing>"
+    rows["good"] = LedgerRow("good", "ok", facts={"frames": 96, "warnings": warning})
     write_ledger(path, rows.values())
 
 
@@ -331,11 +331,11 @@ def test_outcomes_that_many_trailers_share_come_first(study):
     study.ledgers = [Layout(study.results).ledger("download", shard)]
     write_ledger(study.ledgers[0], rows)
     text = plain(made(study))
-    said = "download: 5 of 6 trailers are failed for the same reason, 5 of them in a row: client"
-    assert text.index(said) < text.index("passed all stages")
+    alarm = "download: 5 of 6 trailers are failed for the same reason, 5 of them in a row: client"
+    assert text.index(alarm) < text.index("passed all stages")
 
 
-def test_a_study_of_the_dead_fails_and_its_page_lies_beside(study, tmp_path, capsys):
+def test_a_study_without_a_usable_trailer_fails_and_gets_another_page(study, tmp_path, capsys):
     study.manifest.write_text("trailer,url\ngone,gone.mp4\nlate,late.mp4\n")
     (shard,) = make_shards(("gone", "late"), size=100)
     ledger = Layout(study.results).ledger("download", shard)
@@ -345,12 +345,12 @@ def test_a_study_of_the_dead_fails_and_its_page_lies_beside(study, tmp_path, cap
     assert main([*words, "--output", str(study.output)]) == 1
     assert "none of 2 trailers is ok in download (2 dead: removed)." in capsys.readouterr().err
     assert not study.output.exists()
-    beside = study.output.with_name("nothing-usable.html")
-    assert "Nothing usable: none of 2 trailers" in plain(beside.read_text())
-    write_ledger(ledger, [LedgerRow("gone", **dead), LedgerRow("late", "ok")])  # one alive is enough
+    failure_page = study.output.with_name("nothing-usable.html")
+    assert "Nothing usable: none of 2 trailers" in plain(failure_page.read_text())
+    write_ledger(ledger, [LedgerRow("gone", **dead), LedgerRow("late", "ok")])  # one ok trailer is enough
     assert main([*words, "--output", str(study.output)]) == 0
     assert study.output.exists()
-    assert not beside.exists()
+    assert not failure_page.exists()
 
 
 def test_packs_made_elsewhere_are_marked_and_synthetic_ones_at_the_top(study):
@@ -388,7 +388,7 @@ def luminance(colour):
 def test_every_colour_of_text_has_a_contrast_of_four_and_a_half(study, scheme):
     html = made(study)
     colours = dict(re.findall(r"--(\w+): (#\w{6})", re.findall(r":root \{([^}]*)\}", html)[scheme]))
-    assert "opacity" not in html[: html.index("</style>")]  # it would lessen what is measured here
+    assert "opacity" not in html[: html.index("</style>")]  # it would reduce the contrast
     for ground in ("paper", "card"):
         for ink in ("ink", "faint", "accent", "good", "warn", "bad"):
             bright, dim = sorted((luminance(colours[ground]), luminance(colours[ink])), reverse=True)
@@ -413,14 +413,14 @@ def test_one_split_has_no_deviation(study):
     assert "main 60.00 50.00 undefined 40.00" in plain(made(study))
 
 
-def test_a_small_test_set_is_called_small(study):
+def test_a_small_test_set_is_pointed_out(study):
     add_metrics(study)
     assert "The smallest test set" not in plain(made(study))
     add_metrics(study, name="little", test_trailers=3)
     assert "The smallest test set has 3 trailers" in plain(made(study))
 
 
-def test_without_metrics_it_says_why(study):
+def test_without_metrics_the_reason_is_shown(study):
     assert "There are no metrics. No experiment is configured." in plain(made(study))
     study.manifest.write_text("trailer,url\ngood,good.mp4\n")
     assert "No trailer of the manifest has genres" in plain(made(study))
@@ -442,14 +442,14 @@ def test_damaged_shots_are_left_out_and_named(study):
     assert "shots 2 mean 17.0 frames" in text
 
 
-def test_metrics_that_lack_something_are_named(study):
+def test_metrics_that_lack_a_key_are_named(study):
     write_metrics(study.results / "x", {"experiment": "x", "split": 0})
     study.metrics = [study.results / "x" / "metrics.json"]
     with pytest.raises(StoreError, match=r"metrics\.json: lacks metrics\. Remove it"):
         report.run(study)
 
 
-def test_a_ledger_from_elsewhere_is_refused(study, tmp_path):
+def test_a_ledger_of_other_results_is_refused(study, tmp_path):
     write_ledger(tmp_path / "other" / "ledger" / "shots" / "s.tsv", [])
     study.ledgers.append(tmp_path / "other" / "ledger" / "shots" / "s.tsv")
     with pytest.raises(StoreError, match=r"s\.tsv: is not below .*results/ledger"):
@@ -495,9 +495,9 @@ def test_settings_are_those_that_were_given(study):
 def test_a_backbone_for_which_frames_were_enlarged_is_reported(kept, count):
     made_of = [{"backbone": "timm:tiny", "attributes": {"resized_short_side": "518"}}]
     made_of += [{"backbone": "resnet50", "attributes": {}}, *made_of]  # of an earlier version, and of other clips
-    told = enlarged_for(made_of, kept)
-    assert len(told) == count
-    assert all("timm:tiny takes frames with a short side of 518 px" in words for words in told)
+    found = enlarged_for(made_of, kept)
+    assert len(found) == count
+    assert all("timm:tiny takes frames with a short side of 518 px" in sentence for sentence in found)
 
 
 @pytest.mark.parametrize("word", ["[]", "{", '{"shots": 0.9}'])

@@ -1,4 +1,4 @@
-"""The report in a real browser, on a telephone and on a wide screen, light and dark."""
+"""The report in a real browser, on a phone and on a wide screen, light and dark."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_report_is_readable_in_every_window(study, browser):  # noqa: F811
     complaints: list[str] = []
     for width, theme in ((400, "light"), (1400, "dark")):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
-        page.on("console", lambda said: complaints.append(said.text))
+        page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda problem: complaints.append(str(problem)))
         page.goto(study.output.as_uri())
         page.evaluate(OPEN)

@@ -1,4 +1,4 @@
-"""What the report shows beyond counts: links into pages, doubts, predictions, the data set."""
+"""Sections of the report other than counts: links to pages, doubts, predictions, the data set."""
 
 from __future__ import annotations
 
@@ -149,13 +149,13 @@ ROWS = [
 ]  # fmt: skip
 
 
-def test_examples_are_the_clearest_finds_misses_and_false_claims_of_the_test_set():
+def test_examples_are_the_clearest_hits_misses_and_false_alarms_of_the_test_set():
     action, *others = examples([read_test_rows(ROWS, 10)], count=1)
     assert (action.found, action.missed, action.claimed) == ((("hit", 0.9),), (("miss", 0.1),), (("false", 0.8),))
     assert all(not other.found for other in others)
 
 
-def test_a_trailer_of_two_test_sets_is_shown_as_the_first_saw_it():
+def test_a_trailer_in_two_test_sets_is_shown_with_the_first_prediction():
     second = [predicted("hit", "0.3", 1), predicted("new", "0.5", 1)]
     action = examples([read_test_rows(ROWS, 10), read_test_rows(second, 10)])[0]
     assert action.found == (("hit", 0.9), ("new", 0.5), ("miss", 0.1))
@@ -171,7 +171,7 @@ def test_the_scores_of_a_genre_are_its_areas_shares_and_curves():
     assert score.areas == (pytest.approx(100 * (0.5 + 0.5 * (1 / 3 + 1 / 2) / 2)),)
 
 
-def test_the_curve_has_the_area_that_is_reported():
+def test_the_area_under_the_curve_is_the_one_that_is_reported():
     random = np.random.default_rng(0)
     labels, scores = random.integers(0, 2, 300), np.round(random.random(300), 2)  # with equal scores
     recall, precision = precision_recall(labels, scores)

@@ -13,7 +13,7 @@ GENRES = ("action", "drama")
 
 
 def predicted(folder, names, *, seed):
-    """predictions.csv of an experiment that guesses somewhat better than chance; gives the path beside it."""
+    """Writes predictions.csv of an experiment slightly better than chance; returns the path of its metrics."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
     with (folder / "predictions.csv").open("w", newline="") as file:
@@ -35,7 +35,7 @@ NAMES = [f"t{number}" for number in range(80)]
 
 
 def test_trailers_that_test_sets_share_do_not_make_the_interval_narrower(tmp_path):
-    """Two test sets of the same trailers, predicted alike, know no more than one of them."""
+    """Two test sets of the same trailers with the same predictions contain no more information than one."""
     draws = {
         split: draws_of(predicted(tmp_path / f"s{split}", NAMES, seed=1), metrics(split), draws=300) for split in (0, 1)
     }

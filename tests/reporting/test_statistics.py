@@ -23,7 +23,7 @@ def test_cardinality_is_the_mean_number_of_genres_and_density_its_share_of_ten()
     assert counts["trailers"] == {"1": 1, "2": 1}
 
 
-def test_a_title_counts_for_each_of_its_countries_and_shares_are_of_the_titles_that_are_known():
+def test_a_title_counts_for_each_of_its_countries_and_unknown_titles_do_not_count():
     counts = title_counts(TITLES, [])
     assert counts["countries"] == {"titles": 3, "names": 3, "first": {"US": 2, "FR": 1, "GB": 1}, "titles_of_first": 3}
     assert counts["languages"]["titles"] == 2
@@ -43,7 +43,7 @@ def test_durations_are_counted_by_ten_seconds_of_24_frames():
     assert (counts["frames"], counts["range_s"], counts["shorter_than_150_s"]) == (24 * 368, [30.0, 150.0], 3)
 
 
-def test_the_row_of_table_1_stands_beside_that_of_trailers12k():
+def test_the_row_of_table_1_is_compared_with_that_of_trailers12k():
     trailers = [
         Trailer("a", ("https://example.org/a",), genres=("action", "drama"), poster="a.jpg"),
         Trailer("b", ("b.mp4",), genres=("drama",), verified=True),

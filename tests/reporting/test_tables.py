@@ -1,4 +1,4 @@
-"""The paper's tables with our numbers beside."""
+"""The paper's tables with our numbers beside the printed ones."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_costs_are_those_of_the_backbones_for_thirty_clips_and_of_the_classifier
     )
 
 
-def test_the_floor_stands_below_every_table(folder):
+def test_the_floor_is_shown_below_every_table(folder):
     tables(folder, *complete())
     assert table(folder)[0]["floor"]["trapezoid"]["micro"] == [61, 1]
     assert table(folder)[0]["floor"]["step"]["macro"] == [21, 1]
@@ -165,7 +165,7 @@ def test_the_projects_study_has_the_papers_tables(project):
     assert rows[6, "Transformer", "Swin-3D"].printed == ((75.57, 0.66), (70.48, 0.41), (74.21, 0.40), (80.02, 0.47))
     assert rows[2, "ImageNet-Kinetics", "Shot-24"].experiment == rows[6, "Transformer", "Swin-3D"].experiment
     assert rows[5, "ImageNet", "GRU"].printed[3] == (76.22, 2.88)
-    # The settings that nothing overrides are those of the paper's default: one training serves five tables.
+    # Without overrides, settings are those of the paper's default: one training is used in five tables.
     assert dict(study.experiments["swin3d"]) == {
         "clips": "shot24",
         "backbones": ["swin3d_t"],
@@ -194,7 +194,7 @@ def test_an_invalid_study_is_refused(folder, capsys, change, words):
 
 
 def predictions(folder, experiment, split, shift=0.0):
-    """Predictions of eight test trailers on two genres; ``shift`` spoils those of the first genre."""
+    """Predictions of eight test trailers on two genres; ``shift`` worsens those of the first genre."""
     lines = ["trailer,subset,action,drama,is_action,is_drama", "v,validation,0.5,0.5,1,0"]
     for n in range(8):
         action, drama = n % 2, 1 - n % 2
@@ -213,7 +213,7 @@ def test_numbers_have_an_interval_and_a_paired_difference_from_the_first_row(fol
     assert tables(folder, *every) == 0
     first, second = table(folder)[0]["rows"]
     assert first["difference"] is None
-    # A perfect ranking stays perfect in every draw; the spoilt one is worse in every draw.
+    # A perfect ranking stays perfect in every draw; the worsened one is worse in every draw.
     assert first["interval"]["micro"] == [100.0, 100.0]
     assert second["interval"]["micro"][1] < 100.0
     # 69 - 70, 70.5 - 71, 73 - 75: mean -7/6, squares of differences from it (1 + 16 + 25) / 36 over 2.
@@ -253,7 +253,7 @@ def test_every_difference_from_the_printed_setting_is_named(folder):
     rows = [
         {**row, "settings": settings, "trailers": {"train": 300, "validation": 40, "test": 60}} for row in complete()
     ]
-    # b has no printed numbers, and a snippet of its own.
+    # b has no printed numbers, and another length of snippets.
     of_b = {"aggregation": "gru", "snippet_clips": 10, "epochs": 3, "learning_rate": 0.0001}
     rows += [{**metrics("b", split, 70.0), "settings": of_b} for split in range(3)]
     tables(folder, *rows)

@@ -1,1 +1,1 @@
-"""What a run looked like: its report, the tables and figures of the paper. HTML stands in templates only."""
+"""The report of a run, the tables and figures of the paper, pages of trailers. HTML is in templates only."""

@@ -1,4 +1,4 @@
-"""The flags of the commands that tell of a whole study: its manifest, ledgers, metrics and products."""
+"""The flags of commands that report on a whole study: its manifest, ledgers, metrics and products."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from trailers.genres import add_genres_flag
 
 
 def add_study_flags(parser: argparse.ArgumentParser, *, output: str) -> None:
-    """``output`` says what the command writes."""
+    """Adds the flags; ``output`` is the help of --output."""
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the study's trailers")
     parser.add_argument(
-        "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER", help="of all stages: files, or folders of them"
+        "--ledgers",
+        type=Path,
+        nargs="*",
+        default=[],
+        metavar="LEDGER",
+        help="ledgers of all stages: files, or their folders",
     )
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders to read, such as s100")
     parser.add_argument(

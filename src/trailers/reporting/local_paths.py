@@ -1,4 +1,4 @@
-"""Where a project lies is not a fact about a study: paths of a machine do not go into a report."""
+"""Remove the absolute paths of this machine from texts that go into a report."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# An absolute path of at least one folder; in an address of the web the slashes follow other characters.
+# An absolute path with one or more folders; in a web address the slashes follow other characters.
 ABSOLUTE = re.compile(r"(?:file://|(?<![\w.:/~-]))~?/(?:[^\s/:;,'\"()<>]+/)+([^\s/:;,'\"()<>]*)")
 
 
 def without_local_paths(value: Any) -> Any:
-    """``value`` with absolute paths relative to the working folder, else as bare names; in all that it holds."""
+    """``value`` with all absolute paths made relative to the working folder, or reduced to the file's name."""
     if isinstance(value, str):
         return ABSOLUTE.sub(r"\1", value.replace(f"{Path.cwd()}/", ""))
     if isinstance(value, Mapping):
@@ -23,5 +23,5 @@ def without_local_paths(value: Any) -> Any:
 
 
 def shown_path(path: Path) -> str:
-    """As it reads from the working folder; its name where it lies elsewhere."""
+    """The path relative to the working folder; only its name if it is elsewhere."""
     return str(path.resolve().relative_to(Path.cwd())) if path.resolve().is_relative_to(Path.cwd()) else path.name

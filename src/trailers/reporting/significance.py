@@ -1,8 +1,8 @@
-"""Whether two experiments of a table differ by more than chance: from the predictions that classify keeps.
+"""Whether two experiments of a table differ by more than chance, from the predictions that classify stores.
 
-Interval: the 95 % bootstrap interval of the mean over splits, over draws of test trailers; a trailer that several
-test sets share is drawn for all of them together.
-Difference: that of two experiments on the same split, paired; its mean and deviation over splits, and the
+Interval: the 95 % bootstrap interval of the mean over splits, over draws of test trailers. A trailer in several test
+sets is drawn for all of them together.
+Difference: the paired difference of two experiments on the same split; its mean and deviation over splits, and the
 95 % interval over draws that both experiments share.
 """
 
@@ -51,7 +51,7 @@ def read_test_predictions(path: Path) -> tuple[tuple[str, ...], np.ndarray, np.n
 
 
 def draws_of(metrics_file: Path, metrics: Mapping[str, Any], *, draws: int) -> Draws | None:
-    """The draws of one experiment on one split; None where no predictions lie beside its metrics."""
+    """The draws of one experiment on one split; None if there are no predictions beside its metrics."""
     path = metrics_file.with_name(PREDICTIONS)
     if not path.exists():
         return None
@@ -62,7 +62,7 @@ def draws_of(metrics_file: Path, metrics: Mapping[str, Any], *, draws: int) -> D
 
 
 def intervals(splits: Mapping[int, Draws | None]) -> dict[str, list[float] | None]:
-    """Metric -> [low, high] of the mean over ``splits``; None where a split kept no predictions."""
+    """Metric -> [low, high] of the mean over ``splits``; None if a split has no predictions."""
     known = [found for found in splits.values() if found is not None]
     if not known or len(known) < len(splits):
         return dict.fromkeys(METRICS)
@@ -79,7 +79,7 @@ def difference(
 
     Args:
         ours, other: split -> metrics.json.
-        our_draws, other_draws: split -> draws. Without the same test trailers there is no interval.
+        our_draws, other_draws: split -> draws. There is an interval only if both have the same test trailers.
     """
     common = sorted(ours.keys() & other.keys())
     pairs = [(our_draws.get(split), other_draws.get(split)) for split in common]

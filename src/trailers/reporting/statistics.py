@@ -1,4 +1,4 @@
-"""What a set of trailers is made of: the numbers of Table 1 and Sec. 3, and those behind Figures 2, 3 and 4."""
+"""Numbers of a set of trailers: those of Table 1 and Sec. 3, and those behind Figures 2, 3 and 4."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from trailers.domain import FPS, GENRES, SUBSETS, Trailer
 from trailers.store.metadata import Metadata
 from trailers.web.links import web_link
 
-TOP = 15  # countries and languages that Fig. 4 shows
+TOP = 15  # number of countries and languages that Fig. 4 shows
 BIN_S = 10  # seconds per bar of Fig. 4d
-# What the paper says of Trailers12k (Table 1, Sec. 3).
+# The numbers of Trailers12k in the paper (Table 1, Sec. 3).
 PUBLISHED = {
     "trailers": "12,000",
     "checked by a person": "all",
@@ -37,7 +37,7 @@ PUBLISHED = {
 
 
 def genre_counts(trailers: Sequence[Trailer], genres: Sequence[str] = GENRES) -> dict[str, Any]:
-    """Trailers and positives of the whole set and of split 0's subsets."""
+    """Trailers, and trailers per genre, of the whole set and of split 0's subsets."""
     sets = {"whole set": list(trailers)}
     sets |= {name: [t for t in trailers if t.splits[0] == code] for code, name in enumerate(SUBSETS)}
     return {
@@ -67,13 +67,13 @@ def label_counts(trailers: Sequence[Trailer], genres: Sequence[str] = GENRES) ->
 
 
 def title_counts(titles: Iterable[Metadata], frames: Sequence[int]) -> dict[str, Any]:
-    """What Fig. 4 shows.
+    """The numbers of Fig. 4.
 
-    A title with several countries counts for each of them; the shares are of the titles whose countries are known.
+    A title with several countries counts for each of them; shares refer to the titles whose countries are known.
 
     Args:
-        titles: of the trailers.
-        frames: at 24 fps, of each trailer whose video is known.
+        titles: metadata of the trailers.
+        frames: number of frames at 24 fps of each trailer with a video.
     """
     known = list(titles)
     years = Counter(title.year for title in known if title.year)
@@ -94,7 +94,7 @@ def title_counts(titles: Iterable[Metadata], frames: Sequence[int]) -> dict[str,
 
 
 def name_counts(names: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Titles per name, the commonest first, and how many titles have one of the first ``TOP``."""
+    """Titles per name, most frequent first, and how many titles have one of the first ``TOP``."""
     known = [own for own in names if own]
     counts = Counter(name for own in known for name in own)
     first = sorted(counts, key=lambda name: (-counts[name], name))[:TOP]
@@ -110,12 +110,12 @@ def overview(
     trailers: Sequence[Trailer], titles: Mapping[str, Metadata], counts: Mapping[str, Any], dimensions: Iterable[int],
     genres: Sequence[str] = GENRES,
 ) -> list[tuple[str, str, str]]:  # fmt: skip
-    """The row of Table 1 and the numbers of Sec. 3, as name, this set's, Trailers12k's.
+    """The row of Table 1 and the numbers of Sec. 3: name, this set's value, Trailers12k's value.
 
     Args:
-        counts: of ``title_counts``.
-        dimensions: 2 or 3, of each backbone whose vectors there are.
-        genres: of the data set.
+        counts: from ``title_counts``.
+        dimensions: 2 or 3 for each backbone that has vectors.
+        genres: those of the data set.
     """
     labelled = [trailer for trailer in trailers if trailer.genres]
     labels, made = label_counts(labelled, genres), set(dimensions)
@@ -138,7 +138,7 @@ def overview(
 
 
 def described(counts: Mapping[str, Any]) -> dict[str, str]:
-    """The rows that ``title_counts`` knows."""
+    """The rows that follow from ``title_counts``."""
     durations, years = counts["durations"], list(counts["years"])
     known = {name: str(counts[name]["names"] or "") for name in ("countries", "languages")}
     known["years"] = f"{years[0]} to {years[-1]}" if years else ""

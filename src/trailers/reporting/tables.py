@@ -2,8 +2,8 @@
 
 in   the study (workflow/study.yaml), metrics.json of its experiments and splits
 out  {output}/table2.csv ... table6.csv   one line per row of the table, with all numbers
-     {output}/tables.html                 the same for reading: a fragment of HTML, for the report or a page of its own
-     {output}/tables.json                 all of it, and what is incomplete; written last
+     {output}/tables.html                 the same as a fragment of HTML, for the report or a separate page
+     {output}/tables.json                 all numbers, and what is incomplete; written last
 
 Our numbers are mean and standard deviation (ddof = 1) over the existing splits. Only the areas computed with the
 trapezoid rule can be compared with the paper's. Predictions on disk give a 95 % bootstrap interval of each number and
@@ -33,10 +33,10 @@ from trailers.store.study import Study, Table, TableRow, read_study
 log = logging.getLogger(__name__)
 
 SCHEMA = "tables/1"
-SNIPPET_CLIPS = 30  # for which the paper counts multiply-adds (Table 6)
+SNIPPET_CLIPS = 30  # number of clips for which the paper counts multiply-adds (Table 6)
 HEADINGS = {"micro": "μAP", "macro": "mAP", "weighted": "wAP", "sample": "sAP"}
 
-# Of a metric's columns in the CSV: ours, printed, ours by step; bootstrap interval; difference from the first row.
+# Suffixes of a metric's columns in the CSV: ours, printed, step; bootstrap interval; difference from the first row.
 ENDS = (
     *("", "_std", "_printed", "_printed_std", "_step", "_step_std"),
     *("_low", "_high", "_diff", "_diff_low", "_diff_high"),
@@ -51,7 +51,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="the existing metrics.json files"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--prefix", default="", help="prefix of the experiments' names, before the study's")
+    parser.add_argument("--prefix", default="", help="prefix of the experiments' names that the study does not have")
     parser.add_argument(
         "--packs",
         type=Path,
@@ -84,10 +84,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def collect(paths: Iterable[Path], study: Study, prefix: str = "") -> dict[str, dict[int, tuple[Path, Metrics]]]:
-    """Experiment -> split -> its metrics.json and what that says.
+    """Experiment -> split -> the path and content of its metrics.json.
 
     Raises:
-        StoreError: metrics that are not of the experiment the study describes.
+        StoreError: the settings of an experiment differ from those of the study.
     """
     found: dict[str, dict[int, tuple[Path, Metrics]]] = {}
     for path in paths:
@@ -97,11 +97,11 @@ def collect(paths: Iterable[Path], study: Study, prefix: str = "") -> dict[str, 
         if wanted is None:
             log.info("tables: %s: is not an experiment of the study and is left out", path)
             continue
-        said = {**metrics["settings"], **{key: metrics[key] for key in ("clips", "backbones", "preset")}}
+        settings = {**metrics["settings"], **{key: metrics[key] for key in ("clips", "backbones", "preset")}}
         for key, value in wanted.items():
-            if value is not None and said.get(key) != value:
+            if value is not None and settings.get(key) != value:
                 raise StoreError(
-                    f"{path}: {key} is {said.get(key)!r}, but the study has {value!r}. Rerun the classify stage."
+                    f"{path}: {key} is {settings.get(key)!r}, but the study has {value!r}. Rerun the classify stage."
                 )
         found.setdefault(name, {})[metrics["split"]] = (path, metrics)
     return found
@@ -113,7 +113,7 @@ def make_table(
     found: Mapping[str, Mapping[int, Metrics]],
     draws: Mapping[str, Mapping[int, Draws | None]],
 ) -> dict[str, Any]:
-    """One table as plain values, with the floor over all that is in it and what it lacks."""
+    """One table as plain values, with its floor and the reasons why it is incomplete."""
     first = table.rows[0].experiment
     rows = [
         make_row(row, study, found.get(row.experiment, {}))
@@ -136,7 +136,7 @@ def make_table(
 
 
 def draws_of_splits(splits: Mapping[int, tuple[Path, Metrics]], draws: int) -> dict[int, Draws | None]:
-    """Split -> bootstrap draws of one experiment; None where there are none."""
+    """Split -> bootstrap draws of one experiment; None without predictions."""
     return {split: draws_of(path, metrics, draws=draws) if draws else None for split, (path, metrics) in splits.items()}
 
 
@@ -153,11 +153,11 @@ def against(
 
 def make_row(row: TableRow, study: Study, splits: Mapping[int, Metrics]) -> dict[str, Any]:
     experiment = study.experiments[row.experiment]
-    there = [splits[split] for split in sorted(splits)]
+    trained = [splits[split] for split in sorted(splits)]
     costs = [study.backbones[name] for name in experiment["backbones"] if name in study.backbones]
     known = len(costs) == len(experiment["backbones"])
-    head = there[0]["parameters"] / 1e6 if there else None
-    ours = over_splits([metrics["metrics"] for metrics in there])
+    head = trained[0]["parameters"] / 1e6 if trained else None
+    ours = over_splits([metrics["metrics"] for metrics in trained])
     return {
         "group": row.group,
         "name": row.name,
@@ -171,12 +171,12 @@ def make_row(row: TableRow, study: Study, splits: Mapping[int, Metrics]) -> dict
         "gmacs": SNIPPET_CLIPS * sum(cost.gmacs for cost in costs) if known else None,
         "printed_parameters_m": row.printed_parameters_m,
         "printed_gmacs": row.printed_gmacs,
-        "incomplete": lacks(row.experiment, splits) + (departures(row, study, there) if row.printed else []),
+        "incomplete": lacks(row.experiment, splits) + (departures(row, study, trained) if row.printed else []),
     }
 
 
 def missing_packs(table: Mapping[str, Any], study: Study, packs: Path) -> list[str]:
-    """Which packs the untrained experiments of a table need, and the command that makes each from the videos."""
+    """The missing packs of a table's untrained experiments, each with the command that makes it from the videos."""
     untrained = [study.experiments[row["experiment"]] for row in table["rows"] if not row["splits"]]
     needed = {(row["clips"], backbone) for row in untrained for backbone in row["backbones"]}
     return [
@@ -188,7 +188,7 @@ def missing_packs(table: Mapping[str, Any], study: Study, packs: Path) -> list[s
 
 
 def lacks(experiment: str, splits: Mapping[int, Metrics]) -> list[str]:
-    """Why the numbers of an experiment do not compare with the printed ones."""
+    """The reasons why the numbers of an experiment cannot be compared with the printed ones."""
     missing = [str(split) for split in SPLITS if split not in splits]
     if len(missing) == len(SPLITS):
         return [f"{experiment} has not been trained"]
@@ -203,7 +203,7 @@ def lacks(experiment: str, splits: Mapping[int, Metrics]) -> list[str]:
 
 
 def as_published(pairs: Sequence[tuple[float, float]], ours: Metrics) -> dict[str, list[float | None]] | None:
-    """Metric -> [mean, deviation, how many of these deviations ours lies above the mean]."""
+    """Metric -> [mean, deviation, (our number - mean) / deviation]."""
     if not pairs:
         return None
     found: dict[str, list[float | None]] = {}
@@ -214,7 +214,7 @@ def as_published(pairs: Sequence[tuple[float, float]], ours: Metrics) -> dict[st
 
 
 def departures(row: TableRow, study: Study, trained: Sequence[Metrics]) -> list[str]:
-    """Every setting, and the number of trailers, in which a training differs from that of the printed numbers."""
+    """The settings, and the number of trailers, that differ between a training and the printed numbers."""
     own = study.experiments[row.experiment]
     reasons = []
     for key, printed in study.printed_with.items():

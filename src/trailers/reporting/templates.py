@@ -1,4 +1,4 @@
-"""Pages from the templates beside this file. HTML stands in templates only."""
+"""Pages from the templates beside this file. HTML is in templates only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 def render(template: str, values: Mapping[str, Any]) -> str:
     """The text of ``template``, such as ``report.html.j2``, with ``values``; ends with a line break.
 
-    Titles and errors are strangers' words: in HTML everything is escaped unless the template says ``|safe``.
+    Titles and errors may contain anything, so in HTML everything is escaped unless the template says ``|safe``.
     """
     import jinja2
 

@@ -1,11 +1,11 @@
-"""Write the list of all trailers, and the data that their pages take from other trailers.
+"""Write the list of all trailers, and the data of their pages that depends on other trailers.
 
 in   the manifest, the ledgers of all stages, results/download/{trailer}.json
-     results/embed/{clips}/{backbone}/{trailer}.h5 and results/classify/ of trained experiments, where there are any
+     results/embed/{clips}/{backbone}/{trailer}.h5 and results/classify/ of trained experiments, if they exist
 out  results/pages/index.html and index.js: the list of all trailers
      results/pages/data/{trailer}.js: title, genres, neighbours, results of every stage, predictions
 
-Files whose content is the same are not written again. Predictions are computed again only where the weights of the
+Files whose content is the same are not written again. Predictions are computed again only if the weights of the
 experiment or the vectors of the trailer have changed.
 """
 
@@ -56,7 +56,7 @@ LIST, TRAILER = "trailerList", "trailerData"  # the names under which scripts fi
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """All that the pages of one manifest show."""
+    """Everything that the pages of one manifest show."""
 
     layout: Layout
     index: Path  # the page of all trailers
@@ -68,7 +68,7 @@ class Study:
     genres: tuple[str, ...]
 
     def link(self, trailer: Trailer) -> dict[str, str]:
-        """The page of another trailer, seen from a page."""
+        """Id, title and relative address of another trailer's page."""
         return {"trailer": trailer.trailer, "title": trailer.title, "href": self.layout.page(trailer.trailer).name}
 
 
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
     layout = Layout(arguments.results)
     if not arguments.output.resolve().is_relative_to(layout.pages_folder().resolve()):
         raise ConfigError(
-            f"--output: is not below {layout.pages_folder()}, where the pages are", where=arguments.output,
+            f"--output: is not in {layout.pages_folder()}, the folder of the pages", where=arguments.output,
             remedy=f"Name {layout.page_index()}.",
         )  # fmt: skip
     genres = genres_of(arguments)
@@ -117,19 +117,19 @@ def linked_report(arguments: argparse.Namespace) -> Path | None:
 
 
 def find_near(layout: Layout, rows: Rows, trailers: Sequence[str], clips: str, backbone: str) -> Near | None:
-    """The nearest trailers by vectors of one strategy and backbone; None where fewer than two have vectors."""
+    """The nearest trailers by vectors of one strategy and backbone; None if fewer than two have vectors."""
     ClipStrategy.parse(clips)
     key = layout.ledger("embed", "x", clips, backbone).relative_to(layout.root / "ledger").parts[:-1]
-    there = [name for name in trailers if facts_at(key, name, rows)]
+    embedded = [name for name in trailers if facts_at(key, name, rows)]
     means = []
-    for name in there:
+    for name in embedded:
         vectors, _, _ = read_embedding(layout.embedding(clips, backbone, name))
         means.append(np.asarray(vectors, np.float32).mean(axis=0))
-    return Near(clips, backbone, nearest(there, np.stack(means))) if len(there) > 1 else None
+    return Near(clips, backbone, nearest(embedded, np.stack(means))) if len(embedded) > 1 else None
 
 
 def write_data(study: Study) -> int:
-    """Bring the data of every page up to date; the number of files that were written."""
+    """Brings the data of every page up to date; returns the number of files written."""
     shown = [trailer for trailer in study.trailers if has_page(trailer.trailer, study.rows)]
     by_id = {trailer.trailer: trailer for trailer in shown}
     progress = Progress("browse", len(shown))
@@ -150,7 +150,7 @@ def write_data(study: Study) -> int:
 
 
 def describe(study: Study, trailer: Trailer) -> dict[str, Any]:
-    """What the manifest and the ledgers say of a trailer."""
+    """What the manifest and the ledgers contain about a trailer."""
     rows, name = study.rows, trailer.trailer
     facts = read_receipt(study.layout.receipt(name)).facts if facts_at(("download",), name, rows) else {}
     return {
@@ -165,13 +165,13 @@ def describe(study: Study, trailer: Trailer) -> dict[str, Any]:
 
 
 def shown_flags(study: Study, trailer: str) -> list[dict[str, Any]]:
-    """Each flag with its sentence, and the frames that it speaks of; no spans where it is of the whole trailer."""
+    """Each flag with its sentence and its spans of frames; no spans if it concerns the whole trailer."""
     spans = {}
     if facts_at(("quality",), trailer, study.rows):
         spans = {plain(row.flag): row.spans for row in read_quality(study.layout.quality(trailer)).flags}
     return [
-        {"name": flag, "told": told, "spans": [list(span) for span in spans.get(flag, ())]}
-        for flag, told in flags_of(trailer, study.rows).items()
+        {"name": flag, "told": sentence, "spans": [list(span) for span in spans.get(flag, ())]}
+        for flag, sentence in flags_of(trailer, study.rows).items()
     ]
 
 
@@ -192,7 +192,7 @@ def near_of(study: Study, trailer: str, by_id: Mapping[str, Trailer]) -> dict[st
 
 
 def experiments_of(study: Study, trailer: Trailer, known: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What each experiment says of a trailer; one that cannot say anything of it is left out and logged."""
+    """What each experiment predicts for a trailer; an experiment that fails on it is logged and left out."""
     found = []
     for experiment in study.experiments:
         try:
@@ -203,7 +203,7 @@ def experiments_of(study: Study, trailer: Trailer, known: Mapping[str, Mapping[s
 
 
 def write_index(study: Study) -> None:
-    """Write the list and its page, the page last: with it there, both are."""
+    """Writes the list and its page; the page last, so that both exist if it does."""
     root = Path(os.path.relpath(study.layout.pages_folder(), study.index.parent)).as_posix()
     listing = make_listing(study.trailers, study.rows, study.experiments, study.genres)
     script = study.index.with_suffix(".js")
@@ -219,7 +219,7 @@ def write_index(study: Study) -> None:
 
 
 def write_if_changed(path: Path, text: str, layout: Layout) -> bool:
-    """Write ``text`` unless ``path`` holds it; whether it was written."""
+    """Writes ``text`` unless ``path`` contains it already; returns whether it was written."""
     refuse_links(path, below=layout.root)
     if path.is_file() and path.read_bytes() == text.encode():
         return False

@@ -1,4 +1,4 @@
-"""The list of all trailers as columns of short values: 12,000 rows in one file that a telephone loads."""
+"""The list of all trailers as columns of short values: 12,000 rows in one file that a phone can load."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from trailers.reporting.browse.outcomes import Rows, facts_at, first_key, flags_
 from trailers.reporting.browse.predicted import Experiment, worst_error
 
 ABSENT = -1  # in a column of numbers: nothing is known
-LONGEST_TITLE = 200  # letters; what is longer is not a title
+LONGEST_TITLE = 200  # letters; longer titles are cut
 
 
 @dataclass
 class Names:
-    """Words that stand in a column as numbers, in the order in which they were met."""
+    """Numbers for the words of a column, in order of first occurrence."""
 
     words: dict[str, int] = field(default_factory=dict)
 
@@ -30,14 +30,14 @@ class Names:
 def make_listing(
     trailers: Sequence[Trailer], rows: Rows, experiments: Sequence[Experiment], genres: Sequence[str] = GENRES
 ) -> dict[str, Any]:
-    """What the page of all trailers shows.
+    """The data of the page of all trailers.
 
-    ``splits`` has a letter per split: 0, 1, 2 for the subsets, - for none. ``genres`` and ``flags`` are sums of
-    powers of two. ``told`` has a sentence for every trailer that did not pass, by its number.
+    ``splits`` has a letter per split: 0, 1, 2 for the subsets, - without a subset. ``genres`` and ``flags`` are sums of
+    powers of two. ``told`` maps the number of every trailer that did not pass to a sentence.
     """
     statuses, reasons, flags = Names(), Names(), Names()
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    told: dict[str, str] = {}
+    sentences: dict[str, str] = {}
     for number, trailer in enumerate(trailers):
         result = outcome(trailer.trailer, rows)
         values = (
@@ -54,7 +54,7 @@ def make_listing(
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
         if result.sentence:
-            told[str(number)] = f"{result.stage}: {result.sentence}"
+            sentences[str(number)] = f"{result.stage}: {result.sentence}"
     return {
         "genres": list(genres),
         "subsets": SUBSETS,
@@ -62,7 +62,7 @@ def make_listing(
         "reasons": list(reasons.words),
         "flags": list(flags.words),
         "columns": columns,
-        "told": told,
+        "told": sentences,
         "experiments": [experiment_errors(experiment, trailers) for experiment in experiments],
     }
 
@@ -71,7 +71,7 @@ COLUMNS = ("trailer", "title", "genres", "splits", "status", "reason", "flags", 
 
 
 def facts_of(trailer: str, rows: Rows) -> list[tuple[Mapping[str, Any], str]]:
-    """Where the numbers of frames, shots and clips stand."""
+    """The facts that have the numbers of frames, shots and clips, and the key of each."""
     of_clips = facts_at(first_key("clips", rows), trailer, rows)
     return [
         (facts_at(("normalise",), trailer, rows), "frames"),
@@ -81,7 +81,7 @@ def facts_of(trailer: str, rows: Rows) -> list[tuple[Mapping[str, Any], str]]:
 
 
 def experiment_errors(experiment: Experiment, trailers: Sequence[Trailer]) -> dict[str, Any]:
-    """How wrong an experiment is about each trailer that it did not learn from, in thousandths, and in which genre."""
+    """The largest error of an experiment on each trailer that it was not trained on, in thousandths, and its genre."""
     errors, worst = [], []
     for trailer in trailers:
         split, _ = experiment.split_for(trailer)

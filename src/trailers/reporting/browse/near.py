@@ -1,4 +1,4 @@
-"""Which trailers are nearest to each other, by the mean of the vectors of their clips."""
+"""The nearest trailers of each trailer, by the mean of the vectors of their clips."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 SHOWN = 8  # nearest trailers of one page
-BLOCK = 512  # trailers compared with all others together
+BLOCK = 512  # trailers that are compared with all others in one matrix product
 
 
 @dataclass(frozen=True)
 class Near:
-    """Cosine similarity of mean vectors, and what made them."""
+    """Cosine similarities of mean vectors, with their clip strategy and backbone."""
 
     clips: str
     backbone: str
@@ -26,11 +26,11 @@ class Near:
 def nearest(trailers: Sequence[str], means: np.ndarray, *, shown: int = SHOWN) -> dict[str, list[tuple[str, float]]]:
     """Trailer -> the others whose mean vectors have the largest cosine with its own, the largest first.
 
-    Of equal ones the earlier goes first. Memory grows with ``BLOCK`` times the trailers, not with their square.
+    Equal ones keep their order. Memory grows with ``BLOCK`` times the number of trailers, not with its square.
 
     Args:
         trailers: ids.
-        means: float32 (trailers, F); a row of zeros is near nothing.
+        means: float32 (trailers, F); a row of zeros has a cosine of 0 with all others.
     """
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
     unit = (means / np.where(lengths > 0, lengths, 1)).astype(np.float32)

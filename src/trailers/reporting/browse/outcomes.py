@@ -1,4 +1,4 @@
-"""What the ledgers say of each trailer: how far it came, what is doubtful in it, and every stage in words."""
+"""What the ledgers contain about each trailer: how far it got, its flags, and sentences about every stage."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from trailers.store.ledger import DEAD, FAILED, OK, LedgerRow, read_ledger
 from trailers.store.text import size_text
 
 Rows = Mapping[Key, Mapping[str, LedgerRow]]  # stage and variant -> trailer -> its row
-ABSENT = "absent"  # no ledger names the trailer
-OPTIONAL_STAGES = ("posters", "pages", "quality")  # a trailer is whole without them
-ON_PAGE = ("normalise", "shots", "clips", "pages", "quality")  # what came of these stands on the page of a trailer
+ABSENT = "absent"  # the trailer is not in any ledger
+OPTIONAL_STAGES = ("posters", "pages", "quality")  # a trailer is ok without them
+ON_PAGE = ("normalise", "shots", "clips", "pages", "quality")  # the page of a trailer itself shows their results
 FACTS = {"clips": "clips", "F": "numbers per vector", "precision": "precision"}  # of embeddings, in words
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Status, stage, reason and sentence of the first stage that a trailer did not pass; ok when it passed all."""
+    """Status, stage, reason and sentence of the first stage that a trailer did not pass; ok if it passed all."""
 
     status: str
     stage: str = ""
@@ -56,7 +56,7 @@ def outcome(trailer: str, rows: Rows) -> Outcome:
 
 
 def flags_of(trailer: str, rows: Rows) -> dict[str, str]:
-    """Flag -> sentence: what the stages found doubtful in a trailer that is there."""
+    """Flag -> sentence: what the stages found doubtful in a trailer that is ok."""
     found: dict[str, str] = {}
     for key, table in rows.items():
         row = table.get(trailer)
@@ -74,17 +74,17 @@ def flags_of(trailer: str, rows: Rows) -> dict[str, str]:
 
 
 def plain(flag: str) -> str:
-    """The name of a flag as people read it."""
+    """The name of a flag with blanks instead of underscores."""
     return flag.replace("_", " ")
 
 
 def stage_sentences(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each stage in words, in running order, as a page of a trailer shows them.
+    """Sentences about each stage, in running order, as the page of a trailer shows them.
 
     Args:
         facts: of the trailer's receipt.
     """
-    told = []
+    entries = []
     for key, table in rows.items():
         row = table.get(trailer)
         if row is None or (row.status == OK and key[0] in ON_PAGE):
@@ -98,12 +98,12 @@ def stage_sentences(trailer: str, rows: Rows, facts: Mapping[str, Any]) -> list[
         entry: dict[str, Any] = {"name": " ".join(key), "status": row.status, "told": words}
         if key == ("download",):
             entry |= {"first": True, **linked(facts)}
-        told.append(entry)
-    return told
+        entries.append(entry)
+    return entries
 
 
 def download_sentences(facts: Mapping[str, Any]) -> list[str]:
-    """Sentences on the video as published."""
+    """Sentences about the video as published."""
     size, duration = int(facts.get("bytes") or 0), facts.get("duration_s")
     words = [size_text(size) + (f", {duration:.1f} s" if duration else "") + "."]
     if facts.get("format"):
@@ -117,13 +117,13 @@ def download_sentences(facts: Mapping[str, Any]) -> list[str]:
 
 
 def linked(facts: Mapping[str, Any]) -> dict[str, str]:
-    """The link that was taken, where it is one of the web."""
+    """The link that was downloaded, if it is a web link."""
     url = str(facts.get("final_url") or facts.get("url") or "")
     return {"link": url} if url.startswith(("https://", "http://")) else {}
 
 
 def fact_sentences(row: LedgerRow) -> list[str]:
-    """One sentence of the facts of a ledger's row that people ask for."""
+    """One sentence with the facts of a ledger row that are listed in ``FACTS``; empty without such facts."""
     known = [(words, row.facts[fact]) for fact, words in FACTS.items() if fact in row.facts]
     parts = [f"{value:,} {words}" if isinstance(value, int) else f"{words} {value}" for words, value in known]
     return [", ".join(parts) + "."] if parts else []
@@ -135,7 +135,7 @@ def facts_at(key: Key, trailer: str, rows: Rows) -> Mapping[str, Any]:
 
 
 def first_key(stage: str, rows: Rows) -> Key:
-    """The first variant of a stage that there are ledgers of."""
+    """The first variant of a stage that has ledgers."""
     return next((key for key in rows if key[0] == stage), (stage,))
 
 
@@ -145,7 +145,7 @@ def has_page(trailer: str, rows: Rows) -> bool:
 
 
 def optional_ledgers(layout: Layout, shards: Sequence[str]) -> list[Path]:
-    """Ledgers of stages that a study may do without, where they are there."""
+    """The existing ledgers of stages that not every run includes."""
     entries = (entry for entry in registry.STAGES if not entry.always and not entry.axes)
     paths = (layout.ledger(entry.ledgers, shard) for entry in entries for shard in shards)
     return [path for path in paths if path.exists()]

@@ -1,7 +1,7 @@
-"""What trained experiments say of each trailer: the prediction of its test, and which clips it comes from.
+"""The prediction of each trained experiment for each trailer, and the contribution of each clip.
 
-A trailer is shown by the network that has not seen it: of the first split that has it in its test set, else in its
-validation set, else, with the subset named, by that of the first split.
+The network is that of the first split with the trailer in its test set, otherwise in its validation set, so that it
+was not trained on the trailer. If no split has it in either, the first split's network is used and the subset named.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Experiment:
         """Split -> trailer -> probability of each genre, of validation and test.
 
         Raises:
-            StoreError: they are missing or damaged, or of other genres.
+            StoreError: a file is missing or damaged, or has other genres.
         """
         found = {}
         for split, folder in self.folders.items():
@@ -59,13 +59,13 @@ class Experiment:
 
     @cached_property
     def networks(self) -> dict[int, Restored]:
-        """Split -> its network. Raises StoreError where one is missing or damaged."""
+        """Split -> its network. Raises StoreError if one is missing or damaged."""
         from trailers.classifier.restored import read_experiment
 
         return {split: read_experiment(folder / WEIGHTS) for split, folder in self.folders.items()}
 
     def split_for(self, trailer: Trailer) -> tuple[int, str]:
-        """The split whose network is asked, and the subset in which the trailer is there."""
+        """The split whose network is used, and the subset of the trailer in it."""
         for subset in ("test", "validation"):
             for split in self.folders:
                 if trailer.genres and trailer.splits[split] == SUBSETS.index(subset):
@@ -86,7 +86,7 @@ def find_experiments(metrics: Sequence[Path], genres: tuple[str, ...]) -> list[E
 def worst_error(
     probabilities: Sequence[float], own: Sequence[str], genres: Sequence[str] = GENRES
 ) -> tuple[float, int]:
-    """How far the worst of ``genres`` is from the truth, 0 to 1, and its number; ``own`` are those of the trailer."""
+    """The largest error among ``genres``, 0 to 1, and the number of that genre; the trailer has the genres ``own``."""
     errors = [abs(p - (genre in own)) for genre, p in zip(genres, probabilities, strict=True)]
     return max(errors), int(np.argmax(errors))
 
@@ -94,19 +94,19 @@ def worst_error(
 def shown_experiment(
     experiment: Experiment, trailer: Trailer, layout: Layout, known: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the page of ``trailer`` shows of ``experiment``; ``known`` again where nothing changed since.
+    """What the page of ``trailer`` shows of ``experiment``; ``known`` again if nothing has changed.
 
     Raises:
-        TrailerError: its vectors or clips are missing or of another kind than those that it was trained on.
+        TrailerError: vectors or clips are missing, or are not of the kind that the experiment was trained on.
     """
     split, subset = experiment.split_for(trailer)
     network = experiment.networks[split]
     trained = network.trained
     embeddings = [read_embedding(layout.embedding(trained.clips, name, trailer.trailer)) for name in trained.backbones]
     attributes = [found[2] for found in embeddings]
-    marks = [str(each.get("fingerprint")) for each in attributes]
+    inputs = [str(each.get("fingerprint")) for each in attributes]
     path = layout.clips(trained.clips, trailer.trailer)
-    key = digest(METHOD, trained.fingerprint, subset, read_header(path, schema=CLIPS_SCHEMA)["fingerprint"], *marks)
+    key = digest(METHOD, trained.fingerprint, subset, read_header(path, schema=CLIPS_SCHEMA)["fingerprint"], *inputs)
     if known.get("key") == key:
         return dict(known)
     vectors = [np.asarray(found[0], np.float32) for found in embeddings]

@@ -9,5 +9,5 @@
     costs         Fig. 10: cost against micro AP
     curves        areas and precision-recall curves of genres
 
-None reads a file.
+None of these modules reads a file.
 """

@@ -1,4 +1,4 @@
-"""Fig. 9: what Seq and Shot make of the same frames of one trailer, drawn from the frames themselves."""
+"""Fig. 9: how Seq and Shot cut the same frames of one trailer, drawn from the frames themselves."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Excerpt:
 
 
 def shown_frames(clip: Clip) -> list[int | None]:
-    """Of each part of a clip the frame in its middle, or its last one before the padding; None where all is padding."""
+    """For each part of a clip its middle frame, or the last one before the padding; None if the part is padding."""
     length, frames = len(clip), clip.end - clip.start
     found: list[int | None] = []
     for number in range(PICTURES):
@@ -48,9 +48,9 @@ def shown_frames(clip: Clip) -> list[int | None]:
 
 
 def rank_starts(shots: Sequence[Shot], frame_count: int, *, window: int, step: int) -> list[tuple[Score, int]]:
-    """How well stretches of ``window`` frames show the difference, and where they start, at a ``step``; best first.
+    """Score and start of every stretch of ``window`` frames, in steps of ``step``; best first.
 
-    Best are stretches with frames of a transition, with about four shots, and with many shots that lie in them whole.
+    Stretches with frames of a transition, about four shots and many complete shots show the difference best.
     """
     found = []
     for start in range(0, max(1, frame_count - window + 1), step):
@@ -59,7 +59,7 @@ def rank_starts(shots: Sequence[Shot], frame_count: int, *, window: int, step: i
         whole = sum(shot.start >= start and shot.end <= start + window for shot in inside)
         score = (int(3 <= window - covered <= window // 4), -abs(len(inside) - 4), whole)
         found.append((score, start))
-    return sorted(found, key=lambda each: each[0], reverse=True)  # stable: of equals the earlier
+    return sorted(found, key=lambda each: each[0], reverse=True)  # stable: equal scores keep their order
 
 
 def draw_clips(excerpt: Excerpt) -> Figure:
@@ -92,7 +92,7 @@ def draw_clips(excerpt: Excerpt) -> Figure:
 
 
 def row_height(space: float, clips: Sequence[Clip], aspect: float) -> float:
-    """Inches that a row of clips is tall, whose pictures keep their shape."""
+    """Height of a row of clips in inches, if the pictures keep their shape."""
     return (clip_width(space, len(clips)) / PICTURES) * aspect
 
 
@@ -101,7 +101,7 @@ def clip_width(space: float, clips: int) -> float:
 
 
 def draw_strip(axes: Axes, excerpt: Excerpt, left: float, space: float, bottom: float) -> None:
-    """A cell per frame: grey in a shot, empty in a transition. A gap is left where one shot ends."""
+    """Draws a cell per frame: grey in a shot, empty in a transition; a line marks the end of a shot."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
@@ -124,12 +124,12 @@ def draw_row(
     axes: Axes, excerpt: Excerpt, clips: Sequence[Clip], across: tuple[float, float], row: tuple[float, float],
     ink: tuple[str, float],
 ) -> None:  # fmt: skip
-    """Clips side by side, each tied to its frames.
+    """Draws clips side by side, each connected to its frames.
 
     Args:
         across: left end and width, inches.
         row: bottom and height of the clips, inches.
-        ink: colour, and the edge of the strip that the ties lead to.
+        ink: colour, and the edge of the strip to which the connections lead.
     """
     from matplotlib.patches import Polygon, Rectangle
 
@@ -148,7 +148,7 @@ def draw_row(
         for place, frame in enumerate(shown_frames(clip)):
             x, part = begin + place * wide / PICTURES, wide / PICTURES
             if frame is None:
-                # Lines tell padding from a dark frame.
+                # The lines distinguish padding from a dark frame.
                 axes.add_patch(Rectangle((x, bottom), part, tall, fc="black", ec=PADDING, hatch="////", lw=0))
             else:
                 axes.imshow(excerpt.pictures[frame], extent=(x, x + part, bottom, bottom + tall), aspect="auto")
@@ -158,5 +158,5 @@ def draw_row(
 
 
 def needed(clips: Sequence[Clip]) -> list[int]:
-    """The frames whose pictures ``draw_clips`` asks for, in order."""
+    """The frames whose pictures ``draw_clips`` needs, in order."""
     return sorted({frame for clip in clips for frame in shown_frames(clip) if frame is not None})

@@ -11,17 +11,17 @@ from trailers.reporting.drawing.style import ABOVE, COLOURS, WIDTH, new_figure, 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TICKS = ((5, 20, 100, 500, 2000), (1, 2, 5, 10, 20, 50))  # of the two halves
+TICKS = ((5, 20, 100, 500, 2000), (1, 2, 5, 10, 20, 50))  # left half, right half
 
 
 def draw_costs(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Fig. 10, of the rows of Table 6."""
+    """Fig. 10, from the rows of Table 6."""
     figure = new_figure(WIDTH, 3.4)
     halves = figure.subplots(1, 2, sharey=True)
     labels = ("multiply-adds for 30 clips (G)", "parameters (M)")
     for axes, column, label in zip(halves, (0, 1), labels, strict=True):
         axes.set_xscale("log")
-        # A ring around a square: both are seen where they are the same.
+        # A ring around a square, so that both are visible at the same place.
         looks = {"printed": ("o", 38, "none", COLOURS[1]), "ours": ("s", 12, COLOURS[0], COLOURS[0])}
         for kind, (marker, size, face, edge) in looks.items():
             places = [place for row in rows for place in cost_places(row, column, (kind,))]
@@ -36,7 +36,7 @@ def draw_costs(rows: Sequence[Mapping[str, Any]]) -> Figure:
             axes.set_xlim(min(known) / 2, max(known) * 2)
             axes.legend(ncols=2, **ABOVE)
         axes.minorticks_off()
-    figure.draw_without_rendering()  # only now are places known
+    figure.draw_without_rendering()  # determines the places of the points
     for axes, column in zip(halves, (0, 1), strict=True):
         named = [(row["name"], cost_places(row, column)) for row in rows]
         label_points(axes, [(name, places) for name, places in named if places])
@@ -46,5 +46,5 @@ def draw_costs(rows: Sequence[Mapping[str, Any]]) -> Figure:
 def cost_places(
     row: Mapping[str, Any], column: int, kinds: Sequence[str] = ("printed", "ours")
 ) -> list[tuple[float, float]]:
-    """Cost and micro AP of a row of Table 6, of each kind that is known."""
+    """Cost and micro AP of a row of Table 6, for each kind that is known."""
     return [(row[kind][column], row[kind][2]) for kind in kinds if None not in row[kind]]

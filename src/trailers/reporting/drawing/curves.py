@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-POINTS = 60  # of a curve at most: finer than half an inch shows
+POINTS = 60  # maximum number of points of a curve; more are not visible at this size
 COLUMNS = 5
 LABEL_TICKS = (0, 100)
 
 
 @dataclass(frozen=True)
 class GenreScores:
-    """What one experiment reached for one genre, in percent: a value per split that has test trailers of it."""
+    """Scores of one experiment for one genre, in percent: a value per split with test trailers of the genre."""
 
     genre: str
     areas: tuple[float, ...]
-    shares: tuple[float, ...]  # of the test trailers that have the genre: what guessing reaches
+    shares: tuple[float, ...]  # share of the test trailers that have the genre: the area reached by guessing
     curves: tuple[tuple[np.ndarray, np.ndarray], ...]  # recall and precision (points,)
 
 
 def thinned(recall: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most ``POINTS`` of the points of a curve, evenly spread over recall, with its ends; in percent."""
+    """Up to ``POINTS`` of the points of a curve, evenly spread over recall, including its ends; in percent."""
     wanted = np.linspace(recall[0], recall[-1], POINTS)
     chosen = np.unique(np.clip(np.searchsorted(recall, wanted), 0, len(recall) - 1))
     return 100 * recall[chosen], 100 * precision[chosen]
 
 
 def draw_scores(scores: Sequence[GenreScores]) -> Figure:
-    """On the left the area of each genre, a dot per split; on the right its curves, one per split."""
+    """A figure with the area of each genre on the left, a dot per split, and its curves on the right."""
     rows = -(-len(scores) // COLUMNS)
     figure = new_figure(WIDTH + 0.8, max(2.4, 1.35 * rows))
     halves = figure.add_gridspec(1, 2, width_ratios=(1, 2.3))

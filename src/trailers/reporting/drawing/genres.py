@@ -12,13 +12,13 @@ from trailers.reporting.drawing.style import ABOVE, COLOURS, WIDTH, new_figure, 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BAR = 0.2  # of the distance of two genres
-FEW = 12  # genres whose names stand side by side
+BAR = 0.2  # width of a bar, as a share of the distance between two genres
+FEW = 12  # up to this number of genres, names fit side by side
 SLANTED: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
 
 
 def draw_genres(counts: Mapping[str, Any]) -> Figure:
-    """Fig. 2, of ``statistics.genre_counts``."""
+    """Fig. 2, from ``statistics.genre_counts``."""
     names = list(counts["whole set"]["positives"])
     is_crowded = len(names) > FEW
     figure = new_figure(WIDTH, 3 + 0.8 * is_crowded)
@@ -29,7 +29,7 @@ def draw_genres(counts: Mapping[str, Any]) -> Figure:
         axes.bar(places + BAR * (number - 1.5), shares(row), BAR, label=label, color=COLOURS[number])
     whole = counts["whole set"]
     for place, share, count in zip(places, shares(whole), whole["positives"].values(), strict=True):
-        # Upright over its own bar, and no lower than the bars beside it, which are narrower than a line of text.
+        # Upright above its own bar, because a line of text is wider than a bar.
         own = (place - 1.5 * BAR, share)
         axes.annotate(
             f"{share:.1f} % ({count:,})", own, (0, 2), textcoords="offset points", ha="center", va="bottom",

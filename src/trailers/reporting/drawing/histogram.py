@@ -1,4 +1,4 @@
-"""Fig. 8: how many shots have which length; the one drawing of it, also for the report."""
+"""Fig. 8: the number of shots by length, for print and for the report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def draw_histogram(
     last: int,
     colour: str,
 ) -> None:
-    """Draw bars, and a line for each mark.
+    """Draws the bars, and a line for each mark.
 
     Args:
         axes: empty.
@@ -42,15 +42,15 @@ def draw_histogram(
         marks: name -> frames, colour and style of the line, such as the mean.
         bar_frames: frames per bar.
         last: frames; the last bar holds all shots from here on.
-        colour: of the bars.
+        colour: colour of the bars.
     """
     counts = bars(durations, bar_frames=bar_frames, last=last)
     edges = np.arange(len(counts)) * bar_frames
-    # Gaps between bars of one frame are finer than print and screens show.
+    # Gaps between bars of one frame would be too fine for print and screens.
     wide = 1.0 if bar_frames == 1 else bar_frames * 0.9
     axes.bar(edges, counts, width=wide, align="edge", color=colour)
     for name, (frames, ink, line) in marks.items():
-        # Shots beyond the last bar can pull the mean there.
+        # Long shots can move the mean beyond the last bar.
         axes.axvline(
             min(frames, last + bar_frames), color=ink, linestyle=line, linewidth=1.2, label=f"{name} {frames:.1f}"
         )
@@ -64,7 +64,7 @@ def draw_histogram(
 
 
 def draw_shots(counts: Mapping[str, Any]) -> Figure:
-    """Fig. 8: durations of shots, and where their median and mean are."""
+    """Fig. 8: durations of shots, with their median and mean."""
     figure = new_figure(WIDTH, 2.6)
     names = ("median", COLOURS[1], "--"), ("mean", COLOURS[2], ":")
     marks = {name: (counts[name], colour, line) for name, colour, line in names if counts[name] is not None}
@@ -74,7 +74,7 @@ def draw_shots(counts: Mapping[str, Any]) -> Figure:
 
 
 def draw_shots_on_page(durations: Mapping[int, int], *, bar_frames: int, last: int) -> Figure:
-    """The same, coarser and in the colours of a page."""
+    """The figure with wider bars, in the colours of a page."""
     figure = new_figure(8, 3)
     every = np.repeat(list(durations), list(durations.values()))
     marks = {"mean": (float(every.mean()), MARK, "--")}

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEW = 12  # genres whose pairs fit the usual height
+FEW = 12  # up to this number of genres, the pairs fit the usual height
 SLANTED: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
 UPRIGHT: dict[str, Any] = {"rotation": 90, "fontsize": 7}
 
 
 def draw_labels(counts: Mapping[str, Any], genres: Sequence[str] = GENRES) -> Figure:
-    """Fig. 3, of ``statistics.label_counts``; ``genres`` are those of its table ``together``."""
+    """Fig. 3, from ``statistics.label_counts``; ``genres`` are those of its table ``together``."""
     crowd = max(1.0, len(genres) / FEW)
     figure = new_figure(WIDTH, 3 * crowd**0.75)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
@@ -34,17 +34,17 @@ def draw_numbers(axes: Axes, counts: Mapping[str, Any]) -> None:
     bars = axes.bar(numbers, list(counts["trailers"].values()), color=COLOURS[0])
     axes.set_xticks(numbers)
     axes.bar_label(bars, fmt="{:,.0f}", fontsize=6, padding=1)
-    said = f"(a) mean {counts['cardinality']:.2f} genres, density {counts['density']:.3f}"
+    title = f"(a) mean {counts['cardinality']:.2f} genres, density {counts['density']:.3f}"
     axes.set(xlabel="genres per trailer", ylabel="trailers")
-    axes.set_title(said, loc="left")
+    axes.set_title(title, loc="left")
     open_sides(axes)
     whole_counts(axes.yaxis)
 
 
 def draw_pairs(axes: Axes, together: np.ndarray, genres: Sequence[str]) -> None:
-    """A triangle: each pair of genres once."""
+    """Draws a triangle with each pair of genres once."""
     shown = np.where(np.tri(len(genres), k=-1, dtype=bool), together, np.nan)
-    # From zero on: with one value alone the colours would stand for a range around it.
+    # The colours start at zero; if there is only one value, they would otherwise cover a range around it.
     largest = max(1, int(np.nan_to_num(shown).max()))
     image = axes.imshow(shown[1:, :-1], cmap="viridis_r", vmin=0, vmax=largest, aspect="auto")
     axes.set_xticks(range(len(genres) - 1), genres[:-1], **(SLANTED if len(genres) <= FEW else UPRIGHT))

@@ -1,4 +1,4 @@
-"""Names beside the points of a scatter plot, so that none covers a point, a line between points or another name."""
+"""Names beside the points of a scatter plot that cover neither points, lines between points nor other names."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 FONT_PT = 6.5
-DOT_PT = 3.6  # half the width of a point
+DOT_PT = 3.6  # half the width of a dot
 INK = "#333333"
-# Where a name may stand, in points of print from its own: near places first.
+# Where a name may be placed, as offsets from its dot in points (1/72 inch): near places first.
 PLACES = tuple(
     (dx, dy, align)
     for reach in (0, 8, 16, 24, 34, 46, 60)
@@ -24,13 +24,13 @@ PLACES = tuple(
     )
 )  # fmt: skip
 EDGE_PX = 8  # the axes may still move a little
-LINED_PT = 10  # a line leads to a name that had to move farther away than this
+LINED_PT = 10  # a line leads to a name that is farther away than this
 
 Place = tuple[float, float]
 
 
 def label_points(axes: Axes, named: Sequence[tuple[str, Sequence[Place]]]) -> None:
-    """Write each name once, beside one of its points; its points are joined by a line.
+    """Writes each name once, beside one of its points, and joins its points by a line.
 
     The limits and the size of ``axes`` must be final.
     """
@@ -51,7 +51,7 @@ def label_points(axes: Axes, named: Sequence[tuple[str, Sequence[Place]]]) -> No
 
 
 def place_label(axes: Axes, name: str, places: Sequence[Place], taken: Sequence[Bbox | Path]) -> Annotation:
-    """The first place where nothing is covered; where there is none, the last."""
+    """Places a name where it covers nothing; if there is no such place, at the last one tried."""
     label = None
     for dx, dy, align in PLACES:
         for place in places:
@@ -70,7 +70,7 @@ def place_label(axes: Axes, name: str, places: Sequence[Place], taken: Sequence[
 
 
 def is_free(box: Bbox, axes: Axes, taken: Sequence[Bbox | Path]) -> bool:
-    """Whether ``box`` lies in ``axes`` and meets no box and no line of ``taken``, all in pixels."""
+    """Whether ``box`` is inside ``axes`` and does not meet a box or line of ``taken``, all in pixels."""
     from matplotlib.path import Path
 
     inside = axes.bbox.padded(-EDGE_PX)
@@ -82,7 +82,7 @@ def is_free(box: Bbox, axes: Axes, taken: Sequence[Bbox | Path]) -> bool:
 
 
 def text_box(label: Annotation) -> Bbox:
-    """Where a name stands, in pixels, without the line to it."""
+    """The box of a name in pixels, without the line to it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 

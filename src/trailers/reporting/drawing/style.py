@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDTH = 7.2  # inches: the text width of a page with two columns
 FORMATS = ("svg", "pdf", "png")
 DOTS = 300  # per inch of a PNG
-# Paul Tol's bright scheme: distinct to most colour-blind readers, and in a grey print.
+# Paul Tol's bright scheme: most colour-blind readers can distinguish it, also in a grey print.
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
 ABOVE: dict[str, Any] = {
     "loc": "lower right", "bbox_to_anchor": (1, 1.01), "frameon": False, "borderaxespad": 0, "columnspacing": 1.2,
@@ -30,10 +30,10 @@ TYPE = {
     "ytick.major.size": 2.5, "axes.titlepad": 4,
     "pdf.fonttype": 42,  # letters stay letters; type 3 fonts are refused by many journals
 }  # fmt: skip
-# Stand-ins, exchanged for what follows the page from light to dark.
+# Stand-ins, replaced by variables of the page, which differ between light and dark mode.
 INK, BAR, MARK, FAINT = "#010203", "#010204", "#010205", "#010206"
 ON_PAGE = ((INK, "currentColor"), (BAR, "var(--accent)"), (MARK, "var(--warn)"), (FAINT, "var(--faint)"))
-PLACES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')  # attributes of an SVG that say where something stands
+PLACES = re.compile(r'(?<=\s)(?:d|x|y|transform)="[^"]*"')  # attributes of an SVG that contain coordinates
 PAGE_TYPE = {
     "svg.fonttype": "none", "font.family": "sans-serif", "text.color": INK, "axes.edgecolor": INK,
     "axes.labelcolor": INK, "axes.titlecolor": INK, "xtick.color": INK, "ytick.color": INK,
@@ -41,7 +41,7 @@ PAGE_TYPE = {
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches that no window system is needed for."""
+    """An empty figure, ``width`` x ``height`` inches, that needs no window system."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -51,10 +51,10 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(draw: Callable[[], Figure], path: Path) -> None:
-    """Draw and write ``path`` in all formats; the same numbers give the same bytes."""
+    """Draws, and writes ``path`` in all formats; the same numbers give the same bytes."""
     import matplotlib as mpl
 
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table of a font that a PDF does not need
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it logs each table of a font that a PDF does not need
     # Ids in the SVG are drawn from a salt; the same salt gives the same file.
     with mpl.rc_context({**TYPE, "svg.hashsalt": "trailers"}):
         figure = draw()
@@ -71,10 +71,10 @@ NO_METADATA: dict[str, dict[str, Any]] = {
 
 
 def on_page(draw: Callable[[], Figure], name: str) -> str:
-    """The figure as an SVG element in the colours of the page that holds it; ``name`` is unique in that page."""
+    """The figure as an SVG element in the colours of the page that contains it; ``name`` is unique in that page."""
     import matplotlib as mpl
 
-    # Ids are drawn from the salt: an id stands only once in a page.
+    # Ids are derived from the salt, so that an id occurs only once in a page.
     with mpl.rc_context({**TYPE, **PAGE_TYPE, "svg.hashsalt": name}):
         text = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -82,7 +82,7 @@ def on_page(draw: Callable[[], Figure], name: str) -> str:
     drawing = text.getvalue()
     for colour, name in ON_PAGE:
         drawing = drawing.replace(colour, name)
-    # Groups are numbered anew in each figure, and nothing refers to them.
+    # Groups are numbered from 1 in each figure, and nothing refers to them.
     drawing = re.sub(r' id="[A-Za-z0-9]+(?:\.[a-z]+)?_\d+"', "", drawing)
     # A hundredth of a point is finer than any screen, and half the bytes.
     drawing = PLACES.sub(lambda place: re.sub(r"(\.\d\d)\d+", r"\1", place[0]), drawing)
@@ -90,7 +90,7 @@ def on_page(draw: Callable[[], Figure], name: str) -> str:
 
 
 def whole_counts(axis: object) -> None:
-    """Ticks at whole numbers from zero on: half a trailer is none."""
+    """Sets ticks at whole numbers, because half a trailer does not exist."""
     from matplotlib.axis import Axis
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
@@ -100,5 +100,5 @@ def whole_counts(axis: object) -> None:
 
 
 def open_sides(axes: Axes) -> None:
-    """No frame above and to the right, where there is nothing to read."""
+    """Removes the frame above and to the right, which has no ticks."""
     axes.spines[["top", "right"]].set_visible(False)

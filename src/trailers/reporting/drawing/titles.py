@@ -1,4 +1,4 @@
-"""Fig. 4: countries, languages, years and durations of a set. A panel of which nothing is known is left out."""
+"""Fig. 4: countries, languages, years and durations of a set. Panels without data are left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LONGEST_NAME = 22  # letters
-MOST_BARS_LABELLED = 12
+MOST_BARS_LABELLED = 12  # up to this number of years, each bar or every second one has a label
 
 
 def has_panels(counts: Mapping[str, Any]) -> bool:
@@ -33,7 +33,7 @@ def panels(counts: Mapping[str, Any]) -> list[Callable[[Axes], None]]:
 
 
 def draw_titles(counts: Mapping[str, Any]) -> Figure:
-    """Fig. 4, of ``statistics.title_counts``."""
+    """Fig. 4, from ``statistics.title_counts``."""
     drawn = panels(counts)
     rows = math.ceil(len(drawn) / 2)
     heights = [3.0 if row == 0 and counts["countries"]["titles"] + counts["languages"]["titles"] else 2.0
@@ -50,7 +50,7 @@ def draw_titles(counts: Mapping[str, Any]) -> Figure:
 
 
 def draw_names(axes: Axes, kind: str, counts: Mapping[str, Any]) -> None:
-    """Share of the titles that each of the first countries or languages has."""
+    """Draws the shares of the titles of the most frequent countries or languages."""
     names = list(counts["first"])
     shares = [100 * counts["first"][name] / counts["titles"] for name in names]
     bars = axes.barh(range(len(names)), shares, color=COLOURS[0])
@@ -60,10 +60,10 @@ def draw_names(axes: Axes, kind: str, counts: Mapping[str, Any]) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.02)
     axes.tick_params(axis="y", length=0)
-    said = f"titles (% of {counts['titles']:,})"
+    label = f"titles (% of {counts['titles']:,})"
     if counts["names"] > len(names):
-        said += f"; {100 * counts['titles_of_first'] / counts['titles']:.1f} % have one of these"
-    axes.set_xlabel(said)
+        label += f"; {100 * counts['titles_of_first'] / counts['titles']:.1f} % have one of these"
+    axes.set_xlabel(label)
     axes.set_title(f"{kind}, {counts['names']:,} in all", loc="left")
 
 

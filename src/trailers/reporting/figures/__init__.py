@@ -53,10 +53,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER",
-        help="of the shots stage, for Fig. 4d, 8 and 9; files, or their folder",
+        help="ledgers of the shots stage, for Fig. 4d, 8 and 9; files, or their folder",
     )  # fmt: skip
     parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
-    parser.add_argument("--trailer", metavar="ID", help="which trailer Fig. 9 shows; by default one that shows it well")
+    parser.add_argument("--trailer", metavar="ID", help="the trailer of Fig. 9 (default: a suitable one)")
     parser.add_argument("--tables", type=Path, metavar="JSON", help="tables.json, for Fig. 10")
     add_genres_flag(parser)
     parser.add_argument(
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def of_manifest_and_shots(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Draw what needs no classifier; the numbers by figure."""
+    """Draws the figures that need no classifier; returns their numbers by figure."""
     numbers: dict[str, Any] = {}
     genres = genres_of(arguments)
     manifest = read_manifest(arguments.manifest, links=False, genres=genres) if arguments.manifest else []
@@ -100,7 +100,7 @@ def of_manifest_and_shots(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def of_shots(arguments: argparse.Namespace, ids: list[str], titles: list[Metadata], numbers: dict[str, Any]) -> None:
-    """Draw what needs the shots, and add its numbers."""
+    """Draws the figures that need shots, and adds their numbers to ``numbers``."""
     layout = Layout(arguments.results)
     ledgers = shard_files(arguments.ledgers, arguments.shards, ids)
     shots = read_shots(ledgers, layout)

@@ -1,4 +1,4 @@
-"""Which frames of which trailer Fig. 9 shows."""
+"""Choose the trailer and the frames that Fig. 9 shows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 FRAMES = 24  # per clip, as in the paper's Fig. 9
 WINDOW = 5 * FRAMES
-LOOKED_AT = 50  # trailers; of more, the first ones show it as well
-TRIED = 6  # stretches whose pictures are looked at until one is not dark
-DARK = 32.0  # of 255
+LOOKED_AT = 50  # maximum number of trailers to choose from
+TRIED = 6  # maximum number of stretches whose pictures are read to find one that is not dark
+DARK = 32.0  # brightness, of 255
 PICTURE_PX = 160  # width of a picture, which is printed half an inch wide
 
 
@@ -59,7 +59,7 @@ def find_excerpt(trailers: Iterable[str], layout: Layout, *, trailer: str | None
 
 
 def brightness(excerpt: Excerpt) -> float:
-    """Of its darkest quarter, 0 to 255: much of a black stretch shows nothing."""
+    """Brightness of the darkest quarter of the pictures, 0 to 255: excerpts with many black pictures show little."""
     return float(np.percentile([picture.mean() for picture in excerpt.pictures.values()], 25))
 
 
@@ -81,7 +81,7 @@ def lies_in(clip: Clip, start: int, end: int) -> bool:
 
 
 def small(picture: np.ndarray) -> np.ndarray:
-    """uint8 (height, ``PICTURE_PX``, 3): ``picture`` (height, width, 3) made smaller, in its shape."""
+    """uint8 (height, ``PICTURE_PX``, 3): ``picture`` (height, width, 3) reduced, with the same aspect."""
     from PIL import Image
 
     height, width = picture.shape[:2]

@@ -20,7 +20,7 @@ from trailers.store.spans import SHOTS_SCHEMA, read_spans
 
 @dataclass(frozen=True)
 class Shots:
-    """What the shots of a set are: the counts of Fig. 8, and how many frames each trailer has."""
+    """The shots of a set: the counts of Fig. 8, and the number of frames of each trailer."""
 
     counts: Mapping[str, Any]
     frames: Mapping[str, int]  # trailer -> frames, in the order of the ledgers
@@ -30,7 +30,7 @@ def read_shots(ledgers: Sequence[Path], layout: Layout) -> Shots:
     """Shots by duration in frames.
 
     Raises:
-        StoreError: the shots of a trailer are missing, or not those of its ledger.
+        StoreError: the shots of a trailer are missing, or do not match its ledger.
     """
     durations: Counter[int] = Counter()
     frames = {}
@@ -56,12 +56,12 @@ def costs(path: Path) -> list[dict[str, Any]]:
     """The rows of Table 6, ours and printed: multiply-adds for 30 clips (G), parameters (M), micro AP; None: unknown.
 
     Raises:
-        StoreError: the file is not the tables stage'.
+        StoreError: the file was not written by the tables stage.
     """
     no_row = {"micro": [None]}
     try:
-        said = read_json(path, remedy="Rerun the tables stage.")
-        tables = [table for table in said["tables"] if any(row["printed_gmacs"] for row in table["rows"])]
+        content = read_json(path, remedy="Rerun the tables stage.")
+        tables = [table for table in content["tables"] if any(row["printed_gmacs"] for row in table["rows"])]
         return [
             {
                 "name": row["name"],

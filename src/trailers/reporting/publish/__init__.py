@@ -81,7 +81,8 @@ def check_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        raise ConfigError("Parquet needs the package pyarrow", remedy="pip install 'trailers[publish]'.") from None
+        remedy = "Install it: pip install 'trailers[publish]'."
+        raise ConfigError("Parquet needs the package pyarrow, which is not installed", remedy=remedy) from None
 
 
 def pairs_of(arguments: argparse.Namespace) -> list[tuple[str, str]]:
@@ -103,7 +104,7 @@ def summary(release: Release) -> str:
 
 
 def write_checksums(output: Path) -> None:
-    """SHA256SUMS, as sha256sum writes and checks it."""
+    """Writes SHA256SUMS in the format of sha256sum."""
     files = sorted(path for path in output.rglob("*") if path.is_file())
     lines = [f"{sha256_of(path)}  {path.relative_to(output)}\n" for path in files]
     (output / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What a release says of itself: a data card for people, Croissant metadata for programs."""
+"""The description of a release: a data card for people, Croissant metadata for programs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def published_on(arguments: argparse.Namespace) -> str:
 
 
 def write_card(release: Release, output: Path, arguments: argparse.Namespace) -> None:
-    """README.md, from facts that the results record."""
+    """Writes README.md from facts that the results record."""
     values = {
         "name": arguments.name,
         "licence": arguments.licence,
@@ -69,13 +69,13 @@ def weights_licence(backbone: str) -> str:
     try:
         return find_row(backbone, Path("weights")).weights.licence
     except TrailerError:
-        return "not stated"  # a backbone of one's own whose file is not here
+        return "not stated"  # a backbone in a file of the user's own that does not exist here
 
 
 def write_croissant(release: Release, output: Path, arguments: argparse.Namespace) -> None:
-    """croissant.json: files with their digests, and the columns of every table (Croissant 1.0)."""
+    """Writes croissant.json: files with their digests, and the columns of every table (Croissant 1.0)."""
     tables = [("trailers.csv", "one row per trailer"), ("shots.csv", "one row per shot")]
-    said: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
@@ -96,7 +96,8 @@ def write_croissant(release: Release, output: Path, arguments: argparse.Namespac
         + [file_object(output, path) for pair in release.pairs for path in parts_of(output, pair)],
         "recordSet": [record_set(release, output, pair) for pair in release.pairs],
     }  # fmt: skip
-    (output / "croissant.json").write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(metadata, indent=1, ensure_ascii=False) + "\n"
+    (output / "croissant.json").write_text(text, encoding="utf-8")
 
 
 def parts_of(output: Path, pair: Pair) -> list[Path]:
@@ -112,7 +113,7 @@ def file_object(output: Path, path: Path) -> dict[str, str]:
 
 
 def record_set(release: Release, output: Path, pair: Pair) -> dict[str, Any]:
-    """The columns of one pair's files; Croissant 1.0 lets a record set read one file, the others have the same."""
+    """The columns of one pair's files. A record set of Croissant 1.0 reads one file; the others have equal columns."""
     name = f"{pair[0]}-{pair[1]}"
     source = str(parts_of(output, pair)[0].relative_to(output))
     return {

@@ -1,4 +1,4 @@
-"""What is published: trailers, where their products are, and what became of the others."""
+"""What is published: trailers and their products, and the reasons why others are missing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Pair = tuple[str, str]  # clip strategy, backbone
 
 @dataclass
 class Release:
-    """Everything that the files of a release are written from.
+    """Everything from which the files of a release are written.
 
-    ``rows`` are the trailers whose video was downloaded, ``ledgers`` say what each stage made of them.
+    ``rows`` are the trailers whose video was downloaded, ``ledgers`` the outcomes of each stage.
     """
 
     layout: Layout
@@ -32,12 +32,12 @@ class Release:
     links: bool
     titles: bool
     genres: tuple[str, ...]
-    clips: dict[Pair, int] = field(default_factory=dict)  # published so far
+    clips: dict[Pair, int] = field(default_factory=dict)  # number published so far
     features: dict[Pair, int] = field(default_factory=dict)
-    attributes: dict[Pair, dict[str, object]] = field(default_factory=dict)  # of the embeddings, as far as shared
+    attributes: dict[Pair, dict[str, object]] = field(default_factory=dict)  # those that all embeddings share
 
     def receipt(self, trailer: str) -> Receipt:
-        """What was downloaded. Raises StoreError where another run replaced it."""
+        """The receipt of the download. Raises StoreError if another run replaced it."""
         path = self.layout.receipt(trailer)
         receipt = read_receipt(path)
         check_carried(self.ledgers["download",][trailer], receipt.fingerprint, path)
@@ -51,8 +51,8 @@ class Release:
     def ok(self, *key: str) -> dict[str, LedgerRow]:
         """Trailer -> row of those that are ok in the stage and variant ``key``, in the manifest's order."""
         rows = self.ledgers.get(key, {})
-        there = (rows.get(trailer.trailer) for trailer in self.rows)
-        return {row.trailer: row for row in there if row is not None and row.status == OK}
+        found = (rows.get(trailer.trailer) for trailer in self.rows)
+        return {row.trailer: row for row in found if row is not None and row.status == OK}
 
 
 def read_release(
@@ -80,7 +80,7 @@ def read_release(
 
 
 def rows_of(layout: Layout, key: tuple[str, ...], known: set[str]) -> dict[str, LedgerRow]:
-    """The rows of every ledger of one stage and variant; of two that speak of a trailer, the later written."""
+    """The rows of every ledger of one stage and variant; if two have a trailer, the row of the newer one."""
     folder = layout.ledger(key[0], "", *key[1:]).parent
     ledgers = sorted(folder.glob("*.tsv"), key=lambda path: path.stat().st_mtime)
     return {name: row for path in ledgers for name, row in read_ledger(path).items() if name in known}
@@ -89,7 +89,7 @@ def rows_of(layout: Layout, key: tuple[str, ...], known: set[str]) -> dict[str, 
 def first_failure(
     trailer: Trailer, ledgers: dict[tuple[str, ...], dict[str, LedgerRow]]
 ) -> tuple[Trailer, str, LedgerRow] | None:
-    """The stage in which ``trailer`` came to nothing, and its row; None where it is ok in all."""
+    """The first stage in which ``trailer`` is not ok, and its row; None if it is ok in all."""
     for key, rows in ledgers.items():
         row = rows.get(trailer.trailer)
         if row is None:

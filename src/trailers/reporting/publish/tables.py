@@ -20,12 +20,12 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
 
 
 def subsets(trailer: Trailer) -> list[str]:
-    """train, validation or test in each of the three splits; empty where the trailer has none."""
+    """train, validation or test in each of the three splits; empty if the trailer has no subset."""
     return ["" if code is None else SUBSETS[code] for code in trailer.splits]
 
 
 def described(release: Release, trailer: Trailer) -> list[object]:
-    """Id, title where titles are published, genres and splits."""
+    """Id, title (if titles are published), genres and splits."""
     return [trailer.trailer, *([trailer.title] if release.titles else []), ";".join(trailer.genres), *subsets(trailer)]
 
 
@@ -35,7 +35,7 @@ def description(release: Release) -> list[str]:
 
 
 def write_trailers(release: Release, path: Path) -> None:
-    """The manifest with what was really downloaded: where from, when, and its digest."""
+    """Writes the manifest with what was actually downloaded: from where, when, and its digest."""
     links = ["url", "final_url"] if release.links else []
     facts = ["duration_s", "width_px", "height_px", "fps", "codec", "container"]
 
@@ -54,7 +54,7 @@ def write_trailers(release: Release, path: Path) -> None:
 
 
 def write_failures(release: Release, path: Path) -> None:
-    """Every trailer of the manifest that is not published."""
+    """Writes every trailer of the manifest that is not published."""
     rows = (
         [*described(release, trailer), stage, row.status, row.error if release.links else reason(row.error)]
         for trailer, stage, row in release.failures
@@ -77,7 +77,7 @@ def shots_of(release: Release) -> Iterator[tuple[str, list[Shot], int]]:
 
 
 def write_shots(release: Release, path: Path) -> None:
-    """One row per shot of every trailer; ends are open."""
+    """Writes one row per shot of every trailer; ends are exclusive."""
     rows = (
         [trailer, number, shot.start, shot.end, f"{shot.start / FPS:.3f}", f"{shot.end / FPS:.3f}"]
         for trailer, shots, _ in shots_of(release)

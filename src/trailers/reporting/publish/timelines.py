@@ -1,7 +1,7 @@
 """Shot lists that editing programs open: one OpenTimelineIO file per trailer (schemas Timeline.1 and Clip.2).
 
-OpenTimelineIO is a file format in JSON; to write it takes no library. Every time carries its rate, so frame numbers
-stay frame numbers, and transitions, which belong to no shot, are gaps.
+OpenTimelineIO is a file format in JSON that can be written without a library. Every time has a rate, so frame numbers
+stay frame numbers. Transitions do not belong to a shot and become gaps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FOLDER = "timelines"
 
 
 def write_timelines(release: Release, output: Path) -> int:
-    """Write timelines/{trailer}.otio of every trailer with shots; how many there are."""
+    """Writes timelines/{trailer}.otio of every trailer with shots; returns their number."""
     folder = output / FOLDER
     folder.mkdir(parents=True)
     count = 0
@@ -31,7 +31,7 @@ def write_timelines(release: Release, output: Path) -> int:
 
 
 def timeline(trailer: str, shots: Sequence[Shot], frames: int) -> dict[str, Any]:
-    """The cut of a trailer of ``frames`` frames. Its media is ``{trailer}.mp4``, the video at 24 fps."""
+    """The timeline of a trailer of ``frames`` frames. Its media is ``{trailer}.mp4``, the video at 24 fps."""
     media = {
         "OTIO_SCHEMA": "ExternalReference.1",
         "target_url": f"{trailer}.mp4",

@@ -1,7 +1,7 @@
 """The vectors of one clip strategy and backbone as Parquet: one row per clip.
 
-ParquetFiles hold at most FILE_BYTES of vectors, row groups GROUP_BYTES: small enough to stream, large enough to
-read fast. One trailer and one row group lie in memory at a time.
+ParquetFiles contain up to FILE_BYTES of vectors, row groups GROUP_BYTES: small enough to stream, large enough to
+read fast. One trailer and one row group are in memory at a time.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ FILE_BYTES = 256 << 20
 
 
 def folder_of(pair: Pair) -> Path:
-    """Where the files of ``pair`` go, below the release."""
+    """The folder of the files of ``pair``, relative to the release."""
     return Path("data") / pair[0] / folder_name(pair[1])
 
 
 def write_vectors(release: Release, pair: Pair, output: Path) -> None:
-    """Write the files of ``pair``, and tell ``release`` how many clips they hold and what they have in common.
+    """Writes the files of ``pair``, and records their clips, features and shared attributes in ``release``.
 
     Raises:
-        StoreError: an embedding is damaged, not the one its ledger speaks of, or of another length than the first.
+        StoreError: an embedding is damaged, does not match its ledger, or has vectors of another length than the first.
     """
     import pyarrow as pa
 
@@ -61,7 +61,7 @@ def write_vectors(release: Release, pair: Pair, output: Path) -> None:
 
 
 def read_current(release: Release, pair: Pair, row: LedgerRow) -> tuple[np.ndarray, list[Clip], dict[str, Any]]:
-    """Vectors (clips, F), clips and attributes of one embedding. Raises StoreError where another run replaced it."""
+    """Vectors (clips, F), clips and attributes of one embedding. Raises StoreError if another run replaced it."""
     path, listed = release.layout.embedding(*pair, row.trailer), release.layout.clips(pair[0], row.trailer)
     vectors, spans, attributes = read_embedding(path)
     check_carried(row, str(attributes.get("fingerprint")), path)
@@ -139,7 +139,7 @@ class ParquetFiles:
             self.flush(self.pending_rows - self.pending_rows % self.group_rows)
 
     def flush(self, rows: int) -> None:
-        """Write the first ``rows`` of what is pending, in row groups."""
+        """Writes the first ``rows`` of the pending rows, in row groups."""
         import pyarrow as pa
 
         table = pa.concat_tables(self.pending)
@@ -156,7 +156,7 @@ class ParquetFiles:
 
         if self.writer is not None:
             self.writer.close()
-        # Vectors do not compress; trying costs most of the time.
+        # Vectors cannot be compressed well, and trying would take most of the time.
         compression = {
             "genres.list.element" if name == "genres" else name: "zstd" for name in self.schema.names[:-1]
         } | {"vector.list.element": "none"}

@@ -63,12 +63,12 @@ FIGURES = {
 }
 BAR_FRAMES = 4  # frames per bar of the histogram
 LAST_BAR = 160  # frames; the last bar holds all shots from here on
-SHOWN = 20  # trailers named for a reason; the table of all trailers has the rest
-FAILURE_PAGE = "nothing-usable.html"  # the page of a study without one usable trailer; its report must not look made
+SHOWN = 20  # trailers named per reason; the table of all trailers has the rest
+FAILURE_PAGE = "nothing-usable.html"  # the page of a study without a usable trailer, in place of its report
 FEW_TRAILERS = 100  # a test set smaller than this says little about a classifier
 
 
-# What every report says alike.
+# Values that are the same in every report.
 WORDS = {
     "statuses": STATUSES, "shown": SHOWN, "few": FEW_TRAILERS, "conventions": CONVENTIONS, "metrics": METRICS,
     "without_positives": WITHOUT_POSITIVES,
@@ -76,7 +76,7 @@ WORDS = {
 
 
 def shot_section(lengths: Lengths) -> dict[str, Any]:
-    """How long shots are, and of which trailers that cannot be read."""
+    """Statistics of the lengths of shots, and the trailers whose shots cannot be read."""
     return {
         "shots": shot_statistics(lengths.durations),
         "unreadable": lengths.unreadable,
@@ -85,13 +85,13 @@ def shot_section(lengths: Lengths) -> dict[str, Any]:
 
 
 def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Everything the template names."""
+    """All values of the template."""
     layout = Layout(arguments.results)
     genres = genres_of(arguments)
     trailers = read_manifest(arguments.manifest, links=False, genres=genres)
     ids = [trailer.trailer for trailer in trailers]
     named = shard_files(arguments.ledgers, arguments.shards, ids)
-    # A shard without posters has no ledger of them; that of another stage is missed by its trailers, which are absent.
+    # A shard without posters has no ledger of them. If the ledger of another stage is missing, its trailers are absent.
     stages = read_stages([path for path in named if path in arguments.ledgers or path.exists()], layout)
     shots = next((stage for stage in stages if stage.stage == "shots"), Stage("shots"))
     lengths = read_lengths((row for row in shots.rows.values() if row.status == OK), layout)
@@ -136,7 +136,7 @@ def make_page(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def draw_curves(predictions: Mapping[str, Sequence[Predictions]], genres: Sequence[str]) -> dict[str, str]:
-    """Experiment -> SVG, of those whose test sets have a genre."""
+    """Experiment -> SVG, of the experiments whose test sets have any genre."""
     scores = {name: genre_scores(splits, genres) for name, splits in predictions.items()}
     return {name: on_page(partial(draw_scores, own), f"curves {name}") for name, own in scores.items() if own}
 
@@ -144,19 +144,19 @@ def draw_curves(predictions: Mapping[str, Sequence[Predictions]], genres: Sequen
 def shown_examples(
     experiments: Sequence[Experiment], predictions: Mapping[str, Sequence[Predictions]], genres: Sequence[str]
 ) -> dict[str, Any]:
-    """The predictions of the first experiment that kept them: pictures of all would be too many."""
+    """Examples from the first experiment with predictions; pictures for all experiments would be too many."""
     name = next((experiment.name for experiment in experiments if experiment.name in predictions), "")
     return {"examples_of": name, "examples": examples(predictions[name], genres) if name else []}
 
 
 def quality_rows(ledgers: Sequence[Path], layout: Layout) -> dict[str, LedgerRow]:
-    """What the quality stage said of the trailers of these shards, as far as it was run."""
+    """The rows of the quality stage for the trailers of these shards, as far as it was run."""
     paths = [layout.ledger("quality", shard) for shard in dict.fromkeys(path.stem for path in ledgers)]
     return {trailer: row for path in paths if path.exists() for trailer, row in read_ledger(path).items()}
 
 
 def doubtful_section(stages: Sequence[Stage], trailers: Sequence[str]) -> dict[str, Any]:
-    """Why trailers were lost, what the others are warned of, and what makes the whole doubtful."""
+    """Reasons of dead and failed trailers, warnings of the others, and alarms about the whole run."""
     rows = {stage.key: stage.rows for stage in stages}
     return {
         "lost": nothing_usable(rows, trailers),
@@ -175,7 +175,7 @@ def shown_group(group: Group) -> Group:
 
 
 def read_figures(folder: Path) -> dict[str, str | None]:
-    """Caption -> SVG in base64, None for one that was not drawn. As pictures of their own, figures do not share ids."""
+    """Caption -> SVG in base64, None if it was not drawn. As separate pictures, figures do not share ids."""
     paths = {caption: folder / f"{name}.svg" for name, caption in FIGURES.items()}
     return {
         caption: base64.b64encode(path.read_bytes()).decode() if path.exists() else None
@@ -194,7 +194,7 @@ def versions() -> dict[str, str]:
 
 
 def sections(word: str) -> dict[str, dict[str, Any]]:
-    """Stage -> key -> value. Raises ArgumentTypeError where ``word`` is something else."""
+    """Stage -> key -> value. Raises ArgumentTypeError if ``word`` is something else."""
     found = json.loads(word)
     if not isinstance(found, dict) or not all(isinstance(values, dict) for values in found.values()):
         raise argparse.ArgumentTypeError(f"'{word}' is not a JSON object of settings by stage")
@@ -210,9 +210,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings", type=sections, default={}, metavar="JSON", help="settings to show, as stage -> key -> value"
     )
-    parser.add_argument("--tables", type=Path, metavar="HTML", help="tables.html of the command tables, to show")
     parser.add_argument(
-        "--figures", type=Path, metavar="FOLDER", help="folder of the command figures, whose SVG files are shown"
+        "--tables", type=Path, metavar="HTML", help="tables.html of the command tables, which is included"
+    )
+    parser.add_argument(
+        "--figures", type=Path, metavar="FOLDER", help="folder of the command figures, whose SVG files are included"
     )
 
 

@@ -1,4 +1,4 @@
-"""Trailers that are copies of each other, what they leak between subsets, and who is left out for a flag."""
+"""Trailers that are copies of each other, copies in different subsets, and trailers that flags exclude."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Copy:
     trailer: str
     copy_of: str
     share: str
-    leaks: str  # the subsets that the pair is divided among, by split
+    leaks: str  # the different subsets of the two, by split
 
 
 def copies_of(trailers: Sequence[str], layout: Layout) -> dict[str, Any]:
-    """What the template names: pairs of copies, how many of them each split divides, and flags that leave out."""
+    """Values of the template: pairs of copies, how many each split divides, and how many trailers flags exclude."""
     known = set(trailers)
     pairs = [row for row in rows_of_file(layout.duplicates(), Duplicate) if {row.trailer, row.copy_of} <= known]
     out = [row for row in rows_of_file(layout.excluded(), Excluded) if row.trailer in known]
@@ -42,7 +42,7 @@ def copies_of(trailers: Sequence[str], layout: Layout) -> dict[str, Any]:
 
 
 def rows_of_file(path: Path, kind: type[Row]) -> list[Row]:
-    """The rows of a file; none where it is missing. A damaged one is told of, and `verify` repairs it."""
+    """The rows of a file; empty if it is missing. A damaged file is logged; `verify` repairs it."""
     if not path.is_file():
         return []
     try:
@@ -53,7 +53,7 @@ def rows_of_file(path: Path, kind: type[Row]) -> list[Row]:
 
 
 def divided(row: Duplicate) -> dict[int, str]:
-    """Split -> the subsets that it puts the two into, where these are two."""
+    """Split -> the subsets of the two trailers, if they differ."""
     return {n: found for n, found in zip(SPLITS, (row.split0, row.split1, row.split2), strict=True) if found}
 
 
@@ -62,7 +62,7 @@ def subsets_text(divided: Mapping[int, str]) -> str:
 
 
 def by_flag(rows: Sequence[Excluded]) -> dict[str, int]:
-    """Flag -> how many trailers it leaves out, the commonest first."""
+    """Flag -> how many trailers it excludes, most frequent first."""
     counts: dict[str, int] = {}
     for row in rows:
         counts[row.flag] = counts.get(row.flag, 0) + 1

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def clip_statistics(stages: Sequence[Stage]) -> list[dict[str, str]]:
-    """A row per clip strategy."""
+    """One row per clip strategy."""
     rows = []
     for stage in stages:
         if stage.stage == "clips":
@@ -40,7 +40,7 @@ def clip_statistics(stages: Sequence[Stage]) -> list[dict[str, str]]:
 
 
 def frame_statistics(stages: Sequence[Stage]) -> dict[str, str]:
-    """What is known of the 24 fps videos."""
+    """Statistics of the 24 fps videos."""
     normalise = next((stage for stage in stages if stage.stage == "normalise"), Stage("normalise"))
     frames = normalise.total("frames")
     known = {
@@ -57,18 +57,18 @@ def frame_statistics(stages: Sequence[Stage]) -> dict[str, str]:
 
 
 def describe_backbones(stages: Sequence[Stage], layout: Layout) -> list[dict[str, Any]]:
-    """A row per clip strategy and backbone, with the attributes that its embeddings share."""
+    """One row per clip strategy and backbone, with the attributes that its embeddings share."""
     rows = []
     for stage in stages:
-        there = [row for row in stage.rows.values() if row.status == OK]
-        if stage.stage != "embed" or not there:
+        embedded = [row for row in stage.rows.values() if row.status == OK]
+        if stage.stage != "embed" or not embedded:
             continue
-        attributes = shared_attributes([layout.root / row.path for row in spread_out(there)])
+        attributes = shared_attributes([layout.root / row.path for row in spread_out(embedded)])
         rows.append(
             {
                 "clips": stage.variant[0],
                 "backbone": str(attributes.pop("backbone", stage.variant[1])),
-                "trailers": f"{len(there):,}",
+                "trailers": f"{len(embedded):,}",
                 "vectors": f"{stage.total('clips') or stage.total('vectors'):,.0f}",
                 "attributes": attributes,
             }
@@ -77,20 +77,20 @@ def describe_backbones(stages: Sequence[Stage], layout: Layout) -> list[dict[str
 
 
 def enlarged_for(backbones: Sequence[Mapping[str, Any]], short_side: int | None) -> list[str]:
-    """A sentence per backbone for which frames were enlarged, as its files say; those of earlier versions do not."""
+    """A sentence per backbone for which frames were enlarged, if its files state it; files of version 1 do not."""
     sides = {row["backbone"]: row["attributes"].get("resized_short_side", "") for row in backbones}
-    told = [enlargement_warning(name, int(side), short_side) for name, side in sides.items() if side.isdecimal()]
-    return [words for words in told if words]
+    found = [enlargement_warning(name, int(side), short_side) for name, side in sides.items() if side.isdecimal()]
+    return [words for words in found if words]
 
 
 def spread_out(rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-    """A few from first to last: to open thousands of files for a page would take too long."""
+    """A few rows, evenly spread; opening thousands of files for a page would take too long."""
     step = max(1, (len(rows) - 1) // (LOOKED_AT - 1))
     return [*rows[::step][: LOOKED_AT - 1], rows[-1]]
 
 
 def shared_attributes(paths: Sequence[Path]) -> dict[str, str]:
-    """What all of these embeddings say alike; nothing that belongs to one trailer."""
+    """The attributes that are the same in all of these embeddings, without those of a single trailer."""
     found = []
     for path in paths:
         try:
@@ -103,4 +103,4 @@ def shared_attributes(paths: Sequence[Path]) -> dict[str, str]:
 
 
 LOOKED_AT = 5  # embeddings per backbone
-OWN = ("trailer", "fingerprint", "source_sha256")  # one trailer's own, also where there is only one
+OWN = ("trailer", "fingerprint", "source_sha256")  # attributes of a single trailer

@@ -1,4 +1,4 @@
-"""What the set of trailers is made of: Table 1's row, the numbers of Sec. 3, and Figures 2, 3 and 4."""
+"""The set of trailers: the row of Table 1, the numbers of Sec. 3, and Figures 2, 3 and 4."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from trailers.reporting.statistics import genre_counts, label_counts, overview, 
 from trailers.store.ledger import OK
 from trailers.store.metadata import read_metadata
 
-ONE_FRAME = "1"  # frames_a_clip of a backbone that looks at one picture
+ONE_FRAME = "1"  # frames_a_clip of a backbone that takes one frame per clip
 
 
 def describe_set(
     trailers: Sequence[Trailer], stages: Sequence[Stage], backbones: Sequence[Mapping[str, Any]], files: Sequence[Path],
     genres: Sequence[str], *, draw: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    """``rows`` of name, this set's and Trailers12k's; ``figures``, caption -> SVG, none where not to ``draw``.
+    """``rows`` of name, this set's value and Trailers12k's; ``figures``, caption -> SVG, empty without ``draw``.
 
     Args:
-        backbones: of ``counts.describe_backbones``.
-        files: of metadata of titles.
-        genres: of the data set.
+        backbones: from ``counts.describe_backbones``.
+        files: with metadata of titles.
+        genres: those of the data set.
     """
     known = read_metadata(files)
     normalise = next((stage for stage in stages if stage.stage == "normalise"), Stage("normalise"))

@@ -1,4 +1,4 @@
-"""What looks wrong although every stage was ok: each a sentence, and the trailers that it speaks of."""
+"""Results that look wrong although every stage was ok: sentences, each with its trailers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from trailers.stages.outcome import Group
 from trailers.store.ledger import OK, LedgerRow
 from trailers.store.videos import shared_videos, split_apart
 
-DUPLICATED = 0.2  # of the frames; a video of 20 frames per second has a sixth
+DUPLICATED = 0.2  # share of the frames; in a video of 20 frames per second it is a sixth
 FLAGGED = "flagged"
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """What looks wrong, why that matters, and which trailers have it; none where it is not of trailers."""
+    """What looks wrong and why that matters, and the trailers that it concerns, if any."""
 
     what: str
     trailers: tuple[str, ...] = ()
@@ -32,12 +32,12 @@ def doubts(
     trailers: Sequence[Trailer], folder: Path, stages: Sequence[Stage], shots: Mapping[str, int],
     backbones: Sequence[Mapping[str, Any]],
 ) -> list[Doubt]:  # fmt: skip
-    """What looks wrong, in the order of the stages.
+    """All doubts, in the order of the stages.
 
     Args:
-        folder: the manifest's.
+        folder: that of the manifest.
         shots: trailer -> its number of shots.
-        backbones: of ``counts.describe_backbones``.
+        backbones: from ``counts.describe_backbones``.
     """
     normalise = next((stage for stage in stages if stage.stage == "normalise"), Stage("normalise"))
     rows = [row for row in normalise.rows.values() if row.status == OK]
@@ -84,7 +84,7 @@ def single_shots(shots: Mapping[str, int]) -> Iterator[Doubt]:
 
 
 def enlarged(rows: Sequence[LedgerRow], backbones: Sequence[Mapping[str, Any]]) -> Iterator[Doubt]:
-    """Backbones that see more pixels than the 24 fps videos have."""
+    """Backbones that need more pixels than the 24 fps videos have."""
     sides = [min(row.facts["width_px"], row.facts["height_px"]) for row in rows if row.facts.get("width_px")]
     for backbone in {str(row["backbone"]): row for row in backbones}.values():
         wanted = resized_side(str(backbone["attributes"].get("transform", "")))
@@ -102,7 +102,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def flagged(rows: Mapping[str, LedgerRow]) -> list[Group]:
-    """What the quality stage flags, the commonest first."""
+    """The flags of the quality stage with their trailers, most frequent first."""
     found: dict[str, list[tuple[str, str]]] = {}
     for row in rows.values():
         flags = row.facts.get("flags") if row.status == OK else None

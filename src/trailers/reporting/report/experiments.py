@@ -1,4 +1,4 @@
-"""What classifiers reached, and why there is nothing to tell where there is nothing."""
+"""The metrics of the experiments, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Experiment:
 
     @property
     def counted_empty(self) -> str:
-        """The genres that a test set lacks and that macro AP counts all the same; empty where there are none."""
+        """The genres that a test set lacks but that macro AP counts; empty if there are none."""
         if self.first.get("settings", {}).get("no_positives") != AS_SKLEARN:
             return ""
         counts = [split["positives"]["test"] for split in self.splits]
@@ -71,10 +71,10 @@ class Experiment:
 
 
 def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
-    """Experiments in the order they are first named.
+    """Experiments in the order in which they are first named.
 
     Raises:
-        StoreError: a metrics file is missing, damaged, or lacks something.
+        StoreError: a metrics file is missing, damaged, or lacks a key.
     """
     found: dict[str, list[Mapping[str, Any]]] = {}
     for path in paths:
@@ -89,7 +89,7 @@ def read_experiments(paths: Sequence[Path]) -> list[Experiment]:
 
 
 def why_no_metrics(trailers: Sequence[Trailer], stages: Sequence[Stage]) -> str:
-    """One sentence for the place where the metrics would stand."""
+    """One sentence that is shown in place of the metrics."""
     if not any(trailer.genres for trailer in trailers):
         return "No trailer of the manifest has genres, so there was nothing to learn. Fill in the column genres."
     complete = [split for split in range(len(SUBSETS)) if {t.splits[split] for t in trailers if t.genres} >= {0, 1, 2}]
@@ -104,8 +104,8 @@ def why_no_metrics(trailers: Sequence[Trailer], stages: Sequence[Stage]) -> str:
 
 
 def untrained_sources(backbones: Sequence[Mapping[str, Any]], experiments: Sequence[Experiment]) -> list[str]:
-    """Where vectors come from that say nothing about trailers: made-up ones, or weights that were never trained."""
+    """Backbones whose vectors say nothing about trailers: synthetic ones, or those of untrained weights."""
     weights = {row["backbone"]: row["attributes"].get("weights", "") for row in backbones}
     for experiment in experiments:
         weights |= experiment.weights
-    return [f"{backbone} ({said})" for backbone, said in sorted(weights.items()) if said.startswith(NOT_REAL)]
+    return [f"{backbone} ({name})" for backbone, name in sorted(weights.items()) if name.startswith(NOT_REAL)]

@@ -1,4 +1,4 @@
-"""Where the report leads to the trailers' own pages, and the pictures that it takes from them."""
+"""The links of the report to the trailers' pages, and the pictures that it takes from them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ LARGEST_PICTURE = 64 << 10  # bytes; a thumbnail has a tenth
 
 @dataclass(frozen=True)
 class Pages:
-    """What there is of each trailer below ``layout``, seen from the report at ``report``."""
+    """The pages and pictures of trailers below ``layout``, with addresses relative to the report at ``report``."""
 
     layout: Layout
     report: Path
 
     def link(self, trailer: str) -> str:
-        """The address of its page from the report; empty where there is no page."""
+        """The relative address of its page; empty if it has no page."""
         return self.address(self.layout.page(trailer))
 
     def index(self) -> str:
-        """The address of the list of all pages; empty where there is none."""
+        """The relative address of the list of all pages; empty if there is none."""
         try:
             study = self.report.resolve().parent.relative_to((self.layout.root / "report").resolve())
         except ValueError:
@@ -36,7 +36,7 @@ class Pages:
         return quote(os.path.relpath(page, self.report.parent)) if page.is_file() else ""
 
     def picture(self, trailer: str) -> str:
-        """Its thumbnail, a JPEG in base64; empty where there is none."""
+        """Its thumbnail, a JPEG in base64; empty if there is none."""
         path = self.layout.thumbnail(trailer)
         if not path.is_file() or path.stat().st_size > LARGEST_PICTURE:
             return ""

@@ -1,4 +1,4 @@
-"""What experiments said of the trailers of their test sets: curves, and the clearest and the worst predictions."""
+"""Predictions of experiments for the trailers of their test sets: curves, and the best and worst examples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trailers.store.experiment import PREDICTIONS, read_metrics
 
 log = logging.getLogger(__name__)
 
-SHOWN = 4  # trailers of a kind per genre
+SHOWN = 4  # number of examples of each kind per genre
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Examples:
-    """Of one genre, trailers with the probability that they were given."""
+    """Example trailers of one genre with their predicted probabilities."""
 
     genre: str
     found: tuple[tuple[str, float], ...]  # have it, most probable first
@@ -42,7 +42,7 @@ class Examples:
 
 
 def read_predictions(metrics: Sequence[Path], genres: Sequence[str] = GENRES) -> dict[str, list[Predictions]]:
-    """Experiment -> what was predicted on each of its splits; without those whose predictions are not kept.
+    """Experiment -> the predictions on each of its splits; experiments without predictions are left out.
 
     Raises:
         StoreError: an experiment was trained on other genres.
@@ -68,36 +68,36 @@ def test_rows(rows: Sequence[Sequence[str]], genres: int) -> Predictions:
 
 
 def genre_scores(splits: Sequence[Predictions], genres: Sequence[str] = GENRES) -> list[GenreScores]:
-    """Areas and curves of each genre that some test set has; a split without a trailer of the genre gives none."""
+    """Areas and curves of each genre that any test set has; a split without a trailer of the genre gives none."""
     scores = []
     for number, genre in enumerate(genres):
         known = [(split.labels[:, number], split.probabilities[:, number]) for split in splits]
-        known = [(labels, said) for labels, said in known if labels.any()]
+        known = [(labels, predicted) for labels, predicted in known if labels.any()]
         if not known:
             continue
         scores.append(
             GenreScores(
                 genre,
-                tuple(100 * float(areas(labels[None], said[None])["trapezoid"][0]) for labels, said in known),
+                tuple(100 * float(areas(labels[None], predicted[None])["trapezoid"][0]) for labels, predicted in known),
                 tuple(100 * float(labels.mean()) for labels, _ in known),
-                tuple(precision_recall(labels, said) for labels, said in known),
+                tuple(precision_recall(labels, predicted) for labels, predicted in known),
             )
         )
     return scores
 
 
 def examples(splits: Sequence[Predictions], genres: Sequence[str] = GENRES, count: int = SHOWN) -> list[Examples]:
-    """Of each genre the clearest finds, misses and false claims; a trailer of several test sets counts in the first."""
+    """The clearest hits, misses and false alarms of each genre; a trailer in several test sets counts in the first."""
     seen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for split in splits:
-        for trailer, said, labels in zip(split.trailers, split.probabilities, split.labels, strict=True):
-            seen.setdefault(trailer, (said, labels))
+        for trailer, predicted, labels in zip(split.trailers, split.probabilities, split.labels, strict=True):
+            seen.setdefault(trailer, (predicted, labels))
     return [examples_of(number, genre, seen, count) for number, genre in enumerate(genres)]
 
 
 def examples_of(number: int, genre: str, seen: Mapping[str, tuple[np.ndarray, np.ndarray]], count: int) -> Examples:
-    with_it = [(trailer, float(said[number])) for trailer, (said, labels) in seen.items() if labels[number]]
-    without = [(trailer, float(said[number])) for trailer, (said, labels) in seen.items() if not labels[number]]
+    with_it = [(trailer, float(found[number])) for trailer, (found, labels) in seen.items() if labels[number]]
+    without = [(trailer, float(found[number])) for trailer, (found, labels) in seen.items() if not labels[number]]
     falling = sorted(with_it, key=lambda each: -each[1])
     found = falling[:count]
     missed = [each for each in falling[::-1] if each not in found][:count]

@@ -1,4 +1,4 @@
-"""Lengths of shots, and what is told of them."""
+"""Lengths of shots, and their statistics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Lengths:
-    """Lengths of all shots, and whose could not be read."""
+    """Lengths of all shots, and the trailers whose shots cannot be read."""
 
     durations: Mapping[int, int]  # frames -> shots
     shots: Mapping[str, int]  # trailer -> shots
@@ -28,7 +28,7 @@ class Lengths:
 
 
 def read_lengths(rows: Iterable[LedgerRow], layout: Layout) -> Lengths:
-    """Of the shots that are those of their ledger rows."""
+    """The lengths of all shots that match their ledger rows."""
     durations: Counter[int] = Counter()
     counts, unreadable = {}, []
     for row in rows:
@@ -46,7 +46,7 @@ def read_lengths(rows: Iterable[LedgerRow], layout: Layout) -> Lengths:
 
 
 def shot_statistics(durations: Mapping[int, int]) -> dict[str, str]:
-    """Of shots by their length in frames; the mode is the smallest of the commonest."""
+    """Statistics of lengths in frames; if several lengths are most frequent, the mode is the smallest."""
     if not durations:
         return {"shots": "0"}
     lengths = np.repeat(list(durations), list(durations.values()))

@@ -1,4 +1,4 @@
-"""What the videos were before they were made 24 fps: rates, formats, sizes."""
+"""The videos as published: frame rates, formats, sizes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from trailers.reporting.report.shots import share
 from trailers.reporting.report.stages import Stage
 from trailers.store.ledger import OK
 
-MOST = 8  # rows of a table; the rest is added up
+MOST = 8  # maximum number of rows of a table; the rest is added up
 
 
 def source_tables(stages: Sequence[Stage]) -> dict[str, list[tuple[str, str]]]:
-    """Heading -> what and of how many trailers, the commonest first; without what no ledger tells."""
+    """Heading -> values with the number of trailers, most frequent first; headings without values are left out."""
     normalise = next((stage for stage in stages if stage.stage == "normalise"), Stage("normalise"))
     facts = [row.facts for row in normalise.rows.values() if row.status == OK]
     known = {

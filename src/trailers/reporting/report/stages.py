@@ -1,4 +1,4 @@
-"""The ledgers of all stages put together, and how far each trailer came."""
+"""The ledgers of all stages put together, and how far each trailer got."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trailers.store.ledger import DEAD, FAILED, OK, LedgerRow, read_ledger
 
 @dataclass
 class Stage:
-    """What one stage, on one clip strategy and backbone where it has them, made of the trailers."""
+    """The outcomes of one stage, with its clip strategy and backbone if it has them."""
 
     stage: str
     variant: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ def read_stages(ledgers: Sequence[Path], layout: Layout) -> list[Stage]:
     """The ledgers of all shards, put together by stage; in running order.
 
     Raises:
-        StoreError: a ledger is damaged, or lies elsewhere than below ``layout``.
+        StoreError: a ledger is damaged, or is not below ``layout``.
     """
     stages: dict[tuple[str, ...], Stage] = {}
     for path in ledgers:
@@ -59,7 +59,7 @@ def read_stages(ledgers: Sequence[Path], layout: Layout) -> list[Stage]:
 
 
 def trailer_rows(trailers: Sequence[Trailer], stages: Sequence[Stage], lengths: Lengths) -> list[dict[str, str]]:
-    """A row a trailer, in the order of the manifest: how far it came, and why not farther."""
+    """One row per trailer, in the order of the manifest: how far it got, and why not further."""
     clips = next((stage for stage in stages if stage.stage == "clips"), Stage("clips"))
     normalise = next((stage for stage in stages if stage.stage == "normalise"), Stage("normalise"))
     rows = []
@@ -88,9 +88,9 @@ def facts_of(stage: Stage, trailer: str) -> Mapping[str, Any]:
 
 
 def outcome(trailer: str, stages: Sequence[Stage]) -> tuple[str, str, str]:
-    """Status, stage and words of the first stage that a trailer did not pass; ok when it passed all.
+    """Status, stage and sentence of the first stage that a trailer did not pass; ok if it passed all.
 
-    A trailer goes through without a poster.
+    A trailer does not need a poster.
     """
     for stage in stages:
         if stage.stage == "posters":
