@@ -26,11 +26,11 @@ PICTURE_PX = 160  # width of a picture, which is printed half an inch wide
 
 
 def find_excerpt(trailers: Iterable[str], layout: Layout, *, trailer: str | None) -> tuple[str, Excerpt] | None:
-    """The trailer and its stretch that show the difference best; None where no video is there to draw from.
+    """The trailer and stretch that show the difference best; None if there is no video.
 
     Args:
-        trailers: whose shots there are.
-        trailer: the only one to look at, where it is given.
+        trailers: trailers with shots.
+        trailer: if given, the only one to choose from.
 
     Raises:
         StoreError: ``trailer`` is given and has no shots or no video.

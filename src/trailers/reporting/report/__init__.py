@@ -226,8 +226,8 @@ def run(arguments: argparse.Namespace) -> None:
         write_text(failure_page, text)
         raise SystemicError(
             page["lost"], where=arguments.manifest,
-            remedy=f"{failure_page} gives the reasons. Fix the cause, run `python -m trailers retry --dead` if they are "
-            "dead, and rerun.",
+            remedy=f"{failure_page} gives the reasons. Fix the cause, run `python -m trailers retry --dead` if they "
+            "are dead, and rerun.",
         )  # fmt: skip
     failure_page.unlink(missing_ok=True)
     write_text(arguments.output, text)
