@@ -19,7 +19,7 @@ STAGES = ("search", *(entry.name for entry in registry.STAGES if entry.always), 
 # Not commands: what the commands of a room share.
 SHARED = {
     *("stage", "shard", "registry", "currency", "outcome", "detectors"),
-    *("templates", "significance", "numbers", "places", "drawing", "statistics", "inputs"),
+    *("templates", "significance", "numbers", "local_paths", "drawing", "statistics", "inputs"),
 }
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
