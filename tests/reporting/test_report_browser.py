@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reporting.test_report import add_metrics, made, study  # noqa: F401  a fixture
+from report_lab import add_metrics, made
 from reporting.test_report_parts import keep_predictions, predicted, write_page
 from trailers.store.layout import Layout
 
@@ -13,7 +13,7 @@ axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="a
 OPEN = "document.querySelectorAll('details').forEach(each => each.open = true)"
 
 
-def test_the_report_is_readable_in_every_window(study, browser):  # noqa: F811
+def test_the_report_is_readable_in_every_window(study, browser):
     add_metrics(study)
     keep_predictions(study, [predicted("good", "0.9", 1), predicted("fine", "0.8", 0)])
     write_page(Layout(study.results), "fine")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reporting.test_report import BACKBONE, SHARD, add_metrics, made, plain, study  # noqa: F401  a fixture
+from report_lab import BACKBONE, SHARD, add_metrics, made, plain
 from trailers.backbones.row import Transform, resized_side
 from trailers.classifier.metrics import areas, precision_recall
 from trailers.domain import GENRES, Trailer
@@ -33,7 +33,7 @@ def write_page(layout, trailer):
     layout.thumbnail(trailer).write_bytes(b"picture of " + trailer.encode())
 
 
-def test_a_trailer_with_a_page_is_linked_and_one_without_is_not(study):  # noqa: F811
+def test_a_trailer_with_a_page_is_linked_and_one_without_is_not(study):
     layout = Layout(study.results)
     for trailer in ("gone", "fine"):
         write_page(layout, trailer)
@@ -110,7 +110,7 @@ def test_text_that_is_not_a_transform_gives_no_side():
     assert resized_side("") is resized_side("made elsewhere") is None
 
 
-def test_flags_of_the_stage_quality_are_grouped_and_shown(study):  # noqa: F811
+def test_flags_of_the_stage_quality_are_grouped_and_shown(study):
     rows = [row("good", flags={"vertical": "9:16"}), row("fine", flags={"vertical": "9:16", "dark": "level 7 <b>"})]
     groups = flagged({each.trailer: each for each in rows})
     assert [(group.reason, [trailer for trailer, _ in group.trailers]) for group in groups] == [
@@ -196,12 +196,12 @@ def test_every_genre_has_a_panel_and_a_bar():
     assert all(len(axes.lines) == 3 + 1 for axes in panels)
 
 
-def keep_predictions(study, rows):  # noqa: F811
+def keep_predictions(study, rows):
     for metrics in study.metrics:
         write_table(metrics.with_name(PREDICTIONS), prediction_columns(GENRES), rows)
 
 
-def test_predictions_that_were_kept_are_drawn_and_shown_with_pictures(study):  # noqa: F811
+def test_predictions_that_were_kept_are_drawn_and_shown_with_pictures(study):
     add_metrics(study)
     keep_predictions(study, [predicted("good", "0.9", 1), predicted("fine", "0.8", 0)])
     write_page(Layout(study.results), "good")
@@ -215,7 +215,7 @@ def test_predictions_that_were_kept_are_drawn_and_shown_with_pictures(study):  #
     assert "AP, trapezoid (%)" in html
 
 
-def test_the_report_states_what_macro_ap_counts_for_genres_without_test_trailers(study):  # noqa: F811
+def test_the_report_states_what_macro_ap_counts_for_genres_without_test_trailers(study):
     add_metrics(study)
     assert "As scikit-learn does" not in made(study)
     for path in study.metrics:
@@ -228,14 +228,14 @@ def test_the_report_states_what_macro_ap_counts_for_genres_without_test_trailers
     assert "50 under trapezoid and as 0 under step" in words
 
 
-def test_without_kept_predictions_the_report_is_made_without_them(study):  # noqa: F811
+def test_without_kept_predictions_the_report_is_made_without_them(study):
     add_metrics(study)
     words = plain(made(study))
     assert "Examples from the test sets" not in words
     assert "60.00" in words or "63.00" in words
 
 
-def test_the_data_set_is_compared_with_trailers12k(study, tmp_path):  # noqa: F811
+def test_the_data_set_is_compared_with_trailers12k(study, tmp_path):
     (tmp_path / "metadata.csv").write_text("trailer,year,countries\ngood,1999,<script>x</script>\nother,1890,FR\n")
     study.metadata = [tmp_path / "metadata.csv"]
     html = made(study)
@@ -250,14 +250,14 @@ def test_the_data_set_is_compared_with_trailers12k(study, tmp_path):  # noqa: F8
     assert len(re.findall(r"\((?:Fig\. [234])\)\.</figcaption>", html)) == 3
 
 
-def test_every_id_is_unique_in_the_report(study):  # noqa: F811
+def test_every_id_is_unique_in_the_report(study):
     add_metrics(study)
     keep_predictions(study, [predicted("good", "0.9", 1), predicted("fine", "0.8", 0)])
     ids = re.findall(r'\sid="([^"]*)"', made(study))
     assert len(ids) == len(set(ids))
 
 
-def test_the_same_results_give_the_same_report(study):  # noqa: F811
+def test_the_same_results_give_the_same_report(study):
     add_metrics(study)
     keep_predictions(study, [predicted("good", "0.9", 1), predicted("fine", "0.8", 0)])
     assert made(study) == made(study)
