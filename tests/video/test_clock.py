@@ -6,6 +6,7 @@ import pytest
 from corpus import CODECS, P420, SOUND, Video, ffmpeg, remux, then
 from trailers.errors import VideoError
 from trailers.video import probe
+from trailers.video.telecine import in_cycles
 from video_lab import counted
 from video_made import joined, recordings, soft_telecine, without_composition_offsets
 
@@ -208,6 +209,61 @@ def test_every_frame_of_telecined_film_is_restored(lab, tmp_path, name):
     assert (np.diff(nearest) == 1).all()
 
 
+def telecined(path, *, seconds, filters=(), options=""):
+    """Film of ``seconds``, of which ``filters`` may make something else, in MPEG-2 of 29.97 fps without B-frames."""
+    source = moving(seconds, *filters, "telecine=pattern=23:first_field=top", "setfield=tff")
+    ffmpeg(*source, *INTERLACED["odd.ts"].split(), "-bf", "0", *options.split(), path)
+    return path
+
+
+def test_a_gap_in_telecined_film_is_kept_and_the_frames_around_it_are_the_films(lab, tmp_path):
+    whole, path = telecined(tmp_path / "whole.ts", seconds=4), tmp_path / "gap.mkv"
+    ffmpeg("-i", whole, "-c", "copy", "-bsf:v", "setts=ts=if(gte(N\\,75)\\,TS+3/TB\\,TS)", path)
+    lab.put(path)
+    facts = lab.make().facts
+    # 120 frames of 29.97 fps are 96 of film; 3.003 s without any are 72 at 24 fps.
+    assert (facts["frames"], facts["frames_duplicated"], facts["frames_dropped"]) == (168, 90, 0)
+    assert "telecined film" in facts["warnings"]
+    lab.put(whole, "whole")
+    lab.make("whole")
+    made, film = lab.small(), lab.small("whole")
+    assert np.abs(np.concatenate([made[:60], made[-36:]]).astype(int) - film).mean() < 1
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        # Half a second in two moves, the rest is one still picture.
+        ["loop=loop=36:size=1:start=12", "loop=loop=36:size=1:start=60", "trim=end_frame=96"],
+        ["drawbox=t=fill:color=black:enable='gt(mod(n,48),12)'"],
+    ],
+)
+def test_telecined_film_is_recognised_between_titles_and_black(lab, tmp_path, filters):
+    lab.put(telecined(tmp_path / "v.ts", seconds=4, filters=filters))
+    facts = lab.make().facts
+    assert facts["frames_dropped"] == 0
+    assert "telecined film" in facts["warnings"]
+
+
+def test_telecined_film_before_interlaced_video_is_recognised(lab, tmp_path):
+    film = telecined(tmp_path / "film.ts", seconds=1)
+    video = "testsrc2=s=320x192:r=60000/1001:d=4,tinterlace=interleave_top,setfield=tff"
+    ffmpeg("-f", "lavfi", "-i", video, *INTERLACED["odd.ts"].split(), "-bf", "0", tmp_path / "video.ts")
+    lab.put(joined(tmp_path, "both.ts", [film.read_bytes(), (tmp_path / "video.ts").read_bytes()]))
+    assert "telecined film" in lab.make().facts["warnings"]
+
+
+def test_only_cycles_of_five_frames_that_follow_each_other_are_telecine():
+    none, top, bottom = "neither", "top", "bottom"
+    film = [none, top, none, bottom, none]
+    assert in_cycles([top, top, *film, *film, bottom, bottom]) == 10
+    assert in_cycles(film * 4) == 20
+    assert in_cycles(film + [none] * 5 + film) == 0
+    assert in_cycles([top, bottom] * 20) == 0
+    assert in_cycles([none, top, none, none, none] * 4) == 0
+    assert in_cycles(film[:3]) == 0
+
+
 def test_interlaced_video_is_not_taken_for_telecined_film(lab, tmp_path):
     path = tmp_path / "odd.ts"
     source = "testsrc2=s=320x192:r=60000/1001:d=2,tinterlace=interleave_top,setfield=tff"
@@ -235,6 +291,24 @@ def test_frame_0_is_the_first_frame_where_the_rate_starts_fast(lab, tmp_path):
     lab.put(Video("v.mkv", stamped("if(lt(N,4),N/120,(N-3)/24)/TB"), frames=24)(tmp_path))
     lab.make()
     assert shown(lab)[0] == 0
+
+
+def test_frames_whose_time_goes_back_again_and_again_are_counted(lab, tmp_path):
+    plain, path = Video("plain.mkv", f"{P420} -bf 0", frames=120, fps="24")(tmp_path), tmp_path / "v.mkv"
+    ffmpeg("-i", plain, "-c", "copy", "-bsf:v", "setts=pts=PTS+mod(N\\,2)*125:dts=DTS", path)
+    lab.put(path)
+    facts = lab.make().facts
+    assert abs(facts["frames"] - 120) <= 1
+    assert "time stamps do not follow the order of the frames" in facts["warnings"]
+
+
+def test_a_video_of_which_no_frame_decodes_is_dead_with_that_reason(lab, tmp_path):
+    whole = Video("v.ts", f"{P420} -g 12 -bf 0", frames=48)(tmp_path).read_bytes()
+    # Without the headers of its sequence and pictures a decoder knows neither size nor shape.
+    lab.put(joined(tmp_path, "v.ts", [whole.replace(b"\x00\x00\x01\x67", b"\x00\x00\x01\x0c")]))
+    with pytest.raises(VideoError, match="none of its frames could be decoded") as problem:
+        lab.make()
+    assert problem.value.reason == "no frames"
 
 
 @pytest.mark.parametrize(

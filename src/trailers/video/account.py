@@ -93,6 +93,8 @@ def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False, promis
         stated = f"{seen.stated_aspect.numerator}:{seen.stated_aspect.denominator}"
         found.append(f"its stated pixel aspect of {stated} is not plausible; pixels are taken as square")
     shown_s = made.frames / FPS
+    if abs(shown_s - seen.duration_s) > max(PROMISED_SLACK_S, (1 - PROMISED_SHARE) * seen.duration_s):
+        found.append(f"{shown_s:.1f} s are shown, but its time stamps say {seen.duration_s:.1f} s")
     if promised_s and shown_s < PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
         found.append(f"it lasts {shown_s:.1f} s, but its site states {promised_s:.1f} s")
     if promised_s and PROMISED_SHARE * shown_s - PROMISED_SLACK_S > promised_s:

@@ -147,7 +147,7 @@ def before_split(seen: Probe, *, is_telecined: bool) -> list[Step]:
         *seen.colours.steps,
         ("vfrdet", (), {}),
         *fit(seen),
-        *(inverse() if is_telecined else deinterlaced),
+        *(inverse(seen.times) if is_telecined else deinterlaced),
         *on_grid(seen.times, is_telecined=is_telecined),
     ]
     for word in seen.turn:

@@ -87,3 +87,8 @@ def is_steady(stamps: tuple[int, ...]) -> bool:
     """Whether frames follow each other at equal distances, except for the rounding of time stamps."""
     steps = sorted(later - earlier for earlier, later in itertools.pairwise(stamps))
     return not steps or (steps[0] > 0.5 * steps[len(steps) // 2] and steps[-1] < 1.5 * steps[len(steps) // 2])
+
+
+def goes_back(stamps: tuple[int, ...]) -> bool:
+    """Whether time goes back from frame to frame again and again; where recordings were joined it does so once."""
+    return sum(later < earlier for earlier, later in itertools.pairwise(stamps)) > 1

@@ -22,6 +22,7 @@ from trailers.errors import TrailerError, VideoError
 
 SMALL = (27, 48, 3)  # height, width, channels of the frames for detection
 PORTION = 240  # frames that are passed on together
+FILLING = "fps@fill"  # the filter that fills gaps before frames are counted
 CLOCK_JITTER_S = Fraction(3, 1000)  # containers that count milliseconds are off by one at each end
 
 # Containers whose readers open only the file itself: no playlists (hls, dash, concat), image sequences, devices or
@@ -130,9 +131,10 @@ class Log:
             self.shortest_gap, self.longest_gap = int(match[1]), int(match[2])
         elif match := self.RATE.search(line):
             # ffmpeg makes two graphs, one to inspect and one to run; the first logs zeros.
-            self.frames_out += int(match[2])
-            self.frames_dropped += int(match[3])
             self.frames_duplicated += int(match[4])
+            if not line.startswith(f"[{FILLING}"):
+                self.frames_out += int(match[2])
+                self.frames_dropped += int(match[3])
         elif match := self.DECODED.search(line):
             self.source_frames, self.decode_errors = int(match[1]), int(match[2])
 

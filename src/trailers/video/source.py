@@ -12,7 +12,7 @@ from typing import Any
 
 from trailers.errors import VideoError
 from trailers.video.colours import RANGES, Colours, read_colours
-from trailers.video.look import Look, believed, is_steady, look
+from trailers.video.look import Look, believed, goes_back, is_steady, look
 from trailers.video.packets import Packets, StreamPackets, read_packets
 from trailers.video.process import CONFINED, CONTAINERS, Log, address, words_about
 from trailers.video.promise import frames_cut_off
@@ -135,10 +135,13 @@ def inspect(path: Path, container: Any) -> Probe:
     packets = read_packets(container)
     chosen, video_streams = choose_stream(path, container, packets)
     stream = chosen.stream
-    times = times_of(path, container, chosen)
+    seen = look(path, stream.index) or as_the_container_says(stream)
+    times = times_of(path, container, chosen, seen)
     cut_off = frames_cut_off(container, chosen, times, packets.end_s)
     refuse_still(path, times, cut_off)
-    seen = look(path, stream.index) or as_the_container_says(stream)
+    if not seen.width or not seen.height:
+        what = "none of its frames could be decoded"
+        raise VideoError(what, where=path, remedy="Download it again.", reason="no frames")
     if min(seen.width, seen.height) < MIN_SIDE:
         raise VideoError(
             f"is {seen.width}x{seen.height} px, which is too small to show anything",
@@ -173,12 +176,12 @@ def inspect(path: Path, container: Any) -> Probe:
     )  # fmt: skip
 
 
-def times_of(path: Path, container: Any, chosen: StreamPackets) -> Timeline:
+def times_of(path: Path, container: Any, chosen: StreamPackets, seen: Look) -> Timeline:
     """The timeline of the chosen stream; if its packets are suspicious, frames are decoded to check their order."""
-    is_unordered = False
-    if may_be_unordered(chosen):
-        seen = look(path, chosen.stream.index, frames=ORDER_LOOKED_AT)
-        is_unordered = seen is not None and not is_steady(seen.stamps)
+    is_unordered = goes_back(seen.stamps)
+    if not is_unordered and may_be_unordered(chosen):
+        more = look(path, chosen.stream.index, frames=ORDER_LOOKED_AT)
+        is_unordered = more is not None and not is_steady(more.stamps)
     return timeline(chosen, container.format.name, is_unordered=is_unordered)
 
 

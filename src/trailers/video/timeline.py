@@ -26,6 +26,7 @@ OFF_GRID = 0.001  # share of frames (but one or more) that may be off the grid o
 BACK_S = 0.5  # decoding times that go back further are a jump; a smaller step can be a reordering
 MAX_REORDERED = 16  # maximum number of frames that a decoder delays
 CLOCK_JITTER_S = 0.003  # containers that count milliseconds are off by one at each end
+USUAL = 0.95  # minimum share of equal steps in a stream of constant rate with gaps
 GAP = 2.5  # a step of more than this many usual steps is a gap
 
 
@@ -78,6 +79,8 @@ def timeline(packets: StreamPackets, container: str, *, is_unordered: bool = Fal
     is_jump = (steps > jump_s) | (steps < -step_s / 2)
     passed = np.where(is_jump, step_s or 1 / FPS, steps)
     clock = np.concatenate([[0.0], np.cumsum(passed)])
+    if is_unordered and len(clock) > 1:
+        step_s = slope(clock)  # frames are counted, because single steps are wrong
     gap_at, gap_s, missing = gaps(passed, step_s)
     jumps = [*steps[is_jump], *([last_s] if last_s > jump_s else [])]
     end_s = float(np.max(times)) + last_s
@@ -144,12 +147,21 @@ def aspects_of(packets: StreamPackets, order: np.ndarray) -> tuple[tuple[int, Fr
 
 
 def usual_step(steps: np.ndarray) -> tuple[float, bool]:
-    """Seconds between two frames, and whether they are constant: the mean if so, otherwise the median."""
+    """Seconds between two frames, and whether they are constant.
+
+    If nearly all are equal, their mean, which does not depend on rounding; otherwise the median.
+    """
     if not len(steps):
         return 0.0, False
     median = float(np.median(steps))
-    is_constant = bool((np.abs(steps - median) <= CLOCK_JITTER_S).all())
-    return float(steps.mean()) if is_constant else median, is_constant
+    is_usual = np.abs(steps - median) <= CLOCK_JITTER_S
+    return float(steps[is_usual].mean()) if is_usual.mean() >= USUAL else median, bool(is_usual.all())
+
+
+def slope(clock: np.ndarray) -> float:
+    """Seconds per frame of the straight line nearest to the times of two or more frames."""
+    places = np.arange(len(clock)) - (len(clock) - 1) / 2
+    return float((places * clock).sum() / (places**2).sum())
 
 
 def shown(dts: np.ndarray, discarded: np.ndarray, *, is_unordered: bool) -> tuple[np.ndarray, int]:
