@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from trailers.classifier import products
-from trailers.classifier.products import fastest_products, is_exact, is_intel
+from trailers.classifier.products import fastest_products, is_exact
 
 
 @pytest.mark.parametrize("intel", [True, False])
@@ -45,18 +45,3 @@ def test_an_intel_processor_keeps_torchs_own_library(monkeypatch):
     monkeypatch.setattr(products, "is_intel", lambda: True)
     with fastest_products() as chosen:
         assert not chosen
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Xeon\n", True),
-        ("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: EPYC beside GenuineIntel\n", False),
-        ("processor\t: 0\nCPU implementer\t: 0x41\n", False),
-        (None, True),
-    ],
-)
-def test_the_makers_name_decides(tmp_path, text, expected):
-    if text is not None:
-        (tmp_path / "cpuinfo").write_text(text)
-    assert is_intel(tmp_path / "cpuinfo") == expected

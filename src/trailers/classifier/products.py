@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
+
+from trailers.machine.processor import is_intel
 
 
 @contextlib.contextmanager
@@ -38,12 +39,3 @@ def is_exact() -> bool:
     # 1 + 2^-12 needs 13 binary digits: float32 has 24, bfloat16 has 8. Times the identity it must come back.
     vectors = torch.full((960, 768), 1 + 2.0**-12)
     return bool((vectors @ torch.eye(768, 128) == vectors[:, :128]).all())
-
-
-def is_intel(processor: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether Intel made the processor, according to the text that Linux writes to ``processor``."""
-    try:
-        lines = processor.read_text(errors="replace").splitlines()
-    except OSError:  # another system: torch's default is the safe choice
-        return True
-    return any(line.split() == ["vendor_id", ":", "GenuineIntel"] for line in lines)

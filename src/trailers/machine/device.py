@@ -16,6 +16,7 @@ from trailers.errors import ConfigError, SystemicError
 from trailers.machine.gpu import first_line, is_exact_float32, use_strict_environment
 from trailers.machine.lease import LEASED, set_aside
 from trailers.machine.nvidia import driver_version
+from trailers.machine.processor import has_bfloat16
 
 log = logging.getLogger(__name__)
 
@@ -161,13 +162,3 @@ def reduced_precisions(device: str) -> tuple[str, ...]:
         # Cards before compute capability 8.0 only emulate bfloat16.
         return ("bfloat16", "float16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("float16",)
     return ("bfloat16",) if device == "cpu" and has_bfloat16() else ()
-
-
-def has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16; others only pretend to, slowly. Imports torch."""
-    import torch
-
-    able = torch.cpu.get_capabilities()
-    return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")) and bool(
-        torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
