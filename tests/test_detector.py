@@ -588,5 +588,5 @@ def test_a_gpu_whose_memory_is_full_goes_on_with_half_the_batch(caplog):
         assert detector.batch_windows == 2
         assert "shots: out of memory on cpu, continuing with 4 windows per batch" in caplog.text
         run, _ = on_a_gpu_of(0)
-        with pytest.raises(SystemicError, match="not even one window fits into the memory of cpu"):
+        with pytest.raises(SystemicError, match="a single window does not fit into the memory of cpu"):
             run(1)

@@ -184,7 +184,7 @@ def test_snakemake_reports_trailers_of_one_video(folder):
 def test_results_that_are_a_file_are_reported(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "results").touch()
-    assert sentences() == ["results: is not a directory. Move it away; a run writes there."]
+    assert sentences() == ["results: is not a directory. Move it away, because a run writes there."]
 
 
 def test_results_that_are_a_broken_link_are_reported(folder, monkeypatch):
@@ -200,7 +200,7 @@ def test_a_folder_that_cannot_be_written_is_reported(folder, monkeypatch, name):
     monkeypatch.chdir(folder)
     with mounted(folder / name, "-t", "tmpfs", "-o", "ro", "tmpfs"):
         assert sentences() == [
-            f"{folder / name}: cannot be written. Run in a folder that can be written, or change its rights."
+            f"{folder / name}: cannot be written. Use a folder that can be written, or change its permissions."
         ]
 
 
@@ -217,7 +217,7 @@ def test_a_complete_study_may_be_on_a_read_only_disk(folder, monkeypatch):
 @pytest.mark.slow
 def test_a_read_only_working_folder_is_reported_by_snakemake_and_by_doctor(folder, monkeypatch, capsys):
     with mounted(folder / "here", "-t", "tmpfs", "-o", "ro", "tmpfs") as here:
-        words = "cannot be written. Run in a folder that can be written, or change its rights."
+        words = "cannot be written. Use a folder that can be written, or change its permissions."
         assert told(here, "--dry-run") == [f"{here}: {words}"]
         monkeypatch.chdir(here)
         assert main(["doctor", "--results", str(folder / "results")]) == 1

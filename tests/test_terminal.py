@@ -34,7 +34,7 @@ def root(tmp_path):
 
 @pytest.mark.parametrize("output", ["ledger/download/s0.tsv", "report/index.html"])
 def test_a_failed_job_is_reported_with_its_own_message(root, output):
-    errors = ShortErrors(None, root, is_told=False)
+    errors = ShortErrors(None, root, is_shown=False)
     assert errors.format(failed(output=[str(root / output)], log=["logs/a.log"])) == (
         f"Error in rule download: {root / output} was not made.\n    the proxy is down\n    log: logs/a.log"
     )
@@ -42,20 +42,20 @@ def test_a_failed_job_is_reported_with_its_own_message(root, output):
 
 @pytest.mark.parametrize("more", [{"output": ["elsewhere/x"], "log": []}, {"output": None, "log": None}, {}])
 def test_a_failed_job_without_a_message_is_reported_without_its_command(root, more):
-    text = ShortErrors(None, root, is_told=False).format(failed(**more))
+    text = ShortErrors(None, root, is_shown=False).format(failed(**more))
     assert text.startswith("Error in rule download: ")
     assert FLAGS not in text
     assert "None" not in text
 
 
 def test_a_message_already_printed_to_the_terminal_is_not_repeated(root):
-    text = ShortErrors(None, root, is_told=True).format(failed(output=[str(root / "ledger/download/s0.tsv")], log=[]))
+    text = ShortErrors(None, root, is_shown=True).format(failed(output=[str(root / "ledger/download/s0.tsv")], log=[]))
     assert "proxy" not in text
 
 
 def test_all_other_messages_are_those_of_snakemake(root):
     record = logging.makeLogRecord({"msg": "Select jobs to execute...", "event": None})
-    assert ShortErrors(logging.Formatter("> %(message)s"), root, is_told=True).format(record) == (
+    assert ShortErrors(logging.Formatter("> %(message)s"), root, is_shown=True).format(record) == (
         "> Select jobs to execute..."
     )
 

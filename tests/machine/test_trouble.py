@@ -33,7 +33,7 @@ def disks(tmp_path, monkeypatch):
         (errno.ENOSPC, "the disk of this folder is full. Free some space on it and rerun; finished products are kept."),
         (errno.EDQUOT, "your quota on the disk of this folder is used up. Remove some files or raise the "
          "quota and rerun; finished products are kept."),
-        (errno.EROFS, "this folder is on a read-only disk. Mount it for writing or choose another and "
+        (errno.EROFS, "this folder is on a read-only disk. Mount it for writing or choose another folder and "
          "rerun; finished products are kept."),
         (errno.EFBIG, "a file in this folder became larger than the system allows. Check `ulimit -f` or use a file "
          "system for large files and rerun; finished products are kept."),

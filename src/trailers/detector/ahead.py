@@ -1,4 +1,4 @@
-"""Reading in one thread while another computes."""
+"""Reads items in one thread while another thread computes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ END = object()
 
 
 def ahead(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
-    """The same items; another thread walks through ``items``, at most ``depth`` ahead.
+    """The same items, which another thread reads up to ``depth`` items ahead.
 
-    What ``items`` raises is raised here, in its place. Close the iterator to stop the thread early.
+    An exception of ``items`` is raised here at its place. Close the iterator to stop the thread early.
     """
     ready: queue.Queue[Any] = queue.Queue(depth)
     unwanted = threading.Event()
@@ -34,7 +34,7 @@ def ahead(items: Iterable[T], *, depth: int) -> Generator[T, None, None]:
                 put(item)
                 if unwanted.is_set():
                     return
-        except BaseException as problem:  # noqa: BLE001  it belongs to the other thread, which raises it
+        except BaseException as problem:  # noqa: BLE001  raised below, in the other thread
             raised.append(problem)
         put(END)
 

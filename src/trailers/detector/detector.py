@@ -1,4 +1,4 @@
-"""Videos in, both heads' probabilities out: windows of several videos share a batch, the next are read meanwhile."""
+"""Computes both heads' probabilities of videos, in batches across videos, while the next windows are read."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from trailers.store.scores import Scores
 
 log = logging.getLogger(__name__)
 
-# Windows a batch, measured: on a CPU one window's intermediates stay in the cache, those of two do
-# not; a GPU wants work enough for all its units.
+# Measured: on a CPU, the intermediate results of one window fit into the cache, those of two do not; a GPU needs enough
+# work for all its units.
 BATCH_WINDOWS = {"cpu": 1, "cuda": 16}
-REFINED_WINDOWS = 2  # a batch in float32 on a GPU: a trailer has few that are uncertain, and each fills many units
-MOST_WORKERS = 16  # threads on a CPU; each takes up to 0.15 GB
+REFINED_WINDOWS = 2  # per batch in float32 on a GPU: a trailer has few uncertain windows, and each fills many units
+MOST_WORKERS = 16  # threads on a CPU; each needs up to 0.15 GB
 AHEAD = 3  # batches that are read before they are needed
-READ_WINDOWS = 9  # windows a read: frames come in blocks of 240, and 500 frames touch a block once or twice
+READ_WINDOWS = 9  # windows per read: frames are stored in blocks of 240, and few blocks are then read twice
 
 Sliceable = TypeVar("Sliceable", np.ndarray, "list[int]", range)
 Forward = Callable[[torch.Tensor], torch.Tensor]  # windows uint8 (N, 100, 27, 48, 3) -> logits (N, 50, 2)
-Pending = Callable[[], np.ndarray]  # gives probabilities float32 (N, 50, 2), when they are there
+Pending = Callable[[], np.ndarray]  # waits for probabilities float32 (N, 50, 2) and gives them
 
 
 @dataclass(frozen=True)
 class Video:
-    """What the detector needs of one video.
+    """One video, as the detector needs it.
 
     Args:
-        frames: how many there are.
-        read: gives the frames [start, end), uint8 (end - start, 27, 48, 3), RGB. Called by another thread.
+        frames: number of frames.
+        read: gives the frames [start, end), uint8 (end - start, 27, 48, 3), RGB. It is called by another thread.
     """
 
     frames: int
@@ -57,12 +57,12 @@ class Detector:
     """TransNet V2 on one device.
 
     Args:
-        precision: auto for reduced precision where the device has it, or float32.
+        precision: float32, or auto for reduced precision if the device has it.
         device: auto, cpu, cuda, cuda:1 and so on.
-        batch_windows: windows a batch; None takes what was measured as best.
+        batch_windows: windows per batch; None for the fastest measured value.
 
     Raises:
-        ConfigError: there is no such device or precision.
+        ConfigError: the device or precision does not exist.
     """
 
     def __init__(self, *, precision: str = "auto", device: str = "auto", batch_windows: int | None = None) -> None:
@@ -87,15 +87,15 @@ class Detector:
 
     @functools.cached_property
     def workers(self) -> ThreadPoolExecutor:
-        """Threads that compute a batch each, with no further threads below them (CPU)."""
+        """Threads that compute one batch each, in a single thread of torch (CPU)."""
         return single_threads(self.lanes - 1)
 
     def launch(self, network: Forward, windows: np.ndarray) -> Pending:
-        """Begin with ``windows`` (N, 100, 27, 48, 3)."""
+        """Start to compute ``windows`` (N, 100, 27, 48, 3)."""
         if self.copies is not None:
             return self.launch_on_gpu(network, windows, self.copies)
-        # Convolutions that share one window between cores wait for each other after each of the
-        # ~70 steps, which costs several times the work when anything else runs on the machine.
+        # Cores that share one window wait for each other after each of about 70 steps, which takes several times as
+        # long if anything else runs on the machine.
         return self.workers.submit(self.run_on_cpu, network, windows).result
 
     def run_on_cpu(self, network: Forward, windows: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ class Detector:
             return np.asarray(network(torch.from_numpy(windows)).sigmoid().numpy())
 
     def launch_on_gpu(self, network: Forward, windows: np.ndarray, copies: Copies) -> Pending:
-        """Begin on the GPU without waiting for it; with half the batch from here on when memory is full."""
+        """Start on the GPU without waiting for it; if its memory is full, halve the batch from now on."""
         while True:
             parts = unless_full(self.begin_parts, network, windows, copies)
             if parts is not None:
@@ -117,7 +117,7 @@ class Detector:
         return wait
 
     def begin_parts(self, network: Forward, windows: np.ndarray, copies: Copies) -> list[Pending]:
-        # Always the same shape, so the same kernels: scores do not depend on a batch's other windows.
+        # Always the same shape and so the same kernels, so that scores do not depend on other windows of the batch.
         size = self.batch_windows if network is self.fast else min(self.batch_windows, REFINED_WINDOWS)
         with gpu_failures("shots"):
             return [self.begin_batch(network, part, size, copies) for part in portions(windows, size)]
@@ -131,10 +131,10 @@ class Detector:
             return copies.download(network(copies.upload(buffer, size)).sigmoid()[:count])
 
     def halve(self) -> None:
-        """Go on with half the batch. Raises SystemicError when it is one window."""
+        """Halve the batch. Raises SystemicError if it is one window."""
         if self.batch_windows == 1:
             raise SystemicError(
-                f"shots: not even one window fits into the memory of {self.device}. Use another device (shots.device)."
+                f"shots: a single window does not fit into the memory of {self.device}. Use another shots.device."
             )
         self.batch_windows //= 2
         if self.copies is not None:
@@ -144,14 +144,14 @@ class Detector:
 
     @property
     def lanes(self) -> int:
-        """Batches under way at a time: one for the GPU or each worker and one waiting, so that none waits for work."""
+        """Number of batches in work: one for the GPU or for each worker, and one more, so that none waits for work."""
         return 2 if self.device.type == "cuda" else min(torch.get_num_threads(), MOST_WORKERS) + 1
 
     def stream(self, videos: Iterable[Callable[[], Video]]) -> Iterator[Scores | Exception]:
-        """The scores of every video in order, or why it has none.
+        """The scores of every video in order; the exception in place of scores that cannot be computed.
 
         Args:
-            videos: opens each, by another thread and ahead of time. What one raises is that video's alone.
+            videos: functions that open each video; called by another thread, ahead of time.
         """
         unfinished: deque[Filling] = deque()
         launched: deque[tuple[Batch, Pending]] = deque()
@@ -180,16 +180,16 @@ class Detector:
         return found
 
     def refine(self, scores: Scores, video: Video, *, head: str, threshold: float) -> Scores:
-        """The scores, with every window that ``threshold`` makes uncertain computed again in float32.
+        """The scores, with every window that is uncertain for ``threshold`` computed again in float32.
 
-        Gives ``scores`` itself when there are none.
+        ``scores`` itself if no window is uncertain.
         """
         uncertain = uncertain_windows(scores.head(head), scores.exact, threshold=threshold, precision=scores.precision)
         if len(uncertain) == 0:
             return scores
         single, many, exact = scores.single.copy(), scores.many.copy(), scores.exact.copy()
         for some in portions(uncertain.tolist(), self.batch_windows * self.lanes):
-            # One read a window: they may lie hours apart.
+            # One read per window, because windows may be hours apart.
             windows = np.concatenate([read_windows(video.read, video.frames, [window]) for window in some])
             pending = [self.launch(self.exact, part) for part in portions(windows, self.batch_windows)]
             for window, row in zip(some, np.concatenate([probabilities() for probabilities in pending]), strict=True):
@@ -200,11 +200,11 @@ class Detector:
 
 
 class Filling:
-    """The scores of one video while they come in."""
+    """The scores of one video while they are computed."""
 
     def __init__(self) -> None:
         self.rows = np.empty((0, 2), np.float32)
-        self.missing: int | None = None  # windows; None before the video is open
+        self.missing: int | None = None  # number of windows; None before the video is open
         self.problem: Exception | None = None
 
     def begin(self, frames: int) -> None:
@@ -212,7 +212,7 @@ class Filling:
         self.missing = window_count(frames)
 
     def put(self, window: int, rows: np.ndarray) -> None:
-        """Take the kept ``rows`` (50, 2) of one window."""
+        """Store the kept ``rows`` (50, 2) of one window."""
         assert self.missing is not None
         start, end = kept_rows(window, len(self.rows))
         self.rows[start:end] = rows[: end - start]
@@ -229,9 +229,9 @@ class Filling:
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows for the network, with where their rows go."""
+    """Windows for the network, and the places for their results."""
 
-    owners: list[tuple[Filling, int]]  # a video's scores, number of the window
+    owners: list[tuple[Filling, int]]  # (scores of the video, number of the window)
     windows: np.ndarray  # uint8 (len(owners), 100, 27, 48, 3)
 
     def fill(self, probabilities: np.ndarray) -> None:
@@ -240,7 +240,7 @@ class Batch:
 
 
 def pack(videos: Iterable[Callable[[], Video]], size: int) -> Iterator[Filling | Batch]:
-    """Every video's place for scores, then batches of ``size`` windows of as many videos as it takes."""
+    """A ``Filling`` for each video when its windows begin, and batches of ``size`` windows across videos."""
     owners: list[tuple[Filling, int]] = []
     windows: list[np.ndarray] = []
     for open_video in videos:
@@ -256,7 +256,7 @@ def pack(videos: Iterable[Callable[[], Video]], size: int) -> Iterator[Filling |
                     if len(owners) == size:
                         yield Batch(owners, np.stack(windows))
                         owners, windows = [], []
-        except Exception as problem:  # noqa: BLE001  one video never stops the others; given to who asked for it
+        except Exception as problem:  # noqa: BLE001  one video never stops the others; ``result`` returns it
             filling.problem = problem
     if owners:
         yield Batch(owners, np.stack(windows))
@@ -267,7 +267,7 @@ def portions(items: Sliceable, size: int) -> Iterator[Sliceable]:
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:
-    """float32, or for auto what ``device`` multiplies faster: float16 on a GPU, bfloat16 on CPUs that have it."""
+    """float32, or for auto the faster precision of ``device``: float16 on GPUs, bfloat16 on CPUs that have it."""
     check_precision(wanted, setting="shots.precision")
     found = reduced_precisions(device.type) if wanted == "auto" else ()
     return "float16" if "float16" in found else next(iter(found), "float32")

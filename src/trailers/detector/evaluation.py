@@ -1,9 +1,8 @@
-"""Detected transitions against labelled ones: the reference evaluation of TransNet V2.
+"""Compares detected with labelled transitions, as the reference evaluation of TransNet V2 does.
 
-A transition lies between the last frame of one shot and the first frame of the next. With a tolerance
-of t frames it is widened by t / 2 on both sides; a detected and a labelled transition match where the
-two intervals touch. Both lists are walked in time order, each transition is used once, and counts are
-added over all videos.
+A transition is between the last frame of one shot and the first frame of the next. With a tolerance of t frames it is
+widened by t / 2 on both sides; a detected and a labelled transition match if the two intervals touch. Transitions are
+matched in time order, each is used once, and counts are added over all videos.
 
     labelled    last 100, first 101 (a cut), tolerance 2: 99.5 ... 101.5
     detected    last 102, first 103:                      101.5 ... 103.5    a match: two frames off
@@ -21,12 +20,12 @@ from trailers.detector.shots import find_shots
 from trailers.domain import Shot
 
 CUT, GRADUAL = "cut", "gradual"
-TOLERANCE = 2  # frames; the reference's
+TOLERANCE = 2  # frames, as in the reference
 
 
 @dataclass(frozen=True, order=True)
 class Transition:
-    """Between ``last``, the last frame of a shot, and ``first``, the first frame of the next."""
+    """A transition from ``last``, the last frame of a shot, to ``first``, the first frame of the next."""
 
     last: float
     first: float
@@ -39,13 +38,13 @@ class Transition:
             object.__setattr__(self, "kind", CUT if self.first - self.last == 1 else GRADUAL)
 
     def widened(self, tolerance: float) -> tuple[float, float]:
-        """The interval in frames that a match has to touch."""
+        """The interval in frames that a matching transition must touch."""
         return self.last + 0.5 - tolerance / 2, self.first - 0.5 + tolerance / 2
 
 
 @dataclass(frozen=True)
 class Matching:
-    """What became of the transitions of one video: pairs (labelled, detected), and what is left on both sides."""
+    """The matches (labelled, detected) of one video, and the unmatched transitions of both lists."""
 
     hits: tuple[tuple[Transition, Transition], ...]
     misses: tuple[Transition, ...]
@@ -69,17 +68,17 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """Share of the detected transitions that are labelled; 0 where none is detected."""
+        """Share of the detected transitions that are labelled; 0 if none is detected."""
         return self.tp / (self.tp + self.fp) if self.tp + self.fp else 0.0
 
     @property
     def recall(self) -> float:
-        """Share of the labelled transitions that are detected; 0 where none is labelled."""
+        """Share of the labelled transitions that are detected; 0 if none is labelled."""
         return self.tp / (self.tp + self.fn) if self.tp + self.fn else 0.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall; 0 where both are."""
+        """Harmonic mean of precision and recall; 0 if both are 0."""
         return 2 * self.precision * self.recall / (self.precision + self.recall) if self.tp else 0.0
 
 
@@ -95,7 +94,7 @@ def match(labelled: Sequence[Transition], detected: Sequence[Transition], *, tol
     Args:
         labelled: ground truth, in any order.
         detected: in any order.
-        tolerance: frames by which a cut may be off.
+        tolerance: number of frames by which a detected cut may differ.
     """
     truth, found = sorted(labelled), sorted(detected)
     hits, misses, false_alarms = [], [], []
@@ -127,7 +126,7 @@ def pooled(matchings: Iterable[Matching]) -> Counts:
 
 @dataclass(frozen=True)
 class KindCounts:
-    """How many labelled transitions of one kind there are, and what they were detected as."""
+    """Number of labelled transitions of one kind, and the kinds of the detected transitions that match them."""
 
     labelled: int = 0
     missed: int = 0
@@ -176,5 +175,5 @@ def sweep(
 
 
 def best(swept: Mapping[float, Counts]) -> float:
-    """The threshold with the highest F1; the lowest of several."""
+    """The threshold with the highest F1; of several, the lowest."""
     return max(sorted(swept), key=lambda threshold: swept[threshold].f1)

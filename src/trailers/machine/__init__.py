@@ -1,1 +1,1 @@
-"""The machine a job runs on: GPU, memory, threads, the watchdog, progress. Each exists once."""
+"""The machine on which a job runs: GPUs, memory, threads, watchdog and progress."""

@@ -1,9 +1,8 @@
-"""Batches on their way to a GPU, and results on their way back, while neither waits for the other.
+"""Copies batches to a GPU and results back while the GPU computes.
 
-Each batch is put together in page-locked memory and copied by a stream of its own while the batch
-before is computed; each result is copied to page-locked memory, with an event behind it that is
-recorded before the next batch is begun. Nothing here makes the host wait but ``buffer``, for the
-copy out of the memory that it gives away again, and what ``download`` gives.
+Each batch is assembled in page-locked memory and copied in a separate stream while the previous batch is computed. Each
+result is copied to page-locked memory, with an event that is recorded before the next batch starts. The host waits only
+in ``buffer``, until the memory that it reuses was copied, and in the function that ``download`` returns.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ Shape = tuple[int, ...]
 
 @dataclass(eq=False)
 class Buffer:
-    """Host memory for one batch, uint8, seen as an array and as a tensor."""
+    """Host memory for one batch, uint8, as a tensor and as an array."""
 
     tensor: torch.Tensor
-    copied: Any = None  # the event behind the copy out of it
+    copied: Any = None  # event at the end of the last copy from it
 
     @property
     def array(self) -> np.ndarray:
@@ -33,11 +32,11 @@ class Buffer:
 
 @dataclass
 class Copies:
-    """The way to one GPU and back.
+    """Copies to one GPU and back.
 
     Args:
         device: the GPU.
-        depth: buffers of one shape, given out in turn; one is filled while the others are copied.
+        depth: number of buffers per shape, used in turn; one is filled while the others are copied.
     """
 
     device: torch.device
@@ -46,7 +45,7 @@ class Copies:
     rings: dict[Shape, deque[Buffer]] = field(default_factory=dict)
 
     def buffer(self, shape: Shape) -> Buffer:
-        """Memory to put a batch in; it must be uploaded before ``depth`` more of its shape are asked for."""
+        """Memory for a batch, which must be uploaded before ``depth`` more buffers of its shape are requested."""
         ring = self.rings.setdefault(shape, deque())
         if len(ring) < self.depth:
             ring.append(Buffer(torch.empty(shape, dtype=torch.uint8, pin_memory=True)))
@@ -57,7 +56,7 @@ class Copies:
         return ring[-1]
 
     def upload(self, buffer: Buffer, count: int) -> torch.Tensor:
-        """The first ``count`` of ``buffer`` on the device, for what is computed from here on."""
+        """The first ``count`` items of ``buffer`` on the device, for computations that start after this call."""
         if self.stream is None:
             self.stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         with torch.cuda.stream(self.stream):
@@ -66,11 +65,11 @@ class Copies:
             buffer.copied.record(self.stream)
         compute = torch.cuda.current_stream(self.device)
         compute.wait_event(buffer.copied)
-        there.record_stream(compute)  # or its memory could be given away before it is read
+        there.record_stream(compute)  # otherwise its memory could be reused before it is read
         return there
 
     def download(self, found: torch.Tensor) -> Callable[[], np.ndarray]:
-        """Begin to copy ``found`` (float32) back; what is given waits for it."""
+        """Start to copy ``found`` (float32) to the host; the returned function waits for it and gives the array."""
         result = torch.empty(found.shape, dtype=found.dtype, pin_memory=True)
         result.copy_(found, non_blocking=True)
         done = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -83,5 +82,5 @@ class Copies:
         return wait
 
     def forget(self) -> None:
-        """Give all buffers back, since batches of another size follow."""
+        """Free all buffers, because batches of another size follow."""
         self.rings.clear()

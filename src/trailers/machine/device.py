@@ -1,7 +1,7 @@
-"""Which device a job computes on, and in which precision: decided here for every stage.
+"""Chooses the device and the precision of a job, for all stages.
 
-A job that was promised a GPU and cannot use it stops with the cause; the processor never takes its place
-in silence.
+A job that leased or requested a GPU and cannot use it stops with the cause; it never computes on the CPU without a
+message.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ CPU_REMEDY = "Set it to cpu to compute without a GPU."
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why torch cannot use a GPU; ``card`` when it is that card's and another may do, ``lasting`` when it stays so."""
+    """Why torch cannot use a GPU."""
 
     words: str
-    card: bool = False
-    lasting: bool = False
+    card: bool = False  # whether only this card is affected, so that another may work
+    lasting: bool = False  # whether the problem will stay
 
 
 def choose_device(wanted: str, *, setting: str) -> str:
-    """cpu, cuda or cuda:N for what a setting wants; for auto a GPU where there is one. Imports torch.
+    """cpu, cuda or cuda:N for the value of a setting; for auto, a GPU if there is one. Imports torch.
 
     Raises:
-        ConfigError: there is no such device.
-        SystemicError: there is a GPU, promised by a lease or asked for, but torch cannot use it.
+        ConfigError: the device does not exist, or was requested and cannot be used.
+        SystemicError: the job leased a GPU that torch cannot use.
     """
     use_strict_environment()
     if wanted == "cpu":
@@ -66,7 +66,7 @@ def choose_device(wanted: str, *, setting: str) -> str:
 
 
 def trouble_with(device: str) -> Trouble | None:
-    """Why torch cannot compute on ``device``, cuda or cuda:N; None when it can."""
+    """Why torch cannot compute on ``device``, cuda or cuda:N; None if it can."""
     import torch
 
     if torch.version.cuda is None:
@@ -88,7 +88,7 @@ def trouble_with(device: str) -> Trouble | None:
 
 
 def why_unavailable() -> str:
-    """What torch says when it is asked for a GPU and has none, and what is known of the driver."""
+    """Why torch finds no GPU: its own message, or a driver that is too old."""
     import torch
 
     driver = driver_version()
@@ -98,18 +98,18 @@ def why_unavailable() -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.cuda.init()  # type: ignore[no-untyped-call]
-    except Exception as problem:  # noqa: BLE001  whatever it is, it is the cause that is asked for
+    except Exception as problem:  # noqa: BLE001  any exception is the cause that is wanted
         return f"torch finds no GPU: {first_line(problem)}" + (f" (driver {driver})" if driver else "")
     return "torch finds no GPU"
 
 
 def oldest_driver(cuda: str | None) -> int | None:
-    """The driver that torch built with ``cuda`` needs at least; None where that is not known."""
+    """The oldest driver that works for torch built with ``cuda``; None if it is not known."""
     return OLDEST_DRIVER.get(int(cuda.partition(".")[0])) if cuda else None
 
 
 def driver_is_too_old(driver: str, cuda: str | None) -> str:
-    """In words why torch built with ``cuda`` needs a newer driver than ``driver``; empty when it does not."""
+    """A sentence if torch built with ``cuda`` needs a newer driver than ``driver``, otherwise ""."""
     oldest = oldest_driver(cuda)
     if oldest is None or int(driver.partition(".")[0]) >= oldest:
         return ""
@@ -123,20 +123,20 @@ def runs_on(architectures: list[str], capability: tuple[int, int]) -> bool:
         if not found:
             continue
         built = int(found[2]), int(found[3])
-        # Code runs on later cards of its generation; what is not compiled yet (compute_) on all later ones.
+        # Compiled code runs on later cards of its generation; code that is compiled later (compute_) on all later ones.
         if built <= capability and (found[1] == "compute" or built[0] == capability[0]):
             return True
     return False
 
 
 def capabilities_text(architectures: list[str]) -> str:
-    """Such as 7.5, 8.0 and 9.0."""
+    """The compute capabilities of ``architectures``, such as "7.5, 8.0 and 9.0"."""
     numbers = [re.sub(r"\D*(\d+)(\d)\D*", r"\1.\2", architecture) for architecture in architectures]
     return " and ".join(filter(None, [", ".join(numbers[:-1]), *numbers[-1:]]))
 
 
 def try_out(device: str) -> Trouble | None:
-    """Compute a little on ``device``: a GPU may be there and broken, or round what it must not."""
+    """Compute something small on ``device``, because a GPU may be broken or may round float32; None if it works."""
     import torch
 
     try:
@@ -149,13 +149,16 @@ def try_out(device: str) -> Trouble | None:
 
 
 def check_precision(wanted: str, *, setting: str) -> None:
-    """Raises ConfigError when ``wanted`` is neither auto nor float32."""
+    """Raise ConfigError if ``wanted`` is neither auto nor float32."""
     if wanted not in PRECISIONS:
         raise ConfigError(f"'{wanted}' is not a precision", where=setting, remedy=f"Use {' or '.join(PRECISIONS)}.")
 
 
 def reduced_precisions(device: str) -> tuple[str, ...]:
-    """The 16-bit precisions that ``device`` computes faster than float32; on a GPU both are as fast. Imports torch."""
+    """The 16-bit precisions in which ``device`` is faster than in float32; on GPUs, both are equally fast.
+
+    Imports torch.
+    """
     import torch
 
     if device.startswith("cuda"):

@@ -1,4 +1,4 @@
-"""What a GPU needs to be told: to give the same numbers in every run, and in words why it failed."""
+"""Makes GPUs give the same numbers in every run, and turns their failures into sentences."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
-# Read by the libraries when they start: none may round float32, whatever the user's shell says.
+# Environment variables that libraries read when they start; with these values, they do not round float32.
 STRICT = {"NVIDIA_TF32_OVERRIDE": "0", "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT"}
 
-# torch has one class of error for most failures of NVIDIA's libraries, RuntimeError, and tells them apart in words.
-# Words with "cuda:0" or "torch.cuda" in them are a program's own mistakes.
+# torch raises RuntimeError for most failures of NVIDIA's libraries; only their messages differ. Messages with "cuda:0"
+# or "torch.cuda" are about mistakes of the program.
 GPU_WORDS = re.compile(
     r"\bCUDA\b|(?i:\bcu(blas|dnn|sparse|solver|fft|rand)|\bnvrtc|\bnvml|\bnvidia driver)|unable to find an engine"
     r"|no valid execution plan|device-side assert|no kernel image"
@@ -31,29 +31,29 @@ GPU_WORDS = re.compile(
 FULL_WORDS = re.compile(r"out of memory|_ALLOC_FAILED|cudaErrorMemoryAllocation")
 DEVICE_WORDS = re.compile(r"CUDA (driver )?error|GPU is lost|ECC|no CUDA-capable device|No CUDA GPUs are available")
 
-# What torch can be told to round: a library's operations on float32.
+# The operations on float32, by library, for which torch has a setting of precision.
 OPERATIONS = [(library, operation) for library in ("cuda", "mkldnn") for operation in ("matmul", "conv", "rnn")]
 
 
 def use_strict_environment() -> None:
-    """Keep the libraries from rounding float32 on the environment's word; before the first product is computed.
+    """Override environment variables that make libraries round float32; call it before the first product is computed.
 
-    An environment that says nothing stays as it is: left alone, they round no more than torch lets them.
+    Variables that are not set stay so: by default, the libraries round only what torch allows.
     """
     os.environ.update({name: value for name, value in STRICT.items() if name in os.environ})
 
 
 @contextlib.contextmanager
 def gpu_failures(who: str, *, halving: bool = True) -> Iterator[None]:
-    """Inside, a GPU that is lost or gives an error is told of in one sentence. Imports torch.
+    """Turn errors of the GPU in the block into one sentence. Imports torch.
 
     Args:
-        who: the stage or the backbone at work.
-        halving: whether less at a time can be tried when the GPU's memory is full.
+        who: the stage or the backbone that computes.
+        halving: whether the caller can try a smaller batch if the memory of the GPU is full.
 
     Raises:
-        SystemicError: it failed.
-        torch.OutOfMemoryError: its memory is full, however that was said, and ``halving``.
+        SystemicError: the GPU failed, or its memory is full and not ``halving``.
+        torch.OutOfMemoryError: its memory is full and ``halving``; also for other exceptions that say so.
     """
     import torch
 
@@ -83,9 +83,9 @@ def gpu_failures(who: str, *, halving: bool = True) -> Iterator[None]:
 
 
 def unless_full(work: Callable[Given, Found], *given: Given.args, **named: Given.kwargs) -> Found | None:
-    """What ``work`` gives; None when the device's memory is full.
+    """The result of ``work``; None if the memory of the device is full.
 
-    By then the attempt's tensors are gone: the error holds them through its traceback, and is left behind here.
+    When this returns, the tensors of the attempt are freed, because the error that holds them is not kept.
     """
     import torch
 
@@ -96,7 +96,7 @@ def unless_full(work: Callable[Given, Found], *given: Given.args, **named: Given
 
 
 def is_of_gpu(problem: BaseException) -> bool:
-    """Whether the GPU, its driver or one of NVIDIA's libraries says so, and not the program."""
+    """Whether ``problem`` comes from the GPU, its driver or a library of NVIDIA, and not from the program."""
     import torch
 
     known = (torch.AcceleratorError, torch.OutOfMemoryError, torch.cuda.DeferredCudaCallError)
@@ -104,7 +104,7 @@ def is_of_gpu(problem: BaseException) -> bool:
 
 
 def memory_is_full(problem: BaseException) -> bool:
-    """Whether the GPU's memory was too small; torch has a class for it, NVIDIA's libraries have words."""
+    """Whether the memory of the GPU is full: by torch's exception, or by messages of NVIDIA's libraries."""
     import torch
 
     if isinstance(problem, torch.OutOfMemoryError):
@@ -119,11 +119,11 @@ def first_line(problem: BaseException) -> str:
 
 @contextlib.contextmanager
 def exact_float32() -> Iterator[None]:
-    """Inside, float32 is float32 on every device, and convolutions are the same in every run. Imports torch.
+    """In the block, float32 is not rounded on any device, and convolutions are the same in every run. Imports torch.
 
-    By default cuDNN rounds float32 to the 10 bits of TF32; with TORCH_ALLOW_TF32_CUBLAS_OVERRIDE, or flags
-    that a network of the user's own has set, matrix products do too. The flags are the whole process's:
-    the first thread to come sets them, the last to go restores them.
+    By default, cuDNN rounds float32 to the 10 bits of TF32. With TORCH_ALLOW_TF32_CUBLAS_OVERRIDE, or flags that the
+    user's own network has set, matrix products are rounded too. The flags belong to the whole process: the first thread
+    that enters sets them, the last one that leaves restores them.
     """
     with Inside.lock:
         if Inside.threads == 0:
@@ -140,7 +140,7 @@ def exact_float32() -> Iterator[None]:
 
 
 class Inside:
-    """The threads that are inside ``exact_float32``, and the flags as the first of them found them."""
+    """The number of threads inside ``exact_float32``, and the flags before the first of them entered."""
 
     lock = threading.Lock()
     threads = 0
@@ -149,10 +149,10 @@ class Inside:
 
 @dataclass(frozen=True)
 class Flags:
-    """How torch treats float32. It has an older and a newer set of flags, and fails where they contradict."""
+    """How torch treats float32. It has an older and a newer set of flags, and fails if they contradict each other."""
 
-    precisions: dict[tuple[str, str], str]  # of each operation: ieee, tf32, bf16, or none for what a wider flag says
-    convolutions_tf32: bool | None  # the older flags; None where they contradict the newer ones
+    precisions: dict[tuple[str, str], str]  # operation -> ieee, tf32, bf16, or none for the value of a wider flag
+    convolutions_tf32: bool | None  # the older flags; None if they contradict the newer ones
     products: str | None
     cudnn: tuple[bool, bool, bool]  # enabled, benchmark, deterministic
 
@@ -177,7 +177,7 @@ class Flags:
 
         cudnn = torch.backends.cudnn
         cudnn.enabled, cudnn.benchmark, cudnn.deterministic = self.cudnn
-        # The older ones first: they write the newer ones too.
+        # The older flags first, because setting them changes the newer ones too.
         torch._C._set_cudnn_allow_tf32(self.convolutions_tf32 is not False)
         if self.products is not None:
             torch.set_float32_matmul_precision(self.products)
@@ -186,10 +186,10 @@ class Flags:
 
 
 def is_exact_float32(device: torch.device | str) -> bool:
-    """Whether products and convolutions of float32 keep the bits that TF32 and bfloat16 would lose."""
+    """Whether products and convolutions in float32 keep the bits that TF32 and bfloat16 would lose."""
     import torch
 
-    # 1 + 2^-12 needs 13 binary digits: float32 has 24, TF32 has 11, bfloat16 has 8. Times one it must come back.
+    # 1 + 2^-12 needs 13 binary digits: float32 has 24, TF32 has 11, bfloat16 has 8. Multiplying it by one must keep it.
     value = 1 + 2.0**-12
     with torch.inference_mode(), exact_float32():
         vectors = torch.full((256, 256), value, device=device)

@@ -1,7 +1,7 @@
-"""One GPU, one job: locks that all jobs and users of a host agree on, and GPUs set aside for a while.
+"""Gives each GPU to one job at a time, by locks that all jobs and users of a host share; sets failed GPUs aside.
 
-There is a lock file per device. A lock lives as long as the process that took it, or the program that this
-process has become. What is written in a lock file is why and until when its device is set aside.
+There is one lock file per device. A lock is held as long as the process that took it, or the program by which this
+process was replaced, exists. A note in a lock file says why and until when its device is set aside.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from trailers.machine.nvidia import computing
 
 log = logging.getLogger(__name__)
 
-LEASED = "TRAILERS_GPU"  # in a job's environment: the devices it was promised
+LEASED = "TRAILERS_GPU"  # environment variable of a job with its leased devices
 POLL_S = 0.5
-TELL_S = 60.0  # between two lines about waiting
-ASIDE_S = 300.0  # a GPU that failed is left alone; the job's next try takes another
-LASTING_S = 3600.0  # one that this torch cannot use at all
+LOG_EVERY_S = 60.0  # between two log lines about waiting
+ASIDE_S = 300.0  # for this time, a GPU that failed is not leased; the next try of the job gets another
+LASTING_S = 3600.0  # for this time, a GPU that this torch cannot use at all is not leased
 NOTE_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class Aside:
-    """Why a device is not to be used, and for how long from now."""
+    """Why a device must not be used, and for how many seconds from now."""
 
     cause: str
     left_s: float
@@ -43,7 +43,7 @@ class Aside:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why a device cannot be had now."""
+    """Why a device cannot be leased now."""
 
     name: str
     words: str
@@ -52,7 +52,7 @@ class Obstacle:
 
 
 def take_lock(folder: Folder, name: str) -> int | Obstacle:
-    """The locked descriptor of a device that is not set aside, else what is in the way."""
+    """The descriptor of the lock of a device, or why it cannot be leased."""
     lock = open_lock(folder, name)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,16 +63,16 @@ def take_lock(folder: Folder, name: str) -> int | Obstacle:
     aside = read_note(lock)
     if aside is None and is_current(folder, name, lock):
         os.ftruncate(lock, 0)
-        os.utime(lock)  # since when it is held
+        os.utime(lock)  # the time of the file shows since when it is held
         return lock
     os.close(lock)
     if aside is None:
-        return Obstacle(name, "just given back", locked=True)
+        return Obstacle(name, "just released", locked=True)
     return Obstacle(name, f"not leased for another {span(aside.left_s)}: {aside.cause}", aside)
 
 
 def try_lease(names: Sequence[str], count: int = 1) -> dict[str, int] | list[Obstacle]:
-    """``count`` free devices of ``names`` with the descriptors of their locks, else why there are not as many."""
+    """Device -> descriptor of its lock, for ``count`` free devices of ``names``; or why there are not enough."""
     got: dict[str, int] = {}
     obstacles: list[Obstacle] = []
     busy: dict[str, list[int]] | None = None
@@ -97,7 +97,7 @@ def try_lease(names: Sequence[str], count: int = 1) -> dict[str, int] | list[Obs
 
 
 def others_computing() -> dict[str, list[int]]:
-    """Device -> processes that compute on it, without this one and those that wait for it, such as a notebook."""
+    """Device -> processes that compute on it, except this one and its parents, such as a notebook that waits for it."""
     found = computing()
     if not found:
         return {}
@@ -109,32 +109,32 @@ def others_computing() -> dict[str, list[int]]:
 
 
 def lease(names: Sequence[str], count: int = 1) -> dict[str, int]:
-    """Wait for ``count`` free devices of ``names``; each with the descriptor that holds its lock.
+    """Wait for ``count`` free devices of ``names``; gives device -> descriptor of its lock.
 
     Raises:
-        ConfigError: there are not as many, or the folder of the locks cannot be used.
-        SystemicError: torch can use none of them.
+        ConfigError: there are fewer devices, or the folder of locks cannot be used.
+        SystemicError: torch cannot use enough of them.
     """
     if count > len(names):
         raise ConfigError(f"{count} GPUs are requested, but this machine has {len(names)}: {', '.join(names)}.")
-    started, told = time.monotonic(), float("-inf")
+    started, logged = time.monotonic(), float("-inf")
     while True:
         got = try_lease(names, count)
         if isinstance(got, dict):
             return got
         refuse_useless(names, count, got)
         now = time.monotonic()
-        if now - told >= TELL_S:
+        if now - logged >= LOG_EVERY_S:
             words = "; ".join(f"{obstacle.name} is {obstacle.words}" for obstacle in got)
             log.info("lease: waiting for a GPU (for %s so far): %s", span(now - started), words)
-            told = now
-        # Jitter, so that many waiting jobs do not ask at the same moment for ever.
+            logged = now
+        # Jitter, so that many waiting jobs do not always try at the same moment.
         wait_s = POLL_S if any(obstacle.locked for obstacle in got) else 10 * POLL_S
         time.sleep(wait_s * (0.5 + random.random()))  # noqa: S311  no secret
 
 
 def refuse_useless(names: Sequence[str], count: int, obstacles: Sequence[Obstacle]) -> None:
-    """Stop where waiting cannot help: torch can use none of the devices that are left."""
+    """Raise SystemicError if waiting cannot help, because torch cannot use enough of the devices."""
     lasting = [obstacle for obstacle in obstacles if obstacle.aside and obstacle.aside.lasting]
     if len(names) - len(lasting) < count:
         raise SystemicError(
@@ -145,9 +145,9 @@ def refuse_useless(names: Sequence[str], count: int, obstacles: Sequence[Obstacl
 
 
 def set_aside(cause: str, *, lasting: bool = False) -> None:
-    """Have the devices of this job left alone for a while; nothing where it holds no lease.
+    """Set the devices of this job aside for a while, if it has a lease.
 
-    The lock stays with this job to its end; whoever locks next reads the note.
+    This job keeps the lock until it ends; the next job that takes the lock reads the note.
     """
     names = [name for name in os.environ.get(LEASED, "").split(",") if name]
     until = time.time() + (LASTING_S if lasting else ASIDE_S)
@@ -160,11 +160,11 @@ def set_aside(cause: str, *, lasting: bool = False) -> None:
                 os.pwrite(lock, json.dumps(note).encode(), 0)
                 os.close(lock)
     except (ConfigError, OSError) as problem:
-        log.warning("lease: the failure of %s could not be noted for other jobs: %s", ", ".join(names), problem)
+        log.warning("lease: the failure of %s could not be recorded for other jobs: %s", ", ".join(names), problem)
 
 
 def read_note(lock: int) -> Aside | None:
-    """Why the device is set aside; None when it is not. Anybody may have written it."""
+    """Why the device is set aside; None if it is not. The note is untrusted, because any user can write it."""
     try:
         note = json.loads(os.pread(lock, NOTE_BYTES, 0))
         left_s, lasting = float(note["until"]) - time.time(), note["lasting"] is True
@@ -184,7 +184,7 @@ def torch_version() -> str:
 
 
 def holder(lock: int) -> str:
-    """Who holds a lock and for how long, as far as the kernel tells."""
+    """The process that holds a lock and for how long, as far as the kernel shows it."""
     found = os.fstat(lock)
     processes = []
     with contextlib.suppress(OSError):
@@ -198,7 +198,7 @@ def holder(lock: int) -> str:
 
 
 def process_words(process: int, *, since: float | None = None) -> str:
-    """A process in words: its user, its number, its name and how long it does what it does."""
+    """A process for messages: its user, number, name, and for how long it has run or held the lock."""
     import psutil
 
     try:
@@ -211,7 +211,7 @@ def process_words(process: int, *, since: float | None = None) -> str:
 
 
 def span(seconds: float) -> str:
-    """Such as 12 s, 5 min, 3 h."""
+    """A duration for messages, such as 12 s, 5 min or 3 h."""
     if seconds < 120:
         return f"{max(0, seconds):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

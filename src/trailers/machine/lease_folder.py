@@ -1,7 +1,7 @@
-"""The folder of a host's lock files for GPUs, which all its users share.
+"""The folder of the lock files for the GPUs of a host, which all its users share.
 
-Folder and files are made by whoever comes first, so nothing here follows a link, opens what is not a
-plain file, or trusts a folder that another user keeps for himself.
+Any user may have made the folder and files, so links are not followed, only regular files are opened, and a folder to
+which only its owner can write is not trusted.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pathlib import Path
 
 from trailers.errors import ConfigError, SystemicError
 
-NAMED = "TRAILERS_LEASE_DIR"  # where the locks are, in place of the host's own folder
-SHARED = (Path("/tmp"), Path("/dev/shm"), Path("/run/lock"))  # noqa: S108  independent of TMPDIR: all must agree
+NAMED = "TRAILERS_LEASE_DIR"  # environment variable with another folder of locks than the default
+SHARED = (Path("/tmp"), Path("/dev/shm"), Path("/run/lock"))  # noqa: S108  independent of TMPDIR, which can differ
 OPEN_TO_ALL = stat.S_ISVTX | stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
 REMEDY = f"Remove it, ask its owner to remove it, or set {NAMED} to another folder."
 
-Folder = tuple[Path, int]  # its path for messages, its descriptor for all else
+Folder = tuple[Path, int]  # its path, for messages, and its descriptor
 
 
 def host_folder() -> Path:
-    """The folder of this host's locks: the same for all its users, whatever their environment."""
+    """The default folder of this host's locks, which is the same for all users and environments."""
     host = re.sub(r"[^A-Za-z0-9.-]", "_", platform.node()) or "host"
     for shared in SHARED:
         with contextlib.suppress(OSError):
@@ -45,7 +45,7 @@ def opened_folder() -> Iterator[Folder]:
     """The folder of the locks and its descriptor.
 
     Raises:
-        ConfigError: it is a link, a file or another user's own.
+        ConfigError: it is a link or a file, or only another user can write to it.
     """
     named = os.environ.get(NAMED)
     path = Path(named) if named else host_folder()
@@ -68,7 +68,7 @@ def opened_folder() -> Iterator[Folder]:
 
 
 def share(path: Path, handle: int, *, named: bool) -> None:
-    """See that all users can lock in the folder; refuse one that another user keeps for himself."""
+    """Make the folder writable for all users; raise ConfigError if only another user can write to it."""
     found = os.fstat(handle)
     if stat.S_IMODE(found.st_mode) == OPEN_TO_ALL:
         return
@@ -83,10 +83,10 @@ def share(path: Path, handle: int, *, named: bool) -> None:
 
 
 def open_lock(folder: Folder, name: str) -> int:
-    """The descriptor of a device's lock file, which is made where it is missing.
+    """The descriptor of a device's lock file, which is created if it is missing.
 
     Raises:
-        ConfigError: what stands there is no plain file, or cannot be written.
+        ConfigError: it is not a regular file, or cannot be written.
     """
     path, handle = folder
     file = file_name(name)
@@ -94,7 +94,7 @@ def open_lock(folder: Folder, name: str) -> int:
     for _ in range(100):
         try:
             try:
-                # Not created in the same call: kernels refuse that for another user's file in a shared folder.
+                # Without O_CREAT, because kernels refuse it for another user's file in a shared folder.
                 lock = os.open(file, common, dir_fd=handle)
             except FileNotFoundError:
                 lock = os.open(file, common | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=handle)
@@ -122,7 +122,7 @@ def file_name(device: str) -> str:
 
 
 def is_current(folder: Folder, name: str, lock: int) -> bool:
-    """Whether the folder still has this very file under the name; a cleaner may have removed it in between."""
+    """Whether the folder still has this file under the name; a cleaner may have removed it meanwhile."""
     try:
         there = os.stat(file_name(name), dir_fd=folder[1], follow_symlinks=False)
     except OSError:

@@ -1,8 +1,8 @@
-"""One line per running stage at the foot of a terminal: trailers done, rate, time left.
+"""One line per running stage at the bottom of a terminal: trailers done, rate, time left.
 
-Jobs write how far they are into a folder (``trailers.machine.progress``); a thread of the run that started them
-reads it once a second and draws. Between two drawings the cursor rests at the start of the first line: whoever
-writes to the terminal clears from there to the end of the screen first, and the lines come again below it.
+Jobs write their progress into a folder (``trailers.machine.progress``); a thread of the run that started them reads it
+once per second and draws the lines. Between two drawings, the cursor is at the start of the first line: other output
+first clears the screen from there, and the lines are drawn again below it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trailers.machine.progress import duration
 from trailers.machine.terminal import CLEAR, PROGRESS
 
 EVERY_S = 1.0
-WINDOW_S = 120.0  # the rate is that of the last two minutes
+WINDOW_S = 120.0  # the rate is computed over the last two minutes
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -32,11 +32,11 @@ def is_terminal(stream: TextIO) -> bool:
 
 @dataclass
 class Counts:
-    """How far one stage is."""
+    """The progress of one stage."""
 
     total: int  # trailers in this run
-    notes: dict[str, tuple[int, int]] = field(default_factory=dict)  # shard -> up to date, made
-    seen: deque[tuple[float, int]] = field(default_factory=deque)  # when, made by then
+    notes: dict[str, tuple[int, int]] = field(default_factory=dict)  # shard -> (trailers up to date, trailers made)
+    seen: deque[tuple[float, int]] = field(default_factory=deque)  # (time, trailers made until then)
 
     @property
     def made(self) -> int:
@@ -47,7 +47,7 @@ class Counts:
         return self.made + sum(up_to_date for up_to_date, _ in self.notes.values())
 
     def look(self, now_s: float) -> None:
-        """Keep what is made by now, for the rate."""
+        """Record the number of trailers made until now, for the rate."""
         self.seen.append((now_s, self.made))
         while len(self.seen) > 2 and self.seen[1][0] <= now_s - WINDOW_S:
             self.seen.popleft()
@@ -66,22 +66,22 @@ class Counts:
 
 
 class Live(threading.Thread):
-    """Draws until ``stop``.
+    """Draws the lines until ``stop`` is called.
 
     Args:
-        folder: where jobs note how far they are.
+        folder: the folder into which jobs write their progress.
         totals: stage and variant, joined by blanks -> trailers of this run.
-        terminal: where to draw.
+        terminal: the stream to draw on.
     """
 
     def __init__(self, folder: Path, totals: Mapping[str, int], terminal: TextIO) -> None:
         super().__init__(daemon=True, name="live")
         self.folder, self.terminal = folder, terminal
         self.stages = {stage: Counts(total) for stage, total in totals.items()}
-        self.read_ns: dict[str, int] = {}  # note -> the time of what was read
+        self.read_ns: dict[str, int] = {}  # name of a file -> time of the version that was read
         self.lock = threading.Lock()
         self.is_drawn = False
-        self.is_at_start = True  # of a line
+        self.is_at_start = True  # whether the cursor is at the start of a line
         self.ended = threading.Event()
 
     def run(self) -> None:
@@ -90,10 +90,10 @@ class Live(threading.Thread):
             self.draw()
 
     def read(self) -> None:
-        """Read the notes that changed."""
+        """Read the files of progress that changed."""
         with contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             for entry in entries:
-                with contextlib.suppress(OSError, ValueError):  # it changes while we look; next time
+                with contextlib.suppress(OSError, ValueError):  # it is being changed, and is read the next time
                     if not entry.name.startswith(".") and self.read_ns.get(entry.name) != entry.stat().st_mtime_ns:
                         self.take(entry)
         now_s = time.monotonic()
@@ -108,7 +108,7 @@ class Live(threading.Thread):
         self.read_ns[entry.name] = entry.stat().st_mtime_ns
 
     def lines(self) -> list[str]:
-        """A line for each stage that has begun and is not through; columns start below each other."""
+        """One line per stage that has begun and has not finished, in aligned columns."""
         rows = [
             counts.line(stage).split("  ")
             for stage, counts in self.stages.items()
@@ -140,7 +140,7 @@ class Live(threading.Thread):
             self.terminal.flush()
 
     def write_above(self, text: str) -> int:
-        """Write ``text`` as to the terminal itself; the lines come again below it."""
+        """Write ``text`` to the terminal; the lines are later drawn below it."""
         with self.lock:
             self.clear()
             self.put(text)
@@ -157,7 +157,7 @@ class Live(threading.Thread):
 
 
 class Above:
-    """Stands for the terminal in who writes to it while lines are drawn there."""
+    """Replaces the stream of a terminal for other writers while lines are drawn on it."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
@@ -170,7 +170,7 @@ class Above:
 
 
 def start(folder: Path, totals: Mapping[str, int], terminal: TextIO) -> Live:
-    """Draw how far the jobs are that this process starts from now on; ``folder`` is made, and removed at the end."""
+    """Draw the progress of jobs that this process starts from now on; ``folder`` is created, and removed at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     os.environ[PROGRESS] = str(folder.resolve())
     terminal.flush()

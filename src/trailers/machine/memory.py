@@ -1,4 +1,4 @@
-"""Memory that is used again instead of given back."""
+"""Makes the C library reuse freed memory instead of returning it to the system."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ GIVE_BACK = {M_MMAP_MAX: 65536, M_TRIM_THRESHOLD: 128 * 1024, M_ARENA_MAX: 0}
 
 
 def keep_freed_memory(keep: bool = True) -> bool:
-    """Have the C library keep what is freed, for the rest of this process; whether it does.
+    """Make the C library keep freed memory for the rest of this process. Returns whether it does.
 
-    By default glibc gives large blocks back to the system as soon as they are freed, and every page of the next
-    block is mapped and cleared again: on a processor a sixth of a detector's or a convolution's time, a third of
-    Swin3D's, a quarter of a classifier's training. The most that was ever used at a time stays taken. For
-    processes that do one kind of work; a GPU's memory is not concerned.
+    By default, glibc returns large blocks to the system as soon as they are freed, and every page of the next block is
+    mapped and cleared again. On a CPU this takes a sixth of the time of the detector or of a convolution, a third of
+    that of Swin3D, and a quarter of that of training a classifier. The process keeps the largest amount of memory that
+    it has used. For processes that do one kind of work; the memory of GPUs is not affected.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform.startswith("linux") else None
     if mallopt is None:

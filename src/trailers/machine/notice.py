@@ -1,4 +1,4 @@
-"""A line that says what takes long, for steps that are usually quick and say nothing."""
+"""Prints a line about steps that are usually fast and silent, if one of them takes long."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ AFTER_S = 2.0
 
 @contextlib.contextmanager
 def notice_if_slow(words: str, *, after_s: float = AFTER_S) -> Iterator[None]:
-    """Say on stderr that ``words`` are being done, once, if the block takes longer than ``after_s``.
+    """Print "still ``words`` ..." to stderr, once, if the block takes longer than ``after_s``.
 
     Args:
-        words: such as "reading manifest.csv".
-        after_s: seconds of silence that nobody minds.
+        words: what the block does, such as "reading manifest.csv".
+        after_s: seconds without a message.
     """
     timer = threading.Timer(after_s, say, [words])
-    timer.daemon = True  # never keeps a command that was interrupted
+    timer.daemon = True  # so that it does not keep an interrupted command alive
     timer.start()
     try:
         yield

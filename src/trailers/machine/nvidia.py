@@ -1,7 +1,7 @@
-"""The NVIDIA GPUs of this host, as its driver lists them, and which of them CUDA_VISIBLE_DEVICES shows.
+"""Lists the NVIDIA GPUs of this host that its driver reports and that CUDA_VISIBLE_DEVICES makes visible.
 
-A GPU is known by its UUID, and so is an instance of a GPU that is divided (MIG). Numbers are not names:
-nvidia-smi counts in the order of the bus, CUDA puts the fastest first.
+A GPU is identified by its UUID, and so is an instance of a divided GPU (MIG). Numbers are ambiguous: nvidia-smi counts
+in the order of the bus, CUDA starts with the fastest.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pathlib import Path
 from trailers.errors import ConfigError, SystemicError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-TIMEOUT_S = 30.0  # a driver that has lost a GPU can keep nvidia-smi for ever
+TIMEOUT_S = 30.0  # nvidia-smi can hang if the driver has lost a GPU
 DRIVER = Path("/proc/driver/nvidia")
 WITHOUT = "To work without a GPU, run `snakemake --resources gpu=0`."
 
-# CUDA's own order: only CUDA knows which card is the fastest.
+# Prints the UUIDs in the order of CUDA, because only CUDA knows which card is the fastest.
 CUDA_ORDER = """
 import ctypes, os, uuid
 os.environ.pop("CUDA_VISIBLE_DEVICES", None)
@@ -42,7 +42,7 @@ for number in range(count.value):
 
 @dataclass(frozen=True)
 class Gpu:
-    """One card. ``index`` is nvidia-smi's; ``instances`` are the UUIDs of the parts of a divided one."""
+    """One card. ``index`` is its number in nvidia-smi; ``instances`` are the UUIDs of the parts of a divided card."""
 
     index: int
     uuid: str
@@ -51,13 +51,13 @@ class Gpu:
 
     @property
     def leasable(self) -> tuple[str, ...]:
-        """What a job can have of it, by UUID."""
+        """UUIDs of the devices that jobs can lease."""
         return self.instances or (self.uuid,)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a program printed; ``code`` is None when it gave none in time."""
+    """The output of a program and its exit code, which is None if it did not end in time."""
 
     code: int | None
     out: str
@@ -65,13 +65,13 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """Its complaint, in one line."""
+        """Its error message in one line."""
         return " ".join((self.err.strip() or self.out.strip()).split())[:300] or "no output"
 
 
 def ask(command: Sequence[str]) -> Answer:
-    """Run ``command`` for at most ``TIMEOUT_S``; one that cannot even be killed is left behind."""
-    # Files and not pipes: a grandchild or a process stuck in the driver would keep a pipe open.
+    """Run ``command`` for up to ``TIMEOUT_S``, then kill it; a process that cannot be killed is left running."""
+    # Files and not pipes, because a grandchild or a process that hangs in the driver would keep a pipe open.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
         code: int | None = None
@@ -90,10 +90,10 @@ def ask(command: Sequence[str]) -> Answer:
 
 
 def ask_nvidia_smi(*words: str) -> Answer:
-    """What nvidia-smi says.
+    """The output of nvidia-smi.
 
     Raises:
-        SystemicError: it gives no answer.
+        SystemicError: it cannot be run, or does not end in time.
     """
     try:
         answer = ask(["nvidia-smi", *words])
@@ -109,10 +109,10 @@ def ask_nvidia_smi(*words: str) -> Answer:
 
 
 def list_gpus() -> list[Gpu] | None:
-    """The cards of this host; None where there is no driver.
+    """The cards of this host; None without a driver.
 
     Raises:
-        SystemicError: there is a driver, but it lists no card.
+        SystemicError: the driver is installed, but lists no card.
     """
     if shutil.which("nvidia-smi") is None:
         return gpus_of_the_kernel()
@@ -129,7 +129,7 @@ def list_gpus() -> list[Gpu] | None:
 
 
 def parse_listing(text: str) -> list[Gpu]:
-    """The cards that ``nvidia-smi -L`` printed."""
+    """The cards in the output of ``nvidia-smi -L``."""
     found: list[Gpu] = []
     for line in text.splitlines():
         card = re.match(r"GPU (\d+): (.*?)\s*\(UUID: (GPU-[\w-]+)\)", line)
@@ -143,7 +143,7 @@ def parse_listing(text: str) -> list[Gpu]:
 
 
 def gpus_of_the_kernel() -> list[Gpu] | None:
-    """The cards as the driver's own files list them, for hosts and containers without nvidia-smi."""
+    """The cards in the files of the driver, for hosts and containers without nvidia-smi."""
     found = []
     for number, path in enumerate(sorted(DRIVER.glob("gpus/*/information"))):
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -154,7 +154,7 @@ def gpus_of_the_kernel() -> list[Gpu] | None:
 
 
 def driver_version() -> str:
-    """Such as 580.65.06; empty where there is no driver. Starts no program."""
+    """The version of the driver, such as 580.65.06, or "" without a driver. Does not start a program."""
     path = DRIVER / "version"
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     found = re.search(r"\s(\d{3,}(?:\.\d+)+)\s", text)
@@ -162,11 +162,11 @@ def driver_version() -> str:
 
 
 def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """UUIDs of what CUDA would show here, in its order; the names as given where the driver cannot be asked.
+    """UUIDs of the devices that CUDA would show, in its order; without nvidia-smi, the names in CUDA_VISIBLE_DEVICES.
 
     Raises:
-        ConfigError: CUDA_VISIBLE_DEVICES names a device that is not there.
-        SystemicError: the driver gives no answer.
+        ConfigError: CUDA_VISIBLE_DEVICES names a device that does not exist.
+        SystemicError: the driver does not answer.
     """
     visible = environment.get(VISIBLE)
     tokens = None if visible is None else parse_visible(visible)
@@ -193,10 +193,10 @@ def visible_devices(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def parse_visible(value: str) -> list[str]:
-    """What of a CUDA_VISIBLE_DEVICES counts, read as CUDA reads it.
+    """The names in CUDA_VISIBLE_DEVICES that count, by the rules of CUDA.
 
-    The first name that is not a device hides itself and what follows; a repeated one hides all. The first
-    name decides whether all are numbers, GPUs or instances of GPUs.
+    The first name that is not a device hides itself and all following names; a repeated name hides all. The first name
+    decides whether all are numbers, GPUs or instances of GPUs.
     """
     kind = next((kind for kind in ("GPU-", "MIG-") if value.strip().startswith(kind)), None)
     names: list[str] = []
@@ -204,7 +204,7 @@ def parse_visible(value: str) -> list[str]:
         if kind is not None:
             name = word if word.startswith(kind) else None
         else:
-            # As strtoul: a number with whatever follows it.
+            # Like strtoul, which ignores everything after the number.
             number = re.match(r"\+?(\d+)", word)
             name = str(int(number[1])) if number else None
         if name is None:
@@ -226,20 +226,20 @@ def numbered(gpus: Sequence[Gpu], tokens: Sequence[str], environment: Mapping[st
 
 
 def resolve(tokens: Sequence[str], order: Sequence[Gpu], gpus: Sequence[Gpu]) -> list[str]:
-    """The UUIDs that ``tokens`` stand for; what follows one that stands for none is hidden."""
+    """The UUIDs of the devices named by ``tokens``, up to the first token that names no device."""
     found: list[str] = []
     for token in tokens:
         names = named_by(token, order, gpus)
         if not names:
             break
         if set(names) & set(found):
-            return []  # the same card twice, by two names
+            return []  # one card under two names
         found.extend(names)
     return found
 
 
 def named_by(token: str, order: Sequence[Gpu], gpus: Sequence[Gpu]) -> tuple[str, ...]:
-    """The devices of a number, of a UUID or of a beginning of one that no other has."""
+    """The devices for a number, a UUID, or the unique beginning of a UUID."""
     if token.isdigit():
         return order[int(token)].leasable if int(token) < len(order) else ()
     if token.startswith("MIG-GPU-"):
@@ -250,7 +250,7 @@ def named_by(token: str, order: Sequence[Gpu], gpus: Sequence[Gpu]) -> tuple[str
 
 
 def computing() -> dict[str, list[int]]:
-    """UUID -> the processes that compute on it, ours too; empty where that cannot be known."""
+    """UUID -> processes that compute on it, including this one; empty without nvidia-smi."""
     if shutil.which("nvidia-smi") is None:
         return {}
     answer = ask_nvidia_smi("--query-compute-apps=gpu_uuid,pid", "--format=csv,noheader")

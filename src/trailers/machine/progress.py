@@ -1,7 +1,7 @@
-"""Progress a person can follow: a log line per trailer, a bar in a terminal, and a note for who draws all jobs.
+"""Shows the progress of a job: a log line per trailer, a bar in a terminal, and a file for the run.
 
-The run that started this job may have named a folder in TRAILERS_PROGRESS (``trailers.machine.live``). Then a file
-there says how far this job is, rewritten at most twice a second.
+If the run that started this job draws progress (``trailers.machine.live``), TRAILERS_PROGRESS names a folder. The job
+then writes its progress to a file in it, not more than twice per second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from trailers.machine.terminal import PROGRESS
 
 log = logging.getLogger(__name__)
 
-OFTEN_S = 0.5  # a note is written once per so many seconds
+OFTEN_S = 0.5  # minimum time between two writes of the file
 
 
 class Progress:
@@ -29,7 +29,7 @@ class Progress:
         stage: its name, for the log.
         total: trailers to make.
         up_to_date: trailers of the shard that need no work.
-        note: name of the file that tells others: stage, variant and shard; None where nobody asks.
+        note: parts of the name of the file: stage, variant and shard; None for no file.
     """
 
     def __init__(self, stage: str, total: int, *, up_to_date: int = 0, note: tuple[str, ...] | None = None) -> None:
@@ -54,19 +54,19 @@ class Progress:
         self.advance()
 
     def advance(self) -> None:
-        """Move the bar on by one trailer."""
+        """Advance the bar by one trailer."""
         if self.bar is not None:
             self.bar.update()
         if time.monotonic() - self.noted_s >= OFTEN_S:
             self.write_note()
 
     def write_note(self) -> None:
-        """Write how many trailers need no work and how many are made, where somebody draws it."""
+        """Write the numbers of trailers that were up to date and that were made, if the run draws progress."""
         if self.note is None:
             return
         self.noted_s = time.monotonic()
         temporary = self.note.with_name(f".{self.note.name}")
-        with contextlib.suppress(OSError):  # the run that asked is gone, or its disk is full
+        with contextlib.suppress(OSError):  # the run has ended, or the disk is full
             temporary.write_text(f"{self.up_to_date} {self.done}")
             temporary.replace(self.note)
 
@@ -77,7 +77,7 @@ class Progress:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as a person says them; "?" for what nobody knows."""
+    """A duration for people, such as 5 min or 2 h 03 min; "?" if it is unknown."""
     if seconds is None:
         return "?"
     minutes = round(seconds / 60)

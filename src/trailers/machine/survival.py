@@ -1,7 +1,7 @@
-"""Work on one item after another that may end the process: it is done in a child, which is replaced when it dies.
+"""Runs a function that may crash the process on many items, in a child that is replaced when it dies.
 
-A damaged HDF5 file or video can make the library that reads it crash, hang or ask for all memory. No
-exception says so. The child is forked, so that nothing is loaded again and nothing has to be sent to it.
+A damaged HDF5 file or video can make the library that reads it crash, hang or use all memory, without an exception. The
+child is forked, so that no module is loaded again and items need not be sent to it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 LENGTH = struct.Struct("<Q")
-PATIENCE_S = 600.0  # for one item; a read that takes longer hangs
+PATIENCE_S = 600.0  # for one item; if it takes longer, it counts as hanging
 
 
 @dataclass(frozen=True)
 class Died:
-    """What became of the child that worked on an item; ``how`` completes "reading it"."""
+    """How the child that worked on an item ended; ``how`` completes "reading it"."""
 
     how: str
 
@@ -36,14 +36,14 @@ class Died:
 def survive(
     function: Callable[[Item], Answer], items: Sequence[Item], *, patience_s: float = PATIENCE_S
 ) -> Iterator[tuple[Item, Answer | Died]]:
-    """Each item with what ``function`` makes of it, or how the process that tried it died; in order.
+    """Each item with the result of ``function``, or with ``Died`` if the child ended; in order.
 
-    Call it before threads are started and before a GPU is used: neither outlives a fork.
+    Call it before threads are started and before a GPU is used, because neither works after a fork.
 
     Args:
-        function: its answers are pickled; an exception of it is raised here.
-        items: none is sent anywhere, so they may be anything.
-        patience_s: how long one item may take.
+        function: its results are pickled; its exceptions are raised here.
+        items: any objects, because they are not sent to the child.
+        patience_s: maximum time for one item.
     """
     done = 0
     while done < len(items):
@@ -60,10 +60,10 @@ def survive(
 class Child:
     process: int
     pipe: int
-    is_gone: bool = False  # and its number may be another's
+    is_gone: bool = False  # then another process may have its number
 
     def answer(self, patience_s: float) -> object:
-        """The answer to the next item. Raises what ``function`` raised."""
+        """The result for the next item. Raises the exception of ``function``."""
         until_s = time.monotonic() + patience_s
         head = self.read(LENGTH.size, until_s)
         body = head and self.read(LENGTH.unpack(head)[0], until_s)
@@ -79,7 +79,7 @@ class Child:
         return answer
 
     def read(self, size: int, until_s: float) -> bytes:
-        """``size`` bytes; none when the child has died or takes too long."""
+        """``size`` bytes; b"" if the child has died or takes too long."""
         read = bytearray()
         while len(read) < size:
             ready, _, _ = select.select([self.pipe], [], [], max(0.0, until_s - time.monotonic()))
@@ -101,7 +101,7 @@ def child_on(function: Callable[[Item], Answer], items: Sequence[Item]) -> Itera
     process = os.fork()
     if process == 0:
         os.close(read)
-        work(function, items, write)  # does not come back
+        work(function, items, write)  # does not return
     os.close(write)
     child = Child(process, read)
     try:
@@ -114,7 +114,7 @@ def child_on(function: Callable[[Item], Answer], items: Sequence[Item]) -> Itera
 
 
 def work(function: Callable[[Item], Answer], items: Sequence[Item], pipe: int) -> None:
-    """The child: answer after answer into ``pipe``."""
+    """Write the result for each item into ``pipe``; runs in the child, and ends it."""
     code = 1
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it is expected to crash
@@ -130,7 +130,7 @@ def work(function: Callable[[Item], Answer], items: Sequence[Item], pipe: int) -
                 rest = rest[os.write(pipe, rest) :]
         code = 0
     finally:
-        os._exit(code)  # nothing of the parent's is to be tidied up twice
+        os._exit(code)  # without the parent's clean-up, which must not run twice
 
 
 def how_it_died(status: int) -> str:

@@ -1,7 +1,7 @@
-"""What must be read: it goes to the log, and past it to the terminal.
+"""Writes important messages both to the log of a job and to the terminal.
 
-A rule of the workflow sends both outputs of a job to its log. It keeps the terminal under another
-number, which TRAILERS_TERMINAL names: ``exec 3>&2; export TRAILERS_TERMINAL=3``.
+A rule of the workflow redirects both outputs of a job to its log. It keeps the terminal as another file descriptor,
+whose number is in TRAILERS_TERMINAL: ``exec 3>&2; export TRAILERS_TERMINAL=3``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import os
 import sys
 
 VARIABLE = "TRAILERS_TERMINAL"
-PROGRESS = "TRAILERS_PROGRESS"  # names a folder while lines of progress are drawn (live.py)
-CLEAR = "\r\x1b[J"  # a terminal, from the start of this line to the end of the screen
+PROGRESS = "TRAILERS_PROGRESS"  # environment variable with a folder, while lines of progress are drawn (live.py)
+CLEAR = "\r\x1b[J"  # clears a terminal from the start of this line to the end of the screen
 
 
 def write_to_terminal(words: str) -> None:
-    """Write ``words`` to standard error, and to the terminal where that is another file."""
+    """Write ``words`` to standard error, and to the terminal if that is another file."""
     sys.stdout.flush()
     sys.stderr.flush()
     if is_standard_error():
@@ -25,18 +25,18 @@ def write_to_terminal(words: str) -> None:
         print(words, file=sys.stderr, flush=True)
     number = os.environ.get(VARIABLE, "")
     if number.isdecimal() and is_elsewhere(int(number)):
-        # Lines of progress may be drawn there, with the cursor before them.
+        # Lines of progress may be drawn on it, with the cursor before them.
         is_drawn_on = PROGRESS in os.environ and os.isatty(int(number))
         write(int(number), f"{CLEAR}{words}" if is_drawn_on else words)
 
 
 def write(number: int, words: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads any more
+    with contextlib.suppress(OSError):  # the reader has closed it
         os.write(number, f"{words}\n".encode(errors="backslashreplace"))
 
 
 def is_standard_error() -> bool:
-    """Whether ``sys.stderr`` is the process's own; a notebook or a test may have put another in its place."""
+    """Whether ``sys.stderr`` is file descriptor 2; a notebook or a test may have replaced it."""
     try:
         return sys.stderr.fileno() == 2
     except (OSError, ValueError):
@@ -44,7 +44,7 @@ def is_standard_error() -> bool:
 
 
 def is_elsewhere(number: int) -> bool:
-    """Whether the file ``number`` is open and is not standard error under another number."""
+    """Whether the file descriptor ``number`` is open and is another file than standard error."""
     try:
         there, here = os.fstat(number), os.fstat(2)
     except OSError:

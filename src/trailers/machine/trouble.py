@@ -1,4 +1,4 @@
-"""What a disk that takes no more means for the user: which folder, and what to do."""
+"""Turns errors of full or failed disks and of wrong paths into messages with the folder and a remedy."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from trailers.errors import MACHINE, ConfigError, SystemicError
 from trailers.store.atomic import TEMPORARY
 
 STAYS = "and rerun; finished products are kept."
-# Errors of the system -> what is wrong with a folder, and what to do first.
+# errno -> what is wrong with the folder, and the remedy.
 DISK = {
     errno.ENOSPC: ("the disk of this folder is full", "Free some space on it"),
     errno.EDQUOT: (
         "your quota on the disk of this folder is used up",
         "Remove some files or raise the quota",
     ),
-    errno.EROFS: ("this folder is on a read-only disk", "Mount it for writing or choose another"),
+    errno.EROFS: ("this folder is on a read-only disk", "Mount it for writing or choose another folder"),
     errno.EFBIG: (
         "a file in this folder became larger than the system allows",
         "Check `ulimit -f` or use a file system for large files",
@@ -29,19 +29,20 @@ DISK = {
 NO_INODES = "the disk of this folder has free space but cannot hold more files (inodes)"
 FILES = "too many files are open"
 
-# A path that is not theirs who started the program, or of another kind than it should be.
+
+# Errors of a path that belongs to another user, or is of another kind than expected.
 PATHS = frozenset(
     {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
 )
 
 
 def systemic(problem: OSError, *folders: Path, then: str = STAYS) -> SystemicError | None:
-    """The error that tells ``problem``, where it is one of the machine; else None.
+    """The message for ``problem`` if it is a problem of the machine, otherwise None.
 
     Args:
-        problem: raised on the way.
-        folders: where files were being written, for errors that name none.
-        then: what to do afterwards, and what is kept.
+        problem: the error.
+        folders: folders in which files were being written, for errors that name no file.
+        then: what to do after the remedy, and what is kept.
     """
     if problem.errno not in MACHINE:
         return None
@@ -56,12 +57,12 @@ def systemic(problem: OSError, *folders: Path, then: str = STAYS) -> SystemicErr
 
 
 def of_path(problem: OSError) -> ConfigError | None:
-    """The error that tells ``problem``, where a path that somebody gave cannot be what it was given for; else None."""
+    """The message for ``problem`` if a path cannot be used for its purpose, otherwise None."""
     named = problem.filename2 or problem.filename
     if problem.errno not in PATHS or not isinstance(named, str | bytes):
         return None
     path = Path(os.fsdecode(named))
-    # Of a temporary file nobody has heard.
+    # The name of a temporary file means nothing to the user.
     place = path.parent if path.name.startswith(TEMPORARY) else path
     return ConfigError(
         f"cannot be used: {str(problem.strerror).lower()}", where=place,
@@ -70,16 +71,16 @@ def of_path(problem: OSError) -> ConfigError | None:
 
 
 def place_of(problem: OSError, folders: Sequence[Path]) -> Path:
-    """The folder whose disk refused to take more: of the file that was written, which comes last in an error."""
+    """The folder whose disk failed: that of the file that was written, which is the last one in the error."""
     named = problem.filename2 or problem.filename
     if isinstance(named, str | bytes):
         return existing(Path(os.fsdecode(named)).absolute().parent)
-    # An open file that was written to has no name in its error. It is in one of ``folders``, or temporary.
+    # The error of a write to an open file names no file. The file is in one of ``folders``, or is temporary.
     return min((*map(existing, folders), Path(tempfile.gettempdir())), key=free_bytes)
 
 
 def existing(folder: Path) -> Path:
-    """The folder itself, or the nearest one above it that is there."""
+    """``folder``, or the nearest existing folder above it."""
     return next((place for place in (folder, *folder.parents) if place.is_dir()), folder)
 
 
@@ -91,7 +92,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def has_no_inodes(folder: Path) -> bool:
-    """Whether a disk counts files, as some do not, and can take no more of them."""
+    """Whether a disk limits the number of files, and has reached the limit."""
     try:
         found = os.statvfs(folder)
     except OSError:

@@ -1,12 +1,12 @@
-"""Ends a job that does nothing any more, with its children, and leaves word which trailer it was.
+"""Ends a job that makes no progress, with its children, and records the trailer.
 
-A thread could not: what hangs is often a library that holds the interpreter. So a small process,
-forked before anything heavy is loaded, listens on a pipe for signs of life: a trailer is started, a
-frame decoded, a window computed, some bytes received. When none comes for ``timeout_s``, it says so,
-writes the trailer down and ends the job. The next run finds the word, records that trailer as failed
-and goes on with the others. A job that crashes is noted in the same way.
+A thread cannot do this, because a hanging library often holds the interpreter lock. Therefore a small process, forked
+before heavy libraries are loaded, reads signs of life from a pipe: a trailer is started, a frame decoded, a window
+computed, some bytes received. After ``timeout_s`` without a sign it prints a message, records the trailer in a note and
+ends the job. The next run reads the note, records the trailer as failed and continues with the others. A crash of the
+job is recorded in the same way.
 
-A slow trailer is not one that hangs: as long as it advances, it may take any time.
+A slow trailer does not count as hanging: as long as there are signs of life, it may take any time.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from pathlib import Path
 from trailers.machine.terminal import write_to_terminal
 from trailers.store.atomic import write_text
 
-HUNG = signal.SIGALRM  # ends a hanging job with status 142, which neither a lack of memory nor a person does
+HUNG = signal.SIGALRM  # ends a hanging job with exit status 142, unlike a lack of memory or a person
 CRASH = re.compile(r"Fatal Python error: (.*)")
-OFTEN_S = 1.0  # signs of life are passed on once per so many seconds
-PATIENCE_S = 5.0  # for a job to end when it is told to
+OFTEN_S = 1.0  # minimum time between two signs of life in the pipe
+PATIENCE_S = 5.0  # for a job to end after the signal, before it is killed
 
 
 class Watchdog:
@@ -41,7 +41,7 @@ class Watchdog:
 
     def __init__(self, stage: str, timeout_s: float) -> None:
         read, self.pipe = os.pipe()
-        self.told_s = time.monotonic()
+        self.sent_s = time.monotonic()
         self.notes = 0
         worker = os.getpid()
         if threading.current_thread() is threading.main_thread():
@@ -57,30 +57,30 @@ class Watchdog:
         faulthandler.enable(self.pipe, all_threads=False)
 
     def add(self, note: Path) -> None:
-        """Have the trailer that hangs or crashes written to ``note`` too."""
+        """Record the trailer that hangs or crashes in the file ``note`` too."""
         self.notes += 1
         self.send(f"note {note}")
 
     def starts(self, trailer: str) -> None:
-        """Say that work on ``trailer`` begins now."""
+        """Report that work on ``trailer`` begins."""
         self.send(f"starts {trailer}")
 
     def ends(self, trailer: str) -> None:
-        """Say that ``trailer`` is done; several may be in work at once."""
+        """Report that ``trailer`` is finished; several trailers may be in work at once."""
         self.send(f"ends {trailer}")
 
     def alive(self) -> None:
-        """Say that work goes on; cheap enough for every frame."""
-        if time.monotonic() - self.told_s >= OFTEN_S:
+        """Report progress; cheap enough to be called for every frame."""
+        if time.monotonic() - self.sent_s >= OFTEN_S:
             self.send("alive")
 
     def send(self, words: str) -> None:
-        self.told_s = time.monotonic()
-        with contextlib.suppress(OSError):  # the watching process is gone; the work is not the worse for it
+        self.sent_s = time.monotonic()
+        with contextlib.suppress(OSError):  # the watching process has ended; the job continues without it
             os.write(self.pipe, f"{words}\n".encode())
 
     def close(self) -> None:
-        """End the watching, once every note that was added is closed."""
+        """Stop watching, after as many calls as there were calls of ``add``."""
         self.notes -= 1
         if self.notes > 0:
             return
@@ -93,7 +93,7 @@ class Watchdog:
         WATCHING.clear()
 
 
-WATCHING: list[Watchdog] = []  # the one of this process, if there is one
+WATCHING: list[Watchdog] = []  # the watchdog of this process, if any
 
 
 def start(note: Path, stage: str, timeout_s: float) -> Watchdog:
@@ -105,25 +105,25 @@ def start(note: Path, stage: str, timeout_s: float) -> Watchdog:
 
 
 def alive() -> None:
-    """Say that this process advances. Stages call it for every portion of frames, windows, clips or bytes."""
+    """Report progress of this process. Stages call it for every portion of frames, windows, clips or bytes."""
     for watchdog in WATCHING:
         watchdog.alive()
 
 
 @dataclass
 class Watched:
-    """What the watching process knows of the job."""
+    """What the watching process knows about the job."""
 
     worker: int
     stage: str
     timeout_s: float
     notes: list[Path] = field(default_factory=list)
     in_work: list[str] = field(default_factory=list)
-    crash: list[str] = field(default_factory=list)  # what the interpreter said when it died
+    crash: list[str] = field(default_factory=list)  # the message of the interpreter about a crash
 
     @property
     def trailer(self) -> str:
-        """The one that was started last and is not done; empty where there is none."""
+        """The trailer that was started last and has not finished, or ""."""
         return self.in_work[-1] if self.in_work else ""
 
     def hear(self, line: str) -> None:
@@ -143,14 +143,14 @@ class Watched:
 
 
 def watch(pipe: int, watched: Watched) -> None:
-    """The watching process: returns when the worker closes the pipe, or has been ended."""
-    # An interrupt at the terminal goes to both; the worker tidies up, and its end ends this one.
+    """Watch the job, in the watching process, until it closes the pipe or was ended."""
+    # An interrupt in the terminal reaches both processes; the worker cleans up, and this process ends after it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     rest = b""
     while True:
         ready, _, _ = select.select([pipe], [], [], watched.timeout_s)
         if not ready:
-            if os.getppid() == watched.worker:  # else it is gone, and its number may be another's by now
+            if os.getppid() == watched.worker:  # otherwise it has ended, and another process may have its number
                 end_hanging(watched)
             return
         heard = os.read(pipe, 65536)
@@ -164,7 +164,7 @@ def watch(pipe: int, watched: Watched) -> None:
 
 
 def end_hanging(watched: Watched) -> None:
-    """Say why, write it down, and end the job with all that it started."""
+    """Print the reason, record it, and end the job with all processes that it started."""
     after = f"showed no sign of life for {watched.timeout_s:g} s"
     watched.write_down(f"{after}. The next run will try it again.")
     next_run = (
@@ -180,7 +180,7 @@ def end_hanging(watched: Watched) -> None:
 
 
 def note_crash(watched: Watched) -> None:
-    """Write down which trailer was in work when the interpreter crashed."""
+    """Record the trailer that was in work when the interpreter crashed."""
     cause = CRASH.search(watched.crash[0])
     words = f"crashed the job: {(cause[1] if cause else 'unknown').lower()}"
     watched.write_down(f"{words}. The next run will try it again.")
@@ -191,7 +191,7 @@ def note_crash(watched: Watched) -> None:
 
 
 def end_tree(worker: int) -> None:
-    """End ``worker`` and all that descend from it, but for this process."""
+    """End ``worker`` and all its descendants except this process."""
     import psutil
 
     try:
@@ -210,7 +210,7 @@ def end_tree(worker: int) -> None:
 
 
 def take_note(note: Path) -> tuple[str, str]:
-    """The trailer that ended the run before, and how; forgotten with this. Two empty words when none did."""
+    """The trailer that ended the previous run, and how; removes the note. ("", "") if there is no note."""
     try:
         text = note.read_text(encoding="utf-8")
     except FileNotFoundError:

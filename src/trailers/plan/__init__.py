@@ -1,1 +1,1 @@
-"""What a manifest and a configuration ask for: studies, shards, pairs, targets, and what makes a job run again."""
+"""What a manifest and a configuration require: studies, shards, pairs, targets, and what makes a job run again."""

@@ -1,7 +1,7 @@
-"""What can be known to be wrong before the first job starts, each in one sentence.
+"""Checks before the first job starts; each problem is one sentence.
 
-A job that starts after hours on another machine and then finds no weights has cost more than the second
-that it takes to look. Nothing here imports torch, and nothing is read whole but the manifest.
+They take a second, while a job that finds no weights after hours on another machine costs much more. The checks do not
+import torch, and the manifest is the only file that they read completely.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from trailers.stages.registry import STAGES
 from trailers.store.metadata import read_metadata
 from trailers.store.text import size_text
 
-DEVICES = ("shots", "embed", "classify")  # sections of config.yaml that name one
+DEVICES = ("shots", "embed", "classify")  # sections of config.yaml with a device
 
 
 def check_study(plan: Plan, study: Study, *, runs_here: bool) -> list[TrailerError]:
-    """Everything that is wrong with ``study``; the jobs would come to know it one after the other.
+    """All problems of ``study`` that its jobs would otherwise report one after the other.
 
     Args:
-        plan: the plan it belongs to.
-        study: what is asked for.
-        runs_here: whether jobs run on this machine now, so that its devices are theirs.
+        plan: the plan to which it belongs.
+        study: the study that will be run.
+        runs_here: whether jobs will run on this machine and use its devices.
     """
     checks: list[Callable[[Plan, Study], Iterator[TrailerError]]] = [check_manifest, check_results, check_settings]
     if not study.made_elsewhere:
@@ -50,19 +50,19 @@ def check_study(plan: Plan, study: Study, *, runs_here: bool) -> list[TrailerErr
             found += check(plan, study)
         except TrailerError as problem:
             found.append(problem)
-    # Whether there is room is a question only where everything else is right.
+    # Disk space is checked only if everything else is right.
     found = found or list(check_disk(plan, study))
     return list({str(problem): problem for problem in found}.values())
 
 
 def check_working_folder() -> None:
-    """Raises ConfigError when Snakemake cannot keep its notes in the folder where it runs."""
+    """Raise ConfigError if Snakemake cannot write its own files in the working folder."""
     for problem in check_folder(Path(".snakemake")):
         raise problem
 
 
 def check_manifest(plan: Plan, study: Study) -> Iterator[TrailerError]:
-    """Raises ManifestError."""
+    """Problems of the manifest, and of the folder of packs made elsewhere. Raises ManifestError."""
     if plan.config["metadata"]:
         read_metadata([Path(plan.config["metadata"])])
     with notice_if_slow(f"reading {study.manifest}"):
@@ -77,7 +77,7 @@ def check_manifest(plan: Plan, study: Study) -> Iterator[TrailerError]:
 
 
 def check_results(plan: Plan, study: Study) -> Iterator[TrailerError]:
-    """The results folder, and the folders in which something is still to be made."""
+    """Problems of the results folder, and of the folders in which products are missing."""
     root = plan.layout.root
     found = list(check_folder(root))
     with notice_if_slow(f"looking for ledgers in {root}"):
@@ -90,18 +90,18 @@ def check_results(plan: Plan, study: Study) -> Iterator[TrailerError]:
 
 
 def check_folder(folder: Path) -> Iterator[TrailerError]:
-    """What keeps a run from writing in ``folder``, which need not be there yet."""
+    """Problems that prevent a run from writing in ``folder``, which need not exist yet."""
     if folder.is_symlink() and not folder.exists():
         yield ConfigError(
             f"is a link to '{folder.readlink()}', which does not exist", where=folder,
             remedy="Mount or make that folder, or remove the link.",
         )  # fmt: skip
     elif folder.exists() and not folder.is_dir():
-        yield ConfigError("is not a directory", where=folder, remedy="Move it away; a run writes there.")
+        yield ConfigError("is not a directory", where=folder, remedy="Move it away, because a run writes there.")
     elif not os.access(disk.nearest_folder(folder), os.W_OK | os.X_OK):
         yield ConfigError(
             "cannot be written", where=disk.nearest_folder(folder),
-            remedy="Run in a folder that can be written, or change its rights.",
+            remedy="Use a folder that can be written, or change its permissions.",
         )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def has_all(paths: Iterable[str]) -> bool:
 
 
 def check_settings(plan: Plan, study: Study) -> Iterator[TrailerError]:
-    """Values that fit the schema one by one but not together."""
+    """Problems of values that the schema allows one by one but that contradict each other."""
     for entry in STAGES:
         for kind in filter(None, (getattr(entry.module, name, None) for name in ("Settings", "Effort"))):
             try:
@@ -125,38 +125,38 @@ def check_settings(plan: Plan, study: Study) -> Iterator[TrailerError]:
 
 
 def check_cookies(plan: Plan, study: Study) -> Iterator[TrailerError]:
-    """The file of cookies, where something is still to be downloaded."""
+    """A missing file of cookies, if downloads are missing."""
     cookies = plan.config["download"]["cookies"]
     if cookies and not Path(cookies).is_file() and not has_all(study.ledgers("download")):
         yield ConfigError(
             f"'{cookies}' is not a file", where="config.yaml, download.cookies",
-            remedy="Name a cookies.txt that a browser exported, or null.",
+            remedy="Name a cookies.txt that a browser exported, or set it to null.",
         )  # fmt: skip
 
 
 def check_detector(plan: Plan, study: Study) -> Iterator[TrailerError]:
-    """Raises ConfigError when some shard has no shots yet and the detector cannot run."""
+    """Raise ConfigError if shots are missing and the detector cannot run."""
     if not has_all(study.ledgers("shots")):
         detectors.check_available(plan.config["shots"]["detector"])
     yield from ()
 
 
 def check_backbones(plan: Plan, study: Study) -> Iterator[TrailerError]:
-    """Weights and files of the backbones that some shard has no vectors of yet."""
+    """Problems of weights and files of backbones whose vectors are missing in some shard."""
     for backbone in dict.fromkeys(backbone for _, backbone in study.pairs):
         pairs = [pair for pair in study.pairs if pair[1] == backbone]
         if all(has_all(study.ledgers("embed", *pair)) for pair in pairs):
             continue
         try:
             # A network that is not recorded yet is described by its library, which takes seconds to load.
-            with notice_if_slow(f"looking at backbone {backbone} and its weights"):
+            with notice_if_slow(f"checking backbone {backbone} and its weights"):
                 check_backbone(backbone, plan)
         except TrailerError as problem:
             yield problem
 
 
 def check_backbone(name: str, plan: Plan) -> None:
-    """Raises TrailerError when the job would find no network or no weights of this name."""
+    """Raise TrailerError if a job would not find the network ``name`` or its weights."""
     folder = plan.weights_dir
     if own.is_own(name):
         file = sketch(name).weights_file
@@ -170,7 +170,7 @@ def check_backbone(name: str, plan: Plan) -> None:
     library = name.partition(":")[0]
     is_unknown = name not in ROWS and recorded(name, folder) is None
     if is_unknown and (has_repositories(library) or importlib.util.find_spec(library) is None):
-        # With environments of conda the library is not where Snakemake is; a repository is described by its library.
+        # With conda environments, the library is not installed beside Snakemake; it would describe the network.
         raise WeightsError(f"the weights of '{name}' are not recorded", where=folder, remedy=f"{FETCH_REMEDY}.")
     row = find_row(name, folder)
     if not row.weights.package or importlib.util.find_spec(row.weights.package) is not None:
@@ -178,17 +178,19 @@ def check_backbone(name: str, plan: Plan) -> None:
 
 
 def check_devices(plan: Plan, _: Study) -> Iterator[TrailerError]:
-    """Raises SystemicError when the driver gives no answer, ConfigError when CUDA_VISIBLE_DEVICES makes no sense."""
-    asked = [section for section in DEVICES if str(plan.config[section]["device"]).startswith("cuda")]
-    if asked and not visible_devices():
+    """GPUs that are requested but missing. Raises SystemicError if the driver does not answer, ConfigError if
+    CUDA_VISIBLE_DEVICES is wrong.
+    """
+    with_gpu = [section for section in DEVICES if str(plan.config[section]["device"]).startswith("cuda")]
+    if with_gpu and not visible_devices():
         yield ConfigError(
-            f"'{plan.config[asked[0]]['device']}' is requested, but no GPU was found on this machine",
-            where=f"config.yaml, {asked[0]}.device", remedy="Use auto or cpu.",
+            f"'{plan.config[with_gpu[0]]['device']}' is requested, but no GPU was found on this machine",
+            where=f"config.yaml, {with_gpu[0]}.device", remedy="Use auto or cpu.",
         )  # fmt: skip
 
 
 def check_disk(plan: Plan, study: Study) -> Iterator[TrailerError]:
-    """An estimate: config.yaml can say that it is wrong."""
+    """Too little free space by an estimate, which `check_disk` of config.yaml can switch off."""
     if study.made_elsewhere or not plan.config["check_disk"]:
         return
     done = disk.finished(plan.layout.root)

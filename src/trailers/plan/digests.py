@@ -1,4 +1,4 @@
-"""sha256 of large files without reading them each time that Snakemake plans."""
+"""The sha256 of large files, which are not read again each time Snakemake plans."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from trailers.store.atomic import write_text
 from trailers.store.fingerprint import sha256_of
 from trailers.store.text import size_text
 
-CACHE = Path(".snakemake") / "trailers" / "digests.json"  # of the working folder, as what else Snakemake remembers
+CACHE = Path(".snakemake") / "trailers" / "digests.json"  # in the working folder, like Snakemake's own records
 
 
 def remembered_sha256(path: Path, cache: Path = CACHE) -> str:
-    """The sha256 of ``path``, read anew only when its size, time or inode is another than in ``cache``; "" without it.
+    """The sha256 of ``path``, or "" if it does not exist.
 
-    Writes ``cache`` where that can be written.
+    It is computed only if size, time or inode of the file differ from those in ``cache``, which is updated if it can be
+    written.
     """
     try:
         status = path.stat()
@@ -34,7 +35,7 @@ def remembered_sha256(path: Path, cache: Path = CACHE) -> str:
             digest = sha256_of(path)
     except OSError:
         return ""
-    with contextlib.suppress(OSError):  # a folder that is only read; the digest is known all the same
+    with contextlib.suppress(OSError):  # a read-only folder; then the digest is computed each time
         write_text(cache, json.dumps({**known, key: [identity, digest]}, indent=1, sort_keys=True))
     return digest
 

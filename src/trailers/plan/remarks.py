@@ -1,4 +1,4 @@
-"""What is worth knowing before a run, and stops nothing."""
+"""Remarks before a run, which do not stop it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from trailers.plan.study import Pair, Study
 from trailers.store.embeddings import read_embedding_attributes
 from trailers.store.videos import shared_videos, tell_shared
 
-MOST_REMARKS = 5  # on one kind of thing
+MOST_REMARKS = 5  # maximum number of remarks of one kind
 
 
 def remarks(plan: Plan, study: Study) -> list[str]:
-    """What is worth knowing of ``study`` and stops nothing.
+    """Remarks on ``study``, which do not stop the run.
 
-    Vectors that change from published to random weights or back, backbones for which frames are enlarged, genres
-    that the printed numbers do not speak of, and trailers that have the same video, the first few.
+    They are about vectors that change from published to random weights or back, backbones for which frames are
+    enlarged, genres other than the paper's, and trailers that have the same video.
     """
     found = (other_weights(plan, study), enlarged_for(plan, study), other_genres(plan, study), shared_by(study))
     return [remark for remarks_of_kind in found for remark in remarks_of_kind]
 
 
 def other_weights(plan: Plan, study: Study) -> list[str]:
-    """One switch is for all backbones, and turning it makes everything again; what it costs is told before."""
+    """A remark if embed.random_weights was changed, because then the vectors of all backbones are made again."""
     if study.made_elsewhere:
         return []
     counts = {pair: count for pair in study.pairs if (count := replaced(plan, study, pair))}
@@ -40,7 +40,7 @@ def other_weights(plan: Plan, study: Study) -> list[str]:
 
 
 def replaced(plan: Plan, study: Study, pair: Pair) -> int:
-    """How many trailers have vectors of ``pair``, where those of the first were made with weights of the other kind."""
+    """Number of trailers with vectors of ``pair`` that will be replaced, judged by the weights of the first one."""
     folder = plan.layout.embedding(*pair, "x").parent
     there = {path.stem for path in folder.glob("*.h5")}
     done = [trailer for trailer in study.by_id if trailer in there]
@@ -49,7 +49,7 @@ def replaced(plan: Plan, study: Study, pair: Pair) -> int:
     try:
         weights = str(read_embedding_attributes(plan.layout.embedding(*pair, done[0])).get("weights_sha256"))
     except StoreError:
-        return 0  # told by the job that reads it
+        return 0  # reported by the job that reads it
     return 0 if (weights == RANDOM_WEIGHTS) == plan.has_random_weights else len(done)
 
 
@@ -66,7 +66,7 @@ def enlarged_for(plan: Plan, study: Study) -> list[str]:
     try:
         return enlarged(names, plan.weights_dir, plan.config["normalise"]["short_side"])
     except WeightsError:
-        return []  # a damaged record is told where backbones are checked
+        return []  # a damaged record is reported by ``check_backbones``
 
 
 def shared_by(study: Study) -> list[str]:

@@ -1,4 +1,4 @@
-"""The paper's experiments on the embeddings that its authors publish: what `snakemake replicate` asks for."""
+"""The study of `snakemake replicate`: the paper's experiments on the embeddings that its authors publish."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from trailers.plan.study import Experiments, Study
 from trailers.store.layout import Layout
 from trailers.store.published_files import STORES, PublishedStore
 
-PREFIX = "published-"  # of its experiments, whose folders lie beside those on embeddings of one's own
+PREFIX = "published-"  # of the names of its experiments, whose folders are beside those of other studies
 FOLDER = "replicate"  # below results/
 
 
 def stores_of(config: Mapping[str, Any]) -> list[PublishedStore]:
-    """The published archives that config.yaml, replicate asks for; all unless it names some."""
-    asked = config["replicate"]["stores"]
-    return [store for store in STORES if asked is None or store.stem in asked]
+    """The published archives that `replicate.stores` in config.yaml names; all if it is null."""
+    names = config["replicate"]["stores"]
+    return [store for store in STORES if names is None or store.stem in names]
 
 
 def make_replication(config: Mapping[str, Any], experiments: Experiments, results: Path, shared: Any) -> Study:
-    """A study of those ``experiments`` whose vectors are all published; its manifest and packs are made by rules."""
+    """The study of those ``experiments`` whose vectors are all published; rules make its manifest and packs."""
     held = {(store.clips, store.backbone) for store in stores_of(config)}
     covered = {
         PREFIX + name: row
@@ -37,10 +37,10 @@ def make_replication(config: Mapping[str, Any], experiments: Experiments, result
 
 
 def store_of(config: Mapping[str, Any], clips: str, folder: str) -> PublishedStore:
-    """The archive that the pack {clips}/{folder}.h5 is made from. Raises StopIteration where there is none."""
+    """The archive from which the pack {clips}/{folder}.h5 is made. Raises StopIteration if there is none."""
     return next(store for store in stores_of(config) if (store.clips, folder_name(store.backbone)) == (clips, folder))
 
 
 def pack_path(layout: Layout) -> str:
-    """Where the packs go, with wildcards for strategy and backbone."""
+    """The path of a pack, with wildcards for strategy and backbone."""
     return str(layout.root / FOLDER / "packs" / "{clips}" / "{backbone}.h5")

@@ -1,7 +1,7 @@
-"""What makes Snakemake run a job again though none of its inputs changed: parameters of the rules.
+"""Parameters of rules that make Snakemake run a job again although none of its inputs changed.
 
-The manifest is not an input of a bulk rule, or one new row would redo everything. Each rule has as a
-parameter a digest of just those cells that its jobs read.
+The manifest is not an input of a bulk rule, because then one new row would redo everything. Instead, each rule has as a
+parameter a digest of exactly those cells that its jobs read.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-@functools.cache  # rules ask several times, and the answer is the same for a whole run
+@functools.cache  # rules call it several times, and the result is the same for a whole run
 def links(plan: Plan, shard: str) -> str:
-    """Changes when a link of the shard does, or a file on this machine that it names, and only then."""
+    """Changes exactly if a link of the shard changes, or a file on this machine that the manifest names."""
     study = plan.of_shard(shard)
     return video_digest(plan, study, [study.by_id[trailer] for trailer in study.shards.get(shard, ())])
 
 
 def links_of_one(plan: Plan, trailer: str) -> str:
-    """As ``links``, of a trailer that was asked for by name."""
+    """As ``links``, for a single trailer that was requested by name."""
     study = plan.with_trailer(trailer)
     return video_digest(plan, study, [study.by_id[trailer]])
 
 
 @functools.cache
 def poster_links(plan: Plan, shard: str) -> str:
-    """As ``links``, of the posters."""
+    """As ``links``, for posters."""
     study = plan.of_shard(shard)
     return poster_digest(plan, study, [study.by_id[trailer] for trailer in study.shards.get(shard, ())])
 
@@ -70,20 +70,20 @@ def poster_digest(plan: Plan, study: Study, trailers: Sequence[Trailer]) -> str:
 
 
 def links_digest(study: Study, cells: Sequence[Any], named: Sequence[tuple[Path, str]]) -> str:
-    """Of the manifest's ``cells`` and of the versions of the files among ``named``, where there are any.
+    """Digest of ``cells`` of the manifest, and of the versions of local files among ``named``, if any.
 
     Args:
-        study: whose manifest it is.
-        cells: what stands in it.
-        named: the receipt that speaks of a link or path, and that.
+        study: the study of the manifest.
+        cells: cells of the manifest.
+        named: (path of the receipt, link or path), per link or path.
     """
-    # What a run makes by itself, such as the demo's videos, is its own business.
+    # Files that the run itself makes, such as the demo's videos, are not compared.
     files = [] if study.prerequisites else [each for each in named if web_link(each[1]) is None]
     return digest(cells, [known_version(study.folder, *each) for each in files]) if files else digest(cells)
 
 
 def known_version(base: Path, receipt: Path, url: str) -> tuple[int, int] | None:
-    """Size and time of the file ``url``; one that is gone has done its part, and its receipt tells what it was."""
+    """Size and time of the file ``url``; if it was removed, those in its receipt."""
     version = version_of(base, url)
     return version if version is not None else recorded(receipt).get(url)
 
@@ -91,18 +91,18 @@ def known_version(base: Path, receipt: Path, url: str) -> tuple[int, int] | None
 def recorded(receipt: Path) -> Mapping[str, tuple[int, int]]:
     try:
         return recorded_versions(read_receipt(receipt).facts)
-    except (StoreError, KeyError, TypeError):  # the job tells what is damaged
+    except (StoreError, KeyError, TypeError):  # damage is reported by the job
         return {}
 
 
 def titles(plan: Plan, shard: str) -> str:
-    """Changes when what is searched for of the shard's titles does, and only then."""
+    """Changes exactly if the search words of a title of the shard change."""
     rows = (plan.titles.by_id[title] for title in plan.titles.shards.get(shard, ()))
     return digest([[row.title, row.original_title, row.year] for row in rows])
 
 
 def labels(plan: Plan, experiment: str) -> str:
-    """Changes when genres, their list or splits do, and only then."""
+    """Changes exactly if genres of trailers, the list of genres, or splits change."""
     if plan.by_experiment[experiment] is plan.replication:
         return LABELS.md5  # known before its manifest is made
     study = plan.by_experiment[experiment]
@@ -111,33 +111,33 @@ def labels(plan: Plan, experiment: str) -> str:
 
 
 def splits(study: Study) -> str:
-    """Changes when trailers or their splits do, and only then."""
+    """Changes exactly if trailers or their splits change."""
     return digest([[row.trailer, row.splits] for row in study.trailers])
 
 
 def manifest_rows(study: Study) -> str:
-    """Changes when a title, a genre or a split does, and only then."""
+    """Changes exactly if a title, genre or split of a trailer changes."""
     return digest([[row.trailer, row.title, row.genres, row.splits] for row in study.trailers])
 
 
 def besides(study: Study) -> str:
-    """Changes when the ledgers of stages that a study may do without do."""
+    """Changes if ledgers of optional stages change."""
     entries = (entry for entry in STAGES if not entry.always and not entry.axes and entry.ledgers != "pages")
     ledgers = [Path(path) for entry in entries for path in study.ledgers(entry.ledgers)]
     return digest([[str(path), path.stat().st_mtime_ns] for path in ledgers if path.exists()])
 
 
 def attempts(plan: Plan, stage: str, shard: str, *variant: str) -> int:
-    """How many runs of this shard left temporary failures: one more asks for another run."""
+    """Number of runs of this shard that left temporary failures; an increase makes Snakemake run it again."""
     return read_attempts(plan.layout.attempts(stage, shard, *variant))
 
 
-@functools.cache  # asked for every shard
+@functools.cache  # called for every shard
 def weights(plan: Plan, folder: str) -> str:
-    """Changes when the weights of a backbone do, or the code of one of the user's own; empty where nothing is known.
+    """Changes if the weights of a backbone change, or the code of the user's own backbone; "" if they are unknown.
 
     Raises:
-        ConfigError: the user's file is missing or not Python.
+        ConfigError: the user's file is missing or is not Python.
         WeightsError: the record of the weights is damaged.
     """
     name = plan.full_name(folder)
@@ -148,14 +148,14 @@ def weights(plan: Plan, folder: str) -> str:
     known = (read_lock_file(plan.weights_dir / f"{folder}.json") or {}).get("lock", {})
     file = known.get("file") or (ROWS[name].weights.file if name in ROWS else "")
     path = plan.weights_dir / Path(str(file)).name
-    # A file that was brought by hand, or since `snakemake weights` recorded one.
+    # A file that was added by hand, or changed since `snakemake weights` recorded it.
     if file and path.is_file() and not is_recorded(path, known):
         return remembered_sha256(path)
     return recorded
 
 
 def detector(plan: Plan) -> str:
-    """Changes when the code of a detector of the user's own does; empty for the others. Raises ConfigError."""
+    """Changes if the code of the user's own detector changes; "" for other detectors. Raises ConfigError."""
     return detectors.identity(plan.config["shots"]["detector"]).get("code", "")
 
 

@@ -1,4 +1,4 @@
-"""Three stratified splits of trailers; those that share a video share their subsets."""
+"""Makes three stratified splits of trailers; trailers that share a video are in the same subsets."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from trailers.store.videos import shared_videos
 
 @dataclass(frozen=True)
 class Splitting:
-    """The trailers with their splits, and what these were made of."""
+    """The trailers with their splits, and the data from which these were computed."""
 
     trailers: list[Trailer]
-    labelled: list[Trailer]  # one per video, with genres
+    labelled: list[Trailer]  # one trailer with genres per video
     labels: np.ndarray  # bool (labelled, genres)
-    codes: list[np.ndarray]  # of each split: the subset of every one of ``labelled``
+    codes: list[np.ndarray]  # per split, the subset of every trailer in ``labelled``
 
 
 def make_splits(
@@ -34,19 +34,19 @@ def make_splits(
 
     Args:
         trailers: of the manifest.
-        base: what their paths are relative to.
-        seed: of the first split.
-        copies: trailer -> the first of those that are copies of each other, which share their subsets too.
-        genres: of the data set.
+        base: the folder that their paths are relative to.
+        seed: seed of the first split.
+        copies: trailer -> the first of its group of copies; copies are in the same subsets too.
+        genres: the genres of the data set.
 
     Raises:
-        ManifestError: too few have genres.
+        ManifestError: too few trailers have genres.
     """
     first = first_of_video(trailers, base, copies or {})
     labelled = [trailer for trailer in trailers if trailer.genres and first[trailer.trailer] == trailer.trailer]
     if len(labelled) < len(SUBSETS):
         raise ManifestError(
-            f"{len(labelled)} trailers have genres, but three subsets need at least three", remedy="Fill in genres."
+            f"{len(labelled)} trailers have genres, but three subsets need three or more", remedy="Fill in genres."
         )
     labels = np.array([[genre in trailer.genres for genre in genres] for trailer in labelled])
     ours = [splits.stratify(labels, seed=seed + n) for n in SPLITS]
@@ -55,9 +55,9 @@ def make_splits(
 
 
 def first_of_video(trailers: Sequence[Trailer], base: Path, copies: Mapping[str, str]) -> dict[str, str]:
-    """Trailer id -> that of the first trailer with genres that shares a video with it, its own where none does.
+    """Trailer id -> id of the first trailer with genres that has the same video, which may be the trailer itself.
 
-    ``copies`` names for each trailer that has a copy the first of its group; a copy counts as the same video.
+    ``copies`` is trailer -> the first of its group of copies; copies count as the same video.
     """
     first = {trailer.trailer: trailer.trailer for trailer in trailers}
     order = {name: place for place, name in enumerate(first)}
@@ -79,7 +79,7 @@ def first_of_video(trailers: Sequence[Trailer], base: Path, copies: Mapping[str,
 
 
 def largest_deviation(trailers: Sequence[Trailer], split: int) -> tuple[float, str, str]:
-    """How far a genre's share in a subset of ``split`` is from its share in the whole set; the genre, the subset."""
+    """The largest difference between a genre's share in a subset and in the whole set; the genre and the subset."""
     labelled = [trailer for trailer in trailers if trailer.genres]
     whole = Counter(genre for trailer in labelled for genre in trailer.genres)
     found = []
@@ -95,7 +95,7 @@ def largest_deviation(trailers: Sequence[Trailer], split: int) -> tuple[float, s
 def with_splits(
     trailers: Sequence[Trailer], first: Mapping[str, str], codes: Mapping[str, tuple[int, ...]]
 ) -> list[Trailer]:
-    """The trailers with the ``codes`` of the first of their video; those without genres are in no subset."""
+    """The trailers with the ``codes`` of the first trailer of their video; without genres, they are in no subset."""
     found = [codes[first[trailer.trailer]] if trailer.genres else (None,) * len(SPLITS) for trailer in trailers]
     return [
         dataclasses.replace(trailer, splits=(one, two, three))

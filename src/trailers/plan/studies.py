@@ -1,6 +1,6 @@
-"""All that a configuration asks for: the user's study, the paper's tables on the same manifest, and the demo.
+"""The studies of a configuration: the user's, the paper's tables on the same manifest, the demo and the replication.
 
-All live in one results folder and go through the same rules.
+All use the same results folder and the same rules.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ DEMO_CUTS = str(RESULTS / "demo" / "cuts.csv")  # written when the demo's videos
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The studies of one configuration, and what the rules ask of them."""
+    """The studies of one configuration, as the rules need them."""
 
     config: Mapping[str, Any]
     layout: Layout
-    study_file: Path  # of the paper's experiments and tables
+    study_file: Path  # with the paper's experiments and tables
     users: Study
     paper: Study
     demo: Study
     replication: Study  # the paper's experiments on the published embeddings
-    titles: TitleList  # what trailers are searched for
+    titles: TitleList  # the titles for `snakemake search`
 
     @property
     def studies(self) -> tuple[Study, ...]:
@@ -58,27 +58,27 @@ class Plan:
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
-        """Every pair of clip strategy and backbone of any study."""
+        """The pairs of clip strategy and backbone of all studies."""
         return tuple(dict.fromkeys(pair for study in self.studies for pair in study.pairs))
 
     @cached_property
     def full_names(self) -> dict[str, str]:
-        """The folder of a backbone -> its name; paths hold the names shortened."""
+        """Folder of a backbone -> its full name; folders have shortened names."""
         return {folder_name(backbone): backbone for _, backbone in self.pairs}
 
     def full_name(self, folder: str) -> str:
         return self.full_names.get(folder, folder)
 
     def of_shard(self, shard: str) -> Study:
-        """The study a shard belongs to; the paper's tables share the user's shards."""
+        """The study to which a shard belongs; the paper's tables share the shards of the user's study."""
         return self.demo if shard.startswith(self.demo.letter) else self.users
 
     def members(self, shard: str) -> tuple[str, ...]:
-        """The trailers of a shard, or the titles that stand before there are any."""
+        """The trailers of a shard, or the titles of a shard of titles."""
         return (self.titles if shard.startswith(LETTER) else self.of_shard(shard)).shards[shard]
 
     def of_packs(self, folder: str) -> Study:
-        """The study whose packs lie in ``folder``; the paper's tables share the user's."""
+        """The study whose packs are in ``folder``; the paper's tables share those of the user's study."""
         return self.demo if folder == self.demo.packs else self.users
 
     def with_trailer(self, trailer: str) -> Study:
@@ -93,11 +93,11 @@ class Plan:
         raise ManifestError(f"no manifest contains '{trailer}'.", remedy=f"Add it to {self.users.manifest}.")
 
     def experiment(self, name: str) -> dict[str, Any]:
-        """An experiment's own settings over those of config.yaml, classify."""
+        """The settings of an experiment: its own, and those of `classify` in config.yaml."""
         return {**self.config["classify"], **self.by_experiment[name].experiments[name]}
 
     def excluded_of(self, experiment: str) -> list[str]:
-        """The file of the trailers that flags leave out of an experiment, where they do."""
+        """The file of trailers that are excluded from an experiment; empty if no flags exclude trailers."""
         return self.by_experiment[experiment].excluded()
 
     def packs_of(self, experiment: str) -> list[str]:
@@ -105,7 +105,7 @@ class Plan:
         return [self.by_experiment[experiment].pack(row["clips"], backbone) for backbone in row["backbones"]]
 
     def extra_pairs(self, shard: str, own: Pair) -> list[Pair]:
-        """The other pairs that are asked for together with ``own`` and that the shard has no ledgers of."""
+        """The other pairs of the same study whose ledgers are missing for the shard."""
         study = next((study for study in self.studies if study.owns(shard, own)), None)
         together: Sequence[Pair] = study.own_pairs if study else ()
         return [pair for pair in together if pair != own and not self.layout.ledger("embed", shard, *pair).exists()]
@@ -161,7 +161,7 @@ def make_plan(config: Mapping[str, Any], project: Path) -> Plan:
 
 
 def find_study(name: str, project: Path) -> Path:
-    """A file of the working folder goes before the project's own. Raises ConfigError."""
+    """The study file ``name`` in the working folder, or else in the project. Raises ConfigError."""
     path = find_file(name, project)
     if path is not None:
         return path
@@ -172,15 +172,15 @@ def find_study(name: str, project: Path) -> Path:
 
 
 def plan_here() -> Plan:
-    """What config.yaml of the working folder asks for, over the project's own. Raises ConfigError."""
+    """The plan for config.yaml in the working folder, with defaults from the project's. Raises ConfigError."""
     return make_plan(read_config(), PROJECT)
 
 
 def check_names(study: Study, file: str) -> None:
-    """Refuse a strategy or backbone that does not exist; packs made elsewhere may hold any backbone.
+    """Refuse strategies and backbones that do not exist; packs made elsewhere may have any backbone.
 
     Raises:
-        ConfigError: names the file, the place in it and the name.
+        ConfigError: a name is unknown; gives the file, the place in it and the name.
     """
     named = {f"experiments, {name}": ([row["clips"]], row["backbones"]) for name, row in study.experiments.items()}
     named["clips"] = (list(study.strategies), [])
@@ -196,7 +196,7 @@ def check_names(study: Study, file: str) -> None:
 
 
 def check_folders(backbones: Iterable[str]) -> None:
-    """Raises ConfigError where two backbones would put their products into one folder."""
+    """Raise ConfigError if two backbones would have the same folder of products."""
     seen: dict[str, str] = {}
     for backbone in backbones:
         other = seen.setdefault(folder_name(backbone), backbone)

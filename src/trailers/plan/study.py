@@ -1,4 +1,4 @@
-"""One study: a manifest, and what is wanted of its trailers.
+"""One study: a manifest, and the products that are wanted for its trailers.
 
 manifest      ->  shards of trailers
 strategies,
@@ -24,22 +24,22 @@ from trailers.store.manifest import read_manifest
 from trailers.store.shards import make_shards
 
 Pair = tuple[str, str]  # clip strategy, backbone
-Stage = tuple[str, ...]  # its name, then its clip strategy or backbone where it has them, as the folders of its ledgers
-Experiments = Mapping[str, Mapping[str, Any]]  # by name; each says its clips and backbones
+Stage = tuple[str, ...]  # its name, then its clip strategy or backbone if any: the folders of its ledgers
+Experiments = Mapping[str, Mapping[str, Any]]  # by name; each names its clips and backbones
 
 
 def pairs_of(
     experiments: Experiments, strategies: Sequence[str] = (), backbones: Sequence[str] = ()
 ) -> tuple[Pair, ...]:
-    """Every strategy seen through every backbone, then what the experiments need besides."""
-    asked = [(clips, canonical_name(backbone)) for clips in strategies for backbone in backbones]
+    """Every strategy with every backbone, then the other pairs that the experiments need."""
+    requested = [(clips, canonical_name(backbone)) for clips in strategies for backbone in backbones]
     needed = [(row["clips"], canonical_name(backbone)) for row in experiments.values() for backbone in row["backbones"]]
-    return tuple(dict.fromkeys(asked + needed))
+    return tuple(dict.fromkeys(requested + needed))
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A manifest and what is wanted of its trailers. The manifest is read when it is first needed."""
+    """A manifest and the products that are wanted. The manifest is read when it is first needed."""
 
     name: str
     manifest: Path
@@ -47,18 +47,18 @@ class Study:
     layout: Layout
     shard_size: int
     weights_dir: Path
-    letter: str = "s"  # the first of its shards' names, so that paths tell whose they are
+    letter: str = "s"  # the first letter of the names of its shards, which shows the study in paths
     strategies: Sequence[str] = ()
     backbones: Sequence[str] = ()
     embedded_elsewhere: Sequence[Pair] = ()  # pairs that another study's jobs embed
-    made_elsewhere: Path | None = None  # a folder of packs, imported or synthetic, in place of embeddings of one's own
+    made_elsewhere: Path | None = None  # a folder of imported or synthetic packs, in place of own embeddings
     packs: str = "study"  # its folder below results/pack
     page: str = ""  # its folder below results/report
-    has_posters: bool = False  # whether posters are downloaded where the manifest names them
-    prerequisites: tuple[str, ...] = field(default=())  # files that are made before anything is downloaded
-    base: Path | None = None  # what paths in the manifest are relative to, where that is not its folder
-    excluded_flags: Sequence[str] = ()  # of the quality stage, whose trailers take no part in training and tests
-    known_splits: tuple[int, ...] | None = None  # where they are known before the manifest is made
+    has_posters: bool = False  # whether posters that the manifest names are downloaded
+    prerequisites: tuple[str, ...] = field(default=())  # files that must be made before downloads
+    base: Path | None = None  # folder that paths in the manifest are relative to, if it is not the manifest's
+    excluded_flags: Sequence[str] = ()  # flags of the quality stage that exclude trailers from training and tests
+    known_splits: tuple[int, ...] | None = None  # the splits, if they are known before the manifest is made
     genres: tuple[str, ...] = GENRES
 
     @cached_property
@@ -67,7 +67,7 @@ class Study:
 
     @property
     def folder(self) -> Path:
-        """What paths in the manifest are relative to."""
+        """The folder that paths in the manifest are relative to."""
         return self.manifest.parent if self.base is None else self.base
 
     @cached_property
@@ -81,7 +81,7 @@ class Study:
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
-        """All that is asked for, and what the experiments need."""
+        """The requested pairs, and the pairs that the experiments need."""
         return pairs_of(self.experiments, self.strategies, self.backbones)
 
     @property
@@ -91,7 +91,7 @@ class Study:
 
     @cached_property
     def splits(self) -> tuple[int, ...]:
-        """The splits for which some trailer with genres is in each subset."""
+        """The splits that have a trailer with genres in each subset."""
         if self.known_splits is not None:
             return self.known_splits
         codes = [{trailer.splits[n] for trailer in self.trailers if trailer.genres} for n in SPLITS]
@@ -99,14 +99,14 @@ class Study:
 
     @cached_property
     def poster_shards(self) -> tuple[str, ...]:
-        """The shards in which some trailer has a poster."""
+        """The shards in which a trailer has a poster."""
         return tuple(
             shard for shard, members in self.shards.items() if any(self.by_id[trailer].poster for trailer in members)
         )
 
     @cached_property
     def poster_stages(self) -> tuple[Stage, ...]:
-        """Posters are downloaded once, and embedded by each backbone that takes pictures."""
+        """Download of posters, and their embedding by each 2D backbone; empty if there are no posters."""
         if not self.has_posters or not self.poster_shards:
             return ()
         names = dict.fromkeys(backbone for _, backbone in self.pairs)
@@ -114,22 +114,22 @@ class Study:
 
     @property
     def page_stages(self) -> tuple[Stage, ...]:
-        """The pages; there are none where packs were made elsewhere."""
+        """The stage of pages; empty if packs were made elsewhere."""
         return () if self.made_elsewhere else (("pages",),)
 
     @property
     def quality_stages(self) -> tuple[Stage, ...]:
-        """Where flags leave trailers out, everything needs them."""
+        """The quality stage, if its flags exclude trailers."""
         return (("quality",),) if self.excluded_flags and not self.made_elsewhere else ()
 
     @cached_property
     def all_strategies(self) -> tuple[str, ...]:
-        """The clip strategies of all pairs, those that are asked for first."""
+        """The clip strategies of all pairs, the requested ones first."""
         return tuple(dict.fromkeys(clips for clips, _ in self.pairs))
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """Everything that writes ledgers; nothing does where packs were made elsewhere."""
+        """All stages that write ledgers; empty if packs were made elsewhere."""
         if self.made_elsewhere:
             return ()
         return (*registry.asked(self.pairs), *self.quality_stages, *self.poster_stages)
@@ -154,40 +154,40 @@ class Study:
         return self.ledgers("quality")
 
     def excluded(self) -> list[str]:
-        """The file of the trailers that flags leave out; none where no flag does."""
+        """The file of excluded trailers; empty if no flags exclude trailers."""
         return [str(self.layout.excluded())] if self.quality_stages else []
 
     def quality_files(self) -> list[str]:
         return [*self.quality_ledgers(), str(self.layout.duplicates()), *self.excluded()]
 
     def browse_stages(self, with_embeddings: bool) -> tuple[Stage, ...]:
-        """What the list of all trailers tells of."""
+        """The stages that the list of all trailers shows."""
         if not self.page_stages:
             return ()
-        told = [stage for stage in self.stages if with_embeddings or stage[0] not in ("embed", "posters")]
-        return tuple(dict.fromkeys((*told, ("quality",), *self.page_stages)))
+        shown = [stage for stage in self.stages if with_embeddings or stage[0] not in ("embed", "posters")]
+        return tuple(dict.fromkeys((*shown, ("quality",), *self.page_stages)))
 
     def browse_ledgers(self, with_embeddings: bool) -> list[str]:
         return self.ledgers_of(self.browse_stages(with_embeddings))
 
     def genres_flag(self) -> str:
-        """Of the commands that look at genres; empty where they are the paper's, which changes no parameter."""
+        """The flag with the genres; "" for the paper's genres, so that parameters of rules do not change."""
         return changed_genres_flag(self.genres)
 
     def browse_flags(self, with_embeddings: bool) -> str:
-        """Ledgers, genres, and the vectors by which trailers are near to each other."""
+        """Flags with ledgers, genres, and the vectors that give the similarity of trailers."""
         near = shlex.join(["--near", *self.pairs[0]]) if with_embeddings and self.pairs else ""
         words = (self.ledger_flags_of(self.browse_stages(with_embeddings)), near, self.genres_flag())
         return " ".join(filter(None, words))
 
     def page_index(self) -> list[str]:
-        """The list of all trailers, for the studies that have one; several studies may show the same trailers."""
+        """The list of all trailers, for the studies that have one (others show the same trailers)."""
         folders = {"study": "", "demo": "demo"}
         shown = self.page_stages and self.name in folders
         return [str(self.layout.page_index(folders[self.name]))] if shown else []
 
     def shot_ledgers(self) -> list[str]:
-        """Those of the shots; packs made elsewhere may bring their own."""
+        """The ledgers of shots; packs made elsewhere may come with their own."""
         if self.made_elsewhere is None:
             return self.ledgers("shots")
         folder = Layout(self.made_elsewhere).ledger("shots", "").parent
@@ -197,12 +197,12 @@ class Study:
         return self.ledger_flags_of(self.stages)
 
     def ledger_flags_of(self, stages: Iterable[Stage]) -> str:
-        """Folders, and which shards: the names of thousands of ledgers do not fit a command."""
+        """Flags with folders of ledgers and shards, because a command cannot have the names of thousands of ledgers."""
         folders = [str(self.layout.ledger(stage, "", *variant).parent) for stage, *variant in stages]
         return f"--ledgers {shlex.join(folders)} --shards {self.letter}{self.shard_size}"
 
     def shot_flags(self) -> str:
-        """As ``ledger_flags``, of the shots."""
+        """As ``ledger_flags``, for shots."""
         if self.made_elsewhere is None:
             return self.ledger_flags_of([("shots",)])
         return f"--results {shlex.quote(str(self.made_elsewhere))} --ledgers {shlex.join(self.shot_ledgers())}"
@@ -213,7 +213,7 @@ class Study:
         return str(self.made_elsewhere / clips / f"{folder_name(backbone)}.h5")
 
     def link_flags(self) -> str:
-        """Where the stages that download find the links."""
+        """Flags with the manifest, for the download stages."""
         base = ["--base", str(self.base)] if self.base is not None else []
         return shlex.join(["--manifest", str(self.manifest), *base])
 
@@ -224,7 +224,7 @@ class Study:
         return [str(self.layout.experiment(name, n) / "metrics.json") for name in experiments for n in self.splits]
 
     def possible_metrics(self) -> list[str]:
-        """As ``metrics``, without the experiments that need a pack which a folder made elsewhere does not hold."""
+        """As ``metrics``, without the experiments whose packs are missing in a folder made elsewhere."""
         return self.metrics_of(name for name in self.experiments if not self.lacks_packs(name))
 
     def lacks_packs(self, experiment: str) -> bool:

@@ -1,4 +1,4 @@
-"""The titles that `snakemake search` looks for: a list that stands before any manifest, in shards of its own."""
+"""The titles for `snakemake search`, which needs no manifest; titles have their own shards."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from trailers.store.shards import make_shards
 from trailers.store.titles import Title, read_titles
 from trailers.web.patience import Effort
 
-LETTER = "t"  # the first of its shards' names
+LETTER = "t"  # the first letter of the names of its shards
 
 
 @dataclass(frozen=True, eq=False)
 class TitleList:
-    """titles.csv and what is wanted of it. It is read when it is first needed."""
+    """The titles in titles.csv, which is read when it is first needed."""
 
     path: Path
     layout: Layout
@@ -44,7 +44,7 @@ class TitleList:
         return [str(self.layout.ledger("search", shard)) for shard in self.shards]
 
     def table(self) -> str:
-        """Where all candidates stand as one table."""
+        """The path of the table of all candidates."""
         return str(self.layout.root / "candidates.csv")
 
 
@@ -53,7 +53,7 @@ def make_titles(config: Mapping[str, Any], layout: Layout) -> TitleList:
 
 
 def check_titles(titles: TitleList, config: Mapping[str, Any]) -> list[TrailerError]:
-    """Everything that can be known to be wrong before the first search."""
+    """All problems that can be found before the first search."""
     found: list[TrailerError] = []
     checks: tuple[Callable[[], object], ...] = (
         check_extra,
