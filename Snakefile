@@ -7,7 +7,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# Reads the configuration: the project's config.yaml, overridden by that of the working folder, then by --config.
+# Reads the configuration: the project's config.yaml, overridden by the one in the working folder, then by --config.
 include: "workflow/rules/common.smk"
 
 

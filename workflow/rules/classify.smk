@@ -6,9 +6,9 @@
 
 rule pack:
     input:
-        ledgers=lambda wildcards: plainly(PLAN.of_packs(wildcards.study).ledgers)(
-            "embed", wildcards.clips, wildcards.backbone
-        ),
+        ledgers=lambda wildcards: without_traceback(
+            PLAN.of_packs(wildcards.study).ledgers
+        )("embed", wildcards.clips, wildcards.backbone),
     output:
         LAYOUT.pack("{study}", "{clips}", "{backbone}"),
     log:
@@ -16,8 +16,8 @@ rule pack:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grown(2000),
-        runtime=grown(120),
+        mem_mb=doubled_per_retry(2000),
+        runtime=doubled_per_retry(120),
     params:
         backbone=full_name,
         manifest=lambda wildcards: str(PLAN.of_packs(wildcards.study).manifest),
@@ -39,21 +39,23 @@ rule classify:
         "logs/classify/{experiment}/split{split}.log",
     conda:
         "../../envs/torch.yaml"
-    # Two trainings of one thread each do more than one of two threads: use more only if cores would be idle.
+    # Two trainings at once with one thread each get more done than one with two: use more only for idle cores.
     threads: training_threads
     resources:
         gpu=gpus(config, "classify"),
-        how=training_effort,
-        mem_mb=grown(4000),
-        runtime=grown(240),
+        effort=training_effort,
+        mem_mb=doubled_per_retry(4000),
+        runtime=doubled_per_retry(240),
     params:
         flags=training_flags,
         manifest=lambda wildcards: str(
             PLAN.by_experiment[wildcards.experiment].manifest
         ),
-        labels=lambda wildcards: plainly(reruns.labels)(PLAN, wildcards.experiment),
+        labels=lambda wildcards: without_traceback(reruns.labels)(
+            PLAN, wildcards.experiment
+        ),
         folder=subpath(output[0], parent=True),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers classify --manifest {params.manifest:q} --packs {input.packs:q}"
         " --experiment {wildcards.experiment:q} --split {wildcards.split:q} --output {params.folder:q}"
-        " --threads {threads} {params.flags} {resources.how} >{log:q} 2>&1"
+        " --threads {threads} {params.flags} {resources.effort} >{log:q} 2>&1"

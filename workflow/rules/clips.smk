@@ -1,4 +1,4 @@
-# Cut shots into clips of equal length and choose the frame that stands for each (Sec. 5, step 2; Sec. 7.1).
+# Cut shots into clips of equal length and choose the frame that represents each (Sec. 5, step 2; Sec. 7.1).
 #
 # in   results/shots/{trailer}.csv, results/normalise/{trailer}.frames.h5
 # out  results/clips/{clips}/{trailer}.csv: shot, start, end, padding, frame
@@ -15,15 +15,15 @@ rule clips:
     conda:
         "../../envs/media.yaml"
     resources:
-        how=effort("clips"),
-        mem_mb=grown(1000),
-        runtime=grown(60),
+        effort=effort("clips"),
+        mem_mb=doubled_per_retry(1000),
+        runtime=doubled_per_retry(60),
     params:
         flags=shaping_flags(config, "clips"),
         attempts=attempts("clips", "clips"),
     shell:
         "python -m trailers clips --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " --clips {wildcards.clips:q} {params.flags} {resources.how} >{log:q} 2>&1"
+        " --clips {wildcards.clips:q} {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule clips_one:
@@ -37,8 +37,8 @@ rule clips_one:
     conda:
         "../../envs/media.yaml"
     resources:
-        how=effort("clips"),
+        effort=effort("clips"),
     params:
         flags=shaping_flags(config, "clips"),
     shell:
-        "python -m trailers clips --trailer {wildcards.trailer:q} --clips {wildcards.clips:q} {params.flags} {resources.how} >{log:q} 2>&1"
+        "python -m trailers clips --trailer {wildcards.trailer:q} --clips {wildcards.clips:q} {params.flags} {resources.effort} >{log:q} 2>&1"

@@ -1,4 +1,4 @@
-# What all rules share: the plan, and functions that answer Snakemake's questions about it.
+# What all rules share: the plan, and functions that compute inputs, parameters and resources from it.
 
 import functools
 import shlex
@@ -49,8 +49,8 @@ shell.prefix(
 )
 
 
-def plainly(function):
-    """``function``, but a TrailerError ends Snakemake with its sentence instead of a traceback."""
+def without_traceback(function):
+    """``function``, but its TrailerErrors end Snakemake with their message instead of a traceback."""
 
     @functools.wraps(function)
     def wrapped(*arguments, **named):
@@ -68,21 +68,23 @@ if workflow.resource_settings.cores is workflow.resource_settings.nodes is None:
     workflow.resource_settings.cores = available_cpu_count()
     workflow.register_resource("_cores", workflow.resource_settings.cores)
 
-# Snakemake makes its folder .snakemake after this file is read, and would end with a traceback.
+# Snakemake makes its folder .snakemake after it has read this file; if it cannot, it ends with a traceback.
 if workflow.is_main_process:
-    plainly(check_working_folder)()
+    without_traceback(check_working_folder)()
 
-# --config and --configfile override the files; everything is checked. Not `configfile:`, which refuses a file that
-# contains only comments and does not name the line of an error. The files of --configfile are read again, since
-# Snakemake takes the last of two equal keys; what it makes of a template is taken as it is.
-GIVEN = workflow.config_settings
+# --config and --configfile override the files; everything is checked. `configfile:` is not used, because it refuses a
+# file that contains only comments and does not name the line of an error. The files of --configfile are read again,
+# because Snakemake silently takes the last of two equal keys; its result for a template is used as it is.
+GIVEN_SETTINGS = workflow.config_settings
 config.update(
-    plainly(read_config)(config)
-    if any(map(is_template, GIVEN.configfiles))
-    else plainly(read_config)(GIVEN.config, files=GIVEN.configfiles)
+    without_traceback(read_config)(config)
+    if any(map(is_template, GIVEN_SETTINGS.configfiles))
+    else without_traceback(read_config)(
+        GIVEN_SETTINGS.config, files=GIVEN_SETTINGS.configfiles
+    )
 )
 
-PLAN = plainly(make_plan)(config, PROJECT)
+PLAN = without_traceback(make_plan)(config, PROJECT)
 LAYOUT = PLAN.layout
 STUDY, TABLES, DEMO = PLAN.users, PLAN.paper, PLAN.demo
 EXPERIMENTS_SHOWN = config["pages"]["with_experiments"]
@@ -101,41 +103,43 @@ def check(study):
 
 @functools.cache
 def check_search():
-    """The same as ``check``, for the search of titles."""
+    """As ``check``, for the search of titles."""
     problems = check_titles(PLAN.titles, config)
     if problems:
         sys.exit("\n".join(f"error: {problem}" for problem in problems))
 
 
-def target(study, question):
-    """The inputs of a target of ``study``, after the study was checked."""
-    return lambda wildcards: (check(study), plainly(question)())[1]
+def target(study, function):
+    """The inputs of a target of ``study``; the study is checked before they are computed."""
+    return lambda wildcards: (check(study), without_traceback(function)())[1]
 
 
-def later(question, *known):
-    """An input or parameter that is computed only when a job needs it, because it may need the manifest."""
-    return lambda wildcards: plainly(question)(*known)
+def when_needed(function, *arguments):
+    """An input or parameter that is computed only for jobs of the run, because it may read the manifest."""
+    return lambda wildcards: without_traceback(function)(*arguments)
 
 
-def for_shard(question, *known):
-    """The same as ``later``, for a question about the plan and the job's shard."""
-    return lambda wildcards: plainly(question)(PLAN, *known, wildcards.shard)
+def for_shard(function, *arguments):
+    """As ``when_needed``, for a function of the plan and the shard of the job."""
+    return lambda wildcards: without_traceback(function)(
+        PLAN, *arguments, wildcards.shard
+    )
 
 
-def for_trailer(question):
-    return lambda wildcards: plainly(question)(PLAN, wildcards.trailer)
+def for_trailer(function):
+    return lambda wildcards: without_traceback(function)(PLAN, wildcards.trailer)
 
 
-def for_backbone(question):
-    return lambda wildcards: plainly(question)(PLAN, wildcards.backbone)
+def for_backbone(function):
+    return lambda wildcards: without_traceback(function)(PLAN, wildcards.backbone)
 
 
-def for_experiment(question):
-    return lambda wildcards: plainly(question)(wildcards.experiment)
+def for_experiment(function):
+    return lambda wildcards: without_traceback(function)(wildcards.experiment)
 
 
 def full_name(wildcards):
-    """The full name of a backbone, whose folder has a shortened name."""
+    """The full name of a backbone; the wildcard contains the shortened name of its folder."""
     return PLAN.full_name(wildcards.backbone)
 
 
@@ -144,18 +148,18 @@ def links_of_shard(wildcards):
 
 
 def links_with_trailer(wildcards):
-    return plainly(PLAN.with_trailer)(wildcards.trailer).link_flags()
+    return without_traceback(PLAN.with_trailer)(wildcards.trailer).link_flags()
 
 
 def attempts(stage, *variant):
-    """The number of attempts: if it has grown since the ledger was written, the shard is run again."""
+    """The number of attempts: if it has increased since the ledger was written, Snakemake runs the shard again."""
     return lambda wildcards: reruns.attempts(
         PLAN, stage, wildcards.shard, *(wildcards[name] for name in variant)
     )
 
 
 def gpu_threads(wildcards):
-    """Threads of a GPU job: on one machine, the run's cores divided by its GPUs."""
+    """Threads of a GPU job: on one machine, the run's cores divided by the number of its GPUs."""
     cores, gpus, nodes = (
         workflow.global_resources.get(name).value
         for name in ("_cores", "gpu", "_nodes")
@@ -165,14 +169,14 @@ def gpu_threads(wildcards):
 
 
 def training_flags(wildcards):
-    """What shapes a training: its settings and, if flags exclude trailers, the list of these."""
+    """Flags that shape the result of a training: its settings and, if trailers are excluded, the list of them."""
     settings = flags(classify.Settings, PLAN.experiment(wildcards.experiment))
     excluded = [f"--excluded={path}" for path in PLAN.excluded_of(wildcards.experiment)]
     return " ".join([settings, *map(shlex.quote, excluded)])
 
 
 def training_effort(wildcards):
-    """What a training gets besides. Genres are no parameter: `labels` tells what a changed list redoes."""
+    """The other flags of a training. Genres are not a parameter, because `labels` changes whenever their list does."""
     genres = PLAN.by_experiment[wildcards.experiment].genres
     return f"{genres_flag(genres)} {flags(classify.Effort, config['classify'])}"
 
@@ -182,16 +186,16 @@ def training_threads(wildcards):
     cores, nodes = (
         workflow.global_resources.get(name).value for name in ("_cores", "_nodes")
     )
-    asked = workflow.dag_settings.targets
-    trainings = [name for name in asked if Path(name).name == "metrics.json"]
-    if not trainings or len(trainings) < len(asked):
+    targets = workflow.dag_settings.targets
+    trainings = [name for name in targets if Path(name).name == "metrics.json"]
+    if not trainings or len(trainings) < len(targets):
         experiments = PLAN.by_experiment[wildcards.experiment].experiments
         trainings = [(name, split) for name in experiments for split in SPLITS]
     return threads_per_training(cores if nodes is None else None, len(trainings))
 
 
 def shard_threads(wildcards):
-    """Threads of a job that processes several trailers at once: more if there are few shards."""
+    """Threads of a job that processes several trailers at once: more if there are only a few shards."""
     cores, nodes = (
         workflow.global_resources.get(name).value for name in ("_cores", "_nodes")
     )
@@ -201,7 +205,7 @@ def shard_threads(wildcards):
     )
 
 
-def grown(amount):
+def doubled_per_retry(amount):
     """A resource that doubles with every retry of a job."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
@@ -223,15 +227,15 @@ def page_clips(plan, shard):
     return [LAYOUT.ledger("clips", shard, clips) for clips in strategies]
 
 
-def there(*questions):
-    """Those of the files that exist: the report uses them, works without them, and is made again once they exist."""
+def existing_files(*functions):
+    """The files of ``functions`` that exist. The report uses them if they exist, and is made again when they appear."""
 
     def existing(wildcards):
-        asked = [plainly(question)() for question in questions]
+        results = [without_traceback(function)() for function in functions]
         paths = [
             path
-            for found in asked
-            for path in ([found] if isinstance(found, str) else found)
+            for result in results
+            for path in ([result] if isinstance(result, str) else result)
         ]
         return [path for path in paths if Path(path).exists()]
 
@@ -247,16 +251,18 @@ def metadata_flags():
     return f"--metadata {shlex.quote(path)}" if path else ""
 
 
-def set_flags(study):
-    """Of what the reports of ``study`` describe: its genres, and what is known of its titles."""
+def description_flags(study):
+    """Flags for what the reports of ``study`` describe: its genres, and the metadata of its titles."""
     return " ".join(filter(None, (metadata_flags(), study.genres_flag())))
 
 
 def settings_of(study):
-    return later(lambda: settings_text(config, (stage for stage, *_ in study.stages)))
+    return when_needed(
+        lambda: settings_text(config, (stage for stage, *_ in study.stages))
+    )
 
 
-# Wildcards match slashes. Without these constraints, embed/{backbone} also matches the files below it.
+# Wildcards match slashes: without these constraints, embed/{backbone} would also match the files below it.
 wildcard_constraints:
     trailer=r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}",
     shard=r"[sdt]\d{4,6}-[0-9a-f]{8}",
@@ -267,6 +273,6 @@ wildcard_constraints:
     split=r"[012]",
 
 
-# Shows a line per running stage, and the error message of a failed job.
+# Shows one line per running stage, and the error message of a failed job.
 onstart:
     terminal.begin(workflow, PLAN)

@@ -1,4 +1,4 @@
-# The real pipeline on a dozen trailers that it makes itself: `snakemake demo --cores all`.
+# Run the whole pipeline on a dozen trailers that it makes itself: `snakemake demo --cores all`.
 
 
 rule demo_videos:
@@ -16,5 +16,5 @@ rule demo_videos:
 rule demo:
     input:
         target(DEMO, DEMO.report),
-        later(DEMO.page_index),
+        when_needed(DEMO.page_index),
     localrule: True

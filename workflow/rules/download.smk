@@ -17,9 +17,9 @@ rule download:
         "../../envs/media.yaml"
     resources:
         network=1,
-        how=effort("download"),
-        mem_mb=grown(1000),
-        runtime=grown(720),
+        effort=effort("download"),
+        mem_mb=doubled_per_retry(1000),
+        runtime=doubled_per_retry(720),
     params:
         flags=shaping_flags(config, "download"),
         links_of=links_of_shard,
@@ -27,7 +27,7 @@ rule download:
         attempts=attempts("download"),
     shell:
         "python -m trailers download --shard {input.shard:q} --ledger {output:q} {params.links_of}"
-        " {params.flags} {resources.how} >{log:q} 2>&1"
+        " {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule download_one:
@@ -39,11 +39,11 @@ rule download_one:
         "../../envs/media.yaml"
     resources:
         network=1,
-        how=effort("download"),
+        effort=effort("download"),
     params:
         flags=shaping_flags(config, "download"),
         links_of=links_with_trailer,
         links=for_trailer(reruns.links_of_one),
     shell:
         "python -m trailers download --trailer {wildcards.trailer:q} {params.links_of}"
-        " {params.flags} {resources.how} >{log:q} 2>&1"
+        " {params.flags} {resources.effort} >{log:q} 2>&1"

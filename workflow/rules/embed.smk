@@ -3,8 +3,8 @@
 # in   results/normalise/{trailer}.mp4, results/clips/{clips}/{trailer}.csv
 # out  results/embed/{clips}/{backbone}/{trailer}.h5
 #
-# A job owns one pair of clip strategy and backbone on one shard. It also makes what the shard's other pairs
-# lack, because all share one decoding of each trailer; the other pairs' jobs then find it finished.
+# A job makes the vectors of one pair of clip strategy and backbone on one shard. It also makes those that the shard's
+# other pairs lack, because all share one decoding of each trailer; the jobs of these pairs then find them finished.
 
 
 rule embed:
@@ -20,9 +20,9 @@ rule embed:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "embed"),
-        how=lambda wildcards: f"--besides {extra_pairs(wildcards)} {effort('embed')}",
-        mem_mb=grown(8000),
-        runtime=grown(480),
+        effort=lambda wildcards: f"--extra-pairs {extra_pairs(wildcards)} {effort('embed')}",
+        mem_mb=doubled_per_retry(8000),
+        runtime=doubled_per_retry(480),
     params:
         flags=shaping_flags(config, "embed"),
         backbone=full_name,
@@ -30,7 +30,7 @@ rule embed:
         weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --shard {input.shard:q} --ledger {output:q}"
-        " --clips {wildcards.clips:q} --backbones {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
+        " --clips {wildcards.clips:q} --backbones {params.backbone:q} {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule embed_one:
@@ -46,17 +46,17 @@ rule embed_one:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "embed"),
-        how=effort("embed"),
+        effort=effort("embed"),
     params:
         flags=shaping_flags(config, "embed"),
         backbone=full_name,
         weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --trailer {wildcards.trailer:q} --clips {wildcards.clips:q}"
-        " --backbones {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
+        " --backbones {params.backbone:q} {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
-# Fetch all weights that the configuration needs; run it with network access, so that compute nodes need none.
+# Download all weights that the configuration needs. Run it where there is network access; compute nodes need none then.
 rule weights:
     log:
         "logs/weights.log",

@@ -16,18 +16,18 @@ rule normalise:
         "../../envs/media.yaml"
     threads: shard_threads
     resources:
-        how=effort("normalise"),
+        effort=effort("normalise"),
         # Enough for two threads; on one machine a job may have more threads.
         mem_mb=lambda wildcards, attempt, threads: 1000
         * max(2, threads)
         * 2 ** (attempt - 1),
-        runtime=grown(240),
+        runtime=doubled_per_retry(240),
     params:
         flags=shaping_flags(config, "normalise"),
         attempts=attempts("normalise"),
     shell:
         "python -m trailers normalise --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " {params.flags} {resources.how} >{log:q} 2>&1"
+        " {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule normalise_one:
@@ -42,8 +42,8 @@ rule normalise_one:
         "../../envs/media.yaml"
     threads: 2
     resources:
-        how=effort("normalise"),
+        effort=effort("normalise"),
     params:
         flags=shaping_flags(config, "normalise"),
     shell:
-        "python -m trailers normalise --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"
+        "python -m trailers normalise --trailer {wildcards.trailer:q} {params.flags} {resources.effort} >{log:q} 2>&1"

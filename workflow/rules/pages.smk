@@ -2,7 +2,7 @@
 #
 # in   results/normalise/{trailer}.mp4, .frames.h5, results/shots/{trailer}.csv, .scores.h5
 #      results/clips/{clips}/{trailer}.csv of every clip strategy of the study
-#      for the list all ledgers, embeddings and experiments (not if pages.with_experiments is false)
+#      for the list, also all ledgers, embeddings and experiments, unless pages.with_experiments is false
 # out  results/pages/{trailer}.html, .jpg, .clips.jpg, .thumb.jpg
 #      results/pages/index.html, index.js, data/{trailer}.js; the demo's list is results/pages/demo/index.html
 
@@ -19,16 +19,16 @@ rule make_pages:
     conda:
         "../../envs/media.yaml"
     resources:
-        how=effort("pages"),
-        mem_mb=grown(1500),
-        runtime=grown(120),
+        effort=effort("pages"),
+        mem_mb=doubled_per_retry(1500),
+        runtime=doubled_per_retry(120),
     params:
         flags=shaping_flags(config, "pages"),
         shown=lambda wildcards: page_flags(config, PLAN.of_shard(wildcards.shard)),
         attempts=attempts("pages"),
     shell:
         "python -m trailers pages --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " {params.shown} {params.flags} {resources.how} >{log:q} 2>&1"
+        " {params.shown} {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule make_pages_one:
@@ -37,7 +37,9 @@ rule make_pages_one:
         LAYOUT.shots("{trailer}"),
         lambda wildcards: [
             LAYOUT.clips(clips, wildcards.trailer)
-            for clips in plainly(PLAN.with_trailer)(wildcards.trailer).all_strategies
+            for clips in without_traceback(PLAN.with_trailer)(
+                wildcards.trailer
+            ).all_strategies
         ],
     output:
         LAYOUT.page("{trailer}"),
@@ -48,20 +50,20 @@ rule make_pages_one:
     conda:
         "../../envs/media.yaml"
     resources:
-        how=effort("pages"),
+        effort=effort("pages"),
     params:
         flags=shaping_flags(config, "pages"),
         shown=lambda wildcards: page_flags(
-            config, plainly(PLAN.with_trailer)(wildcards.trailer)
+            config, without_traceback(PLAN.with_trailer)(wildcards.trailer)
         ),
     shell:
-        "python -m trailers pages --trailer {wildcards.trailer:q} {params.shown} {params.flags} {resources.how} >{log:q} 2>&1"
+        "python -m trailers pages --trailer {wildcards.trailer:q} {params.shown} {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule browse:
     input:
-        ledgers=later(STUDY.browse_ledgers, EXPERIMENTS_SHOWN),
-        metrics=later(STUDY.metrics if EXPERIMENTS_SHOWN else list),
+        ledgers=when_needed(STUDY.browse_ledgers, EXPERIMENTS_SHOWN),
+        metrics=when_needed(STUDY.metrics if EXPERIMENTS_SHOWN else list),
     output:
         html=LAYOUT.page_index(),
         list=LAYOUT.page_index().with_suffix(".js"),
@@ -70,13 +72,13 @@ rule browse:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grown(4000),
-        runtime=grown(240),
+        mem_mb=doubled_per_retry(4000),
+        runtime=doubled_per_retry(240),
     params:
         manifest=str(STUDY.manifest),
-        rows=later(reruns.manifest_rows, STUDY),
-        besides=later(reruns.besides, STUDY),
-        ledgers=later(STUDY.browse_flags, EXPERIMENTS_SHOWN),
+        rows=when_needed(reruns.manifest_rows, STUDY),
+        optional=when_needed(reruns.optional_ledgers, STUDY),
+        ledgers=when_needed(STUDY.browse_flags, EXPERIMENTS_SHOWN),
         report=["--report", str(STUDY.report())],
     shell:
         "python -m trailers browse --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics:q}"
@@ -85,8 +87,8 @@ rule browse:
 
 use rule browse as browse_demo with:
     input:
-        ledgers=later(DEMO.browse_ledgers, EXPERIMENTS_SHOWN),
-        metrics=later(DEMO.metrics if EXPERIMENTS_SHOWN else list),
+        ledgers=when_needed(DEMO.browse_ledgers, EXPERIMENTS_SHOWN),
+        metrics=when_needed(DEMO.metrics if EXPERIMENTS_SHOWN else list),
     output:
         html=LAYOUT.page_index("demo"),
         list=LAYOUT.page_index("demo").with_suffix(".js"),
@@ -94,9 +96,9 @@ use rule browse as browse_demo with:
         "logs/browse/demo.log",
     params:
         manifest=str(DEMO.manifest),
-        rows=later(reruns.manifest_rows, DEMO),
-        besides=later(reruns.besides, DEMO),
-        ledgers=later(DEMO.browse_flags, EXPERIMENTS_SHOWN),
+        rows=when_needed(reruns.manifest_rows, DEMO),
+        optional=when_needed(reruns.optional_ledgers, DEMO),
+        ledgers=when_needed(DEMO.browse_flags, EXPERIMENTS_SHOWN),
         report=["--report", str(DEMO.report()), "--report-follows"],
 
 

@@ -19,15 +19,15 @@ rule quality_of_shard:
     conda:
         "../../envs/media.yaml"
     resources:
-        how=effort("quality"),
-        mem_mb=grown(2000),
-        runtime=grown(120),
+        effort=effort("quality"),
+        mem_mb=doubled_per_retry(2000),
+        runtime=doubled_per_retry(120),
     params:
         flags=shaping_flags(config, "quality"),
         attempts=attempts("quality"),
     shell:
         "python -m trailers quality --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " {params.flags} {resources.how} >{log:q} 2>&1"
+        " {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule quality_one:
@@ -42,16 +42,16 @@ rule quality_one:
     conda:
         "../../envs/media.yaml"
     resources:
-        how=effort("quality"),
+        effort=effort("quality"),
     params:
         flags=shaping_flags(config, "quality"),
     shell:
-        "python -m trailers quality --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"
+        "python -m trailers quality --trailer {wildcards.trailer:q} {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule duplicates_of_study:
     input:
-        ledgers=later(STUDY.quality_ledgers),
+        ledgers=when_needed(STUDY.quality_ledgers),
     output:
         LAYOUT.duplicates(),
     log:
@@ -59,13 +59,13 @@ rule duplicates_of_study:
     conda:
         "../../envs/media.yaml"
     resources:
-        mem_mb=grown(8000),
-        runtime=grown(120),
+        mem_mb=doubled_per_retry(8000),
+        runtime=doubled_per_retry(120),
     params:
         flags=flags(duplicates.Settings, config["quality"]),
         manifest=str(STUDY.manifest),
-        splits=later(reruns.splits, STUDY),
-        ledgers=later(STUDY.ledger_flags_of, [("quality",)]),
+        splits=when_needed(reruns.splits, STUDY),
+        ledgers=when_needed(STUDY.ledger_flags_of, [("quality",)]),
     shell:
         "python -m trailers duplicates --manifest {params.manifest:q} {params.ledgers} {params.flags} --output {output:q}"
         " >{log:q} 2>&1"
@@ -73,7 +73,7 @@ rule duplicates_of_study:
 
 rule excluded_of_study:
     input:
-        ledgers=later(STUDY.quality_ledgers),
+        ledgers=when_needed(STUDY.quality_ledgers),
         duplicates=LAYOUT.duplicates(),
     output:
         LAYOUT.excluded(),
@@ -85,7 +85,7 @@ rule excluded_of_study:
     params:
         flags=shlex.join(STUDY.excluded_flags),
         manifest=str(STUDY.manifest),
-        ledgers=later(STUDY.ledger_flags_of, [("quality",)]),
+        ledgers=when_needed(STUDY.ledger_flags_of, [("quality",)]),
     shell:
         "python -m trailers exclude --manifest {params.manifest:q} {params.ledgers} --duplicates {input.duplicates:q}"
         " --flags {params.flags} --output {output:q} >{log:q} 2>&1"

@@ -1,11 +1,11 @@
-# Make the paper's tables from what its authors publish: labels, splits and embeddings (Zenodo record 5716410).
+# Make the paper's tables from the labels, splits and embeddings that its authors publish (Zenodo record 5716410).
 #
-# in   {folder}/mtgc.csv, {folder}/*.zarr.tar.gz: fetched, or put there by hand (config.yaml, replicate)
+# in   {folder}/mtgc.csv, {folder}/*.zarr.tar.gz: downloaded, or put there by hand (config.yaml, replicate)
 # out  results/replicate/manifest.csv, results/replicate/packs/{clips}/{backbone}.h5,
 #      results/replicate/tables/, results/report/replicate/index.html
 
 REPLICATION = PLAN.replication
-# The text contains {name}. It is passed by a function, because Snakemake reads braces in text as wildcards.
+# A function passes these flags, because Snakemake would read {name} in the address as a wildcard.
 ARCHIVES = shlex.join(
     [
         "--folder",
@@ -35,7 +35,7 @@ rule replicate_manifest:
         " python -m trailers manifest --trailers12k {params.labels:q} --without-links --output {output:q}) >{log:q} 2>&1"
 
 
-# The archive is not a declared output: Snakemake would remove such gigabytes before it runs the job again.
+# The archive is not declared as an output, because Snakemake would remove its gigabytes before it repeats the job.
 rule replicate_pack:
     input:
         manifest=str(REPLICATION.manifest),
@@ -64,7 +64,7 @@ rule replicate_pack:
 
 rule replicate_tables:
     input:
-        metrics=later(REPLICATION.metrics),
+        metrics=when_needed(REPLICATION.metrics),
     output:
         "results/replicate/tables/tables.json",
     log:
@@ -73,7 +73,7 @@ rule replicate_tables:
         "../../envs/torch.yaml"
     params:
         study=str(PLAN.study_file),
-        content=plainly(sha256_of)(PLAN.study_file),
+        content=without_traceback(sha256_of)(PLAN.study_file),
         packs=str(REPLICATION.made_elsewhere),
         prefix=PREFIX,
         folder=subpath(output[0], parent=True),

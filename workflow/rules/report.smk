@@ -6,10 +6,10 @@
 
 rule report:
     input:
-        ledgers=later(STUDY.all_ledgers),
-        metrics=later(STUDY.metrics),
-        pages=there(STUDY.page_ledgers, STUDY.page_index),
-        quality=there(STUDY.quality_files),
+        ledgers=when_needed(STUDY.all_ledgers),
+        metrics=when_needed(STUDY.metrics),
+        pages=existing_files(STUDY.page_ledgers, STUDY.page_index),
+        quality=existing_files(STUDY.quality_files),
         metadata=METADATA,
     output:
         report(STUDY.report(), category="Reports", labels={"report": "The run"}),
@@ -18,13 +18,13 @@ rule report:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=grown(4000),
-        runtime=grown(60),
+        mem_mb=doubled_per_retry(4000),
+        runtime=doubled_per_retry(60),
     params:
         manifest=str(STUDY.manifest),
-        ledgers=later(STUDY.ledger_flags),
+        ledgers=when_needed(STUDY.ledger_flags),
         settings=settings_of(STUDY),
-        more=set_flags(STUDY),
+        more=description_flags(STUDY),
     shell:
         "python -m trailers report --manifest {params.manifest:q} {params.ledgers} --metrics {input.metrics:q}"
         " --settings {params.settings:q} {params.more} --output {output:q} >{log:q} 2>&1"
@@ -32,27 +32,27 @@ rule report:
 
 use rule report as report_demo with:
     input:
-        ledgers=later(DEMO.all_ledgers),
-        metrics=later(DEMO.metrics),
-        pages=later(DEMO.page_index),
-        quality=later(DEMO.quality_ledgers),
+        ledgers=when_needed(DEMO.all_ledgers),
+        metrics=when_needed(DEMO.metrics),
+        pages=when_needed(DEMO.page_index),
+        quality=when_needed(DEMO.quality_ledgers),
     output:
         report(DEMO.report(), category="Reports", labels={"report": "The demo"}),
     log:
         "logs/report/demo.log",
     params:
         manifest=str(DEMO.manifest),
-        ledgers=later(DEMO.ledger_flags),
+        ledgers=when_needed(DEMO.ledger_flags),
         settings=settings_of(DEMO),
         more=DEMO.genres_flag(),
 
 
 use rule report as report_tables with:
     input:
-        ledgers=later(TABLES.all_ledgers),
-        metrics=later(TABLES.possible_metrics),
-        pages=there(TABLES.page_ledgers, TABLES.page_index),
-        quality=there(TABLES.quality_files),
+        ledgers=when_needed(TABLES.all_ledgers),
+        metrics=when_needed(TABLES.possible_metrics),
+        pages=existing_files(TABLES.page_ledgers, TABLES.page_index),
+        quality=existing_files(TABLES.quality_files),
         metadata=METADATA,
         tables="results/tables/tables.json",
         figures="results/figures/figures.json",
@@ -64,15 +64,15 @@ use rule report as report_tables with:
         "logs/report/tables.log",
     params:
         manifest=str(TABLES.manifest),
-        ledgers=later(TABLES.ledger_flags),
+        ledgers=when_needed(TABLES.ledger_flags),
         settings=settings_of(TABLES),
-        more=f"--tables results/tables/tables.html --figures results/figures {set_flags(TABLES)}",
+        more=f"--tables results/tables/tables.html --figures results/figures {description_flags(TABLES)}",
 
 
 use rule report as report_replicate with:
     input:
         ledgers=[],
-        metrics=later(PLAN.replication.metrics),
+        metrics=when_needed(PLAN.replication.metrics),
         tables="results/replicate/tables/tables.json",
     output:
         report(
@@ -91,6 +91,6 @@ use rule report as report_replicate with:
 
 onsuccess:
     for study in PLAN.studies:
-        for made in map(Path, (study.report(), *study.page_index())):
-            if made.exists() and made.stat().st_mtime >= STARTED:
-                print(f"Look at {made}", file=sys.stderr)
+        for page in map(Path, (study.report(), *study.page_index())):
+            if page.exists() and page.stat().st_mtime >= STARTED:
+                print(f"Look at {page}", file=sys.stderr)

@@ -1,7 +1,7 @@
 # Search a video site for the trailers of titles (Sec. 3, step 2). Needs titles.csv but not a manifest.
 #
 # in   rows of titles.csv
-# out  results/search/{trailer}.json: every candidate with its score; results/candidates.csv: all of them
+# out  results/search/{trailer}.json: the candidates with their scores; results/candidates.csv: those of all titles
 
 
 rule search_shard:
@@ -16,9 +16,9 @@ rule search_shard:
         "../../envs/media.yaml"
     resources:
         network=1,
-        how=effort("download"),
-        mem_mb=grown(1000),
-        runtime=grown(720),
+        effort=effort("download"),
+        mem_mb=doubled_per_retry(1000),
+        runtime=doubled_per_retry(720),
     params:
         # A function, because Snakemake reads the braces of the template as wildcards.
         flags=lambda wildcards: shaping_flags(config, "search"),
@@ -27,7 +27,7 @@ rule search_shard:
         attempts=attempts("search"),
     shell:
         "python -m trailers search --shard {input.shard:q} --ledger {output:q} --titles {params.titles:q}"
-        " {params.flags} {resources.how} >{log:q} 2>&1"
+        " {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule search_one:
@@ -39,18 +39,18 @@ rule search_one:
         "../../envs/media.yaml"
     resources:
         network=1,
-        how=effort("download"),
+        effort=effort("download"),
     params:
         flags=lambda wildcards: shaping_flags(config, "search"),
         titles=config["search"]["titles"],
     shell:
         "python -m trailers search --trailer {wildcards.trailer:q} --titles {params.titles:q}"
-        " {params.flags} {resources.how} >{log:q} 2>&1"
+        " {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule search_table:
     input:
-        ledgers=later(PLAN.titles.ledgers),
+        ledgers=when_needed(PLAN.titles.ledgers),
     output:
         PLAN.titles.table(),
     log:

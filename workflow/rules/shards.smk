@@ -1,10 +1,10 @@
-# Split the manifest into shards of consecutive rows, one job each.
+# Split the manifest into shards of consecutive rows; each stage runs one job per shard.
 #
 # in   the manifest
 # out  results/shards/{shard}.txt: one trailer id per line
 
 
-# The members of one shard. Its name depends on its members, so a list never changes.
+# The trailers of one shard. Its name depends on them, so the list of a shard never changes.
 rule shard_list:
     output:
         LAYOUT.shard("{shard}"),

@@ -17,16 +17,16 @@ rule shots:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "shots"),
-        how=effort("shots"),
-        mem_mb=grown(4000),
-        runtime=grown(240),
+        effort=effort("shots"),
+        mem_mb=doubled_per_retry(4000),
+        runtime=doubled_per_retry(240),
     params:
         flags=shaping_flags(config, "shots"),
-        detector=later(reruns.detector, PLAN),  # a function of the user: an edit makes the shots again
+        detector=when_needed(reruns.detector, PLAN),  # an edit of the user's function makes the shots again
         attempts=attempts("shots"),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " {params.flags} {resources.how} >{log:q} 2>&1"
+        " {params.flags} {resources.effort} >{log:q} 2>&1"
 
 
 rule shots_one:
@@ -42,9 +42,9 @@ rule shots_one:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "shots"),
-        how=effort("shots"),
+        effort=effort("shots"),
     params:
         flags=shaping_flags(config, "shots"),
-        detector=later(reruns.detector, PLAN),  # a function of the user: an edit makes the shots again
+        detector=when_needed(reruns.detector, PLAN),  # an edit of the user's function makes the shots again
     shell:
-        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer:q} {params.flags} {resources.effort} >{log:q} 2>&1"

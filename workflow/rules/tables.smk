@@ -6,7 +6,7 @@
 
 rule make_tables:
     input:
-        metrics=later(TABLES.possible_metrics),
+        metrics=when_needed(TABLES.possible_metrics),
     output:
         "results/tables/tables.json",
     log:
@@ -15,7 +15,7 @@ rule make_tables:
         "../../envs/torch.yaml"
     params:
         study=str(PLAN.study_file),
-        content=plainly(sha256_of)(PLAN.study_file),
+        content=without_traceback(sha256_of)(PLAN.study_file),
         packs=f"--packs {shlex.quote(config['packs'])}" if config["packs"] else "",
     shell:
         "python -m trailers tables --study {params.study:q} --metrics {input.metrics:q} {params.packs} --output results/tables"
@@ -24,7 +24,7 @@ rule make_tables:
 
 rule make_figures:
     input:
-        ledgers=later(TABLES.shot_ledgers),
+        ledgers=when_needed(TABLES.shot_ledgers),
         metadata=METADATA,
         tables="results/tables/tables.json",
     output:
@@ -35,8 +35,8 @@ rule make_figures:
         "../../envs/torch.yaml"
     params:
         manifest=str(TABLES.manifest),
-        ledgers=later(TABLES.shot_flags),
-        metadata=set_flags(TABLES),
+        ledgers=when_needed(TABLES.shot_flags),
+        metadata=description_flags(TABLES),
     shell:
         "python -m trailers figures --manifest {params.manifest:q} {params.ledgers} {params.metadata}"
         " --tables {input.tables:q} --output results/figures >{log:q} 2>&1"

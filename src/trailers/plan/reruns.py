@@ -120,7 +120,7 @@ def manifest_rows(study: Study) -> str:
     return digest([[row.trailer, row.title, row.genres, row.splits] for row in study.trailers])
 
 
-def besides(study: Study) -> str:
+def optional_ledgers(study: Study) -> str:
     """Changes if ledgers of optional stages change."""
     entries = (entry for entry in STAGES if not entry.always and not entry.axes and entry.ledgers != "pages")
     ledgers = [Path(path) for entry in entries for path in study.ledgers(entry.ledgers)]

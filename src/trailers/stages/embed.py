@@ -64,7 +64,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--backbones", nargs="+", required=True, help="names; `python -m trailers backbones` lists them"
     )
     parser.add_argument(
-        "--besides", nargs="*", default=[], metavar="CLIPS/BACKBONE", help="more pairs for the same decoding; no ledger"
+        "--extra-pairs",
+        nargs="*",
+        default=[],
+        metavar="CLIPS/BACKBONE",
+        help="other pairs to make from the same decoding, without a ledger",
     )
     add_setting_flags(parser, Settings, "embed")
     add_setting_flags(parser, Effort, "embed")
@@ -72,19 +76,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     settings, effort = from_flags(Settings, arguments), from_flags(Effort, arguments)
-    asked = pairs_of(arguments, settings, effort)
+    runs = pairs_of(arguments, settings, effort)
     try:
-        for stage, pair, work in asked:
+        for stage, pair, work in runs:
             pair.todo = frozenset(work.to_make(stage.existing, stage))
-        if any(pair.todo for _, pair, _ in asked):
-            besides = pairs_besides(arguments, settings, effort)
-            make_vectors([pair for _, pair, _ in asked + besides], settings, effort)
-            for _, _, work in besides:
+        if any(pair.todo for _, pair, _ in runs):
+            extra = extra_pairs(arguments, settings, effort)
+            make_vectors([pair for _, pair, _ in runs + extra], settings, effort)
+            for _, _, work in extra:
                 work.close()
-        for _, _, work in asked:
+        for _, _, work in runs:
             work.finish()
     finally:
-        for _, _, work in asked:
+        for _, _, work in runs:
             work.close()
 
 
@@ -100,13 +104,13 @@ def make_embedders_of(pairs: Sequence[Pair], settings: Settings, effort: Effort)
     return make_embedders([pair.row for pair in pairs], settings, effort, lambda row: real_clips(first[row.name]))
 
 
-def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Run]:
-    """The pairs of --besides that can be made: they share the decoding, and their own jobs find them up to date.
+def extra_pairs(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Run]:
+    """The pairs of --extra-pairs that can be made. They share the decoding; their own jobs find them up to date.
 
     A pair that cannot be made is left to its own job, which reports the error.
     """
-    besides = []
-    for clips, _, name in (pair.partition("/") for pair in arguments.besides):
+    extra = []
+    for clips, _, name in (pair.partition("/") for pair in arguments.extra_pairs):
         try:
             stage, pair, work = make_pair(arguments, ClipStrategy.parse(clips), name, settings, effort)
             work.timeout_s = None  # the watchdog of the job's own pairs watches the whole job
@@ -115,8 +119,8 @@ def pairs_besides(arguments: argparse.Namespace, settings: Settings, effort: Eff
             log.info("embed: %s/%s is left to its own job: %s", clips, name, problem)
             continue
         if pair.todo:
-            besides.append((stage, pair, work))
-    return besides
+            extra.append((stage, pair, work))
+    return extra
 
 
 def pairs_of(arguments: argparse.Namespace, settings: Settings, effort: Effort) -> list[Run]:
