@@ -99,6 +99,10 @@ def virtual(file: h5py.File, name: str, other: Path) -> None:
     file.create_virtual_dataset(name, layout)
 
 
+def without_shape(file: h5py.File, name: str, other: Path) -> None:
+    file[name] = h5py.Empty(np.float32)
+
+
 def group(file: h5py.File, name: str, other: Path) -> None:
     file.create_group(name)["x"] = 1
 
@@ -145,8 +149,8 @@ def other_kind(file: h5py.File, name: str, other: Path) -> None:
 
 
 HOSTILE = (
-    external_link, soft_link, dangling_link, external_storage, virtual, group, text, ragged, references, compound,
-    huge, huge_in_one_piece, missing_chunks, bomb, other_kind,
+    external_link, soft_link, dangling_link, external_storage, virtual, without_shape, group, text, ragged, references,
+    compound, huge, huge_in_one_piece, missing_chunks, bomb, other_kind,
 )  # fmt: skip
 
 
@@ -200,6 +204,8 @@ def test_links_in_datasets_that_are_not_read_are_refused_too(
     [
         (np.array([("a", 1)], [("x", "S1"), ("y", "i4")]), "'strange' is neither text nor numbers"),
         (h5py.Empty(h5py.ref_dtype), "'strange' is neither text nor numbers"),
+        (h5py.Empty(np.float32), "the attribute 'strange' has no value"),
+        (np.zeros(0), "the attribute 'strange' has no value"),
     ],
 )
 def test_unknown_attributes_are_named(tmp_path: Path, format_: str, value: object, words: str) -> None:
@@ -209,6 +215,29 @@ def test_unknown_attributes_are_named(tmp_path: Path, format_: str, value: objec
         file.attrs["strange"] = value
     with pytest.raises(StoreError, match=words):
         read(tmp_path / "t.h5")
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("value", [np.array(["test/1", "test/2"], "S6"), np.arange(3), np.float64("nan")])
+def test_a_schema_that_is_not_text_is_another_schema(tmp_path: Path, format_: str, value: object) -> None:
+    write, read, _ = FORMATS[format_]
+    write(tmp_path / "t.h5")
+    with h5py.File(tmp_path / "t.h5", "r+") as file:
+        file.attrs["schema"] = value
+    with pytest.raises(StoreError, match=r"schema is .*, not '.*It was made by something else"):
+        read(tmp_path / "t.h5")
+
+
+def test_thousands_of_attributes_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "t.h5", "w", libver="latest") as file:
+        file.attrs["schema"] = "test/1"
+        for number in range(1000):
+            file.attrs.create(f"a{number}", number)
+    with (
+        pytest.raises(StoreError, match="is damaged: it has 1,001 attributes"),
+        open_hdf5(tmp_path / "t.h5", schema="test/1", stage="test"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("format_", FORMATS)

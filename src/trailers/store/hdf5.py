@@ -70,13 +70,15 @@ def open_hdf5(path: Path, *, schema: str | tuple[str, ...], stage: str, compress
             if heaps:
                 raise UnexpectedError(trouble or heaps)
             attributes = read_attributes(file)
-            if attributes.get("schema") in schemas and trouble:
+            found = attributes.get("schema")
+            is_ours = isinstance(found, str) and found in schemas
+            if is_ours and trouble:
                 raise UnexpectedError(trouble)
         except FAILURES as problem:
             raise StoreError(f"is damaged: {problem}", where=path, remedy=remedy) from None
-        if attributes.get("schema") not in schemas:
+        if not is_ours:
             raise StoreError(
-                f"schema is {attributes.get('schema')!r}, not '{schemas[0]}'", where=path,
+                f"schema is {found!r}, not '{schemas[0]}'", where=path,
                 remedy=f"It was made by something else: move it away and rerun the {stage} stage.",
             )  # fmt: skip
         yield Hdf5(path, file, attributes, remedy)

@@ -18,6 +18,7 @@ DEFLATE_RATIO = 1032  # by which deflate can expand its input, as a maximum
 HOLES = 32  # maximum ratio of size to space on disk; file systems that compress vectors save less
 SMALL = 64 << 20  # bytes; below this, the ratio is not checked
 MOST_METADATA = 64 << 20  # bytes that belong to no dataset; files of this project have a few kilobytes
+MOST_ATTRIBUTES = 1000  # of a file; this project writes about 30
 LONGEST_ATTRIBUTE = 64 << 10  # bytes; longer ones would not fit into HDF5's object headers
 
 
@@ -36,12 +37,17 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
         UnexpectedError: an attribute is of a kind that this project never writes.
     """
     values: dict[str, Any] = {}
-    for number in range(h5py.h5a.get_num_attrs(file.id)):
+    count = h5py.h5a.get_num_attrs(file.id)
+    if count > MOST_ATTRIBUTES:  # HDF5 searches all of them for each
+        raise UnexpectedError(f"it has {count:,} attributes")
+    for number in range(count):
         attribute = h5py.h5a.open(file.id, index=number)
         name = attribute.name.decode("utf-8")
         kind = attribute.get_type()
         if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM, h5py.h5t.STRING):
             raise UnexpectedError(f"the attribute '{name}' is neither text nor numbers")
+        if attribute.get_space().get_simple_extent_npoints() == 0:
+            raise UnexpectedError(f"the attribute '{name}' has no value")
         if attribute.get_storage_size() > LONGEST_ATTRIBUTE:
             raise UnexpectedError(f"the attribute '{name}' claims {attribute.get_storage_size():,} bytes")
         value = file.attrs[name]
@@ -81,6 +87,8 @@ def check_member(file: h5py.File, name: bytes, size: int, allocated: int, compre
         raise UnexpectedError(f"'{shown}' has its values in another file")
     if not is_plain(dataset.get_type()):
         raise UnexpectedError(f"'{shown}' holds neither numbers nor text of a fixed length")
+    if dataset.get_space().get_simple_extent_type() == h5py.h5s.NULL:
+        raise UnexpectedError(f"'{shown}' has no values")
     filters = {plist.get_filter(number)[0] for number in range(plist.get_nfilters())}
     allowed = {h5py.h5z.FILTER_FLETCHER32} | ({h5py.h5z.FILTER_DEFLATE} if compressed else set())
     if filters - allowed:
