@@ -162,6 +162,33 @@ def test_a_product_that_another_run_replaced_is_refused(results, capsys, replace
 
 
 @pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"weights_sha256": "2" * 64}, "weights_sha256 is '2222"),
+        ({"weights": "other weights"}, "weights is 'other weights', but it is 'none' in the embedding of a"),
+        ({"transform": "resize"}, "transform is 'resize', but it is None in the embedding of a"),
+        ({"trailer": "a"}, "mine/b.h5: belongs to a"),
+    ],
+)
+def test_vectors_of_different_weights_are_not_published_together(results, capsys, change, problem):
+    attributes = {"trailer": "b", "fingerprint": "f", "F": 4, "backbone": "mine", "weights": "none"} | change
+    path = Layout(results / "results").embedding("shot24", "mine", "b")
+    write_embedding(path, vectors_of("b"), CLIPS, attributes)
+    assert publish(results) == 1
+    assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("versions", ["[}", "5", 5, "[1]"])
+def test_versions_that_cannot_be_read_are_not_stated(results, versions):
+    for trailer in "ab":
+        attributes = {"trailer": trailer, "fingerprint": "f", "F": 4, "backbone": "mine", "weights": "none"}
+        path = Layout(results / "results").embedding("shot24", "mine", trailer)
+        write_embedding(path, vectors_of(trailer), CLIPS, attributes | {"versions": versions})
+    assert publish(results) == 0
+    assert "Computed with versions of packages that are not stated." in (results / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
     ("words", "problem"),
     [
         (["--pairs", "shot24"], "--pairs: 'shot24' is not CLIPS/BACKBONE"),

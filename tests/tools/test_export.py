@@ -13,8 +13,10 @@ from trailers.domain import Clip
 from trailers.errors import StoreError
 from trailers.store.embeddings import write_embedding
 from trailers.store.layout import Layout
+from trailers.store.ledger import OK, LedgerRow, write_ledger
 from trailers.store.pack import open_pack
 from trailers.store.published import Published, write_published
+from trailers.store.shards import make_shards
 
 TRAILERS = {"tt0347149": 5, "tt0133093": 3}
 
@@ -71,6 +73,36 @@ def test_a_packed_file_holds_the_same_vectors(results: Path, tmp_path: Path) -> 
     with h5py.File(tmp_path / "out.h5") as file:
         np.testing.assert_array_equal(file["vectors"][:3], vectors_of("tt0133093"))
         np.testing.assert_array_equal(file["vectors"][3:], vectors_of("tt0347149"))
+
+
+def listed(results: Path, **fingerprints: str) -> None:
+    """Ledgers of the embed stage, one per trailer, that say which fingerprint each embedding has."""
+    for trailer, carried in fingerprints.items():
+        (shard,) = make_shards([trailer], size=1)
+        path = Layout(results).ledger("embed", shard, "shot24", "resnet50")
+        write_ledger(path, [LedgerRow(trailer, OK, f"embed/shot24/resnet50/{trailer}.h5", carried)])
+
+
+def test_vectors_that_are_not_those_of_their_ledger_are_not_exported(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    listed(results, tt0347149=f"{5:016x}", tt0133093="another")
+    assert export(results, tmp_path / "out.zarr") == 1
+    assert "its fingerprint is 0000000000000003, but " in capsys.readouterr().err
+    assert not (tmp_path / "out.zarr").exists()
+    # A trailer that is not exported is not looked at.
+    manifest = write_manifest(tmp_path / "one.csv", "tt0347149")
+    caplog.clear()
+    assert export(results, tmp_path / "one.zarr", "--manifest", str(manifest)) == 0
+    assert "no ledger" not in caplog.text
+
+
+def test_vectors_that_no_ledger_lists_are_reported(
+    results: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed(results, tt0347149=f"{5:016x}")
+    assert export(results, tmp_path / "out.zarr") == 0
+    assert "export: no ledger of the embed stage lists tt0133093: either " in caplog.text
 
 
 def test_half_precision_only_when_asked_for(results: Path, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from trailers.domain import Clip
 from trailers.reporting.significance import read_test_predictions
 from trailers.store.embeddings import write_embedding
 from trailers.store.layout import Layout
+from trailers.store.ledger import OK, LedgerRow, write_ledger
+from trailers.store.shards import make_shards
 
 pytest.importorskip("transformers", reason="needs the extra huggingface")
 
@@ -164,6 +166,18 @@ def test_vectors_of_other_weights_are_not_compared(
     write(here, "two", np.eye(2, 32), weights, sha256="f" * 64)
     assert find(weights, "--text", CHASE) == 1
     assert "two.h5: was made with weights ffffffffffffffff, not " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["find", "zero-shot"])
+def test_vectors_that_are_not_those_of_their_ledger_are_not_compared(
+    here: Path, weights: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shard,) = make_shards(["one"], size=1)
+    path = Layout(here / "results").ledger("embed", shard, "shot24", NAME)
+    write_ledger(path, [LedgerRow("one", OK, "embed/one.h5", "another")])
+    words = ["--text", CHASE] if command == "find" else ["--manifest", "manifest.csv", "--prompts", "prompts.yaml"]
+    assert main([command, "--weights-dir", str(weights), *words]) == 1
+    assert "one.h5: its fingerprint is f, but " in capsys.readouterr().err
 
 
 def test_random_weights_are_marked_as_meaningless(

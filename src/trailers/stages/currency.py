@@ -23,6 +23,7 @@ from trailers.stages.stage import Stage
 from trailers.store.atomic import TEMPORARY, remove, write_text
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow, check_carried, read_ledger
+from trailers.store.text import some
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,48 @@ class Source:
         except StoreError as problem:
             return problem
         return None
+
+
+def embeddings_of(layout: Layout, clips: str, backbone: str) -> Stage:
+    """The embed stage of one clip strategy and one backbone, to look at what it made."""
+    entry = registry.find(("embed", clips, backbone))
+    assert entry is not None
+    return entry.on_disk(layout, (clips, backbone))
+
+
+def refuse_replaced(stage: Stage, ledgers: Mapping[Path, Mapping[str, LedgerRow]]) -> None:
+    """Raise StoreError if a product is not the one in its ledger; the next run then runs its shard again."""
+    first: StoreError | None = None
+    for path, rows in ledgers.items():
+        source = Source(stage, path, rows)
+        found = next((problem for trailer in rows if (problem := source.difference(trailer))), None)
+        if found is not None:
+            ask_again(path, stage.layout)
+        first = first or found
+    if first is not None:
+        raise first
+
+
+def check_listed(stage: Stage, trailers: Iterable[str], command: str) -> None:
+    """Compare the products of ``trailers`` with all ledgers of ``stage``; warn of those that no ledger lists.
+
+    Raises:
+        StoreError: a product is not the one in its ledger, or a ledger is damaged.
+    """
+    wanted = set(trailers)
+    ledgers = {
+        path: {trailer: row for trailer, row in read_ledger(path).items() if trailer in wanted}
+        for path in ledgers_of(stage)
+    }
+    refuse_replaced(stage, ledgers)
+    listed = {trailer for rows in ledgers.values() for trailer, row in rows.items() if row.status == OK}
+    alone = sorted(wanted - listed)
+    if alone:
+        log.warning(
+            "%s: no ledger of the %s stage lists %s: either they were made one by one, or another run was interrupted "
+            "while it replaced them. In the latter case, rerun snakemake first.",
+            command, stage.name, some(alone),
+        )  # fmt: skip
 
 
 def sources_of(stage: Stage, shard: str) -> list[Source]:

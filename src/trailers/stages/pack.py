@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,12 @@ import numpy as np
 
 from trailers.domain import ClipStrategy
 from trailers.errors import StoreError
-from trailers.stages import registry
-from trailers.stages.currency import Source, ask_again
+from trailers.stages.currency import embeddings_of, refuse_replaced
 from trailers.stages.stage import Problem, own_files
 from trailers.store.embeddings import read_embedding, read_embedding_shape
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, LedgerRow, read_ledger
+from trailers.store.ledger import OK, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.pack import Part, check_sums, open_pack, write_pack
 from trailers.store.shards import shard_files
@@ -65,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"pack: none of {len(rows)} trailers has an embedding of {arguments.backbone} on {arguments.clips}; "
             f"the first: {rows[0].error if rows else 'the ledgers are empty'}. Fix that and rerun snakemake."
         )
-    refuse_replaced(layout, (clips, arguments.backbone), ledgers)
+    refuse_replaced(embeddings_of(layout, clips, arguments.backbone), ledgers)
     paths = {trailer: layout.embedding(clips, arguments.backbone, trailer) for trailer in embedded}
     parts, shared = survey(paths)
     attributes = {
@@ -81,22 +80,6 @@ def run(arguments: argparse.Namespace) -> None:
         "pack: %s on %s: %d of %d trailers, %s clips, F %d, %s",
         arguments.backbone, clips, len(parts), len(rows), f"{count:,}", features, size_text(count * features * 4),
     )  # fmt: skip
-
-
-def refuse_replaced(layout: Layout, variant: tuple[str, str], ledgers: Mapping[Path, Mapping[str, LedgerRow]]) -> None:
-    """Raise StoreError if an embedding is not the one in its ledger; the next run then runs its shard again."""
-    entry = registry.find(("embed", *variant))
-    assert entry is not None
-    stage = entry.on_disk(layout, variant)
-    first: StoreError | None = None
-    for path, rows in ledgers.items():
-        source = Source(stage, path, rows)
-        found = next((problem for trailer in rows if (problem := source.difference(trailer))), None)
-        if found is not None:
-            ask_again(path, layout)
-        first = first or found
-    if first is not None:
-        raise first
 
 
 def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:

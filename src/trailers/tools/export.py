@@ -20,6 +20,7 @@ import numpy as np
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError, StoreError
 from trailers.plan.studies import plan_here
+from trailers.stages.currency import check_listed, embeddings_of
 from trailers.store.embeddings import read_embedding, read_embedding_shape
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
@@ -75,6 +76,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError("it is not clear what to export", remedy="Give --clips and --backbone, or --pack.")
     source = find_source(arguments)
     trailers = chosen(source, None if arguments.all else find_manifest(arguments.manifest))
+    if source.where.is_dir():
+        stage = embeddings_of(Layout(arguments.results), str(arguments.clips), arguments.backbone)
+        check_listed(stage, trailers, "export")
     features = int(source.attributes["F"])
     if output.suffix == ".h5":
         attributes = of_pack(source, trailers)

@@ -25,6 +25,7 @@ from trailers.domain import FPS
 from trailers.embedding.aligned import Aligned, aligned_of
 from trailers.embedding.aligned import add_flags as add_aligned_flags
 from trailers.errors import ConfigError
+from trailers.stages.currency import check_listed, embeddings_of
 from trailers.store.atomic import write_text
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     aligned = aligned_of(arguments)
     if aligned.is_random:
         log.warning("find: %s: %s", aligned.row.name, RANDOM)
+    check_listed(embeddings_of(aligned.layout, aligned.strategy, aligned.row.name), aligned.trailers, "find")
     found = nearest(aligned, texts, count=arguments.count, per_trailer=arguments.per_trailer)
     for text in texts:
         print(as_text(text, [clip for clip in found if clip.text == text]))

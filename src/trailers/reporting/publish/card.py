@@ -6,6 +6,7 @@ import argparse
 import datetime
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,17 @@ def described_pair(release: Release, pair: Pair) -> dict[str, Any]:
         "licence": weights_licence(pair[1]),
         "transform": attributes.get("transform", ""),
         "precision": attributes.get("precision", ""),
-        "versions": json.loads(str(attributes.get("versions", "{}"))),
+        "versions": versions_of(attributes),
     }
+
+
+def versions_of(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Package -> version, as an embedding states them; empty if it does not."""
+    try:
+        found = json.loads(str(attributes.get("versions", "{}")))
+    except ValueError:
+        return {}
+    return {str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {}
 
 
 def weights_licence(backbone: str) -> str:

@@ -7,6 +7,7 @@ read fast. One trailer and one row group are in memory at a time.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from trailers.domain import FPS, Clip, Trailer, folder_name
 from trailers.errors import StoreError
 from trailers.reporting.publish.release import Pair, Release
 from trailers.reporting.publish.tables import subsets
+from trailers.stages.pack import SHARED
+from trailers.stages.stage import check_owner
 from trailers.store.embeddings import read_embedding
 from trailers.store.ledger import LedgerRow, check_carried
 from trailers.store.spans import CLIPS_SCHEMA, read_spans
@@ -51,13 +54,22 @@ def write_vectors(release: Release, pair: Pair, output: Path) -> None:
                 release.features[pair] = vectors.shape[1]
                 release.attributes[pair] = attributes
                 writer = stack.enter_context(ParquetFiles(folder, vectors.shape[1], titles=release.titles))
-            if vectors.shape[1] != release.features[pair]:
-                what = (
-                    f"has vectors of length {vectors.shape[1]}, but the first trailer's have {release.features[pair]}"
-                )
-                raise StoreError(what, where=release.layout.embedding(*pair, name), remedy="Rerun the embed stage.")
+            check_like_first(release, pair, name, vectors.shape[1], attributes)
             writer.add(table_of(pa, release, by_id[name], clips, vectors))
             release.clips[pair] = release.clips.get(pair, 0) + len(clips)
+
+
+def check_like_first(release: Release, pair: Pair, trailer: str, features: int, attributes: Mapping[str, Any]) -> None:
+    """Raise StoreError if the vectors of ``trailer`` are not of the same kind as those of the first trailer."""
+    path, first = release.layout.embedding(*pair, trailer), release.attributes[pair]
+    check_owner(trailer, attributes, path)
+    found, expected = {**attributes, "F": features}, {**first, "F": release.features[pair]}
+    for key in SHARED:
+        if str(found.get(key)) != str(expected.get(key)):
+            what = (
+                f"{key} is {found.get(key)!r}, but it is {expected.get(key)!r} in the embedding of {first['trailer']}"
+            )
+            raise StoreError(what, where=path, remedy="Rerun snakemake, so that all are made with the same weights.")
 
 
 def read_current(release: Release, pair: Pair, row: LedgerRow) -> tuple[np.ndarray, list[Clip], dict[str, Any]]:
