@@ -1,4 +1,4 @@
-"""Pages in a real browser: what a reader sees and does, on a telephone and on a wide screen, light and dark."""
+"""Pages in a real browser, on a phone and on a wide screen, light and dark."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TITLES = {"one": "The First", "two": HOSTILE, "three": "The Third", "gone": "Nev
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """results/pages of three trailers and a dead one; "one" has predictions, in which its third clip tells "drama"."""
+    """results/pages of three trailers and a dead one; "one" has predictions: its third clip contributes to "drama"."""
     folder = tmp_path_factory.mktemp("browser")
     layout = lab.make_results(folder, TITLES, dead=["gone"])
     path = layout.page_data("one")
@@ -46,17 +46,21 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Reader:
-    """A window on one page, which must stay without a complaint of the browser."""
+    """A window with one page; the browser must not report errors or warnings."""
 
     def __init__(self, browser: sync_api.Browser, address: str, *, width: int = 1400, theme: str = "light") -> None:
         self.complaints: list[str] = []
         size = {"width": width, "height": WIDTHS[width]}
         self.context = browser.new_context(viewport=size, color_scheme=theme)
         self.page = self.context.new_page()
-        self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        self.page.on("console", self.listen)
         self.page.on("pageerror", lambda problem: self.complaints.append(str(problem)))
         self.page.goto(address)
         self.wait()
+
+    def listen(self, message: sync_api.ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
 
     def wait(self) -> None:
         self.page.wait_for_selector("body[data-ready=true]")
@@ -81,8 +85,8 @@ class Reader:
 def read(browser: sync_api.Browser) -> Iterator[object]:
     readers: list[Reader] = []
 
-    def open_page(path: Path, **how: object) -> Reader:
-        readers.append(Reader(browser, path.as_uri(), **how))  # type: ignore[arg-type]
+    def open_page(path: Path, **options: object) -> Reader:
+        readers.append(Reader(browser, path.as_uri(), **options))  # type: ignore[arg-type]
         return readers[-1]
 
     yield open_page
@@ -91,7 +95,7 @@ def read(browser: sync_api.Browser) -> Iterator[object]:
 
 
 def violations(reader: Reader) -> list[str]:
-    """What axe-core finds serious or critical."""
+    """The problems that axe-core calls serious or critical."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     # Without "preload" it would ask for the style sheet once more, which the page's policy refuses.
     options = {"resultTypes": ["violations"], "preload": False}
@@ -149,7 +153,7 @@ def test_keys_move_through_shots_frames_genres_and_trailers(pages, read):
     assert "drama" in reader.text(chosen)  # the most probable one
     reader.press("g")
     assert "fantasy" in reader.text(chosen)
-    reader.press("G", "c")  # the clip that tells drama most
+    reader.press("G", "c")  # the clip that contributes most to drama
     assert "frame 30" in reader.text("#time")
     assert "+1.50 drama" in reader.text("#clips .clip")
     reader.press("j")
@@ -177,7 +181,7 @@ def test_without_the_video_the_nearest_picture_is_shown(pages, tmp_path, browser
     assert "shot 2" in reader.text("#time")
     shown = np.asarray(Image.open(io.BytesIO(reader.page.locator("#still").screenshot())).convert("RGB"))
     assert shown.std() > 10  # a canvas to which nothing was drawn is black
-    reader.context.close()  # the browser complains of the missing video, as it should
+    reader.context.close()  # the browser rightly reports the missing video
 
 
 def test_the_strip_zooms_from_the_whole_trailer_to_single_frames(pages, read):
@@ -262,7 +266,7 @@ def test_a_list_of_12000_trailers_is_filtered_within_a_second(tmp_path, read):
 
 
 @pytest.mark.slow
-def test_the_pages_of_the_demo_open_without_a_complaint_and_tell_which_clip_made_it_action(finished_demo, read):
+def test_the_pages_of_the_demo_open_without_errors_and_show_which_clip_contributes_to_action(finished_demo, read):
     folder = finished_demo / "results" / "pages"
     reader = read(folder / "demo" / "index.html")
     assert reader.text("#counts") == "13 ok · 1 dead"

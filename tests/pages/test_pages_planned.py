@@ -1,4 +1,4 @@
-"""What `snakemake pages` would do, as a dry run tells it."""
+"""The jobs of `snakemake pages`, as a dry run lists them."""
 
 from __future__ import annotations
 

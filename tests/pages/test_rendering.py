@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 
 import numpy as np
@@ -53,6 +54,14 @@ def test_no_page_runs_an_inline_script():
     assert "default-src 'none'" in policy[1]
 
 
+def test_the_parts_that_the_script_of_a_page_loads_are_assets():
+    script = (rendering.HERE / "assets" / "trailer.js").read_text()
+    (parts,) = re.findall(r"PARTS = (\[[^\]]*\])", script)
+    assert json.loads(parts) == list(rendering.PARTS)
+    for asset in rendering.ASSETS:
+        assert (rendering.HERE / "assets" / asset).is_file(), asset
+
+
 def test_assets_are_written_once(tmp_path):
     folder = tmp_path / "pages" / "assets"
     rendering.write_assets(folder, below=tmp_path)
@@ -78,7 +87,7 @@ def test_a_curve_of_a_long_trailer_keeps_its_peaks():
 
 
 def test_counted_nouns_are_singular_or_plural():
-    assert words.told_shots([24, 48, 72], head="single", threshold=0.5)[0] == (
+    assert words.shot_sentences([24, 48, 72], head="single", threshold=0.5)[0] == (
         "3 shots, the median 48 frames or 2.0 s."
     )
-    assert words.told_clips("shot24", 1, 0) == "shot24: 1 clip, 0 of them padded with black."
+    assert words.clip_sentence("shot24", 1, 0) == "shot24: 1 clip, 0 of them padded with black."

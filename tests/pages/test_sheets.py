@@ -1,4 +1,4 @@
-"""Many pictures in one image: where each stands, and that the image fits."""
+"""Many pictures in one image: the place of each, and that the image fits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trailers.pages.sheets import (
 )
 
 
-def test_tiles_stand_row_after_row_and_what_is_left_over_is_black():
+def test_tiles_are_placed_row_after_row_and_empty_places_are_black():
     pictures = np.stack([np.full((2, 2, 3), value, np.uint8) for value in (10, 20, 30)])
     image = tiled(pictures, 2)
     assert image[:, :, 0].tolist() == [[10, 10, 20, 20], [10, 10, 20, 20], [30, 30, 0, 0], [30, 30, 0, 0]]
@@ -41,7 +41,7 @@ def test_a_tile_has_nearly_the_shape_of_the_video_in_whole_blocks(video, tile):
     assert tile_size(*video, tile_px=96) == tile
 
 
-def test_a_sheet_is_a_jpeg_whose_tiles_show_the_frames_that_it_says():
+def test_a_sheet_is_a_jpeg_whose_tiles_show_the_frames_that_it_lists():
     pictures = np.stack([np.full((32, 48, 3), value, np.uint8) for value in (0, 90, 180)])
     sheet = make_sheet(pictures, [5, 29, 53], most_bytes=100_000)
     image = np.asarray(Image.open(io.BytesIO(sheet.data)))
@@ -56,7 +56,7 @@ def test_a_sheet_that_must_be_small_loses_quality_then_size_until_it_fits():
     assert [(sheet.width_px, sheet.height_px) for sheet in sheets.values()] == [(160, 96), (160, 96), (104, 64)]
 
 
-def test_of_qualities_that_fit_the_best_is_taken():
+def test_the_best_quality_that_fits_is_used():
     noise = np.random.default_rng(0).integers(0, 255, (96, 160, 3), np.uint8)
     sizes = [len(encoded(noise, quality)) for quality in QUALITIES]
     assert sizes == sorted(sizes)

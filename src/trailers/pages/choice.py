@@ -1,4 +1,4 @@
-"""Which frames a page shows: one of each shot, three of each clip, and the one that stands for the trailer."""
+"""Choose the frames that a page shows: one per shot, three per clip, and the thumbnail of the trailer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from trailers.domain import Clip, ClipStrategy, Shot
 from trailers.pages.sheets import spread_out
 
-MOST_SHOTS = 400  # pictures of shots; of a longer video only some have one
-MOST_FRAMES = 1200  # pictures of clips
-GREYS = 32  # steps of brightness that are told apart
+MOST_SHOTS = 400  # maximum number of pictures of shots; in longer videos some shots have none
+MOST_FRAMES = 1200  # maximum number of pictures of clips
+GREYS = 32  # number of levels of brightness
 
 
 def frames_of_shots(shots: Iterable[Shot], clips: Mapping[str, Sequence[Clip]]) -> list[int]:
@@ -19,7 +19,7 @@ def frames_of_shots(shots: Iterable[Shot], clips: Mapping[str, Sequence[Clip]]) 
 
     Args:
         shots: in order.
-        clips: by strategy; the first that cuts shots counts.
+        clips: by strategy; the first strategy that cuts shots is used.
     """
     representative: dict[int, list[int]] = {}
     strategy = next((name for name in clips if ClipStrategy.parse(name).kind == "shot"), None)
@@ -33,10 +33,10 @@ def frames_of_shots(shots: Iterable[Shot], clips: Mapping[str, Sequence[Clip]]) 
 
 
 def frames_of_clips(clips: Mapping[str, Sequence[Clip]]) -> list[int]:
-    """First, representative and last frame of every clip, ascending; where many, those of the first strategies.
+    """First, representative and last frame of every clip, ascending; if there are many, those of the first strategies.
 
-    The last frame of a clip that another one of its shot follows is not among them: the first of that one is the
-    next frame of the same shot, and looks the same.
+    If another clip of the same shot follows, the last frame is left out, because the first frame of that clip is the
+    next frame of the shot and looks the same.
     """
     chosen: set[int] = set()
     for spans in clips.values():
@@ -48,8 +48,8 @@ def frames_of_clips(clips: Mapping[str, Sequence[Clip]]) -> list[int]:
     return sorted(chosen)
 
 
-def most_telling(pictures: np.ndarray) -> int:
-    """Index of the picture that uses brightnesses most evenly: neither black nor a card of text.
+def most_varied(pictures: np.ndarray) -> int:
+    """Index of the picture with the most even distribution of brightness: neither black nor a card of text.
 
     Args:
         pictures: uint8 (pictures, height, width, 3), RGB.

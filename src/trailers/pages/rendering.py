@@ -1,6 +1,6 @@
-"""Templates, style and scripts of the pages, and what a finished page says of itself.
+"""Templates, style and scripts of the pages, and reading a finished page.
 
-A page holds its data as JSON in an element that no browser runs; ``tojson`` escapes what could end it.
+A page contains its data as JSON in an element that browsers do not run; ``tojson`` escapes text that could end it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from trailers.store.atomic import atomic, make_folder
 from trailers.store.json_file import read_small_file
 
 HERE = Path(__file__).parent
-ASSETS = ("pages.css", "theme.js", "trailer.js", "index.js")
+PARTS = ("base", "pictures", "words", "strip", "tracks", "playback", "experiments", "start")  # as in trailer.js
+ASSETS = ("pages.css", "theme.js", "trailer.js", "index.js", *(f"trailer_{part}.js" for part in PARTS))
 DATA = re.compile(r'<script type="application/json" id="page">(.*?)</script>', re.DOTALL)
 END = "<!-- sha256 {digest} -->\n"
 REMEDY = "Remove it and rerun the pages stage."
@@ -38,15 +39,15 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 
 def sealed(text: str) -> str:
-    """``text`` with a last line that proves it whole."""
+    """``text`` with a last line that proves that it is complete."""
     return text + END.format(digest=hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
 def read_page(path: Path) -> dict[str, Any]:
-    """The data that the page at ``path`` holds.
+    """The data of the page at ``path``.
 
     Raises:
-        StoreError: it is missing, damaged, or none of these pages.
+        StoreError: it is missing, damaged, or not such a page.
     """
     try:
         text = read_small_file(path).decode("utf-8")
@@ -63,7 +64,7 @@ def read_page(path: Path) -> dict[str, Any]:
 
 
 def write_assets(folder: Path, *, below: Path) -> None:
-    """Bring style and scripts in ``folder`` up to date; files that are as they should be are left alone."""
+    """Brings style and scripts in ``folder`` up to date; files with the right content are left alone."""
     make_folder(folder, below=below)
     for name in ASSETS:
         wanted, path = (HERE / "assets" / name).read_bytes(), folder / name
@@ -73,7 +74,7 @@ def write_assets(folder: Path, *, below: Path) -> None:
 
 
 def as_script(name: str, values: Mapping[str, Any]) -> str:
-    """A script file that does nothing but give ``values`` a name: pages opened from a disk can read no other file."""
+    """A script that only gives ``values`` a name; pages opened from a disk cannot read data in another way."""
     text = json.dumps(values, separators=(",", ":"), sort_keys=True)
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -81,7 +82,7 @@ def as_script(name: str, values: Mapping[str, Any]) -> str:
 
 
 def read_script(path: Path, name: str) -> dict[str, Any]:
-    """What ``as_script`` wrote at ``path``; nothing where there is no such file, or another one."""
+    """The values that ``as_script`` wrote to ``path``; empty if the file is missing or another one."""
     try:
         text = read_small_file(path).decode("utf-8")
         found = json.loads(text.removeprefix(f"globalThis.{name} = ").removesuffix(";\n"))

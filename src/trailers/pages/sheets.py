@@ -1,4 +1,4 @@
-"""Many small pictures in one JPEG: a page asks for one file, and a folder of 12,000 trailers stays a folder.
+"""Many small pictures in one JPEG, so that a page loads one file and the folder of 12,000 trailers stays small.
 
 tiles of one size, row after row      0  1  2  3
                                       4  5  6
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MCU_PX = 16  # a JPEG's block with halved colour; tiles of multiples of it do not bleed into each other
-WIDEST_PX = 2800  # of a sheet; telephones draw images of 4,096 px at most
-QUALITIES = (34, 42, 50, 58, 66, 74, 82)  # of a JPEG; the worst is still a picture
-SIXTHS = (6, 5, 4, 3, 2)  # of the height, tried in turn
+MCU_PX = 16  # block of a JPEG with halved colour; tiles whose sides are multiples of it do not affect each other
+WIDEST_PX = 2800  # maximum width of a sheet; phones cannot draw images of more than 4,096 px
+QUALITIES = (34, 42, 50, 58, 66, 74, 82)  # JPEG qualities; the lowest is still recognisable
+SIXTHS = (6, 5, 4, 3, 2)  # sixths of the height, tried in this order
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Sheet:
     height_px: int
 
     def described(self, name: str) -> dict[str, object]:
-        """What a page has to know of it; ``name`` is its file's."""
+        """The facts that a page needs about it; ``name`` is that of its file."""
         return {
             "file": name,
             "bytes": len(self.data),
@@ -52,7 +52,7 @@ class Sheet:
 def tile_size(width_px: int, height_px: int, *, tile_px: int) -> tuple[int, int]:
     """Width and height of a tile for a video of this size; both are multiples of ``MCU_PX``.
 
-    The page shows tiles in the video's own shape again, so that a few pixels of rounding are not seen.
+    The page stretches tiles to the aspect of the video, so that the rounding is not visible.
     """
     width = round(tile_px * width_px / height_px / MCU_PX) * MCU_PX
     return max(MCU_PX, min(width, 3 * tile_px)), tile_px
@@ -67,12 +67,12 @@ def halved(pictures: np.ndarray) -> np.ndarray:
 
 
 def make_sheet(pictures: np.ndarray, frames: Sequence[int], *, most_bytes: int) -> Sheet:
-    """The pictures in one image, as large and then as good as fits ``most_bytes``; the smallest where nothing does.
+    """The pictures in one image, as large and then as good as ``most_bytes`` allows; the smallest if none fits.
 
     Args:
         pictures: uint8 (pictures, height, width, 3), RGB; the height is a multiple of 6.
-        frames: which frame each of them shows.
-        most_bytes: of the image.
+        frames: the frame that each of them shows.
+        most_bytes: maximum size of the image.
 
     Raises:
         ValueError: there are no pictures, or not one per frame.
@@ -90,21 +90,21 @@ def make_sheet(pictures: np.ndarray, frames: Sequence[int], *, most_bytes: int) 
 
 
 def shrunk(pictures: np.ndarray, sixths: int) -> np.ndarray:
-    """The pictures with so many sixths of their height, and about of their width."""
+    """The pictures reduced to ``sixths`` / 6 of their height, and about the same share of their width."""
     from PIL import Image
 
     count, height, width, _ = pictures.shape
     if sixths == 6:
         return pictures
     size = max(8, round(width * sixths / 6 / 8) * 8), height * sixths // 6
-    # One below the other they are one image, whose pixels never cross from picture to picture.
+    # Stacked vertically they are resized as one image; no output pixel mixes two pictures.
     column = Image.fromarray(pictures.reshape(count * height, width, 3))
     resized = column.resize((size[0], count * size[1]), Image.Resampling.BOX)
     return np.asarray(resized).reshape(count, size[1], size[0], 3)
 
 
 def best_fit(image: np.ndarray, most_bytes: int) -> bytes:
-    """The best JPEG of ``image`` that fits; the worst where none does. Bytes grow with the quality."""
+    """The best JPEG of ``image`` that fits, or the worst if none fits. Size grows with quality."""
     best = encoded(image, QUALITIES[0])
     low, high = 1, len(QUALITIES) if len(best) <= most_bytes else 0
     while low < high:
@@ -118,7 +118,7 @@ def best_fit(image: np.ndarray, most_bytes: int) -> bytes:
 
 
 def tiled(pictures: np.ndarray, columns: int) -> np.ndarray:
-    """uint8 (rows * height, columns * width, 3): the pictures row after row, black where there is none."""
+    """uint8 (rows * height, columns * width, 3): the pictures row after row; empty places are black."""
     count, height, width, _ = pictures.shape
     rows = -(-count // columns)
     room = np.zeros((rows * columns, height, width, 3), np.uint8)
@@ -136,7 +136,7 @@ def encoded(image: np.ndarray, quality: int) -> bytes:
 
 
 def spread_out(values: Sequence[int], most: int) -> list[int]:
-    """At most ``most`` of ``values``, evenly chosen, the first and the last among them."""
+    """Up to ``most`` of ``values``, evenly chosen, including the first and the last."""
     if len(values) <= most:
         return list(values)
     places = np.linspace(0, len(values) - 1, most).round().astype(int)

@@ -1,4 +1,4 @@
-"""Numbers over time, small enough for a page: one byte a value, in base64."""
+"""Numbers over time, small enough for a page: one byte per value, in base64."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-MOST_VALUES = 20_000  # of one curve; a longer trailer shows the highest of every few frames
+MOST_VALUES = 20_000  # maximum number of values of a curve; longer trailers show the highest of every few frames
 
 
 def curve(probabilities: np.ndarray) -> dict[str, Any]:
-    """``values``, a byte per ``step`` frames with 255 for certainty: the highest probability of these frames.
+    """``values``, a byte per ``step`` frames: their highest probability, 255 for a probability of 1.
 
     Args:
         probabilities: float32 (frames,), 0 to 1.
@@ -29,7 +29,7 @@ def packed(values: np.ndarray) -> str:
 
 
 def colours(pictures: np.ndarray, frames: np.ndarray) -> Mapping[str, Any]:
-    """The mean colour of each picture, three bytes in base64, and the frame that it stands for.
+    """The mean colour of each picture, three bytes in base64, and the frame that it shows.
 
     Args:
         pictures: uint8 (pictures, height, width, 3), RGB.

@@ -27,7 +27,7 @@ from trailers.domain import FPS, Clip, ClipStrategy, Shot
 from trailers.errors import ConfigError, StoreError
 from trailers.machine.watchdog import alive
 from trailers.pages import rendering, timeline, words
-from trailers.pages.choice import frames_of_clips, frames_of_shots, most_telling
+from trailers.pages.choice import frames_of_clips, frames_of_shots, most_varied
 from trailers.pages.sheets import Sheet, halved, make_sheet, tile_size
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
@@ -204,7 +204,7 @@ class Pages(Stage):
         shots = pictures[np.searchsorted(wanted, of_shots)]
         small = halved(pictures)
         clips = small[np.searchsorted(wanted, of_clips)]
-        best, largest = most_telling(shots), settings.largest_kb * 1000
+        best, largest = most_varied(shots), settings.largest_kb * 1000
         of_all = make_sheet(shots, of_shots, most_bytes=round(SHOTS_SHARE * largest))
         thumbnail = make_sheet(shots[best : best + 1], of_shots[best : best + 1], most_bytes=THUMBNAIL_BYTES)
         room = largest - len(of_all.data) - len(thumbnail.data) - DATA_BYTES - text_bytes(seen, len(wanted))
@@ -241,7 +241,7 @@ class Pages(Stage):
         assert self.shown is not None
         lengths = [len(shot) for shot in seen.shots]
         clips = [
-            words.told_clips(name, len(clips), sum(clip.padding > 0 for clip in clips))
+            words.clip_sentence(name, len(clips), sum(clip.padding > 0 for clip in clips))
             for name, clips in seen.clips.items()
         ]
         return {
@@ -249,8 +249,8 @@ class Pages(Stage):
             "data": data,
             "data_file": f"data/{self.layout.page_data(trailer).name}",
             "stages": {
-                "normalise": words.told_normalise(seen.facts),
-                "shots": words.told_shots(lengths, head=self.shown.head, threshold=self.shown.threshold),
+                "normalise": words.normalise_sentences(seen.facts),
+                "shots": words.shot_sentences(lengths, head=self.shown.head, threshold=self.shown.threshold),
                 "clips": clips,
             },
             "warnings": [text for text in str(seen.facts.get("warnings", "")).split("; ") if text],

@@ -1,5 +1,5 @@
-// All trailers: search, filters, sorting, pages. Rows are columns of short values in trailerList; text is only ever
-// set as text. What is chosen stands in the address, so that "back" from a trailer finds the list as it was.
+// All trailers: search, filters, sorting, pages. trailerList has columns of short values; text from outside is only ever
+// set as text. The address contains the choices, so that "back" from a trailer restores the list.
 (() => {
   "use strict";
   const list = globalThis.trailerList;
@@ -21,7 +21,7 @@
   const names = (all, mask) => all.filter((_, bit) => has(mask, bit));
   const clock = (frames) => `${Math.floor(frames / FPS / 60)}:${String(Math.floor(frames / FPS) % 60).padStart(2, "0")}`;
   const pageOf = (id) => `${list.root}${encodeURIComponent(id)}${id.toLowerCase() === "index" ? ".trailer" : ""}.html`;
-  const judged = () => list.experiments[Number($("experiment").value) || 0];
+  const chosenExperiment = () => list.experiments[Number($("experiment").value) || 0];
 
   // ---- filters
 
@@ -66,13 +66,13 @@
   }
   function sorted(found) {
     const by = (values, sign) => found.filter((i) => values[i] >= 0).sort((a, b) => sign * (values[a] - values[b])).concat(found.filter((i) => values[i] < 0));
-    const ways = {
+    const orders = {
       title: () => found.sort((a, b) => (columns.title[a] || columns.trailer[a]).localeCompare(columns.title[b] || columns.trailer[b])),
-      wrong: () => by(judged().errors, -1), shots: () => by(columns.shots, -1), fewshots: () => by(columns.shots, 1),
+      wrong: () => by(chosenExperiment().errors, -1), shots: () => by(columns.shots, -1), fewshots: () => by(columns.shots, 1),
       long: () => by(columns.frames, -1), short: () => by(columns.frames, 1),
     };
-    const way = ways[$("sort").value];
-    return way ? way() : found;
+    const order = orders[$("sort").value];
+    return order ? order() : found;
   }
   function apply({ keepPage = false } = {}) {
     const started = performance.now();
@@ -116,9 +116,9 @@
     const flags = names(list.flags, columns.flags[i]).map((text) => element("li", { className: "flagged", textContent: text }));
     return genres.length + flags.length ? element("ul", { className: "chips" }, ...genres, ...flags) : null;
   }
-  // The genre in which the experiment is most wrong, where it had not learnt from the trailer.
+  // The genre with the largest error of the experiment, if it was not trained on the trailer.
   function verdict(i) {
-    const found = judged();
+    const found = chosenExperiment();
     if (!found || found.errors[i] < 0) return null;
     const genre = found.worst[i], isTrue = has(columns.genres[i], genre), error = found.errors[i] / 1000;
     const probability = Math.round(100 * (isTrue ? 1 - error : error));
@@ -126,7 +126,7 @@
     return element("small", { className: error > 0.5 ? "wrong" : "quiet", textContent: `${kind}: ${list.genres[genre]} at ${probability} %` });
   }
 
-  // ---- what is chosen, in the address
+  // ---- the choices, in the address
 
   function remember() {
     const kept = new URLSearchParams();

@@ -1,4 +1,4 @@
-// Light or dark: the reader's choice, else the system's. Loaded before anything is drawn.
+// Light or dark: the reader's choice, otherwise that of the system. Loaded before anything is drawn.
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -7,7 +7,7 @@
     try {
       return localStorage.getItem("trailers-theme");
     } catch {
-      return null; // storage may be refused, as in a private window
+      return null; // storage may be refused, for example in a private window
     }
   };
   let chosen = read();
@@ -23,7 +23,7 @@
     try {
       localStorage.setItem("trailers-theme", chosen);
     } catch {
-      // for this page only
+      // the choice then holds for this page only
     }
     show();
   };
