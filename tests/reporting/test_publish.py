@@ -178,6 +178,15 @@ def test_vectors_of_different_weights_are_not_published_together(results, capsys
     assert problem in capsys.readouterr().err
 
 
+def test_a_video_of_another_manifests_link_is_not_published(results, capsys):
+    manifest = results / "manifest.csv"
+    manifest.write_text(manifest.read_text().replace("https://site/b,", "https://site/another,"))
+    assert publish(results) == 1
+    said = capsys.readouterr().err
+    assert "download/b.json: is from https://site/b, which is not a link of b in the manifest" in said
+    assert said.rstrip().endswith("Rerun snakemake with this manifest.")
+
+
 @pytest.mark.parametrize("versions", ["[}", "5", 5, "[1]"])
 def test_versions_that_cannot_be_read_are_not_stated(results, versions):
     for trailer in "ab":

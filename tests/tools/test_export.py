@@ -16,6 +16,7 @@ from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow, write_ledger
 from trailers.store.pack import open_pack
 from trailers.store.published import Published, write_published
+from trailers.store.receipt import Receipt, write_receipt
 from trailers.store.shards import make_shards
 
 TRAILERS = {"tt0347149": 5, "tt0133093": 3}
@@ -95,6 +96,20 @@ def test_vectors_that_are_not_those_of_their_ledger_are_not_exported(
     caplog.clear()
     assert export(results, tmp_path / "one.zarr", "--manifest", str(manifest)) == 0
     assert "no ledger" not in caplog.text
+
+
+def test_vectors_of_another_manifests_link_are_not_exported(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = {"url": "https://site/one"}
+    write_receipt(Layout(results).receipt("tt0133093"), Receipt("tt0133093", OK, "tt0133093.mp4", "0" * 64, "f", facts))
+    manifest = tmp_path / "links.csv"
+    manifest.write_text("trailer,url,genres\ntt0133093,https://site/two | https://site/one,\n")
+    assert export(results, tmp_path / "one.zarr", "--manifest", str(manifest)) == 0
+    manifest.write_text("trailer,url,genres\ntt0133093,https://site/two,\n")
+    assert export(results, tmp_path / "two.zarr", "--manifest", str(manifest)) == 1
+    assert "is from https://site/one, which is not a link of tt0133093 in the manifest" in capsys.readouterr().err
+    assert export(results, tmp_path / "all.zarr", "--all") == 0
 
 
 def test_vectors_that_no_ledger_lists_are_reported(

@@ -331,6 +331,14 @@ def test_the_time_left_of_a_run_is_that_of_its_slowest_stage(layout):
     assert text.time_left([]) == "nothing is waiting"
 
 
+def test_products_without_a_ledger_are_said_to_be_made_and_not_yet_listed(layout):
+    for trailer in TRAILERS[5:]:
+        for path in (layout.video(trailer), layout.frames(trailer)):
+            path.write_bytes(b"x")
+            os.utime(path, (NOW, NOW))
+    assert text.time_left([line_of(layout, "normalise")]).startswith("everything is made, but not yet in the ledgers")
+
+
 def test_without_a_manifest_only_the_search_and_the_next_command_are_shown(tmp_path):
     layout = Layout(tmp_path)
     nothing = list(status.shown(layout, status.look(layout, [], PAIRS, NOW)))

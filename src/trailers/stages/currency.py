@@ -17,13 +17,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from trailers.domain import Trailer
 from trailers.errors import StoreError, TrailerError
 from trailers.stages import registry
 from trailers.stages.stage import Stage
 from trailers.store.atomic import TEMPORARY, remove, write_text
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow, check_carried, read_ledger
+from trailers.store.receipt import read_receipt
 from trailers.store.text import some
+from trailers.web.links import completed
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +135,20 @@ def check_listed(stage: Stage, trailers: Iterable[str], command: str) -> None:
             "while it replaced them. In the latter case, rerun snakemake first.",
             command, stage.name, some(alone),
         )  # fmt: skip
+
+
+def check_links(layout: Layout, trailers: Iterable[Trailer]) -> None:
+    """Raise StoreError if a trailer's video is from a link that its row in the manifest does not have."""
+    for trailer in trailers:
+        path = layout.receipt(trailer.trailer)
+        if not trailer.urls or not path.exists():
+            continue
+        url = str(read_receipt(path).facts.get("url", ""))
+        if url and completed(url) not in map(completed, trailer.urls):
+            raise StoreError(
+                f"is from {url}, which is not a link of {trailer.trailer} in the manifest: a run with another manifest "
+                "downloaded it", where=path, remedy="Rerun snakemake with this manifest.",
+            )  # fmt: skip
 
 
 def sources_of(stage: Stage, shard: str) -> list[Source]:

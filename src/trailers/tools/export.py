@@ -20,7 +20,7 @@ import numpy as np
 from trailers.domain import ClipStrategy
 from trailers.errors import ConfigError, StoreError
 from trailers.plan.studies import plan_here
-from trailers.stages.currency import check_listed, embeddings_of
+from trailers.stages.currency import check_links, check_listed, embeddings_of
 from trailers.store.embeddings import read_embedding, read_embedding_shape
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
@@ -75,10 +75,10 @@ def run(arguments: argparse.Namespace) -> None:
     if (arguments.pack is None) == (arguments.clips is None or arguments.backbone is None):
         raise ConfigError("it is not clear what to export", remedy="Give --clips and --backbone, or --pack.")
     source = find_source(arguments)
-    trailers = chosen(source, None if arguments.all else find_manifest(arguments.manifest))
+    manifest = None if arguments.all else find_manifest(arguments.manifest)
+    trailers = chosen(source, manifest)
     if source.where.is_dir():
-        stage = embeddings_of(Layout(arguments.results), str(arguments.clips), arguments.backbone)
-        check_listed(stage, trailers, "export")
+        check_current(arguments, trailers, manifest)
     features = int(source.attributes["F"])
     if output.suffix == ".h5":
         attributes = of_pack(source, trailers)
@@ -87,6 +87,15 @@ def run(arguments: argparse.Namespace) -> None:
         vectors = {trailer: source.parts[trailer].read for trailer in trailers}
         write_published(output, vectors, attributes=source.attributes, dtype="<f2" if arguments.half else "<f4")
     log.info("export: %s: %d trailers, F = %d", output, len(trailers), features)
+
+
+def check_current(arguments: argparse.Namespace, trailers: Sequence[str], manifest: Path | None) -> None:
+    """Raise StoreError if the embeddings of ``trailers`` are not those of their ledgers, or of another link."""
+    layout = Layout(arguments.results)
+    check_listed(embeddings_of(layout, str(arguments.clips), arguments.backbone), trailers, "export")
+    if manifest is not None:
+        rows = read_manifest(manifest, links=False, genres=None)
+        check_links(layout, [row for row in rows if row.trailer in set(trailers)])
 
 
 def find_source(arguments: argparse.Namespace) -> Source:

@@ -31,7 +31,7 @@ from trailers.embedding.aligned import add_flags as add_aligned_flags
 from trailers.errors import StoreError
 from trailers.genres import configured_genres
 from trailers.project import find_file
-from trailers.stages.currency import check_listed, embeddings_of
+from trailers.stages.currency import check_links, check_listed, embeddings_of
 from trailers.store.atomic import write_text
 from trailers.store.manifest import read_manifest
 from trailers.store.prompts import Prompts, read_prompts
@@ -82,6 +82,7 @@ def scores_by_trailer(
     if not known:
         remedy = "Run snakemake with this manifest first."
         raise StoreError("no trailer of the manifest has vectors", where=aligned.folder, remedy=remedy)
+    check_links(aligned.layout, [trailer for trailer in trailers if trailer.trailer in embedded])
     check_listed(embeddings_of(aligned.layout, aligned.strategy, aligned.row.name), known, "zero-shot")
     encoder = aligned.text_encoder()
     genres = np.stack([genre_vector(encoder(prompts.sentences(genre))) for genre in prompts.genres])

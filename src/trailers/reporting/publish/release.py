@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trailers.domain import Trailer
 from trailers.errors import StoreError
+from trailers.stages.currency import check_links
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, SKIPPED, LedgerRow, check_carried, read_ledger
 from trailers.store.manifest import read_manifest
@@ -61,7 +62,7 @@ def read_release(
     """What can be published of ``manifest``.
 
     Raises:
-        StoreError: there are no ledgers, or a pair has no embedding at all.
+        StoreError: a video is from a link of another manifest, there are no ledgers, or a pair has no embedding at all.
     """
     trailers = read_manifest(manifest, links=False, genres=genres)
     keys: list[tuple[str, ...]] = [("download",), ("normalise",), ("shots",)]
@@ -76,6 +77,7 @@ def read_release(
     failures = [found for trailer in trailers if (found := first_failure(trailer, ledgers))]
     lacking = {trailer.trailer for trailer, _, _ in failures}
     rows = [trailer for trailer in trailers if trailer.trailer not in lacking]
+    check_links(layout, rows)
     return Release(layout, list(pairs), rows, ledgers, failures, links, titles, genres)
 
 

@@ -28,6 +28,8 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
 def time_left(lines: Sequence[Line]) -> str:
     """The remaining time of the whole run. Stages run in parallel, so the slowest one determines it."""
     moving = [line for line in lines if line.waiting > line.made]
+    if not moving and any(line.waiting for line in lines):
+        return "everything is made, but not yet in the ledgers: snakemake writes them"
     if not moving:
         return "nothing is waiting"
     known = [line.left_s for line in moving if line.left_s is not None]
