@@ -17,7 +17,7 @@ from trailers.genres import changed_genres_flag, check_same, checked_genres, con
 from trailers.plan.studies import make_plan, plan_here
 from trailers.project import PROJECT
 from trailers.reporting.report.predictions import read_predictions
-from trailers.stages.classify.learning import mark_of
+from trailers.stages.classify.learning import training_fingerprint
 from trailers.stages.classify.study import Study
 from trailers.store.cells import parse_genres
 from trailers.store.experiment import read_weights
@@ -97,7 +97,7 @@ def test_planning_refuses_a_bad_list(tmp_path, monkeypatch, value, words):
 def test_the_default_list_changes_no_flag_and_no_fingerprint(tmp_path, monkeypatch):
     # Of a training on no pack and no trailer, as it was before there was a list.
     study = Study((), 0, {"train": [Trailer("a", (), genres=("drama",))]}, [])
-    assert mark_of(study, RECIPE) == "5432db04a4be03ee"
+    assert training_fingerprint(study, RECIPE) == "5432db04a4be03ee"
     assert changed_genres_flag(GENRES) == ""
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text("genres: [documentary, comedy]\n")
@@ -110,7 +110,7 @@ def test_the_default_list_changes_no_flag_and_no_fingerprint(tmp_path, monkeypat
 def test_another_list_or_order_is_another_training():
     trailers = {"train": [Trailer("a", (), genres=("drama",))]}
     lists = (GENRES, GENRES[::-1], ("drama", "western"), ("drama", "opera"))
-    assert len({mark_of(Study((), 0, trailers, [], genres), RECIPE) for genres in lists}) == 4
+    assert len({training_fingerprint(Study((), 0, trailers, [], genres), RECIPE) for genres in lists}) == 4
 
 
 def test_cells_are_read_in_the_order_of_the_list():

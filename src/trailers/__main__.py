@@ -106,14 +106,14 @@ def main(words: Sequence[str] | None = None) -> int:
         print("error: interrupted; finished products are kept, run the same command to continue.", file=sys.stderr)
         return 130
     if status == 0:
-        failures.forget(arguments)
+        failures.clear_failure(arguments)
     return status
 
 
 def fail(arguments: argparse.Namespace | None, sentence: str) -> int:
     """Say why the command failed, in its log and past it at the terminal, and keep it for `status`; the exit status."""
     if arguments is not None:
-        failures.note(arguments, sentence)
+        failures.record_failure(arguments, sentence)
     write_to_terminal(f"error: {sentence}")
     return 1
 

@@ -10,12 +10,12 @@ from trailers.machine import notice
 
 
 def test_a_long_wait_is_reported_once_and_a_short_one_not_at_all(monkeypatch, capsys):
-    said = threading.Event()
-    monkeypatch.setattr(notice, "say", lambda words, say=notice.say: (say(words), said.set()))
+    shown = threading.Event()
+    monkeypatch.setattr(notice, "show_notice", lambda words, show=notice.show_notice: (show(words), shown.set()))
     with notice.notice_if_slow("reading manifest.csv", after_s=60):
         pass
     with notice.notice_if_slow("looking at weights/resnet50.pth", after_s=0.01):
-        assert said.wait(20)
+        assert shown.wait(20)
     assert capsys.readouterr().err == "still looking at weights/resnet50.pth ...\n"
 
 

@@ -73,7 +73,7 @@ def test_other_errors_are_not_reported_as_a_full_disk(disks):
 
 
 def write_with_a_library(path):
-    with atomic.unfailing(path) as file:
+    with atomic.deferring_errors(path) as file:
         file.write(b"all of it")
 
 

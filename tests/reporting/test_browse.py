@@ -102,12 +102,12 @@ def test_a_list_outside_the_pages_is_refused(finished, tmp_path):
 def test_the_list_links_the_run_report_if_it_exists_or_the_run_will_make_it(tmp_path):
     layout = lab.make_results(tmp_path, TITLES, dead=["gone"])
     words = ["--report", str(layout.report())]
-    for follows, is_there, link in (
+    for follows, path_exists, link in (
         ([], False, ""),
         (["--report-follows"], False, 'href="../report/index.html"'),
         ([], True, 'href="../report/index.html"'),
     ):
-        if is_there:
+        if path_exists:
             layout.report().parent.mkdir()
             layout.report().write_text("<html>")
         lab.run_browse(tmp_path, *words, *follows)

@@ -189,7 +189,7 @@ def test_products_that_are_up_to_date_are_left_alone(results, entry):
     stage, before, rows = results.stage(entry), results.bytes_of(entry), read_ledger(results.ledger(entry))
     for trailer in TRAILERS:
         assert stage.existing(trailer) == rows[trailer] == results.on_disk(entry).read(trailer)
-        assert stage.fingerprint(trailer) == stage.carried(trailer) == rows[trailer].fingerprint
+        assert stage.fingerprint(trailer) == stage.stored_fingerprint(trailer) == rows[trailer].fingerprint
         assert results.problems(entry, trailer) == []
     stage.make = unwanted  # type: ignore[method-assign]
     stage.make_all = lambda trailers, work: [unwanted(trailer) for trailer in trailers]  # type: ignore[assignment]
@@ -253,7 +253,7 @@ def test_another_setting_outdates_the_products_and_verify_reports_no_problem(res
         pytest.skip("no setting shapes its products")
     stage = results.stage(entry, **changed)
     assert stage.existing("one") is None
-    assert stage.fingerprint("one") != stage.carried("one")
+    assert stage.fingerprint("one") != stage.stored_fingerprint("one")
     assert results.problems(entry, "one") == []
 
 
@@ -365,7 +365,7 @@ def test_a_full_disk_stops_the_job_and_the_folder_is_named(results, entry, monke
 
     with monkeypatch.context() as patch:
         patch.setattr("trailers.store.atomic.sync", full)
-        patch.setattr("trailers.web.shelf.sync", full)
+        patch.setattr("trailers.web.download_folder.sync", full)
         with pytest.raises(SystemicError) as problem:
             results.run(entry)
     assert problem.value.where == str(results.on_disk(entry).products("one")[-1].parent)

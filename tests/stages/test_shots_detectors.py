@@ -93,7 +93,7 @@ def test_an_edit_of_the_users_file_makes_the_shots_again(results):
 def test_the_fingerprints_of_transnet_do_not_change(results):
     results.frames(*[10] * 30)
     stage = shots.Shots(results.layout, (), shots.Settings("transnetv2", 0.5, "single", 1), None)
-    assert stage.scores_mark("0123456789abcdef") == "f1663dd398272f99"
+    assert stage.scores_fingerprint("0123456789abcdef") == "f1663dd398272f99"
     assert stage.fingerprint("tt1") == "3c56f526c5ae067d"
 
 

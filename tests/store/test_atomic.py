@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trailers.errors import StoreError
-from trailers.store.atomic import TEMPORARY, atomic, make_folder, remove, unfailing, write_text
+from trailers.store.atomic import TEMPORARY, atomic, deferring_errors, make_folder, remove, write_text
 
 
 def test_a_file_appears_only_when_it_is_complete(tmp_path):
@@ -64,7 +64,7 @@ def test_an_error_while_a_library_writes_is_raised_when_it_closes_the_file(tmp_p
     returned = []
 
     def write_as_a_library():
-        with unfailing(path) as file:
+        with deferring_errors(path) as file:
             file.close()
             io.FileIO.__init__(file, "/dev/full", "wb")
             returned.append(file.write(b"abc"))
@@ -77,7 +77,7 @@ def test_an_error_while_a_library_writes_is_raised_when_it_closes_the_file(tmp_p
 
 
 def test_a_file_written_by_a_library_is_renamed_into_place(tmp_path):
-    with unfailing(tmp_path / "x") as file:
+    with deferring_errors(tmp_path / "x") as file:
         assert file.write(np.arange(3, dtype="<u2")) == 6
         file.seek(2)
         file.write(b"!!")

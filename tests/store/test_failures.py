@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trailers.__main__ import main
-from trailers.store.failures import forget, note, read_failures
+from trailers.store.failures import clear_failure, read_failures, record_failure
 
 
 def arguments(results, **more):
@@ -25,15 +25,15 @@ def arguments(results, **more):
 def test_the_failure_of_a_job_is_kept_for_its_output_until_the_job_succeeds(tmp_path, output, named):
     paths = {key: value and ([tmp_path / v for v in value] if isinstance(value, list) else tmp_path / value)
              for key, value in output.items()}  # fmt: skip
-    note(arguments(tmp_path, **paths), "3 of 4\ntrailers failed.")
+    record_failure(arguments(tmp_path, **paths), "3 of 4\ntrailers failed.")
     assert read_failures(tmp_path) == dict.fromkeys(named, "3 of 4 trailers failed.")
-    forget(arguments(tmp_path, **paths))
+    clear_failure(arguments(tmp_path, **paths))
     assert read_failures(tmp_path) == {}
 
 
 @pytest.mark.parametrize("made", [{}, {"ledger": None}, {"output": Path("/elsewhere/x")}])
 def test_a_command_without_output_below_the_results_leaves_no_note(tmp_path, made):
-    note(arguments(tmp_path / "results", **made), "x")
+    record_failure(arguments(tmp_path / "results", **made), "x")
     assert not (tmp_path / "results").exists()
 
 
@@ -53,15 +53,15 @@ def test_the_message_of_a_failing_job_is_the_last_line_of_its_log_and_is_kept(tm
 
 
 def test_a_command_whose_output_is_the_results_folder_itself_leaves_no_note(tmp_path):
-    note(arguments(tmp_path, output=tmp_path), "is there already")
+    record_failure(arguments(tmp_path, output=tmp_path), "is there already")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_notes_of_a_path_and_of_files_below_it_do_not_stop_a_command_that_succeeded(tmp_path):
     job, below = arguments(tmp_path, output=tmp_path / "a"), arguments(tmp_path, output=tmp_path / "a" / "b")
     for first, second in ((job, below), (below, job)):
-        note(first, "x")
-        note(second, "x")
-        forget(second)
-        forget(first)
+        record_failure(first, "x")
+        record_failure(second, "x")
+        clear_failure(second)
+        clear_failure(first)
         assert read_failures(tmp_path) == {}

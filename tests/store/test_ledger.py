@@ -1,7 +1,7 @@
 import pytest
 
 from trailers.errors import StoreError
-from trailers.store.ledger import OK, LedgerRow, check_carried, read_ledger, write_ledger
+from trailers.store.ledger import OK, LedgerRow, check_fingerprint, read_ledger, write_ledger
 
 ROWS = [
     LedgerRow("a1", "ok", "shots/a1.csv", "0123456789abcdef", {"frames": 2931, "b": 1.5}),
@@ -56,11 +56,11 @@ def test_a_ledger_cut_off_anywhere_is_refused(tmp_path):
             read_ledger(path)
 
 
-@pytest.mark.parametrize(("said", "carried", "is_refused"), [("a", "a", False), ("", "a", False), ("a", "b", True)])
-def test_a_product_is_compared_with_what_the_ledger_says(tmp_path, said, carried, is_refused):
+@pytest.mark.parametrize(("said", "stored", "is_refused"), [("a", "a", False), ("", "a", False), ("a", "b", True)])
+def test_a_product_is_compared_with_what_the_ledger_says(tmp_path, said, stored, is_refused):
     row = LedgerRow("t", OK, fingerprint=said)
     if not is_refused:
-        check_carried(row, carried, tmp_path / "t.csv")
+        check_fingerprint(row, stored, tmp_path / "t.csv")
         return
     with pytest.raises(StoreError, match=r"t\.csv: its fingerprint is b, but its ledger says a: another run replaced"):
-        check_carried(row, carried, tmp_path / "t.csv")
+        check_fingerprint(row, stored, tmp_path / "t.csv")

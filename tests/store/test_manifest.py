@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trailers.domain import GENRES, Trailer
 from trailers.errors import ManifestError
 from trailers.store.manifest import read_manifest, write_manifest
-from trailers.store.videos import shared_videos, tell_shared
+from trailers.store.videos import describe_shared, shared_videos
 
 
 def read(folder, text: str | bytes) -> list[Trailer]:
@@ -373,7 +373,7 @@ def test_trailers_that_share_a_video_are_found_and_described(tmp_path):
     ]
     groups = shared_videos(trailers, tmp_path)
     assert [[trailer.trailer for trailer in group] for group in groups] == [["a", "b"], ["b", "c"], ["d", "e"]]
-    assert [tell_shared(group) for group in groups] == [
+    assert [describe_shared(group) for group in groups] == [
         "a, b have the same video, but split0 has a in train, b in test",
         "b, c have the same video, but split1 has b in train, c in validation",
         "d, e have the same video",

@@ -83,7 +83,7 @@ def test_probabilities_are_taken_at_the_threshold_and_mistakes_are_listed(tmp_pa
         ("v.csv", b"a,b\n1,2\n", "v.csv: is neither shots nor cuts"),
         ("v.json", b"[1, 2", "cannot be read as JSON"),
         ("v.json", b"[1, 2]", "is not a JSON object with one entry per video"),
-        ("v.json", b'{"v": {"cuts": []}}', "'v': is not a list of shots or probabilities"),
+        ("v.json", b'{"v": {"cuts": []}}', "the entry 'v' is not a list of shots or probabilities"),
         ("v.json", b'{"v": [0.5, 1.5]}', "probabilities are numbers from 0 to 1"),
         ("v.json.gz", b"not gzip", "cannot be read as JSON"),
         ("v.json.gz", gzip.compress(b'{"v": [[0, 5]]}', mtime=0)[:-9], "cannot be read as JSON"),

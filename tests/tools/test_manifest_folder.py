@@ -10,7 +10,7 @@ from manifest_lab import make_manifest, refusal, write
 from trailers.__main__ import main
 from trailers.domain import Trailer
 from trailers.store.manifest import read_manifest
-from trailers.store.videos import shared_videos, tell_shared
+from trailers.store.videos import describe_shared, shared_videos
 from trailers.tools.manifest.ids import safe_id
 
 
@@ -156,7 +156,7 @@ def test_a_link_to_the_file_of_another_trailer_is_the_same_video(tmp_path, caplo
     text = "trailer,url,genres,split0\na,a.mp4,drama,0\nb,here/b.mp4,drama,2\nc,c.mp4,drama,0\n"
     (tmp_path / "m.csv").write_text(text)
     (group,) = shared_videos(read_manifest(Path("m.csv")), Path())
-    assert tell_shared(group) == "a, b have the same video, but split0 has a in train, b in test"
+    assert describe_shared(group) == "a, b have the same video, but split0 has a in train, b in test"
     assert main(["manifest", "--folder", "here", "--output", "m.csv", "--update"]) == 0
     assert (tmp_path / "m.csv").read_text() == text
 

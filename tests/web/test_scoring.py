@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from trailers.errors import ConfigError
 from trailers.store.candidates import Candidate
 from trailers.store.titles import Title
-from trailers.web.scoring import Taste, numbers_in, parts_of, plain, ranked, similarity, with_score
+from trailers.web.scoring import Preferences, numbers_in, parts_of, ranked, similarity, simplified, with_score
 
 pytest.importorskip("rapidfuzz", reason="the extra search is not installed")
 
-TASTE = Taste(30, 210, ("Warner Bros. Pictures", "UC123"))
+PREFERENCES = Preferences(30, 210, ("Warner Bros. Pictures", "UC123"))
 WATCH = "https://www.youtube.com/watch?v=aaaaaaaaaaa"
 MATRIX = Title("tt0133093", "The Matrix", year=1999)
 
@@ -23,11 +23,13 @@ def video(title: str, **more) -> Candidate:
 
 
 def score(title: Title, candidate: Candidate) -> float:
-    return with_score(title, candidate, TASTE).score
+    return with_score(title, candidate, PREFERENCES).score
 
 
 def test_the_official_trailer_has_all_points():
-    found = with_score(MATRIX, video("The Matrix (1999) Official Trailer", channel="Warner Bros. Pictures"), TASTE)
+    found = with_score(
+        MATRIX, video("The Matrix (1999) Official Trailer", channel="Warner Bros. Pictures"), PREFERENCES
+    )
     assert found.score == 100
     assert found.parts == {
         "title": 50, "year": 10, "duration": 15, "trailer words": 15, "official channel": 10,
@@ -90,7 +92,7 @@ def test_accents_signs_and_titles_of_common_words_do_not_matter(name, text):
     ],
 )
 def test_each_reason_against_a_video_is_subtracted_and_named(text, part):
-    found = parts_of(MATRIX, video(text), TASTE)
+    found = parts_of(MATRIX, video(text), PREFERENCES)
     assert found[part] < 0
     assert score(MATRIX, video(text)) < score(MATRIX, video("The Matrix Trailer"))
 
@@ -107,19 +109,19 @@ def test_each_reason_against_a_video_is_subtracted_and_named(text, part):
     ],
 )
 def test_signs_of_another_kind_of_video_count_with_any_title(more, part):
-    assert parts_of(MATRIX, video("The Matrix Trailer", **more), TASTE)[part] < 0
+    assert parts_of(MATRIX, video("The Matrix Trailer", **more), PREFERENCES)[part] < 0
 
 
 @pytest.mark.parametrize(
     "name", ["The Review", "Chain Reaction", "Scenes from a Marriage", "The Lego Movie", "Rocky II"]
 )
 def test_words_of_the_movies_title_do_not_count_against_it(name):
-    found = parts_of(Title("a", name), video(f"{name} Official Trailer"), TASTE)
+    found = parts_of(Title("a", name), video(f"{name} Official Trailer"), PREFERENCES)
     assert found == {"title": 50, "duration": 15, "trailer words": 15}
 
 
 def test_a_difference_of_one_year_is_the_same_movie_and_of_two_years_is_not():
-    points = [parts_of(MATRIX, video(f"The Matrix ({year}) Trailer"), TASTE) for year in (1999, 2000, 2001)]
+    points = [parts_of(MATRIX, video(f"The Matrix ({year}) Trailer"), PREFERENCES) for year in (1999, 2000, 2001)]
     assert [found.get("year") for found in points] == [10, 5, None]
     assert points[2]["another year"] == -20
 
@@ -131,29 +133,29 @@ def test_a_numbered_trailer_is_not_a_sequel():
 
 @pytest.mark.parametrize(("duration_s", "points"), [(29.0, -15), (30.0, 15), (210.0, 15), (211.0, -15), (631.0, -30)])
 def test_a_trailer_lasts_30_to_210_s(duration_s, points):
-    assert parts_of(MATRIX, video("The Matrix", duration_s=duration_s), TASTE)["duration"] == points
+    assert parts_of(MATRIX, video("The Matrix", duration_s=duration_s), PREFERENCES)["duration"] == points
 
 
 def test_unknown_facts_do_not_change_the_score():
-    found = parts_of(Title("a", "Up"), Candidate(WATCH, "Up trailer"), TASTE)
+    found = parts_of(Title("a", "Up"), Candidate(WATCH, "Up trailer"), PREFERENCES)
     assert found == {"title": 50, "trailer words": 10}
 
 
 def test_a_channel_is_official_by_name_or_id():
     for more in ({"channel": "warner bros pictures"}, {"channel_id": "UC123"}):
-        assert parts_of(MATRIX, video("The Matrix", **more), TASTE)["official channel"] == 10
+        assert parts_of(MATRIX, video("The Matrix", **more), PREFERENCES)["official channel"] == 10
 
 
 def test_the_best_is_first_and_equal_scores_keep_the_order_of_the_site():
     urls = [f"https://example.com/{n}" for n in range(3)]
     texts = ("The Matrix clip", "The Matrix Trailer", "The Matrix Trailer")
     given_ones = [video(text, url=url) for text, url in zip(texts, urls, strict=True)]
-    assert [found.url for found in ranked(MATRIX, given_ones, TASTE)] == [urls[1], urls[2], urls[0]]
+    assert [found.url for found in ranked(MATRIX, given_ones, PREFERENCES)] == [urls[1], urls[2], urls[0]]
 
 
 def test_a_shortest_duration_above_the_longest_is_refused():
     with pytest.raises(ConfigError, match="shortest_s of 60 and longest_s of 30 are not a range"):
-        Taste(60, 30, ())
+        Preferences(60, 30, ())
 
 
 TEXT = st.text(max_size=60)
@@ -161,7 +163,7 @@ TEXT = st.text(max_size=60)
 
 @given(TEXT.filter(str.strip), TEXT, TEXT, st.none() | st.integers(1900, 2030), st.none() | st.floats(0, 1e5))
 def test_any_title_has_a_score_between_0_and_100_that_its_parts_explain(name, text, channel, year, duration_s):
-    found = with_score(Title("a", name, year=year), video(text, channel=channel, duration_s=duration_s), TASTE)
+    found = with_score(Title("a", name, year=year), video(text, channel=channel, duration_s=duration_s), PREFERENCES)
     assert 0 <= found.score <= 100
     assert found.score == pytest.approx(min(100, max(0, sum(found.parts.values()))), abs=0.05)
     assert 0 not in found.parts.values()
@@ -169,4 +171,4 @@ def test_any_title_has_a_score_between_0_and_100_that_its_parts_explain(name, te
 
 @given(TEXT)
 def test_simplified_text_is_not_changed_again(text):
-    assert plain(plain(text)) == plain(text)
+    assert simplified(simplified(text)) == simplified(text)

@@ -66,12 +66,12 @@ class Network:
         }
 
     def place(self, branch: Branch) -> Branch:
-        def lay(weight: Tensor) -> Tensor:
+        def convert(weight: Tensor) -> Tensor:
             rounded = weight if self.dtype == torch.float32 else round_kernels(weight, self.dtype)
             return rounded.to(self.device).contiguous(memory_format=torch.channels_last)
 
         return Branch(
-            lay(branch.spatial), lay(branch.temporal), branch.bias.to(self.device, self.dtype), branch.dilation
+            convert(branch.spatial), convert(branch.temporal), branch.bias.to(self.device, self.dtype), branch.dilation
         )
 
     @torch.inference_mode()

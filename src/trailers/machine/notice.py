@@ -18,7 +18,7 @@ def notice_if_slow(words: str, *, after_s: float = AFTER_S) -> Iterator[None]:
         words: what the block does, such as "reading manifest.csv".
         after_s: seconds without a message.
     """
-    timer = threading.Timer(after_s, say, [words])
+    timer = threading.Timer(after_s, show_notice, [words])
     timer.daemon = True  # so that it does not keep an interrupted command alive
     timer.start()
     try:
@@ -27,5 +27,5 @@ def notice_if_slow(words: str, *, after_s: float = AFTER_S) -> Iterator[None]:
         timer.cancel()
 
 
-def say(words: str) -> None:
+def show_notice(words: str) -> None:
     print(f"still {words} ...", file=sys.stderr, flush=True)

@@ -28,9 +28,9 @@ PATIENCE_S = 600.0  # for one item; if it takes longer, it counts as hanging
 
 @dataclass(frozen=True)
 class Died:
-    """How the child that worked on an item ended; ``how`` completes "reading it"."""
+    """How the child that worked on an item ended; ``words`` complete "reading it"."""
 
-    how: str
+    words: str
 
 
 def survive(
@@ -72,7 +72,7 @@ class Child:
                 return Died(f"takes more than {patience_s:g} s")
             _, status = os.waitpid(self.process, 0)
             self.is_gone = True
-            return Died(how_it_died(status))
+            return Died(words_of_status(status))
         answer = pickle.loads(body)  # noqa: S301  from our own child
         if isinstance(answer, Raised):
             raise answer.problem
@@ -133,7 +133,7 @@ def work(function: Callable[[Item], Answer], items: Sequence[Item], pipe: int) -
         os._exit(code)  # without the parent's clean-up, which must not run twice
 
 
-def how_it_died(status: int) -> str:
+def words_of_status(status: int) -> str:
     if not os.WIFSIGNALED(status):
         return f"ends the process with status {os.waitstatus_to_exitcode(status)}"
     number = signal.Signals(os.WTERMSIG(status))

@@ -137,7 +137,7 @@ class Watched:
         elif word == "ends" and rest in self.in_work:
             self.in_work.remove(rest)
 
-    def write_down(self, words: str) -> None:
+    def write_notes(self, words: str) -> None:
         for note in self.notes if self.trailer else ():
             write_text(note, f"{self.trailer}\t{words}\n")
 
@@ -166,7 +166,7 @@ def watch(pipe: int, watched: Watched) -> None:
 def end_hanging(watched: Watched) -> None:
     """Print the reason, record it, and end the job with all processes that it started."""
     after = f"showed no sign of life for {watched.timeout_s:g} s"
-    watched.write_down(f"{after}. The next run will try it again.")
+    watched.write_notes(f"{after}. The next run will try it again.")
     next_run = (
         "The next run will record this trailer as failed and continue with the others; if this machine is slow, raise"
         if watched.trailer
@@ -183,7 +183,7 @@ def note_crash(watched: Watched) -> None:
     """Record the trailer that was in work when the interpreter crashed."""
     cause = CRASH.search(watched.crash[0])
     words = f"crashed the job: {(cause[1] if cause else 'unknown').lower()}"
-    watched.write_down(f"{words}. The next run will try it again.")
+    watched.write_notes(f"{words}. The next run will try it again.")
     write_to_terminal(
         "\n".join(watched.crash) + f"\nerror: {watched.stage}: {watched.trailer or 'the job'} {words}. The next run "
         "will record this trailer as failed and continue; `python -m trailers verify` finds damaged files."

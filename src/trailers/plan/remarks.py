@@ -9,7 +9,7 @@ from trailers.errors import StoreError, WeightsError
 from trailers.plan.studies import Plan
 from trailers.plan.study import Pair, Study
 from trailers.store.embeddings import read_embedding_attributes
-from trailers.store.videos import shared_videos, tell_shared
+from trailers.store.videos import describe_shared, shared_videos
 
 MOST_REMARKS = 5  # maximum number of remarks of one kind
 
@@ -71,7 +71,7 @@ def enlarged_for(plan: Plan, study: Study) -> list[str]:
 
 def shared_by(study: Study) -> list[str]:
     groups = shared_videos(study.trailers, study.manifest.parent)
-    shown = [f"{study.manifest}: {tell_shared(group)}" for group in groups[:MOST_REMARKS]]
+    shown = [f"{study.manifest}: {describe_shared(group)}" for group in groups[:MOST_REMARKS]]
     if len(groups) > MOST_REMARKS:
         shown.append(f"{study.manifest}: {len(groups) - MOST_REMARKS:,} more videos that several trailers share")
     return shown

@@ -132,7 +132,7 @@ class Study:
         """All stages that write ledgers; empty if packs were made elsewhere."""
         if self.made_elsewhere:
             return ()
-        return (*registry.asked(self.pairs), *self.quality_stages, *self.poster_stages)
+        return (*registry.keys_for(self.pairs), *self.quality_stages, *self.poster_stages)
 
     def ledgers(self, stage: str, *variant: str) -> list[str]:
         shards = self.poster_shards if stage == "posters" else self.shards

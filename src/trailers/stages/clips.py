@@ -142,7 +142,7 @@ class Clips(Stage):
         read = shots["fingerprint"] if self.strategy.kind == "shot" else shots["frames_fingerprint"]
         return fingerprint(SCHEMA, self.settings, str(self.strategy), read)
 
-    def carried(self, trailer: str) -> str:
+    def stored_fingerprint(self, trailer: str) -> str:
         return read_header(self.path(trailer), schema=CLIPS_SCHEMA)["fingerprint"]
 
     def read(self, trailer: str) -> LedgerRow:

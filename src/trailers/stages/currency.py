@@ -23,7 +23,7 @@ from trailers.stages import registry
 from trailers.stages.stage import Stage
 from trailers.store.atomic import TEMPORARY, remove, write_text
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, LedgerRow, check_carried, read_ledger
+from trailers.store.ledger import OK, LedgerRow, check_fingerprint, read_ledger
 from trailers.store.receipt import read_receipt
 from trailers.store.text import some
 from trailers.web.links import completed
@@ -47,7 +47,7 @@ def withdraw(stage: Stage, trailers: Sequence[str], own: Path | None) -> None:
             continue  # removed by another job, or damaged, so that nobody uses it
         if any(is_claimed(rows.get(trailer), fingerprint) for trailer, fingerprint in wanted.items()):
             if own is None or path.absolute() != own.absolute():
-                ask_again(path, stage.layout)
+                request_rerun(path, stage.layout)
                 log.info("%s: removed %s, because products that it lists will be made again", stage.name, path)
             remove(path, below=stage.layout.root)
 
@@ -85,11 +85,11 @@ class Source:
         if row is None or row.status != OK:
             return None
         try:
-            carried = self.stage.carried(trailer)
+            stored = self.stage.stored_fingerprint(trailer)
         except TrailerError:
             return None  # missing or damaged; reported by the stage that reads it
         try:
-            check_carried(row, carried, self.stage.products(trailer)[-1], self.ledger)
+            check_fingerprint(row, stored, self.stage.products(trailer)[-1], self.ledger)
         except StoreError as problem:
             return problem
         return None
@@ -109,7 +109,7 @@ def refuse_replaced(stage: Stage, ledgers: Mapping[Path, Mapping[str, LedgerRow]
         source = Source(stage, path, rows)
         found = next((problem for trailer in rows if (problem := source.difference(trailer))), None)
         if found is not None:
-            ask_again(path, stage.layout)
+            request_rerun(path, stage.layout)
         first = first or found
     if first is not None:
         raise first
@@ -178,17 +178,17 @@ def differences(stage: Stage, ledger: Path, trailers: Iterable[str]) -> dict[str
                 found.setdefault(trailer, problem)
                 outdated.add(source.ledger)
     for path in sorted(outdated):
-        ask_again(path, stage.layout)
+        request_rerun(path, stage.layout)
     return found
 
 
-def ask_again(ledger: Path, layout: Layout) -> None:
+def request_rerun(ledger: Path, layout: Layout) -> None:
     """Make Snakemake run the shard of ``ledger`` again, if it is a ledger in ``layout``."""
     if ledger.is_relative_to(layout.root / "ledger"):
-        bump(layout.root / "attempts" / ledger.with_suffix("").relative_to(layout.root / "ledger"))
+        increase_attempts(layout.root / "attempts" / ledger.with_suffix("").relative_to(layout.root / "ledger"))
 
 
-def bump(attempts: Path) -> None:
+def increase_attempts(attempts: Path) -> None:
     """Increase the count in the file ``attempts``; Snakemake runs the shard again when the count has changed."""
     write_text(attempts, f"{read_attempts(attempts) + 1}\n")
 

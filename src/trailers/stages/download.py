@@ -74,8 +74,8 @@ def videos(layout: Layout, settings: Settings) -> Kind:
         suffixes=VIDEO_SUFFIXES,
         refusal="not a video",
         urls=lambda trailer: trailer.urls,
-        mark=lambda urls: fingerprint(Download.schema, settings, *urls),
-        look=look_at_video,
+        fingerprint=lambda urls: fingerprint(Download.schema, settings, *urls),
+        inspect=look_at_video,
         shortcomings=missed,
         accept=partial(accept_duration, settings),
         enforce=settings.enforce_quality,
@@ -91,8 +91,8 @@ def posters(layout: Layout) -> Kind:
         suffixes=IMAGE_SUFFIXES,
         refusal="not an image",
         urls=lambda trailer: (trailer.poster,) if trailer.poster else (),
-        mark=lambda urls: fingerprint(PosterDownload.schema, {}, *urls),
-        look=look_at_image,
+        fingerprint=lambda urls: fingerprint(PosterDownload.schema, {}, *urls),
+        inspect=look_at_image,
         shortcomings=lambda _: {},
         accept=lambda _: None,
         enforce=False,
@@ -198,7 +198,7 @@ class Published(Stage):
         return "" if self.collection.kind.urls(known) else "the manifest has no link"
 
     def fingerprint(self, trailer: str) -> str:
-        return self.collection.kind.mark(self.collection.urls(trailer))
+        return self.collection.kind.fingerprint(self.collection.urls(trailer))
 
     def existing(self, trailer: str) -> LedgerRow | None:
         return self.collection.existing(trailer)

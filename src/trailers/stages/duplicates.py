@@ -17,12 +17,12 @@ from trailers.domain import SPLITS, SUBSETS, Trailer
 from trailers.errors import ConfigError, StoreError
 from trailers.settings import add_flags as add_setting_flags
 from trailers.settings import from_flags, setting
-from trailers.stages.currency import ask_again
+from trailers.stages.currency import request_rerun
 from trailers.stages.stage import Problem
 from trailers.store.duplicates import DUPLICATES, Duplicate, Excluded, read_rows, write_rows
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, LedgerRow, check_carried, read_ledger
+from trailers.store.ledger import OK, LedgerRow, check_fingerprint, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.quality import QualityFile, read_quality
 from trailers.store.shards import shard_files
@@ -62,8 +62,10 @@ def run(arguments: argparse.Namespace) -> None:
     found = list(read_all(shard_files(arguments.ledgers, arguments.shards, list(trailers)), layout, trailers))
     rows = duplicates(found, trailers, share=settings.duplicate_share)
     splits = [trailers[each.trailer].splits for each in found]
-    mark = fingerprint(DUPLICATES, {"settings": settings.duplicate_share, "splits": splits}, *marks(found))
-    write_rows(arguments.output, rows, Duplicate, {"fingerprint": mark, "trailers": len(found)})
+    identity = fingerprint(
+        DUPLICATES, {"settings": settings.duplicate_share, "splits": splits}, *fingerprints_of(found)
+    )
+    write_rows(arguments.output, rows, Duplicate, {"fingerprint": identity, "trailers": len(found)})
     leaking = sum(any((row.split0, row.split1, row.split2)) for row in rows)
     log.info(
         "duplicates: %d pairs of copies among %d trailers, %d of the pairs in different subsets of a split: %s",
@@ -71,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
 
 
-def marks(found: Sequence[QualityFile]) -> list[str]:
+def fingerprints_of(found: Sequence[QualityFile]) -> list[str]:
     return [f"{each.trailer} {each.fingerprint}" for each in found]
 
 
@@ -91,9 +93,9 @@ def read_claimed(row: LedgerRow, ledger: Path, layout: Layout) -> QualityFile:
     path = layout.quality(row.trailer)
     try:
         found = read_quality(path)
-        check_carried(row, found.fingerprint, path, ledger)
+        check_fingerprint(row, found.fingerprint, path, ledger)
     except StoreError:
-        ask_again(ledger, layout)
+        request_rerun(ledger, layout)
         raise
     return found
 

@@ -160,7 +160,7 @@ def make_pair(
         options["upstream"] = layout.ledger("clips", arguments.shard.stem, str(strategy))
     stage = Embed(layout, (str(strategy), name), settings, effort)
     work = shard.ShardRun.from_flags(stage.name, argparse.Namespace(**options), ledger=ledger)
-    work.set_aside(stage)
+    work.remove_crashing_files(stage)
     return stage, stage.pair(work), work
 
 
@@ -203,7 +203,7 @@ class Embed(Stage):
         clips = read_header(self.clips_path(trailer), schema=CLIPS_SCHEMA)
         return fingerprint_of(self.strategy, self.backbone, self.weights_sha256, self.settings, clips["fingerprint"])
 
-    def carried(self, trailer: str) -> str:
+    def stored_fingerprint(self, trailer: str) -> str:
         return str(read_embedding_attributes(self.path(trailer)).get("fingerprint"))
 
     def read(self, trailer: str) -> LedgerRow:

@@ -207,7 +207,7 @@ class Normalise(Stage):
 
     def make(self, trailer: str) -> LedgerRow:
         settings = self.settings
-        source, mark = self.source(trailer)[0], self.fingerprint(trailer)
+        source, wanted = self.source(trailer)[0], self.fingerprint(trailer)
         if not source.exists():
             raise StoreError(
                 "does not exist, but its receipt does", where=source,
@@ -220,8 +220,8 @@ class Normalise(Stage):
         # The frames file appears last: if it exists, both exist.
         with write_frames(self.layout.frames(trailer)) as writer, atomic(self.layout.video(trailer)) as target:
             made = convert(
-                source, target, self.taker(writer), seen=seen, short_side=settings.short_side, crf=settings.crf,
-                gop=settings.gop, max_hours=settings.max_hours, fingerprint=mark, stall_s=self.effort.stall_s,
+                source, target, self.receiver(writer), seen=seen, short_side=settings.short_side, crf=settings.crf,
+                gop=settings.gop, max_hours=settings.max_hours, fingerprint=wanted, stall_s=self.effort.stall_s,
                 is_telecined=telecined,
             )  # fmt: skip
             share = share_of_frames(seen, made)
@@ -230,11 +230,11 @@ class Normalise(Stage):
             identity = {"video_bytes": target.stat().st_size, "video_sha256": sha256_of(target)}
             warned = warnings(seen, made, is_telecined=telecined, promised_s=receipt.facts.get("promised_s"))
             facts = facts_of(seen, made, share, warned)
-            attributes = {"trailer": trailer, "fingerprint": mark, **identity, **facts}
+            attributes = {"trailer": trailer, "fingerprint": wanted, **identity, **facts}
             writer.describe(attributes)
         return self.row_of(trailer, attributes)
 
-    def taker(self, writer: FramesWriter) -> Callable[[np.ndarray], None]:
+    def receiver(self, writer: FramesWriter) -> Callable[[np.ndarray], None]:
         """The function that receives the frames for detection, in order and in portions."""
         return writer.append
 
@@ -278,10 +278,10 @@ class Normalise(Stage):
 
 def check_video(video: Path, fingerprint: str, count: int) -> None:
     """Raise StoreError unless ``video`` has this fingerprint and ``count`` frames, and its end can be decoded."""
-    carried = read_fingerprint(video)
-    if carried != fingerprint:
+    stored = read_fingerprint(video)
+    if stored != fingerprint:
         raise StoreError(
-            f"its fingerprint is {carried}, but its frames file says {fingerprint}", where=video, remedy=REMEDY
+            f"its fingerprint is {stored}, but its frames file says {fingerprint}", where=video, remedy=REMEDY
         )
     with VideoFrames(video) as frames:
         if len(frames) != count:

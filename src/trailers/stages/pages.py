@@ -143,10 +143,10 @@ class Pages(Stage):
         layout, shown = self.layout, asdict(self.shown)
         shots = read_header(layout.shots(trailer), schema=SHOTS_SCHEMA)
         clips = [read_header(layout.clips(name, trailer), schema=CLIPS_SCHEMA) for name in self.strategies]
-        marks = [shots["frames_fingerprint"], *(header["fingerprint"] for header in (shots, *clips))]
-        return fingerprint(SCHEMA, {**asdict(self.settings), "shown": shown}, *marks)
+        inputs = [shots["frames_fingerprint"], *(header["fingerprint"] for header in (shots, *clips))]
+        return fingerprint(SCHEMA, {**asdict(self.settings), "shown": shown}, *inputs)
 
-    def carried(self, trailer: str) -> str:
+    def stored_fingerprint(self, trailer: str) -> str:
         return str(rendering.read_page(self.layout.page(trailer)).get("fingerprint"))
 
     def read(self, trailer: str) -> LedgerRow:
@@ -163,7 +163,7 @@ class Pages(Stage):
         return self.row(trailer, str(data["fingerprint"]), facts)
 
     def make(self, trailer: str) -> LedgerRow:
-        wanted, seen = self.fingerprint(trailer), self.look(trailer)
+        wanted, seen = self.fingerprint(trailer), self.read_inputs(trailer)
         sheets, colours = self.make_sheets(trailer, seen)
         files = self.products(trailer)
         for file, sheet in zip(files, sheets, strict=False):
@@ -176,7 +176,7 @@ class Pages(Stage):
         write_text(files[-1], rendering.sealed(rendering.render("trailer.html.j2", self.page_of(trailer, seen, data))))
         return self.row_of(trailer, data)
 
-    def look(self, trailer: str) -> Inputs:
+    def read_inputs(self, trailer: str) -> Inputs:
         """Everything except pictures. Raises StoreError if a product is missing or damaged, or of another video."""
         layout = self.layout
         with open_frames(layout.frames(trailer)) as frames:

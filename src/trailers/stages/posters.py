@@ -110,7 +110,7 @@ class PosterEmbedding(Stage):
         self.read(trailer)
         check_vectors(read_poster(self.path(trailer))[0], str(self.path(trailer)))
 
-    def look(self, trailer: str) -> Poster:
+    def open_poster(self, trailer: str) -> Poster:
         """The poster of ``trailer``.
 
         Raises:
@@ -127,7 +127,7 @@ class PosterEmbedding(Stage):
         return receipt, resize_and_crop(read_image(image)[None], self.backbone.transform)[None]
 
     def make(self, trailer: str) -> LedgerRow:
-        receipt, pixels = self.look(trailer)
+        receipt, pixels = self.open_poster(trailer)
         return self.write(trailer, receipt, self.embedder(pixels))
 
     def make_all(self, trailers: Sequence[str], work: Work) -> None:
@@ -136,7 +136,7 @@ class PosterEmbedding(Stage):
         for trailer in trailers:
             work.starts(trailer)
             try:
-                waiting[trailer] = self.look(trailer)
+                waiting[trailer] = self.open_poster(trailer)
             except Exception as problem:  # noqa: BLE001  one trailer never stops the others; recorded with its cause
                 work.fail(trailer, problem)
             if len(waiting) >= self.embedder.batch_clips:

@@ -164,7 +164,7 @@ def find(key: Key) -> Entry | None:
     return next(found, None)
 
 
-def asked(pairs: Sequence[tuple[str, str]]) -> Iterator[Key]:
+def keys_for(pairs: Sequence[tuple[str, str]]) -> Iterator[Key]:
     """The keys of the stages that every study has, for the clip strategies and backbones of ``pairs``."""
     known: dict[tuple[str, ...], Sequence[Key]] = {
         (): [()],

@@ -29,7 +29,7 @@ from trailers.store.ledger import DEAD, LedgerRow
 from trailers.store.titles import Title, read_titles
 from trailers.web.client import Client
 from trailers.web.patience import Effort as Patience
-from trailers.web.scoring import Taste
+from trailers.web.scoring import Preferences
 from trailers.web.search import Searcher, query_of
 from trailers.web.uniform import Refusals
 
@@ -53,12 +53,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         query_of(self.template, Title("a", "a"))
-        _ = self.taste
+        _ = self.preferences
 
     @property
-    def taste(self) -> Taste:
+    def preferences(self) -> Preferences:
         """Raises ConfigError if the shortest duration is above the longest."""
-        return Taste(self.shortest_s, self.longest_s, self.official_channels)
+        return Preferences(self.shortest_s, self.longest_s, self.official_channels)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -135,27 +135,27 @@ class Search(Stage):
     def make(self, trailer: str) -> LedgerRow:
         title = self.titles[trailer]
         query = query_of(self.settings.template, title)
-        known = self.known(trailer)
-        candidates = tuple(self.searcher.search(title, query, self.settings.taste, known))
+        known = self.stored_candidates(trailer)
+        candidates = tuple(self.searcher.search(title, query, self.settings.preferences, known))
         path = self.layout.candidates(trailer)
         make_folder(path.parent, below=self.layout.root)
-        write_found(path, Found(trailer, self.fingerprint(trailer), self.asked(trailer), query, candidates))
+        write_found(path, Found(trailer, self.fingerprint(trailer), self.request_digest(trailer), query, candidates))
         return self.read(trailer)
 
-    def asked(self, trailer: str) -> str:
+    def request_digest(self, trailer: str) -> str:
         """Digest of the request to the site; the other settings only change the scores."""
         settings, title = self.settings, self.titles[trailer]
         of_site = {"site": settings.site, "candidates": settings.candidates}
         return fingerprint(self.schema, of_site, query_of(settings.template, title))
 
-    def known(self, trailer: str) -> tuple[Candidate, ...]:
+    def stored_candidates(self, trailer: str) -> tuple[Candidate, ...]:
         """The candidates on disk, if they are the answer to the same request."""
         path = self.layout.candidates(trailer)
         try:
             found = read_found(path)
         except StoreError:
             return ()
-        return found.candidates if found.asked == self.asked(trailer) else ()
+        return found.candidates if found.asked == self.request_digest(trailer) else ()
 
     def forget(self, trailer: str) -> None:
         """Remove the answer to a search without candidates; an answer with candidates is kept."""

@@ -20,9 +20,9 @@ from trailers.errors import ConfigError, DownloadError, StoreError, SystemicErro
 from trailers.machine import watchdog
 from trailers.machine.progress import Progress
 from trailers.machine.trouble import systemic
-from trailers.stages.currency import bump, differences, withdraw
+from trailers.stages.currency import differences, increase_attempts, withdraw
 from trailers.stages.currency import read_attempts as read_attempts
-from trailers.stages.stage import Stage, deadly_files
+from trailers.stages.stage import Stage, crashing_files
 from trailers.store.atomic import remove
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, OK, SKIPPED, LedgerRow, read_ledger, write_ledger
@@ -150,13 +150,13 @@ class ShardRun:
             self.watchdog = watchdog.start(note, self.stage, self.timeout_s)
         return work
 
-    def set_aside(self, stage: Stage) -> None:
+    def remove_crashing_files(self, stage: Stage) -> None:
         """Find, in another process, the HDF5 files that would crash or hang this one.
 
         Such a product of this stage is removed, so that it is made again; an input makes its trailer fail.
         """
-        for trailer, path, died in deadly_files(stage, [name for name in self.trailers if name not in self.skipped]):
-            words = f"is damaged: reading it {died.how}"
+        for trailer, path, died in crashing_files(stage, [name for name in self.trailers if name not in self.skipped]):
+            words = f"is damaged: reading it {died.words}"
             if path in stage.products(trailer):
                 log.warning("%s: %s: %s %s. It will be made again.", self.stage, trailer, path, words)
                 remove(path, below=self.layout.root)
@@ -235,7 +235,7 @@ class ShardRun:
         self.close()
         if self.ledger is None:
             return
-        rows = [self.still_there(self.rows[trailer]) for trailer in self.trailers]
+        rows = [self.with_product(self.rows[trailer]) for trailer in self.trailers]
         failed = [row for row in rows if row.status == FAILED]
         tried = sum(row.status != SKIPPED for row in rows)
         # A single failure says nothing about the cause: a shard may have only one trailer to make, as with posters.
@@ -252,7 +252,7 @@ class ShardRun:
         counts = {status: sum(row.status == status for row in rows) for status in (OK, DEAD, FAILED, SKIPPED)}
         log.info("%s: %s", self.stage, ", ".join(f"{count} {status}" for status, count in counts.items()))
 
-    def still_there(self, row: LedgerRow) -> LedgerRow:
+    def with_product(self, row: LedgerRow) -> LedgerRow:
         """``row``, or a failure if its product was removed meanwhile: a ledger must not list missing products."""
         if row.status != OK or not row.path or (self.layout.root / row.path).exists():
             return row
@@ -261,14 +261,14 @@ class ShardRun:
 
     def count_attempt(self) -> None:
         """Make Snakemake run this shard again, through a parameter of the rule."""
-        bump(self.beside_ledger("attempts"))
+        increase_attempts(self.beside_ledger("attempts"))
 
 
 def run_stage(stage: Stage, arguments: argparse.Namespace) -> None:
     """Bring the products of one stage up to date, for the shard or trailer in ``arguments``."""
     work = ShardRun.from_flags(stage.name, arguments)
     work.skipped = {**{trailer: why for trailer in work.trailers if (why := stage.skips(trailer))}, **work.skipped}
-    work.set_aside(stage)
+    work.remove_crashing_files(stage)
     try:
         stage.make_all(work.to_make(stage.existing, stage), work)
         work.finish()

@@ -114,7 +114,7 @@ class Shots(Stage):
         return (self.layout.frames(trailer),)
 
     def fingerprint(self, trailer: str) -> str:
-        return self.shots_mark(self.frames_mark(trailer))
+        return self.shots_fingerprint(self.frames_fingerprint(trailer))
 
     def existing(self, trailer: str) -> LedgerRow | None:
         scores = self.kept_scores(trailer)
@@ -129,7 +129,7 @@ class Shots(Stage):
         check_owner(trailer, header, self.layout.shots(trailer))
         return self.row_of(trailer, shots, scores, header["fingerprint"])
 
-    def carried(self, trailer: str) -> str:
+    def stored_fingerprint(self, trailer: str) -> str:
         return read_header(self.layout.shots(trailer), schema=SHOTS_SCHEMA)["fingerprint"]
 
     def make(self, trailer: str) -> LedgerRow:
@@ -161,7 +161,7 @@ class Shots(Stage):
 
     def fault_of_origin(self, trailer: str, header: Mapping[str, str]) -> str:
         try:
-            now = self.frames_mark(trailer)
+            now = self.frames_fingerprint(trailer)
         except StoreError:
             return ""  # reported by the normalise stage
         made = header.get("frames_fingerprint")
@@ -171,7 +171,7 @@ class Shots(Stage):
         """The scores on disk, if they are complete, up to date and exact enough."""
         try:
             scores, attributes = read_scores(self.layout.scores(trailer))
-            wanted = self.scores_mark(self.frames_mark(trailer))
+            wanted = self.scores_fingerprint(self.frames_fingerprint(trailer))
         except StoreError:
             return None  # missing or damaged: computed again; damaged frames are then reported
         if attributes.get("fingerprint") != wanted:
@@ -187,19 +187,19 @@ class Shots(Stage):
         """Write the shots that ``scores`` give, and the scores unless they are already on disk."""
         if isinstance(scores, Exception):
             raise scores
-        frames_mark = self.frames_mark(trailer)
+        frames_fingerprint = self.frames_fingerprint(trailer)
         if self.uncertain(scores):
             settings = self.settings
             video = self.open_video(trailer)
             scores = self.detector.refine(scores, video, head=settings.head, threshold=settings.threshold)
             is_kept = False
         if not is_kept:
-            attributes = {"trailer": trailer, "fingerprint": self.scores_mark(frames_mark)}
+            attributes = {"trailer": trailer, "fingerprint": self.scores_fingerprint(frames_fingerprint)}
             write_scores(self.layout.scores(trailer), scores, attributes)
         shots = self.find(trailer, scores)
-        wanted = self.shots_mark(frames_mark)
+        wanted = self.shots_fingerprint(frames_fingerprint)
         header: dict[str, str | int] = {"trailer": trailer, "frames": len(scores)}
-        header |= {"fingerprint": wanted, "frames_fingerprint": frames_mark}
+        header |= {"fingerprint": wanted, "frames_fingerprint": frames_fingerprint}
         write_spans(self.layout.shots(trailer), shots, kind=Shot, header=header, schema=SHOTS_SCHEMA)
         return self.row_of(trailer, shots, scores, wanted)
 
@@ -262,20 +262,20 @@ class Shots(Stage):
 
         return Video(count, read)
 
-    def frames_mark(self, trailer: str) -> str:
+    def frames_fingerprint(self, trailer: str) -> str:
         """The fingerprint in the frames file. Raises StoreError."""
         with open_frames(self.layout.frames(trailer)) as frames:
             return str(frames.attributes["fingerprint"])
 
-    def shots_mark(self, frames_mark: str) -> str:
+    def shots_fingerprint(self, frames_fingerprint: str) -> str:
         # The detector is part of the fingerprint of the scores.
         shaping = dataclasses.asdict(self.settings)
         del shaping["detector"]
-        return fingerprint(SHOTS_SCHEMA, shaping, self.scores_mark(frames_mark))
+        return fingerprint(SHOTS_SCHEMA, shaping, self.scores_fingerprint(frames_fingerprint))
 
-    def scores_mark(self, frames_mark: str) -> str:
+    def scores_fingerprint(self, frames_fingerprint: str) -> str:
         """The fingerprint of the scores, without precision and device, which do not change the shots."""
-        return fingerprint(SCORES_SCHEMA, self.identity, frames_mark)
+        return fingerprint(SCORES_SCHEMA, self.identity, frames_fingerprint)
 
     @cached_property
     def identity(self) -> dict[str, str]:

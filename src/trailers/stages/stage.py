@@ -52,7 +52,7 @@ def check_owner(trailer: str, described: Mapping[str, Any], path: Path) -> None:
         raise StoreError(f"belongs to {described.get('trailer')}", where=path, remedy=remedy)
 
 
-def deadly_files(stage: Stage, trailers: Iterable[str]) -> Iterator[tuple[str, Path, Died]]:
+def crashing_files(stage: Stage, trailers: Iterable[str]) -> Iterator[tuple[str, Path, Died]]:
     """The HDF5 files among products and inputs of ``stage`` that crash or hang the process that opens them.
 
     They are opened in a child process; call this before threads are started.
@@ -170,7 +170,7 @@ class Stage(ABC):
         row = self.read(trailer)
         return row if row.fingerprint == self.fingerprint(trailer) else None
 
-    def carried(self, trailer: str) -> str:
+    def stored_fingerprint(self, trailer: str) -> str:
         """The fingerprint in the products on disk. Raises StoreError as ``read`` does."""
         return self.read(trailer).fingerprint
 

@@ -48,13 +48,13 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def unfailing(path: Path) -> Iterator[Unfailing]:
+def deferring_errors(path: Path) -> Iterator[DeferringFile]:
     """A file for a library that cannot handle write errors; an error is raised after the library has closed the file.
 
     Raises:
         OSError: it could not be written, such as on a full disk.
     """
-    with atomic(path) as temporary, Unfailing(temporary) as file:
+    with atomic(path) as temporary, DeferringFile(temporary) as file:
         try:
             yield file
         finally:
@@ -119,7 +119,7 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-class Unfailing(io.FileIO):
+class DeferringFile(io.FileIO):
     """A new file whose writes always seem to succeed; stores the first error for ``raise_problem``."""
 
     def __init__(self, path: Path) -> None:

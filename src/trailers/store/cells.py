@@ -111,10 +111,10 @@ def check_url(url: str, base: Path) -> None:
 
 def is_path(url: str, base: Path) -> bool:
     """Whether ``url`` is a path: by its form, or because the file exists."""
-    return is_path_by_form(url) or is_there(base / url)
+    return is_path_by_form(url) or path_exists(base / url)
 
 
-def is_there(path: Path) -> bool:
+def path_exists(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110  Path.exists fails if a name is too long for a file
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from trailers.domain import SPLITS, ClipStrategy
 from trailers.errors import ConfigError, StoreError
 from trailers.genres import checked_genres
-from trailers.store.atomic import unfailing, write_text
+from trailers.store.atomic import deferring_errors, write_text
 from trailers.store.json_file import read_product
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     import torch
 
     # A file, not a path: torch would store the name of the path, and the temporary name differs each time.
-    with unfailing(path) as file:
+    with deferring_errors(path) as file:
         torch.save(dict(state), file)
 
 

@@ -17,21 +17,21 @@ from trailers.store.shards import NAME
 FOLDER = "failures"
 
 
-def note(arguments: argparse.Namespace, sentence: str) -> None:
+def record_failure(arguments: argparse.Namespace, sentence: str) -> None:
     """Record ``sentence`` for every file that the command with ``arguments`` should have made below results/."""
-    for path in notes_of(arguments):
+    for path in failure_files(arguments):
         with contextlib.suppress(OSError):  # the command itself reports a full disk
             write_text(path, f"{' '.join(sentence.split())}\n")
 
 
-def forget(arguments: argparse.Namespace) -> None:
+def clear_failure(arguments: argparse.Namespace) -> None:
     """Remove what ``note`` recorded, because the command with ``arguments`` has succeeded."""
-    for path in notes_of(arguments):
+    for path in failure_files(arguments):
         with contextlib.suppress(NotADirectoryError, IsADirectoryError):  # the note of another command
             path.unlink(missing_ok=True)
 
 
-def notes_of(arguments: argparse.Namespace) -> Iterator[Path]:
+def failure_files(arguments: argparse.Namespace) -> Iterator[Path]:
     """The files that record the failure of a command; empty for a command that makes nothing below results/."""
     root = getattr(arguments, "results", None)
     outputs = [*(getattr(arguments, "ledger", None) or ()), getattr(arguments, "output", None)]

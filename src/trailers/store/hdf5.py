@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from trailers.errors import MACHINE, StoreError
-from trailers.store.atomic import unfailing
+from trailers.store.atomic import deferring_errors
 from trailers.store.hdf5_checks import (
     FAILURES,
     UnexpectedError,
@@ -39,7 +39,7 @@ def create_hdf5(path: Path) -> Iterator[h5py.File]:
     Raises:
         OSError: it could not be written, for example because the disk is full.
     """
-    with unfailing(path) as raw, h5py.File(raw, "w") as file:
+    with deferring_errors(path) as raw, h5py.File(raw, "w") as file:
         yield file
 
 

@@ -53,15 +53,15 @@ class LedgerRow:
         return str(self.facts.get("warnings") or "") if self.status == OK else ""
 
 
-def check_carried(row: LedgerRow, carried: str, path: Path, ledger: object = "its ledger") -> None:
+def check_fingerprint(row: LedgerRow, stored: str, path: Path, ledger: object = "its ledger") -> None:
     """Refuse a product that another run replaced since ``row`` was written; not checked if the row has no fingerprint.
 
     Raises:
-        StoreError: ``carried``, the fingerprint in the product at ``path``, is not that of the row.
+        StoreError: ``stored``, the fingerprint in the product at ``path``, is not that of the row.
     """
-    if row.fingerprint not in ("", carried):
+    if row.fingerprint not in ("", stored):
         raise StoreError(
-            f"its fingerprint is {carried}, but {ledger} says {row.fingerprint}: another run replaced it",
+            f"its fingerprint is {stored}, but {ledger} says {row.fingerprint}: another run replaced it",
             where=path,
             remedy="Rerun snakemake to make it again; if it finds nothing to do, run "
             "`python -m trailers verify --repair` first.",

@@ -173,17 +173,17 @@ def write_manifest(path: Path, trailers: Iterable[Trailer]) -> None:
     write_text(path, text.getvalue())
 
 
-def moved(trailers: Iterable[Trailer], before: Path, after: Path) -> list[Trailer]:
+def with_paths_from(trailers: Iterable[Trailer], before: Path, after: Path) -> list[Trailer]:
     """The trailers with their paths made relative to the folder ``after``; they were relative to ``before``."""
     if before.resolve() == after.resolve():
         return list(trailers)
 
-    def rebased(url: str) -> str:
+    def rebase(url: str) -> str:
         if not url or web_link(url) is not None or url.startswith("/"):
             return url
         path = os.path.relpath(before.resolve() / url, after.resolve())
         return path if path.startswith(EXPLICIT) else f"./{path}"
 
     return [
-        replace(trailer, urls=tuple(map(rebased, trailer.urls)), poster=rebased(trailer.poster)) for trailer in trailers
+        replace(trailer, urls=tuple(map(rebase, trailer.urls)), poster=rebase(trailer.poster)) for trailer in trailers
     ]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from trailers.domain import SPLITS, SUBSETS, Trailer
-from trailers.store.cells import is_there
+from trailers.store.cells import path_exists
 from trailers.store.text import some
 from trailers.web.links import identity
 
@@ -42,7 +42,9 @@ def shared_videos(trailers: Iterable[Trailer], base: Path) -> list[tuple[Trailer
         for url in trailer.urls:
             found[video_key(url, base)][trailer.trailer] = trailer
     several = {Path(video): tuple(group.values()) for video, group in found.items() if len(group) > 1}
-    return list(dict.fromkeys(group for video, group in several.items() if not video.is_absolute() or is_there(video)))
+    return list(
+        dict.fromkeys(group for video, group in several.items() if not video.is_absolute() or path_exists(video))
+    )
 
 
 def split_apart(group: Iterable[Trailer]) -> list[int]:
@@ -51,7 +53,7 @@ def split_apart(group: Iterable[Trailer]) -> list[int]:
     return [n for n in SPLITS if len({trailer.splits[n] for trailer in members} - {None}) > 1]
 
 
-def tell_shared(group: Sequence[Trailer], split: int | None = None) -> str:
+def describe_shared(group: Sequence[Trailer], split: int | None = None) -> str:
     """One sentence on trailers that share a video, with their subsets in ``split`` or the first that separates them."""
     names = some([trailer.trailer for trailer in group])
     apart = split_apart(group)

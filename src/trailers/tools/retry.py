@@ -18,7 +18,7 @@ from pathlib import Path
 
 from trailers.errors import ConfigError, StoreError
 from trailers.stages import registry
-from trailers.stages.currency import bump
+from trailers.stages.currency import increase_attempts
 from trailers.store.atomic import TEMPORARY
 from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, FAILED, read_ledger
@@ -43,7 +43,7 @@ def request_attempts(layout: Layout, *, dead: bool) -> Counter[str]:
         counts.update(f"{row.status} in {' '.join(key)}" for row in rows)
         forget(layout, key, [row.trailer for row in rows if row.status == DEAD])
         if rows:
-            bump(layout.root / "attempts" / below)
+            increase_attempts(layout.root / "attempts" / below)
     return counts
 
 

@@ -24,7 +24,7 @@ from trailers.genres import add_genres_flag, genres_of
 from trailers.plan.splitting import largest_deviation, make_splits
 from trailers.store.atomic import write_text
 from trailers.store.duplicates import Duplicate, grouped, read_rows
-from trailers.store.manifest import moved, read_manifest, write_manifest
+from trailers.store.manifest import read_manifest, with_paths_from, write_manifest
 
 RANDOM_SPLITS = 10  # number of random splits whose mean is compared
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ManifestError(problem.what, where=arguments.manifest, remedy=problem.remedy) from None
     report = compare(made.labels, made.labelled, made.codes, arguments.seed)
     written = made.trailers
-    write_manifest(arguments.output, moved(written, arguments.manifest.parent, arguments.output.parent))
+    write_manifest(arguments.output, with_paths_from(written, arguments.manifest.parent, arguments.output.parent))
     if arguments.report:
         write_text(arguments.report, json.dumps(report, indent=1) + "\n")
     print(as_text(report))

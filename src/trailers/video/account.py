@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from trailers.domain import FPS
-from trailers.video.look import believed
+from trailers.video.look import plausible_aspect
 from trailers.video.process import Converted
 from trailers.video.source import Probe
 
@@ -89,7 +89,7 @@ def warnings(seen: Probe, made: Converted, *, is_telecined: bool = False, promis
         verb = "stretched to" if seen.is_odd else "fitted into"
         found.append(f"the picture changes its shape ({shapes}); all frames are {verb} the first shape")
     found += copies(made)
-    if seen.stated_aspect != believed(seen.stated_aspect):
+    if seen.stated_aspect != plausible_aspect(seen.stated_aspect):
         stated = f"{seen.stated_aspect.numerator}:{seen.stated_aspect.denominator}"
         found.append(f"its stated pixel aspect of {stated} is not plausible; pixels are taken as square")
     shown_s = made.frames / FPS

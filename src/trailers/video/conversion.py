@@ -17,7 +17,7 @@ from trailers.domain import FPS
 from trailers.errors import VideoError
 from trailers.video.clock import on_grid
 from trailers.video.colours import ZSCALED, Step, tone_mapping
-from trailers.video.look import WIDEST, believed
+from trailers.video.look import WIDEST, plausible_aspect
 from trailers.video.process import CONFINED, SMALL, Converted, Log, address, ffmpeg_path, running
 from trailers.video.source import Probe
 from trailers.video.telecine import inverse
@@ -176,7 +176,7 @@ def aspect_at(seen: Probe) -> str:
     """The expression of the stored pixel aspect of frame ``n``; 1 if it is not plausible."""
     expression = f"if(between(sar,1/{WIDEST},{WIDEST}),sar,1)"
     for number, (frame, stated) in enumerate(seen.times.aspects):
-        aspect = believed(stated)
+        aspect = plausible_aspect(stated)
         value = f"{aspect.numerator}/{aspect.denominator}"
         expression = f"({value})" if number == 0 else f"if(lt(n,{frame}),{expression},{value})"
     return expression

@@ -55,7 +55,7 @@ def look(path: Path, stream: int, *, frames: int = LOOKED_AT) -> Look | None:
     return read_look(words.splitlines())
 
 
-def believed(aspect: Fraction) -> Fraction:
+def plausible_aspect(aspect: Fraction) -> Fraction:
     """The pixel aspect to use: ``aspect``, or 1 if it is not plausible."""
     return aspect if Fraction(1, WIDEST) <= aspect <= WIDEST else Fraction(1)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from trailers.errors import VideoError
 from trailers.video.colours import RANGES, Colours, read_colours
-from trailers.video.look import Look, believed, goes_back, is_steady, look
+from trailers.video.look import Look, goes_back, is_steady, look, plausible_aspect
 from trailers.video.packets import Packets, StreamPackets, read_packets
 from trailers.video.process import CONFINED, CONTAINERS, Log, address, words_about
 from trailers.video.promise import frames_cut_off
@@ -151,7 +151,7 @@ def inspect(path: Path, container: Any) -> Probe:
         )
     turn = turn_of(path, chosen.first_frame)
     is_sideways = any(word.startswith("transpose") for word in turn)
-    aspect = believed(seen.pixel_aspect)
+    aspect = plausible_aspect(seen.pixel_aspect)
     return Probe(
         container=container.format.name,
         codec=stream.codec_context.name,

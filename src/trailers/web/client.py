@@ -21,7 +21,7 @@ from trailers.errors import MACHINE
 from trailers.machine.watchdog import alive
 from trailers.store.atomic import refuse_links
 from trailers.web.cookies import read_cookies
-from trailers.web.formats import choose_format, why_none
+from trailers.web.formats import choose_format, why_no_format
 from trailers.web.fragments import keep_one_version
 from trailers.web.partial import Partial, Version, bytes_in
 from trailers.web.patience import Effort, deadline
@@ -152,8 +152,8 @@ class Client:
                 accept(float(info["duration"]))
             fetched = self.take(link, folder, info, is_site=tried.is_site)
         except (YoutubeDLError, LinkError) as problem:
-            is_told = isinstance(problem, LinkError)
-            found = problem if is_told else explain(problem, replace(tried, heard=self.wire.heard))
+            is_explained = isinstance(problem, LinkError)
+            found = problem if is_explained else explain(problem, replace(tried, last_refusal=self.wire.last_refusal))
             raise (self.wire.unready if found.reason in ("not a video", "page") else None) or found from problem
         finally:
             self.last_request = time.monotonic()
@@ -235,7 +235,7 @@ class Client:
     def choose(self, offered: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         best = choose_format(offered["formats"], min_height=self.min_height, max_height=self.max_height)
         if best is None:
-            raise LinkError(*why_none(offered["formats"]))
+            raise LinkError(*why_no_format(offered["formats"]))
         yield best
 
     def wait_for_fragment(self, n: int) -> float:
@@ -245,7 +245,7 @@ class Client:
             LinkError: a retry cannot help, or the site asks for a longer wait than ``max_wait_s``.
         """
         wait_s = min(self.effort.backoff_s * float(2**n), self.effort.max_wait_s)
-        problem = explain_fragment(self.wire.heard, is_site=self.wire.is_site)
+        problem = explain_fragment(self.wire.last_refusal, is_site=self.wire.is_site)
         if problem is None:
             return wait_s
         if problem.reason not in WAITED_OUT or problem.wait_s > self.effort.max_wait_s:

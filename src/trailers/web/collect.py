@@ -22,21 +22,21 @@ from trailers.store.ledger import DEAD, OK, LedgerRow
 from trailers.store.lock import hold
 from trailers.store.receipt import Receipt, read_receipt, write_receipt
 from trailers.web.client import Client
+from trailers.web.download_folder import DownloadFolder, kept_file
 from trailers.web.links import completed, known_link, web_link
 from trailers.web.local import find_local, has_changed, is_same_file, reference_to, version_of
 from trailers.web.patience import REFERENCE
 from trailers.web.reasons import QUALITY, REASONS, LinkError
-from trailers.web.shelf import Shelf, kept_file
 from trailers.web.uniform import Refusals
 
 log = logging.getLogger(__name__)
 
-TOLD = ("reason", "words", "sentence")
+REFUSAL_KEYS = ("reason", "words", "sentence")
 SHOWN_IF_KNOWN = ("promised_s", "parts")  # facts that not every receipt has
 
 
 @dataclass(frozen=True)
-class Got:
+class Obtained:
     """A file of the right kind: ``path`` is where it is now, ``facts`` what is known about it."""
 
     path: Path
@@ -54,8 +54,8 @@ class Kind:
     suffixes: Sequence[str]
     refusal: str  # the reason if a file is of another kind
     urls: Callable[[Trailer], tuple[str, ...]]
-    mark: Callable[[Sequence[str]], str]  # the fingerprint from the links
-    look: Callable[[Path], dict[str, Any]]  # facts about a file; raises LinkError if it is of another kind
+    fingerprint: Callable[[Sequence[str]], str]  # the fingerprint from the links
+    inspect: Callable[[Path], dict[str, Any]]  # facts about a file; raises LinkError if it is of another kind
     shortcomings: Callable[[Mapping[str, Any]], dict[str, str]]  # reason -> sentence for every limit that is not met
     accept: Callable[[float], None]  # raises LinkError if a site states an unacceptable duration in s
     enforce: bool  # whether shortcomings exclude a trailer
@@ -82,15 +82,15 @@ class Collection:
         return tuple(completed(url) for url in self.kind.urls(self.trailers[trailer]))
 
     @functools.cached_property
-    def shelf(self) -> Shelf:
-        return Shelf(self.kind.folder, self.kind.suffixes)
+    def downloads(self) -> DownloadFolder:
+        return DownloadFolder(self.kind.folder, self.kind.suffixes)
 
     def existing(self, trailer: str) -> LedgerRow | None:
-        path = self.shelf.receipt_path(trailer)
+        path = self.downloads.receipt_path(trailer)
         if not path.exists():
             return None
         receipt = read_receipt(path)
-        if receipt.fingerprint != self.kind.mark(self.urls(trailer)):
+        if receipt.fingerprint != self.kind.fingerprint(self.urls(trailer)):
             return None
         try:
             if receipt.status == DEAD:
@@ -102,10 +102,10 @@ class Collection:
             raise StoreError(f"{path}: its facts are damaged: {problem!r}. Rerun the stage.") from None
 
     def make(self, trailer: str) -> LedgerRow:
-        folder = self.shelf.partial_folder(trailer)
+        folder = self.downloads.partial_folder(trailer)
         make_folder(folder, below=self.kind.folder)
         with hold(folder):
-            self.shelf.remove_links(trailer)
+            self.downloads.remove_links(trailer)
             try:
                 row = self.existing(trailer)  # another job may have downloaded it meanwhile
                 known = {} if row is not None else self.remembered(trailer)
@@ -115,13 +115,13 @@ class Collection:
                 return row
             receipt = self.obtain(trailer, known, folder)
             # The receipt is written last: if this is killed, the old receipt names a missing file, which is noticed.
-            self.shelf.tidy(trailer, self.shelf.named(trailer) - {receipt.file, kept_file(receipt)})
-            write_receipt(self.shelf.receipt_path(trailer), receipt)
+            self.downloads.tidy(trailer, self.downloads.named(trailer) - {receipt.file, kept_file(receipt)})
+            write_receipt(self.downloads.receipt_path(trailer), receipt)
         return self.row(receipt)
 
     def is_current(self, receipt: Receipt) -> bool:
         """Whether the file of an ok receipt exists, is not outdated, and is a copy or reference as configured."""
-        if not self.shelf.has_bytes(receipt) or has_changed(self.base, receipt.facts):
+        if not self.downloads.has_bytes(receipt) or has_changed(self.base, receipt.facts):
             return False
         if receipt.reference:
             return self.is_by_reference
@@ -131,13 +131,13 @@ class Collection:
     def is_by_reference(self) -> bool:
         return self.client.effort.local_files == REFERENCE
 
-    def obtain(self, trailer: str, remembered: Mapping[str, Got | LinkError], folder: Path) -> Receipt:
+    def obtain(self, trailer: str, remembered: Mapping[str, Obtained | LinkError], folder: Path) -> Receipt:
         """The receipt from the first of the trailer's links that can be downloaded, or of a dead trailer.
 
         Raises:
             LinkError: a link failed temporarily, so that a later run may succeed.
         """
-        refused: list[tuple[str, LinkError, Got | None]] = []
+        refused: list[tuple[str, LinkError, Obtained | None]] = []
         urls = self.urls(trailer)
         for url in urls:
             got = None
@@ -155,28 +155,28 @@ class Collection:
         temporary = [problem for _, problem, _ in refused if not problem.dead]
         if temporary:
             raise temporary[0]
-        return self.tombstone(trailer, refused)
+        return self.receipt_of_dead(trailer, refused)
 
-    def receipt(self, trailer: str, url: str, got: Got, facts: Mapping[str, Any]) -> Receipt:
-        mark = self.kind.mark(self.urls(trailer))
+    def receipt(self, trailer: str, url: str, got: Obtained, facts: Mapping[str, Any]) -> Receipt:
+        fingerprint = self.kind.fingerprint(self.urls(trailer))
         if got.is_local and self.is_by_reference:
             reference = reference_to(self.base, url, self.kind.folder)
-            return Receipt(trailer, OK, "", got.sha256, mark, facts, reference=reference)
-        file = self.shelf.place(trailer, got.path, is_local=got.is_local)
-        return Receipt(trailer, OK, file, got.sha256, mark, facts)
+            return Receipt(trailer, OK, "", got.sha256, fingerprint, facts, reference=reference)
+        file = self.downloads.place(trailer, got.path, is_local=got.is_local)
+        return Receipt(trailer, OK, file, got.sha256, fingerprint, facts)
 
-    def tombstone(self, trailer: str, refused: Sequence[tuple[str, LinkError, Got | None]]) -> Receipt:
+    def receipt_of_dead(self, trailer: str, refused: Sequence[tuple[str, LinkError, Obtained | None]]) -> Receipt:
         """The receipt of a dead trailer. A file that only exceeds the limits is kept, in case the limits change."""
         facts: dict[str, Any] = {"refused": self.records_of(refused)}
         kept = next((got for _, _, got in refused if got is not None and not got.is_local), None)
         if kept is not None:
-            file = self.shelf.place(trailer, kept.path, is_local=False)
+            file = self.downloads.place(trailer, kept.path, is_local=False)
             facts["kept"] = {**kept.facts, "file": file, "sha256": kept.sha256}
         facts["reason"], facts["sentence"] = refused[0][1].reason, refused[0][1].sentence
         error = "; ".join(str(problem) for _, problem, _ in refused)
-        return Receipt(trailer, DEAD, "", "", self.kind.mark(self.urls(trailer)), facts, error)
+        return Receipt(trailer, DEAD, "", "", self.kind.fingerprint(self.urls(trailer)), facts, error)
 
-    def records_of(self, refused: Sequence[tuple[str, LinkError, Got | None]]) -> list[dict[str, Any]]:
+    def records_of(self, refused: Sequence[tuple[str, LinkError, Obtained | None]]) -> list[dict[str, Any]]:
         """The records of refused links for a receipt; for a local file with its version, to notice a replacement."""
         items = []
         for url, problem, _ in refused:
@@ -185,7 +185,7 @@ class Collection:
             items.append({**as_record(url, problem), **found})
         return items
 
-    def get(self, url: str, remembered: Mapping[str, Got | LinkError], folder: Path) -> Got:
+    def get(self, url: str, remembered: Mapping[str, Obtained | LinkError], folder: Path) -> Obtained:
         link = web_link(url)
         if link is None:
             return self.from_file(url)
@@ -196,11 +196,11 @@ class Collection:
             raise outcome
         return outcome
 
-    def from_file(self, url: str) -> Got:
+    def from_file(self, url: str) -> Obtained:
         source, facts = find_local(self.base, url)
         return self.look_at(source, facts, is_local=True)
 
-    def over_the_network(self, url: str, link: str, folder: Path) -> Got:
+    def over_the_network(self, url: str, link: str, folder: Path) -> Obtained:
         host = urlsplit(link).hostname or ""
         try:
             fetched = self.client.fetch(link, folder, self.kind.accept)
@@ -218,26 +218,28 @@ class Collection:
         self.refusals.answered(host)
         return got
 
-    def look_at(self, path: Path, facts: Mapping[str, Any], *, is_local: bool = False) -> Got:
-        found = {"bytes": path.stat().st_size, **self.kind.look(path)}
-        return Got(path, sha256_of(path), {**facts, **found}, is_local)
+    def look_at(self, path: Path, facts: Mapping[str, Any], *, is_local: bool = False) -> Obtained:
+        found = {"bytes": path.stat().st_size, **self.kind.inspect(path)}
+        return Obtained(path, sha256_of(path), {**facts, **found}, is_local)
 
-    def remembered(self, trailer: str) -> dict[str, Got | LinkError]:
+    def remembered(self, trailer: str) -> dict[str, Obtained | LinkError]:
         """Link -> its result in an earlier run, so that changed limits need no new requests."""
-        path = self.shelf.receipt_path(trailer)
+        path = self.downloads.receipt_path(trailer)
         if not path.exists():
             return {}
         receipt = read_receipt(path)
-        found: dict[str, Got | LinkError] = {}
+        found: dict[str, Obtained | LinkError] = {}
         for item in () if self.retry_dead else receipt.facts.get("refused", ()):
             if item["reason"] not in QUALITY and REASONS.get(item["reason"]):
-                found[known_link(item["url"])] = LinkError(**{key: item[key] for key in TOLD if key in item})
+                found[known_link(item["url"])] = LinkError(**{key: item[key] for key in REFUSAL_KEYS if key in item})
         facts = dict(receipt.facts.get("kept") or receipt.facts)
         facts.pop("file", None)
         file, sha256 = receipt.file or kept_file(receipt), facts.pop("sha256", receipt.sha256)
-        if all(facts.get(key) == value for key, value in self.kind.asked.items()) and self.shelf.is_whole(file, facts):
+        if all(facts.get(key) == value for key, value in self.kind.asked.items()) and self.downloads.is_whole(
+            file, facts
+        ):
             plain = {key: value for key, value in facts.items() if key not in ("quality", "refused")}
-            found[known_link(facts["url"])] = Got(path.with_name(file), sha256, plain)
+            found[known_link(facts["url"])] = Obtained(path.with_name(file), sha256, plain)
         return found
 
     def any_appeared(self, receipt: Receipt) -> bool:

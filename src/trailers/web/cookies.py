@@ -69,11 +69,11 @@ def cookie(line: str, where: str) -> str:
             "contains a tab or another control character in a column, which is not allowed in a cookie",
             where=where, remedy=REMEDY,
         )  # fmt: skip
-    domain, flag = agreeing(columns[0], columns[1].upper())
+    domain, flag = consistent(columns[0], columns[1].upper())
     return "\t".join((domain, flag, columns[2], columns[3].upper(), *columns[4:]))
 
 
-def agreeing(domain: str, flag: str) -> tuple[str, str]:
+def consistent(domain: str, flag: str) -> tuple[str, str]:
     """``domain`` and ``flag``, made to agree on whether a cookie is also for subdomains.
 
     Some browser extensions write the flag without the leading dot, or the dot without the flag; yt-dlp refuses both.

@@ -67,7 +67,7 @@ def preference(offer: Mapping[str, Any], key: str) -> float:
     return float(value) if isinstance(value, int | float) else -1.0
 
 
-def why_none(formats: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+def why_no_format(formats: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Reason and sentence if none of ``formats`` can be used.
 
     If all formats are sound, the link is not a video. Other offers (storyboards, formats with DRM, other protocols)

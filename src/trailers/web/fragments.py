@@ -91,7 +91,7 @@ def answered(request: Any, answer: Any, head: bytes, *, before: int = 0) -> Frag
     return Fragment(request.url, first, last, before, steady_version(answer.headers), head_digest)
 
 
-def note(partial: Partial, request: Any, answer: Any, head: bytes) -> None:
+def record_answer(partial: Partial, request: Any, answer: Any, head: bytes) -> None:
     """Record the answer to the request for the next fragment."""
     fragment = answered(request, answer, head, before=size_of(partial.part_path))
     with partial.fragments_path.open("a", encoding="utf-8") as file:
@@ -108,13 +108,13 @@ def keep_one_version(downloader: Any, partial: Partial, http_headers: Mapping[st
     if not (count or size_of(partial.part_path)):
         partial.fragments_path.unlink(missing_ok=True)
         return
-    known = noted(partial.fragments_path)
+    known = recorded_fragments(partial.fragments_path)
     if not are_whole(partial.part_path, known, count):
         log.info("download: %s: fragments downloaded earlier may be incomplete", partial.path.name)
         partial.drop_bytes()
         return
     for fragment in one_per_version(known[:count]):
-        found = asked_again(downloader, fragment, http_headers)
+        found = current_fragment(downloader, fragment, http_headers)
         if found is None or not fragment.is_same_as(found):
             log.info("download: %s: a fragment downloaded earlier was replaced", shorten(fragment.address))
             partial.drop_bytes()
@@ -127,7 +127,7 @@ def one_per_version(fragments: Sequence[Fragment]) -> list[Fragment]:
     return list(dict(zip(keys, fragments, strict=True)).values())
 
 
-def asked_again(downloader: Any, known: Fragment, http_headers: Mapping[str, str] | None) -> Fragment | None:
+def current_fragment(downloader: Any, known: Fragment, http_headers: Mapping[str, str] | None) -> Fragment | None:
     """The fragment that the server has now, from a request of a few KB; None if it does not support ranges."""
     from yt_dlp.networking import Request
     from yt_dlp.networking.exceptions import HTTPError
@@ -155,7 +155,7 @@ def fragments_done(path: Path) -> int:
         return 0
 
 
-def noted(path: Path) -> list[Fragment]:
+def recorded_fragments(path: Path) -> list[Fragment]:
     """The recorded fragments, each with its last answer; empty if a line is damaged."""
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

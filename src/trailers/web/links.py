@@ -78,12 +78,12 @@ def web_link(text: str) -> str | None:
     if link is None:
         return None
     check_link(link)
-    link = carried(link)
+    link = target_of(link)
     video = youtube_id(link)
     return WATCH + video if video else link
 
 
-def carried(link: str) -> str:
+def target_of(link: str) -> str:
     """``link``, or its target if it is a page that only redirects, such as l.facebook.com/l.php?u=...
 
     Raises:

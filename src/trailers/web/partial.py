@@ -41,7 +41,7 @@ class Version:
         return cls(headers.get("ETag") or "", headers.get("Last-Modified") or "", known)
 
     @property
-    def is_told(self) -> bool:
+    def is_known(self) -> bool:
         return self != Version()
 
     @property

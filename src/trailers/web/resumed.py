@@ -36,14 +36,14 @@ def keep_same_bytes(downloader: Any, partial: Partial, info: Mapping[str, Any]) 
         with partial.part_path.open("rb") as file:
             file.seek(first)
             here = file.read(COMPARED_BYTES)
-        given = given_now(downloader, info, first, len(here))
+        given = current_bytes(downloader, info, first, len(here))
         if given is not None and given != here:
             log.info("download: %s: the file has changed since the last try; starting again", shorten(info["url"]))
             partial.drop()
             return
 
 
-def given_now(downloader: Any, info: Mapping[str, Any], first: int, count: int) -> bytes | None:
+def current_bytes(downloader: Any, info: Mapping[str, Any], first: int, count: int) -> bytes | None:
     """``count`` bytes of the server's file from byte ``first``; b"" if it has no such range.
 
     None if it sends the whole file in place of a range: then it will do the same when the download continues, and no

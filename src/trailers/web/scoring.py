@@ -72,7 +72,7 @@ MUCH_LONGER = 3  # times the longest duration; a longer video is a whole movie, 
 
 
 @dataclass(frozen=True)
-class Taste:
+class Preferences:
     """The user's preferences for candidates."""
 
     shortest_s: float
@@ -87,34 +87,34 @@ class Taste:
             )  # fmt: skip
 
 
-def ranked(title: Title, candidates: Iterable[Candidate], taste: Taste) -> list[Candidate]:
+def ranked(title: Title, candidates: Iterable[Candidate], preferences: Preferences) -> list[Candidate]:
     """The candidates with their scores, best first; candidates with the same score in the order of the site."""
-    scored = [with_score(title, candidate, taste) for candidate in candidates]
+    scored = [with_score(title, candidate, preferences) for candidate in candidates]
     return sorted(scored, key=lambda candidate: (-candidate.score, candidate.place))
 
 
-def with_score(title: Title, candidate: Candidate, taste: Taste) -> Candidate:
-    parts = parts_of(title, candidate, taste)
+def with_score(title: Title, candidate: Candidate, preferences: Preferences) -> Candidate:
+    parts = parts_of(title, candidate, preferences)
     total = min(100.0, max(0.0, sum(parts.values())))
     return replace(candidate, score=round(total, 1), parts=parts)
 
 
-def parts_of(title: Title, candidate: Candidate, taste: Taste) -> dict[str, float]:
+def parts_of(title: Title, candidate: Candidate, preferences: Preferences) -> dict[str, float]:
     """Name -> points, for everything that counts for or against ``candidate``."""
     alike = similarity(title, candidate.title, candidate.channel)
     parts = {
         "title": TITLE * max(0.0, alike - ALIKE) / (1 - ALIKE),
         **sequel_points(title, candidate.title),
         **year_points(title, candidate),
-        **duration_points(candidate.duration_s, taste),
+        **duration_points(candidate.duration_s, preferences),
         **word_points(candidate.title),
-        **channel_points(candidate, taste.official_channels),
+        **channel_points(candidate, preferences.official_channels),
         **points_against(title, candidate),
     }
     return {name: round(points, 1) for name, points in parts.items() if round(points, 1)}
 
 
-def plain(text: str) -> str:
+def simplified(text: str) -> str:
     """``text`` in lower case without accents and punctuation; all punctuation but apostrophes separates words."""
     # Folded after the first normalisation, which turns styled letters into plain capitals.
     folded = unicodedata.normalize("NFKD", text).casefold().replace("&", " and ")
@@ -130,12 +130,12 @@ def names_of(title: Title) -> list[str]:
 def words_of(title: Title) -> frozenset[str]:
     """The words of the movie's own titles; "A.I." also gives "ai"."""
     texts = [text for name in names_of(title) for text in (name, name.replace(".", ""))]
-    return frozenset(word for text in texts for word in plain(text).split())
+    return frozenset(word for text in texts for word in simplified(text).split())
 
 
-def bare(text: str, keep: frozenset[str]) -> str:
+def distinctive_words(text: str, keep: frozenset[str]) -> str:
     """The words of ``text`` without those about the kind of video, except words in ``keep``."""
-    words = plain(NUMBERED.sub(r"\1", text)).split()
+    words = simplified(NUMBERED.sub(r"\1", text)).split()
     return without_article(
         " ".join(word for word in words if word in keep or not (word in NOISE or A_YEAR.fullmatch(word)))
     )
@@ -153,12 +153,12 @@ def similarity(title: Title, text: str, channel: str = "") -> float:
     from rapidfuzz import fuzz
 
     keep, best = words_of(title), 0.0
-    whole = bare(text, keep)
-    sections = [section for part in BETWEEN.split(text) if (section := bare(part, keep))]
-    sections = [section for section in sections if section != plain(channel)] or sections
+    whole = distinctive_words(text, keep)
+    sections = [section for part in BETWEEN.split(text) if (section := distinctive_words(part, keep))]
+    sections = [section for section in sections if section != simplified(channel)] or sections
     weight = 1.0 if len(sections) == 1 else LEFT_OVER
     for name in names_of(title):
-        wanted = without_article(plain(name))
+        wanted = without_article(simplified(name))
         if not wanted:  # a title without letters and digits
             best = max(best, float(name.casefold() in text.casefold()))
             continue
@@ -169,7 +169,7 @@ def similarity(title: Title, text: str, channel: str = "") -> float:
 
 def numbers_in(text: str) -> set[str]:
     """The numbers of sequels, as digits: the same for "Rocky II" and "Rocky 2"."""
-    words = plain(A_YEAR.sub(" ", NUMBERED.sub(" ", text))).split()
+    words = simplified(A_YEAR.sub(" ", NUMBERED.sub(" ", text))).split()
     return {NUMERALS.get(word, word) for word in words if word in NUMERALS or re.fullmatch("[2-9]", word)}
 
 
@@ -191,12 +191,12 @@ def year_points(title: Title, candidate: Candidate) -> dict[str, float]:
     return {**points, "year": {None: 0.0, 0: YEAR, 1: YEAR / 2}[nearest]}
 
 
-def duration_points(duration_s: float | None, taste: Taste) -> dict[str, float]:
+def duration_points(duration_s: float | None, preferences: Preferences) -> dict[str, float]:
     if duration_s is None:
         return {}
-    if taste.shortest_s <= duration_s <= taste.longest_s:
+    if preferences.shortest_s <= duration_s <= preferences.longest_s:
         return {"duration": DURATION}
-    is_far = duration_s > MUCH_LONGER * taste.longest_s
+    is_far = duration_s > MUCH_LONGER * preferences.longest_s
     return {"duration": WRONG_LENGTH if is_far else WRONG_LENGTH / 2}
 
 
@@ -207,8 +207,8 @@ def word_points(text: str) -> dict[str, float]:
 
 
 def channel_points(candidate: Candidate, official: Sequence[str]) -> dict[str, float]:
-    known = {plain(name) for name in official} - {""}
-    is_official = candidate.channel_id in official or plain(candidate.channel) in known
+    known = {simplified(name) for name in official} - {""}
+    is_official = candidate.channel_id in official or simplified(candidate.channel) in known
     return {"official channel": CHANNEL} if is_official else {}
 
 
@@ -216,7 +216,7 @@ def points_against(title: Title, candidate: Candidate) -> dict[str, float]:
     own = words_of(title)
     found = {}
     for name, (points, pattern) in AGAINST.items():
-        matches = (plain(match[0]).split() for match in pattern.finditer(candidate.title))
+        matches = (simplified(match[0]).split() for match in pattern.finditer(candidate.title))
         if any(not own.issuperset(words) for words in matches):
             found[name] = points
     if "/shorts/" in candidate.url:

@@ -19,7 +19,7 @@ from trailers.store.candidates import Candidate, safe_link, safe_text
 from trailers.store.titles import Title
 from trailers.web.client import Client
 from trailers.web.reasons import LinkError
-from trailers.web.scoring import Taste, ranked
+from trailers.web.scoring import Preferences, ranked
 from trailers.web.uniform import Refusals
 from trailers.web.verdict import Try, explain
 
@@ -57,25 +57,27 @@ class Searcher:
     candidates: int  # per title
     pages: int  # maximum number of pages that are requested per title
 
-    def search(self, title: Title, query: str, taste: Taste, known: Sequence[Candidate] = ()) -> list[Candidate]:
+    def search(
+        self, title: Title, query: str, preferences: Preferences, known: Sequence[Candidate] = ()
+    ) -> list[Candidate]:
         """The candidates for ``title``, best first; empty if the site has none.
 
         Args:
             title: the movie.
             query: the search words.
-            taste: the user's preferences.
+            preferences: the user's preferences.
             known: the candidates that an earlier run found with this query; then only pages are requested.
 
         Raises:
             LinkError: a temporary failure: the site does not answer properly.
             SystemicError: the site refused several searches in a row.
         """
-        found = ranked(title, known or self.candidates_of(query), taste)
+        found = ranked(title, known or self.candidates_of(query), preferences)
         for _ in range(self.pages):
             best = next(iter(found), None)
             if best is None or best.is_looked_at or best.score == 0:
                 break
-            found = ranked(title, [self.with_details(best), *found[1:]], taste)
+            found = ranked(title, [self.with_details(best), *found[1:]], preferences)
         return found
 
     def candidates_of(self, query: str) -> list[Candidate]:
@@ -134,7 +136,7 @@ class Searcher:
         try:
             yield
         except YoutubeDLError as problem:
-            found = explain(problem, Try(asked, is_site=True, heard=self.client.wire.heard))
+            found = explain(problem, Try(asked, is_site=True, last_refusal=self.client.wire.last_refusal))
             if is_search and found.dead:  # an error of the search says nothing about a title
                 found = LinkError("other", found.words, sentence=found.sentence)
             raise found from problem

@@ -81,7 +81,7 @@ class Try:
     link: str
     is_site: bool = False  # whether the link leads to a video site that yt-dlp knows
     is_for_bytes: bool = False  # whether the page had answered, and the bytes were requested
-    heard: Exception | None = None  # the last refusal, because yt-dlp may pass on only its message
+    last_refusal: Exception | None = None  # the last refusal, because yt-dlp may pass on only its message
 
 
 def causes(problem: BaseException | None) -> list[BaseException]:
@@ -109,7 +109,7 @@ def explain(problem: Exception, tried: Try) -> LinkError:
     words = clean(str(problem))
     chain = causes(problem)
     if tried.is_for_bytes or (words.startswith(BYTES_FAILED) and len(chain) == 1):
-        chain += [error for error in causes(tried.heard) if all(error is not other for other in chain)]
+        chain += [error for error in causes(tried.last_refusal) if all(error is not other for other in chain)]
     for error in chain:
         if isinstance(error, OSError) and error.errno in MACHINE:
             raise error
@@ -140,13 +140,13 @@ def explain(problem: Exception, tried: Try) -> LinkError:
     return LinkError(reason_of_words(sentence, is_expected=is_expected), words, sentence=sentence)
 
 
-def explain_fragment(heard: Any, *, is_site: bool) -> LinkError | None:
+def explain_fragment(refusal: Any, *, is_site: bool) -> LinkError | None:
     """The meaning of the last refusal of a fragment; None if there was none."""
     from yt_dlp.networking.exceptions import HTTPError
 
-    if not isinstance(heard, HTTPError):
+    if not isinstance(refusal, HTTPError):
         return None
-    return explain_status(heard, Try("", is_for_bytes=True), "", is_site=is_site)
+    return explain_status(refusal, Try("", is_for_bytes=True), "", is_site=is_site)
 
 
 def leads_elsewhere(chain: Iterable[BaseException]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trailers.web.fragments import COMPARED_BYTES, note, steady_version
+from trailers.web.fragments import COMPARED_BYTES, record_answer, steady_version
 from trailers.web.partial import Partial, Version, wanted_range
 from trailers.web.reasons import LinkError
 from trailers.web.verdict import retry_after_s, shorten
@@ -24,7 +24,7 @@ KEY_BYTES = 16  # of AES-128
 class Wire:
     """The requests and answers of one try."""
 
-    heard: Any = None  # the last refusal, because yt-dlp may pass on only its message
+    last_refusal: Any = None  # the last refusal, because yt-dlp may pass on only its message
     unready: LinkError | None = None  # set if an answer was a success but not the file
     partial: Partial | None = None  # the files of the download; None while the page is requested
     address: str = ""  # of the bytes; "" for fragments
@@ -47,7 +47,7 @@ class Wire:
         try:
             answer = send(request)
         except RequestError as problem:
-            self.heard = problem
+            self.last_refusal = problem
             problem.asked = request.url
             if resumed and isinstance(problem, HTTPError) and problem.status == 416:
                 return self.from_the_start(send, request)
@@ -66,12 +66,12 @@ class Wire:
         self.has_end = found.length is not None or "chunked" in str(answer.headers.get("Transfer-Encoding"))
         if self.is_ranged and "Range" in request.headers:
             self.check_range(request, answer, known, found)
-        elif resumed and answer.status == 206 and not (found == known and found.is_told):
+        elif resumed and answer.status == 206 and not (found == known and found.is_known):
             log.info("download: %s: the bytes downloaded earlier belong to another version", shorten(request.url))
             answer.close()
             return self.from_the_start(send, request)
         if not (resumed and answer.status == 206):
-            self.note(request.url, found)
+            self.remember(request.url, found)
         return answer
 
     def look_at_status(self, request: Any, answer: Any) -> None:
@@ -103,13 +103,13 @@ class Wire:
             )
         begins = self.is_ranged or answer.status != 206 or not wanted_range(request)[0]
         if self.partial is not None and not is_key and begins:
-            note(self.partial, request, answer, head)
+            record_answer(self.partial, request, answer, head)
         return Response(Opened(head, answer), answer.url, answer.headers, answer.status, answer.reason)
 
     def check_range(self, request: Any, answer: Any, known: Version, found: Version) -> None:
         if answer.status != 206:
             raise LinkError("part refused", f"{shorten(request.url)}: returns the whole file, but a part was requested")
-        if known.is_told and found != known:
+        if known.is_known and found != known:
             raise LinkError("network", f"{shorten(request.url)}: was replaced during the download")
 
     def from_the_start(self, send: Callable[[Any], Any], request: Any) -> Any:
@@ -120,7 +120,7 @@ class Wire:
         answer = send(whole)
         if not is_from(0, answer):
             raise LinkError("network", f"{shorten(request.url)}: returns another range of bytes than requested")
-        self.note(request.url, Version.of(answer.headers))
+        self.remember(request.url, Version.of(answer.headers))
         return answer if self.address else self.look_at_part(whole, answer)
 
     def known_version(self, address: str) -> Version:
@@ -128,7 +128,7 @@ class Wire:
             return self.partial.version()
         return self.versions.get(address, Version())
 
-    def note(self, address: str, version: Version) -> None:
+    def remember(self, address: str, version: Version) -> None:
         self.versions[address] = version
         if self.partial is not None and address == self.address:
             self.partial.begin(version)

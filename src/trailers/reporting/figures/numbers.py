@@ -14,7 +14,7 @@ from trailers.domain import Shot
 from trailers.errors import StoreError
 from trailers.store.json_file import read_json
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, check_carried, read_ledger
+from trailers.store.ledger import OK, check_fingerprint, read_ledger
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
 
 
@@ -37,7 +37,7 @@ def read_shots(ledgers: Sequence[Path], layout: Layout) -> Shots:
     for row in (row for path in ledgers for row in read_ledger(path).values() if row.status == OK):
         path = layout.shots(row.trailer)
         spans, header = read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)
-        check_carried(row, header.get("fingerprint", ""), path)
+        check_fingerprint(row, header.get("fingerprint", ""), path)
         durations.update(len(span) for span in spans)
         frames[row.trailer] = int(header["frames"])
     every = np.repeat(list(durations), list(durations.values())) if durations else np.zeros(0)

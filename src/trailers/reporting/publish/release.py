@@ -11,7 +11,7 @@ from trailers.domain import Trailer
 from trailers.errors import StoreError
 from trailers.stages.currency import check_links
 from trailers.store.layout import Layout
-from trailers.store.ledger import OK, SKIPPED, LedgerRow, check_carried, read_ledger
+from trailers.store.ledger import OK, SKIPPED, LedgerRow, check_fingerprint, read_ledger
 from trailers.store.manifest import read_manifest
 from trailers.store.receipt import Receipt, read_receipt
 
@@ -41,7 +41,7 @@ class Release:
         """The receipt of the download. Raises StoreError if another run replaced it."""
         path = self.layout.receipt(trailer)
         receipt = read_receipt(path)
-        check_carried(self.ledgers["download",][trailer], receipt.fingerprint, path)
+        check_fingerprint(self.ledgers["download",][trailer], receipt.fingerprint, path)
         return receipt
 
     def downloaded(self, trailer: str) -> str:

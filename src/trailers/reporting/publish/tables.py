@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trailers.domain import FPS, SUBSETS, Shot, Trailer
 from trailers.reporting.publish.release import Release
-from trailers.store.ledger import check_carried
+from trailers.store.ledger import check_fingerprint
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
 
 
@@ -72,7 +72,7 @@ def shots_of(release: Release) -> Iterator[tuple[str, list[Shot], int]]:
     for trailer, row in release.ok("shots").items():
         path = release.layout.shots(trailer)
         shots, header = read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)
-        check_carried(row, header["fingerprint"], path)
+        check_fingerprint(row, header["fingerprint"], path)
         yield trailer, shots, int(header["frames"])
 
 

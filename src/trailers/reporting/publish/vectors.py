@@ -20,7 +20,7 @@ from trailers.reporting.publish.tables import subsets
 from trailers.stages.pack import SHARED
 from trailers.stages.stage import check_owner
 from trailers.store.embeddings import read_embedding
-from trailers.store.ledger import LedgerRow, check_carried
+from trailers.store.ledger import LedgerRow, check_fingerprint
 from trailers.store.spans import CLIPS_SCHEMA, read_spans
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def read_current(release: Release, pair: Pair, row: LedgerRow) -> tuple[np.ndarr
     """Vectors (clips, F), clips and attributes of one embedding. Raises StoreError if another run replaced it."""
     path, listed = release.layout.embedding(*pair, row.trailer), release.layout.clips(pair[0], row.trailer)
     vectors, spans, attributes = read_embedding(path)
-    check_carried(row, str(attributes.get("fingerprint")), path)
+    check_fingerprint(row, str(attributes.get("fingerprint")), path)
     clips, header = read_spans(listed, kind=Clip, schema=CLIPS_SCHEMA)
-    check_carried(release.ledgers["clips", pair[0]][row.trailer], header["fingerprint"], listed)
+    check_fingerprint(release.ledgers["clips", pair[0]][row.trailer], header["fingerprint"], listed)
     if [(clip.shot, clip.start, clip.end, clip.padding) for clip in clips] != list(map(tuple, spans.tolist())):
         raise StoreError(f"does not list the clips of {path}", where=listed, remedy="Rerun snakemake, then publish.")
     return vectors, clips, attributes

@@ -12,7 +12,7 @@ import numpy as np
 from trailers.domain import FPS, Shot
 from trailers.errors import StoreError
 from trailers.store.layout import Layout
-from trailers.store.ledger import LedgerRow, check_carried
+from trailers.store.ledger import LedgerRow, check_fingerprint
 from trailers.store.spans import SHOTS_SCHEMA, read_spans
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def read_lengths(rows: Iterable[LedgerRow], layout: Layout) -> Lengths:
         trailer, path = row.trailer, layout.shots(row.trailer)
         try:
             shots, header = read_spans(path, kind=Shot, schema=SHOTS_SCHEMA)
-            check_carried(row, header.get("fingerprint", ""), path)
+            check_fingerprint(row, header.get("fingerprint", ""), path)
         except StoreError as problem:
             log.warning("report: %s", problem)
             unreadable.append(trailer)

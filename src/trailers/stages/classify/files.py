@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trailers.domain import SUBSETS
-from trailers.stages.classify.learning import mark_of
+from trailers.stages.classify.learning import training_fingerprint
 from trailers.stages.classify.settings import Settings
 from trailers.stages.classify.study import NO_EMBEDDING, Study
 from trailers.store import experiment
@@ -36,7 +36,7 @@ def write_products(
     network.load_state_dict(outcome.state)
     found = {subset: predict(network, study.examples(subset), recipe, device) for subset in ("validation", "test")}
     common: dict[str, Any] = {
-        "fingerprint": mark_of(study, recipe),
+        "fingerprint": training_fingerprint(study, recipe),
         "experiment": name,
         "split": study.split,
         "clips": study.packs[0].clips,

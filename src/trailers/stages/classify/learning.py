@@ -57,7 +57,7 @@ def prepared_torch(name: str, threads: int | None) -> Iterator[torch.device]:
         memory.fill_uninitialized_memory = fills
 
 
-def mark_of(study: Study, recipe: Recipe) -> str:
+def training_fingerprint(study: Study, recipe: Recipe) -> str:
     """The fingerprint of a training with ``recipe`` on ``study``."""
     labels = {subset: [[t.trailer, *t.genres] for t in trailers] for subset, trailers in study.subsets.items()}
     packs = [f"{pack.backbone} {pack.fingerprint}" for pack in study.packs]
@@ -70,27 +70,27 @@ def trained(study: Study, recipe: Recipe, device: torch.device, folder: Path, ch
     """The outcome of the training; continues from the files in ``folder`` if they belong to it."""
     from trailers.classifier.training import train
 
-    mark = mark_of(study, recipe)
-    finished = trained_before(recipe, study, folder / experiment.WEIGHTS, mark)
+    wanted = training_fingerprint(study, recipe)
+    finished = trained_before(recipe, study, folder / experiment.WEIGHTS, wanted)
     if finished is not None:
         return finished
-    training = started(recipe, study, device, experiment.load_checkpoint(folder / experiment.CHECKPOINT, mark))
+    training = started(recipe, study, device, experiment.load_checkpoint(folder / experiment.CHECKPOINT, wanted))
     kept = time.monotonic()
 
     def keep(training: Training) -> None:
         nonlocal kept
         if time.monotonic() - kept >= checkpoint_s and not training.finished:
-            experiment.save_state(folder / experiment.CHECKPOINT, {"fingerprint": mark, **training.state()})
+            experiment.save_state(folder / experiment.CHECKPOINT, {"fingerprint": wanted, **training.state()})
             kept = time.monotonic()
 
     return train(training, study.examples("train"), study.examples("validation"), keep=keep)
 
 
-def trained_before(recipe: Recipe, study: Study, path: Path, mark: str) -> Outcome | None:
+def trained_before(recipe: Recipe, study: Study, path: Path, wanted: str) -> Outcome | None:
     """The outcome that an earlier run wrote to ``path``; None if there is none for this training."""
     from trailers.classifier.training import Epoch, Outcome, check_state
 
-    found = experiment.find_weights(path, mark)
+    found = experiment.find_weights(path, wanted)
     if found is None:
         return None
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from trailers.domain import GENRES, SUBSETS, Trailer
 from trailers.errors import ConfigError, StoreError
 from trailers.store.pack import Pack, check_finite
-from trailers.store.videos import shared_videos, split_apart, tell_shared
+from trailers.store.videos import describe_shared, shared_videos, split_apart
 
 if TYPE_CHECKING:
     from trailers.classifier.recipe import Recipe
@@ -153,7 +153,7 @@ def log_shared(trailers: Sequence[Trailer], folder: Path, split: int) -> None:
     """Log which trailers of different subsets have the same video, because then a test video was trained on."""
     for group in shared_videos(trailers, folder):
         if split in split_apart(group):
-            log.warning("classify: %s", tell_shared(group, split))
+            log.warning("classify: %s", describe_shared(group, split))
 
 
 def log_study(study: Study, recipe: Recipe) -> None:

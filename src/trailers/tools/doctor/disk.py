@@ -16,7 +16,7 @@ from trailers.store.atomic import TEMPORARY
 from trailers.store.hdf5 import create_hdf5, open_hdf5
 from trailers.store.manifest import read_manifest
 from trailers.store.text import size_text
-from trailers.store.videos import shared_videos, tell_shared
+from trailers.store.videos import describe_shared, shared_videos
 from trailers.tools.doctor.findings import BAD, OK, WARN, Finding, Place
 
 SPARE = 1.2  # factor of free space, for trailers that are longer than the mean
@@ -32,7 +32,7 @@ def check_manifest(place: Place) -> Iterator[Finding]:
     labelled = sum(bool(trailer.genres) for trailer in trailers)
     yield Finding(OK, "manifest", f"{place.manifest}: {len(trailers):,} trailers, {labelled:,} of them with genres")
     for group in shared_videos(trailers, place.manifest.parent):
-        yield Finding(WARN, "manifest", f"{tell_shared(group)}.")
+        yield Finding(WARN, "manifest", f"{describe_shared(group)}.")
 
 
 def needed_bytes(place: Place) -> dict[str, int]:

@@ -24,7 +24,7 @@ from trailers.errors import ManifestError
 from trailers.genres import add_genres_flag, genres_of
 from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest, write_manifest
-from trailers.store.videos import shared_videos, tell_shared
+from trailers.store.videos import describe_shared, shared_videos
 from trailers.tools.manifest.folder import from_folder
 from trailers.tools.manifest.links import from_links
 from trailers.tools.manifest.searched import Choice, TitleFiles, from_decisions, from_titles
@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> None:
         linked = split(linked, output.parent, arguments.seed, arguments.genres)
     trailers = write_or_update(output, Source(linked, source.given_ids), arguments)
     for group in shared_videos(trailers, output.parent):
-        log.warning("%s", tell_shared(group))
+        log.warning("%s", describe_shared(group))
     several = sum(len(trailer.urls) > 1 for trailer in trailers)
     log.info("%s: %s trailers%s", output, f"{len(trailers):,}", f", {several:,} with several links" if several else "")
 

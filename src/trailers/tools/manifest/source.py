@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trailers.domain import Trailer
 from trailers.errors import ManifestError
-from trailers.store.cells import is_path_by_form, is_there, plain
+from trailers.store.cells import is_path_by_form, path_exists, plain
 from trailers.web.links import EXPLICIT, completed, web_link
 
 
@@ -64,7 +64,7 @@ def rebased(urls: Sequence[str], listed: Path, output: Path) -> tuple[str, ...]:
         if web_link(url) is not None:
             found.append(completed(url))
             continue
-        if not url.startswith(EXPLICIT) and not is_there(listed.parent / url):
+        if not url.startswith(EXPLICIT) and not path_exists(listed.parent / url):
             raise ManifestError(
                 f"'{url}' does not exist", remedy=f"Correct it, or write ./{url} for a file that does not exist yet."
             )

@@ -40,7 +40,7 @@ from trailers.tools.status.text import table, time_left
 
 def keys(layout: Layout, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
     """Stages and variants that config.yaml requests, and all others that have ledgers."""
-    asked = list(registry.asked([(clips, folder_name(backbone)) for clips, backbone in pairs]))
+    asked = list(registry.keys_for([(clips, folder_name(backbone)) for clips, backbone in pairs]))
     folder = layout.root / "ledger"
     existing = [path.parent.relative_to(folder).parts for path in folder.rglob("*.tsv")]
     known = [key for key in dict.fromkeys([*asked, *sorted(existing)]) if registry.find(key)]

@@ -150,8 +150,8 @@ def stage_lines(vector: Vector, name: str, row: Row | None) -> list[str]:
     settings = from_section(module.Settings, section)
     effort = from_section(module.Effort, section) if hasattr(module, "Effort") else None
     stage = entry.stage(vector.layout, tuple(variant[axis] for axis in entry.axes), settings, effort)
-    carried = vector.text("fingerprint") if name == "embed" else stage.carried(vector.trailer)
+    stored = vector.text("fingerprint") if name == "embed" else stage.stored_fingerprint(vector.trailer)
     wanted = stage.fingerprint(vector.trailer)
-    if carried == wanted:
-        return [f"{carried}: made with {json.dumps(asdict(settings))}"]
-    return [f"{carried}: DIFFERS from that of the present config.yaml and files, {wanted}"]
+    if stored == wanted:
+        return [f"{stored}: made with {json.dumps(asdict(settings))}"]
+    return [f"{stored}: DIFFERS from that of the present config.yaml and files, {wanted}"]

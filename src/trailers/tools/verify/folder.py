@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trailers.errors import StoreError
 from trailers.stages import registry
-from trailers.stages.currency import bump
+from trailers.stages.currency import increase_attempts
 from trailers.stages.registry import Key
 from trailers.stages.stage import Problem, own_files
 from trailers.store.atomic import TEMPORARY, remove
@@ -108,7 +108,7 @@ def repair(found: Sequence[Found], layout: Layout, claims: Claims) -> tuple[list
             for ledger in claims.ledgers(item.key, item.trailer):
                 shards.add(ledger.relative_to(layout.root / "ledger").with_suffix(""))
     for shard in sorted(shards):
-        bump(layout.root / "attempts" / shard)
+        increase_attempts(layout.root / "attempts" / shard)
     if any(item.folder in others() and item.problem.remove for item in found):
         # While a finished report exists, Snakemake does not remake missing files that the report was made from.
         for path in own_files(layout.root / "report", "**/index.html"):

@@ -12,7 +12,7 @@ from trailers.machine.progress import Progress
 from trailers.machine.survival import Died, survive
 from trailers.stages import registry
 from trailers.stages.registry import Key, StudyEntry
-from trailers.stages.stage import Problem, Stage, deadly_files
+from trailers.stages.stage import Problem, Stage, crashing_files
 from trailers.store.layout import Layout
 from trailers.tools.verify.claims import Claims, Found, trailers_of
 
@@ -33,12 +33,12 @@ def look(stage: Stage, key: Key, claims: Claims, deep: bool, trailer: str) -> li
     last = stage.products(trailer)[-1]
     if not last.exists():
         return [Problem(last, "does not exist, but its ledger says that it does")]
-    carried = stage.carried(trailer)
-    wrong = {path: row.fingerprint for path, row in claimed.items() if row.fingerprint not in ("", carried)}
+    stored = stage.stored_fingerprint(trailer)
+    wrong = {path: row.fingerprint for path, row in claimed.items() if row.fingerprint not in ("", stored)}
     return [
         Problem(
             last,
-            f"its fingerprint is {carried}, but its ledger says {claim}: another run made it ({path.name})",
+            f"its fingerprint is {stored}, but its ledger says {claim}: another run made it ({path.name})",
             # If another ledger is right, this one belongs to a manifest or to settings that are no longer used.
             (path,) if len(wrong) < len(claimed) else (),
         )
@@ -52,7 +52,7 @@ def examine(layout: Layout, claims: Claims, key: Key, *, deep: bool) -> Iterator
     assert entry is not None  # keys_on_disk gives only registered stages
     stage, trailers = entry.on_disk(layout, key[1:]), trailers_of(layout, key, claims)
     deadly: dict[str, list[Problem]] = {}
-    for trailer, path, died in deadly_files(stage, trailers):
+    for trailer, path, died in crashing_files(stage, trailers):
         is_own = path in stage.products(trailer)  # otherwise the stage that made it reports it
         deadly.setdefault(trailer, []).extend([died_of(path, died)] if is_own else [])
     progress = Progress(f"verify: {' '.join(key)}", len(trailers))
@@ -67,7 +67,7 @@ def examine(layout: Layout, claims: Claims, key: Key, *, deep: bool) -> Iterator
 
 
 def died_of(path: Path, died: Died) -> Problem:
-    return Problem(path, f"is damaged: reading it {died.how}", (path,))
+    return Problem(path, f"is damaged: reading it {died.words}", (path,))
 
 
 def examine_study(layout: Layout, entry: StudyEntry) -> Iterator[Found]:

@@ -22,7 +22,7 @@ PARTIAL = re.compile(r"[0-9a-f]{16}\.[a-z0-9]{1,8}(\.part(-Frag\d+(\.part)?)?|\.
 
 
 @dataclass(frozen=True)
-class Shelf:
+class DownloadFolder:
     folder: Path
     suffixes: Sequence[str]  # allowed suffixes of products; any other suffix becomes "bytes"
 
