@@ -32,12 +32,16 @@ class Desk:
         self.wrong: list[str] = []
         self.page.route("**/*", self.answer)
         self.page.on("pageerror", lambda problem: self.wrong.append(str(problem)))
-        self.page.on("console", lambda said: self.wrong.append(said.text) if "Content Security" in said.text else None)
+        self.page.on("console", self.listen)
         self.page.goto(served.page)
         self.page.wait_for_selector("main[aria-busy=false]")
 
+    def listen(self, message) -> None:
+        if "Content Security" in message.text:
+            self.wrong.append(message.text)
+
     def answer(self, route) -> None:
-        """No test leaves this machine."""
+        """Answers requests to the server; all others are recorded and refused."""
         if route.request.url.startswith(self.served.page):
             route.continue_()
         else:
@@ -53,7 +57,7 @@ class Desk:
             self.wait("!state.busy")
 
     def wait(self, condition: str) -> None:
-        """Until ``condition`` holds in the page; playwright's own waiting needs eval, which the page forbids."""
+        """Waits until ``condition`` holds in the page; playwright's own waiting needs eval, which the page forbids."""
         until(lambda: self.page.evaluate(condition))
 
     def decided(self):
@@ -65,10 +69,10 @@ class Desk:
 def open_desk(browser, tmp_path):
     desks, servers = [], []
 
-    def start(session=None, **how) -> Desk:
+    def start(session=None, **options) -> Desk:
         server = serving(session or make_session(tmp_path))
         servers.append(server)
-        desks.append(Desk(browser, server.__enter__(), **how))
+        desks.append(Desk(browser, server.__enter__(), **options))
         return desks[-1]
 
     yield start
@@ -140,7 +144,7 @@ def test_keys_typed_into_a_field_decide_nothing(open_desk):
     assert desk.decided() == {}
 
 
-def test_titles_of_strangers_are_text_and_the_page_loads_nothing_but_pictures_and_players(open_desk):
+def test_html_in_titles_is_shown_as_text_and_the_page_loads_only_pictures_and_players(open_desk):
     desk = open_desk()
     assert desk.page.locator("main b b, h1 b, .title b").count() == 0
     desk.press(" ")
@@ -190,7 +194,7 @@ def test_flags_are_shown_beside_the_downloaded_candidate_and_their_times_can_be_
     desk.wait("document.querySelector('video')?.readyState > 0")
     desk.page.click("#measured button")
     desk.wait("document.querySelector('video').currentTime >= 1")
-    desk.press("a")  # the keys go on working
+    desk.press("a")  # the keys still work
     assert desk.decided() == {"t03": ("accept", link("t03", 1))}
 
 
@@ -251,6 +255,6 @@ def test_everything_that_decides_can_be_seen_without_scrolling(open_desk):
         assert box["y"] + box["height"] <= WIDE[1]
 
 
-def test_a_saved_page_needs_only_its_two_assets():
+def test_the_page_names_no_addresses_of_other_sites():
     text = (Path(__file__).parents[2] / "src/trailers/review/page.html.j2").read_text()
     assert "http" not in text.replace("http or https", "").replace("https://www.youtube.com/watch", "")

@@ -64,7 +64,7 @@ def test_a_decision_is_in_the_file_when_its_answer_comes_and_the_next_title_is_s
     assert (found["progress"]["closed"], found["progress"]["total"], found["progress"]["mine"]) == (1, 4, 1)
 
 
-def test_after_the_last_title_none_follows_and_undo_brings_it_back(served):
+def test_no_title_follows_the_last_one_and_undo_brings_it_back(served):
     for _ in range(4):
         decide(served, trailer=show(served)["title"]["id"], action="reject")
     assert show(served)["title"] is None
@@ -225,7 +225,7 @@ def test_requests_of_the_page_are_accepted_under_both_names_of_this_machine(serv
         assert ask(served, f"/{TOKEN}/", Host=host, Origin=f"http://{host}", Sec_Fetch_Site="same-origin")[0] == 200
 
 
-def test_every_answer_says_what_the_page_may_load_and_who_may_frame_it(served):
+def test_every_answer_limits_what_the_page_may_load_and_who_may_frame_it(served):
     for path in (f"/{TOKEN}/", f"/{TOKEN}/api/show", f"/{TOKEN}/assets/review.css", "/wrong/"):
         _, headers, _ = ask(served, path)
         policy = headers["Content-Security-Policy"]
@@ -236,8 +236,8 @@ def test_every_answer_says_what_the_page_may_load_and_who_may_frame_it(served):
         assert headers["Cache-Control"] == "no-store"
 
 
-def test_only_the_two_assets_are_served(served):
-    for name in ("review.js", "review.css"):
+def test_only_the_assets_of_the_page_are_served(served):
+    for name in ("review_show.js", "review.js", "review.css"):
         assert ask(served, f"/{TOKEN}/assets/{name}")[0] == 200
     for name in ("../server.py", "..%2fserver.py", "page.html.j2", "%2e%2e/server.py"):
         assert ask(served, f"/{TOKEN}/assets/{name}")[0] == 404

@@ -38,7 +38,7 @@ def test_the_latest_decision_counts_and_flags_and_notes_stay():
     assert (found.action, found.url, found.flags, found.note) == ("accept", B, {A: ("teaser",)}, "hm")
 
 
-def test_undo_takes_back_the_reviewers_own_latest_decision_one_after_the_other():
+def test_undo_cancels_the_reviewers_own_latest_decisions_one_after_the_other():
     rows = [pressed("ann", "t1", "accept", A), pressed("bob", "t1", "reject"), pressed("ann", "t2", "reject"),
             pressed("ann", "t2", "undo"), pressed("ann", "t2", "undo")]  # fmt: skip
     assert verdicts(rows[:3])["ann", 1]["t2"].action == "reject"
@@ -77,7 +77,7 @@ def test_one_video_under_two_links_is_one_choice():
     assert disagreements(verdicts(rows)) == []
 
 
-def test_the_majority_settles_and_an_even_vote_does_not():
+def test_the_majority_decides_and_a_tie_does_not():
     rows = [pressed("ann", "t1", "accept", A), pressed("bob", "t1", "accept", B)]
     assert majority_verdict(verdicts(rows), "t1") is None
     assert disagreements(verdicts(rows)) == ["t1"]
@@ -120,7 +120,7 @@ def test_agreement_counts_titles_that_both_closed_in_either_pass():
     assert pair.kappa == pytest.approx(0)  # 2 of 3 observed, 2/3 * 3/3 by chance
 
 
-def test_two_other_links_that_differ_are_no_agreement():
+def test_two_other_links_that_differ_are_not_an_agreement():
     rows = [pressed("ann", "t1", "accept", A, rank=""), pressed("bob", "t1", "accept", B, rank=""),
             pressed("ann", "t2", "accept", A), pressed("bob", "t2", "accept", A)]  # fmt: skip
     (pair,) = agreements(verdicts(rows))
@@ -145,7 +145,7 @@ def test_two_reviewers_see_equally_uncertain_titles_in_different_orders():
     assert ann == [each.title.id for each in in_order(reversed(items), "ann")]
 
 
-def test_the_next_title_is_the_first_open_one_behind_and_then_from_the_start():
+def test_the_next_title_is_the_next_open_one_and_after_the_end_the_first():
     order = ["a", "b", "c", "d"]
     assert next_after(order, "b", {"c"}) == "d"
     assert next_after(order, "d", {"a"}) == "b"

@@ -1,1 +1,1 @@
-"""Review: a person looks at the candidates of every title and decides; a page on loopback, and what follows from it."""
+"""Review: a page on loopback on which a person chooses among the candidates of each title, and its results."""

@@ -1,4 +1,4 @@
-"""What a reviewer can look at: the downloaded video, the site's own player, a few pictures, the poster."""
+"""The media that a reviewer sees: the downloaded video, the site's player, a few pictures, the poster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trailers.store.titles import Title
 from trailers.web.formats import IMAGE_SUFFIXES
 from trailers.web.links import identity
 
-# Site -> where its player for other pages is. Only these may be framed.
+# Site -> address of its embeddable player. Only these may be framed.
 PLAYERS = {
     "youtube": "https://www.youtube-nocookie.com/embed/{id}?autoplay=1&rel=0&playsinline=1",
     "vimeo": "https://player.vimeo.com/video/{id}?autoplay=1&dnt=1",
@@ -30,25 +30,25 @@ PICTURES = tuple(f"https://i.ytimg.com/vi/{{id}}/mq{n}.jpg" for n in (1, 2, 3))
 
 
 def site_and_id(link: str) -> tuple[str, str]:
-    """The site whose player is known and its id of the video, or two empty texts."""
+    """The site and its id of the video, if its player is known; otherwise two empty strings."""
     site, _, name = identity(link).partition(":")
     return (site, name) if site in PLAYERS and name else ("", "")
 
 
 def player_of(link: str) -> str:
-    """The link of the site's embedded player, or ""."""
+    """The link of the site's embedded player; "" if it is not known."""
     site, name = site_and_id(link)
     return PLAYERS[site].format(id=quote(name, safe="")) if site else ""
 
 
 def pictures_of(link: str) -> list[str]:
-    """Links of pictures from the video, for a look without playing it."""
+    """Links of pictures from the video, to judge it without playing it."""
     site, name = site_and_id(link)
     return [picture.format(id=quote(name, safe="")) for picture in PICTURES] if site == "youtube" else []
 
 
 def local_video(layout: Layout, trailer: str) -> tuple[Path, frozenset[str]] | None:
-    """The downloaded video, and what all links of it have in common; None where there is none."""
+    """The downloaded video, and the keys of its links (``key_of``); None if there is none."""
     path = layout.receipt(trailer)
     file = file_of(path)
     if file is None:
@@ -59,9 +59,9 @@ def local_video(layout: Layout, trailer: str) -> tuple[Path, frozenset[str]] | N
 
 
 def measured_flags(layout: Layout, trailer: str) -> list[dict[str, Any]]:
-    """What the stage quality found in the downloaded video: flag, reason, and the seconds that it speaks of.
+    """The flags of the downloaded video from the stage quality: flag, reason and spans in seconds.
 
-    None where it was not run since the download.
+    Empty if the stage has not run since the download.
     """
     path, receipt = layout.quality(trailer), layout.receipt(trailer)
     try:
@@ -77,7 +77,7 @@ def measured_flags(layout: Layout, trailer: str) -> list[dict[str, Any]]:
 
 
 def key_of(link: str) -> str:
-    """What all links of one video have in common; "" for what is not a link."""
+    """A key that is the same for all links to one video; "" if ``link`` is not a link."""
     try:
         return identity(link) if link else ""
     except ManifestError:
@@ -85,7 +85,7 @@ def key_of(link: str) -> str:
 
 
 def poster_of(layout: Layout, title: Title, base: Path) -> Path | str | None:
-    """The poster: a file that is an image, a link, or nothing."""
+    """The poster: an image file, a link, or None."""
     downloaded = file_of(layout.poster_receipt(title.id))
     if downloaded is not None and is_image(downloaded):
         return downloaded
@@ -96,7 +96,7 @@ def poster_of(layout: Layout, title: Title, base: Path) -> Path | str | None:
 
 
 def file_of(path: Path) -> Path | None:
-    """The file that the receipt at ``path`` names, where there are both."""
+    """The file that the receipt at ``path`` names; None if one of them is missing."""
     try:
         receipt = read_receipt(path)
     except StoreError:

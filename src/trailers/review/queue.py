@@ -1,4 +1,4 @@
-"""In which order titles are reviewed: the uncertain first, those without a candidate last."""
+"""The order in which titles are reviewed: uncertain ones first, those without a candidate last."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from trailers.store.candidates import Candidate
 from trailers.store.titles import Title
 
-STEP = 5.0  # points of doubt within which reviewers go different ways, so that they seldom meet at one title
-CLOSE = 10.0  # points; a second candidate that is so near to the best is one more to compare
+STEP = 5.0  # titles that differ by less doubt are in another order for each reviewer, so that reviewers rarely meet
+CLOSE = 10.0  # points; a second candidate that is closer to the best one adds doubt
 
 
 @dataclass(frozen=True)
 class Item:
-    """One title with what was found for it."""
+    """One title with its candidates."""
 
     title: Title
     candidates: tuple[Candidate, ...]
 
     @property
     def doubt(self) -> float:
-        """0, the best candidate is as good as it can be, to 100; 110 for a title without a candidate."""
+        """From 0 (the best candidate has a perfect score) to 100; 110 for a title without a candidate."""
         if not self.candidates:
             return 110.0
         best, *others = (candidate.score for candidate in self.candidates)
@@ -31,7 +31,7 @@ class Item:
 
 
 def in_order(items: Iterable[Item], who: str) -> list[Item]:
-    """The most uncertain first; within ``STEP`` points of doubt every reviewer has an order of their own."""
+    """The most uncertain first; the order within ``STEP`` points of doubt depends on the reviewer."""
 
     def key(item: Item) -> tuple[bool, float, str]:
         own = hashlib.sha256(f"{who}\n{item.title.id}".encode()).hexdigest()
@@ -46,7 +46,7 @@ def sample(titles: Collection[str], count: int) -> list[str]:
 
 
 def next_after(order: Sequence[str], current: str, closed: Collection[str]) -> str:
-    """The first title behind ``current`` that is open, else the first open one of all, else ""."""
+    """The first open title after ``current``, otherwise the first open one of all, otherwise ""."""
     start = order.index(current) + 1 if current in order else 0
     rotated = (*order[start:], *order[:start])
     return next((title for title in rotated if title not in closed and title != current), "")

@@ -1,7 +1,7 @@
 """The page of `trailers review`, on loopback only.
 
-Whoever may read it may write decisions. So every address holds a random token, and what a page of another site could
-make a browser send is refused: by the name of the host that it asks for, by its Origin, by what browsers tell of it.
+Anyone who can read the page can write decisions. Therefore every address contains a random token, and requests that
+pages of other sites could cause are refused: by their headers Host, Origin and Sec-Fetch-Site.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 LOOPBACK = "127.0.0.1"
-ASSETS = {"review.js": "text/javascript", "review.css": "text/css"}
-LARGEST_BODY = 20_000  # bytes of a decision
+ASSETS = {"review_show.js": "text/javascript", "review.js": "text/javascript", "review.css": "text/css"}
+LARGEST_BODY = 20_000  # maximum size of a decision in bytes
 KEPT = "and decide again; this decision is not saved, all earlier ones are."
 POLICY = "; ".join(
     (
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "media-src 'self'",
-        "img-src 'self' data: https: http:",  # thumbnails lie anywhere
+        "img-src 'self' data: https: http:",  # thumbnails may be on any site
         f"frame-src {' '.join(PLAYER_HOSTS)}",
         "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
     )
@@ -45,7 +45,7 @@ POLICY = "; ".join(
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "strict-origin",  # players ask who frames them; the token is not part of an origin
+    "Referrer-Policy": "strict-origin",  # players need the origin of the page; the token is not part of an origin
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -56,7 +56,7 @@ App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 class Guard:
-    """Lets through what this page itself asks for; everything else is told no more than that it is refused."""
+    """Passes on the requests of this page; all others get only the answer that they are refused."""
 
     def __init__(self, app: App, *, token: str, hosts: frozenset[str]) -> None:
         self.app, self.token, self.hosts = app, token, hosts
@@ -82,7 +82,7 @@ class Guard:
         await self.app(scope, receive, with_headers)
 
     def is_ours(self, headers: dict[str, str], path: str) -> bool:
-        # Another name for this address is another site that was pointed here (DNS rebinding).
+        # Another host name means that another site's name was pointed to this address (DNS rebinding).
         if headers.get("host", "").lower() not in self.hosts:
             return False
         if "origin" in headers and headers["origin"].lower().removeprefix("http://") not in self.hosts:
@@ -94,7 +94,7 @@ class Guard:
 
 
 def make_app(session: Session, *, token: str, port: int) -> Starlette:
-    """The page and what it asks for, below /TOKEN/."""
+    """The page and the requests that it makes, below /TOKEN/."""
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
     from starlette.middleware import Middleware
@@ -156,16 +156,16 @@ def asset(request: Request) -> Response:
 
 
 async def failed(request: Request, problem: Exception) -> Response:  # noqa: ARG001
-    """What went wrong on this side, such as a full disk: the page shows it, and nothing was recorded."""
+    """The answer to a request that failed here, for example because of a full disk; nothing was recorded."""
     from starlette.responses import JSONResponse
 
-    sentence = tell(problem) if isinstance(problem, OSError) else str(problem)
+    sentence = sentence_of(problem) if isinstance(problem, OSError) else str(problem)
     log.error("review: %s", sentence)
     return JSONResponse({"error": sentence}, status_code=500)
 
 
-def tell(problem: OSError) -> str:
-    """What the system refused, as a sentence that says what to do."""
+def sentence_of(problem: OSError) -> str:
+    """What the system refused and what to do, in one sentence."""
     found = systemic(problem, then=KEPT) or of_path(problem)
     if found is not None:
         return str(found)
@@ -174,8 +174,8 @@ def tell(problem: OSError) -> str:
 
 
 async def body_of(request: Request) -> dict[str, Any]:
-    """The JSON of a request. Raises ValueError for what no page of ours sends."""
-    # Forms of other sites cannot send this type without asking first.
+    """The JSON of a request. Raises ValueError if the page could not have sent it."""
+    # Forms of other sites cannot send this content type without a preflight request.
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise ValueError("expected JSON")
     data = b""
@@ -202,7 +202,7 @@ def file_for(session: Session, title: str, kind: str) -> Path | None:
 
 
 def render(session: Session) -> str:
-    """The page; titles and candidates come as JSON later."""
+    """The page without titles and candidates, which it requests as JSON."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -214,13 +214,13 @@ def render(session: Session) -> str:
 
 
 def serve(session: Session, *, port: int = 0, opens: bool = True, token: str = "") -> None:
-    """Serve the page until it is interrupted.
+    """Serves the page until it is interrupted.
 
     Args:
-        session: who reviews what.
-        port: of loopback; 0 takes a free one.
+        session: the reviewer and the titles.
+        port: port on loopback; 0 takes a free one.
         opens: whether a browser is opened.
-        token: that of the addresses; a random one unless given.
+        token: part of all addresses; random if empty.
 
     Raises:
         ConfigError: the port is taken, or may not be used.
@@ -235,7 +235,7 @@ def serve(session: Session, *, port: int = 0, opens: bool = True, token: str = "
     except (OSError, OverflowError) as problem:
         what = f"port {port} of this machine cannot be used: {getattr(problem, 'strerror', problem)}"
         raise ConfigError(what, where="--port", remedy="Choose another port, or omit --port.") from None
-    listener.listen()  # before the browser comes, which may be faster than the server
+    listener.listen()  # before the browser is opened, because it may be faster than the server
     port = listener.getsockname()[1]
     link = f"http://{LOOPBACK}:{port}/{token}/"
     config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""One reviewer at work: which title comes next, what the page shows of it, and how a key press becomes a decision."""
+"""The session of one reviewer: the next title, the data that the page shows of it, and the recording of decisions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from trailers.store.candidates import Candidate, safe_link
 from trailers.store.decisions import UNDO, Decision, Journal, now
 from trailers.store.layout import Layout
 
-IDLE_S = 300.0  # a longer pause between two decisions is not work
-RECENT = 30  # decisions that the rate is measured over
+IDLE_S = 300.0  # longer pauses between two decisions do not count as work
+RECENT = 30  # number of decisions over which the rate is measured
 FILTERS = ("open", "all", "disagreements")
 
 
@@ -35,7 +35,7 @@ class Session:
         who: the reviewer.
         review: 1, or 2 for the second pass over a sample.
         layout: where videos and posters may be.
-        base: what paths of posters are relative to.
+        base: the folder to which paths of posters are relative.
     """
 
     items: Mapping[str, Item]
@@ -55,7 +55,7 @@ class Session:
         return self.who, self.review
 
     def read(self) -> Board:
-        """What everybody thinks now, other reviewers' latest decisions too."""
+        """The current verdicts of all reviewers, including their latest decisions."""
         decisions = self.journal.refresh()
         if self.journal.generation != self.generation:
             self.board, self.taken, self.generation = Board(), 0, self.journal.generation
@@ -65,10 +65,10 @@ class Session:
         return self.board
 
     def closed(self, board: Board, shown: str = "open") -> set[str]:
-        """The titles that need no further look, under one of ``FILTERS``.
+        """The titles that need no decision, under one of ``FILTERS``.
 
-        In the first pass a title that anybody has decided is done; in the second, and where reviewers disagree, only
-        the reviewer's own verdicts count.
+        In the first pass a title that any reviewer has decided is closed; in the second pass, and for disagreements,
+        only the reviewer's own verdicts count.
         """
         if shown == "all":
             return set()
@@ -78,7 +78,7 @@ class Session:
         return (set(self.order) - board.disagreed) | own if shown == "disagreements" else own
 
     def show(self, title: str = "", *, after: str = "", shown: str = "open") -> dict[str, Any]:
-        """What the page shows: the title asked for, or the next one behind ``after``."""
+        """The data of the page: the requested title, or the next one after ``after``."""
         with self.lock:
             board = self.read()
             if title not in self.items:
@@ -87,10 +87,10 @@ class Session:
             return {"title": shown_title, "progress": self.progress(board)}
 
     def decide(self, asked: Mapping[str, Any]) -> Decision:
-        """Record what the reviewer pressed.
+        """Records a decision of the reviewer.
 
         Raises:
-            ValueError: it is not a decision, such as a link that is neither http nor https.
+            ValueError: it is not valid, for example because a link is neither http nor https.
         """
         title, action = str(asked.get("trailer", "")), str(asked.get("action", ""))
         if title not in self.items or action == UNDO:
@@ -109,7 +109,7 @@ class Session:
         return decision
 
     def undo(self) -> str:
-        """Take back this reviewer's latest decision that still stands; its title, or "" where there is none."""
+        """Undoes this reviewer's latest decision that has not been undone; returns its title, or ""."""
         with self.lock:
             title = self.read().latest(self.me)
             if title:
@@ -130,7 +130,7 @@ class Session:
         }  # fmt: skip
 
     def described(self, title: str, found: verdicts.Verdicts, shown: str) -> dict[str, Any]:
-        """Everything the page shows of one title, as JSON."""
+        """Everything that the page shows of one title, as JSON."""
         item, own = self.items[title], found.get(self.me, {}).get(title, Verdict())
         movie, local = item.title, local_video(self.layout, title)
         poster = poster_of(self.layout, movie, self.base)
@@ -149,7 +149,7 @@ class Session:
         }  # fmt: skip
 
     def with_own(self, item: Item, own: Verdict) -> Iterable[Candidate]:
-        """The candidates, and behind them a link that the reviewer has pasted."""
+        """The candidates, followed by a link that the reviewer has pasted."""
         links = {candidate.url for candidate in item.candidates}
         pasted = [Candidate(own.url, "pasted link")] if own.url and own.url not in links else []
         return (*item.candidates, *pasted)
@@ -172,7 +172,7 @@ class Session:
 
 
 def checked_link(url: str) -> str:
-    """Raises ValueError for what is not a complete http or https link."""
+    """``url``; raises ValueError if it is not a complete http or https link."""
     if url and safe_link(url) != url:
         raise ValueError(f"'{url[:80]}' is not a complete http or https link to one video")
     return url
@@ -189,7 +189,7 @@ def per_hour(times: list[str]) -> float | None:
 
 
 def check_who(who: str) -> str:
-    """Raises ConfigError for a name that a row of decisions cannot hold."""
+    """``who``; raises ConfigError if a row of decisions cannot contain this name."""
     try:
         Decision(now(), who, 1, "x", "note")
     except ValueError as problem:

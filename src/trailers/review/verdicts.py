@@ -1,4 +1,4 @@
-"""From decisions to verdicts: what each reviewer thinks now, what all together think, and how far they agree."""
+"""From decisions to verdicts: the current verdict of each reviewer, the majority, and how far reviewers agree."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from itertools import combinations
 from trailers.store.decisions import ACCEPT, FLAG, NOTE, UNDO, Decision
 from trailers.web.links import identity
 
-Rater = tuple[str, int]  # who, and in which pass
+Rater = tuple[str, int]  # name of the reviewer, number of the pass
 FIRST, ANOTHER, NONE = "the best candidate", "another link", "no trailer"  # categories of kappa
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one reviewer thinks of one title now. Without an action it is still open."""
+    """The current verdict of one reviewer on one title. Without an action the title is open."""
 
     action: str = ""  # accept or reject
     url: str = ""
     candidate: str = ""
     when: str = ""
-    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # link -> why it is not good
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # link -> its flags
     note: str = ""
 
     @cached_property
     def choice(self) -> str:
-        """What two verdicts that agree have in common: the video that is accepted, or that there is none."""
+        """The accepted video, or the rejection; two verdicts agree if their choices are equal."""
         return (identity(self.url) or self.url) if self.action == ACCEPT else self.action
 
     @property
@@ -43,16 +43,16 @@ Verdicts = Mapping[Rater, Mapping[str, Verdict]]  # rater -> title -> verdict
 
 @dataclass
 class Board:
-    """Everybody's verdicts, kept up to date decision by decision: a page asks after every key press."""
+    """The verdicts of all reviewers, updated with each decision, because the page needs them after every key press."""
 
     found: dict[Rater, dict[str, Verdict]] = field(default_factory=dict)
-    decided: set[str] = field(default_factory=set)  # titles that somebody has closed
-    disagreed: set[str] = field(default_factory=set)  # titles on which closed verdicts differ
-    # Of each rater: the titles of the decisions that stand, in their order, each with the verdict before it.
+    decided: set[str] = field(default_factory=set)  # titles that any reviewer has decided
+    disagreed: set[str] = field(default_factory=set)  # titles on which verdicts differ
+    # Rater -> the titles of the decisions that were not undone, in order, each with the verdict before it.
     stacks: dict[Rater, list[tuple[str, Verdict | None]]] = field(default_factory=lambda: defaultdict(list))
 
     def take(self, decision: Decision) -> None:
-        """Take one more decision in; an undo takes back the rater's latest that still stands."""
+        """Applies one more decision; an undo cancels the rater's latest one that has not been undone."""
         rater = decision.who, decision.review
         stack, own = self.stacks[rater], self.found.setdefault(rater, {})
         if decision.action != UNDO:
@@ -72,7 +72,7 @@ class Board:
             (group.add if is_in else group.discard)(title)
 
     def latest(self, rater: Rater) -> str:
-        """The title of the rater's latest decision that still stands, or ""."""
+        """The title of the rater's latest decision that has not been undone, or ""."""
         stack = self.stacks.get(rater)
         return stack[-1][0] if stack else ""
 
@@ -85,7 +85,7 @@ def board_of(decisions: Iterable[Decision]) -> Board:
 
 
 def verdicts(decisions: Iterable[Decision]) -> dict[Rater, dict[str, Verdict]]:
-    """Rater -> title -> what the rater thinks of it now."""
+    """Rater -> title -> current verdict."""
     return {rater: own for rater, own in board_of(decisions).found.items() if own}
 
 
@@ -101,17 +101,17 @@ def updated(before: Verdict, decision: Decision) -> Verdict:
 
 
 def opinions(found: Verdicts, title: str) -> dict[Rater, Verdict]:
-    """The closed verdicts on ``title``."""
+    """The verdicts of all raters who have decided ``title``."""
     return {rater: own[title] for rater, own in found.items() if title in own and own[title].action}
 
 
 def decided(found: Verdicts) -> set[str]:
-    """The titles that somebody has closed."""
+    """The titles that any rater has decided."""
     return {title for own in found.values() for title, verdict in own.items() if verdict.action}
 
 
 def majority_verdict(found: Verdicts, title: str) -> Verdict | None:
-    """The latest verdict of the majority; None if nobody has closed the title or the votes are tied."""
+    """The latest verdict of the majority; None if nobody has decided the title or the votes are tied."""
     closed = list(opinions(found, title).values())
     ranked = Counter(verdict.choice for verdict in closed).most_common(2)
     if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
@@ -120,7 +120,7 @@ def majority_verdict(found: Verdicts, title: str) -> Verdict | None:
 
 
 def disagreements(found: Verdicts) -> list[str]:
-    """The titles on which closed verdicts differ, in the order of their ids."""
+    """The titles on which verdicts differ, in the order of their ids."""
     return sorted(
         title for title in decided(found) if len({verdict.choice for verdict in opinions(found, title).values()}) > 1
     )
@@ -128,13 +128,13 @@ def disagreements(found: Verdicts) -> list[str]:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two raters agree on the titles that both closed."""
+    """How far two raters agree on the titles that both have decided."""
 
     one: Rater
     other: Rater
     titles: int
     same: int
-    kappa: float | None  # None where chance alone would agree on everything
+    kappa: float | None  # None if they would agree on everything by chance
 
 
 def agreements(found: Verdicts) -> list[Agreement]:
@@ -155,13 +155,13 @@ def agreement(found: Verdicts, one: Rater, other: Rater) -> Agreement:
 
 
 def kappa(one: Sequence[str], other: Sequence[str], *, same: int | None = None) -> float | None:
-    """Cohen's kappa of two lists of categories; None where it is not defined.
+    """Cohen's kappa of two lists of categories; None if it is not defined.
 
     Args:
         one: the first rater's category of each title.
         other: the second rater's, in the same order.
-        same: how many titles count as agreement, where that is fewer than those of the same category: two raters who
-            both accept another link than the best agree only if it is the same link. Kappa is then a lower bound.
+        same: number of titles that count as agreement, if it is less than the number with equal categories: two raters
+            who both accept a link other than the best agree only if it is the same link. Kappa is then a lower bound.
     """
     count = len(one)
     if not count:
