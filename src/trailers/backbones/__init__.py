@@ -1,1 +1,1 @@
-"""Frames -> vectors: rows, weights, a maker a library. Import the modules; none imports torch by itself."""
+"""Frames -> vectors: rows, weights, one maker per library. Importing these modules does not import torch."""

@@ -18,14 +18,14 @@ CLASSIFIER_PARAMETERS = 398_090  # of the clip aggregation transformer at F = 10
 
 @dataclass(frozen=True)
 class Cost:
-    """``multiply_adds`` are of one clip, the products of attention included."""
+    """``multiply_adds`` are those of one clip, including the products of attention."""
 
     parameters: int
     multiply_adds: int
 
     @property
     def table_6(self) -> tuple[float, float]:
-        """Parameters in millions and multiply-adds in 10^9, as the paper's columns have them."""
+        """Parameters in millions and multiply-adds in 10^9, as in the paper's columns."""
         return (self.parameters + CLASSIFIER_PARAMETERS) / 1e6, self.multiply_adds * SNIPPET_CLIPS / 1e9
 
 

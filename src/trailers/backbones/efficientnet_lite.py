@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: the one image network whose ImageNet weights come with the installation."""
+"""EfficientNet-Lite0, the only image network whose ImageNet weights come with the installation."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""A row made ready to run: uint8 clips in, float32 vectors out, always in batches of one size.
+"""A row that is ready to run: uint8 clips in, float32 vectors out, always in batches of one size.
 
-Every batch that reaches the network has the same shape; a short one is filled up with black clips
-whose vectors are thrown away. A network in eval mode computes each clip by itself, and with the
-shape fixed each kernel does so in the same order, so a clip's vector is the same to the last bit
-whatever its neighbours are: a run that was cut off and resumed gives the same bytes. Where that is
-not so (``depends_on_place``), the stage puts clips of one trailer only into a batch.
+Every batch that reaches the network has the same shape; a short batch is filled with black clips whose vectors are
+discarded. A network in eval mode computes each clip independently, and with a fixed shape each kernel does so in the
+same order. Therefore a clip's vector does not depend on its neighbours, to the last bit, and a run that was interrupted
+and resumed gives the same bytes. For networks of which this is not true (``depends_on_place``), the stage makes batches
+of clips of one trailer only.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Embedder:
     ) -> None:
         """
         Args:
-            row: what the network is.
+            row: the backbone.
             network: float32, from ``make_network``; kept for comparison until the precision is chosen.
             device: cpu or cuda.
             precision: auto for the fastest that stays within ``TOLERANCE``, or float32.
-            batch_clips: None takes the row's own.
-            real_clips: some of those to come, uint8 (n, frames, height, width, 3); a precision is tried on them too.
+            batch_clips: None takes the default of the row.
+            real_clips: some of the clips to embed, uint8 (n, frames, height, width, 3); precisions are tried on them.
         """
         import torch
 
@@ -68,7 +68,7 @@ class Embedder:
         with gpu_failures(row.name, halving=False):
             self.copies = Copies(torch.device(device)) if device.startswith("cuda") else None
             transform = row.transform
-            # Made once: from values of Python, each would be a copy to the device that the host waits for.
+            # Made once, because making them from Python values is a copy to the device for which the host waits.
             self.scale = torch.tensor([1 / (255 * std) for std in transform.std], device=device)
             self.shift = torch.tensor(
                 [-mean / std for mean, std in zip(transform.mean, transform.std, strict=True)], device=device
@@ -88,7 +88,7 @@ class Embedder:
         return placed
 
     def choose_precision(self, network: nn.Module, real_clips: np.ndarray | None) -> None:
-        """Take the first precision, and faster arithmetic, in which some clips keep the vectors of float32."""
+        """Takes the first precision, and faster arithmetic, whose vectors are close enough to those of float32."""
         tried = clips_to_try(self.row, real_clips)
         exact = [self(clips) for clips in tried]
         kept = self.network
@@ -127,9 +127,9 @@ class Embedder:
 
     @functools.cached_property
     def depends_on_place(self) -> bool:
-        """Whether a clip's last bits depend on its place in a batch, as some grouped convolutions make them (RegNet).
+        """Whether a clip's last bits depend on its place in a batch, as with some grouped convolutions (RegNet).
 
-        Tried with one clip at all places; whoever composes batches must then compose them the same way every time.
+        Tried with one clip at all places. If it is True, batches must always be composed in the same way.
         """
         if self.batch_clips == 1:
             return False
@@ -138,7 +138,7 @@ class Embedder:
 
     @property
     def computed_on(self) -> dict[str, str | int]:
-        """What the last bits depend on beside the precision, for the files; nothing on a processor."""
+        """Attributes for the files: what the last bits depend on besides the precision; empty on a CPU."""
         if self.copies is None:
             return {}
         import torch
@@ -151,9 +151,9 @@ class Embedder:
         return 1 if self.copies is not None else 0
 
     def buffer(self, frames: int) -> Buffer:
-        """Where a batch of clips of so many frames is put together: (batch_clips, frames, height, width, 3).
+        """The buffer for composing a batch of clips of ``frames`` frames: (batch_clips, frames, height, width, 3).
 
-        It must be started before the next but one is asked for.
+        It must be started before the second buffer after it is requested.
         """
         import torch
 
@@ -164,9 +164,9 @@ class Embedder:
             return Buffer(torch.empty(shape, dtype=torch.uint8)) if self.copies is None else self.copies.buffer(shape)
 
     def start(self, buffer: Buffer, count: int) -> Callable[[], np.ndarray]:
-        """Begin with the vectors of the first ``count`` clips of ``buffer``; what is given waits for them.
+        """Starts computing the vectors of the first ``count`` clips of ``buffer``; the result waits for them.
 
-        On a GPU the batch is copied while the batch before is computed.
+        On a GPU the batch is copied while the previous batch is computed.
         """
         if self.copies is not None and count <= self.batch_clips:
             pending = unless_full(self.launch, buffer, count)
@@ -177,7 +177,7 @@ class Embedder:
         return lambda: vectors
 
     def launch(self, buffer: Buffer, count: int) -> Callable[[], np.ndarray]:
-        """Everything from the host's memory and back is begun, and nothing is waited for."""
+        """Starts the copy to the device, the computation and the copy back, without waiting."""
         assert self.copies is not None
         with gpu_failures(self.row.name):
             wait = self.copies.download(self.vectors_of(self.copies.upload(buffer, count)))
@@ -189,12 +189,12 @@ class Embedder:
         return vectors
 
     def batch(self, part: torch.Tensor) -> np.ndarray:
-        """One batch, there and back."""
+        """The vectors of one batch, copied to the device and back."""
         with gpu_failures(self.row.name):
             return np.asarray(self.vectors_of(part.to(self.device)).cpu().numpy())
 
     def vectors_of(self, part: torch.Tensor) -> torch.Tensor:
-        """float32 (n, F) of one batch on the device, which is filled up to its fixed size."""
+        """float32 (n, F) of one batch on the device, which is filled to its fixed size."""
         import torch
 
         count = len(part)
@@ -217,7 +217,7 @@ class Embedder:
         return x[:, 0].permute(0, 3, 1, 2) if self.row.dimensions == 2 else x.permute(0, 4, 1, 2, 3)
 
     def halve(self) -> None:
-        """Go on with half the batch; for a device whose memory is full."""
+        """Halves the batch, because the memory of the device is full."""
         import torch
 
         if self.batch_clips == 1:
@@ -225,7 +225,7 @@ class Embedder:
                 f"{self.row.name}: not even one clip fits into the memory of {self.device}. Use another device."
             )
         self.batch_clips //= 2
-        self.__dict__.pop("depends_on_place", None)  # it is of one batch size
+        self.__dict__.pop("depends_on_place", None)  # it holds for one batch size
         if self.copies is not None:
             self.copies.forget()
         torch.cuda.empty_cache()
@@ -238,18 +238,18 @@ class Embedder:
 
 
 def clips_to_try(row: Row, real_clips: np.ndarray | None) -> list[np.ndarray]:
-    """Made-up clips and real ones, together where they are of one length."""
-    made_up = sample_clips(row)
+    """Synthetic and real clips, in one array if they have the same length."""
+    synthetic = sample_clips(row)
     if real_clips is None or not len(real_clips):
-        return [made_up]
-    same = made_up.shape[1:] == real_clips.shape[1:]
-    return [np.concatenate([made_up, real_clips])] if same else [made_up, real_clips]
+        return [synthetic]
+    same = synthetic.shape[1:] == real_clips.shape[1:]
+    return [np.concatenate([synthetic, real_clips])] if same else [synthetic, real_clips]
 
 
 def faster(network: nn.Module, device: str) -> nn.Module:
     """``network`` with its arithmetic in an order that suits the device; the results differ by rounding."""
     module_of_swin3d = "torchvision.models.video.swin_transformer"
-    # Importing it takes seconds; a network that is one has done it.
+    # Importing the module takes seconds; if the network is a Swin3D, it has been imported already.
     if device != "cpu" or module_of_swin3d not in sys.modules:
         return network
     from torchvision.models.video.swin_transformer import SwinTransformer3d

@@ -1,8 +1,8 @@
-"""The encoders of transformers that can be backbones, and how each makes one vector of a clip or a picture.
+"""The encoders of transformers that can be backbones, and how each gives one vector per clip or picture.
 
-A network is taken apart by its kind (``model_type`` of its configuration): which class of the library loads it, which
-of its parts sees pictures, and what becomes of the vectors of all places. The first way of pooling is the default, the
-one of the publisher's own evaluation.
+The kind of a network (``model_type`` of its configuration) decides which class of the library loads it, which of its
+parts sees pictures, and how the vectors of all positions are pooled. The first pooling is the default, that of the
+publisher's own evaluation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Read = Callable[[Any], "torch.Tensor"]  # the library's output -> float (N, F)
 
 @dataclass(frozen=True)
 class Output:
-    """What is taken of an encoder: the vectors after ``layer`` of its layers (None: after all and the norm), pooled."""
+    """The output that is used: the vectors after ``layer`` layers (None: after all and the norm), pooled."""
 
     pool: str
     layer: int | None = None
@@ -32,17 +32,17 @@ class Kind:
 
     Args:
         dimensions: 2 for pictures, 3 for clips.
-        network: the class of transformers that holds the encoder.
+        network: the class of transformers that contains the encoder.
         pools: names of choices, the default first; ``space`` is the projection that is shared with text.
-        first_place: how many vectors stand before those of the places: the class token, registers.
-        frames: the field of the configuration that holds the number of frames.
-        any_frames: whether the network takes other numbers of frames too, multiples of ``tubelet_size``.
-        classifier: the class whose classifying layer is taken off where the weights were published for it.
-        has_text: whether a network of text with the same space is beside it.
-        sizes: whether pictures may have other sizes: ``any``, or ``asked`` where the library must be asked to fit its
-            vectors of positions to them.
-        layers: where the part that sees pictures has the list of its layers; empty where they give no such vectors.
-        norm: what that part calls the norm behind the last layer; empty where it has none.
+        first_place: number of vectors before those of the positions: the class token, registers.
+        frames: the key of the configuration with the number of frames.
+        any_frames: whether the network also takes other numbers of frames, multiples of ``tubelet_size``.
+        classifier: the class whose classifying layer is removed, if the weights were published with one.
+        has_text: whether the model has a text network with the same space.
+        sizes: whether pictures may have other sizes: ``any``, or ``asked`` if the library needs a flag to interpolate
+            its position embeddings.
+        layers: path of the list of layers in the part that sees pictures; empty if inner layers cannot be used.
+        norm: name of the norm after the last layer in that part; empty if there is none.
     """
 
     dimensions: int
@@ -88,29 +88,29 @@ KINDS: Mapping[str, Kind] = {
 
 
 def kind_of(config: Mapping[str, Any]) -> Kind | None:
-    """The kind of a network by its configuration; None where it is none of those that can be backbones."""
+    """The kind of a network by its configuration; None if it cannot be a backbone."""
     return KINDS.get(str(config.get("model_type")))
 
 
 def is_classifier(config: Mapping[str, Any]) -> bool:
-    """Whether the weights were published with a classifying layer, and with what stands before it."""
+    """Whether the weights were published with a classifying layer and the pooling before it."""
     kind = kind_of(config)
     return kind is not None and bool(kind.classifier) and kind.classifier in (config.get("architectures") or ())
 
 
 def pools_of(config: Mapping[str, Any], *, is_inner: bool = False) -> tuple[str, ...]:
-    """The ways of pooling that this network has, the default first; ``is_inner``: of a layer before its last."""
+    """The poolings that this network has, the default first; ``is_inner``: those of a layer before its last."""
     kind = kind_of(config)
     if kind is None:
         return ()
-    if is_inner:  # what was trained to pool fits the last layer only
+    if is_inner:  # a trained pooling fits only the last layer
         return ("token", "avg") if kind.first_place else ("avg",)
-    # A trained pooling by attention comes with V-JEPA 2 only where it was trained to classify.
+    # V-JEPA 2 has a trained attention pooling only if it was trained to classify.
     return ("map", *kind.pools) if is_classifier(config) and kind.network == "VJEPA2Model" else kind.pools
 
 
 def network_class(config: Mapping[str, Any], output: Output) -> str:
-    """The class of transformers that the weights are loaded into."""
+    """The class of transformers into which the weights are loaded."""
     kind = kind_of(config)
     assert kind is not None
     is_default = output == Output(pools_of(config)[0])
@@ -118,12 +118,12 @@ def network_class(config: Mapping[str, Any], output: Output) -> str:
 
 
 def encoder_of(network: nn.Module, config: Mapping[str, Any], output: Output, *, is_resized: bool = False) -> nn.Module:
-    """The part of ``network`` that sees pictures, and gives float (N, F) for (N, 3, H, W) or (N, 3, T, H, W).
+    """The part of ``network`` that sees pictures: (N, 3, H, W) or (N, 3, T, H, W) -> float (N, F).
 
     Args:
-        network: of one of ``KINDS``.
+        network: a network of one of ``KINDS``.
         config: its configuration.
-        output: its pool is one of ``pools_of``.
+        output: the output to use; its pool is one of ``pools_of``.
         is_resized: whether pictures have another size than the network was trained on.
     """
     from torch import nn
@@ -153,20 +153,20 @@ def encoder_of(network: nn.Module, config: Mapping[str, Any], output: Output, *,
 
 
 def shorten(seeing: nn.Module, kind: Kind, layer: int) -> None:
-    """Take off what comes after ``layer`` layers: what is left gives ``hidden_states[layer]`` of the library."""
+    """Removes everything after ``layer`` layers; the rest gives ``hidden_states[layer]`` of the library."""
     from torch import nn
 
     holder, _, last = kind.layers.rpartition(".")
     owner: Any = seeing.get_submodule(holder)
     setattr(owner, last, getattr(owner, last)[:layer])
-    if getattr(seeing, kind.norm, None) is not None:  # of some VideoMAE it is none
+    if getattr(seeing, kind.norm, None) is not None:  # some VideoMAE have none
         setattr(seeing, kind.norm, nn.Identity())
     if getattr(seeing, "use_head", False):  # SigLIP's pooling by attention
         seeing.use_head, seeing.head = False, None  # type: ignore[assignment]
 
 
 def is_text_aligned(config: Mapping[str, Any], output: Output) -> bool:
-    """Whether vectors that are taken so lie in the space that the network shares with text."""
+    """Whether these vectors are in the space that the network shares with text."""
     kind = kind_of(config)
     return kind is not None and kind.has_text and output == Output(kind.pools[0])
 
@@ -194,7 +194,7 @@ def text_part_of(network: nn.Module) -> nn.Module:
 
 
 def pooled(output: Any) -> torch.Tensor:
-    """What the network itself makes of all places."""
+    """The vector into which the network itself pools all positions."""
     vector: torch.Tensor = output.pooler_output
     return vector
 
@@ -206,7 +206,7 @@ def first(output: Any) -> torch.Tensor:
 
 
 def average(start: int) -> Read:
-    """The mean of the vectors of all places, which begin at ``start``."""
+    """The mean of the vectors of all positions, which begin at ``start``."""
 
     def read(output: Any) -> torch.Tensor:
         vector: torch.Tensor = output.last_hidden_state[:, start:].mean(dim=1)
@@ -216,7 +216,7 @@ def average(start: int) -> Read:
 
 
 def wrapped(parts: list[nn.Module], read: Read, *, is_video: bool, more: Mapping[str, bool] | None = None) -> nn.Module:
-    """The first of ``parts``, given ``more`` too, what is read of its output, then the others."""
+    """A network that applies the first of ``parts`` (with arguments ``more``), ``read``, and then the other parts."""
     from torch import nn
 
     class Encoder(nn.Module):

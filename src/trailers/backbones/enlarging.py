@@ -1,4 +1,4 @@
-"""Backbones that see trailers larger than they are kept: what is to be said of them. Standard library only."""
+"""Warnings about backbones for which frames of the 24 fps videos are enlarged. Standard library only."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from trailers.backbones.names import Name, parse
 from trailers.backbones.row import Row
 from trailers.backbones.rows import ROWS, recorded
 
-USUAL = 224  # px of the side that most networks of several sizes take
+USUAL = 224  # side in px that most networks with several sizes accept
 
 
 def short_side_of(row: Row) -> int:
-    """The shorter side, in pixels, that a frame is resized to for ``row``."""
+    """The shorter side in px to which a frame is resized for ``row``."""
     return min(row.transform.resize)
 
 
 def enlargement_warning(name: str, side: int, kept: int | None) -> str:
-    """One sentence when frames are enlarged for a backbone, and the remedy; empty when they are not.
+    """A warning with a remedy if frames are enlarged for a backbone; otherwise empty.
 
     Args:
-        name: of the backbone.
-        side: the shorter side, in pixels, that frames are resized to for it.
-        kept: that of the 24 fps videos, ``normalise.short_side``; None keeps each video's own, which is not known.
+        name: name of the backbone.
+        side: the shorter side in px to which frames are resized for it.
+        kept: that of the 24 fps videos, ``normalise.short_side``; None means that of each video, which is not known.
     """
     if kept is None or side <= kept:
         return ""
@@ -36,7 +36,7 @@ def enlargement_warning(name: str, side: int, kept: int | None) -> str:
 
 
 def smaller_name(name: str) -> str:
-    """The same model of timm at the usual size; empty for others, and where the name chooses a size."""
+    """The name of the same timm model at the usual size; empty for other libraries and if the name chooses a size."""
     parsed = None if name in ROWS else parse(name)
     if parsed is None or parsed.library != "timm" or parsed.choice("size"):
         return ""
@@ -44,7 +44,7 @@ def smaller_name(name: str) -> str:
 
 
 def enlarged(names: Iterable[str], weights_dir: Path, kept: int | None) -> list[str]:
-    """A sentence per backbone, of those that are known without importing a library. Raises WeightsError."""
+    """A warning per backbone that is known without importing a library. Raises WeightsError."""
     rows = [ROWS[name] if name in ROWS else recorded(name, weights_dir) for name in dict.fromkeys(names)]
-    told = [enlargement_warning(row.name, short_side_of(row), kept) for row in rows if row is not None]
-    return [words for words in told if words]
+    found = [enlargement_warning(row.name, short_side_of(row), kept) for row in rows if row is not None]
+    return [words for words in found if words]

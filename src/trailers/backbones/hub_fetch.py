@@ -1,4 +1,4 @@
-"""Weights of one file, and tokenizers, from Hugging Face: its client resumes, and reads HF_TOKEN and HF_ENDPOINT."""
+"""Fetch weights of one file, and tokenizers, from Hugging Face; its client resumes and reads HF_TOKEN, HF_ENDPOINT."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def is_on_hub(row: Row) -> bool:
 
 
 def fetch_weights(row: Row, path: Path, *, pinned: str, revision: str) -> tuple[Row, str, str]:
-    """Put the weights at ``path``; the row with the licence that the repository states, their sha256, and the commit.
+    """Fetches the weights to ``path``; returns the row with the repository's licence, the sha256, and the commit.
 
-    A download that was cut off continues from ``{path}.part``.
+    An interrupted download continues from ``{path}.part``.
 
     Args:
         row: its weights are on the hub.
-        path: where they go.
-        pinned: first digits of the sha256 they must have; may be empty.
-        revision: the commit to take; empty takes the present one.
+        path: where they are written.
+        pinned: first digits of the expected sha256; may be empty.
+        revision: the commit to fetch; empty for the present one.
 
     Raises:
-        WeightsError: they cannot be fetched, or are not what they should be.
+        WeightsError: they cannot be fetched, or are not the expected ones.
     """
     match = LINK.fullmatch(row.weights.url)
     assert match is not None
@@ -51,7 +51,7 @@ def fetch_weights(row: Row, path: Path, *, pinned: str, revision: str) -> tuple[
         what = (
             f"has no {match[2]}" if file is None else f"{match[2]} is not the file with sha256 {pinned[:16]} any more"
         )
-        raise WeightsError(what, where=where, remedy="Choose another tag, or bring the file by hand.")
+        raise WeightsError(what, where=where, remedy="Choose another tag, or put the file there by hand.")
     staging = path.with_name(f"{path.name}.part")
     fetch_file(listing, file, staging)
     fetched = staging / file.name
@@ -59,7 +59,7 @@ def fetch_weights(row: Row, path: Path, *, pinned: str, revision: str) -> tuple[
     if kind or not found.startswith(pinned):
         shutil.rmtree(staging)
         what = f"gave {kind}" if kind else f"gave sha256 {found[:16]}..., not {pinned[:16]}"
-        raise WeightsError(what, where=where, remedy="Nothing was kept; bring the file by hand.")
+        raise WeightsError(what, where=where, remedy="Nothing was kept; put the file there by hand.")
     fetched.replace(path)
     shutil.rmtree(staging)
     log.info("weights: %s: %s, %.1f MB, sha256 %s", row.name, path, file.size / 1e6, found)
@@ -68,7 +68,7 @@ def fetch_weights(row: Row, path: Path, *, pinned: str, revision: str) -> tuple[
 
 
 def fetch_tokenizer(row: Row, weights_dir: Path) -> dict[str, LockedFile]:
-    """The files of a tokenizer that an architecture of OpenCLIP takes from the hub, fetched where none is there.
+    """Fetches the tokenizer that an architecture of OpenCLIP takes from the hub, if it is missing; returns its files.
 
     Vectors of pictures do not need it, so a failure is only logged.
     """

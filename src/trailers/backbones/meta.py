@@ -1,4 +1,4 @@
-"""Networks that take no memory, to be counted and described."""
+"""Networks that take no memory, for counting and describing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def without_memory() -> Iterator[None]:
-    """Inside, the parameters of new networks lie on the device "meta".
+    """Inside, the parameters of new networks are on the device "meta".
 
     ``torch.device("meta")`` puts every new tensor there, so libraries that compute a network's widths
-    with tensors (RegNet) fail in it. Here only what parameters and buffers are allocated with is redirected.
+    with tensors (RegNet) fail in it. Here only the functions that allocate parameters and buffers are redirected.
     """
     import torch
     from torch.overrides import TorchFunctionMode
@@ -35,14 +35,14 @@ def without_memory() -> Iterator[None]:
 
 
 def on_meta(make: Callable[[], nn.Module]) -> nn.Module:
-    """What ``make`` builds, on the device "meta"; it takes memory while it is built where it cannot be without."""
+    """The network that ``make`` builds, on the device "meta"; some networks need memory while they are built."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
         try:
             with without_memory():
                 made = make()
-        except (RuntimeError, NotImplementedError):  # some compute with tensors as they are made
+        except (RuntimeError, NotImplementedError):  # some compute with tensors while they are built
             made = make()
         return made.to("meta")
 
@@ -50,7 +50,7 @@ def on_meta(make: Callable[[], nn.Module]) -> nn.Module:
 def count(network: nn.Module, shape: Sequence[int]) -> tuple[int, int, torch.Tensor]:
     """Parameters of a network on the device "meta", its multiply-adds on pixels of ``shape``, and its output.
 
-    The output has a shape and no numbers. The products of attention are among the multiply-adds.
+    The output has a shape but no values. Multiply-adds include the products of attention.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode

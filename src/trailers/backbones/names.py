@@ -1,11 +1,11 @@
-"""How backbones of libraries are named: LIBRARY:MODEL?CHOICE=VALUE&CHOICE=VALUE. Standard library only.
+"""Names of backbones of libraries: LIBRARY:MODEL?CHOICE=VALUE&CHOICE=VALUE. Standard library only.
 
 timm:vit_small_patch14_dinov2.lvd142m                       a model with the weights of a tag
 timm:vit_small_patch14_dinov2.lvd142m?pool=avg&size=224     the same, with choices that change its vectors
 torchvision:resnet50.IMAGENET1K_V1                          a model with one of several published weights
 
-A choice that is not written is the default, and a default that is written is refused where the library says that it is
-one: so two names are two backbones. The order of the choices has no meaning; ``canonical_name`` sorts them.
+A choice that is not written has its default. A written default is refused if the library states that it is one, so that
+two names are two backbones. The order of the choices has no meaning; ``canonical_name`` sorts them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Choices = tuple[tuple[str, str], ...]  # sorted pairs of choice and value
 
 @dataclass(frozen=True)
 class Choice:
-    """What a choice is for, and which values it can have at all; a model may offer fewer."""
+    """The meaning of a choice, and the values that it can have; a model may offer fewer."""
 
     meaning: str
     allows: Callable[[str], bool]
@@ -50,31 +50,31 @@ def is_layer(value: str) -> bool:
 
 CHOICES = {
     "pool": Choice(
-        "what becomes of the vectors of all places: token, avg, max or map, as the model has it",
+        "how the vectors of all positions are combined: token, avg, max or map, if the model offers it",
         one_of("token", "avg", "max", "map"), "pool=avg",
     ),
     "size": Choice("the side of the square that the network sees, in pixels", is_size, "size=224"),
     "head": Choice(
-        "keep: the projection into the space that is shared with text stays on", one_of("keep"), "head=keep"
+        "keep: the projection into the space shared with text is kept", one_of("keep"), "head=keep"
     ),
     "frames": Choice("how many frames of a clip the network sees", is_size, "frames=16"),
     "layer": Choice(
-        "after how many layers the vectors are taken; 0 takes them before the first", is_layer, "layer=10"
+        "the number of layers after which the vectors are taken; 0: before the first", is_layer, "layer=10"
     ),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Library:
-    """What names of a library's models look like, and which choices some of its models offer."""
+    """The form of the names of a library's models, and the choices that some of its models offer."""
 
     model: re.Pattern[str]
     choices: tuple[str, ...]
     example: str
-    has_repositories: bool = False  # of a model everything is fetched: configuration, transform and weights
+    has_repositories: bool = False  # whether everything about a model is fetched: configuration, transform, weights
 
 
-# A library of which any model can be a backbone has a module of the same name in this room, with
+# A library whose models can be backbones has a module of the same name in this room, with
 #   describe(model, choices) -> Row    imports the library; refuses what the model does not offer
 #   make(row, weights) -> Module       the network without its classifying layer; parse(row.name) has the choices
 #   is_2d(model) -> bool               imports nothing
@@ -105,7 +105,7 @@ class Name:
     choices: Choices = ()
 
     def choice(self, key: str) -> str:
-        """The value of a choice; empty where the name does not make it."""
+        """The value of a choice; empty if the name does not contain it."""
         return dict(self.choices).get(key, "")
 
     def __str__(self) -> str:
@@ -114,10 +114,10 @@ class Name:
 
 
 def parse(text: str) -> Name | None:
-    """The parts of a library's name; None when it is none of a library's, such as resnet50 or my.py:net.
+    """The parts of a library's name; None for other names, such as resnet50 or my.py:net.
 
     Raises:
-        ConfigError: it begins as a library's name and cannot be one.
+        ConfigError: it begins like a library's name but is not valid.
     """
     library, colon, rest = canonical_name(text).partition(":")
     if not colon or library not in LIBRARIES:
@@ -155,8 +155,8 @@ def parse_choice(part: str, library: str, text: str) -> tuple[str, str]:
 
 
 def unknown_model(library: str, model: str, known: Sequence[str]) -> ConfigError:
-    """What to raise when ``library`` has no such model."""
-    # A name without the tag of its weights is often what is typed.
+    """The error for a model that ``library`` does not have."""
+    # Names are often typed without the tag of the weights.
     tagged = sorted(name for name in known if name.startswith(f"{model}."))
     close = list(dict.fromkeys([*tagged, *difflib.get_close_matches(model, known, n=5, cutoff=0.4)]))[:5]
     nearest = f"The nearest are {', '.join(f'{library}:{match}' for match in close)}."
@@ -167,12 +167,12 @@ def unknown_model(library: str, model: str, known: Sequence[str]) -> ConfigError
 
 
 def refuse(name: Name, key: str, offered: str) -> ConfigError:
-    """What to raise when the model of ``name`` does not offer the value that ``name`` has for ``key``."""
+    """The error for a choice of ``name`` that its model does not offer."""
     return ConfigError(f"this model does not offer {key}={name.choice(key)}", where=str(name), remedy=offered)
 
 
 def refuse_default(name: Name, key: str) -> ConfigError:
-    """What to raise when ``name`` makes a choice that is the default, so that two names would be one backbone."""
+    """The error for a choice of ``name`` that is the default, which would give one backbone two names."""
     shorter = Name(name.library, name.model, tuple(choice for choice in name.choices if choice[0] != key))
     return ConfigError(
         f"{key}={name.choice(key)} is what this model does by default", where=str(name), remedy=f"Write {shorter}."

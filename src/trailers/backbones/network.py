@@ -1,4 +1,4 @@
-"""The network of a row, frozen and with its weights, and the device it runs on."""
+"""The network of a row, frozen and with its weights."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def make_network(row: Row, weights_dir: Path | None) -> nn.Module:
-    """The network of ``row``, frozen, in eval mode, float32; with seeded random weights when ``weights_dir`` is None.
+    """The network of ``row``, frozen, in eval mode, float32; with seeded random weights if ``weights_dir`` is None.
 
     Raises:
-        WeightsError: the weights are missing, damaged, or another network's.
+        WeightsError: the weights are missing, damaged, or those of another network.
     """
     import torch
 

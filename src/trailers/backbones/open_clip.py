@@ -27,7 +27,7 @@ LINK = "https://huggingface.co/{repository}/resolve/main/{file}"
 
 
 def require(name: str) -> None:
-    """Raises ConfigError where the library is not installed."""
+    """Raises ConfigError if the library is not installed."""
     try:
         import open_clip  # noqa: F401
     except ImportError:
@@ -67,12 +67,12 @@ def describe(model: str, choices: Choices = ()) -> Row:
 
 
 def about_of(row: Row) -> About:
-    """What is said of the tower to people; counted on a network that takes no memory."""
+    """The description of the tower; counted on a network that takes no memory."""
     import torch
 
     from trailers.backbones.meta import count
 
-    # The stand-in, since a text tower takes longer to make than all that is counted.
+    # With the stand-in, because making the text tower would take longer than counting.
     with torch.device("meta"):
         tower = image_tower(drawn_model(row, text_cfg=STAND_IN, device="meta"))
         parameters, multiply_adds, _ = count(tower, (1, 3, *row.transform.crop))
@@ -92,9 +92,9 @@ def published_settings(architecture: str, tag: str) -> dict[str, Any]:
 
 
 def check_activation(name: Name, settings: dict[str, Any], published: dict[str, Any], known: list[str]) -> None:
-    """Raises ConfigError where weights that were trained with QuickGELU would run with another activation.
+    """Raises ConfigError if weights that were trained with QuickGELU would run with another activation.
 
-    The library only warns of it, and its vectors are then not those of the publisher.
+    The library only warns about it, and its vectors then differ from the publisher's.
     """
     is_quick, wants_quick = bool(settings.get("quick_gelu")), bool(published.get("quick_gelu"))
     if is_quick == wants_quick:
@@ -108,7 +108,7 @@ def check_activation(name: Name, settings: dict[str, Any], published: dict[str, 
 
 
 def transform_of(name: Name, settings: dict[str, Any], published: dict[str, Any]) -> Transform:
-    """What the library's own evaluation does to a picture."""
+    """The transform of the library's own evaluation."""
     size = settings["vision_cfg"].get("image_size", 224)
     height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
     mode = published.get("resize_mode") or "shortest"
@@ -131,7 +131,7 @@ def make(row: Row, weights: Path | None) -> nn.Module:
 
 
 def image_tower(whole: Any) -> nn.Module:
-    """The part of ``whole`` that sees pictures, and gives one vector of each."""
+    """The part of ``whole`` that sees pictures and gives one vector per picture."""
     from torch import nn
 
     class ImageTower(nn.Module):
@@ -141,23 +141,23 @@ def image_tower(whole: Any) -> nn.Module:
 
         def forward(self, pixels: Any) -> Any:
             found = self.visual(pixels)
-            return found[0] if isinstance(found, tuple) else found  # CoCa gives the vectors of the places too
+            return found[0] if isinstance(found, tuple) else found  # CoCa also gives the vectors of the positions
 
     return ImageTower()
 
 
 def text_repository(row: Row) -> str:
-    """The repository of Hugging Face that states the text tower's architecture; empty where the package states it."""
+    """The repository of Hugging Face that states the text tower's architecture; empty if the package states it."""
     return str(configuration(row.model.partition("/")[0]).get("text_cfg", {}).get("hf_model_name") or "")
 
 
 def whole_model(row: Row, weights: Path | None, **more: Any) -> nn.Module:
-    """Both towers, with the weights or drawn ones; nothing is fetched for them. Raises ConfigError.
+    """Both towers, with the given or random weights; nothing is fetched. Raises ConfigError.
 
     Args:
-        row: of this library.
-        weights: the file; None draws them.
-        more: parts of the architecture in place of the package's own.
+        row: a row of this library.
+        weights: the file of weights; None for random ones.
+        more: parts of the architecture that replace those of the package.
     """
     network = drawn_model(row, **more)
     if weights is not None:
@@ -180,7 +180,7 @@ def drawn_model(row: Row, **more: Any) -> nn.Module:
 
 
 def with_stand_in(row: Row, weights: Path | None) -> nn.Module:
-    """The image tower, beside a small text tower in place of one that only Hugging Face describes."""
+    """The image tower with a small stand-in for a text tower that only Hugging Face describes."""
     network: Any = drawn_model(row, text_cfg=STAND_IN)
     if weights is not None:
         prefix = "visual."
@@ -193,9 +193,9 @@ def with_stand_in(row: Row, weights: Path | None) -> nn.Module:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, what the library logs as it makes a model is left out; what matters is raised.
+    """Inside, log records of the library are dropped; important problems are raised as errors.
 
-    It logs with the root logger, whose filters see no record of any other logger.
+    The library uses the root logger, whose filters do not apply to records of other loggers.
     """
 
     def is_of_another(record: logging.LogRecord) -> bool:

@@ -1,6 +1,6 @@
-"""The text side of OpenCLIP's models: the text tower beside the image tower, and the tokenizer of its architecture.
+"""Text for OpenCLIP's models: the text tower, and the tokenizer of the architecture.
 
-Most architectures take the tokenizer of CLIP, which the package brings. The others name one on Hugging Face, which
+Most architectures use the tokenizer of CLIP, which comes with the package. The others name one on Hugging Face, which
 `snakemake weights` puts into ``{weights}.tokenizer`` beside the weights. For some (RoBERTa, NLLB) the same repository
 states the architecture of the text tower, in its config.json.
 """
@@ -28,17 +28,17 @@ UNTRAINED = {"hf_model_pretrained": False}  # its weights are in the file of bot
 
 
 def make_text_tower(row: Row, weights: Path | None, weights_dir: Path) -> nn.Module:
-    """The part that reads text, with the weights of the file ``weights`` or drawn ones.
+    """The part that reads text, with the weights of the file ``weights`` or random ones.
 
     Raises:
         ConfigError: the library is not installed.
-        WeightsError: what states its architecture is not in ``weights_dir``.
+        WeightsError: the file that states its architecture is not in ``weights_dir``.
     """
     from torch import nn
 
     more = {"text_cfg": text_settings(row, tokenizer_folder(row, weights_dir))} if text_repository(row) else {}
     whole: Any = whole_model(row, weights, **more)
-    whole.visual = None  # not read here, and most of the memory
+    whole.visual = None  # not needed here, and most of the memory
 
     class TextTower(nn.Module):
         def __init__(self) -> None:
@@ -61,14 +61,14 @@ def text_settings(row: Row, folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         what = f"lacks {CONFIG}, which states the architecture of the text tower, so no text can be read"
         raise WeightsError(what, where=folder, remedy=REMEDY) from None
-    if kind not in arch_dict:  # no other is made of it: a repository might bring code of its own
+    if kind not in arch_dict:  # other kinds might need code from the repository
         what = f"states a text tower of the kind {kind!r}, which is not one of {', '.join(sorted(arch_dict))}"
         raise WeightsError(what, where=folder / CONFIG, remedy=REMEDY)
     return {**configuration(row.model.partition("/")[0])["text_cfg"], "hf_model_name": str(folder)} | UNTRAINED
 
 
 def tokenizer_repository(architecture: str) -> str:
-    """The repository of the tokenizer of an architecture; empty where the package brings it."""
+    """The repository of the tokenizer of an architecture; empty if it comes with the package."""
     return str(configuration(architecture).get("text_cfg", {}).get("hf_tokenizer_name") or "")
 
 
@@ -80,7 +80,7 @@ class Tokenizer:
     """Sentences -> numbers of tokens and which of them are text, each (n, most tokens), padded at the end."""
 
     def __init__(self, row: Row, weights_dir: Path) -> None:
-        """Raises WeightsError where the architecture's own tokenizer is not there, or not the recorded one."""
+        """Raises WeightsError if the architecture's own tokenizer is missing or not the recorded one."""
         require(row.name)
         import open_clip
         from open_clip.tokenizer import HFTokenizer

@@ -1,4 +1,4 @@
-"""A network of the user's own, from a file of theirs: ``my_backbones.py:robust_resnet``.
+"""A network of the user, described in a file of their own: ``my_backbones.py:robust_resnet``.
 
 The file holds a ``Row`` by that name, whose ``make`` builds the network without weights:
 
@@ -16,7 +16,7 @@ The file holds a ``Row`` by that name, whose ``make`` builds the network without
         weights=Weights("linf 4/255", "robust_resnet50.pth"), make=build,
     )
 
-Imports of torch belong inside ``build``: the file is read before it is known whether there is work.
+Import torch inside ``build``, because the file is read before it is known whether there is work.
 Modules beside the file, and in the working folder, can be imported; an edit of any of them makes the
 vectors anew (``own_source``). So does an edit of the data that the code reads, where the file that
 reads it lists it, with names relative to its own folder: ``files = ["table.npz"]`` (``own_files``).
@@ -48,7 +48,7 @@ def find(name: str) -> Row:
     """The row called ``name``, of the form ``file.py:row``. Runs the file.
 
     Raises:
-        ConfigError: there is no such file, it cannot be run, or holds no such row; names the line where one is wrong.
+        ConfigError: the file does not exist, cannot be run, or has no such row; names the line if one is wrong.
     """
     source = read_source(name)
     with running(source, "stopped"):
@@ -65,11 +65,11 @@ def find(name: str) -> Row:
 
 
 def make(row: Row, weights: Path | None) -> nn.Module:
-    """What the user's ``make`` builds, with the weights in it.
+    """The network that the user's ``make`` builds, with its weights.
 
     Raises:
-        ConfigError: the user's code raises something; names its line.
-        WeightsError: the weights are not those of the network.
+        ConfigError: the user's code raises an exception; names its line.
+        WeightsError: the weights do not fit the network.
     """
     from torch import nn
 
@@ -86,7 +86,7 @@ def make(row: Row, weights: Path | None) -> nn.Module:
 
 
 def load(network: nn.Module, path: Path) -> None:
-    """Put the weights at ``path`` into ``network``, without those of layers that it replaced by ones without weights.
+    """Loads the weights at ``path`` into ``network``, except for layers that were replaced by ones without weights.
 
     Raises:
         WeightsError: names what is left over or missing.
@@ -115,7 +115,7 @@ def load(network: nn.Module, path: Path) -> None:
 
 
 def guarded(network: nn.Module, source: Source) -> nn.Module:
-    """``network``, which tells of a mistake in its code in one sentence."""
+    """``network``, with exceptions of its code reported in one sentence."""
     import torch
 
     class Guarded(torch.nn.Module):
@@ -125,7 +125,7 @@ def guarded(network: nn.Module, source: Source) -> nn.Module:
 
         def forward(self, pixels: torch.Tensor) -> Any:
             shape = f"{source.attribute}: the network failed on pixels {tuple(pixels.shape)}"
-            # What the device says is not the file's mistake.
+            # Errors of the device are not caused by the file.
             with running(source, shape, besides=(torch.OutOfMemoryError, torch.AcceleratorError)):
                 return self.network(pixels)
 
@@ -134,10 +134,10 @@ def guarded(network: nn.Module, source: Source) -> nn.Module:
 
 @contextlib.contextmanager
 def running(source: Source, what: str, *, besides: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """Inside, the user's code runs: modules beside its file can be imported, and what it raises names file and line.
+    """Inside, the user's code runs: modules beside its file can be imported, and exceptions name file and line.
 
     Raises:
-        ConfigError: the code raised something that is none of ``besides``.
+        ConfigError: the code raised an exception other than ``besides``.
     """
     folder = str(source.path.parent.absolute())
     sys.path.insert(0, folder)
@@ -166,7 +166,7 @@ def place_of(problem: BaseException, source: Source) -> str:
 
 
 def forget(files: Iterable[Path]) -> None:
-    """Take the modules made of ``files`` out of the table of modules; those who imported them keep them."""
+    """Removes the modules of ``files`` from the table of modules; code that has imported them keeps them."""
     named = {path.absolute() for path in files}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)

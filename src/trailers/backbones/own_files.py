@@ -1,8 +1,7 @@
 """The data that a user's own backbone reads, as its file lists it: ``files = ["table.npz", "../shared/lines.txt"]``.
 
-Names are relative to the folder of the file that lists them; absolute ones are taken as they are. A module
-that the file imports may have a list of its own. Planning reads the list and runs nothing, so it has to be
-written out, once.
+Names are relative to the folder of the file that lists them, or absolute. A module that the file imports may have
+another list. Planning reads the list without running the file, so it must be written out, once.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ def listed(path: Path, tree: ast.Module, *, is_module: bool = False) -> tuple[Pa
     """The data that the file at ``path`` lists, in its order.
 
     Args:
-        path: of the file.
-        tree: what is written in it.
-        is_module: whether it is imported by the file that holds the row. A variable of such a module may have the
-            name and mean something else, so that only a list written out is taken for one.
+        path: path of the file.
+        tree: its syntax tree.
+        is_module: whether the file that contains the row imports it. A variable of such a module may have the name
+            ``files`` and mean something else, so only a list that is written out is read.
 
     Raises:
-        ConfigError: the list is not written out, or names what is not a file; says the line.
+        ConfigError: the list is not written out, or names something that is not a file; states the line.
     """
     stores = list(changes(tree))
     written = [node for node in tree.body if value_of(node) is not None]
@@ -48,7 +47,7 @@ def listed(path: Path, tree: ast.Module, *, is_module: bool = False) -> tuple[Pa
 
 
 def changes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every place outside functions and classes that gives the list a value or calls a method of it, such as append."""
+    """Every place outside functions and classes that assigns the list or calls a method of it, such as append."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, INNER):
             continue
@@ -61,7 +60,7 @@ def changes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def value_of(node: ast.stmt) -> ast.expr | None:
-    """What a statement gives the list; None of any other."""
+    """The value that a statement assigns to the list; None for other statements."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = node.targets[0]
     elif isinstance(node, ast.AnnAssign):

@@ -1,8 +1,8 @@
-"""What can be known of a user's own backbone without running its file.
+"""What is known about a user's own backbone without running its file.
 
-Planning has to see every edit that changes vectors: of the file, of the modules it imports from beside
-it or from the working folder, and theirs. They are found in the syntax tree, so an import that is made
-by name only (``importlib.import_module``) is not seen.
+Planning must notice every edit that changes vectors: of the file, of the modules that it imports from its folder or
+from the working folder, and of their modules. They are found in the syntax tree, so imports by name
+(``importlib.import_module``) are not found.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from trailers.backbones.own_files import listed
 from trailers.errors import ConfigError
 from trailers.store.fingerprint import sha256_of
 
-# The fields of a Row and of its Weights in order, as far as planning asks for them.
+# The fields of a Row and of its Weights in order, as far as planning needs them.
 ROW = ("name", "library", "model", "dimensions", "features", "transform", "weights")
 WEIGHTS = ("name", "file")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file of the user's, the row in it that is meant, and the user's modules that it is made of."""
+    """A file of the user, the name of a row in it, and the user's modules that it imports."""
 
     path: Path
     attribute: str
-    trees: Mapping[Path, ast.Module]  # what is written in the file, the first, and in the modules
+    trees: Mapping[Path, ast.Module]  # syntax trees of the file (first) and of the modules
 
     @property
     def tree(self) -> ast.Module:
@@ -49,7 +49,7 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of the file, or of all the files there are.
+        """sha256 of the file, or of all files if there are several.
 
         Raises:
             ConfigError: a list of data is wrong, or some of it cannot be read.
@@ -66,7 +66,7 @@ class Source:
 
     @cached_property
     def values(self) -> Mapping[str, ast.expr]:
-        """What the file gives names to outside functions and classes."""
+        """Name -> expression, for the assignments outside functions and classes."""
         found: dict[str, ast.expr] = {}
         for node in self.tree.body:
             if isinstance(node, ast.Assign):
@@ -76,17 +76,17 @@ class Source:
         return found
 
     def field(self, name: str) -> Any:
-        """A field of the row as the file writes it; None where it is not written as a plain value."""
+        """A field of the row as it is written in the file; None if it is not a plain value."""
         return self.plain(self.argument(self.values.get(self.attribute), "Row", ROW, name))
 
     def weights_file(self) -> str | None:
-        """The file name of its weights; None where it is not written as a plain value."""
+        """The file name of its weights; None if it is not a plain value."""
         weights = self.argument(self.values.get(self.attribute), "Row", ROW, "weights")
         found = self.plain(self.argument(weights, "Weights", WEIGHTS, "file"))
         return found if isinstance(found, str) else None
 
     def argument(self, call: ast.expr | None, kind: str, order: Sequence[str], name: str) -> ast.expr | None:
-        """What a call of ``kind`` gives for ``name``, by position or by name."""
+        """The argument ``name`` of a call of ``kind``, by position or by keyword."""
         call = self.followed(call)
         if not isinstance(call, ast.Call) or ast.unparse(call.func).rpartition(".")[2] != kind:
             return None
@@ -95,7 +95,7 @@ class Source:
         return given.get(name)
 
     def followed(self, value: ast.expr | None) -> ast.expr | None:
-        """``value``, or what the name that it is stands for."""
+        """``value``, or the expression that was assigned if it is a name."""
         return self.values.get(value.id) if isinstance(value, ast.Name) else value
 
     def plain(self, value: ast.expr | None) -> Any:
@@ -113,11 +113,11 @@ def read_source(name: str, *, what: str = "backbone", setting: str = "embed.back
 
     Args:
         name: as config.yaml writes it.
-        what: in messages, where it is not a backbone.
-        setting: the key of config.yaml that holds the name.
+        what: what it is called in messages.
+        setting: the key of config.yaml that contains the name.
 
     Raises:
-        ConfigError: there is no such file, or it or a module of its is not Python; names the line.
+        ConfigError: the file does not exist, or it or one of its modules is not valid Python; names the line.
     """
     file, _, attribute = name.rpartition(":")
     path = Path(file).expanduser()
@@ -132,7 +132,7 @@ def read_source(name: str, *, what: str = "backbone", setting: str = "embed.back
 
 
 def collect(path: Path, roots: Sequence[Path], trees: dict[Path, ast.Module]) -> None:
-    """Add the syntax tree of ``path``, and of the user's modules that it imports, and theirs."""
+    """Adds the syntax tree of ``path`` and, recursively, those of the user's modules that it imports."""
     trees[path] = parse(path)
     known = {tree.absolute() for tree in trees}
     for module in imported(path, trees[path], roots):

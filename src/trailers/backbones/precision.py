@@ -1,4 +1,4 @@
-"""Which precision a device computes faster, and what it costs: cosines of vectors of made-up clips."""
+"""The precisions that a device computes faster, and their errors: cosines of vectors of synthetic clips."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from trailers.backbones.row import Row
 
-TOLERANCE = 0.9995  # least cosine between a clip's vectors in reduced precision and in float32
+TOLERANCE = 0.9995  # lowest accepted cosine between a clip's vectors in reduced precision and in float32
 
 
 def sample_clips(row: Row, count: int = 4, *, shown_frames: int = 24) -> np.ndarray:
-    """Made-up clips to compare precisions with: uint8 (count, frames, height, width, 3).
+    """Synthetic clips for comparing precisions: uint8 (count, frames, height, width, 3).
 
-    Smooth moving shapes of all sizes, as in nature, from bright to nearly black, the last black.
+    Smooth moving shapes of all sizes, from bright to nearly black; the last clip is black.
     """
     height, width = row.transform.crop
     frames = row.wanted_frames(shown_frames)
@@ -31,7 +31,7 @@ def sample_clips(row: Row, count: int = 4, *, shown_frames: int = 24) -> np.ndar
 
 
 def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """float64 (n,): the cosine of each pair of vectors (n, F); 1 for two that are equal, zero vectors too."""
+    """float64 (n,): the cosine of each pair of vectors (n, F); 1 for equal vectors, also zero vectors."""
     left, right = left.astype(np.float64), right.astype(np.float64)
     lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):

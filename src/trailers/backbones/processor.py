@@ -1,6 +1,6 @@
-"""The transform that a processor of transformers stands for: read off its fields, then proven on pictures.
+"""The transform of a processor of transformers: read from its fields, then tested on pictures.
 
-A processor is a program; what its fields say need not be what it does. So its result on made-up frames is compared
+A processor is a program that need not do what its fields state. Therefore its result on synthetic frames is compared
 with that of the transform, and a processor that does something else is refused.
 """
 
@@ -16,7 +16,7 @@ from trailers.backbones.row import Transform
 from trailers.errors import ConfigError
 
 INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
-SIZES = ((90, 161), (161, 90), (241, 323))  # of the made-up frames: odd and even lengths are left by the crop
+SIZES = ((90, 161), (161, 90), (241, 323))  # of the synthetic frames: the crop removes odd and even lengths
 MOST_LEVELS = 1.5  # grey levels by which rounding may differ: some processors resize in float, this project in uint8
 
 
@@ -36,9 +36,9 @@ def read_processor(folder: Path, *, is_video: bool) -> Any:
 
 
 def transform_of(processor: Any, where: object) -> Transform:
-    """What ``processor`` does to frames. Raises ConfigError where a Transform cannot say it."""
+    """The transform of ``processor``. Raises ConfigError if a Transform cannot express it."""
     try:
-        transform = transform_said(processor)
+        transform = transform_of_fields(processor)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise refused(processor, where, str(problem)) from None
     for size in SIZES:
@@ -60,8 +60,8 @@ def refused(processor: Any, where: object, words: str) -> ConfigError:
     )  # fmt: skip
 
 
-def transform_said(processor: Any) -> Transform:
-    """The transform by the processor's fields. Raises KeyError, TypeError or ValueError."""
+def transform_of_fields(processor: Any) -> Transform:
+    """The transform that the processor's fields state. Raises KeyError, TypeError or ValueError."""
     scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
     mean, std = (tuple(levels(getattr(processor, name))) for name in ("image_mean", "image_std"))
     if not processor.do_normalize:
@@ -82,7 +82,7 @@ def transform_said(processor: Any) -> Transform:
 
 
 def measured_offset(processor: Any, mean: Sequence[float], std: Sequence[float]) -> float:
-    """What is taken from scaled values before they are normalised: 0, or 1 where -1 to 1 is meant."""
+    """The number that is subtracted from scaled values before they are normalised: 0, or 1 for the range -1 to 1."""
     black = processed(processor, np.zeros((1, 64, 64, 3), np.uint8))[0, :, 0, 0]
     channels = zip(black, mean, std, strict=True)
     found = {round(float(-value * deviation - level), 3) for value, level, deviation in channels}
@@ -109,14 +109,14 @@ def sides(size: Any) -> tuple[int, ...]:
 
 
 def synthetic_frames(height: int, width: int) -> np.ndarray:
-    """uint8 (2, height, width, 3): slopes and a chequered corner, which a shifted crop or another filter changes."""
+    """uint8 (2, height, width, 3): gradients and a chequered corner, which reveal a shifted crop or another filter."""
     y, x = np.mgrid[0:height, 0:width]
     first = np.stack([255 * y // height, 255 * x // width, (x // 3 + y // 3) % 2 * 200], axis=-1)
     return np.stack([first, first[::-1, ::-1]]).astype(np.uint8)
 
 
 def processed(processor: Any, frames: np.ndarray) -> np.ndarray:
-    """float32 (n, 3, height, width) of uint8 (n, height, width, 3), as the library has it."""
+    """The library's result for uint8 (n, height, width, 3): float32 (n, 3, height, width)."""
     import torch
 
     pixels = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))
@@ -127,7 +127,7 @@ def processed(processor: Any, frames: np.ndarray) -> np.ndarray:
 
 
 def prepared(transform: Transform, frames: np.ndarray) -> np.ndarray:
-    """The same by this project's own transform."""
+    """This project's result for the same frames."""
     from trailers.backbones.transform import resize_and_crop
 
     pixels = resize_and_crop(frames, transform).astype(np.float32) / 255

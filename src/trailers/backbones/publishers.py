@@ -1,7 +1,7 @@
-"""Where timm's own way with published weights differs from their publisher's, and which of both is taken here.
+"""Differences between timm and the publishers of weights, and which of both is followed here.
 
-The default is the publisher's evaluation, as far as it is the network's own doing. The table in docs/backbones.md is
-made of this one. Standard library only.
+The default is the publisher's evaluation, as far as the network determines it. The table in docs/backbones.md is made
+from this one. Standard library only.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Difference:
-    """``built`` is what the network is made with in place of the library's default; it shapes the vectors."""
+    """``built`` replaces the library's defaults when the network is made; it shapes the vectors."""
 
     family: str  # for people
     models: re.Pattern[str]  # of timm
     library: str  # what timm does
     publisher: str  # what the publisher does
     here: str  # which of both, and what to write for the other
-    source: str  # where the publisher says so; Markdown
+    source: str  # where the publisher states it; Markdown
     built: tuple[tuple[str, str], ...] = ()
     framing: tuple[tuple[str, str | float], ...] = ()  # timm's words for how a picture is resized and cropped
 
@@ -28,7 +28,7 @@ def models(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII)
 
 
-# timm says of these that they are "natively QuickGELU", and has models of another name with it and the same weights.
+# timm calls these "natively QuickGELU", and has models of other names with QuickGELU and the same weights.
 QUICK_GELU = models(
     r"vit_\w+_clip_\d+\.(openai|metaclip_400m|metaclip_2pt5b)"
     r"|vit_base_patch32_clip_224\.laion400m_e32"
@@ -48,7 +48,7 @@ SHORT_SIDE = models(rf"(?!{PE_CORE.pattern}){PROJECTING.pattern}")
 
 
 def link(repository: str, commit: str, path: str) -> str:
-    """A link to a file of the publisher's as it was when it was read."""
+    """A link to a publisher's file at the commit at which it was read."""
     return f"[{path.rsplit('/', 1)[-1]}](https://github.com/{repository}/blob/{commit}/{path})"
 
 
@@ -114,17 +114,17 @@ DIFFERENCES = (
 
 
 def differences(library: str, model: str) -> tuple[Difference, ...]:
-    """What is to be said of a model; nothing for other libraries than timm."""
+    """The differences of a model; none for libraries other than timm."""
     if library != "timm":
         return ()
     return tuple(difference for difference in DIFFERENCES if difference.models.fullmatch(model))
 
 
 def built(library: str, model: str) -> dict[str, str]:
-    """What the network of ``model`` is made with in place of its library's default."""
+    """The values that replace the library's defaults when the network of ``model`` is made."""
     return {key: value for difference in differences(library, model) for key, value in difference.built}
 
 
 def framing(library: str, model: str) -> dict[str, str | float]:
-    """What a picture is cut with in place of the library's default, in its own words."""
+    """The values that replace the library's defaults for resize and crop, with the library's keys."""
     return {key: value for difference in differences(library, model) for key, value in difference.framing}

@@ -18,7 +18,7 @@ FPS = 30  # of Kinetics' videos
 
 
 def video_row(name: str, features: int, file: str, about: About, *, resize: int = 256, crop: int = 224) -> Row:
-    """Each takes the number of frames it was trained on, spread over the clip."""
+    """A row that takes the number of frames of its training, spread over the clip."""
     mean, std = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
     transform = Transform((resize,), (crop, crop), mean, std, antialias=False)
     weights = Weights("Kinetics-400", file, ZOO + file, licence="Apache-2.0")
@@ -29,7 +29,7 @@ def video_row(name: str, features: int, file: str, about: About, *, resize: int 
 
 
 def trained(frames: int, step: int, parameters: int, multiply_adds: int, pooling: str = "avg") -> About:
-    """Of weights trained on ``frames`` frames, every ``step``-th of a video: 8x8, 16x5 in the names of files."""
+    """About weights trained on ``frames`` frames, every ``step``-th of a video: 8x8, 16x5 in the file names."""
     return About(pooling, "left out", FPS / step, frames, parameters, multiply_adds)
 
 
@@ -57,7 +57,7 @@ def slow_frames(frames: int) -> tuple[int, ...]:
 
 
 def two_pathways(network: nn.Module, frames: int) -> nn.Module:
-    """``network`` on one clip, float (N, 3, frames, H, W), of which its slow pathway gets the subsample."""
+    """``network`` on clips, float (N, 3, frames, H, W); its slow pathway gets the subsample."""
     import torch
     from torch import nn
 
@@ -70,7 +70,7 @@ def two_pathways(network: nn.Module, frames: int) -> nn.Module:
             self.register_buffer("slow", torch.tensor(slow_frames(frames)), persistent=False)
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            # Layouts are kept: an indexed tensor would be contiguous, and slower to convolve.
+            # Keeps the memory layout: an indexed tensor is contiguous, which makes convolutions slower.
             slow = pixels.index_select(2, self.slow).contiguous(memory_format=torch.channels_last_3d)
             found: torch.Tensor = self.network([slow, pixels])
             return found

@@ -3,7 +3,7 @@
     {weights_dir}/transformers-ORG++REPOSITORY/config.json, preprocessor_config.json, model.safetensors, ...
 
 Its sha256 is that of the lines ``sha256  name`` of the files that shape vectors, sorted by name, as ``sha256sum``
-writes them. A tokenizer shapes no vector of a clip, so one that is added later makes nothing anew.
+writes them. A tokenizer does not shape vectors of clips, so adding it later does not make vectors outdated.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Shapes = Mapping[str, str]  # sha256 by the name of the file
 
 @dataclass(frozen=True)
 class LockedFile:
-    """A file as it was when it was last read whole."""
+    """Digest, size and time of a file when it was last read completely."""
 
     sha256: str
     bytes: int
@@ -49,7 +49,7 @@ class LockedFile:
 
 
 def wanted(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the files of a repository that are used, sorted: never code, never weights in another format."""
+    """The files of a repository that are used, sorted: no code, and no weights in another format."""
     return tuple(sorted(name for name in names if is_shaping(name) or name in TOKENIZERS))
 
 
@@ -65,17 +65,17 @@ def digest_of(files: Shapes) -> str:
 
 
 def lock_files(folder: Path) -> dict[str, LockedFile]:
-    """Every used file of ``folder``, read whole."""
+    """Every used file of ``folder``, read completely."""
     return {name: LockedFile.at(folder / name) for name in wanted(path.name for path in folder.iterdir())}
 
 
 def shapes_of(folder: Path) -> dict[str, str]:
-    """sha256 of each file that shapes vectors, read whole."""
+    """sha256 of each file that shapes vectors, read completely."""
     return {path.name: sha256_of(path) for path in folder.iterdir() if is_shaping(path.name)}
 
 
 def check_complete(names: Iterable[str], where: object, *, index: Mapping[str, object] | None = None) -> None:
-    """Raises WeightsError when a network cannot be made of files of these names; says what is missing."""
+    """Raises WeightsError if a network cannot be made from files of these names; states what is missing."""
     there = set(names)
     remedy = "Choose another repository, or a converted copy of this one."
     if CONFIG not in there:
@@ -92,7 +92,7 @@ def check_complete(names: Iterable[str], where: object, *, index: Mapping[str, o
 
 
 def shards_of(index: Mapping[str, object]) -> set[str]:
-    """The files that the index of divided weights names. Raises WeightsError when it names another kind of file."""
+    """The files that the index of weights in parts names. Raises WeightsError if it names another kind of file."""
     table = index.get("weight_map", {})
     names = {str(name) for name in table.values()} if isinstance(table, dict) else set()
     strange = sorted(name for name in names if not WEIGHTS.fullmatch(name))
@@ -102,7 +102,7 @@ def shards_of(index: Mapping[str, object]) -> set[str]:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises WeightsError when ``folder`` does not hold a whole repository."""
+    """Raises WeightsError if ``folder`` does not contain a complete repository."""
     names = [path.name for path in folder.iterdir()]
     index = None
     if INDEX in names:

@@ -1,4 +1,4 @@
-"""Bringing a repository to where the weights are: fetched at one revision, or found as somebody has put it there."""
+"""Get a repository into the folder of the weights: fetched at one revision, or accepted if the user put it there."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ log = logging.getLogger(__name__)
 
 
 def has_repository(text: str) -> bool:
-    """Whether everything about the backbone of this name is fetched. Raises ConfigError when it cannot be a name."""
+    """Whether everything about the backbone of this name is fetched. Raises ConfigError if the name is not valid."""
     name = None if text in ROWS else parse(text)
     return name is not None and LIBRARIES[name.library].has_repositories
 
 
 def fetch_repository(name: Name, weights_dir: Path) -> tuple[Row, str, bool]:
-    """The row of a repository that is whole on disk, its commit, and whether something was fetched.
+    """The row of a repository that is complete on disk, its commit, and whether something was fetched.
 
-    What has been recorded keeps its revision; a folder that somebody put there is taken as it is.
+    A recorded repository keeps its revision; a folder that the user put there is accepted as it is.
 
     Raises:
         ConfigError: it cannot be a backbone, or its library is not installed.
-        WeightsError: it cannot be fetched, or is not what was recorded.
+        WeightsError: it cannot be fetched, or differs from what was recorded.
     """
     maker = maker_of(name.library)
     maker.require(str(name))
@@ -61,7 +61,7 @@ def is_right(row: Row, weights_dir: Path) -> bool:
 
 
 def lock_of_another_choice(folder: Path) -> Lock | None:
-    """What was recorded of the same repository under a name with other choices."""
+    """The record of the same repository under a name with other choices."""
     for path in sorted(folder.parent.glob(f"{folder.name}*.json")):
         with contextlib.suppress(WeightsError):
             lock = lock_at(path)
@@ -71,7 +71,7 @@ def lock_of_another_choice(folder: Path) -> Lock | None:
 
 
 def is_by_hand(folder: Path) -> bool:
-    """Whether a whole repository lies there that this project did not begin to fetch."""
+    """Whether the folder contains a complete repository that this project has not fetched."""
     if not folder.is_dir() or (folder / STATE).exists():
         return False
     check_folder(folder)
@@ -79,7 +79,7 @@ def is_by_hand(folder: Path) -> bool:
 
 
 def fetch_files(name: Name, listing: Listing, folder: Path) -> None:
-    """Every file that is used, the small ones first, so that what cannot be a backbone is not fetched whole."""
+    """Fetches every used file, small ones first, so that an unusable repository is refused early."""
     by_name = {file.name: file for file in listing.files}
     check_complete(by_name, f"{endpoint()}/{name.model}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""What a backbone is: a row. Standard library only, so that a job learns what it lacks before torch is imported.
+"""The description of a backbone: a row. Standard library only, so that errors are found before torch is imported.
 
-shown frames      what the clip strategy shows of a clip, black padding at its end
-wanted frames     what the network takes: one (2D), a fixed number, or all that are shown (3D)
+shown frames      the frames of a clip that the clip strategy keeps, with black padding at the end
+wanted frames     the frames that the network takes: one (2D), a fixed number, or all shown frames (3D)
 resized, cropped  uint8, as published with the weights
-normalised        float, inside ``trailers.backbones.embedder``; so padding is black before it
+normalised        float, inside ``trailers.backbones.embedder``; padding is black before normalisation
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from trailers.backbones import publishers
 from trailers.domain import FPS, ClipStrategy
 
-RANDOM_SEED = 0  # of weights that are not published ones but drawn (embed.random_weights)
+RANDOM_SEED = 0  # of random weights, used instead of published ones (embed.random_weights)
 RANDOM_WEIGHTS = f"random-seed-{RANDOM_SEED}"  # in place of a digest of weights, in files made with them
 
 # Of a transform: resize, crop, interpolation, antialias, rounding of the crop.
@@ -37,7 +37,7 @@ class Transform:
     std: tuple[float, float, float]
     interpolation: str = "bilinear"
     antialias: bool = True
-    crop_rounding: str = "nearest"  # of the first row and column; torchvision's, where transformers rounds "down"
+    crop_rounding: str = "nearest"  # of the first row and column; transformers rounds "down"
 
     def __post_init__(self) -> None:
         if self.crop_rounding not in ("nearest", "down"):
@@ -51,7 +51,7 @@ class Transform:
 
     @property
     def geometry(self) -> Geometry:
-        """What rows must have in common to share resized frames."""
+        """The values that must be equal for two rows to share resized frames."""
         return (self.resize, self.crop, self.interpolation, self.antialias, self.crop_rounding)
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
@@ -64,7 +64,7 @@ class Transform:
         return int(side * height / width), side
 
     def identity(self) -> dict[str, Any]:
-        """Plain values for a fingerprint. The rounding that all transforms once had is left out, as it was then."""
+        """Plain values for a fingerprint. The default rounding is left out, as before it could be chosen."""
         values = asdict(self)
         if self.crop_rounding == "nearest":
             del values["crop_rounding"]
@@ -72,40 +72,40 @@ class Transform:
 
     def __str__(self) -> str:
         size = f"short side {self.resize[0]}" if len(self.resize) == 1 else f"{self.resize[0]}x{self.resize[1]}"
-        how = self.interpolation + (", antialias" if self.antialias else "")
+        method = self.interpolation + (", antialias" if self.antialias else "")
         crop = f"centre crop {self.crop[0]}x{self.crop[1]}" + (" (down)" if self.crop_rounding == "down" else "")
-        return f"resize {size} ({how}), {crop}, (x / 255 - {self.mean}) / {self.std}"
+        return f"resize {size} ({method}), {crop}, (x / 255 - {self.mean}) / {self.std}"
 
 
 def resized_side(transform: str) -> int | None:
-    """The short side in px to which a transform resizes, from what ``str`` says of it; None where it says nothing."""
+    """The short side in px to which a transform resizes, from its ``str``; None for other text."""
     match = re.match(r"resize (?:short side (\d+)|(\d+)x(\d+)) ", transform)
     return min(int(side) for side in match.groups() if side) if match else None
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Published weights. ``sha256`` may hold only the first digits, where no more is published."""
+    """Published weights. ``sha256`` may contain only the first digits, if no more are published."""
 
     name: str
     file: str  # in embed.weights_dir
-    url: str = ""  # empty: brought by hand
+    url: str = ""  # empty: the user puts the file there by hand
     sha256: str = ""
     licence: str = "not stated"
-    package: str = ""  # the installed package that ships the file, if one does
-    note: str = ""  # where to get what has no url
+    package: str = ""  # the installed package that contains the file, if any
+    note: str = ""  # where to get weights without a url
 
 
 @dataclass(frozen=True)
 class About:
-    """What is said of a backbone to people; no vector depends on it.
+    """A description of a backbone for people; vectors do not depend on it.
 
-    ``multiply_adds`` are of one clip; of a network that takes all frames that are shown, of a clip that shows 24.
-    Empty text, None and 0 stand for what is not known.
+    ``multiply_adds`` are those of one clip; for a network that takes all shown frames, of a clip that shows 24.
+    Empty text, None and 0 mean that a value is not known.
     """
 
-    pooling: str = ""  # what becomes of the vectors of all places
-    head: str = ""  # what becomes of the last layer
+    pooling: str = ""  # how the vectors of all positions are combined
+    head: str = ""  # whether the last layer is removed
     fps: float | None = None  # of the clips that the weights were trained on; None for pictures
     clip_frames: int | None = None  # their frames
     parameters: int = 0
@@ -124,7 +124,7 @@ class About:
 
     @property
     def strategy(self) -> str:
-        """The clip strategy nearest to what the weights were trained on, such as shot48-fps8; empty for pictures."""
+        """The clip strategy nearest to the clips of the training, such as shot48-fps8; empty for pictures."""
         if self.fps is None or self.clip_frames is None:
             return ""
         rate = self.fps
@@ -134,10 +134,10 @@ class About:
 
 @dataclass(frozen=True)
 class Row:
-    """One backbone: network, weights, transform, and the frames it wants.
+    """One backbone: network, weights, transform, and the frames that it takes.
 
-    ``frames`` is 1 for a 2D network, a number for a 3D network that takes exactly so many, None for
-    a 3D network that takes all that are shown, but ``least_frames`` at least.
+    ``frames`` is 1 for a 2D network, a number for a 3D network that takes exactly this number, None for
+    a 3D network that takes all shown frames, with a minimum of ``least_frames``.
     """
 
     name: str
@@ -151,7 +151,7 @@ class Row:
     least_frames: int = 1
     paper: str = ""  # its name in Table 6
     code_sha256: str = ""  # of the user's file, for a network of their own
-    # Clips a batch, by measurement: on a CPU more of them leave the cache, on a GPU fewer leave it idle.
+    # Clips per batch, as measured: on a CPU more do not fit into the cache, on a GPU fewer leave it idle.
     batch_cpu: int = 16
     batch_cuda: int = 128
     config: str = ""  # of a repository's network: its config.json without names of classes
@@ -170,7 +170,7 @@ class Row:
         return bool(self.config)
 
     def wanted_frames(self, shown: int) -> int:
-        """How many frames the network takes of a clip that shows ``shown``."""
+        """The number of frames that the network takes of a clip with ``shown`` shown frames."""
         return max(shown, self.least_frames) if self.frames is None else self.frames
 
     def take(self, shown: int) -> tuple[int, ...]:
@@ -186,9 +186,9 @@ class Row:
         return tuple(j * (shown - 1) // (wanted - 1) for j in range(wanted))
 
     def identity(self) -> dict[str, Any]:
-        """What shapes the vectors beside the weights' bytes; plain values for a fingerprint."""
+        """Everything that shapes the vectors except the bytes of the weights; plain values for a fingerprint."""
         values = {
-            # Of the user's own file not the path, which may change, but the name in it; its bytes are digested below.
+            # For a user's own file the name in it, not the path, which may change; its bytes are digested below.
             "backbone": self.model if self.library == "own" else self.name,
             "model": f"{self.library}:{self.model}",
             "transform": self.transform.identity(),
@@ -197,12 +197,12 @@ class Row:
             "code": self.code_sha256,
         }
         values |= {"config": self.config} if self.config else {}
-        # Where a library's own default is not taken; files made with it have another fingerprint.
+        # If a library's default is replaced, files made with the default have another fingerprint.
         different = publishers.built(self.library, self.model)
         return {**values, "built": different} if different else values
 
     def facts(self) -> dict[str, str | int | float]:
-        """What is known of the backbone beside its name and weights, as the attributes of its files have it."""
+        """Facts about the backbone other than name and weights, as attributes of its files."""
         about = self.about
         frames = f"{self.least_frames} or more" if self.frames is None else str(self.frames)
         found: dict[str, str | int | float] = {
@@ -223,12 +223,12 @@ class Row:
 
 
 def clip_frames(row: Row, strategy: ClipStrategy, *, start: int, valid: int, frame: int) -> list[int]:
-    """Which frames of the trailer fill a clip for ``row``; -1 is a black one.
+    """The frames of the trailer that fill a clip for ``row``; -1 is a black frame.
 
     Args:
         start: the clip's first frame.
-        valid: its frames without padding.
-        frame: the one that stands for it.
+        valid: number of its frames without padding.
+        frame: the frame that represents the clip.
     """
     if row.dimensions == 2:
         return [frame]

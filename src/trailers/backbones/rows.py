@@ -1,11 +1,11 @@
-"""The rows, and how a name of config.yaml becomes one.
+"""The built-in rows, and finding the row of a name in config.yaml.
 
 resnet50                                  a row of this project
 timm:vit_base_patch14_dinov2.lvd142m      any timm model, with choices behind a question mark (``names``)
 torchvision:convnext_tiny                 any torchvision model
 open_clip:ViT-B-32/laion2b_s34b_b79k      any model of OpenCLIP
 transformers:facebook/dinov2-base         an encoder of transformers, once its repository has been fetched
-my_backbones.py:robust_resnet             a Row in a file of the user's
+my_backbones.py:robust_resnet             a Row in a file of the user
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ ROWS: dict[str, Row] = {
     )
 }
 
-WEB = re.compile(r"https?://|$")  # what a record may name as the link of its weights
-MOST = 1 << 16  # features, frames, pixels of a side, clips of a batch
+WEB = re.compile(r"https?://|$")  # the links that a record may contain
+MOST = 1 << 16  # maximum of features, frames, pixels per side and clips per batch
 
 
 def find_row(name: str, weights_dir: Path) -> Row:
     """The row called ``name``.
 
-    A model of a library is described by what was recorded when its weights were fetched, since
-    asking the library would import it.
+    A model of a library is described by the record made when its weights were fetched, so that the library need not be
+    imported.
 
     Raises:
-        ConfigError: there is none; the nearest names are given.
+        ConfigError: no backbone has this name; the message lists the nearest names.
     """
     check_name(name)
     if name in ROWS:
@@ -63,13 +63,13 @@ def find_row(name: str, weights_dir: Path) -> Row:
 
 
 def check_name(name: str) -> None:
-    """Raises ConfigError when nothing can have this name. Imports no library and runs no file of the user's."""
+    """Raises ConfigError if no backbone can have this name. Imports no library and runs no file of the user."""
     if not (name in ROWS or own.is_own(name) or parse(name) is not None):
         raise ConfigError(f"no backbone is called '{name}'. {nearest(name)}")
 
 
 def is_of_library(name: str) -> bool:
-    """Whether a backbone of this name is a network of an installed library, not a file that would be run."""
+    """Whether a backbone of this name is a network of a library and not a file that would be run."""
     try:
         return name in ROWS or parse(name) is not None
     except ConfigError:
@@ -95,7 +95,7 @@ def is_2d(name: str, weights_dir: Path) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Sketch:
-    """What planning asks of a network of the user's own."""
+    """What planning needs to know about a network of the user."""
 
     dimensions: int
     features: int
@@ -103,7 +103,7 @@ class Sketch:
 
 
 def sketch(name: str) -> Sketch:
-    """What the file of ``name`` says; it is run only where it does not say so in plain values. Raises ConfigError."""
+    """The facts that the file of ``name`` states; it is run only if they are not plain values. Raises ConfigError."""
     source = own.read_source(name)
     dimensions, features, file = source.field("dimensions"), source.field("features"), source.weights_file()
     if type(dimensions) is int and type(features) is int and file is not None:
@@ -116,7 +116,7 @@ def described(name: Name, weights_dir: Path) -> Row:
     """The row of any model of a library, which is imported for it.
 
     Raises:
-        ConfigError: there is no such model, or it cannot be a backbone.
+        ConfigError: the model does not exist, or cannot be a backbone.
         WeightsError: it is a repository that has not been fetched.
     """
     maker = maker_of(name.library)
@@ -133,7 +133,7 @@ def described(name: Name, weights_dir: Path) -> Row:
 
 
 def repository_folder(name: Name) -> str:
-    """The folder of a repository among the weights, the same for all choices."""
+    """The folder of a repository in the folder of the weights, the same for all choices."""
     return folder_name(f"{name.library}:{name.model}")
 
 
@@ -151,7 +151,7 @@ def maker_of(library: str) -> types.ModuleType:
 
 
 def recorded(name: str, weights_dir: Path) -> Row | None:
-    """The row that ``record`` put beside the weights; None when there is none."""
+    """The row that was recorded beside the weights; None if there is no record."""
     path = weights_dir / f"{folder_name(name)}.json"
     values = read_lock_file(path)
     if values is None or "row" not in values:
@@ -170,13 +170,13 @@ def row_values(row: Row) -> dict[str, Any]:
 
 
 def row_from(values: dict[str, Any], name: str) -> Row:
-    """The row that ``row_values`` gave. Raises ValueError, KeyError or TypeError when it is not one of a library's."""
+    """The row of ``row_values``. Raises ValueError, KeyError or TypeError if it is not the row of a library's model."""
     if "make" in values:
         raise ValueError("it names code to run")
     shape: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values["transform"].items()
     }
-    about = About(**values.get("about", {}))  # rows that earlier versions recorded say nothing
+    about = About(**values.get("about", {}))  # records of earlier versions do not have it
     parts = {"transform": Transform(**shape), "weights": Weights(**values["weights"]), "about": about}
     row = Row(**{**values, **parts})
     check_text(row, row.weights, row.transform)
@@ -194,7 +194,7 @@ def row_from(values: dict[str, Any], name: str) -> Row:
 
 
 def check_text(*parts: Any) -> None:
-    """Raises ValueError when a field of a dataclass that is text holds something else."""
+    """Raises ValueError if a text field of a dataclass contains something else."""
     for part in parts:
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
@@ -203,7 +203,7 @@ def check_text(*parts: Any) -> None:
 
 
 def check_numbers(row: Row) -> None:
-    """Raises ValueError when a recorded number is none that a network can have; memory is taken for them."""
+    """Raises ValueError if a network cannot have a recorded number, because memory is allocated by these numbers."""
     sides = (*row.transform.resize, *row.transform.crop)
     counts = (row.features, row.least_frames, row.batch_cpu, row.batch_cuda, row.frames or 1, *sides)
     if not all(isinstance(count, int) and 1 <= count <= MOST for count in counts):

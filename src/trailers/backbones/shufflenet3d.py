@@ -1,7 +1,7 @@
 """3D ShuffleNetV2 x1.0 after Kopuklu et al. 2019, "Resource Efficient 3D Convolutional Neural Networks".
 
-No library has it. Layers are named so that the published checkpoints load: saved from a
-DataParallel network (``module.``), with 600 or 400 classes, and with "branch" misspelt.
+No library contains it. Layers have the names of the published checkpoints, which were saved from a
+DataParallel network (``module.``) with 600 or 400 classes, and in which "branch" is misspelt.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def build() -> nn.Module:
         return [convolution, nn.BatchNorm3d(channels)]
 
     class Unit(nn.Module):
-        """Half the channels pass, half are convolved; with stride 2 both are, each from all of the input."""
+        """Half the channels pass unchanged, half are convolved; with stride 2 both halves are convolved."""
 
         def __init__(self, inputs: int, outputs: int) -> None:
             super().__init__()

@@ -1,17 +1,17 @@
-"""Swin3D's attention, a piece at a time: the same numbers as torchvision's, in a fraction of the memory traffic.
+"""Swin3D's attention in pieces: the same numbers as torchvision's, with a fraction of the memory traffic.
 
 torchvision pads a clip's tokens to whole windows (24 frames give 12 steps of time, padded to 16),
-computes attention over whole windows, and adds -100 where a shifted window joins tokens that are no
-neighbours. On a CPU most of its time goes into moving those tensors. Here
+computes attention over whole windows, and adds -100 where a shifted window joins tokens that are not
+neighbours. On a CPU most of its time goes into moving these tensors. Here
 
-* a window is cut into its pieces, the tokens that do see each other, so nothing is masked;
-* padding is never computed: as queries its vectors are thrown away anyway, and as keys all padding
-  of a piece is one key, since it has one key vector and one value; what its many places add to the
-  softmax is the log of the sum of the exponents of their position biases;
-* tokens are brought into the order of pieces once before the projections and back once after;
+* a window is cut into pieces of tokens that see each other, so no mask is needed;
+* padding is not computed: as queries its vectors are discarded anyway, and as keys all padding of a
+  piece is one key, because it has one key vector and one value; the share of its positions in the
+  softmax is the log of the sum of the exponentials of their position biases;
+* tokens are brought into the order of pieces once before the projections and back once after them;
 * scores and hidden layers are computed in portions that stay in the cache.
 
-The -100 of torchvision lets e^-100 of a token through, which no float32 shows.
+torchvision's -100 lets e^-100 of a token through, which is not visible in float32.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Size = tuple[int, int, int]  # time, height, width, in tokens
 
 @dataclass(frozen=True)
 class Piece:
-    """Windows' pieces of one shape: ``count`` of them, each of ``tokens`` tokens that see each other."""
+    """Pieces of windows with one shape: ``count`` pieces of tokens that see each other."""
 
     count: int
-    places: tuple[int, ...]  # of its tokens in the window
-    padding: tuple[int, ...]  # places in the window of padding that they see too
+    places: tuple[int, ...]  # positions of its tokens in the window
+    padding: tuple[int, ...]  # positions of padding in the window that they also see
 
 
 @functools.lru_cache(maxsize=64)
@@ -47,9 +47,9 @@ def cut_into_pieces(size: Size, window: Size, shift: Size) -> tuple[np.ndarray, 
     """The order of tokens, piece after piece, and the pieces by shape.
 
     Args:
-        size: of the clip, in tokens.
-        window: of a window.
-        shift: how far windows are rolled.
+        size: size of the clip in tokens.
+        window: size of a window.
+        shift: how far windows are shifted.
 
     Returns:
         int64 (tokens,): token numbers in the order of pieces; the pieces in that order.
@@ -61,7 +61,7 @@ def cut_into_pieces(size: Size, window: Size, shift: Size) -> tuple[np.ndarray, 
     token = np.ravel_multi_index(tuple(np.minimum(source, np.array(size) - 1).T), size)
     number = np.ravel_multi_index(tuple((rolled // window).T), [a // b for a, b in zip(padded, window, strict=True)])
     place = np.ravel_multi_index(tuple((rolled % window).T), window)
-    # Rolling joins the two ends of each axis in its last window: what was at the end, and what was at the start.
+    # Shifting joins the two ends of each axis in its last window: tokens from the end and tokens from the start.
     at_start = (rolled >= np.array(padded) - shift) & (np.array(shift) > 0)
     part = at_start @ np.array([4, 2, 1])
     found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[np.ndarray]] = {}
@@ -76,7 +76,7 @@ def cut_into_pieces(size: Size, window: Size, shift: Size) -> tuple[np.ndarray, 
 
 
 class PiecewiseAttention(nn.Module):
-    """Takes the place of a ``ShiftedWindowAttention3d``, with its weights."""
+    """Replaces a ``ShiftedWindowAttention3d``, with its weights."""
 
     def __init__(self, published: ShiftedWindowAttention3d) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class PiecewiseAttention(nn.Module):
 
 
 class PortionedMLP(nn.Module):
-    """Takes the place of a block's hidden layers, some tokens at a time."""
+    """Replaces a block's hidden layers; computes some tokens at a time."""
 
     def __init__(self, published: nn.Module) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class PortionedMLP(nn.Module):
 
 
 def speed_up(network: nn.Module) -> nn.Module:
-    """``network`` itself, with every Swin3D block's attention and hidden layers taken over."""
+    """``network`` itself, with the attention and hidden layers of every Swin3D block replaced."""
     for block in network.modules():
         if isinstance(block, SwinTransformerBlock) and isinstance(block.attn, ShiftedWindowAttention3d):
             block.attn = PiecewiseAttention(block.attn)

@@ -1,6 +1,6 @@
-"""Sentences as vectors in the space that a backbone's pictures share with text: CLIP, SigLIP and their kin.
+"""Vectors of sentences in the space that a backbone shares with text: CLIP, SigLIP and similar models.
 
-The text tower is read from the same weights as the image tower, so both belong to one fingerprint.
+The text tower is read from the same weights as the image tower, so both have one digest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 MODULES = {"open_clip": "open_clip_text", "transformers": "transformers_text"}  # with Tokenizer and make_text_tower
 REMEDY = "Choose open_clip:ARCHITECTURE/TAG, or CLIP or SigLIP as transformers:ORG/REPOSITORY."
-BATCH = 64  # sentences
+BATCH = 64  # sentences per batch
 
 
 def shares_space(row: Row) -> bool:
@@ -35,18 +35,18 @@ def shares_space(row: Row) -> bool:
 
 
 class TextEncoder:
-    """Sentences -> unit vectors, by the text tower beside a backbone's image tower.
+    """Sentences -> unit vectors, by the text tower of a backbone's weights.
 
     Attributes:
-        scale: what cosines are multiplied with before a softmax, as the network learned it.
+        scale: the learned factor by which cosines are multiplied before a softmax.
     """
 
     def __init__(self, row: Row, weights_dir: Path, *, random_weights: bool = False) -> None:
         """
         Args:
             row: a backbone whose space is shared with text.
-            weights_dir: where its weights and its tokenizer are.
-            random_weights: the drawn weights of ``make_network``, in place of published ones.
+            weights_dir: folder of its weights and tokenizer.
+            random_weights: use the random weights of ``make_network`` instead of published ones.
 
         Raises:
             ConfigError: its space is not shared with text.
@@ -62,13 +62,13 @@ class TextEncoder:
         self.row = row
         self.tokenizer = module.Tokenizer(row, weights_dir)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(RANDOM_SEED)  # as make_network does: drawn towers fit each other
+            torch.manual_seed(RANDOM_SEED)  # as in make_network, so that both random towers fit each other
             path = None if random_weights else weights_path(row, weights_dir)
             self.tower = module.make_text_tower(row, path, weights_dir)
         self.scale = float(self.tower.logit_scale.float().exp())
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """float32 (texts, F), each of length 1; says which sentences are longer than the network reads."""
+        """float32 (texts, F), each of length 1; warns about sentences that are longer than the network reads."""
         import torch
 
         found = np.empty((len(texts), self.row.features), np.float32)

@@ -1,4 +1,4 @@
-"""timm: any of its image models by name, CLIP's and SigLIP's image towers among them."""
+"""timm: any of its image models by name, including the image towers of CLIP and SigLIP."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def describe(model: str, choices: Choices = ()) -> Row:
 
 
 def resize_of(model: str, data: dict[str, Any], size: tuple[int, int]) -> tuple[int, ...]:
-    """What timm's evaluation transform resizes to before it crops ``size``."""
+    """The size to which timm's evaluation transform resizes before it crops ``size``."""
     scaled = tuple(math.floor(side / data["crop_pct"]) for side in size)
     if data["crop_mode"] == "squash":
         return scaled
@@ -98,7 +98,7 @@ def make(row: Row, weights: Path | None) -> nn.Module:
     if weights is None:
         return build(name)
     # With the published number of classes timm loads strictly, through the model's own filter of
-    # old checkpoints; with none it would let missing keys pass.
+    # old checkpoints; without classes it would accept missing keys.
     overlay: dict[str, Any] = {"file": str(weights)}
     if weights.suffix == ".safetensors":
         overlay["custom_load"] = False  # that is for files in the format of another framework

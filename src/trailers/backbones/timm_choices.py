@@ -1,8 +1,8 @@
 """The choices of timm's models: how each is built, which a model offers, and what is refused.
 
-pool   what becomes of the vectors of all places; changed on the whole network, after its weights are in it
-size   the side of the square that the network sees; position embeddings are fitted to it as timm does it
-head   keep: the projection stays, where the published head is one
+pool   how the vectors of all positions are combined; changed on the whole network, after its weights are loaded
+size   the side of the square that the network sees; timm interpolates position embeddings to it
+head   keep: the projection is kept, if the published head is one
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 POOLS = ("token", "avg", "max", "map")
-# Outputs of published heads that project into a space shared with text; others are numbers of classes.
+# Numbers of outputs of heads that project into a space shared with text; other numbers are classes.
 PROJECTIONS = (384, 512, 640, 768, 1024, 1152, 1280)
 REFUSES: tuple[type[Exception], ...] = (AssertionError, RuntimeError, TypeError, ValueError, AttributeError, KeyError)
 
@@ -42,7 +42,7 @@ def create(name: Name, **arguments: Any) -> nn.Module:
 
 
 def finish(network: nn.Module, name: Name) -> None:
-    """Take the head off and pool as ``name`` says. Raises one of ``REFUSES`` where the network cannot."""
+    """Removes the head and sets the pooling of ``name``. Raises one of ``REFUSES`` if the network cannot do it."""
     if name.choice("head"):
         return
     pool = name.choice("pool") or publishers.built("timm", name.model).get("pool", "")
@@ -53,7 +53,7 @@ def finish(network: nn.Module, name: Name) -> None:
 
 
 def build(name: Name, **arguments: Any) -> nn.Module:
-    """The network as it gives vectors, with random weights."""
+    """The network that gives vectors, with random weights."""
     if name.choice("head"):
         return create(name, **arguments)
     network = create(name, num_classes=0, **arguments)
@@ -63,7 +63,7 @@ def build(name: Name, **arguments: Any) -> nn.Module:
 
 
 def check_choices(name: Name, settings: dict[str, Any]) -> None:
-    """Refuse what the configuration published with the weights already tells.
+    """Refuses choices that the configuration published with the weights excludes.
 
     Raises:
         ConfigError: the model does not offer a choice, or makes it by default.
@@ -83,7 +83,7 @@ def check_choices(name: Name, settings: dict[str, Any]) -> None:
 
 
 def measure(name: Name, size: tuple[int, int]) -> tuple[int, About]:
-    """F, and what is to be said, of a network without memory that sees a picture of ``size``.
+    """F and the description, from a network without memory that sees a picture of ``size``.
 
     Raises:
         ConfigError: the model does not offer a choice, or makes it by default.
@@ -156,7 +156,7 @@ def settings_of(model: str) -> dict[str, Any]:
 
 
 def own_pool(name: Name) -> str:
-    """How the model pools by default here: timm's way, or the publisher's where that is another; empty if unknown."""
+    """The default pooling of the model here: timm's, or the publisher's if it differs; empty if unknown."""
     import torch
 
     published = publishers.built("timm", name.model).get("pool", "")
@@ -168,7 +168,7 @@ def own_pool(name: Name) -> str:
 
 
 def pool_of(network: nn.Module) -> str:
-    """How ``network`` pools, in timm's word; empty where it has none."""
+    """The pooling of ``network``, in timm's word; empty if it has none."""
     for holder in (network, getattr(network, "head", None)):
         found = getattr(holder, "global_pool", None)
         if found is None:

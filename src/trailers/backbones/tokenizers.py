@@ -1,4 +1,4 @@
-"""The files of a tokenizer on disk, and whether they are those that were recorded when they were fetched."""
+"""The files of a tokenizer on disk, and the comparison with those that were recorded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REMEDY = "Run `snakemake weights` with network access."
 
 @contextlib.contextmanager
 def made_from(folder: Path) -> Iterator[None]:
-    """Inside, what a library raises while it makes the tokenizer of ``folder`` becomes one sentence; WeightsError."""
+    """Inside, errors of a library while it makes the tokenizer of ``folder`` become a WeightsError."""
     try:
         yield
     except (OSError, ValueError, TypeError, KeyError, ImportError) as problem:
@@ -26,7 +26,7 @@ def made_from(folder: Path) -> Iterator[None]:
 
 
 def check_tokenizer(folder: Path, lock: Lock | None) -> None:
-    """Reads the files whole: they are small. Raises WeightsError where there are none, or others than ``lock`` says."""
+    """Reads the files completely. Raises WeightsError if there are none, or if they differ from ``lock``."""
     found = {name: sha256_of(folder / name) for name in NAMES if (folder / name).is_file()}
     if not found.keys() & set(TOKENIZERS):
         raise WeightsError("has no tokenizer, so no text can be read", where=folder, remedy=REMEDY)

@@ -1,4 +1,4 @@
-"""torchvision: any of its image and video models by name; ``torchvision_rows`` knows the names."""
+"""torchvision: any of its image and video models by name; ``torchvision_rows`` has the names."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def measure(row: Row) -> tuple[int, int, int]:
 
 
 def training_of(weights: Any) -> tuple[float | None, int | None]:
-    """Frame rate and frames of a clip, out of the words that torchvision publishes with weights of video models."""
+    """Frame rate and frames per clip, from the text that torchvision publishes with weights of video models."""
     words = str(weights.meta.get("_docs", ""))
     fps, frames = re.search(r"frame_rate=([\d.]+)", words), re.search(r"clip_len=(\d+)", words)
     return float(fps[1]) if fps else None, int(frames[1]) if frames else None
@@ -80,7 +80,7 @@ def whole(model: str) -> nn.Module:
     from torchvision import models
 
     bare, weights = tagged(model)
-    # What the library itself sets for published weights.
+    # The values that the library itself sets for published weights.
     more: dict[str, Any] = {"transform_input": True} if bare in INSIDE else {}
     if bare.startswith("vit_"):
         more["image_size"] = weights.meta["min_size"][0]
@@ -89,10 +89,10 @@ def whole(model: str) -> nn.Module:
 
 
 def behead(network: nn.Module) -> int:
-    """Take the classifying layer off and give F.
+    """Removes the classifying layer and returns F.
 
-    The last linear layer of the head goes; what stands before it in the head (a norm, a hidden
-    layer) stays. SqueezeNet classifies by a convolution, which goes with its dropout.
+    The last linear layer of the head is removed; earlier layers of the head (a norm, a hidden
+    layer) are kept. SqueezeNet classifies by a convolution, which is removed with its dropout.
     """
     from torch import nn
 
@@ -117,7 +117,7 @@ def behead(network: nn.Module) -> int:
 
 
 def keep_pools(network: nn.Module, name: str, head: nn.Sequential) -> None:
-    """Leave only what pools. S3D pools before its head and means over time after it; SqueezeNet pools in its head."""
+    """Keeps only pooling layers. S3D pools before its head and averages over time after it; SqueezeNet in its head."""
     from torch import nn
 
     pools = [layer for layer in head if isinstance(layer, nn.AdaptiveAvgPool2d)]
@@ -134,8 +134,8 @@ def make(row: Row, weights: Path | None) -> nn.Module:
 def published_network(row: Row, path: Path) -> nn.Module:
     """The whole network with its published weights, by the library's own loader.
 
-    That renames the keys of old checkpoints (DenseNet), asks for their version (MNASNet), and takes
-    auxiliary classifiers off (GoogLeNet).
+    The loader renames the keys of old checkpoints (DenseNet), checks their version (MNASNet), and removes
+    auxiliary classifiers (GoogLeNet).
     """
     from torchvision import models
 

@@ -1,4 +1,4 @@
-"""torchvision: the rows of this project, the names of all its models, and which published weights a name means."""
+"""torchvision: the built-in rows, the names of all its models, and the published weights of a name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ URL = "https://download.pytorch.org/models/"
 
 
 def published(name: str, file: str) -> Weights:
-    """torchvision's file names end in the first eight digits of their sha256."""
+    """Published weights; torchvision's file names end with the first eight digits of their sha256."""
     return Weights(name, file, URL + file, file.rsplit("-", 1)[1].split(".")[0], licence="BSD-3-Clause")
 
 
@@ -64,10 +64,10 @@ ROWS = (
     ),
 )  # fmt: skip
 
-# Its video models, known without importing it.
+# The video models of the library, known without importing it.
 VIDEO = ("mc3_18", "mvit_v1_b", "mvit_v2_s", "r2plus1d_18", "r3d_18", "s3d", "swin3d_b", "swin3d_s", "swin3d_t")
 
-# Published for other tasks: vgg16's are for detection and hold NaN in place of its classifier.
+# Published for other tasks: those of vgg16 are for detection and contain NaN instead of its classifier.
 WITHOUT_CLASSIFIER = ("vgg16.IMAGENET1K_FEATURES",)
 
 
@@ -85,10 +85,10 @@ def is_2d(model: str) -> bool:
 
 
 def tagged(model: str) -> tuple[str, Any]:
-    """The library's own name of ``model``, and its weights: those of the tag behind the point, else the default ones.
+    """The library's own name of ``model``, and its weights: those of the tag after the point, or the default ones.
 
     Raises:
-        ConfigError: there is no such model, or no such tag, or its weights are the default ones or no classifier's.
+        ConfigError: model or tag do not exist, the tag is that of the default weights, or it has no classifier.
     """
     from torchvision import models
 

@@ -1,8 +1,8 @@
-"""Resize and centre-crop frames as a row's weights want them; uint8 in, uint8 out.
+"""Resize and centre-crop frames as a row's weights require; uint8 in, uint8 out.
 
-Where the published transform works on PIL images (timm, torchvision's image weights), torch's
-uint8 resize is the port of Pillow's and stays within one grey level of it; the video weights of
-torchvision resize without antialiasing, and so does this.
+If the published transform works on PIL images (timm, torchvision's image weights), torch's uint8 resize is the port of
+Pillow's and stays within one grey level of it. The video weights of torchvision resize without antialiasing, and so
+does this module.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from trailers.backbones.row import Transform
 def resize_and_crop(frames: np.ndarray, transform: Transform) -> np.ndarray:
     """uint8 (n, height, width, 3) -> uint8 (n, crop height, crop width, 3).
 
-    Frames that already have the size, as those of normalise.short_side often do, cost no torch.
+    Frames that already have the size, which is frequent with normalise.short_side, do not need torch.
     """
     size = transform.resized(frames.shape[1], frames.shape[2])
     return crop(frames if frames.shape[1:3] == size else resize(frames, transform), transform)
@@ -34,7 +34,7 @@ def resize(frames: np.ndarray, transform: Transform) -> np.ndarray:
 
 
 def crop(frames: np.ndarray, transform: Transform) -> np.ndarray:
-    """The centre of (n, height, width, 3); black where the crop is larger."""
+    """The centre of (n, height, width, 3); black around it if the crop is larger."""
     height, width = transform.crop
     rounded = round if transform.crop_rounding == "nearest" else int
     missing = [max(0, height - frames.shape[1]), max(0, width - frames.shape[2])]

@@ -1,7 +1,7 @@
 """transformers:ORG/REPOSITORY: image and video encoders of Hugging Face, from a repository on disk.
 
-Only configuration, processor and safetensors are read, and only with classes of the library: code that a repository
-brings is never run. `snakemake weights` fetches the repository (``tools.weights``); nothing here needs a network.
+Only configuration, processor and safetensors are read, and only with classes of the library: code of a repository is
+never run. `snakemake weights` fetches the repository (``tools.weights``); this module does not use a network.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NAMES_OF_CLASSES = ("id2label", "label2id")  # long, and without influence on ve
 
 
 def require(name: str) -> None:
-    """Raises ConfigError where the library is not installed."""
+    """Raises ConfigError if the library is not installed."""
     try:
         import transformers  # noqa: F401
     except ImportError:
@@ -49,7 +49,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a network, without the names of its classes.
 
     Raises:
-        ConfigError: it asks for code that is not the library's.
+        ConfigError: it requests code that is not part of the library.
         WeightsError: it is missing or damaged.
     """
     try:
@@ -61,7 +61,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def is_2d(folder: Path) -> bool:
-    """Whether the network in ``folder`` takes single pictures; not, where it is not known yet. Imports nothing."""
+    """Whether the network in ``folder`` takes single pictures; False if it is not known yet. Imports nothing."""
     with contextlib.suppress(ConfigError, WeightsError):
         kind = kind_of(read_config(folder))
         return kind is not None and kind.dimensions == 2
@@ -94,7 +94,7 @@ def describe(name: Name, folder: Path, *, revision: str = "", licence: str = "no
 
 
 def check_config(name: Name, folder: Path) -> tuple[dict[str, Any], Kind]:
-    """The configuration in ``folder`` and its kind. Raises ConfigError when it cannot be what ``name`` asks for."""
+    """The configuration in ``folder`` and its kind. Raises ConfigError if it does not offer what ``name`` requests."""
     config = read_config(folder)
     kind = kind_of(config)
     if kind is None:
@@ -108,7 +108,7 @@ def check_config(name: Name, folder: Path) -> tuple[dict[str, Any], Kind]:
 
 
 def completed(row: Row) -> Row:
-    """``row`` with its F and its cost, by a network that takes no memory. Raises ConfigError where frames misfit."""
+    """``row`` with F and cost, from a network that takes no memory. Raises ConfigError if its frames do not fit."""
     import torch
 
     from trailers.backbones.meta import count
@@ -134,11 +134,11 @@ def completed(row: Row) -> Row:
 
 
 def make(row: Row, weights: Path | None) -> nn.Module:
-    """The encoder, with the weights of the folder ``weights`` or drawn ones.
+    """The encoder, with the weights of the folder ``weights`` or random ones.
 
     Raises:
         ConfigError: the library is not installed.
-        WeightsError: the weights lack something that the encoder needs.
+        WeightsError: the weights lack a tensor that the encoder needs.
     """
     config, output, name = json.loads(row.config), output_of(row), parse(row.name)
     is_resized = name is not None and bool(name.choice("size"))
@@ -146,7 +146,7 @@ def make(row: Row, weights: Path | None) -> nn.Module:
 
 
 def make_part(row: Row, weights: Path | None, part: Callable[[nn.Module], nn.Module]) -> nn.Module:
-    """What ``part`` takes of the whole network; drawn weights are the same for every part. Raises as ``make`` does."""
+    """The result of ``part`` on the whole network; random weights are the same for every part. Raises like ``make``."""
     require(row.name)
     import transformers
 
@@ -161,10 +161,10 @@ def make_part(row: Row, weights: Path | None, part: Callable[[nn.Module], nn.Mod
 
 
 def loaded(kind: Any, row: Row, folder: Path, part: Callable[[nn.Module], nn.Module]) -> nn.Module:
-    """A part of the network with the weights of ``folder``; what the library would draw for it is missing."""
+    """A part of the network with the weights of ``folder``; raises WeightsError if some of its weights are missing."""
     import torch
 
-    read_config(folder)  # the library reads it too, and a record beside it need not be of the same file
+    read_config(folder)  # checks it again: the library reads it too, and it may differ from the recorded one
     with quiet():
         network, notes = kind.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
@@ -185,7 +185,7 @@ def loaded(kind: Any, row: Row, folder: Path, part: Callable[[nn.Module], nn.Mod
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, the library neither reports nor draws bars; what matters is raised."""
+    """Inside, the library neither logs nor draws progress bars; important problems are raised as errors."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

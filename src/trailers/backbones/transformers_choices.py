@@ -1,9 +1,9 @@
-"""The choices of transformers' encoders: what a name chooses, which choices a network offers, and what is refused.
+"""The choices of transformers' encoders: those of a name, those that a network offers, and what is refused.
 
-pool     what becomes of the vectors of all places
-layer    after how many layers they are taken, without the norm behind the last one
+pool     how the vectors of all positions are combined
+layer    the number of layers after which they are taken, without the norm after the last one
 size     the side of the square that the network sees
-frames   how many frames of a clip it sees
+frames   the number of frames of a clip that it sees
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from trailers.backbones.repository import CONFIG
 from trailers.backbones.row import Row, Transform
 from trailers.errors import ConfigError
 
-CONVNEXT_STRIDE = 32  # px of a picture for one place of its last layer
-IMPLEMENTATIONS = (None, "eager", "sdpa")  # the library's own; by another name it may fetch code from a repository
+CONVNEXT_STRIDE = 32  # px of a picture per position of the last layer
+IMPLEMENTATIONS = (None, "eager", "sdpa")  # the library's own; for other names it may fetch code from a repository
 
 
 def output_of(row: Row) -> Output:
-    """What is taken of the network: what the row's name asks for, or the default."""
+    """The output of the network that is used: that of the row's name, or the default."""
     name = parse(row.name)
     assert name is not None
     layer = int(name.choice("layer")) if name.choice("layer") else None
@@ -33,7 +33,7 @@ def output_of(row: Row) -> Output:
 
 
 def check_pool(name: Name, config: Mapping[str, Any]) -> None:
-    """Raises ConfigError when the network does not have the pooling that ``name`` asks for, or has it anyway."""
+    """Raises ConfigError if the network does not have the pooling of ``name``, or has it by default."""
     default, *others = pools_of(config, is_inner=bool(name.choice("layer")))
     pool = name.choice("pool")
     if pool == default:
@@ -44,7 +44,7 @@ def check_pool(name: Name, config: Mapping[str, Any]) -> None:
 
 
 def check_layer(name: Name, config: Mapping[str, Any]) -> None:
-    """Raises ConfigError when the network has no such layer before its last, or its layers are not alike."""
+    """Raises ConfigError if the network has no such layer before its last, or layers of different sizes."""
     kind, layer = kind_of(config), name.choice("layer")
     if not layer:
         return
@@ -57,7 +57,7 @@ def check_layer(name: Name, config: Mapping[str, Any]) -> None:
 
 
 def sized(name: Name, transform: Transform, config: Mapping[str, Any]) -> Transform:
-    """``transform`` at the size that ``name`` asks for, its crop the same share of the picture. Raises ConfigError."""
+    """``transform`` at the size of ``name``; the crop keeps its share of the picture. Raises ConfigError."""
     if not name.choice("size"):
         return transform
     kind, side, crop = kind_of(config), int(name.choice("size")), transform.crop[0]
@@ -74,7 +74,7 @@ def sized(name: Name, transform: Transform, config: Mapping[str, Any]) -> Transf
 
 
 def chosen_frames(name: Name, published: int, config: Mapping[str, Any]) -> int:
-    """The frames that ``name`` asks for, else those of the publisher. Raises ConfigError."""
+    """The number of frames of ``name``, or that of the publisher. Raises ConfigError."""
     if not name.choice("frames"):
         return published
     kind, frames = kind_of(config), int(name.choice("frames"))
@@ -89,7 +89,7 @@ def chosen_frames(name: Name, published: int, config: Mapping[str, Any]) -> int:
 
 
 def frames_of(config: Mapping[str, Any], processor: Any) -> int:
-    """How many frames of a clip the network takes."""
+    """The number of frames of a clip that the network takes."""
     kind = kind_of(config)
     assert kind is not None
     if not kind.frames:
@@ -99,7 +99,7 @@ def frames_of(config: Mapping[str, Any], processor: Any) -> int:
 
 
 def check_asks_no_code(config: Mapping[str, Any], where: object) -> None:
-    """Raises ConfigError when a configuration has the library run anything but its own code for this network."""
+    """Raises ConfigError if a configuration makes the library run code other than its own for this network."""
     for key, value in entries(config):
         if key == "quantization_config" or ("_implementation" in key and value not in IMPLEMENTATIONS):
             what = f"asks for '{key}': {json.dumps(value)[:80]}, which runs code that is not part of transformers"
@@ -107,7 +107,7 @@ def check_asks_no_code(config: Mapping[str, Any], where: object) -> None:
 
 
 def entries(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key with its plain value, at any depth; what is chosen for a part has the key of the choice."""
+    """Every key with its plain value, at any depth; a choice for a part of the network has the key of the choice."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if "_implementation" in key and isinstance(inner, Mapping):
@@ -123,7 +123,7 @@ def entries(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def made_config(config: Mapping[str, Any]) -> Any:
-    """The library's own configuration of these values, with its defaults. Raises ConfigError."""
+    """The library's configuration object for these values, with its defaults. Raises ConfigError."""
     import transformers
 
     check_asks_no_code(config, CONFIG)

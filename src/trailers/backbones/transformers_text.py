@@ -1,4 +1,4 @@
-"""The text side of CLIP and SigLIP of transformers: a repository's own tokenizer and text tower, from disk."""
+"""Text for CLIP and SigLIP of transformers: a repository's own tokenizer and text tower, from disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def make_text_tower(row: Row, weights: Path | None, _: Path) -> nn.Module:
-    """The part that reads text, with the weights of the folder ``weights`` or drawn ones. Raises WeightsError."""
+    """The part that reads text, with the weights of the folder ``weights`` or random ones. Raises WeightsError."""
     return make_part(row, weights, text_part_of).eval().requires_grad_(False)
 
 
@@ -28,7 +28,7 @@ class Tokenizer:
     """Sentences -> numbers of tokens and their mask, each int64 (n, most tokens), padded at the end."""
 
     def __init__(self, row: Row, weights_dir: Path) -> None:
-        """Raises WeightsError where the repository in ``weights_dir`` has no tokenizer, or not the recorded one."""
+        """Raises WeightsError if the repository in ``weights_dir`` has no tokenizer, or not the recorded one."""
         require(row.name)
         import transformers
 

@@ -1,6 +1,6 @@
-"""Weights on disk: where they are, whether they are the right ones, and what is in them.
+"""Weights on disk: where they are, whether they are the right ones, and reading them.
 
-Weights come from strangers: only tensors are read from them, never code.
+Weights may come from unknown sources: only tensors are read from them, never code.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Lock:
-    """What is known of a file since it was fetched; JSON beside it, named after the backbone."""
+    """The record of a file, made when it was fetched; JSON beside it, named after the backbone."""
 
     file: str
     sha256: str
     bytes: int
     mtime_ns: int
     url: str
-    revision: str = ""  # of a repository: its commit, and each of its files
+    revision: str = ""  # the commit of a repository
     files: Mapping[str, LockedFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,7 +49,7 @@ class Lock:
 
 
 def weights_path(row: Row, folder: Path) -> Path:
-    """Where the weights are, or would be: in ``folder``, else in the package that ships them."""
+    """Where the weights are or would be: in ``folder``, otherwise in the package that contains them."""
     path = folder / row.weights.file
     if row.weights.package and not path.exists():
         found = importlib.util.find_spec(row.weights.package)
@@ -59,10 +59,10 @@ def weights_path(row: Row, folder: Path) -> Path:
 
 
 def weights_sha256(row: Row, folder: Path) -> str:
-    """The sha256 of the weights that ``row`` would be made with; cheap when they are unchanged since they were fetched.
+    """The sha256 of the weights of ``row``; fast if they have not changed since they were fetched.
 
     Raises:
-        WeightsError: they are missing, or not what they should be.
+        WeightsError: they are missing, or not the expected ones.
     """
     path = weights_path(row, folder)
     check_there(row, path)
@@ -74,10 +74,10 @@ def weights_sha256(row: Row, folder: Path) -> str:
 
 
 def check_weights(row: Row, folder: Path) -> str:
-    """Read the weights whole and give their sha256.
+    """Reads the weights completely and returns their sha256.
 
     Raises:
-        WeightsError: they are missing, or not what they should be.
+        WeightsError: they are missing, or not the expected ones.
     """
     path = weights_path(row, folder)
     check_there(row, path)
@@ -103,7 +103,7 @@ def is_untouched(path: Path, lock: Lock) -> bool:
 
 
 def check_there(row: Row, path: Path) -> None:
-    """Raises WeightsError when the weights are not there, or what is there is plainly something else."""
+    """Raises WeightsError if the weights are missing, or if the file is obviously something else."""
     if row.is_repository and path.is_dir():
         check_folder(path)
         for file in sorted(path.glob("*.safetensors")):
@@ -111,19 +111,19 @@ def check_there(row: Row, path: Path) -> None:
                 raise WeightsError(f"{file}: is {posing_as(file)}, not weights. {FETCH_REMEDY} to fetch it again.")
         return
     if not path.is_file():
-        how = (
+        remedy = (
             f"{FETCH_REMEDY}, or put it there by hand."
             if row.weights.url
             else f"{row.weights.note or 'Put it there by hand.'}"
         )
-        raise WeightsError(f"{path}: the weights of {row.name} are missing. {how}")
+        raise WeightsError(f"{path}: the weights of {row.name} are missing. {remedy}")
     kind = posing_as(path)
     if kind:
         raise WeightsError(f"{path}: is {kind}, not the weights of {row.name}. {FETCH_REMEDY} to fetch it again.")
 
 
 def posing_as(path: Path) -> str:
-    """What a file is that is often found in place of weights; empty when it may be weights."""
+    """The kind of file, if it is one that is often found instead of weights; empty if it may be weights."""
     with path.open("rb") as file:
         start = file.read(256).lstrip().lower()
     if not start:
@@ -136,7 +136,7 @@ def posing_as(path: Path) -> str:
 
 
 def check_digits(row: Row, path: Path, found: str) -> None:
-    """``found`` starts with the digits that are published."""
+    """Raises WeightsError if ``found`` does not start with the published digits."""
     if not found.startswith(row.weights.sha256):
         raise WeightsError(
             f"{path}: is damaged or truncated, or not the weights {row.weights.name} of {row.name}: its sha256 starts "
@@ -150,12 +150,12 @@ def lock_path(row: Row, folder: Path) -> Path:
 
 
 def read_lock(row: Row, folder: Path) -> Lock | None:
-    """What was recorded of the row's weights; None when nothing was. Raises WeightsError when that is damaged."""
+    """The record of the row's weights; None if there is none. Raises WeightsError if it is damaged."""
     return lock_at(lock_path(row, folder))
 
 
 def known_weights(folder: Path, name: str) -> str:
-    """The sha256 that was recorded when the weights of a backbone were fetched; empty when none was.
+    """The sha256 that was recorded when the weights of a backbone were fetched; empty if there is no record.
 
     Args:
         folder: embed.weights_dir.
@@ -182,7 +182,7 @@ def lock_at(path: Path) -> Lock | None:
 
 
 def read_lock_file(path: Path) -> dict[str, Any] | None:
-    """The record that `snakemake weights` wrote beside weights; None when there is none.
+    """The record that `snakemake weights` wrote beside the weights; None if there is none.
 
     Raises:
         WeightsError: it is damaged; names the file.
@@ -199,11 +199,11 @@ def load_state(path: Path) -> dict[str, Any]:
     """The tensors of a checkpoint by name: bare, under ``model_state`` or ``state_dict``, with or without ``module.``.
 
     Raises:
-        WeightsError: it is not a checkpoint, or holds more than tensors.
+        WeightsError: it is not a checkpoint, or contains more than tensors.
     """
     try:
         found = read_checkpoint(path)
-    except Exception as problem:  # noqa: BLE001  torch and safetensors raise whatever the bytes make them
+    except Exception as problem:  # noqa: BLE001  damaged bytes make torch and safetensors raise any exception
         first = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__
         raise WeightsError(f"{path}: cannot be read as weights: {first} {FETCH_REMEDY} to fetch it again.") from None
     for key in ("state_dict", "model_state", "model"):
