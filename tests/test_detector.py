@@ -316,7 +316,7 @@ def test_float32_equals_the_packages_own_reading(package, exact, count):
 
 @pytest.fixture(scope="module")
 def trailer(shared_data, tmp_path_factory):
-    """The first half of a real trailer at 24 fps, uint8 (626, 27, 48, 3)."""
+    """The first third of a real trailer at 24 fps, uint8 (420, 27, 48, 3)."""
     from trailers.video import convert, probe
 
     path, portions = shared_data / "videos" / "sintel_trailer_480x204.mp4", []
@@ -327,7 +327,7 @@ def trailer(shared_data, tmp_path_factory):
     )  # fmt: skip
     frames = np.concatenate(portions)
     assert len(frames) == 1252
-    return frames[:626]
+    return frames[:420]
 
 
 @pytest.fixture(scope="module")
@@ -349,7 +349,7 @@ def test_reduced_precision_leaves_every_shot_of_a_real_trailer(trailer_scores, r
 
 @pytest.mark.slow
 def test_reduced_precision_leaves_every_shot_of_generated_scenes(exact, reduced):
-    frames = scenery(600)
+    frames = scenery(300)
     check_shots_stay(exact.scores(video(frames)), reduced, frames)
 
 
@@ -513,7 +513,7 @@ def test_unknown_devices_and_precisions_are_refused(options):
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.slow
 def test_a_gpu_finds_the_same_shots(exact):
-    frames = scenery(600)
+    frames = scenery(300)
     wanted = exact.scores(video(frames))
     check_shots_stay(wanted, Detector(device="cuda"), frames)
     on_gpu = Detector(device="cuda", precision="float32").scores(video(frames))
