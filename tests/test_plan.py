@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trailers.config import read_config
@@ -15,6 +16,7 @@ from trailers.plan.flags import effort_flags, settings_text, shaping_flags
 from trailers.plan.studies import Plan, make_plan
 from trailers.plan.study import pairs_of
 from trailers.project import PROJECT
+from trailers.store.pack import Part, write_pack
 from trailers.store.receipt import Receipt, write_receipt
 
 MANIFEST = """trailer,url,genres,split0,split1,poster
@@ -203,6 +205,31 @@ def test_a_changed_cell_changes_only_the_digests_of_the_stages_that_read_it(fold
     (folder / "manifest.csv").write_text(MANIFEST.replace(old, new))
     after = digests(plan())
     assert [(name, n) for name in before for n, one in enumerate(before[name]) if after[name][n] != one] == [changed]
+
+
+def put_pack(folder: Path, vector: float, time_s: int) -> None:
+    """A pack made elsewhere, whose file has this time."""
+    path = folder / "elsewhere" / "shot24" / "efficientnet_lite0.h5"
+    part = Part("a", 1, lambda: np.full((1, 4), vector, np.float32))
+    attributes = {"backbone": "efficientnet_lite0", "clips": "shot24", "fingerprint": f"vectors of {vector}"}
+    write_pack(path, [part], features=4, attributes=attributes)
+    os.utime(path, (time_s, time_s))
+    reruns.pack_mark.cache_clear()
+
+
+def test_a_pack_made_elsewhere_is_noticed_by_its_fingerprint_and_not_by_its_time(folder):
+    def asked() -> str:
+        return digests(plan(packs="elsewhere"))["labels"][0]
+
+    missing = asked()
+    put_pack(folder, 1.0, 2000)
+    first = asked()
+    put_pack(folder, 1.0, 3000)
+    assert asked() == first
+    put_pack(folder, 2.0, 1000)  # copied over the first with its own, older time
+    assert len({missing, first, asked()}) == 3
+    # With embeddings of one's own, the digest is that of earlier versions.
+    assert digests(plan())["labels"] == ["60ae5e668153e221"]
 
 
 @pytest.fixture

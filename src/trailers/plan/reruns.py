@@ -24,6 +24,7 @@ from trailers.plan.study import Study
 from trailers.stages import detectors
 from trailers.stages.currency import read_attempts
 from trailers.stages.registry import STAGES
+from trailers.store.pack import read_pack_fingerprint
 from trailers.store.published_files import LABELS
 from trailers.store.receipt import read_receipt
 from trailers.web.links import web_link
@@ -102,12 +103,25 @@ def titles(plan: Plan, shard: str) -> str:
 
 
 def labels(plan: Plan, experiment: str) -> str:
-    """Changes exactly if genres of trailers, the list of genres, or splits change."""
+    """Changes exactly if genres of trailers, the list of genres, splits, or packs made elsewhere change."""
     if plan.by_experiment[experiment] is plan.replication:
         return LABELS.md5  # known before its manifest is made
     study = plan.by_experiment[experiment]
     rows = [[row.trailer, row.genres, row.splits] for row in study.trailers]
-    return digest(rows) if study.genres == GENRES else digest(rows, study.genres)
+    others: list[Any] = [] if study.genres == GENRES else [study.genres]
+    if study.made_elsewhere is not None:
+        # Snakemake compares times, and a pack that was copied over another one may be older.
+        others.append([pack_mark(Path(path)) for path in plan.packs_of(experiment)])
+    return digest(rows, *others)
+
+
+@functools.cache  # experiments share packs
+def pack_mark(path: Path) -> str:
+    """The fingerprint of a pack; empty if it cannot be read, which the job reports."""
+    try:
+        return read_pack_fingerprint(path)
+    except StoreError:
+        return ""
 
 
 def splits(study: Study) -> str:

@@ -146,6 +146,12 @@ def open_pack(path: Path) -> Pack:
     return Pack(path, trailers, offsets, vectors, checksums, file.attributes)
 
 
+def read_pack_fingerprint(path: Path) -> str:
+    """The fingerprint of the pack at ``path``, without its index. Raises StoreError as ``open_pack`` does."""
+    with open_hdf5(path, schema=SCHEMA, stage="pack") as file:
+        return str(file.attributes.get("fingerprint"))
+
+
 def trouble_with_index(
     trailers: Sequence[str], offsets: np.ndarray, shape: tuple[int, ...], attributes: Mapping[str, Any]
 ) -> str:
