@@ -13,6 +13,7 @@ from server import Page, Server
 from trailers.errors import ConfigError, ManifestError, StoreError
 from trailers.store import share
 from trailers.store.receipt import check_reference, source_of
+from trailers.web import collect, download_folder
 
 
 def test_a_local_file_is_shared_and_never_altered(work, video, tmp_path):
@@ -42,6 +43,48 @@ def test_writing_the_product_leaves_the_users_file_alone(work, video, tmp_path, 
     with (work.results / "download" / "a.mp4").open("r+b") as file:
         file.write(b"else")
     assert source.read_bytes() == video
+
+
+@pytest.mark.parametrize("way", ["copy", "reference"])
+@pytest.mark.parametrize("moment", ["before it is copied", "while it is copied"])
+def test_a_file_that_is_changed_while_it_is_read_is_read_again_by_the_next_run(
+    work, video, tmp_path, monkeypatch, way, moment
+):
+    source, product = tmp_path / "cat.mp4", work.results / "download" / "a.mp4"
+    source.write_bytes(video)
+    if moment == "before it is copied" or way == "reference":
+        real = collect.sha256_of
+
+        def edited(path):
+            digest = real(path)
+            source.write_bytes(video + b"more")
+            return digest
+
+        monkeypatch.setattr(collect, "sha256_of", edited)
+    else:
+        copy = download_folder.share
+        monkeypatch.setattr(
+            download_folder, "share", lambda *paths: (source.write_bytes(video + b"more"), copy(*paths))
+        )
+    row = work.one("cat.mp4", local_files=way)
+    assert row.status == "failed"
+    assert "cat.mp4 was changed or removed while it was read" in row.error
+    assert not product.exists()
+    monkeypatch.undo()
+    assert work.one("cat.mp4", local_files=way).status == "ok"
+    assert work.receipt().sha256 == sha256(video + b"more").hexdigest()
+
+
+@pytest.mark.parametrize("name", ["loop.mp4", "x" * 300 + ".mp4"])
+def test_a_path_that_can_lead_to_no_file_is_dead_until_one_is_there(work, video, tmp_path, name):
+    (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+    row = work.one(f"./{name}")
+    assert (row.status, row.reason) == ("dead", "not found")
+    assert "cannot exist: " in row.error
+    if name == "loop.mp4":
+        (tmp_path / "loop.mp4").unlink()
+        (tmp_path / "loop.mp4").write_bytes(video)
+        assert work.one(f"./{name}").status == "ok"
 
 
 def missing():

@@ -24,7 +24,7 @@ from trailers.store.receipt import Receipt, read_receipt, write_receipt
 from trailers.web.client import Client
 from trailers.web.download_folder import DownloadFolder, kept_file
 from trailers.web.links import completed, known_link, web_link
-from trailers.web.local import find_local, has_changed, is_same_file, reference_to, version_of
+from trailers.web.local import check_unchanged, find_local, has_changed, is_same_file, reference_to, version_of
 from trailers.web.patience import REFERENCE
 from trailers.web.reasons import QUALITY, REASONS, LinkError
 from trailers.web.uniform import Refusals
@@ -159,10 +159,19 @@ class Collection:
 
     def receipt(self, trailer: str, url: str, got: Obtained, facts: Mapping[str, Any]) -> Receipt:
         fingerprint = self.kind.fingerprint(self.urls(trailer))
+        if got.is_local:
+            check_unchanged(self.base, facts)
         if got.is_local and self.is_by_reference:
             reference = reference_to(self.base, url, self.kind.folder)
             return Receipt(trailer, OK, "", got.sha256, fingerprint, facts, reference=reference)
         file = self.downloads.place(trailer, got.path, is_local=got.is_local)
+        if got.is_local:
+            # The copy is made after the digest; both are of the same bytes only if the file did not change.
+            try:
+                check_unchanged(self.base, facts)
+            except LinkError:
+                self.downloads.tidy(trailer, {file})
+                raise
         return Receipt(trailer, OK, file, got.sha256, fingerprint, facts)
 
     def receipt_of_dead(self, trailer: str, refused: Sequence[tuple[str, LinkError, Obtained | None]]) -> Receipt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from trailers.web.reasons import LinkError
+
+NEVER = (errno.ELOOP, errno.ENAMETOOLONG)  # a link to itself, a name that no file can have: as a file that is not there
 
 
 def find_local(base: Path, url: str) -> tuple[Path, dict[str, Any]]:
@@ -23,6 +26,9 @@ def find_local(base: Path, url: str) -> tuple[Path, dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError):
         raise LinkError("not found", f"{source} does not exist", sentence="does not exist") from None
     except OSError as problem:
+        if problem.errno in NEVER:
+            sentence = f"cannot exist: {problem.strerror}"
+            raise LinkError("not found", f"{source} {sentence}", sentence=sentence) from None
         raise LinkError("other", f"{source}: {problem.strerror}", sentence=str(problem.strerror)) from None
     if not stat.S_ISREG(found.st_mode):
         raise LinkError("not found", f"{source} is not a file", sentence="is not a file")
@@ -53,6 +59,13 @@ def has_changed(base: Path, facts: Mapping[str, Any]) -> bool:
     """Whether a file in the facts of a receipt has another size or time now; files that were removed do not count."""
     recorded = recorded_versions(facts)
     return any(version_of(base, url) not in (None, version) for url, version in recorded.items())
+
+
+def check_unchanged(base: Path, facts: Mapping[str, Any]) -> None:
+    """Raise LinkError if the user's file is not as it was when it was looked at; the next run looks again."""
+    if version_of(base, facts["url"]) != (facts["source_bytes"], facts["source_mtime_ns"]):
+        sentence = "was changed or removed while it was read"
+        raise LinkError("other", f"{base / facts['url']} {sentence}", sentence=sentence)
 
 
 def is_same_file(base: Path, facts: Mapping[str, Any], product: Path) -> bool:
