@@ -92,6 +92,12 @@ def finished_study(tmp_path_factory) -> Path:
     return made_once(tmp_path_factory, "finished-study", make)
 
 
+@pytest.fixture
+def study(finished_study, tmp_path) -> Path:
+    """A copy of the finished study that a test may change; files keep their times, so Snakemake finds it finished."""
+    return Path(shutil.copytree(finished_study, tmp_path / "study", copy_function=shutil.copy2, symlinks=True))
+
+
 @pytest.fixture(scope="session")
 def finished_demo(tmp_path_factory) -> Path:
     """A checkout in which `snakemake demo` was run. Tests must copy it before they change it."""

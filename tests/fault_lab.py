@@ -102,11 +102,6 @@ def run(folder: Path, stage: str, *more: str, before: Sequence[str] = ()) -> lab
     )
 
 
-def copy_study(finished: Path, folder: Path) -> Path:
-    """The finished study to change; times are kept, so that it is as finished as the first."""
-    return Path(shutil.copytree(finished, folder, copy_function=shutil.copy2, symlinks=True))
-
-
 def forget(folder: Path, stage: str) -> None:
     """Remove what ``stage`` made of the full shard."""
     products = folder / folder_of(stage)
