@@ -1,4 +1,4 @@
-"""Checks that every backbone must pass, whichever library it comes from; used by the tests of each library."""
+"""Checks that backbones of all libraries must pass; used by the tests of each library."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from trailers.backbones.embedder import Embedder
 from trailers.backbones.precision import TOLERANCE, cosines, sample_clips
 from trailers.backbones.row import Row
 
-SHOWN = 4  # frames of a clip where the network takes any number: few, to be quick
+SHOWN = 4  # frames per clip if the network accepts any number; few, because that is fast
 
-# A file of the user's with a network whose vectors can be worked out: the mean level of red, green and blue.
+# A file of the user with a network whose vectors are known: the mean level of red, green and blue.
 MEANS = """
 from trailers.backbones.row import Row, Transform, Weights
 
@@ -42,7 +42,7 @@ def random_clips(row: Row) -> np.ndarray:
 
 
 def check_contract(row: Row, network: Any, *, batch_clips: int = 2) -> None:
-    """Vectors of the stated length, the same alone, among others and again; frozen; padding is black."""
+    """The network is frozen, and its vectors have the stated length and do not depend on the other clips."""
     assert not any(module.training for module in network.modules())
     assert not any(parameter.requires_grad for parameter in network.parameters())
     several = Embedder(row, network, precision="float32", batch_clips=batch_clips)
@@ -54,7 +54,7 @@ def check_contract(row: Row, network: Any, *, batch_clips: int = 2) -> None:
     assert vectors.dtype == np.float32
     assert np.isfinite(vectors).all()
     assert len(np.unique(vectors, axis=0)) == 3
-    # Place and neighbours in a batch leave no trace, and the same clip gives the same bytes.
+    # The same clip gives the same bytes at another place of a batch, with other clips.
     np.testing.assert_array_equal(other_pair[0], pair[1])
     np.testing.assert_allclose(one(clips[2:])[0], vectors[2], rtol=0, atol=1e-4 * float(np.abs(vectors).max()))
     check_black(row, several, clips.shape[1])
@@ -62,7 +62,7 @@ def check_contract(row: Row, network: Any, *, batch_clips: int = 2) -> None:
 
 
 def check_black(row: Row, embedder: Embedder, frames: int) -> None:
-    """A black pixel is what the publisher's normalisation makes of 0."""
+    """Padding is the value to which the publisher's normalisation turns black."""
     import torch
 
     black = embedder.normalise(torch.zeros((1, frames, *row.transform.crop, 3), dtype=torch.uint8))
@@ -72,7 +72,7 @@ def check_black(row: Row, embedder: Embedder, frames: int) -> None:
 
 
 def check_layout(row: Row, embedder: Embedder) -> None:
-    """Kernels and pixels lie in memory with the channels last, which convolutions compute faster."""
+    """Kernels and pixels are stored with channels last, because convolutions are faster then."""
     import torch
 
     layout: Any = torch.channels_last if row.dimensions == 2 else torch.channels_last_3d
@@ -85,7 +85,7 @@ def check_layout(row: Row, embedder: Embedder) -> None:
 
 
 def check_precision(row: Row, network: Any) -> None:
-    """What is chosen by itself stays within the tolerance of float32."""
+    """With precision auto, vectors are within the tolerance of those in float32."""
     exact = Embedder(row, network, precision="float32", batch_clips=3)
     chosen = Embedder(row, network, precision="auto", batch_clips=3)
     clips = sample_clips(row, 3, shown_frames=SHOWN)

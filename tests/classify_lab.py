@@ -17,7 +17,7 @@ FILES = ["curves.csv", "left_out.csv", "metrics.json", "predictions.csv", "weigh
 
 
 def make_trailers(count, *, genres=("action", "drama", "comedy")):
-    """Trailer i has genre i mod 3, every fourth also the next; of ten, seven learn, one validates, two test."""
+    """Trailer i has genre i mod 3, every fourth also the next; of ten, seven train, one validates, two test."""
     subsets = [0, 0, 0, 0, 0, 0, 0, 1, 2, 2]
     trailers = []
     for i in range(count):
@@ -30,7 +30,7 @@ def make_trailers(count, *, genres=("action", "drama", "comedy")):
 def make_pack(
     path, trailers, *, backbone="resnet50", clips="shot24", features=FEATURES, lengths=(5, 80), seed=0, genres=GENRES
 ):
-    """Vectors of noise, in which every clip of a trailer leans towards its genres."""
+    """Write a pack of random vectors, each with the direction of the genres of its trailer added."""
     random = np.random.default_rng(seed)
     directions = random.normal(size=(len(genres), features))
     parts = []
@@ -39,13 +39,18 @@ def make_pack(
         signal = sum(directions[genres.index(genre)] for genre in trailer.genres)
         vectors = (random.normal(size=(length, features)) + 2 * signal).astype(np.float32)
         parts.append(Part(trailer.trailer, length, lambda vectors=vectors: vectors))
-    attributes = {"backbone": backbone, "clips": clips, "fingerprint": f"mark-{backbone}-{seed}", "weights": "V2"}
+    attributes = {
+        "backbone": backbone,
+        "clips": clips,
+        "fingerprint": f"fingerprint-{backbone}-{seed}",
+        "weights": "V2",
+    }
     write_pack(path, parts, features=features, attributes=attributes)
     return path
 
 
 def make_study(folder):
-    """The manifest of 60 trailers, and their pack."""
+    """Write a manifest of 60 trailers, and their pack."""
     trailers = make_trailers(60)
     write_manifest(folder / "manifest.csv", trailers)
     make_pack(folder / "pack.h5", trailers)

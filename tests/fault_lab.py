@@ -1,4 +1,4 @@
-"""Stages run one by one as the rules run them, and the faults that they meet."""
+"""Runs single stages with the commands of their rules, and makes faults: full disks, no locks, killed processes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -32,15 +33,15 @@ FULL, PARTLY = make_shards(TRAILERS, size=3)
 CLIPS, BACKBONE = "shot24", "efficientnet_lite0"
 LAYOUT = Layout(Path("results"))
 CONFIG = yaml.safe_load((lab.PROJECT / "config.yaml").read_text())
-LINE = ("download", "normalise", "shots", "clips", "embed", "pack", "classify", "report")  # in running order
+STAGE_ORDER = ("download", "normalise", "shots", "clips", "embed", "pack", "classify", "report")  # in running order
 MODULES = {
     "download": download, "normalise": normalise, "shots": shots, "clips": clips, "embed": embed, "classify": classify,
 }  # fmt: skip
 SETTINGS = {
-    stage: dataclasses.asdict(from_section(MODULES[stage].Settings, CONFIG[stage])) for stage in LINE[:5]
+    stage: dataclasses.asdict(from_section(MODULES[stage].Settings, CONFIG[stage])) for stage in STAGE_ORDER[:5]
 }  # fmt: skip
 
-# What a stage makes, relative to the study's folder: the folder of its products, and what it declares.
+# Paths relative to the study's folder.
 VARIANT = {"clips": (CLIPS,), "embed": (CLIPS, BACKBONE)}
 OUTPUT = {
     "pack": LAYOUT.pack("study", CLIPS, BACKBONE),
@@ -50,17 +51,17 @@ OUTPUT = {
 
 
 def declared(stage: str) -> Path:
-    """The ledger of the full shard, or the one file that the stage makes."""
+    """The output that the rule of ``stage`` declares: the ledger of the full shard, or a single file."""
     return OUTPUT.get(stage) or LAYOUT.ledger(stage, FULL, *VARIANT.get(stage, ()))
 
 
 def folder_of(stage: str) -> Path:
-    """Where the stage's products lie."""
+    """The folder of the products of ``stage``."""
     return OUTPUT[stage].parent if stage in OUTPUT else LAYOUT.root.joinpath(stage, *VARIANT.get(stage, ()))
 
 
 def words_of(stage: str) -> list[str]:
-    """The command of one job, as its rule gives it; to be run in the study's folder."""
+    """The arguments of `python -m trailers` for one job, as in its rule; to be used in the study's folder."""
     words = [stage]
     if stage in MODULES:
         section = {**CONFIG[stage], **(CONFIG["experiments"]["default"] if stage == "classify" else {})}
@@ -70,7 +71,7 @@ def words_of(stage: str) -> list[str]:
     if stage not in OUTPUT:
         words += ["--shard", LAYOUT.shard(FULL), "--ledger", declared(stage)]
     if stage in ("normalise", "shots", "clips"):
-        words += ["--upstream", declared(LINE[LINE.index(stage) - 1])]
+        words += ["--upstream", declared(STAGE_ORDER[STAGE_ORDER.index(stage) - 1])]
     ledgers = [LAYOUT.ledger("embed", shard, CLIPS, BACKBONE) for shard in (FULL, PARTLY)]
     words += {
         "download": ["--manifest", "manifest.csv"],
@@ -82,7 +83,7 @@ def words_of(stage: str) -> list[str]:
             "--output", declared("classify").parent,
         ],
         "report": [
-            "--manifest", "manifest.csv", "--ledgers", *(declared(name).parent for name in LINE[:5]),
+            "--manifest", "manifest.csv", "--ledgers", *(declared(name).parent for name in STAGE_ORDER[:5]),
             "--shards", "s3", "--output", declared("report"),
             "--metrics", declared("classify"), "--settings", json.dumps(SETTINGS),
         ],
@@ -95,22 +96,22 @@ def command(stage: str, *more: str) -> list[str]:
 
 
 def run(folder: Path, stage: str, *more: str, before: Sequence[str] = ()) -> lab.Done:
-    """One job in a process of its own, in ``folder``; ``before`` is what starts it."""
+    """Run one job in a new process, in ``folder``; ``before`` is a command that starts it."""
     words = [*before, *command(stage, *more)]
     return subprocess.run(
         words, cwd=folder, env=lab.environment(), capture_output=True, text=True, check=False, timeout=300
     )
 
 
-def forget(folder: Path, stage: str) -> None:
-    """Remove what ``stage`` made of the full shard."""
+def remove_products(folder: Path, stage: str) -> None:
+    """Remove the products and the ledger of ``stage`` for the full shard."""
     products = folder / folder_of(stage)
     for path in [*products.glob("*" if stage in OUTPUT else "t[012].*"), folder / declared(stage)]:
         path.unlink(missing_ok=True)
 
 
 def made(folder: Path, stage: str = "") -> dict[str, str]:
-    """Path -> digest of what can be seen of ``stage``, or of everything; counts of attempts are not products."""
+    """Path -> digest of the visible products of ``stage``, or of all stages, without counts of attempts and notes."""
     found = lab.products(folder)
     seen = {
         path: digest
@@ -124,12 +125,12 @@ def made(folder: Path, stage: str = "") -> dict[str, str]:
     return {path: digest for path, digest in seen.items() if path.startswith(inside)}
 
 
-def left_over(folder: Path) -> list[Path]:
+def temporary_files(folder: Path) -> list[Path]:
     return list((folder / "results").rglob(".tmp-*"))
 
 
-def nothing_wrong(folder: Path, finished: Path) -> None:
-    """Every visible product is that of the finished study, and no ledger lists a product that does not exist."""
+def check_products(folder: Path, finished: Path) -> None:
+    """Check that every product is that of the finished study, and that every product listed in a ledger exists."""
     wanted, seen = made(finished), made(folder)
     assert {path: wanted.get(path) for path in seen} == seen
     for path in (folder / "results" / "ledger").rglob("*.tsv"):
@@ -140,13 +141,13 @@ def nothing_wrong(folder: Path, finished: Path) -> None:
 
 @contextlib.contextmanager
 def mounted(at: Path, *words: str) -> Iterator[Path]:
-    """``mount WORDS at``, until the block ends; skips where this user or machine may not."""
+    """`mount WORDS at` until the block ends; skips the test if this user or machine cannot mount."""
     at.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("only root may mount a small or read-only file system")
     done = subprocess.run(["mount", *words, str(at)], capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"this machine mounts nothing: {done.stderr.strip()}")
+        pytest.skip(f"this machine cannot mount: {done.stderr.strip()}")
     try:
         yield at
     finally:
@@ -155,7 +156,7 @@ def mounted(at: Path, *words: str) -> Iterator[Path]:
 
 
 def fill(folder: Path, *, leaving: int) -> Path:
-    """A file that takes all the space there is in ``folder`` but ``leaving`` bytes."""
+    """Fill the disk of ``folder`` with a file, except ``leaving`` bytes; returns the file."""
     filler = folder / ".filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(b"x" * 65536):
@@ -164,14 +165,13 @@ def fill(folder: Path, *, leaving: int) -> Path:
     return filler
 
 
-# What starts a command on a "file system" on which every lock fails, as some clusters' do: the kernel
-# answers flock, and fcntl that would lock, with ENOLCK. x86-64 only.
+# Numbers of Linux on x86-64, for a filter that makes every lock fail with ENOLCK, as on file systems of some clusters.
 FLOCK, FCNTL, ENOLCK = 73, 72, 37
-LOCKING = (6, 7, 37, 38)  # F_SETLK, F_SETLKW and those of open file descriptions
+LOCKING = (6, 7, 37, 38)  # F_SETLK and F_SETLKW, and the same for open file descriptions
 
 
 def without_locks() -> None:
-    """Make all locks fail in this process and all it starts."""
+    """Make all locks fail in this process and in those that it starts."""
     load, equal, answer = 0x20, 0x15, 0x06  # BPF: load a word; jump if equal; return
     allow, refuse = 0x7FFF0000, 0x00050000 | ENOLCK
     program = [
@@ -187,9 +187,10 @@ def without_locks() -> None:
     filters = struct.pack("=HxxxxxxQ", len(program), ctypes.addressof(code))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, filters, 0, 0):
-        raise OSError(ctypes.get_errno(), "no seccomp here")
+        raise OSError(ctypes.get_errno(), "this machine has no seccomp")
 
 
+# A command that starts the command after it without locks.
 LOCKLESS = (
     sys.executable, "-c",
     f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import fault_lab; fault_lab.without_locks(); "
@@ -197,8 +198,19 @@ LOCKLESS = (
 )  # fmt: skip
 
 
+def has_ended(number: int) -> bool:
+    """Whether the process ends within 20 s; the end of a killed process is not immediate."""
+    deadline = time.monotonic() + 20
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while psutil.Process(number).status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+    return True
+
+
 class Run:
-    """Snakemake at work in a session of its own, so that nothing of it outlives the test."""
+    """Snakemake in a new session, so that all its processes can be ended with the test."""
 
     def __init__(self, folder: Path, *words: str) -> None:
         self.process = subprocess.Popen(
@@ -207,7 +219,7 @@ class Run:
         )  # fmt: skip
 
     def members(self) -> list[psutil.Process]:
-        """What still runs of it, Snakemake itself first."""
+        """Its processes that still run, Snakemake first."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError):
@@ -224,7 +236,7 @@ class Run:
         return found
 
     def kill(self, victim: str) -> None:
-        """kill -9 of a worker, of snakemake (its workers go on), or of everything."""
+        """`kill -9` a worker, snakemake (its workers continue), or everything."""
         victims = {"worker": self.workers()[:1], "snakemake": [psutil.Process(self.process.pid)]}
         for process in victims.get(victim) or self.members():
             with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""Machines with GPUs that are not there: a stand-in nvidia-smi, and the lease command on them."""
+"""Simulates machines with GPUs: a program in place of nvidia-smi, and the lease command that uses it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# Says which device it has, then holds it for a moment: overlaps show in the times.
+# Prints its device and the time, keeps the device for {s} seconds and prints the time again, to detect overlaps.
 HOLD = """
 import os, time
 print(os.environ.get("CUDA_VISIBLE_DEVICES"), time.monotonic(), flush=True)
@@ -21,14 +21,14 @@ FOUR = ("GPU-aaaa0000", "GPU-bbbb1111", "GPU-cccc2222", "GPU-dddd3333")
 
 
 def listing(uuids: Sequence[str] = FOUR, name: str = "NVIDIA A100-SXM4-40GB") -> str:
-    """As ``nvidia-smi -L`` prints it."""
+    """The output of `nvidia-smi -L`."""
     return "".join(f"GPU {number}: {name} (UUID: {uuid})\n" for number, uuid in enumerate(uuids))
 
 
-def stand_in(
+def fake_nvidia_smi(
     folder: Path, listed: str, *, computing: str = "", code: int = 0, complaint: str = "", s: float = 0
 ) -> Path:
-    """An nvidia-smi in ``folder``, which goes on PATH; ``s`` seconds pass before it answers."""
+    """Write a program nvidia-smi into ``folder``, for PATH; it answers after ``s`` seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "listed").write_text(listed)
     (folder / "computing").write_text(computing)
@@ -43,20 +43,20 @@ def stand_in(
 
 
 def environment(locks: Path, *, smi: Path | None = None, **more: str) -> dict[str, str]:
-    """Of a job: its own folder of locks, and nothing of this machine's devices or schedulers."""
+    """The environment of a job with its own folder of locks, without devices and schedulers of this machine."""
     own = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("SLURM_") and name not in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "TRAILERS_GPU")
     }
     folders = os.environ["PATH"].split(os.pathsep)
-    # Without a stand-in there is no nvidia-smi at all.
+    # Without ``smi``, PATH has no nvidia-smi.
     folders = [str(smi), *folders] if smi else [one for one in folders if not (Path(one) / "nvidia-smi").exists()]
     return {**own, "PATH": os.pathsep.join(folders), "TRAILERS_LEASE_DIR": str(locks), **more}
 
 
 def start(locks: Path, code: str, *words: str, smi: Path | None = None, **more: str) -> subprocess.Popen[str]:
-    """``python -m trailers lease`` with a Python program below it."""
+    """Start `python -m trailers lease` with a Python program as its command."""
     command = [sys.executable, "-m", "trailers", "lease", *words, "--", sys.executable, "-c", code]
     return subprocess.Popen(
         command,

@@ -1,4 +1,4 @@
-"""A tiny architecture of OpenCLIP with drawn weights, made on the spot."""
+"""Makes tiny models of OpenCLIP with random weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TINY = {
     "embed_dim": 32, "vision_cfg": {**TOWER, "image_size": 32, "patch_size": 8},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2},
 }  # fmt: skip
-# A text tower that only a repository of Hugging Face describes, such as that of roberta-ViT-B-32.
+# A text tower that is described only by a repository of Hugging Face, like that of roberta-ViT-B-32.
 ROBERTA = {
     "model_type": "roberta", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
     "intermediate_size": 32, "vocab_size": 90, "max_position_embeddings": 80, "pad_token_id": 0,
@@ -25,9 +25,9 @@ PUBLISHED = {
 
 
 def make_foreign(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make ``foreign/drawn`` known, whose text tower a repository describes; gives a folder with that one's config.
+    """Register the model ``foreign/drawn``, whose text tower is described by a repository.
 
-    Its weights are in ``folder``, and no tokenizer.
+    Writes its weights into ``folder``, and no tokenizer. Returns a folder with the configuration of the text tower.
     """
     import open_clip
     import torch
@@ -51,7 +51,7 @@ def make_foreign(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def foreign_model(described: Path, weights: Path | None = None) -> Any:
-    """The library's own model of both towers, its text tower described by the folder ``described``."""
+    """The model of the library with both towers; the folder ``described`` describes its text tower."""
     import open_clip
 
     text = {**FOREIGN, "hf_proj_type": "mlp", "hf_model_name": str(described), "hf_model_pretrained": False}
@@ -62,7 +62,7 @@ def foreign_model(described: Path, weights: Path | None = None) -> Any:
 
 
 def make_open_clip(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make the architecture ``tiny`` with two tags known; ``folder`` then has drawn weights of both."""
+    """Register the architecture ``tiny`` with two tags, and write random weights for both into ``folder``."""
     import open_clip
     import torch
     from open_clip import factory, pretrained

@@ -1,4 +1,4 @@
-"""A small results folder with pages, made without a neural network, for tests of pages and of the list of them."""
+"""A small results folder with pages, made without a neural network, for tests of pages and of their list."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FACTS: dict[str, Any] = {
 
 
 def make_trailer(layout: Layout, trailer: str, seed: int) -> None:
-    """All that the pages stage reads of one trailer, and its vectors. The colours of its shots follow from ``seed``."""
+    """Make everything that the pages stage reads of a trailer, and its vectors; ``seed`` decides the colours."""
     random = np.random.default_rng(seed)
     pictures = random.integers(0, 255, (len(SHOTS), 9, 16, 3), np.uint8).repeat(4, axis=1).repeat(4, axis=2)
     frames = [pictures[number] for number, shot in enumerate(SHOTS) for _ in range(len(shot))]
@@ -73,7 +73,7 @@ def pages_stage(layout: Layout, **changed: Any) -> Pages:
 
 
 def make_ledgers(layout: Layout, trailers: Sequence[str], dead: Sequence[str]) -> None:
-    """Those of every stage before the pages; ``dead`` ones have no video."""
+    """Write the ledgers of all stages before the pages; ``dead`` trailers have no video."""
     facts = {
         ("download",): {"bytes": 3_000_000, "quality": ["too short"]},
         ("normalise",): FACTS,
@@ -93,14 +93,14 @@ def make_ledgers(layout: Layout, trailers: Sequence[str], dead: Sequence[str]) -
 
 
 def make_results(folder: Path, titles: dict[str, str], dead: Sequence[str] = ()) -> Layout:
-    """Results with pages of the trailers that have ``titles``, and the list of all; gives their layout."""
+    """Make results with the pages of the trailers in ``titles``, and their list; returns the layout."""
     layout = Layout(folder / "results")
-    there = [name for name in titles if name not in dead]
-    for seed, name in enumerate(there):
+    existing = [name for name in titles if name not in dead]
+    for seed, name in enumerate(existing):
         make_trailer(layout, name, seed)
-    make_ledgers(layout, there, dead)
+    make_ledgers(layout, existing, dead)
     layout.shard(SHARD).parent.mkdir(parents=True)
-    layout.shard(SHARD).write_text("".join(f"{name}\n" for name in (*there, *dead)))
+    layout.shard(SHARD).write_text("".join(f"{name}\n" for name in (*existing, *dead)))
     parser = argparse.ArgumentParser()
     shard.add_flags(parser)
     words = ["--shard", str(layout.shard(SHARD)), "--ledger", str(layout.ledger("pages", SHARD))]
@@ -118,7 +118,7 @@ def make_results(folder: Path, titles: dict[str, str], dead: Sequence[str] = ())
 
 
 def run_browse(folder: Path, *more: str) -> None:
-    """The list of all trailers, and the data of each page."""
+    """Make the list of all trailers, and the data of each page."""
     results = folder / "results"
     parser = argparse.ArgumentParser()
     browse.add_flags(parser)

@@ -1,6 +1,6 @@
-"""Tiny repositories of transformers with drawn weights, made on the spot, and a hub on loopback that serves them.
+"""Makes tiny repositories of transformers with random weights, and serves them from a hub on loopback.
 
-The networks have the classes and the processors of the published ones and nothing of what those have learned.
+The networks have the classes and processors of published ones, but not their weights.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ RECIPES = {
 
 
 def make_repository(recipe: str, folder: Path) -> Path:
-    """Write a tiny repository with drawn weights into ``folder``."""
+    """Write a tiny repository with random weights into ``folder``."""
     import torch
     import transformers
 
@@ -87,7 +87,7 @@ def make_repository(recipe: str, folder: Path) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         made = getattr(transformers, network)(getattr(transformers, config)(**values)).eval()
-        for parameter in made.parameters():  # layers that begin as zero or one would hide what is left out
+        for parameter in made.parameters():  # with weights of zero or one, a missing layer would not be noticed
             torch.nn.init.normal_(parameter, std=0.3)
     made.save_pretrained(folder)
     getattr(transformers, processor)(**fields).save_pretrained(folder)
@@ -95,7 +95,7 @@ def make_repository(recipe: str, folder: Path) -> Path:
 
 
 def make_tokenizer(folder: Path) -> Path:
-    """Write a tokenizer of a few words into ``folder``; other words are all one token."""
+    """Write a tokenizer of a few words into ``folder``; all other words are the same token."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -128,7 +128,7 @@ def hub(name: str, folder: Path) -> Server:
 
 
 def described(file: str, content: bytes) -> dict:
-    """A file as the hub's listing has it; large ones are those of Git LFS."""
+    """The entry of a file in the hub's listing; weights are stored with Git LFS."""
     found = {"rfilename": file, "size": len(content), "blobId": git_blob(content)}
     if file.endswith(".safetensors"):
         digest = hashlib.sha256(content).hexdigest()

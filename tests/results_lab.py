@@ -1,4 +1,4 @@
-"""Small results with every product, and what tests of verify and retry need on them."""
+"""Small results with every product, and helpers for tests of verify and retry."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def make_products(layout, name, video):
 
 
 def run_verify(layout, capsys, **options):
-    """Exit status and the lines it printed, paths relative to the results."""
+    """Exit status and printed lines of verify, with paths relative to the results."""
     flags = {"results": layout.root, "stages": verify.folders(), "deep": False, "repair": False}
     status = verify.run(argparse.Namespace(**{**flags, "older_s": 600.0, **options}))
     return status, [line.removeprefix(f"{layout.root}/") for line in capsys.readouterr().out.splitlines()]
@@ -67,7 +67,7 @@ def attempts(layout):
 
 
 def cut(path):
-    """Removes the end, like a full disk or a power cut."""
+    """Remove the end, like a full disk or a power cut."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
 

@@ -1,4 +1,4 @@
-"""A SLURM of one node on loopback, with its own configuration, keys and state: nothing of the system's is used.
+"""A SLURM cluster of one node on this machine, with its own configuration, keys and state.
 
     with SlurmLab() as lab:
         subprocess.run(["sbatch", ...], env=lab.environment())
@@ -54,7 +54,7 @@ NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=64000 Gres=gpu:2 State=UNKN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
-# The job-step plugin drops every SLURM_ variable, SLURM_CONF too, before it calls srun.
+# The plugin for job steps removes every SLURM_ variable, including SLURM_CONF, before it calls srun.
 SRUN = """#!/bin/sh
 export SLURM_CONF={folder}/slurm.conf
 exec {srun} "$@"
@@ -62,9 +62,9 @@ exec {srun} "$@"
 
 
 def missing() -> str:
-    """Why there can be no lab here; empty when there can."""
+    """Why the cluster cannot be started on this machine; "" if it can."""
     if os.geteuid() != 0:
-        return "a SLURM of one's own needs root"
+        return "starting SLURM needs root"
     absent = [name for name in PROGRAMS if shutil.which(name) is None]
     return (
         f"not installed: {', '.join(absent)} (Debian: slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge)"
@@ -80,7 +80,7 @@ def free_port() -> int:
 
 
 class SlurmLab:
-    """One node of eight CPUs and two GPUs that are none."""
+    """One node of eight CPUs and two simulated GPUs."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="slurm-lab-"))
@@ -149,7 +149,7 @@ class SlurmLab:
         while not ready():  # type: ignore[operator]
             if time.monotonic() > deadline:
                 logs = {path.name: path.read_text()[-1000:] for path in self.folder.glob("*.log")}
-                raise RuntimeError(f"{what} did not come up: {logs}")
+                raise RuntimeError(f"{what} did not start: {logs}")
             time.sleep(0.1)
 
     def stop(self) -> None:

@@ -29,7 +29,7 @@ def tiny_video(path: Path, *options: str) -> Path:
 
 
 def break_in_ten_ways(folder: Path, good: Path) -> list[tuple[str, str, str]]:
-    """Name in the manifest, stage that finds it, what it says."""
+    """(path in the manifest, stage that finds the fault, words of its message) for each kind of fault."""
     data = good.read_bytes()
     small = np.random.default_rng(0).bytes(5000)
     (folder / "empty.mp4").write_bytes(b"")
@@ -78,13 +78,13 @@ def test_of_many_trailers_a_tenth_is_broken_in_ten_ways_and_the_others_are_made(
     for stage in ("download", "normalise"):
         for path in sorted((folder / "results" / "ledger" / stage).glob("*.tsv")):
             found |= {(stage, trailer): row for trailer, row in read_ledger(path).items()}
-    for trailer, (stage, said) in expected.items():
+    for trailer, (stage, words_found) in expected.items():
         statuses = [found[name, trailer].status for name in ("download", "normalise")]
         if not stage:
             assert statuses == ["ok", "ok"], found[("normalise", trailer)].error
         else:
             assert statuses == (["dead", "skipped"] if stage == "download" else ["ok", "dead"])
-            assert said in found[stage, trailer].error
+            assert words_found in found[stage, trailer].error
     made = {row.fingerprint for (stage, _), row in found.items() if stage == "normalise" and row.status == "ok"}
     assert len(made) == 1
     assert lab.planned(folder, *words) == {}

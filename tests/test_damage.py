@@ -30,7 +30,7 @@ from trailers.video import VideoFrames
 
 pytestmark = pytest.mark.slow
 
-SIZE = "shard_size=3"
+SHARD_SIZE = "shard_size=3"
 
 
 @pytest.fixture
@@ -47,8 +47,7 @@ def verify(folder: Path, *words: str) -> lab.Done:
     )  # fmt: skip
 
 
-# Cut off, as by a loss of power on a disk that lies about fsync.
-
+# Files can be cut off by a loss of power, on a disk that reports fsync too early.
 READERS = {
     "shards/{shard}.txt": read_shard,
     "ledger/download/{shard}.tsv": read_ledger,
@@ -82,7 +81,7 @@ def test_a_product_cut_off_anywhere_is_refused_in_one_sentence(finished_study, t
     READERS[name](whole)
     chance = random.Random(name)
     lines = [n + 1 for n, byte in enumerate(data[:-1]) if byte == 10][:20] if whole.suffix in (".txt", ".tsv") else []
-    last = len(data.removesuffix(b"\n")) - 1  # without its last newline a text says all that it did
+    last = len(data.removesuffix(b"\n")) - 1  # a text without only its last newline is complete
     for size in {0, 1, len(data) // 2, last, *lines, *(chance.randrange(last) for _ in range(10))}:
         path.write_bytes(data[:size])
         with pytest.raises(TrailerError, match=path.name):
@@ -101,16 +100,13 @@ def test_truncated_files_are_reported_removed_and_made_again(study, finished_stu
     found = verify(study, "--repair")
     for name in names:
         assert f"results/{name}: " in found.stdout
-    lab.snakemake(study, "--config", SIZE)
+    lab.snakemake(study, "--config", SHARD_SIZE)
     assert faults.made(study) == faults.made(finished_study)
     assert verify(study).returncode == 0
 
 
-# No room, no right to write.
-
-
-@pytest.mark.parametrize("stage", faults.LINE)
-def test_a_full_disk_stops_the_stage_and_what_is_made_stays(study, finished_study, tmp_path, capfd, stage):
+@pytest.mark.parametrize("stage", faults.STAGE_ORDER)
+def test_a_full_disk_stops_the_stage_and_finished_products_stay(study, finished_study, tmp_path, capfd, stage):
     results = study / "results"
     size = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
     with faults.mounted(tmp_path / "disk", "-t", "tmpfs", "-o", f"size={size + 2**24}", "tmpfs") as disk:
@@ -119,17 +115,17 @@ def test_a_full_disk_stops_the_stage_and_what_is_made_stays(study, finished_stud
         results.symlink_to(disk / "results")
         wanted = faults.made(finished_study, stage)
         needed = sum((finished_study / "results" / path).stat().st_size for path in wanted)
-        faults.forget(study, stage)
+        faults.remove_products(study, stage)
         filler = faults.fill(disk, leaving=needed // 2)
         assert main(faults.words_of(stage)) == 1
         assert "the disk of this folder is full. Free some space" in capfd.readouterr().err
         assert not faults.declared(stage).exists()
-        assert not faults.left_over(study)
+        assert not faults.temporary_files(study)
         seen = faults.made(study, stage)
-        if stage != "classify":  # whose curves and checkpoints are written while it goes on
+        if stage != "classify":  # its curves and checkpoints change during training
             assert {path: wanted[path] for path in seen} == seen
         filler.unlink()
-        # The bytes of what was trained depend on the number of threads, which other tests may have changed here.
+        # The bytes of a trained classifier depend on the number of threads, which other tests may have changed.
         finished = faults.run(study, stage).returncode if stage == "classify" else main(faults.words_of(stage))
         assert finished == 0
         assert faults.made(study, stage) == wanted
@@ -137,13 +133,13 @@ def test_a_full_disk_stops_the_stage_and_what_is_made_stays(study, finished_stud
 
 @pytest.mark.parametrize("stage", ["download", "normalise", "clips", "pack", "report"])
 def test_read_only_results_stop_the_stage_and_stay_unchanged(study, finished_study, capfd, stage):
-    faults.forget(study, stage)
+    faults.remove_products(study, stage)
     with faults.mounted(study / "results", "--bind", str(study / "results")):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(study / "results")], check=True)
         before = faults.made(study)
         assert main(faults.words_of(stage)) == 1
-        assert "error: " in (told := capfd.readouterr().err)
-        assert "this folder is on a read-only disk" in told
+        assert "error: " in (text := capfd.readouterr().err)
+        assert "this folder is on a read-only disk" in text
         assert faults.made(study) == before
     assert main(faults.words_of(stage)) == 0
     assert faults.made(study) == faults.made(finished_study)
@@ -151,7 +147,7 @@ def test_read_only_results_stop_the_stage_and_stay_unchanged(study, finished_stu
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_folder_deleted_during_a_job_leaves_no_false_ledger(study, finished_study, monkeypatch, capfd, moment):
-    """Before or after the second video is made, and with it the first is gone."""
+    """The folder is deleted before or after the second video is made, and the first video with it."""
     convert, folder = normalise.convert, Path("results/normalise")
 
     def deleting(source, *more, **options):
@@ -162,7 +158,7 @@ def test_a_folder_deleted_during_a_job_leaves_no_false_ledger(study, finished_st
             shutil.rmtree(folder)
         return found
 
-    faults.forget(study, "normalise")
+    faults.remove_products(study, "normalise")
     monkeypatch.setattr(normalise, "convert", deleting)
     assert main(faults.words_of("normalise")) == 1
     assert "results/normalise/t0.mp4: was removed while the stage ran" in capfd.readouterr().err
@@ -171,8 +167,6 @@ def test_a_folder_deleted_during_a_job_leaves_no_false_ledger(study, finished_st
     assert main(faults.words_of("normalise")) == 0
     assert faults.made(study) == faults.made(finished_study)
 
-
-# A clock that jumps.
 
 YEAR_S = 365 * 86400
 
@@ -184,7 +178,7 @@ def test_modification_times_do_not_decide_what_is_made_again(study, caplog):
         if path.is_file():
             moment = time.time() + chance.uniform(-10, 10) * YEAR_S
             os.utime(path, (moment, moment))
-    assert lab.planned(study, "--config", SIZE) == {}
+    assert lab.planned(study, "--config", SHARD_SIZE) == {}
     for stage in ("download", "normalise", "shots", "clips"):
         assert main(faults.words_of(stage)) == 0
         assert f"{stage}: 3 trailers: 3 up to date, 0 to make" in caplog.text
@@ -195,11 +189,11 @@ def test_ledgers_with_future_times_are_reported_and_corrected(study, finished_st
         faults.declared(stage).unlink()
     for path in (study / "results" / "ledger").glob("shots/*"):
         os.utime(path, (time.time() + YEAR_S, time.time() + YEAR_S))
-    words = ("--config", SIZE, "--until", "clips")
+    words = ("--config", SHARD_SIZE, "--until", "clips")
     refused = lab.snakemake(study, *words, check=False)
     assert refused.returncode != 0
     assert "clock skew" in refused.stdout + refused.stderr
-    faults.nothing_wrong(study, finished_study)
+    faults.check_products(study, finished_study)
     found = verify(study, "--repair")
     assert f"results/ledger/shots/{faults.FULL}.tsv: its time is 8760.0 h in the future" in found.stdout
     lab.snakemake(study, *words)
@@ -218,19 +212,16 @@ def test_another_video_with_an_older_time_is_noticed(study):
     assert {"normalise/t0.mp4", "normalise/t0.frames.h5"} == {path for path in changed if "ledger" not in path}
 
 
-# A file system without locks.
-
-
 @pytest.mark.skipif(os.uname().machine != "x86_64" or sys.platform != "linux", reason="numbers of x86-64 Linux calls")
-def test_a_file_system_without_locks_is_good_enough(study, finished_study, monkeypatch):
+def test_a_file_system_without_locks_is_sufficient(study, finished_study, monkeypatch):
     monkeypatch.delenv("HDF5_USE_FILE_LOCKING", raising=False)
     probe = "import h5py; h5py.File('locked.h5', 'w')"
     locked = subprocess.run(
         [*faults.LOCKLESS, sys.executable, "-c", probe], capture_output=True, text=True, check=False
     )
-    assert "unable to lock file" in locked.stderr, "or this test would prove nothing"
+    assert "unable to lock file" in locked.stderr, "locks work, so this test would not test anything"
     for stage in ("download", "normalise", "clips", "pack"):
-        faults.forget(study, stage)
+        faults.remove_products(study, stage)
         done = faults.run(study, stage, before=faults.LOCKLESS)
         assert done.returncode == 0, done.stderr
     assert faults.made(study) == faults.made(finished_study)

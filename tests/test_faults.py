@@ -26,7 +26,7 @@ from trailers.video import ffmpeg_path
 pytestmark = pytest.mark.slow
 
 ROUNDS = int(os.environ.get("TRAILERS_FAULT_ROUNDS", "4"))
-SIZE = "shard_size=3"
+SHARD_SIZE = "shard_size=3"
 
 
 @pytest.fixture
@@ -36,64 +36,59 @@ def study(study, monkeypatch) -> Path:
     return study
 
 
-# Snakemake as far as the normalise stage, in a folder where nothing is made yet.
-WORDS = ("--config", SIZE, "--until", "normalise")
+# Run the stages up to normalise.
+WORDS = ("--config", SHARD_SIZE, "--until", "normalise")
 
 
-def begin_anew(finished: Path, folder: Path) -> Path:
+def unprocessed_study(finished: Path, folder: Path) -> Path:
     shutil.copytree(finished / "videos", folder / "videos", copy_function=shutil.copy2)
     shutil.copy2(finished / "manifest.csv", folder)
     return folder
 
 
-def made_anew(finished: Path) -> dict[str, str]:
+def first_products(finished: Path) -> dict[str, str]:
     stages = ("download/", "normalise/", "ledger/download/", "ledger/normalise/", "shards/")
     return {path: digest for path, digest in faults.made(finished).items() if path.startswith(stages)}
-
-
-# Killed.
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_killed_at_any_moment_the_next_run_finishes_with_the_same_bytes(finished_study, tmp_path, number):
     chance = random.Random(number)
     victim = ("everything", "worker", "snakemake")[number % 3]
-    folder = begin_anew(finished_study, tmp_path / "study")
+    folder = unprocessed_study(finished_study, tmp_path / "study")
     run = faults.Run(folder, *WORDS)
     try:
-        # Moments of the work, wherever it stands on this machine: some step of it, and a little more.
+        # Kill it shortly after the first product of a random step, on machines of any speed.
         step = chance.choice(("shards/*.txt", "ledger/download/*.tsv", "normalise/*.mp4", "normalise/*.h5"))
         deadline = time.monotonic() + 60
         while not list(folder.glob(f"results/{step}")) and run.process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.4))
         run.kill(victim)
-        faults.nothing_wrong(folder, finished_study)
+        faults.check_products(folder, finished_study)
         if victim == "worker":
             run.process.wait(60)
         lab.snakemake(folder, "--unlock", *WORDS)
         lab.snakemake(folder, "--rerun-incomplete", *WORDS)
-        # Orphans may have written beside the second run, and the last of them may still.
+        # Orphaned workers may still write beside the second run; wait for their end.
         deadline = time.monotonic() + 60
         while run.workers() and time.monotonic() < deadline:
             time.sleep(0.05)
     finally:
         run.end()
-    assert faults.made(folder) == made_anew(finished_study)
-
-
-# Two at once.
+    assert faults.made(folder) == first_products(finished_study)
 
 
 def test_a_second_snakemake_in_the_folder_is_refused(finished_study, tmp_path):
-    study = begin_anew(finished_study, tmp_path / "study")
+    study = unprocessed_study(finished_study, tmp_path / "study")
     first = faults.Run(study, *WORDS)
     try:
         deadline = time.monotonic() + 60
         while not first.workers() and time.monotonic() < deadline:
             time.sleep(0.01)
-        first.process.send_signal(signal.SIGSTOP)  # it shall not end before the second has started,
-        first.send(signal.SIGSTOP)  # nor shall its workers, of whom there are no new ones now
+        # Stopped, so that the first run does not end before the second has started; then its workers.
+        first.process.send_signal(signal.SIGSTOP)
+        first.send(signal.SIGSTOP)
         second = lab.snakemake(study, *WORDS, check=False)
         assert second.returncode != 0
         assert "Directory cannot be locked" in second.stdout + second.stderr
@@ -101,25 +96,22 @@ def test_a_second_snakemake_in_the_folder_is_refused(finished_study, tmp_path):
         assert first.process.wait(120) == 0
     finally:
         first.end()
-    assert faults.made(study) == made_anew(finished_study)
+    assert faults.made(study) == first_products(finished_study)
 
 
-def test_two_workers_on_one_shard_do_no_harm(study, finished_study):
+def test_two_workers_on_one_shard_make_the_same_products_as_one(study, finished_study):
     for stage in ("download", "normalise"):
-        faults.forget(study, stage)
+        faults.remove_products(study, stage)
     for stage in ("download", "normalise"):
         two = [subprocess.Popen(faults.command(stage), env=lab.environment(), stderr=subprocess.PIPE) for _ in range(2)]
-        told = [worker.communicate(timeout=120)[1].decode() for worker in two]
-        assert [worker.returncode for worker in two] == [0, 0], told
+        errors = [worker.communicate(timeout=120)[1].decode() for worker in two]
+        assert [worker.returncode for worker in two] == [0, 0], errors
     assert faults.made(study) == faults.made(finished_study)
-    assert not faults.left_over(study)
-
-
-# A GPU that fails, a worker that hangs.
+    assert not faults.temporary_files(study)
 
 
 def failing(monkeypatch, problem, times: int):
-    """Have the network raise ``problem`` at its first ``times`` batches of the study; gives the sizes of all."""
+    """Make the network raise ``problem`` for the first ``times`` batches of the study; returns all batch sizes."""
     from trailers.backbones.embedder import Embedder
 
     sizes: list[int] = []
@@ -142,10 +134,10 @@ def failing(monkeypatch, problem, times: int):
     return sizes
 
 
-def test_a_gpu_that_runs_out_of_memory_goes_on_with_half_the_batch(study, finished_study, monkeypatch, caplog):
+def test_if_a_gpu_runs_out_of_memory_the_batch_is_halved(study, finished_study, monkeypatch, caplog):
     import torch
 
-    faults.forget(study, "embed")
+    faults.remove_products(study, "embed")
     sizes = failing(monkeypatch, torch.OutOfMemoryError("CUDA out of memory"), 2)
     assert main(faults.words_of("embed")) == 0
     assert "embed: efficientnet_lite0: out of memory on " in caplog.text
@@ -159,33 +151,33 @@ def test_a_gpu_that_runs_out_of_memory_goes_on_with_half_the_batch(study, finish
         assert (clips == wanted_clips).all()
 
 
-def test_a_gpu_that_disappears_fails_the_job_and_the_next_finishes(study, finished_study, capsys):
+def test_a_gpu_that_disappears_fails_the_job_and_the_next_run_finishes(study, finished_study, capsys):
     import torch
 
-    faults.forget(study, "embed")
+    faults.remove_products(study, "embed")
     with pytest.MonkeyPatch.context() as patch:
         failing(patch, torch.AcceleratorError("CUDA error: device is lost"), 1)
         assert main(faults.words_of("embed")) == 1
-    told = "the GPU failed: CUDA error: device is lost. Finished products are kept; check nvidia-smi and rerun."
-    assert told in capsys.readouterr().err
+    message = "the GPU failed: CUDA error: device is lost. Finished products are kept; check nvidia-smi and rerun."
+    assert message in capsys.readouterr().err
     assert not faults.declared("embed").exists()
-    assert not faults.left_over(study)
+    assert not faults.temporary_files(study)
     assert main(faults.words_of("embed")) == 0
     assert faults.made(study) == faults.made(finished_study)
 
 
 def test_a_worker_that_hangs_is_killed_and_recorded_and_the_next_run_succeeds(study, finished_study, tmp_path):
-    """ffmpeg sleeps over t1."""
-    sleeper, sleeping = tmp_path / "ffmpeg", tmp_path / "pid"
+    """ffmpeg sleeps when it should decode t1."""
+    sleeper, number = tmp_path / "ffmpeg", tmp_path / "pid"
     sleeper.write_text(
-        f'#!/bin/sh\ncase "$*" in */download/t1.mp4*) echo $$ >{sleeping}; exec sleep 600;; esac\n'
+        f'#!/bin/sh\ncase "$*" in */download/t1.mp4*) echo $$ >{number}; exec sleep 600;; esac\n'
         f'exec {ffmpeg_path()} "$@"\n'
     )
     sleeper.chmod(0o755)
-    faults.forget(study, "normalise")
+    faults.remove_products(study, "normalise")
     hung = faults.run(study, "normalise", "--trailer-timeout-s", "5", before=["env", f"IMAGEIO_FFMPEG_EXE={sleeper}"])
-    assert hung.returncode == -signal.SIGALRM  # a status of its own
-    assert not Path(f"/proc/{int(sleeping.read_text())}/exe").exists()
+    assert hung.returncode == -signal.SIGALRM
+    assert faults.has_ended(int(number.read_text()))
     assert not faults.declared("normalise").exists()
     second = faults.run(study, "normalise", "--trailer-timeout-s", "60")
     assert second.returncode == 0

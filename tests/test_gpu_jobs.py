@@ -120,7 +120,7 @@ def test_the_readmes_command_runs_four_jobs_on_four_gpus(tmp_path, more):
             made.parent.mkdir(parents=True, exist_ok=True)
             made.write_text("made")
     (tmp_path / "devices").mkdir()
-    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing())
+    smi = gpu_lab.fake_nvidia_smi(tmp_path / "smi", gpu_lab.listing())
     environment = gpu_lab.environment(tmp_path / "locks", smi=smi, **more)
     environment["PATH"] = f"{python_that_meets(tmp_path / 'bin')}{os.pathsep}{environment['PATH']}"
     words = ["--cores", "16", "--resources", "gpu=4", "--config", "shard_size=1", "--allowed-rules", "shots", "--"]

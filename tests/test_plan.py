@@ -1,4 +1,4 @@
-"""What a configuration and a manifest ask for, without Snakemake."""
+"""The plan for a configuration and a manifest, without Snakemake."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ EXPERIMENTS = {
 }
 
 
-def test_pairs_are_what_is_asked_for_then_what_experiments_need_each_once():
+def test_pairs_are_those_of_the_configuration_then_those_of_experiments():
     assert pairs_of(EXPERIMENTS, ["shot24", "seq32"], ["resnet50"]) == (
         ("shot24", "resnet50"), ("seq32", "resnet50"), ("shot24", "swin3d_t"),
     )  # fmt: skip
@@ -53,7 +53,7 @@ def test_pairs_are_what_is_asked_for_then_what_experiments_need_each_once():
     assert pairs_of({}, [], ["resnet50"]) == ()
 
 
-def test_several_weights_of_one_model_are_planned_as_backbones_of_their_own(folder):
+def test_several_weights_of_one_model_are_different_backbones(folder):
     names = ["resnet50", "torchvision:resnet50", "torchvision:resnet50.IMAGENET1K_V1"]
     found = plan(embed={"backbones": names}, experiments={})
     assert {name: f for f, name in found.full_names.items() if name in names} == {
@@ -69,14 +69,14 @@ def test_two_spellings_of_one_backbone_are_one_pair():
     )
 
 
-def test_shards_are_consecutive_rows_named_by_what_they_hold(folder):
+def test_shards_are_consecutive_rows_named_by_their_trailers(folder):
     users = plan().users
     assert list(users.shards.values()) == [("a", "b"), ("c", "d")]
     assert [name[:6] for name in users.shards] == ["s0000-", "s0001-"]
     assert all(name.startswith("d") for name in plan().demo.shards)
 
 
-def test_a_split_counts_where_each_subset_has_a_trailer_with_genres(folder):
+def test_a_split_is_used_if_each_subset_has_a_trailer_with_genres(folder):
     assert plan().users.splits == (0,)
     assert plan().users.metrics() == ["results/classify/default/split0/metrics.json"]
 
@@ -91,81 +91,81 @@ def test_the_report_waits_for_the_ledgers_of_every_stage_pair_and_shard(folder):
             "embed/shot24/resnet50", "embed/seq32/resnet50", "embed/shot24/swin3d_t",
         )
     ]  # fmt: skip
-    # Of two shards the first alone has a poster, and of two backbones one takes pictures.
+    # Only the first of the two shards has a poster, and only one of the two backbones takes single pictures.
     assert study.poster_ledgers() == [
         f"results/ledger/posters/{first}.tsv", f"results/ledger/posters/resnet50/{first}.tsv",
     ]  # fmt: skip
 
 
-def test_a_manifest_without_posters_asks_for_none(folder):
+def test_a_manifest_without_posters_has_no_poster_stages(folder):
     (folder / "manifest.csv").write_text("trailer,url\na,videos/a.mp4\n")
     assert plan().users.poster_stages == ()
 
 
-def test_the_demo_and_the_papers_tables_never_ask_for_posters(folder):
+def test_the_demo_and_the_papers_tables_have_no_poster_stages(folder):
     assert plan().demo.poster_stages == plan().paper.poster_stages == ()
 
 
-def test_packs_made_elsewhere_take_the_place_of_embeddings(folder):
-    asked = plan(packs="my packs")
-    assert asked.users.all_ledgers() == []
-    assert asked.packs_of("default") == ["my packs/shot24/efficientnet_lite0.h5"]
-    assert asked.packs_of("demo") == ["results/pack/demo/shot24/efficientnet_lite0.h5"]
-    assert asked.users.shot_ledgers() == []
+def test_packs_made_elsewhere_replace_embeddings(folder):
+    planned = plan(packs="my packs")
+    assert planned.users.all_ledgers() == []
+    assert planned.packs_of("default") == ["my packs/shot24/efficientnet_lite0.h5"]
+    assert planned.packs_of("demo") == ["results/pack/demo/shot24/efficientnet_lite0.h5"]
+    assert planned.users.shot_ledgers() == []
     (folder / "my packs/ledger/shots").mkdir(parents=True)
     (folder / "my packs/ledger/shots/x.tsv").touch()
-    assert asked.users.shot_ledgers() == ["my packs/ledger/shots/x.tsv"]
-    assert asked.users.shot_flags() == "--results 'my packs' --ledgers 'my packs/ledger/shots/x.tsv'"
+    assert planned.users.shot_ledgers() == ["my packs/ledger/shots/x.tsv"]
+    assert planned.users.shot_flags() == "--results 'my packs' --ledgers 'my packs/ledger/shots/x.tsv'"
 
 
 def test_quality_exclude_makes_quality_a_part_of_that_study_only(folder):
-    asked = plan(quality={"exclude": ["black"]})
-    assert ("quality",) in asked.users.stages
-    assert asked.excluded_of("default") == ["results/quality/excluded.csv"]
-    assert ("quality",) not in asked.demo.stages
-    assert asked.excluded_of("demo") == []
+    planned = plan(quality={"exclude": ["black"]})
+    assert ("quality",) in planned.users.stages
+    assert planned.excluded_of("default") == ["results/quality/excluded.csv"]
+    assert ("quality",) not in planned.demo.stages
+    assert planned.excluded_of("demo") == []
     assert ("quality",) not in plan().users.stages
     assert plan().excluded_of("default") == []
 
 
-def test_packs_made_elsewhere_have_no_flags_that_could_leave_trailers_out(folder):
+def test_packs_made_elsewhere_cannot_exclude_trailers_by_flags(folder):
     with pytest.raises(ConfigError, match=r"quality\.exclude: leaves out trailers by flags"):
         plan(quality={"exclude": ["black"]}, packs="elsewhere")
 
 
-def test_a_folder_of_ledgers_stands_for_thousands(folder):
+def test_folders_of_ledgers_are_given_instead_of_thousands_of_paths(folder):
     flags = plan().users.ledger_flags_of([("shots",), ("embed", "shot24", "timm:vit.dino")])
     assert flags == "--ledgers results/ledger/shots results/ledger/embed/shot24/timm-vit.dino --shards s2"
 
 
 def test_extra_pairs_are_those_of_the_same_study_that_the_shard_lacks(folder):
-    asked = plan(**TWO, experiments=EXPERIMENTS)
-    shard = next(iter(asked.users.shards))
+    planned = plan(**TWO, experiments=EXPERIMENTS)
+    shard = next(iter(planned.users.shards))
     own = ("shot24", "resnet50")
-    assert asked.extra_pairs(shard, own) == [("seq32", "resnet50"), ("shot24", "swin3d_t")]
+    assert planned.extra_pairs(shard, own) == [("seq32", "resnet50"), ("shot24", "swin3d_t")]
     ledger = folder / f"results/ledger/embed/seq32/resnet50/{shard}.tsv"
     ledger.parent.mkdir(parents=True)
     ledger.touch()
-    assert asked.extra_pairs(shard, own) == [("shot24", "swin3d_t")]
+    assert planned.extra_pairs(shard, own) == [("shot24", "swin3d_t")]
     # The paper's own pairs are made together, and never by a job of the user's study.
-    assert set(asked.extra_pairs(shard, ("shot32", "swin3d_t"))) <= set(asked.paper.own_pairs)
-    assert asked.extra_pairs(next(iter(asked.demo.shards)), ("shot24", "efficientnet_lite0")) == []
+    assert set(planned.extra_pairs(shard, ("shot32", "swin3d_t"))) <= set(planned.paper.own_pairs)
+    assert planned.extra_pairs(next(iter(planned.demo.shards)), ("shot24", "efficientnet_lite0")) == []
 
 
 def test_a_trailer_belongs_to_the_study_whose_manifest_names_it(folder):
-    asked = plan()
-    assert asked.with_trailer("a") is asked.users
-    assert asked.with_trailer("demo-dead-link") is asked.demo
+    planned = plan()
+    assert planned.with_trailer("a") is planned.users
+    assert planned.with_trailer("demo-dead-link") is planned.demo
     with pytest.raises(ManifestError, match=r"no manifest contains 'x'\. Add it to manifest\.csv\."):
-        asked.with_trailer("x")
+        planned.with_trailer("x")
 
 
-def test_an_experiment_says_more_than_the_section_classify(folder):
-    asked = plan(classify={"epochs": 7}, experiments={"default": {"epochs": 3}})
-    assert (asked.experiment("default")["epochs"], asked.experiment("demo")["epochs"]) == (3, 7)
+def test_settings_of_an_experiment_override_the_section_classify(folder):
+    planned = plan(classify={"epochs": 7}, experiments={"default": {"epochs": 3}})
+    assert (planned.experiment("default")["epochs"], planned.experiment("demo")["epochs"]) == (3, 7)
 
 
-def test_two_experiments_of_one_name_are_refused(folder):
+def test_two_experiments_of_the_same_name_are_refused(folder):
     name = next(iter(plan().paper.experiments))
     with pytest.raises(ConfigError, match=f"two experiments are called '{name}'"):
         plan(experiments={name: EXPERIMENTS["again"]})
@@ -173,20 +173,20 @@ def test_two_experiments_of_one_name_are_refused(folder):
 
 def test_the_plan_of_a_demo_needs_no_manifest_of_the_user(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    asked = plan()
-    assert len(asked.demo.trailers) == 14
-    assert asked.demo.prerequisites == ("results/demo/cuts.csv",)
+    planned = plan()
+    assert len(planned.demo.trailers) == 14
+    assert planned.demo.prerequisites == ("results/demo/cuts.csv",)
     with pytest.raises(ManifestError, match=r"manifest\.csv: no such manifest"):
-        _ = asked.users.shards
+        _ = planned.users.shards
 
 
-def digests(asked: Plan) -> dict[str, list[str]]:
-    """Everything that makes a job run again, by what it is about."""
-    shards = list(asked.users.shards)
+def digests(planned: Plan) -> dict[str, list[str]]:
+    """The parameters that make jobs run again, by subject."""
+    shards = list(planned.users.shards)
     return {
-        "links": [reruns.links(asked, shard) for shard in shards],
-        "posters": [reruns.poster_links(asked, shard) for shard in shards],
-        "labels": [reruns.labels(asked, "default")],
+        "links": [reruns.links(planned, shard) for shard in shards],
+        "posters": [reruns.poster_links(planned, shard) for shard in shards],
+        "labels": [reruns.labels(planned, "default")],
     }
 
 
@@ -252,7 +252,7 @@ def changed_by(act) -> list[tuple[str, int]]:
     [
         ("videos/b.mp4", [("links", 0)]),
         ("videos/c.mp4", [("links", 1)]),
-        ("videos/d.mp4", [("links", 1)]),  # it was not there before
+        ("videos/d.mp4", [("links", 1)]),  # it did not exist before
         ("a.jpg", [("posters", 0)]),
         ("videos/e.mp4", []),
     ],
@@ -262,7 +262,7 @@ def test_a_file_replaced_in_place_changes_the_digest_of_its_shard_alone(videos, 
     assert changed_by(lambda: (videos / name).write_bytes(b"a better one")) == changed
 
 
-def test_a_replaced_file_of_the_same_size_is_noticed_by_its_time(videos):
+def test_a_replaced_file_of_the_same_size_is_detected_by_its_time(videos):
     assert changed_by(lambda: os.utime(videos / "videos/a.mp4", ns=(1, 1))) == [("links", 0)]
 
 
@@ -280,14 +280,14 @@ def test_a_file_removed_after_its_download_changes_nothing(videos):
 def test_without_local_files_in_the_manifest_no_file_is_checked(videos, monkeypatch):
     (videos / "manifest.csv").write_text("trailer,url\na,https://a.test/a.mp4\nb,vKQi3bBA1y8\n")
     monkeypatch.setattr(reruns, "version_of", None)
-    asked = plan()
-    assert len(reruns.links(asked, next(iter(asked.users.shards)))) == 16
+    planned = plan()
+    assert len(reruns.links(planned, next(iter(planned.users.shards)))) == 16
 
 
-def test_the_demo_does_not_wait_for_the_videos_that_it_makes(videos):
+def test_digests_of_the_demo_do_not_depend_on_the_videos_that_it_makes(videos):
     def demos():
-        asked = plan()
-        return [reruns.links(asked, shard) for shard in asked.demo.shards]
+        planned = plan()
+        return [reruns.links(planned, shard) for shard in planned.demo.shards]
 
     before = demos()
     for trailer in plan().demo.trailers:
@@ -298,7 +298,7 @@ def test_the_demo_does_not_wait_for_the_videos_that_it_makes(videos):
     assert demos() == before
 
 
-def test_one_trailer_by_name_is_made_again_as_its_shard_is(videos):
+def test_a_trailer_requested_by_name_is_made_again_like_its_shard(videos):
     before = [reruns.links_of_one(plan(), "a"), reruns.poster_links_of_one(plan(), "a")]
     (videos / "videos/a.mp4").write_bytes(b"a better one")
     (videos / "a.jpg").write_bytes(b"a better one")
@@ -307,14 +307,14 @@ def test_one_trailer_by_name_is_made_again_as_its_shard_is(videos):
 
 
 def test_another_attempt_or_other_weights_change_the_digest(folder):
-    asked = plan()
-    shard = next(iter(asked.users.shards))
-    assert reruns.attempts(asked, "embed", shard, "shot24", "resnet50") == 0
+    planned = plan()
+    shard = next(iter(planned.users.shards))
+    assert reruns.attempts(planned, "embed", shard, "shot24", "resnet50") == 0
     count = folder / f"results/attempts/embed/shot24/resnet50/{shard}"
     count.parent.mkdir(parents=True)
     count.write_text("3\n")
-    assert reruns.attempts(asked, "embed", shard, "shot24", "resnet50") == 3
-    assert reruns.weights(asked, "resnet50") == ""
+    assert reruns.attempts(planned, "embed", shard, "shot24", "resnet50") == 3
+    assert reruns.weights(planned, "resnet50") == ""
     (folder / "weights").mkdir()
     (folder / "weights/resnet50.json").write_text('{"lock": {"sha256": "0f"}}')
     assert reruns.weights(plan(), "resnet50") == "0f"

@@ -1,4 +1,4 @@
-"""Snakemake, before its first job: errors are reported in one sentence, and printed commands can be typed."""
+"""Errors that Snakemake reports before its first job, and commands that messages and docs print."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def told(folder: Path, *words: str) -> list[str]:
-    """What a run says that is refused before its first job, after Snakemake's own head."""
+def refusals(folder: Path, *words: str) -> list[str]:
+    """The errors of a run that is refused before its first job."""
     done = lab.snakemake(folder, *words, check=False)
     assert done.returncode != 0, done.stderr
     text = done.stdout + done.stderr
@@ -54,7 +54,7 @@ def told(folder: Path, *words: str) -> list[str]:
     return re.findall(r"^error: (.*)$", text, re.MULTILINE) or [text]
 
 
-# What is wrong -> how each sentence begins.
+# Wrong setting -> the beginnings of the error messages.
 REFUSED = {
     "manifest=none.csv": ["none.csv: no such manifest. Write one with"],
     "clips={strategies: [shot24-fps7]}": ["config.yaml, clips: clip strategy 'shot24-fps7': 7 fps must divide 24"],
@@ -82,7 +82,7 @@ REFUSED = {
 
 
 def sentences(*words: str) -> list[str]:
-    """What is wrong with a folder by the plan alone."""
+    """The errors that the checks of the plan find in the working folder."""
     try:
         plan = make_plan(read_config(parse_config(words)), PROJECT)
     except ConfigError as problem:
@@ -102,7 +102,7 @@ def test_errors_that_planning_can_find_are_reported_before_the_first_job(folder,
 @pytest.mark.slow
 @pytest.mark.parametrize("config", ["manifest=none.csv", "shots={threshold: 2}", "embed={backbones: [resnet50]}"])
 def test_snakemake_prints_only_that_sentence(folder, config, monkeypatch):
-    found = told(folder, "--config", config)
+    found = refusals(folder, "--config", config)
     monkeypatch.chdir(folder)
     assert found == sentences(config)
 
@@ -167,8 +167,8 @@ def test_vectors_that_random_weights_make_again_are_announced(folder, monkeypatc
     for trailer in ("a", "b", "of-another-manifest"):
         path = plan.layout.embedding("shot24", "resnet50", trailer)
         write_embedding(path, np.eye(2, dtype=np.float32), [Clip(0, 0, 24, 0)] * 2, {"weights_sha256": made_with})
-    told = f"config.yaml, embed.random_weights: {words}, which replace them: shot24/resnet50 (2 trailers)"
-    assert remarks(plan, plan.users) == ([told] if words else [])
+    remark = f"config.yaml, embed.random_weights: {words}, which replace them: shot24/resnet50 (2 trailers)"
+    assert remarks(plan, plan.users) == ([remark] if words else [])
 
 
 @pytest.mark.slow
@@ -218,7 +218,7 @@ def test_a_complete_study_may_be_on_a_read_only_disk(folder, monkeypatch):
 def test_a_read_only_working_folder_is_reported_by_snakemake_and_by_doctor(folder, monkeypatch, capsys):
     with mounted(folder / "here", "-t", "tmpfs", "-o", "ro", "tmpfs") as here:
         words = "cannot be written. Use a folder that can be written, or change its permissions."
-        assert told(here, "--dry-run") == [f"{here}: {words}"]
+        assert refusals(here, "--dry-run") == [f"{here}: {words}"]
         monkeypatch.chdir(here)
         assert main(["doctor", "--results", str(folder / "results")]) == 1
         assert f"bad   folder       {here}: {words}\n" in capsys.readouterr().out
@@ -228,7 +228,7 @@ def test_a_read_only_working_folder_is_reported_by_snakemake_and_by_doctor(folde
 def test_a_duplicate_key_in_a_file_of_configfile_is_reported(folder):
     path = folder / "twice.yaml"
     path.write_text("shard_size: 3\nshots:\n  threshold: 0.4\nshard_size: 4\n")
-    assert told(folder, "--dry-run", "--configfile", str(path)) == [
+    assert refusals(folder, "--dry-run", "--configfile", str(path)) == [
         f"{path}, line 4: is not valid YAML: the key 'shard_size' occurs twice. Correct it."
     ]
 
@@ -246,7 +246,7 @@ def test_dry_runs_of_the_demo_need_no_manifest(tmp_path):
 
 
 @pytest.mark.slow
-def test_weights_are_fetched_by_the_command_that_is_printed(tmp_path):
+def test_the_printed_command_downloads_the_weights(tmp_path):
     done = subprocess.run(
         lab.command(tmp_path, "weights"), capture_output=True, text=True, check=False, env=lab.environment()
     )
@@ -262,14 +262,14 @@ def test_one_failed_shard_does_not_stop_the_others(tmp_path):
 
 
 def texts() -> list[tuple[str, str]]:
-    """Name and text of everything that a user reads: pages, comments of the configuration, messages in the code."""
+    """Name and text of all files with text for users: pages, comments of the configuration, messages in the code."""
     paths = [*lab.PROJECT.glob("*.md"), *lab.PROJECT.glob("docs/**/*.md"), lab.PROJECT / "config.yaml"]
     paths += [*lab.PROJECT.glob("workflow/**/*.yaml"), *lab.PROJECT.glob("src/**/*.py")]
     return [(str(path.relative_to(lab.PROJECT)), path.read_text()) for path in sorted(paths)]
 
 
 def printed(program: str) -> list[str]:
-    """Every command with ``program`` that is printed, inline or in a block, without prompt, comment or redirection."""
+    """Every printed command with ``program``, inline or in a block, without prompt, comment and redirection."""
     found = []
     for _, text in texts():
         joined = re.sub(r"\\\n\s*", " ", text)
@@ -283,7 +283,7 @@ PLACEHOLDER = re.compile(r"[A-Z][A-Z_+/0-9-]*|\.\.\.|…")
 
 
 @pytest.mark.parametrize("line", printed("snakemake"))
-def test_every_snakemake_command_that_is_printed_can_be_typed(line, monkeypatch):
+def test_every_printed_snakemake_command_is_valid(line, monkeypatch):
     from snakemake.cli import parse_args
 
     monkeypatch.chdir(lab.PROJECT)
@@ -296,21 +296,21 @@ def test_every_snakemake_command_that_is_printed_can_be_typed(line, monkeypatch)
 
 
 @pytest.mark.parametrize("line", printed("python -m trailers"))
-def test_every_command_of_the_project_that_is_printed_can_be_typed(line):
+def test_every_printed_command_of_the_project_is_valid(line):
     words = shlex.split(line)[3:]
     if not words or PLACEHOLDER.fullmatch(words[0]):
         return
     assert words[0] in make_parser()[1], line
     parser = argparse.ArgumentParser(allow_abbrev=False)
     importlib.import_module(all_commands()[words[0]][1]).add_flags(parser)
-    # What follows -- is another program's.
+    # The words after -- belong to another program.
     own = words[1 : words.index("--")] if "--" in words else words[1:]
     given = {word.partition("=")[0] for word in own if word.startswith("--")}
     assert given <= set(parser._option_string_actions), line
 
 
 def test_every_path_and_name_in_a_shell_command_is_quoted():
-    """What is left are flags that ``shlex`` quoted, and numbers."""
+    """The other fields are numbers, and flags that ``shlex`` has quoted."""
     commands = [
         command
         for path in lab.PROJECT.glob("workflow/rules/*.smk")

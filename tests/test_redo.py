@@ -11,7 +11,7 @@ import workflow_lab as lab
 
 pytestmark = pytest.mark.slow
 
-SIZE = "shard_size=3"
+SHARD_SIZE = "shard_size=3"
 
 
 def change_manifest(study: Path, old: str, new: str) -> None:
@@ -21,8 +21,8 @@ def change_manifest(study: Path, old: str, new: str) -> None:
 
 
 def jobs_after(study: Path, *config: str) -> dict[str, int]:
-    """What a dry run would do, without the target itself."""
-    jobs = lab.planned(study, "--config", *(config or (SIZE,)))
+    """The jobs of a dry run, without the target itself."""
+    jobs = lab.planned(study, "--config", *(config or (SHARD_SIZE,)))
     jobs.pop("all", None)
     return jobs
 
@@ -30,13 +30,13 @@ def jobs_after(study: Path, *config: str) -> dict[str, int]:
 EMBED_ON = {"embed": 2, "pack": 1, "classify": 1, "report": 1}
 TINY = "experiments={default: {clips: shot24, backbones: [efficientnet_lite0], aggregation: %s}}"
 
-# docs/redo.md: what is changed, and the jobs that follow. The study has two shards.
+# The rows of docs/redo.md: change -> settings, and the jobs that run again. The study has two shards.
 REDO = {
     "nothing": ((), {}),
     "threshold": (("shots={threshold: 0.9}",), {"shots": 2, "clips": 2, **EMBED_ON}),
     "the other head": (("shots={head: many}",), {"shots": 2, "clips": 2, **EMBED_ON}),
     "short shots dropped": (("shots={min_frames: 5}",), {"shots": 2, "clips": 2, **EMBED_ON}),
-    "frames a clip": (
+    "frames per clip": (
         (
             "clips={strategies: [shot12]}",
             "experiments={default: {clips: shot12, backbones: [efficientnet_lite0], aggregation: transformer}}",
@@ -54,9 +54,9 @@ REDO = {
         ("experiments={second: {clips: shot24, backbones: [efficientnet_lite0], aggregation: gru}}",),
         {"classify": 1, "report": 1},
     ),
-    "how a stage works": (("max_failed_fraction=0.4", "download={sleep_s: 3, retries: 9}"), {}),
+    "performance options": (("max_failed_fraction=0.4", "download={sleep_s: 3, retries: 9}"), {}),
     "genres": (("genres=[action,drama,comedy,western]",), {"classify": 1, "report": 1}),
-    "how normalise encodes": (("normalise={crf: 20}",), {"normalise": 2, "shots": 2, "clips": 2, **EMBED_ON}),
+    "settings of normalise": (("normalise={crf: 20}",), {"normalise": 2, "shots": 2, "clips": 2, **EMBED_ON}),
 }
 
 
@@ -66,12 +66,12 @@ def test_a_changed_setting_redoes_what_depends_on_it(finished_study, change):
     weights = finished_study / "brought" / "resnet50-0676ba61.pth"  # planning refuses a backbone without weights
     weights.parent.mkdir(exist_ok=True)
     weights.write_bytes(b"weights")
-    jobs = lab.planned(finished_study, "--config", SIZE, *settings)
+    jobs = lab.planned(finished_study, "--config", SHARD_SIZE, *settings)
     jobs.pop("all", None)
     assert jobs == expected
 
 
-# All stages of one shard, and what its ledgers lead to.
+# The jobs of one shard, and the jobs that depend on its ledgers.
 ONE_SHARD = {"download": 1, "normalise": 1, "shots": 1, "clips": 1, **EMBED_ON, "embed": 1}
 
 
@@ -85,7 +85,7 @@ def test_a_video_replaced_in_place_redoes_its_own_shard(study):
     assert jobs_after(study) == ONE_SHARD
 
 
-def test_videos_that_went_after_their_download_redo_nothing(study):
+def test_videos_removed_after_their_download_redo_nothing(study):
     shutil.rmtree(study / "videos")
     assert jobs_after(study) == {}
 
@@ -105,7 +105,7 @@ def test_a_removed_trailer_redoes_ledgers_not_products(study):
     (study / "manifest.csv").write_text("\n".join(line for line in text if not line.startswith("text,")) + "\n")
     assert jobs_after(study) == {"shard_list": 1, **ONE_SHARD}
     before = lab.times(study)
-    lab.snakemake(study, "--config", SIZE, "--until", "embed")
+    lab.snakemake(study, "--config", SHARD_SIZE, "--until", "embed")
     after = lab.times(study)
     products = [path for path in before if path.startswith(("normalise/", "shots/", "clips/", "embed/"))]
     assert {path: after[path] for path in products} == {path: before[path] for path in products}
@@ -126,29 +126,29 @@ def test_a_new_version_of_the_package_redoes_nothing(study, tmp_path):
     (package / "__init__.py").write_text('__version__ = "99.0"\n')
     for stage in (package / "stages").glob("*.py"):
         stage.write_text(stage.read_text() + "\nNEW = True\n")
-    words = ("--config", SIZE, "--snakefile", str(snakefile))
+    words = ("--config", SHARD_SIZE, "--snakefile", str(snakefile))
     assert lab.planned(study, *words) == {}
-    # Nor does a job that runs all the same.
+    # A job that is forced to run does not make anything again either.
     before = lab.products(study)
     lab.snakemake(study, *words, "--forcerun", "embed", "--until", "embed")
     assert all(", 0 to make" in log.read_text() for log in (study / "logs" / "embed").rglob("*.log"))
     assert lab.products(study) == before
 
 
-def test_results_moved_elsewhere_are_as_finished_as_before(finished_study, tmp_path):
+def test_a_copied_study_is_still_finished(finished_study, tmp_path):
     shutil.copytree(finished_study, tmp_path / "elsewhere", copy_function=shutil.copy2, symlinks=True)
     assert jobs_after(tmp_path / "elsewhere") == {}
 
 
-def test_weights_that_changed_embed_again(study):
+def test_changed_weights_embed_again(study):
     lock = study / "weights" / "efficientnet_lite0.json"
     lock.parent.mkdir()
     lock.write_text('{"lock": {"sha256": "0"}}')
     assert jobs_after(study) == {"embed": 2, "pack": 1, "classify": 1, "report": 1}
 
 
-def test_a_backbone_taken_out_redoes_the_report_only(study):
-    words = ("--config", SIZE, f"embed={{backbones: [efficientnet_lite0, {own_backbone(study)}]}}")
+def test_a_removed_backbone_redoes_only_the_report(study):
+    words = ("--config", SHARD_SIZE, f"embed={{backbones: [efficientnet_lite0, {own_backbone(study)}]}}")
     lab.snakemake(study, *words)
     assert lab.planned(study, *words) == {}
     assert jobs_after(study) == {"report": 1}
@@ -170,7 +170,7 @@ tiny = Row(
 
 
 def own_backbone(study: Path) -> str:
-    """A backbone of the user's own: so small that it costs nothing."""
+    """A backbone in a file of the user, small enough for a test."""
     import torch
 
     (study / "mine.py").write_text(OWN_BACKBONE)
@@ -179,9 +179,9 @@ def own_backbone(study: Path) -> str:
     return "mine.py:tiny"
 
 
-def test_one_more_backbone_touches_nothing_but_its_own_files(study):
+def test_an_added_backbone_changes_only_its_own_files(study):
     before = lab.times(study)
-    words = ("--config", SIZE, f"embed={{backbones: [efficientnet_lite0, {own_backbone(study)}]}}")
+    words = ("--config", SHARD_SIZE, f"embed={{backbones: [efficientnet_lite0, {own_backbone(study)}]}}")
     jobs = lab.planned(study, *words)
     jobs.pop("all")
     assert jobs == {"embed": 2, "report": 1}
@@ -191,7 +191,7 @@ def test_one_more_backbone_touches_nothing_but_its_own_files(study):
     assert {path.split("/")[0] for path in new} == {"embed", "ledger", "report"}
     assert all("/mine.py-tiny/" in path for path in new if not path.startswith("report/"))
     assert len([path for path in new if path.startswith("embed/shot24/mine.py-tiny/")]) == 3
-    # From here on its own file and its weights decide: an edit of either embeds again, and nothing else.
+    # Now an edit of its file or of its weights makes the vectors again, and nothing else.
     assert lab.planned(study, *words) == {}
     again = {"embed": 2, "report": 1, "all": 1}
     saved = (study / "weights" / "tiny.pt").read_bytes()
@@ -207,7 +207,7 @@ def test_one_more_backbone_touches_nothing_but_its_own_files(study):
     assert lab.planned(study, *words)["embed"] == 2
 
 
-def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):
+def test_appended_trailers_change_only_the_last_incomplete_shard(study):
     text = (study / "manifest.csv").read_text()
     (study / "manifest.csv").write_text(text + "t3,videos/t0.mp4,action,0\nt4,videos/t1.mp4,drama,1\n")
     # Of five rows and shards of three, the second shard grows from two rows to three and a third is new.
@@ -215,18 +215,18 @@ def test_appended_trailers_touch_only_the_last_partly_filled_shard(study):
         "shard_list": 2, "download": 2, "normalise": 2, "shots": 2, "clips": 2, **EMBED_ON,
     }  # fmt: skip
     before = lab.times(study)
-    lab.snakemake(study, "--config", SIZE, "--until", "clips")
+    lab.snakemake(study, "--config", SHARD_SIZE, "--until", "clips")
     after = lab.times(study)
     same = [path for path in before if path.startswith(("normalise/", "shots/", "clips/", "embed/"))]
     assert {path: after[path] for path in same} == {path: before[path] for path in same}
 
 
 OTHER_SETTINGS = ("--config", "shard_size=2", "normalise={crf: 40}", "--until", "clips")
-OTHER_MANIFEST = ("--config", SIZE, "manifest=other.csv", "--until", "normalise")
+OTHER_MANIFEST = ("--config", SHARD_SIZE, "manifest=other.csv", "--until", "normalise")
 
 
 @pytest.mark.parametrize("between", [OTHER_SETTINGS, OTHER_MANIFEST], ids=["settings and shard size", "manifest"])
-def test_what_another_run_replaced_is_made_again_by_the_next(study, between):
+def test_products_replaced_by_another_run_are_made_again_by_the_next_run(study, between):
     rows = (study / "manifest.csv").read_text().replace("t0,videos/t0.mp4", "t0,videos/t1.mp4").splitlines()
     (study / "other.csv").write_text("\n".join(rows[:2]) + "\n")
     before = lab.products(study, ".mp4", ".csv", ".h5", ".tsv")
@@ -234,7 +234,7 @@ def test_what_another_run_replaced_is_made_again_by_the_next(study, between):
     name = "normalise/t0.mp4"
     assert lab.products(study)[name] != before[name]
     assert jobs_after(study)["normalise"] >= 1
-    lab.snakemake(study, "--config", SIZE)
+    lab.snakemake(study, "--config", SHARD_SIZE)
     after = lab.products(study)
     assert {path: after[path] for path in before} == before
     assert jobs_after(study) == {}
@@ -242,6 +242,6 @@ def test_what_another_run_replaced_is_made_again_by_the_next(study, between):
 
 def test_another_threshold_redoes_shots_without_inference(study):
     scores = {path: when for path, when in lab.times(study).items() if path.endswith(".scores.h5")}
-    words = ("--config", SIZE, "shots={threshold: 0.9}")
+    words = ("--config", SHARD_SIZE, "shots={threshold: 0.9}")
     lab.snakemake(study, *words, "--until", "shots")
     assert {path: lab.times(study)[path] for path in scores} == scores

@@ -1,4 +1,4 @@
-"""The slurm profile on a real SLURM: same bytes as on one machine, and jobs that are killed are tried again."""
+"""The slurm profile on a real SLURM: the bytes are those of one machine, and killed jobs are run again."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from trailers.store.ledger import read_ledger
 
 pytestmark = pytest.mark.slow
 
-# The node has no accounting, and its disk is this machine's.
+# The node has no accounting database, and its disk is that of this machine.
 QUICK = ("--slurm-status-command", "squeue", "--latency-wait", "10")
 PROFILE = ("--profile", str(lab.PROJECT / "workflow" / "profiles" / "slurm"), *QUICK)
 
-# Snakemake, but it looks at its jobs every second: the plugin waits ten seconds longer after each look.
+# Snakemake, but it checks its jobs every second; by default, the plugin waits ten seconds longer after each check.
 START = (
     "-c",
     "import asyncio\n"
@@ -52,15 +52,15 @@ def environment(cluster) -> dict[str, str]:
     }
 
 
-def test_a_study_gives_what_it_gives_on_one_machine(cluster, finished_study, tmp_path):
+def test_a_study_gives_the_same_products_as_on_one_machine(cluster, finished_study, tmp_path):
     for name in ("videos", "manifest.csv"):
         (tmp_path / name).symlink_to(finished_study / name)
-    # The node's GPUs are made up, and a job that leases one of them stops.
+    # The node's GPUs are simulated, and a job that leases one of them would stop.
     on_cpu = ("--config", "shard_size=3", "shots={device: cpu}", "embed={device: cpu}")
     lab.snakemake(tmp_path, *PROFILE, *on_cpu, env=environment(cluster), start=START)
     expected, found = lab.products(finished_study), lab.products(tmp_path)
     assert found.keys() == expected.keys()
-    # Another number of threads may sum in another order; training carries that on.
+    # Another number of threads may add numbers in another order, which changes vectors and all results of them.
     inexact = {name for name in expected if name.startswith(("embed/", "pack/", "classify/", "report/"))}
     inexact |= {name for name in expected if name.endswith(".scores.h5")}
     assert [name for name in sorted(expected.keys() - inexact) if found[name] != expected[name]] == []
@@ -81,7 +81,7 @@ def start(folder: Path, cluster, *words: str) -> subprocess.Popen:
 def wait_for(condition, seconds: float = 120):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.05)
     return found
 
@@ -117,7 +117,7 @@ def by_time_limit(cluster, folder):
 
 
 @pytest.mark.parametrize("kill", [by_scancel, by_kill, by_time_limit])
-def test_a_job_that_is_killed_is_tried_again_and_what_it_finished_stays(cluster, tmp_path, kill):
+def test_a_killed_job_is_run_again_and_its_finished_products_stay(cluster, tmp_path, kill):
     folder = lab.make_study(tmp_path / "study", 16)
     job = start(folder, cluster, "--config", "shard_size=16", "--until", "normalise")
     kill(cluster, folder)

@@ -25,7 +25,7 @@ from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_spans
 
 pytestmark = pytest.mark.slow
 
-SIZE = "shard_size=3"
+SHARD_SIZE = "shard_size=3"
 REPORT = "results/report/index.html"
 
 
@@ -34,7 +34,7 @@ def rows_of(folder: Path, *stage: str) -> dict:
     return {trailer: row for ledger in ledgers for trailer, row in read_ledger(ledger).items()}
 
 
-def test_a_study_runs_to_its_report_and_explains_what_it_lacks(finished_study):
+def test_a_study_runs_to_its_report_and_states_why_trailers_are_missing(finished_study):
     assert (finished_study / REPORT).is_file()
     download = rows_of(finished_study, "download")
     assert {trailer: row.status for trailer, row in download.items()} == {
@@ -49,7 +49,7 @@ def test_a_study_runs_to_its_report_and_explains_what_it_lacks(finished_study):
     assert embed["gone"].error == download["gone"].error
 
 
-def test_the_demo_runs_to_its_report_and_meets_a_dead_link(finished_demo):
+def test_the_demo_runs_to_its_report_and_reports_a_dead_link(finished_demo):
     assert (finished_demo / "results" / "report" / "demo" / "index.html").is_file()
     dead = {trailer for trailer, row in rows_of(finished_demo, "download").items() if row.status == "dead"}
     embed = rows_of(finished_demo, "embed", "shot24", "efficientnet_lite0")
@@ -63,7 +63,7 @@ def test_a_second_demo_has_nothing_to_do_and_its_report_and_pages_lead_to_each_o
     report, pages = (finished_demo / "results" / folder / "demo" / "index.html" for folder in ("report", "pages"))
     assert 'href="../../pages/demo/index.html"' in report.read_text()
     assert 'href="../../report/demo/index.html"' in pages.read_text()
-    assert "few_shots" in report.read_text()  # what the stage quality flags, already after the first run
+    assert "few_shots" in report.read_text()  # flags of the quality stage are in the report of the first run
 
 
 def test_frame_counts_agree_and_every_clip_lies_in_its_shot(finished_study):
@@ -84,14 +84,14 @@ def test_frame_counts_agree_and_every_clip_lies_in_its_shot(finished_study):
 
 def test_a_second_run_has_nothing_to_do(study):
     before = lab.times(study)
-    done = lab.snakemake(study, "--config", SIZE)
+    done = lab.snakemake(study, "--config", SHARD_SIZE)
     assert "Nothing to be done" in done.stdout + done.stderr
     assert lab.times(study) == before
 
 
-def test_the_report_tells_the_settings_that_were_asked_for(study):
+def test_the_report_lists_the_settings_of_the_run(study):
     before = (study / REPORT).read_text()
-    lab.snakemake(study, "--config", SIZE, "download={min_height: 100}")
+    lab.snakemake(study, "--config", SHARD_SIZE, "download={min_height: 100}")
     after = (study / REPORT).read_text()
     assert "<dt>min_height</dt><dd>480</dd>" in before
     assert "<dt>min_height</dt><dd>100</dd>" in after
@@ -100,16 +100,16 @@ def test_the_report_tells_the_settings_that_were_asked_for(study):
 def test_one_trailer_by_file_name(study):
     path = "results/embed/shot24/efficientnet_lite0/t1.h5"
     digest = lab.products(study)[path.removeprefix("results/")]
-    assert lab.planned(study, "--config", SIZE, "--", path) == {}
+    assert lab.planned(study, "--config", SHARD_SIZE, "--", path) == {}
     (study / path).unlink()
-    assert lab.planned(study, "--config", SIZE, "--", path) == {"embed_one": 1}
-    lab.snakemake(study, "--config", SIZE, "--", path)
+    assert lab.planned(study, "--config", SHARD_SIZE, "--", path) == {"embed_one": 1}
+    lab.snakemake(study, "--config", SHARD_SIZE, "--", path)
     assert lab.products(study)[path.removeprefix("results/")] == digest
-    # What the bulk run made is up to date still.
-    assert "embed" not in lab.planned(study, "--config", SIZE)
+    # The products of the bulk run are still up to date.
+    assert "embed" not in lab.planned(study, "--config", SHARD_SIZE)
 
 
-def test_damaged_products_are_noticed_and_made_again_with_the_same_bytes(study):
+def test_damaged_products_are_found_and_made_again_with_the_same_bytes(study):
     names = (
         "normalise/t0.mp4", "normalise/t1.frames.h5", "shots/t2.csv", "shots/t0.scores.h5",
         "clips/shot24/t1.csv", "embed/shot24/efficientnet_lite0/t2.h5",
@@ -125,7 +125,7 @@ def test_damaged_products_are_noticed_and_made_again_with_the_same_bytes(study):
         assert name in found.stdout + found.stderr
     subprocess.run([*verify, "--repair"], capture_output=True, text=True, check=False, cwd=study)
     assert not [name for name in names if (study / "results" / name).exists()]
-    lab.snakemake(study, "--config", SIZE)
+    lab.snakemake(study, "--config", SHARD_SIZE)
     assert subprocess.run(verify, capture_output=True, check=False, cwd=study).returncode == 0
     after = lab.products(study)
     assert {name: after[name] for name in before if not name.startswith("attempts/")} == {
@@ -138,7 +138,7 @@ def kill_group(job: subprocess.Popen) -> None:
     job.wait()
 
 
-def test_after_kill_of_everything_in_mid_shard_no_trailer_is_done_twice(tmp_path):
+def test_after_a_kill_in_the_middle_of_a_shard_no_finished_trailer_is_made_again(tmp_path):
     folder = lab.make_study(tmp_path / "killed", 6)
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(folder, undisturbed)
@@ -167,7 +167,7 @@ def test_after_kill_of_everything_in_mid_shard_no_trailer_is_done_twice(tmp_path
     assert lab.products(folder) == lab.products(undisturbed)
 
 
-def test_a_manifest_that_cannot_be_read_stops_before_anything_is_done(tmp_path):
+def test_a_manifest_that_cannot_be_read_stops_the_run_before_its_first_job(tmp_path):
     (tmp_path / "manifest.csv").write_text("trailer,url\n../x,videos/t0.mp4\n")
     done = lab.snakemake(tmp_path, check=False)
     assert done.returncode != 0
@@ -175,13 +175,13 @@ def test_a_manifest_that_cannot_be_read_stops_before_anything_is_done(tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_without_a_manifest_it_is_said_how_to_make_one(tmp_path):
+def test_the_message_about_a_missing_manifest_says_how_to_make_one(tmp_path):
     done = lab.snakemake(tmp_path, check=False)
     assert done.returncode != 0
     assert "manifest.csv: no such manifest. Write one with `python -m trailers manifest`" in done.stdout + done.stderr
 
 
-def test_a_failing_job_says_why_in_its_log_at_the_terminal_and_for_status(tmp_path):
+def test_a_failing_job_writes_its_reason_to_log_terminal_and_status(tmp_path):
     lab.write_manifest(tmp_path, ((name, f"http://127.0.0.1:9/{name}.mp4") for name in ("a", "b")))
     download = "download={retries: 0, sleep_s: 0, backoff_s: 0.1}"
     config = ["--config", download, "max_failed_fraction=0.1", "check_disk=false"]
@@ -200,7 +200,7 @@ def test_a_failing_job_says_why_in_its_log_at_the_terminal_and_for_status(tmp_pa
 
 
 @pytest.mark.parametrize("dead", [1, 2])
-def test_a_run_that_leaves_no_trailer_fails_and_says_so(tmp_path, dead):
+def test_a_run_without_a_usable_trailer_fails_with_a_message(tmp_path, dead):
     (tmp_path / "videos").mkdir()
     rows = [(f"t{n}", f"videos/t{n}.mp4") for n in range(2)]
     for _, path in rows[dead:]:
@@ -209,22 +209,21 @@ def test_a_run_that_leaves_no_trailer_fails_and_says_so(tmp_path, dead):
     random_weights = ["--config", "check_disk=false", "embed={random_weights: true}"]
     done = lab.snakemake(tmp_path, *random_weights, check=False)
     assert (done.returncode != 0) == (dead == 2)
-    told = "none of 2 trailers is ok in download (2 dead: not found)" in done.stderr
-    assert told == (dead == 2)
+    assert ("none of 2 trailers is ok in download (2 dead: not found)" in done.stderr) == (dead == 2)
     assert ("(100%) done" in done.stderr) == (dead == 1)
     assert (tmp_path / "results" / "report" / "index.html").exists() == (dead == 1)
     assert (tmp_path / "results" / "report" / "nothing-usable.html").exists() == (dead == 2)
 
 
-def test_a_backbone_nobody_knows_is_named_before_anything_is_done(tmp_path):
+def test_an_unknown_backbone_stops_the_run_before_its_first_job(tmp_path):
     lab.make_study(tmp_path, 1)
     done = lab.snakemake(tmp_path, "-n", "--config", "embed={backbones: [swin3d]}", check=False)
     assert done.returncode != 0
-    told = "config.yaml, embed: no backbone is called 'swin3d'. The nearest are swin3d_t, swin3d_s"
-    assert told in done.stdout + done.stderr
+    message = "config.yaml, embed: no backbone is called 'swin3d'. The nearest are swin3d_t, swin3d_s"
+    assert message in done.stdout + done.stderr
 
 
-# A folder as a user may name it, and no shell may read.
+# A user may give a folder such a name; a shell must not interpret it.
 ODD = "my packs; touch X $(touch Y) `touch Z` 'one' \"two\" *é"
 
 STUDY = """
@@ -243,7 +242,7 @@ tables:
 ROW = "      - {group: Transformer, name: mine, experiment: two, pretraining: [Kinetics]}\n"
 
 
-def test_the_tables_of_a_study_on_packs_and_a_row_added_to_them(tmp_path):
+def test_tables_from_packs_and_a_row_that_is_added_later(tmp_path):
     (tmp_path / "study.yaml").write_text(STUDY)
     packs = tmp_path / ODD
     drawn = ["--trailers", "40", "--shortest", "3", "--longest", "9"]

@@ -1,4 +1,4 @@
-"""Small studies for tests that run Snakemake: made videos, a manifest, and the command."""
+"""Small studies for tests that run Snakemake: generated videos, a manifest, and the command."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ import forked
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-# Three shots of a second each, whose hard cuts TransNet V2 finds; {n} makes every video another one.
+# Three shots of a second each, whose hard cuts TransNet V2 finds; {n} makes the videos different.
 SHOTS = (
     "testsrc2=size=160x120:rate=25:duration=1",
     "mandelbrot=size=160x120:rate=25:start_scale={n}.5,trim=duration=1,setpts=PTS-STARTPTS",
     "smptehdbars=size=160x120:rate=25:duration=1,hue=h={n}*40",
 )
 
-
 PROGRAM = ("-m", "snakemake")
 Done = subprocess.CompletedProcess[str]
 
 
 def make_video(path: Path, n: int) -> Path:
-    """A video of 75 frames at 25 fps, the same bytes for the same ``n``."""
+    """Make a video of 75 frames at 25 fps, with the same bytes for the same ``n``."""
     inputs = [word for shot in SHOTS for word in ("-f", "lavfi", "-i", shot.format(n=n + 1))]
     join = ["-filter_complex", "[0][1][2]concat=n=3", "-pix_fmt", "yuv420p"]
     encode = ["-c:v", "libx264", "-threads", "1", "-fflags", "+bitexact"]
@@ -39,7 +38,7 @@ def make_video(path: Path, n: int) -> Path:
 
 
 def write_manifest(folder: Path, rows: Iterable[tuple[str, str]], name: str = "manifest.csv") -> None:
-    """``rows`` are trailer and url; genres and one split are given in turns, so that there is something to learn."""
+    """Write a manifest of ``rows`` (trailer, url); genres and subsets of one split alternate."""
     genres = ("action", "drama", "comedy")
     lines = ["trailer,url,genres,split0"]
     lines += [f"{trailer},{url},{genres[n % 3]},{n % 3}" for n, (trailer, url) in enumerate(rows)]
@@ -47,7 +46,7 @@ def write_manifest(folder: Path, rows: Iterable[tuple[str, str]], name: str = "m
 
 
 def make_study(folder: Path, count: int) -> Path:
-    """A folder with ``count`` trailers t0, t1, ..., their manifest, and batches that fit so few clips."""
+    """A folder with ``count`` trailers t0, t1, ..., their manifest, and a small batch size for so few clips."""
     (folder / "videos").mkdir(parents=True)
     for n in range(count):
         make_video(folder / "videos" / f"t{n}.mp4", n)
@@ -57,7 +56,7 @@ def make_study(folder: Path, count: int) -> Path:
 
 
 def copy_project(folder: Path) -> Path:
-    """The workflow and the package in ``folder``, as in a checkout; gives its Snakefile."""
+    """Copy the workflow and the package into ``folder``, as in a checkout; returns the path of its Snakefile."""
     for name in ("src", "workflow", "profiles", "envs"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "config.yaml"):
@@ -71,7 +70,7 @@ def command(folder: Path, *words: str, start: Sequence[str] = PROGRAM) -> list[s
 
 
 def environment() -> dict[str, str]:
-    """The tests' own interpreter first, as envs/run puts it."""
+    """The environment, with the interpreter of the tests first in PATH, as envs/run puts it."""
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
@@ -82,7 +81,7 @@ def snakemake(
     env: dict[str, str] | None = None,
     start: Sequence[str] = PROGRAM,
 ) -> Done:
-    """Run the workflow in ``folder``, on two cores where ``words`` name no profile."""
+    """Run the workflow in ``folder``, on two cores if ``words`` do not name a profile."""
     where = () if "--profile" in words else ("--cores", "2")
     if env is None and start == PROGRAM:
         done = forked.snakemake(command(folder, *where, *words)[3:], environment(), timeout=600)
@@ -101,7 +100,7 @@ def snakemake(
 
 
 def planned(folder: Path, *words: str) -> dict[str, int]:
-    """Rule -> number of jobs that a dry run would do."""
+    """Rule -> number of jobs in a dry run."""
     dry = command(folder, "--quiet", "rules", "host", "--dry-run", *words)
     done = forked.snakemake(dry[3:], environment(), timeout=120)
     if done.returncode:
@@ -121,7 +120,7 @@ def planned(folder: Path, *words: str) -> dict[str, int]:
 
 
 def products(folder: Path, *suffixes: str) -> dict[str, str]:
-    """Path below results -> digest, of every finished file; of ``suffixes`` alone where they are given."""
+    """Path below results -> digest, of every finished file, or only of those with ``suffixes``."""
     root = folder / "results"
     found = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
     return {
@@ -132,6 +131,6 @@ def products(folder: Path, *suffixes: str) -> dict[str, str]:
 
 
 def times(folder: Path) -> dict[str, int]:
-    """Path below results -> when it was written."""
+    """Path below results -> time of its last change, in ns."""
     root = folder / "results"
     return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}

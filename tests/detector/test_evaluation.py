@@ -1,4 +1,4 @@
-"""Detected against labelled transitions: what counts as a match, and what becomes of the rest."""
+"""Detected and labelled transitions: which are matched, and how the others are counted."""
 
 from __future__ import annotations
 

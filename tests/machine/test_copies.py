@@ -1,4 +1,4 @@
-"""Batches and results on their way to a GPU and back, on one that is late: nothing is read or used too early."""
+"""Copies to a GPU that computes late, and back: data are not read or overwritten too early."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROW = Row("small", "own", "small", 3, 4, TRANSFORM, Weights("made up", "none.pth
 
 
 class Small(torch.nn.Module):
-    """A convolution and a mean, with weights as a GPU's late tensors can hold them."""
+    """A convolution and a mean, with weights that tensors of the late GPU can hold."""
 
     weight: torch.Tensor
 
@@ -46,16 +46,16 @@ SIZES = (3, 3, 3, 3, 2)  # clips of each batch; the last is short
 
 
 def through_the_gpu(gpu: LateCuda) -> list[np.ndarray]:
-    """Vectors of batches of which all are begun before the first is waited for."""
+    """The vectors of several batches; all are started before the first result is waited for."""
     embedder = Embedder(ROW, Small(), device="cuda", precision="float32")
     gpu.blocking.clear()
-    flying = []
+    started = []
     for number, count in enumerate(SIZES):
         buffer = embedder.buffer(5)
         buffer.array[:count] = clips_of(number, count)
-        flying.append(embedder.start(buffer, count))
+        started.append(embedder.start(buffer, count))
     assert gpu.blocking == [], "the host waited for a copy"
-    return [wait() for wait in flying]
+    return [wait() for wait in started]
 
 
 def on_the_processor() -> list[np.ndarray]:
@@ -134,15 +134,15 @@ def test_with_a_gpu_that_runs_late_a_detector_gives_the_probabilities_of_a_cpu(l
     detector = late_detector(first_pixels, batch_windows=4)
     late.blocking.clear()
     counts = (4, 4, 3, 4)
-    flying = [detector.launch(first_pixels, windows_of(n, count)) for n, count in enumerate(counts)]
+    started = [detector.launch(first_pixels, windows_of(n, count)) for n, count in enumerate(counts)]
     assert late.blocking == [], "the host waited for a copy"
-    for number, (wait, count) in enumerate(zip(flying, counts, strict=True)):
+    for number, (wait, count) in enumerate(zip(started, counts, strict=True)):
         wanted = first_pixels(torch.from_numpy(windows_of(number, count))).sigmoid().numpy()
         np.testing.assert_allclose(wait(), wanted, rtol=1e-5)
 
 
 def test_windows_computed_in_float32_are_not_padded_to_a_whole_batch(late: LateCuda) -> None:
-    """What is computed again is two windows of a trailer, as a rule."""
+    """Usually two windows of a trailer are computed again."""
     sizes: list[int] = []
 
     def exact(windows: torch.Tensor) -> torch.Tensor:

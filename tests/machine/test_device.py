@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from trailers.errors import ConfigError, SystemicError
-from trailers.machine import device as room
+from trailers.machine import device as device_module
 from trailers.machine import nvidia
 from trailers.machine.device import capabilities_text, choose_device, driver_is_too_old, reduced_precisions, runs_on
 from trailers.machine.gpu import STRICT
@@ -19,15 +19,15 @@ WHEEL = ["sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120"]
 
 @pytest.fixture
 def set_aside(monkeypatch):
-    """What devices were set aside for, and whether lasting."""
+    """The causes for which devices were set aside, and whether lasting."""
     causes = []
-    monkeypatch.setattr(room, "set_aside", lambda cause, lasting=False: causes.append((cause, lasting)))
+    monkeypatch.setattr(device_module, "set_aside", lambda cause, lasting=False: causes.append((cause, lasting)))
     return causes
 
 
 @pytest.fixture
 def card(monkeypatch, set_aside):
-    """A machine with one card, of whatever capability a test gives it, which computes."""
+    """A function that simulates a machine with a card of the given capability."""
 
     def make(capability=(8, 0), *, exact=True, count=1, driver="580.65.06"):
         monkeypatch.delenv("TRAILERS_GPU", raising=False)
@@ -37,8 +37,8 @@ def card(monkeypatch, set_aside):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number=0: capability)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda number=0: "Some Card")
         monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: WHEEL)
-        monkeypatch.setattr(room, "is_exact_float32", exact if callable(exact) else lambda device: exact)
-        monkeypatch.setattr(room, "driver_version", lambda: driver)
+        monkeypatch.setattr(device_module, "is_exact_float32", exact if callable(exact) else lambda device: exact)
+        monkeypatch.setattr(device_module, "driver_version", lambda: driver)
 
     return make
 
@@ -79,7 +79,7 @@ def test_a_gpu_number_that_does_not_exist_is_refused(card):
         choose("cuda:1")
 
 
-# How the machine is, what torch says of it, and for how long its card is set aside: no, a while or lasting.
+# Machine, words of the problem, and whether its card is set aside: None: no; False: for a while; True: lasting.
 TROUBLES = {
     "torch finds no GPU": ({"count": 0}, "torch finds no GPU: .*", None),
     "an old driver": ({"count": 0, "driver": "535.104.05"},
@@ -155,13 +155,13 @@ def test_architectures_in_words():
      ("535.104.05", "12.8", False),
      ("470.82.01", "12.1", True), ("470.82.01", "11.8", False), ("300.1", "14.0", False), ("300.1", None, False)],
 )  # fmt: skip
-def test_drivers_run_the_cuda_they_are_new_enough_for(driver, cuda, old):
+def test_a_driver_runs_a_cuda_that_is_not_too_new_for_it(driver, cuda, old):
     assert bool(driver_is_too_old(driver, cuda)) is old
 
 
 @pytest.mark.parametrize(("fast", "found"), [(True, ("bfloat16",)), (False, ())])
 def test_a_cpu_uses_bfloat16_if_it_is_faster_than_float32(monkeypatch, fast, found):
-    monkeypatch.setattr(room, "has_bfloat16", lambda: fast)
+    monkeypatch.setattr(device_module, "has_bfloat16", lambda: fast)
     assert reduced_precisions("cpu") == found
 
 
@@ -178,7 +178,7 @@ def test_the_documented_drivers_and_cards_are_those_of_the_pinned_torch():
     if not architectures:
         pytest.skip("this torch was built without CUDA")
     assert architectures == WHEEL
-    assert room.OLDEST_DRIVER[int(torch.version.cuda.partition(".")[0])] == 580
+    assert device_module.OLDEST_DRIVER[int(torch.version.cuda.partition(".")[0])] == 580
     assert nvidia.DRIVER.name == "nvidia"
 
 

@@ -1,4 +1,4 @@
-"""A GPU's failures become one sentence, and float32 stays float32 whatever the environment says."""
+"""Failures of a GPU become one sentence, and float32 stays exact in any environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trailers.errors import SystemicError
 from trailers.machine import gpu
 from trailers.machine.gpu import exact_float32, gpu_failures
 
-# As torch 2 and NVIDIA's libraries say it.
+# Messages of torch 2 and NVIDIA's libraries.
 FAILED = [
     torch.AcceleratorError(
         "CUDA error: an illegal memory access was encountered\nSearch for `cudaErrorIllegalAddress'"
@@ -62,7 +62,7 @@ def words_of(problem):
 
 @pytest.fixture
 def set_aside(monkeypatch):
-    """What devices were set aside for."""
+    """The causes for which devices were set aside."""
     causes = []
     monkeypatch.setattr(gpu, "set_aside", lambda cause: causes.append(cause))
     return causes
@@ -151,7 +151,7 @@ def clean_flags():
         "torch.backends.cudnn.enabled = False; torch.backends.cudnn.deterministic = False",
     ],
 )
-def test_float32_is_exact_whatever_flags_a_user_sets_and_they_come_back(meddle):
+def test_float32_is_exact_with_all_flags_of_a_user_and_the_flags_are_restored(meddle):
     exec(meddle)
 
     def readable():
@@ -168,7 +168,7 @@ def test_float32_is_exact_whatever_flags_a_user_sets_and_they_come_back(meddle):
 
 
 @pytest.mark.usefixtures("clean_flags")
-def test_flags_stay_until_the_last_thread_is_done():
+def test_flags_stay_until_the_last_thread_has_finished():
     torch.set_float32_matmul_precision("medium")
     inside, leave = threading.Event(), threading.Event()
 
@@ -207,7 +207,7 @@ def test_the_environment_does_not_change_float32():
     assert done.stdout == "0 STRICT\n", done.stderr
 
 
-def test_rounded_float32_products_are_noticed(monkeypatch):
+def test_rounded_float32_products_are_detected(monkeypatch):
     assert gpu.is_exact_float32("cpu")
     for name in ("conv2d", "linear"):
         real = getattr(torch.nn.functional, name)

@@ -1,4 +1,4 @@
-"""Locks of devices are shared by all users of a host and by nothing that only looks like them."""
+"""Locks of devices are shared by all users of a host; links and files that only look like locks are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ A, B, _, _ = gpu_lab.FOUR
 
 @pytest.fixture(autouse=True)
 def locks(tmp_path, monkeypatch):
-    """A folder for locks that is not there yet, and no driver."""
+    """The path of a folder for locks, which does not exist yet; without a driver."""
     folder = tmp_path / "locks"
     monkeypatch.setenv("TRAILERS_LEASE_DIR", str(folder))
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
@@ -34,7 +34,7 @@ def locks(tmp_path, monkeypatch):
 
 @pytest.fixture
 def shared(tmp_path, monkeypatch):
-    """A host's temporary folder, where no other is named."""
+    """The temporary folder of a host; TRAILERS_LEASE_DIR is not set."""
     monkeypatch.delenv("TRAILERS_LEASE_DIR")
     folder = tmp_path / "tmp"
     folder.mkdir()
@@ -127,7 +127,7 @@ def test_a_link_or_folder_in_place_of_a_lock_is_refused(tmp_path, locks, kind):
     assert (precious.read_text() == "mine") if kind != "dangling" else not precious.exists()
 
 
-def test_names_never_leave_the_folder(locks):
+def test_names_of_devices_cannot_lead_out_of_the_folder(locks):
     release(try_lease(["../../x", "MIG-GPU-a/7/0"], 2))
     assert sorted(path.name for path in locks.iterdir()) == ["MIG-GPU-a_7_0", "______x"]
 
@@ -161,21 +161,21 @@ def test_a_waiting_job_reports_who_holds_the_lock(locks, monkeypatch, caplog):
         "print(flush=True)\nsys.stdin.read()"
     )
     locks.mkdir()
-    stranger = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    stranger.stdout.readline()
+    other_process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other_process.stdout.readline()
     clock = iter(range(0, 10_000, 25))
     monkeypatch.setattr(lease.time, "monotonic", lambda: next(clock))
 
     def pause(_):
         if len(caplog.messages) == 3:
-            stranger.stdin.close()
-            stranger.wait()
+            other_process.stdin.close()
+            other_process.wait()
 
     monkeypatch.setattr(lease.time, "sleep", pause)
     release(lease.lease([A]))
     first, second, third = caplog.messages
     assert f"waiting for a GPU (for 25 s so far): {A} is held by " in first
-    assert f"(process {stranger.pid}, python" in first
+    assert f"(process {other_process.pid}, python" in first
     assert "for 100 s" in second
     assert "for 3 min" in third
 
@@ -199,7 +199,7 @@ def test_a_gpu_that_failed_is_set_aside_with_its_cause(locks, monkeypatch):
     monkeypatch.setattr(lease.time, "time", lambda: now + ASIDE_S + 1)
     release(try_lease([A]))
     monkeypatch.setattr(lease.time, "time", lambda: now)
-    release(try_lease([A]))  # it was taken since: the note is gone
+    release(try_lease([A]))  # it was leased in the meantime, so the note is gone
 
 
 @pytest.mark.usefixtures("leased")
@@ -245,18 +245,18 @@ def test_control_characters_of_a_note_are_not_printed(locks):
 
 
 def test_a_device_in_use_by_another_process_is_reported(tmp_path, monkeypatch):
-    stranger = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing(), computing=f"{A}, {stranger.pid}\n")
+    other_process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    smi = gpu_lab.fake_nvidia_smi(tmp_path / "smi", gpu_lab.listing(), computing=f"{A}, {other_process.pid}\n")
     monkeypatch.setenv("PATH", f"{smi}{os.pathsep}{os.defpath}")
     obstacles = try_lease([A])
     assert obstacles[0].words.startswith("in use by ")
-    assert f"process {stranger.pid}" in obstacles[0].words
-    stranger.communicate()
+    assert f"process {other_process.pid}" in obstacles[0].words
+    other_process.communicate()
     release(try_lease([A, B]))
 
 
-def test_the_program_that_waits_for_a_job_does_not_keep_it_from_its_device(tmp_path, monkeypatch):
+def test_a_device_in_use_by_the_program_that_waits_for_the_job_is_leased(tmp_path, monkeypatch):
     computing = f"{A}, {os.getpid()}\n{A}, {os.getppid()}\n"
-    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing(), computing=computing)
+    smi = gpu_lab.fake_nvidia_smi(tmp_path / "smi", gpu_lab.listing(), computing=computing)
     monkeypatch.setenv("PATH", f"{smi}{os.pathsep}{os.defpath}")
     release(try_lease([A]))

@@ -1,4 +1,4 @@
-"""Lines of progress at the foot of a terminal: right counts, and no output of other programs is lost."""
+"""Progress lines at the bottom of a terminal: counts are right, and no output of other programs is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def drawn(tmp_path, monkeypatch):
 
 
 def screen(text: str) -> list[str]:
-    """What stands on a terminal after ``text``: the few codes that are used, by hand."""
+    """The lines that a terminal shows after ``text``; only the control codes that are used."""
     lines, row, column = [""], 0, 0
     for part in re.findall(r"\x1b\[\d*[AJ]|\r|\n|[^\x1b\r\n]+", text):
         if part == "\r":
@@ -42,7 +42,7 @@ def screen(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def test_a_job_tells_how_many_need_no_work_and_how_many_are_made(tmp_path, monkeypatch):
+def test_a_job_reports_how_many_trailers_are_up_to_date_and_made(tmp_path, monkeypatch):
     monkeypatch.setenv(PROGRESS, str(tmp_path))
     progress = Progress("shots", 3, up_to_date=97, note=("shots", "s0000-aa"))
     assert (tmp_path / "shots+s0000-aa").read_text() == "97 0"
@@ -52,7 +52,7 @@ def test_a_job_tells_how_many_need_no_work_and_how_many_are_made(tmp_path, monke
     assert (tmp_path / "shots+s0000-aa").read_text() == "97 2"
 
 
-def test_without_a_run_that_asks_nothing_is_written(tmp_path, monkeypatch):
+def test_without_a_run_that_reads_notes_none_are_written(tmp_path, monkeypatch):
     monkeypatch.delenv(PROGRESS, raising=False)
     monkeypatch.chdir(tmp_path)
     Progress("shots", 3, note=("shots", "s0000-aa")).close()
@@ -96,7 +96,9 @@ def test_output_of_other_programs_stays_and_the_lines_are_drawn_below_it(drawn, 
     for text in ("rule ", "shots:\n", "    jobid: 4\n"):  # in pieces, as Snakemake writes
         above.write(text)
         drawn.draw()
-    drawn.terminal.write(f"{CLEAR}error: of a job\n")  # a job at its own descriptor (machine.terminal.tell)
+    drawn.terminal.write(
+        f"{CLEAR}error: of a job\n"
+    )  # a job at its own descriptor (machine.terminal.write_to_terminal)
     drawn.draw()
     assert screen(drawn.terminal.getvalue()) == [
         "rule shots:", "    jobid: 4", "error: of a job",

@@ -1,4 +1,4 @@
-"""Devices are known by UUID, and CUDA_VISIBLE_DEVICES shows what it shows CUDA."""
+"""Devices are identified by UUID, and CUDA_VISIBLE_DEVICES selects the same devices as for CUDA."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GPU 2: NVIDIA A100-SXM4-40GB (UUID: GPU-cccc2222)
 @pytest.fixture
 def four(tmp_path, monkeypatch):
     """A machine with four cards."""
-    gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing())
+    gpu_lab.fake_nvidia_smi(tmp_path / "smi", gpu_lab.listing())
     monkeypatch.setenv("PATH", gpu_lab.environment(tmp_path, smi=tmp_path / "smi")["PATH"])
     return tmp_path / "smi"
 
@@ -38,7 +38,7 @@ def test_cards_and_their_parts_are_listed_by_uuid():
     ]
 
 
-# Each with what torch's own reading of the variable gives on a machine with four cards.
+# Value of the variable -> devices that torch finds on a machine with four cards.
 VISIBLE = [
     ("0,1", [A, B]),
     ("3,1", [D, B]),
@@ -82,7 +82,7 @@ def test_without_the_variable_every_card_is_visible():
 
 @pytest.mark.usefixtures("four")
 @pytest.mark.parametrize("visible", ["0,0", "GPU-aa,GPU-aa", "GPU-aa,GPU-aaaa0000", "7", "GPU-none"])
-def test_a_variable_that_names_devices_and_shows_none_is_a_mistake(visible):
+def test_a_variable_that_names_devices_but_selects_none_is_refused(visible):
     with pytest.raises(ConfigError, match=rf"CUDA_VISIBLE_DEVICES: '{visible}' .*(none|repeats)"):
         visible_devices({"CUDA_VISIBLE_DEVICES": visible})
 
@@ -113,13 +113,13 @@ def test_a_device_number_is_that_of_cuda_and_not_that_of_nvidia_smi(four, monkey
     assert visible_devices({"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": order}) == [name]
 
 
-def test_where_cuda_cannot_be_asked_the_order_is_that_of_the_bus(four, monkeypatch):
+def test_if_cuda_does_not_answer_the_order_is_that_of_the_bus(four, monkeypatch):
     (four / "listed").write_text(MIXED)
     monkeypatch.setattr(nvidia, "CUDA_ORDER", "raise SystemExit(1)")
     assert visible_devices({"CUDA_VISIBLE_DEVICES": "1"}) == ["GPU-large"]
 
 
-def test_without_a_driver_there_is_none(tmp_path, monkeypatch):
+def test_without_a_driver_no_gpu_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", gpu_lab.environment(tmp_path)["PATH"])
     monkeypatch.setattr(nvidia, "DRIVER", tmp_path)
     assert nvidia.list_gpus() is None
@@ -129,7 +129,7 @@ def test_without_a_driver_there_is_none(tmp_path, monkeypatch):
     assert nvidia.computing() == {}
 
 
-def test_without_nvidia_smi_the_kernel_is_asked(tmp_path, monkeypatch):
+def test_without_nvidia_smi_the_files_of_the_kernel_are_read(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", gpu_lab.environment(tmp_path)["PATH"])
     monkeypatch.setattr(nvidia, "DRIVER", tmp_path)
     for bus, uuid in (("0000:3b:00.0", "GPU-b"), ("0000:18:00.0", "GPU-a"), ("0000:5e:00.0", "GPU-????????")):
@@ -157,19 +157,19 @@ def test_the_drivers_version_is_read_without_a_program(tmp_path, monkeypatch):
     ],
 )
 def test_a_failing_nvidia_smi_is_reported(four, listed, code, complaint, words):
-    gpu_lab.stand_in(four, listed, code=code, complaint=complaint)
+    gpu_lab.fake_nvidia_smi(four, listed, code=code, complaint=complaint)
     for environment in ({}, {"CUDA_VISIBLE_DEVICES": "0"}):
         with pytest.raises(SystemicError, match=rf"nvidia-smi: .*{words}.*snakemake --resources gpu=0"):
             visible_devices(environment)
 
 
-def test_cards_that_are_still_listed_beside_a_lost_one_are_used(four):
-    gpu_lab.stand_in(four, gpu_lab.listing([A, B]), code=15, complaint="GPU 0000:5E:00.0: GPU is lost")
+def test_the_other_cards_are_used_if_one_is_lost(four):
+    gpu_lab.fake_nvidia_smi(four, gpu_lab.listing([A, B]), code=15, complaint="GPU 0000:5E:00.0: GPU is lost")
     assert visible_devices({}) == [A, B]
 
 
 def test_an_nvidia_smi_that_hangs_is_given_up(four, monkeypatch):
-    gpu_lab.stand_in(four, gpu_lab.listing(), s=60)
+    gpu_lab.fake_nvidia_smi(four, gpu_lab.listing(), s=60)
     monkeypatch.setattr(nvidia, "TIMEOUT_S", 0.2)
     started = time.monotonic()
     with pytest.raises(SystemicError, match="nvidia-smi: did not answer"):
@@ -191,7 +191,7 @@ def test_devices_in_use_are_reported_by_uuid(four, printed, found):
     assert nvidia.computing() == found
 
 
-def test_a_name_that_no_card_has_hides_what_follows():
+def test_a_name_of_no_card_hides_the_names_after_it():
     cards = [Gpu(0, A, "x"), Gpu(1, B, "x")]
     assert resolve(["1", "5", "0"], cards, cards) == [B]
     assert resolve(["GPU-"], cards, cards) == []

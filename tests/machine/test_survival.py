@@ -1,4 +1,4 @@
-"""Work that may end the process: what dies is named, and the rest is done."""
+"""Work that may crash the process: the item that crashed it is reported, and the others are done."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Cores are shared out: among the jobs of a run, a job's workers, and threads that keep torch to themselves."""
+"""Cores are divided among the jobs of a run, the workers of a job, and threads that each use torch on one core."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_each_thread_uses_one_core_and_the_process_keeps_its_number_of_threads()
     def seen() -> tuple[int, int]:
         together.wait(60)
         first = torch.get_num_threads()
-        torch.ones(100_000).add_(1)  # large enough to be shared out
+        torch.ones(100_000).add_(1)  # large enough for several threads
         return first, torch.get_num_threads()
 
     with single_threads(2) as pool:
@@ -66,7 +66,7 @@ def test_a_jobs_cores_are_those_snakemake_gave_it(monkeypatch, given, allowed, c
 
 @pytest.mark.parametrize(
     ("cores", "trainings", "threads"),
-    # Ninety trainings are best at one thread each; one alone takes the cores it can use.
+    # Ninety trainings are fastest with one thread each; a single one takes the cores that it can use.
     [(2, 90, 1), (2, 3, 1), (2, 1, 2), (16, 3, 2), (16, 1, 2), (1, 1, 1), (None, 1, 1)],
 )
 def test_trainings_take_the_cores_of_a_run_together(cores, trainings, threads):
@@ -114,7 +114,7 @@ def test_threads_of_a_command_sleep_while_they_wait_unless_the_user_says_otherwi
         (16, 3, 100, 5),
         (16, 120, 100, 2),
         (2, 1, 12, 2),
-        (1, 1, 12, 2),  # Snakemake gives what there is
+        (1, 1, 12, 2),  # Snakemake reduces it to the cores that exist
         (None, 1, 12, 2),
     ],
 )

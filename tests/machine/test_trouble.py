@@ -1,4 +1,4 @@
-"""A disk that takes no more is named, and not what was being read."""
+"""A full disk is named by its folder, not by the file that was being read."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def test_of_a_copy_the_target_is_named(disks):
     assert trouble.systemic(problem, disks).where == str(disks / "full")
 
 
-def test_an_error_without_a_file_is_of_the_fullest_disk(disks):
+def test_an_error_without_a_file_is_assigned_to_the_fullest_disk(disks):
     problem = OSError(errno.ENOSPC, "full")
     assert trouble.systemic(problem, disks / "roomy", disks / "full" / "not yet").where == str(disks / "full")
 
 
-def test_a_disk_that_can_take_no_more_files_is_told_apart(disks, monkeypatch):
+def test_a_disk_without_inodes_is_not_reported_as_full(disks, monkeypatch):
     monkeypatch.setattr(trouble.os, "statvfs", lambda path: SimpleNamespace(f_files=5, f_favail=0))
     found = trouble.systemic(OSError(errno.ENOSPC, "full", str(disks / "full" / "a")), disks)
     assert found.what == "the disk of this folder has free space but cannot hold more files (inodes)"
@@ -69,7 +69,7 @@ def test_other_errors_are_not_reported_as_a_full_disk(disks):
     assert trouble.systemic(OSError(errno.ENOENT, "No such file"), disks) is None
 
 
-# Every writer goes through these three, and none may name its temporary file.
+# Every writer uses one of these three functions; errors must not name the temporary file.
 
 
 def write_with_a_library(path):
@@ -86,14 +86,14 @@ def write_in_a_block(path):
 @pytest.mark.parametrize(
     "write", [write_with_a_library, write_in_a_block, lambda path: atomic.write_text(path, "all of it")]
 )
-def test_a_writer_names_the_file_that_was_to_be(tmp_path, monkeypatch, write):
+def test_a_writer_names_the_file_that_it_should_have_written(tmp_path, monkeypatch, write):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(atomic, "sync", full)
-    with pytest.raises(OSError, match="No space left") as told:
+    with pytest.raises(OSError, match="No space left") as caught:
         write(tmp_path / "made" / "a.csv")
-    assert told.value.filename == str(tmp_path / "made" / "a.csv")
+    assert caught.value.filename == str(tmp_path / "made" / "a.csv")
     assert list((tmp_path / "made").iterdir()) == []
 
 
@@ -124,9 +124,9 @@ def test_a_path_of_the_wrong_kind_is_reported_in_one_sentence(tmp_path, monkeypa
     (tmp_path / "file").touch()
     (tmp_path / "taken/shot24/a.h5").mkdir(parents=True)
     assert command.main(words) == 1
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith(f"error: {sentence}")
-    assert told.endswith(". Choose another path, or change the file or folder there.")
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith(f"error: {sentence}")
+    assert message.endswith(". Choose another path, or change the file or folder there.")
 
 
 def test_a_folder_in_which_nothing_may_be_written_is_named_and_not_the_temporary_file():

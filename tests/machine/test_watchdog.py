@@ -8,7 +8,7 @@ import pytest
 
 from trailers.machine.watchdog import Watched, take_note
 
-# The words are: the note, what happens, how often there is a sign of life.
+# Arguments: the path of the note, and what happens to the worker.
 WORKER = """
 import os, pathlib, signal, subprocess, sys, time
 from trailers.machine import watchdog
@@ -54,7 +54,7 @@ def is_alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A killed child whose parent is gone may wait for its new parent to take note of it.
+    # A killed child whose parent has ended stays a zombie until its new parent collects it.
     return "zombie" not in open(f"/proc/{pid}/status").read()
 
 
@@ -86,7 +86,7 @@ def test_a_slow_trailer_that_advances_does_not_hang(tmp_path):
     assert take_note(tmp_path / "s0") == ("", "")
 
 
-def test_a_job_that_hangs_before_its_first_trailer_is_ended_and_blames_none(tmp_path):
+def test_a_job_that_hangs_before_its_first_trailer_is_ended_without_a_note(tmp_path):
     done = work(tmp_path / "s0", "before")
     assert done.returncode == -signal.SIGALRM
     assert "shots: the job showed no sign of life for 1.2 s" in done.stderr
@@ -128,7 +128,7 @@ def test_a_note_of_an_earlier_version_is_understood(tmp_path, text):
     assert take_note(tmp_path / "s0") == ("b", "hung in the previous run. The next run will try it again.")
 
 
-def test_of_several_in_work_at_once_the_one_that_is_not_done_is_noted():
+def test_of_several_trailers_in_work_the_unfinished_one_is_recorded():
     watched = Watched(worker=1, stage="normalise", timeout_s=1)
     for line in ("starts a", "starts b", "starts c", "ends c", "alive", "ends a", "ends never started"):
         watched.hear(line)

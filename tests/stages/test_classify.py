@@ -33,7 +33,7 @@ def test_an_experiment_writes_five_files(study):
     assert (pack["backbone"], pack["F"], pack["fingerprint"], pack["weights"]) == (
         "resnet50",
         16,
-        "mark-resnet50-0",
+        "fingerprint-resnet50-0",
         "V2",
     )
     assert metrics["epochs"] == len(rows(study / "out" / "curves.csv")) == 3

@@ -26,7 +26,7 @@ def embed(layout, trailer, vectors, **attributes):
     given = {
         "trailer": trailer,
         "backbone": "resnet50",
-        "fingerprint": f"mark-{trailer}",
+        "fingerprint": f"fingerprint-{trailer}",
         "weights": "V2",
         **attributes,
     }
@@ -40,10 +40,11 @@ def results(tmp_path):
     for trailer, vectors in VECTORS.items():
         embed(layout, trailer, vectors)
     write_ledger(
-        tmp_path / "s0.tsv", [LedgerRow("t2", OK, fingerprint="mark-t2"), LedgerRow("t1", OK, fingerprint="mark-t1")]
+        tmp_path / "s0.tsv",
+        [LedgerRow("t2", OK, fingerprint="fingerprint-t2"), LedgerRow("t1", OK, fingerprint="fingerprint-t1")],
     )
     write_ledger(
-        tmp_path / "s1.tsv", [LedgerRow("t3", OK, fingerprint="mark-t3"), LedgerRow("t4", DEAD, error="removed")]
+        tmp_path / "s1.tsv", [LedgerRow("t3", OK, fingerprint="fingerprint-t3"), LedgerRow("t4", DEAD, error="removed")]
     )
     return layout
 
@@ -72,8 +73,8 @@ def test_the_trailers_that_are_ok_are_packed_in_the_order_of_the_ledgers(results
 
 def test_a_folder_of_ledgers_is_read_shard_by_shard_in_the_order_of_the_manifest(results, tmp_path):
     pack(results, tmp_path)
-    rows = [LedgerRow("t2", OK, fingerprint="mark-t2"), LedgerRow("t1", OK, fingerprint="mark-t1")]
-    rows += [LedgerRow("t3", OK, fingerprint="mark-t3"), LedgerRow("t4", DEAD, error="removed")]
+    rows = [LedgerRow("t2", OK, fingerprint="fingerprint-t2"), LedgerRow("t1", OK, fingerprint="fingerprint-t1")]
+    rows += [LedgerRow("t3", OK, fingerprint="fingerprint-t3"), LedgerRow("t4", DEAD, error="removed")]
     names = make_shards([row.trailer for row in rows], size=1)
     for row, name in zip(rows, names, strict=True):
         write_ledger(tmp_path / "ledgers" / f"{name}.tsv", [row])

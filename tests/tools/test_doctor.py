@@ -228,7 +228,7 @@ def card(tmp_path, monkeypatch):
     """A machine with two cards, as nvidia-smi and torch see them."""
     import torch
 
-    smi = gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing(gpu_lab.FOUR[:2]))
+    smi = gpu_lab.fake_nvidia_smi(tmp_path / "smi", gpu_lab.listing(gpu_lab.FOUR[:2]))
     for name, value in gpu_lab.environment(tmp_path / "locks", smi=smi).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -275,7 +275,7 @@ def test_a_card_older_than_the_wheels_architectures_is_bad(place, card):
 
 
 def test_a_driver_that_fails_is_bad(place, card):
-    gpu_lab.stand_in(card(), "", code=9, complaint="couldn't communicate with the NVIDIA driver")
+    gpu_lab.fake_nvidia_smi(card(), "", code=9, complaint="couldn't communicate with the NVIDIA driver")
     (found,) = doctor.check_gpus(place)
     assert found.level == BAD
     assert "couldn't communicate with the NVIDIA driver" in found.words

@@ -39,7 +39,7 @@ def held(jobs):
 
 @pytest.fixture
 def smi(tmp_path):
-    return gpu_lab.stand_in(tmp_path / "smi", gpu_lab.listing())
+    return gpu_lab.fake_nvidia_smi(tmp_path / "smi", gpu_lab.listing())
 
 
 DIVIDED = "GPU 0: A100 (UUID: GPU-a)\n" + "".join(f"  MIG 1g.5gb  Device  {n}: (UUID: MIG-{n})\n" for n in range(4))
@@ -62,7 +62,7 @@ CASES = {
 @pytest.mark.slow
 @pytest.mark.parametrize(("listed", "more", "devices"), CASES.values(), ids=CASES.keys())
 def test_four_jobs_have_four_devices(tmp_path, listed, more, devices):
-    smi = gpu_lab.stand_in(tmp_path / "smi", listed)
+    smi = gpu_lab.fake_nvidia_smi(tmp_path / "smi", listed)
     jobs = [start(tmp_path / "locks", HOLD.format(s=600), smi=smi, **more) for _ in range(4)]
     try:
         assert {job.stdout.readline().split()[0] for job in jobs} == set(devices)
@@ -156,7 +156,7 @@ def test_without_a_driver_the_command_runs(tmp_path):
     ],
 )
 def test_a_driver_that_gives_no_gpu_stops_the_command_with_the_cause(tmp_path, more, words):
-    smi = gpu_lab.stand_in(tmp_path / "smi", "", **more)
+    smi = gpu_lab.fake_nvidia_smi(tmp_path / "smi", "", **more)
     for job in ({}, {"SLURM_JOB_ID": "7"}, {"CUDA_VISIBLE_DEVICES": "0"}):
         output, printed = finish(start(tmp_path, "print('ran')", smi=smi, **job), code=1)
         assert output == ""
