@@ -296,7 +296,7 @@ CASES = [
          {**ALL_48, "pixel_aspect": "2:1", "width_px": 48, "height_px": 32}, colours=(GREEN, None, RED)),
     Case("odd width and height", Video("odd.webm", CODECS[7][1], width=65, height=49),
          {**ALL_48, "source_width_px": 65, "source_height_px": 49, "width_px": 64, "height_px": 48}),
-    Case("larger than asked", Video("odd.mp4", P420, width=640, height=360, frames=12),
+    Case("larger than short_side", Video("odd.mp4", P420, width=640, height=360, frames=12),
          {"frames": 12, "width_px": 456, "height_px": 256}),
     Case("two by two", Video("odd.mp4", P420, width=2, height=2), refused="is 2x2 px, which is too small to show"),
     Case("the size changes half-way", two_sizes, {"frames": 48, "source_frames": 48, "frames_duplicated": 0}),
@@ -315,7 +315,7 @@ CASES = [
     Case("BT.709", Video("odd.mp4", colours("bt709")), {**ALL_48, "colour": "yuv420p bt709 limited"}),
     Case("BT.2020", Video("odd.mp4", colours("bt2020nc")),
          {**ALL_48, "colour": "yuv420p bt2020nc limited", "tone_mapped": "no"}),
-    # Tone mapping darkens colours and makes them paler, hence the tolerance.
+    # Tone mapping darkens colours and makes them paler, so a tolerance is needed.
     Case("HDR, PQ", Video("odd.mp4", hdr("smpte2084")), {**ALL_48, "tone_mapped": "smpte2084"}, tolerance=70),
     Case("HDR, HLG", Video("odd.mp4", hdr("arib-std-b67")), {**ALL_48, "tone_mapped": "arib-std-b67"}, tolerance=70),
     Case("HDR, odd size", Video("odd.mkv", hdr("smpte2084").replace("yuv420p10le", "yuv444p10le"), width=65, height=49),
@@ -330,10 +330,10 @@ CASES = [
          ALL_48),
     Case("edit list", then(Video("v.mp4", f"{P420} -g 48 -bf 0"), remux(before="-ss 0.5")),
          {"frames": 36, "source_frames": 36, "frames_share": 1.0}),
-    Case("sound goes on", Video("odd.mp4", f"{P420} -c:a aac", inputs=SOUND), ALL_48),
-    Case("sound goes on, mkv", Video("odd.mkv", f"{P420} -c:a aac", inputs=SOUND), ALL_48),
-    Case("sound goes on, webm", Video("odd.webm", f"{CODECS[6][1]} -c:a libopus", inputs=SOUND), ALL_48),
-    Case("sound goes on, cut off", then(Video("v.webm", f"{CODECS[6][1]} -c:a libopus", inputs=SOUND), cut_off(0.3)),
+    Case("sound is longer", Video("odd.mp4", f"{P420} -c:a aac", inputs=SOUND), ALL_48),
+    Case("sound is longer, mkv", Video("odd.mkv", f"{P420} -c:a aac", inputs=SOUND), ALL_48),
+    Case("sound is longer, webm", Video("odd.webm", f"{CODECS[6][1]} -c:a libopus", inputs=SOUND), ALL_48),
+    Case("sound is longer, cut off", then(Video("v.webm", f"{CODECS[6][1]} -c:a libopus", inputs=SOUND), cut_off(0.3)),
          refused="of its frames could be decoded"),
     Case("sound alone", sound_alone, refused="sound but no video"),
     Case("two videos", two_videos, {**ALL_48, "video_streams": 2, "width_px": 64}),
@@ -356,7 +356,7 @@ CASES = [
             ("v.mkv", P420, 0.9, {}, "of its frames could be decoded"),
             ("v.webm", CODECS[6][1], 0.5, {}, "of its frames could be decoded"),
             ("v.flv", P420, 0.5, {}, "of its frames could be decoded"),
-            # What is left of a transport stream is whole: nothing says that there was more.
+            # The rest of a transport stream is complete: it does not state a length.
             ("v.ts", P420, 0.5, {"frames_share": 1.0}, ""),
         ]
     ),

@@ -1,7 +1,7 @@
 """A web server on loopback that misbehaves as configured and records all requests.
 
     with Server({"/trailer.mp4": Page(video)}) as server:
-        ...  # server.link("/trailer.mp4"), server.asked("/trailer.mp4")
+        ...  # server.link("/trailer.mp4"), server.requests_for("/trailer.mp4")
 
 The pages of a path are sent in order; the last one is repeated.
 """
@@ -61,7 +61,7 @@ class Server:
     def link(self, path: str) -> str:
         return f"http://127.0.0.1:{self.http.server_address[1]}{path}"
 
-    def asked(self, path: str) -> list[Request]:
+    def requests_for(self, path: str) -> list[Request]:
         return [request for request in self.requests if request.path == path]
 
     def next_page(self, path: str) -> Page:

@@ -214,21 +214,21 @@ def put_pack(folder: Path, vector: float, time_s: int) -> None:
     attributes = {"backbone": "efficientnet_lite0", "clips": "shot24", "fingerprint": f"vectors of {vector}"}
     write_pack(path, [part], features=4, attributes=attributes)
     os.utime(path, (time_s, time_s))
-    reruns.pack_mark.cache_clear()
+    reruns.pack_fingerprint.cache_clear()
 
 
 def test_a_pack_made_elsewhere_is_noticed_by_its_fingerprint_and_not_by_its_time(folder):
-    def asked() -> str:
+    def digest() -> str:
         return digests(plan(packs="elsewhere"))["labels"][0]
 
-    missing = asked()
+    missing = digest()
     put_pack(folder, 1.0, 2000)
-    first = asked()
+    first = digest()
     put_pack(folder, 1.0, 3000)
-    assert asked() == first
+    assert digest() == first
     put_pack(folder, 2.0, 1000)  # copied over the first with its own, older time
-    assert len({missing, first, asked()}) == 3
-    # With embeddings of one's own, the digest is that of earlier versions.
+    assert len({missing, first, digest()}) == 3
+    # With embeddings made by the run, the digest is that of earlier versions.
     assert digests(plan())["labels"] == ["60ae5e668153e221"]
 
 

@@ -72,7 +72,7 @@ def test_from_published_archives_to_the_table_and_a_wrong_one_stops_with_a_sente
     with Server({f"/{name}": Page(content) for name, content in published.items()}) as server:
         configure(tmp_path, server, published)
         lab.snakemake(tmp_path, "replicate")
-        assert not server.asked(f"/{kept.name}"), "what was kept is fetched again"
+        assert not server.requests_for(f"/{kept.name}"), "what was kept is fetched again"
     found = json.loads((tmp_path / "results" / "replicate" / "tables" / "tables.json").read_text())
     rows = {row["name"]: row for table in found["tables"] if table["number"] == 6 for row in table["rows"]}
     trained = {name for name, row in rows.items() if row["splits"]}

@@ -149,19 +149,21 @@ def test_from_titles_to_a_report_with_figure_4_and_no_kill_loses_anything(study,
     assert main(["titles", "--imdb", ".", "--min-votes", "100", "--most", "12"]) == 0
     (folder / "config.yaml").write_text(CONFIG)
 
-    study.killed("search", when=lambda: server.asked(SIXTH_SEARCH))
+    study.killed("search", when=lambda: server.requests_for(SIXTH_SEARCH))
     found = {path: path.read_bytes() for path in folder.glob("results/search/*.json")}
     assert len(found) == 5
     study.run("search")
     assert {path: path.read_bytes() for path in found} == found
-    assert len(server.asked(f"/search/Movie_0_{title_site.year_of(0)}_trailer")) == 1
+    assert len(server.requests_for(f"/search/Movie_0_{title_site.year_of(0)}_trailer")) == 1
     assert len((folder / "results" / "candidates.csv").read_text().splitlines()) == 1 + 60
 
     assert main(["manifest", "--titles", "titles.csv"]) == 0
-    study.killed("quality", when=lambda: server.asked(SIXTH_VIDEO))
+    study.killed("quality", when=lambda: server.requests_for(SIXTH_VIDEO))
     assert len(list(folder.glob("results/download/*.json"))) >= 5
     study.run("quality")
-    assert [len(server.asked(f"/good{n}.mp4")) for n in (0, 1, 2)] == [len(server.asked("/good0.mp4"))] * 3
+    assert [len(server.requests_for(f"/good{n}.mp4")) for n in (0, 1, 2)] == [
+        len(server.requests_for("/good0.mp4"))
+    ] * 3
     (ledger,) = folder.glob("results/ledger/quality/*.tsv")
     flags = {trailer: set(row.facts["flags"]) for trailer, row in read_ledger(ledger).items()}
     assert {trailer: own for trailer, own in flags.items() if own} == {

@@ -318,7 +318,7 @@ def test_a_missing_input_makes_only_its_own_trailer_fail(results, entry):
 
 
 def walk_or_hang(item: tuple[str, Path]) -> None:
-    """Stands in for a library that loops for ever in a damaged file; which bytes do that depends on its version."""
+    """Simulates a library that loops forever in a damaged file; which bytes do that depends on its version."""
     if item[1].read_bytes().endswith(b"HANG"):
         time.sleep(600)
     walk(item[1])

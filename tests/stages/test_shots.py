@@ -68,10 +68,10 @@ class Results:
     def choose(self, name, device):
         return "float32" if name == "float32" else self.precision
 
-    def frames(self, trailer, frames, mark="0123456789abcdef"):
+    def frames(self, trailer, frames, fingerprint="0123456789abcdef"):
         with write_frames(self.layout.frames(trailer)) as writer:
             writer.append(frames)
-            writer.describe({"trailer": trailer, "fingerprint": mark})
+            writer.describe({"trailer": trailer, "fingerprint": fingerprint})
 
     def run(self, *trailers, flags=()):
         import argparse
@@ -170,7 +170,7 @@ def test_deriving_shots_again_does_not_even_load_torch(results, tmp_path):
 def test_changed_frames_are_detected_again(results):
     results.frames("tt1", brightness(120, f39=CUT))
     results.run("tt1")
-    results.frames("tt1", brightness(120, f50=CUT), mark="f" * 16)
+    results.frames("tt1", brightness(120, f50=CUT), fingerprint="f" * 16)
     results.run("tt1")
     assert results.computed == [("float32", 1)] * 3
     assert results.shots("tt1") == [Shot(0, 51), Shot(51, 120)]
@@ -295,7 +295,7 @@ def test_one_trailer_alone_writes_no_ledger(results):
     shots.run(parser.parse_args(words))
     assert results.shots("tt1") == [Shot(0, 10), Shot(10, 20)]
     assert not results.ledger.exists()
-    results.frames("tt1", np.empty((0, 27, 48, 3), np.uint8), mark="e" * 16)
+    results.frames("tt1", np.empty((0, 27, 48, 3), np.uint8), fingerprint="e" * 16)
     with pytest.raises(VideoError, match="contains no frames"):
         shots.run(parser.parse_args(words))
 

@@ -56,9 +56,9 @@ def test_a_ledger_cut_off_anywhere_is_refused(tmp_path):
             read_ledger(path)
 
 
-@pytest.mark.parametrize(("said", "stored", "is_refused"), [("a", "a", False), ("", "a", False), ("a", "b", True)])
-def test_a_product_is_compared_with_what_the_ledger_says(tmp_path, said, stored, is_refused):
-    row = LedgerRow("t", OK, fingerprint=said)
+@pytest.mark.parametrize(("listed", "stored", "is_refused"), [("a", "a", False), ("", "a", False), ("a", "b", True)])
+def test_a_product_is_compared_with_what_the_ledger_says(tmp_path, listed, stored, is_refused):
+    row = LedgerRow("t", OK, fingerprint=listed)
     if not is_refused:
         check_fingerprint(row, stored, tmp_path / "t.csv")
         return

@@ -70,7 +70,7 @@ def test_an_interrupted_transfer_resumes_where_it_stopped(tmp_path, published, m
     pages[name] = [Page(content, cut=700), Page(content)]
     with Server(pages) as server:
         assert archives(tmp_path, server) == 0
-        ranges = [request.headers.get("range") for request in server.asked(name)]
+        ranges = [request.headers.get("range") for request in server.requests_for(name)]
     assert ranges[-1] == "bytes=700-"
     assert (tmp_path / "archives" / name[1:]).read_bytes() == content
 

@@ -53,7 +53,7 @@ def test_weights_are_fetched_once_at_a_commit_with_the_licence_and_the_users_tok
         count = len(server.requests)
         assert fetch(server, tmp_path, monkeypatch) == 0
         assert len(server.requests) == count
-        assert server.asked(LINK)[0].headers["authorization"] == "Bearer hf_secret"
+        assert server.requests_for(LINK)[0].headers["authorization"] == "Bearer hf_secret"
     assert sorted(path.name for path in weights.iterdir()) == ["open_clip-tiny++drawn.json", FILE]
     lock = json.loads((weights / "open_clip-tiny++drawn.json").read_text())["lock"]
     assert (lock["revision"], lock["file"], lock["files"]) == (COMMIT, FILE, {})
@@ -72,7 +72,7 @@ def test_a_download_that_was_cut_off_resumes(tmp_path: Path, published: Path, mo
         for _ in range(3):
             if fetch(server, tmp_path, monkeypatch) == 0:
                 break
-        ranges = [request.headers.get("range") for request in server.asked(LINK)]
+        ranges = [request.headers.get("range") for request in server.requests_for(LINK)]
         assert any(words and words.startswith("bytes=") and words != "bytes=0-" for words in ranges), ranges
     assert (tmp_path / "weights" / FILE).read_bytes() == content
 
@@ -86,7 +86,7 @@ def test_weights_that_changed_on_the_hub_are_not_taken_for_the_recorded_ones(
     (published / REMOTE).write_bytes(b"other" * 100)
     with hub("lab/tiny", published) as server:
         assert fetch(server, tmp_path, monkeypatch) == 1
-        assert not server.asked(LINK)
+        assert not server.requests_for(LINK)
     assert f"/lab/tiny: {REMOTE} is not the file with sha256 " in capsys.readouterr().err
 
 

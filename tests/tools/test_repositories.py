@@ -88,7 +88,7 @@ def test_an_interrupted_download_resumes_where_it_stopped(
         for _ in range(3):
             if fetch(server, tmp_path, monkeypatch) == 0:
                 break
-        ranges = [request.headers.get("range") for request in server.asked(path)]
+        ranges = [request.headers.get("range") for request in server.requests_for(path)]
         assert any(words and words.startswith("bytes=") and words != "bytes=0-" for words in ranges), ranges
     assert (tmp_path / "weights" / FOLDER / "model.safetensors").read_bytes() == content
 
@@ -101,9 +101,9 @@ def test_a_damaged_file_is_fetched_again_and_no_other(
         path = tmp_path / "weights" / FOLDER / "model.safetensors"
         path.write_bytes(path.read_bytes()[:-4])
         assert main(["weights", "--check", "--backbones", NAME, "--weights-dir", str(tmp_path / "weights")]) == 1
-        before = {file: len(server.asked(f"/lab/vjepa2/resolve/{COMMIT}/{file}")) for file in FILES}
+        before = {file: len(server.requests_for(f"/lab/vjepa2/resolve/{COMMIT}/{file}")) for file in FILES}
         assert fetch(server, tmp_path, monkeypatch) == 0
-        after = {file: len(server.asked(f"/lab/vjepa2/resolve/{COMMIT}/{file}")) for file in FILES}
+        after = {file: len(server.requests_for(f"/lab/vjepa2/resolve/{COMMIT}/{file}")) for file in FILES}
     assert [file for file in FILES if after[file] > before[file]] == ["model.safetensors"]
     assert path.read_bytes() == (published / "model.safetensors").read_bytes()
 
@@ -112,7 +112,7 @@ def test_names_with_other_choices_share_one_repository(tmp_path: Path, monkeypat
     folder = make_repository("dinov2", tmp_path / "published")
     with hub("lab/dinov2", folder) as server:
         assert fetch(server, tmp_path, monkeypatch, "transformers:lab/dinov2", "transformers:lab/dinov2?pool=avg") == 0
-        assert len(server.asked(f"/lab/dinov2/resolve/{COMMIT}/config.json")) == 1
+        assert len(server.requests_for(f"/lab/dinov2/resolve/{COMMIT}/config.json")) == 1
     weights = tmp_path / "weights"
     rows = [find_row(f"transformers:lab/dinov2{choice}", weights) for choice in ("", "?pool=avg")]
     assert [row.weights.name for row in rows] == [COMMIT[:12]] * 2

@@ -46,7 +46,7 @@ def test_weights_are_fetched_once_and_recorded(tmp_path: Path, published: str) -
         name = row_file(tmp_path, server.link("/mine.pth"), published)
         assert run(tmp_path, name) == 0
         assert run(tmp_path, name) == 0
-        assert len(server.asked("/mine.pth")) == 1
+        assert len(server.requests_for("/mine.pth")) == 1
     folder = tmp_path / "weights"
     assert (folder / "mine.pth").read_bytes() == BYTES
     (record,) = folder.glob("*.json")
@@ -59,7 +59,7 @@ def test_truncated_answers_and_server_errors_are_tried_again(tmp_path: Path) -> 
     pages = [Page(status=503), Page(BYTES, cut=5000), Page(BYTES)]
     with Server({"/mine.pth": pages}) as server:
         assert run(tmp_path, row_file(tmp_path, server.link("/mine.pth"))) == 0
-        assert len(server.asked("/mine.pth")) == 3
+        assert len(server.requests_for("/mine.pth")) == 3
     assert (tmp_path / "weights" / "mine.pth").read_bytes() == BYTES
 
 
@@ -79,7 +79,7 @@ def test_a_file_that_is_not_the_weights_is_refused_and_not_kept(
 ) -> None:
     with Server({"/mine.pth": page}) as server:
         assert run(tmp_path, row_file(tmp_path, server.link("/mine.pth"), sha256)) == 1
-        assert len(server.asked("/mine.pth")) == requests
+        assert len(server.requests_for("/mine.pth")) == requests
     assert words in capsys.readouterr().err
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine.py"]
 
@@ -92,7 +92,7 @@ def test_damaged_weights_are_fetched_again(tmp_path: Path) -> None:
         assert run(tmp_path, name, "--check") == 1
         assert run(tmp_path, name) == 0
         assert run(tmp_path, name, "--check") == 0
-        assert len(server.asked("/mine.pth")) == 2
+        assert len(server.requests_for("/mine.pth")) == 2
 
 
 def test_weights_that_changed_at_their_source_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,7 +150,7 @@ def test_a_damaged_record_is_named_and_written_again(
         assert record.read_bytes() == content
         assert run(tmp_path, name) == 0
         assert record.read_bytes() == whole
-        assert len(server.asked("/mine.pth")) == 1
+        assert len(server.requests_for("/mine.pth")) == 1
     assert known_weights(tmp_path / "weights", name) == SHA256
 
 

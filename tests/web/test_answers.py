@@ -57,7 +57,7 @@ def test_a_redirect_is_followed_and_the_final_link_recorded(work, video):
 def test_a_video_that_the_server_reports_as_gone_is_dead_after_one_request(work, status, reason):
     with Server({"/cat.mp4": Page(status=status)}) as server:
         row = work.one(server.link("/cat.mp4"))
-        assert len(server.asked("/cat.mp4")) == 1
+        assert len(server.requests_for("/cat.mp4")) == 1
     assert row.status == "dead"
     assert row.facts == {"reason": reason, "sentence": f"HTTP Error {status}"}
     assert row.error.startswith(f"download: {reason}: ")
@@ -133,7 +133,7 @@ def test_a_range_that_ends_early_is_resumed(work, big):
     beginning = Page(big, sent=(0, 199_999))
     with Server({"/cat.mp4": [beginning, beginning, beginning, Page(big)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=200000-"
+        assert server.requests_for("/cat.mp4")[-1].headers["range"] == "bytes=200000-"
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
@@ -153,7 +153,7 @@ def test_a_server_error_is_tried_again(work, video):
 def test_retry_after_is_honoured(work, video):
     with Server({"/cat.mp4": [Page(status=429, headers={"Retry-After": "1"}), Page(video)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        first, second = server.asked("/cat.mp4")[:2]
+        first, second = server.requests_for("/cat.mp4")[:2]
     assert second.moment - first.moment >= 1
 
 
@@ -162,7 +162,7 @@ def test_retry_after_is_honoured_during_a_download(work, video, status):
     pages = [Page(video), Page(status=status, headers={"Retry-After": "1"}), Page(video)]
     with Server({"/cat.mp4": pages}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        moments = [request.moment for request in server.asked("/cat.mp4")]
+        moments = [request.moment for request in server.requests_for("/cat.mp4")]
     assert moments[2] - moments[1] >= 1
 
 
@@ -170,7 +170,7 @@ def test_a_site_that_asks_for_an_hour_is_left_for_the_next_run(work, video):
     with Server({"/cat.mp4": [Page(status=429, headers={"Retry-After": "3600"}), Page(video)]}) as server:
         row = work.one(server.link("/cat.mp4"))
         assert (row.status, row.error) == ("failed", "download: rate limited: " + row.error[24:])
-        assert len(server.asked("/cat.mp4")) == 1
+        assert len(server.requests_for("/cat.mp4")) == 1
         assert not (work.results / "download" / "a.json").exists()
         assert work.one(server.link("/cat.mp4")).status == "ok"
 
@@ -178,7 +178,7 @@ def test_a_site_that_asks_for_an_hour_is_left_for_the_next_run(work, video):
 def test_waits_double(work):
     with Server({"/cat.mp4": Page(status=500)}) as server:
         row = work.one(server.link("/cat.mp4"), backoff_s="0.2", retries="3")
-        moments = [request.moment for request in server.asked("/cat.mp4")]
+        moments = [request.moment for request in server.requests_for("/cat.mp4")]
     waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert row.error.startswith("download: network: ")
     assert [wait >= asked for wait, asked in zip(waits, (0.2, 0.4, 0.8), strict=True)] == [True, True, True]
@@ -189,7 +189,7 @@ def test_an_interrupted_body_is_resumed_where_it_stopped(work, big):
     # so the first and last bytes on disk are compared.
     with Server({"/cat.mp4": [Page(big), Page(big, cut=3 * 65536 + 5), Page(big)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        ranges = [request.headers.get("range") for request in server.asked("/cat.mp4")]
+        ranges = [request.headers.get("range") for request in server.requests_for("/cat.mp4")]
     assert ranges == [None, None, None, "bytes=0-4095", "bytes=192512-196607", "bytes=196608-"]
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
@@ -201,7 +201,7 @@ def test_an_interrupted_download_is_resumed_by_a_later_run(work, big):
         partial = work.results / "download" / ".partial" / "a"
         assert [path.stat().st_size for path in partial.glob("*.part")] == [196608]
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=196608-"
+        assert server.requests_for("/cat.mp4")[-1].headers["range"] == "bytes=196608-"
     assert work.receipt().sha256 == sha256(big).hexdigest()
     assert work.files() == ["download/a.json", "download/a.mp4"]
 
@@ -209,7 +209,7 @@ def test_an_interrupted_download_is_resumed_by_a_later_run(work, big):
 def test_a_server_without_ranges_sends_all_again(work, big):
     with Server({"/cat.mp4": [Page(big), Page(big, cut=200_000), Page(big, ranges=False)]}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        assert server.asked("/cat.mp4")[-1].headers["range"] == "bytes=196608-"
+        assert server.requests_for("/cat.mp4")[-1].headers["range"] == "bytes=196608-"
     assert work.receipt().sha256 == sha256(big).hexdigest()
 
 
@@ -225,7 +225,7 @@ def test_a_link_that_never_answers_times_out(work):
     started = time.monotonic()
     with Server({"/cat.mp4": Page(silent_s=NEVER)}) as server:
         row = work.one(server.link("/cat.mp4"), timeout_s="0.5", retries="1")
-        assert len(server.asked("/cat.mp4")) == 2
+        assert len(server.requests_for("/cat.mp4")) == 2
     assert row.status == "failed"
     assert row.error.startswith("download: network: ")
     assert time.monotonic() - started < 10
@@ -234,7 +234,7 @@ def test_a_link_that_never_answers_times_out(work):
 def test_a_host_that_used_up_its_retries_gets_one_request_per_trailer(work):
     with Server({"/a.mp4": Page(status=500), "/b.mp4": Page(status=500)}) as server:
         work.run({"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}, retries="2")
-        assert [len(server.asked("/a.mp4")), len(server.asked("/b.mp4"))] == [3, 1]
+        assert [len(server.requests_for("/a.mp4")), len(server.requests_for("/b.mp4"))] == [3, 1]
 
 
 def test_a_slow_link_is_ended_at_its_deadline(work, video):
@@ -316,7 +316,7 @@ def test_a_proxy_is_used(work, video):
 def test_requests_are_spaced(work, video):
     with Server({"/a.mp4": Page(video), "/b.mp4": Page(video)}) as server:
         work.run({"a": server.link("/a.mp4"), "b": server.link("/b.mp4")}, sleep_s="0.5")
-        last_of_a, first_of_b = server.asked("/a.mp4")[-1], server.asked("/b.mp4")[0]
+        last_of_a, first_of_b = server.requests_for("/a.mp4")[-1], server.requests_for("/b.mp4")[0]
     assert first_of_b.moment - last_of_a.moment >= 0.5
 
 

@@ -20,7 +20,7 @@ def test_a_cookie_is_sent_and_its_file_is_not_changed(work, video, tmp_path):
     before = cookies.read_bytes()
     with Server({"/cat.mp4": Page(video, headers={"Set-Cookie": "other=1"})}) as server:
         assert work.one(server.link("/cat.mp4"), cookies=str(cookies)).status == "ok"
-        assert "key=value" in server.asked("/cat.mp4")[0].headers["cookie"]
+        assert "key=value" in server.requests_for("/cat.mp4")[0].headers["cookie"]
     assert cookies.read_bytes() == before
 
 

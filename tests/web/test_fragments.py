@@ -38,7 +38,7 @@ def test_retry_after_is_honoured_on_a_fragment(work, fragments, status):
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1), **pages_of(fragments)}
     with Server({**pages, "/1.ts": [busy, pages["/1.ts"]]}) as server:
         assert work.one(server.link("/cat.m3u8")).status == "ok"
-        first, second = server.asked("/1.ts")
+        first, second = server.requests_for("/1.ts")
     assert second.moment - first.moment >= 1
 
 
@@ -49,14 +49,14 @@ def test_a_fragment_that_asks_for_an_hour_is_left_for_the_next_run(work, fragmen
         row = work.one(server.link("/cat.m3u8"))
         assert row.error.startswith(f"download: rate limited: {server.link('/1.ts')}: HTTP Error 429")
         assert work.one(server.link("/cat.m3u8")).status == "ok"
-        assert len([request for request in server.asked("/0.ts") if "range" not in request.headers]) == 1
+        assert len([request for request in server.requests_for("/0.ts") if "range" not in request.headers]) == 1
 
 
 def test_a_fragment_that_fails_temporarily_is_requested_again(work, fragments):
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts", seconds=1), **pages_of(fragments)}
     with Server({**pages, "/1.ts": [Page(status=500), Page(status=502), pages["/1.ts"]]}) as server:
         assert work.one(server.link("/cat.m3u8")).status == "ok"
-        assert len([request for request in server.asked("/0.ts") if "range" not in request.headers]) == 1
+        assert len([request for request in server.requests_for("/0.ts") if "range" not in request.headers]) == 1
 
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json"])
@@ -151,7 +151,7 @@ def test_decryption_uses_the_library_and_not_pure_python():
 def test_other_encryption_is_not_left_to_another_program(work, fragments, traps, key):
     with Server({"/cat.m3u8": playlist("0.ts", head=f"{key}\n"), **pages_of(fragments)}) as server:
         row = work.one(server.link("/cat.m3u8"))
-        assert server.asked("/0.ts") == []
+        assert server.requests_for("/0.ts") == []
     assert row.error.startswith("download: no format: ")
 
 

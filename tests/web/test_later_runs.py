@@ -112,10 +112,10 @@ def test_a_killed_run_loses_only_the_block_being_downloaded(work, big):
         running.wait()
         (size,) = [path.stat().st_size for path in partial.glob("*.part")]
         server.pages["/b.mp4"] = [Page(big)]
-        asked = len(server.asked("/a.mp4"))
+        asked = len(server.requests_for("/a.mp4"))
         ledger = work.run(rows)
-        assert len(server.asked("/a.mp4")) == asked
-        assert server.asked("/b.mp4")[-1].headers["range"] == f"bytes={size}-"
+        assert len(server.requests_for("/a.mp4")) == asked
+        assert server.requests_for("/b.mp4")[-1].headers["range"] == f"bytes={size}-"
     assert [row.status for row in ledger.values()] == ["ok", "ok"]
     assert work.receipt("b").sha256 == sha256(big).hexdigest()
 
@@ -125,7 +125,7 @@ def test_two_jobs_for_one_trailer_make_one_request(work, video):
         command = [sys.executable, "-m", "trailers", "download", *work.words({"a": server.link("/cat.mp4")})]
         jobs = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
         assert [job.wait(timeout=60) for job in jobs] == [0, 0]
-        assert len(server.asked("/cat.mp4")) == 2  # one for the type of the link, one for the bytes
+        assert len(server.requests_for("/cat.mp4")) == 2  # one for the type of the link, one for the bytes
     assert work.files() == ["download/a.json", "download/a.mp4"]
 
 

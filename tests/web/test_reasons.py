@@ -77,12 +77,12 @@ MESSAGES = [
 
 @pytest.mark.parametrize(("words", "expected"), MESSAGES)
 def test_messages_of_a_site_give_the_right_reason(words, expected):
-    from yt_dlp.utils import DownloadError as Told
+    from yt_dlp.utils import DownloadError as YtDlpError
     from yt_dlp.utils import ExtractorError
 
     error = ExtractorError(words, expected=True, video_id="rpr3DyXZ46k", ie="youtube")
-    told = Told(f"ERROR: {error}", (type(error), error, None))
-    problem = verdict.explain(told, Try("https://www.youtube.com/watch?v=rpr3DyXZ46k"))
+    error_of_library = YtDlpError(f"ERROR: {error}", (type(error), error, None))
+    problem = verdict.explain(error_of_library, Try("https://www.youtube.com/watch?v=rpr3DyXZ46k"))
     assert problem.reason == expected
     assert problem.words.startswith("[youtube] rpr3DyXZ46k: " + words[:60].rstrip("."))
 
@@ -92,11 +92,11 @@ def test_messages_of_a_site_give_the_right_reason(words, expected):
     ["Unable to extract player response", "nsig function not found", "No video formats found!", "config unavailable"],
 )
 def test_an_unexpected_error_of_yt_dlp_never_makes_a_video_dead(words):
-    from yt_dlp.utils import DownloadError as Told
+    from yt_dlp.utils import DownloadError as YtDlpError
     from yt_dlp.utils import ExtractorError
 
     error = ExtractorError(words, video_id="rpr3DyXZ46k", ie="youtube")
-    problem = verdict.explain(Told(f"ERROR: {error}", (type(error), error, None)), Try("https://host/cat"))
+    problem = verdict.explain(YtDlpError(f"ERROR: {error}", (type(error), error, None)), Try("https://host/cat"))
     assert not problem.dead
     assert problem.sentence == words
 
@@ -120,9 +120,9 @@ def test_a_connection_error_never_makes_a_video_dead(words):
 
 
 def test_a_missing_fragment_does_not_make_a_video_dead():
-    from yt_dlp.utils import DownloadError as Told
+    from yt_dlp.utils import DownloadError as YtDlpError
 
-    assert verdict.explain(Told("ERROR: fragment 1 not found, unable to continue"), Try("")).reason == "network"
+    assert verdict.explain(YtDlpError("ERROR: fragment 1 not found, unable to continue"), Try("")).reason == "network"
 
 
 def every_sentence_of_the_extractors() -> set[str]:
@@ -189,10 +189,10 @@ def test_addresses_of_the_link_itself_are_recognised(one, other, expected):
 
 
 def test_text_in_a_link_is_not_taken_for_a_reason():
-    from yt_dlp.utils import DownloadError as Told
+    from yt_dlp.utils import DownloadError as YtDlpError
 
     link = "https://host/private-video-removed.mp4"
-    assert verdict.explain(Told(f"ERROR: odd answer from {link}"), Try(link)).reason == "other"
+    assert verdict.explain(YtDlpError(f"ERROR: odd answer from {link}"), Try(link)).reason == "other"
 
 
 def test_a_403_of_a_video_site_is_a_temporary_failure():
@@ -201,11 +201,11 @@ def test_a_403_of_a_video_site_is_a_temporary_failure():
 
 
 def test_a_full_disk_does_not_make_a_trailer_dead(tmp_path):
-    from yt_dlp.utils import DownloadError as Told
+    from yt_dlp.utils import DownloadError as YtDlpError
 
     full = OSError(28, "No space left on device")
     with pytest.raises(OSError, match="No space left"):
-        verdict.explain(Told("ERROR: unable to write data", (OSError, full, None)), Try("https://host/cat.mp4"))
+        verdict.explain(YtDlpError("ERROR: unable to write data", (OSError, full, None)), Try("https://host/cat.mp4"))
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_candidate_pages_are_read_until_the_best_candidate_does_not_change(cats)
     assert (first.upload_date, first.width_px, first.height_px) == ("2010-05-10", 1280, 720)
     by_url = {candidate.url.rpartition("/")[2]: candidate for candidate in cats.found("tt1").candidates}
     assert by_url["tall"].parts["vertical"] == -30
-    assert not cats.server.asked("/watch/poor")
+    assert not cats.server.requests_for("/watch/poor")
 
 
 def test_a_candidate_that_is_unavailable_becomes_the_last_with_the_reason(cats):
@@ -149,7 +149,7 @@ def test_a_site_that_does_not_answer_is_tried_again_by_this_run_and_the_next(cat
     row = cats.run(ALIEN)["tt1"]
     assert (row.status, row.reason) == ("failed", "network")
     assert cats.run(ALIEN)["tt1"].status == "ok"
-    assert len(cats.server.asked("/search/Alien_1979_trailer")) == 4
+    assert len(cats.server.requests_for("/search/Alien_1979_trailer")) == 4
 
 
 def test_an_error_of_the_search_never_makes_a_title_dead(cats):
@@ -171,11 +171,11 @@ def test_a_search_is_repeated_only_if_the_title_or_a_setting_changes(cats):
     cats.server.pages["/search/Alien_1980_trailer"] = cats.server.pages[path]
     cats.run(ALIEN)
     cats.run(ALIEN)
-    assert len(cats.server.asked(path)) == 1
+    assert len(cats.server.requests_for(path)) == 1
     cats.run(ALIEN, candidates="5")
-    assert len(cats.server.asked(path)) == 2
+    assert len(cats.server.requests_for(path)) == 2
     cats.run("tt1,Alien,1980\n")
-    assert len(cats.server.asked("/search/Alien_1980_trailer")) == 1
+    assert len(cats.server.requests_for("/search/Alien_1980_trailer")) == 1
 
 
 def test_changed_preferences_score_the_stored_candidates_again_without_a_request(cats):
@@ -185,7 +185,7 @@ def test_changed_preferences_score_the_stored_candidates_again_without_a_request
     before = cats.run(ALIEN)["tt1"]
     after = cats.run(ALIEN, official_channels="Mine")["tt1"]
     assert after.fingerprint != before.fingerprint
-    assert len(cats.server.asked(path)) == 1
+    assert len(cats.server.requests_for(path)) == 1
     (kept,) = (each for each in cats.found("tt1").candidates if each.channel == "Mine")
     assert kept.parts["official channel"] == 10
 

@@ -72,7 +72,7 @@ def test_the_first_of_several_videos_on_a_page_is_downloaded(work, video, site):
     pages = {"/cats.html": replace(HTML, body=f"<!doctype html><html><body>{links}</body></html>".encode())}
     with Server({**pages, "/1.mp4": Page(video), "/2.mp4": Page(video)}) as server:
         row = work.one(server.link("/cats.html"))
-        assert (len(server.asked("/1.mp4")), server.asked("/2.mp4")) == (1, [])
+        assert (len(server.requests_for("/1.mp4")), server.requests_for("/2.mp4")) == (1, [])
     assert row.status == "ok"
 
 
@@ -83,7 +83,7 @@ def test_the_first_working_link_is_used_and_failures_of_the_others_are_recorded(
     with Server({"/gone.mp4": Page(status=410), "/cat.mp4": Page(video), "/last.mp4": Page(video)}) as server:
         gone, cat, last = (server.link(path) for path in ("/gone.mp4", "/cat.mp4", "/last.mp4"))
         row = work.one(f"{gone} | {cat} | {last}")
-        assert server.asked("/last.mp4") == []
+        assert server.requests_for("/last.mp4") == []
     assert row.status == "ok"
     facts = work.receipt().facts
     assert facts["url"] == cat
@@ -105,7 +105,7 @@ def test_a_link_added_later_is_tried_without_asking_the_dead_one(work, video):
         gone = server.link("/gone.mp4")
         work.one(gone)
         assert work.one(f"{gone} | {server.link('/cat.mp4')}").status == "ok"
-        assert len(server.asked("/gone.mp4")) == 1
+        assert len(server.requests_for("/gone.mp4")) == 1
 
 
 def test_a_youtube_id_and_its_link_are_the_same(work, monkeypatch, tmp_path):

@@ -33,7 +33,7 @@ NO_USABLE_FORMAT = {
         formats(*formats_of(480), preference=-2000),
         "the site marks all of its formats as not to be used",
     ),
-    "a protocol of its own": (
+    "an unknown protocol": (
         formats(*formats_of(480), protocol="sabr"),
         "the site offers no format over http or https, only sabr",
     ),
@@ -109,7 +109,7 @@ def test_a_refused_fragment_is_named_and_does_not_make_the_trailer_dead(work, vi
     pages = {"/cat.m3u8": playlist("0.ts", "1.ts?key=secret"), "/0.ts": Page(video)}
     with Server({**pages, "/1.ts?key=secret": Page(status=status)}) as server:
         row = work.one(server.link("/cat.m3u8"))
-        assert len(server.asked("/1.ts?key=secret")) == 1
+        assert len(server.requests_for("/1.ts?key=secret")) == 1
     assert row.status == "failed"
     assert row.error.startswith(f"download: part refused: {server.link('/1.ts')}: HTTP Error {status}")
 

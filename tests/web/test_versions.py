@@ -26,7 +26,7 @@ def test_bytes_of_two_versions_are_never_joined(work, big, other_video):
     pages = [Page(big, headers=old), Page(big, headers=old, cut=200_000), Page(later, headers=new)]
     with Server({"/cat.mp4": pages}) as server:
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        assert "range" not in server.asked("/cat.mp4")[-1].headers
+        assert "range" not in server.requests_for("/cat.mp4")[-1].headers
     assert work.receipt().sha256 == sha256(later).hexdigest()
 
 
@@ -60,7 +60,7 @@ def test_an_unchanged_file_is_resumed(work, big, headers):
     ) as server:
         work.one(server.link("/cat.mp4"), retries="0")
         assert work.one(server.link("/cat.mp4")).status == "ok"
-        last = server.asked("/cat.mp4")[-1]
+        last = server.requests_for("/cat.mp4")[-1]
     assert (last.headers["range"], last.headers.get("if-range")) == (
         "bytes=196608-",
         next(iter(headers.values()), None),
@@ -107,7 +107,7 @@ def test_files_of_equal_length_are_not_taken_for_the_same(work, big, later, head
     with Server({"/cat.mp4": pages}) as server:
         assert work.one(server.link("/cat.mp4"), retries="0").status == "failed"
         assert work.one(server.link("/cat.mp4"), retries="0").status == "ok"
-        last = server.asked("/cat.mp4")[-1]
+        last = server.requests_for("/cat.mp4")[-1]
     assert work.receipt().sha256 == sha256(new).hexdigest()
     assert last.headers.get("range") == ("bytes=196608-" if replaced == "nothing" else None)
 
@@ -137,7 +137,7 @@ def test_a_playlist_that_changed_between_runs_is_downloaded_from_its_start(work,
         server.pages |= {f"/{n}.ts": [Page(old if change == "nothing" else new)] for n in range(4)}
         server.pages["/cat.m3u8"] = [second]
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
-        asked = len(whole(server.asked("/0.ts")))
+        asked = len(whole(server.requests_for("/0.ts")))
     assert (work.results / "download" / "a.mp4").read_bytes() == (old + old if change == "nothing" else new + new)
     assert asked == {"names": 1, "nothing": 1}.get(change, 2)
 
@@ -203,8 +203,8 @@ def test_unchanged_fragments_are_not_downloaded_again(work, two, honours_ranges)
     with Server({**pages, "/2.ts": [Page(status=404), page]}) as server:
         work.one(server.link("/cat.m3u8"), retries="0")
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
-        assert [len(whole(server.asked(f"/{n}.ts"))) for n in range(2)] == [1, 1]
-        assert [len(server.asked(f"/{n}.ts")) for n in range(2)] == [2, 2]
+        assert [len(whole(server.requests_for(f"/{n}.ts"))) for n in range(2)] == [1, 1]
+        assert [len(server.requests_for(f"/{n}.ts")) for n in range(2)] == [2, 2]
     assert (work.results / "download" / "a.mp4").read_bytes() == two[0] * 3
 
 
@@ -216,7 +216,7 @@ def test_equal_fragments_are_not_downloaded_again_although_the_server_states_the
         work.one(server.link("/cat.m3u8"), retries="0")
         time.sleep(1.1)
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
-        assert len(whole(server.asked("/0.ts"))) == 1
+        assert len(whole(server.requests_for("/0.ts"))) == 1
 
 
 def test_fragments_whose_dates_always_change_fail_after_the_retries(work, two):
@@ -260,7 +260,7 @@ def test_ranges_of_an_unchanged_file_are_resumed(work, two, changed):
     with Server({"/cat.m3u8": ranges, "/all.ts": [old, old, Page(status=404), after]}) as server:
         work.one(server.link("/cat.m3u8"), retries="0")
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
-        assert len(server.asked("/all.ts")) == (3 + 1 + 3 if changed else 3 + 1 + 1)
+        assert len(server.requests_for("/all.ts")) == (3 + 1 + 3 if changed else 3 + 1 + 1)
     assert (work.results / "download" / "a.mp4").read_bytes() == two[changed][: 3 * size]
 
 
@@ -272,7 +272,7 @@ def test_a_fragment_that_is_gone_fails_a_resumed_download(work, two):
         row = work.one(server.link("/cat.m3u8"), retries="0")
         assert row.error == f"download: part refused: {server.link('/0.ts')}: HTTP Error 410: Gone"
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
-        assert len(whole(server.asked("/0.ts"))) == 1
+        assert len(whole(server.requests_for("/0.ts"))) == 1
 
 
 def test_fragments_from_a_server_without_ranges_are_downloaded_again(work, two):
@@ -281,7 +281,7 @@ def test_fragments_from_a_server_without_ranges_are_downloaded_again(work, two):
     with Server({**pages, "/1.ts": [Page(status=404), page]}) as server:
         work.one(server.link("/cat.m3u8"), retries="0")
         assert work.one(server.link("/cat.m3u8"), retries="0").status == "ok"
-        assert len(whole(server.asked("/0.ts"))) == 2
+        assert len(whole(server.requests_for("/0.ts"))) == 2
     assert (work.results / "download" / "a.mp4").read_bytes() == two[0] * 2
 
 

@@ -111,12 +111,12 @@ def labels(plan: Plan, experiment: str) -> str:
     others: list[Any] = [] if study.genres == GENRES else [study.genres]
     if study.made_elsewhere is not None:
         # Snakemake compares times, and a pack that was copied over another one may be older.
-        others.append([pack_mark(Path(path)) for path in plan.packs_of(experiment)])
+        others.append([pack_fingerprint(Path(path)) for path in plan.packs_of(experiment)])
     return digest(rows, *others)
 
 
 @functools.cache  # experiments share packs
-def pack_mark(path: Path) -> str:
+def pack_fingerprint(path: Path) -> str:
     """The fingerprint of a pack; empty if it cannot be read, which the job reports."""
     try:
         return read_pack_fingerprint(path)

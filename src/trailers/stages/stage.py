@@ -26,7 +26,7 @@ from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow
 
 HDF5 = ".h5"
-PATIENCE_S = 60.0  # for reading the headers of one HDF5 file; the library can loop for ever in damaged ones
+PATIENCE_S = 60.0  # for reading the headers of one HDF5 file; the library can loop forever in damaged ones
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Work(Protocol):
     layout: Layout
 
     def starts(self, trailer: str) -> None:
-        """Say that work on ``trailer`` begins; if the process hangs or dies, this trailer is recorded as the cause."""
+        """Report that work on ``trailer`` begins; if the process hangs or dies, it is recorded as the cause."""
 
     def record(self, row: LedgerRow) -> None:
         """Record the outcome of a finished trailer."""

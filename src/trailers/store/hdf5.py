@@ -92,7 +92,7 @@ def size_of(path: Path, stage: str) -> tuple[int, int]:
     """
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait forever
             raise StoreError("is not a file", where=path, remedy=f"Remove it and rerun the {stage} stage.")
         path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,7 +1,7 @@
 """What the root group of an HDF5 file may hold, checked against the size of the file before anything is read.
 
 A hostile or damaged HDF5 file can make a reader open other files (links, external storage, virtual datasets), load
-plugins as filters, and allocate whatever size a few bytes claim.
+plugins as filters, and allocate any size that a few bytes claim.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def check_chunks(dataset: h5py.h5d.DatasetID, name: str, size: int, *, deflated:
 def trouble_with_heaps(path: Path, size: int, used: Sequence[tuple[int, int]]) -> str:
     """What is wrong with the heaps of text in a file, or "".
 
-    HDF5 loops for ever at an entry whose length is zero. Reads everything in the file except the pieces ``used``
+    HDF5 loops forever at an entry whose length is zero. Reads everything in the file except the pieces ``used``
     by the values of datasets.
     """
     gaps, end = [], 0

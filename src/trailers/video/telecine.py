@@ -19,7 +19,7 @@ SAMPLE_S = 180  # of the video that are examined
 TIMEOUT_S = 900
 RATES = (29.9, 30.05)  # range of fps of video with telecined film
 FIRST_FRAMES = 1800  # about a minute
-# In telecined film, two of ten fields are repeats, one of each parity; other video has none, nor do black frames.
+# In telecined film, two of ten fields are repeats, one of each parity; other video and black frames have none.
 MIN_REPEATED = 0.08
 CYCLE = 5  # frames after which the pattern starts anew
 # Titles, black and parts that were shot as video do not have the pattern, so a small share of all frames is enough.
