@@ -11,7 +11,7 @@ from trailers.classifier.metrics import CONVENTIONS, METRICS, scores_of
 NAMES = tuple(f"t{number}" for number in range(40))
 
 
-def some(trailers=40, genres=3, ties=False):
+def first_few(trailers=40, genres=3, ties=False):
     random = np.random.default_rng(5)
     labels = (random.random((trailers, genres)) < 0.3).astype(float)
     labels[:, 0] = np.maximum(labels[:, 0], labels.sum(axis=1) == 0)
@@ -22,7 +22,7 @@ def some(trailers=40, genres=3, ties=False):
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("no_positives", ["left_out", "sklearn"])
 def test_every_draw_gives_the_metrics_of_the_drawn_trailers(ties, no_positives):
-    labels, scores = some(ties=ties)
+    labels, scores = first_few(ties=ties)
     labels[:, 2] = 0
     labels[3, 2] = 1  # so that some draws have no trailer of this genre
     weights = draw(NAMES, draws=25)
@@ -37,7 +37,7 @@ def test_every_draw_gives_the_metrics_of_the_drawn_trailers(ties, no_positives):
 
 
 def test_drawing_everything_once_gives_the_metrics_themselves():
-    labels, scores = some()
+    labels, scores = first_few()
     found = resampled(labels, scores, np.ones((1, 40)))
     expected = scores_of(labels, scores, "abc")["metrics"]
     assert found["trapezoid"]["micro"][0] == pytest.approx(expected["trapezoid"]["micro"])

@@ -25,7 +25,7 @@ from trailers.store.atomic import TEMPORARY, remove, write_text
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow, check_fingerprint, read_ledger
 from trailers.store.receipt import read_receipt
-from trailers.store.text import some
+from trailers.store.text import first_few
 from trailers.web.links import completed
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def check_listed(stage: Stage, trailers: Iterable[str], command: str) -> None:
         log.warning(
             "%s: no ledger of the %s stage lists %s: either they were made one by one, or another run was interrupted "
             "while it replaced them. In the latter case, rerun snakemake first.",
-            command, stage.name, some(alone),
+            command, stage.name, first_few(alone),
         )  # fmt: skip
 
 

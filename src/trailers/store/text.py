@@ -125,7 +125,7 @@ def size_text(size: float) -> str:
     return "1 byte" if round(size) == 1 else f"{size:.0f} bytes"
 
 
-def some(names: Sequence[str]) -> str:
+def first_few(names: Sequence[str]) -> str:
     """The first of ``names`` and the number of the others, such as "a, b, c, d, e and 7 more"."""
     shown = ", ".join(names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown} and {len(names) - SHOWN:,} more"

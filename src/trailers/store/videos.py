@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trailers.domain import SPLITS, SUBSETS, Trailer
 from trailers.store.cells import path_exists
-from trailers.store.text import some
+from trailers.store.text import first_few
 from trailers.web.links import identity
 
 
@@ -55,7 +55,7 @@ def split_apart(group: Iterable[Trailer]) -> list[int]:
 
 def describe_shared(group: Sequence[Trailer], split: int | None = None) -> str:
     """One sentence on trailers that share a video, with their subsets in ``split`` or the first that separates them."""
-    names = some([trailer.trailer for trailer in group])
+    names = first_few([trailer.trailer for trailer in group])
     apart = split_apart(group)
     if not apart:
         return f"{names} have the same video"
@@ -63,4 +63,4 @@ def describe_shared(group: Sequence[Trailer], split: int | None = None) -> str:
     subsets = [
         f"{trailer.trailer} in {SUBSETS[code]}" for trailer in group if (code := trailer.splits[shown]) is not None
     ]
-    return f"{names} have the same video, but split{shown} has {some(subsets)}"
+    return f"{names} have the same video, but split{shown} has {first_few(subsets)}"

@@ -22,7 +22,7 @@ from trailers.store.manifest import read_manifest
 from trailers.store.pack import Part, write_pack
 from trailers.store.published import PUBLISHED, Published
 from trailers.store.published_files import find_store
-from trailers.store.text import some
+from trailers.store.text import first_few
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,9 @@ def import_store(store: Path, output: Path, clips: str, backbone: str, arguments
     """Write the pack ``output`` of the zarr store at ``store``."""
     published = Published(store)
     if published.ignored:
-        log.warning("import: %s: ignored, because they are not trailers: %s", store, some(sorted(published.ignored)))
+        log.warning(
+            "import: %s: ignored, because they are not trailers: %s", store, first_few(sorted(published.ignored))
+        )
     published.check_chunks()
     trailers = chosen(published, arguments.manifest, partial=arguments.partial)
     parts = [
@@ -101,7 +103,7 @@ def import_store(store: Path, output: Path, clips: str, backbone: str, arguments
     if published.with_zeros:
         log.warning(
             "import: %s: %d trailers have clips whose vectors contain only zeros, which a network does not give: %s",
-            store, len(published.with_zeros), some(sorted(published.with_zeros)),
+            store, len(published.with_zeros), first_few(sorted(published.with_zeros)),
         )  # fmt: skip
     log.info(
         "import: %s: %d of the store's %d trailers, F = %d", output, len(parts), len(published.trailers),

@@ -14,7 +14,7 @@ from trailers.store.candidates import read_found
 from trailers.store.cells import parse_genres, parse_poster
 from trailers.store.decisions import ACCEPT, Journal
 from trailers.store.layout import Layout
-from trailers.store.text import some
+from trailers.store.text import first_few
 from trailers.store.titles import Title, read_titles
 from trailers.tools.manifest.entries import placed
 from trailers.tools.manifest.source import Source, rebased
@@ -69,9 +69,11 @@ def from_decisions(files: TitleFiles, decisions: Path, choice: Choice | None) ->
     log.info("%s: %s", decisions, ", ".join(f"{count:,} {result}" for result, count in sorted(counts.items())))
     unlisted = sorted({name for own in found.values() for name in own} - {title.id for title in titles})
     if unlisted:
-        log.warning("%s: contains decisions on titles that are not in %s: %s", decisions, files.titles, some(unlisted))
+        log.warning(
+            "%s: contains decisions on titles that are not in %s: %s", decisions, files.titles, first_few(unlisted)
+        )
     if disputed:
-        log.warning("left out, because reviewers disagree: %s; a third review decides", some(disputed))
+        log.warning("left out, because reviewers disagree: %s; a third review decides", first_few(disputed))
     return as_source(trailers)
 
 

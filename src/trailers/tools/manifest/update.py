@@ -10,7 +10,7 @@ from pathlib import Path
 from trailers.domain import Trailer
 from trailers.errors import ManifestError
 from trailers.store.manifest import read_manifest
-from trailers.store.text import some
+from trailers.store.text import first_few
 from trailers.store.videos import video_key
 from trailers.tools.manifest.ids import make_unique
 from trailers.tools.manifest.source import Source
@@ -58,7 +58,7 @@ def log_counts(old: Sequence[Trailer], seen: set[str], new: Sequence[Trailer]) -
     gone = [trailer.trailer for trailer in old if trailer.trailer not in seen]
     log.info("%s trailers are unchanged, %s are added", f"{len(old):,}", f"{len(new):,}")
     if gone:
-        log.info("%s of the unchanged ones are not in the source: %s", f"{len(gone):,}", some(gone))
+        log.info("%s of the unchanged ones are not in the source: %s", f"{len(gone):,}", first_few(gone))
 
 
 def losses(path: Path, new: Sequence[Trailer]) -> list[str]:
@@ -73,7 +73,7 @@ def losses(path: Path, new: Sequence[Trailer]) -> list[str]:
 def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> Iterator[str]:
     gone = [trailer.trailer for trailer in old if trailer.trailer not in new]
     if gone:
-        yield f"{len(gone):,} trailers: {some(gone)}"
+        yield f"{len(gone):,} trailers: {first_few(gone)}"
     both = [(trailer, new[trailer.trailer]) for trailer in old if trailer.trailer in new]
     moved = [
         before.trailer
@@ -81,7 +81,7 @@ def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> 
         if not {video_key(url, base) for url in before.urls} & {video_key(url, base) for url in after.urls}
     ]
     if moved:
-        yield f"the meaning of {len(moved):,} ids, which get other videos: {some(moved)}"
+        yield f"the meaning of {len(moved):,} ids, which get other videos: {first_few(moved)}"
     for field, words in KEPT:
         empty = getattr(Trailer("a", ()), field)
         lost = [
@@ -90,7 +90,7 @@ def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> 
             if value_of(before, field) != value_of(after, field) and getattr(before, field) != empty
         ]
         if lost:
-            yield f"the {words} of {len(lost):,}: {some(lost)}"
+            yield f"the {words} of {len(lost):,}: {first_few(lost)}"
 
 
 def value_of(trailer: Trailer, field: str) -> object:
