@@ -96,7 +96,7 @@ class Source:
 
 
 def embeddings_of(layout: Layout, clips: str, backbone: str) -> Stage:
-    """The embed stage of one clip strategy and one backbone, to look at what it made."""
+    """The embed stage of one clip strategy and one backbone, to read its products."""
     entry = registry.find(("embed", clips, backbone))
     assert entry is not None
     return entry.on_disk(layout, (clips, backbone))

@@ -61,7 +61,7 @@ class Found:
 
     trailer: str  # the title's id
     fingerprint: str
-    asked: str  # digest of the request to the site; if it is the same, candidates are scored anew without a request
+    asked: str  # digest of the request to the site; if it is the same, candidates are scored again without a request
     query: str
     candidates: tuple[Candidate, ...]
 

@@ -7,7 +7,7 @@ If ``download.local_files`` is ``reference``, a video on this machine is not cop
 ``file``, is its path.
 
 The facts of a video include what was measured in it and, if known, what was announced: ``promised_s``, the duration
-in s that the site, playlist or manifest stated; ``fragments``; ``parts``, at which its time stamps may start anew.
+in s that the site, playlist or manifest stated; ``fragments``; ``parts``, at which its time stamps may restart.
 
 A trailer with a dead receipt is not requested again until its link or the settings change.
 """

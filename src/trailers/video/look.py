@@ -90,5 +90,5 @@ def is_steady(stamps: tuple[int, ...]) -> bool:
 
 
 def goes_back(stamps: tuple[int, ...]) -> bool:
-    """Whether time goes back from frame to frame again and again; where recordings were joined it does so once."""
+    """Whether time stamps go back repeatedly; where recordings were joined, they do so only once."""
     return sum(later < earlier for earlier, later in itertools.pairwise(stamps)) > 1

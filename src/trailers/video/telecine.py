@@ -21,7 +21,7 @@ RATES = (29.9, 30.05)  # range of fps of video with telecined film
 FIRST_FRAMES = 1800  # about a minute
 # In telecined film, two of ten fields are repeats, one of each parity; other video and black frames have none.
 MIN_REPEATED = 0.08
-CYCLE = 5  # frames after which the pattern starts anew
+CYCLE = 5  # frames after which the pattern repeats
 # Titles, black and parts that were shot as video do not have the pattern, so a small share of all frames is enough.
 MIN_IN_CYCLES = 0.1
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from trailers.web.reasons import LinkError
 
-NEVER = (errno.ELOOP, errno.ENAMETOOLONG)  # a link to itself, a name that no file can have: as a file that is not there
+# A link to itself or a name that is too long is treated like a missing file.
+IMPOSSIBLE = (errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def find_local(base: Path, url: str) -> tuple[Path, dict[str, Any]]:
@@ -26,7 +27,7 @@ def find_local(base: Path, url: str) -> tuple[Path, dict[str, Any]]:
     except (FileNotFoundError, NotADirectoryError):
         raise LinkError("not found", f"{source} does not exist", sentence="does not exist") from None
     except OSError as problem:
-        if problem.errno in NEVER:
+        if problem.errno in IMPOSSIBLE:
             sentence = f"cannot exist: {problem.strerror}"
             raise LinkError("not found", f"{source} {sentence}", sentence=sentence) from None
         raise LinkError("other", f"{source}: {problem.strerror}", sentence=str(problem.strerror)) from None
@@ -62,7 +63,7 @@ def has_changed(base: Path, facts: Mapping[str, Any]) -> bool:
 
 
 def check_unchanged(base: Path, facts: Mapping[str, Any]) -> None:
-    """Raise LinkError if the user's file is not as it was when it was looked at; the next run looks again."""
+    """Raise LinkError if the user's file was changed or removed while it was read; the next run reads it again."""
     if version_of(base, facts["url"]) != (facts["source_bytes"], facts["source_mtime_ns"]):
         sentence = "was changed or removed while it was read"
         raise LinkError("other", f"{base / facts['url']} {sentence}", sentence=sentence)

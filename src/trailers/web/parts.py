@@ -1,4 +1,4 @@
-"""Puts the parts of a fragmented MP4, each of which starts its clock anew, on one clock.
+"""Puts the parts of a fragmented MP4, each of which restarts its clock, on one clock.
 
 An HLS playlist with a discontinuity, or a DASH manifest of several periods, gives fragments whose decode times
 (ISO/IEC 14496-12, tfdt) jump back to 0 in the middle of the file. Players follow the playlist, but a file has no

@@ -3,7 +3,7 @@
 #EXT-X-MAP:URI="a.mp4"      the beginning of every fMP4 part
 #EXTINF:2.0,                duration of the next fragment
 0.m4s
-#EXT-X-DISCONTINUITY        another part begins: its time stamps may start anew
+#EXT-X-DISCONTINUITY        another part begins: its time stamps may restart
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Promise:
 
     seconds: float  # 0 if it does not state a duration
     fragments: int
-    parts: int = 1  # stretches whose time stamps may start anew
+    parts: int = 1  # parts whose time stamps may restart
     is_ended: bool = True
     is_ranged: bool = False  # fragments are ranges of a file
 

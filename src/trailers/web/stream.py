@@ -104,7 +104,7 @@ def missing(facts: Mapping[str, Any]) -> dict[str, str]:
         return {
             "incomplete": f"its {parts} parts are encoded differently, and readers may apply the first encoding to all"
         }
-    # If time stamps start anew in the middle, as in joined MPEG-TS, the container does not have the whole duration.
+    # If time stamps restart in the middle, as in joined MPEG-TS, the container does not have the whole duration.
     is_known = parts == 1 or facts["container"].startswith("mov")
     if not (is_known and promised_s and duration_s) or duration_s >= PROMISED_SHARE * promised_s - PROMISED_SLACK_S:
         return {}
