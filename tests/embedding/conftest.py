@@ -1,4 +1,4 @@
-"""A shard whose work is only written down, and two networks small enough for every test."""
+"""A shard that only records outcomes, and two small networks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLIPS = [Clip(0, 0, 8, 0, 3), Clip(0, 8, 12, 4, 9), Clip(1, 12, 20, 0, 19), Clip
 
 @dataclass
 class Work:
-    """What became of each trailer."""
+    """Records the outcome of each trailer."""
 
     trailers: list[str]
     layout: Layout
@@ -61,7 +61,7 @@ class Shard:
         write_spans(self.layout.clips("shot8", trailer), clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
 
     def pair(self, row: Row, *trailers: str) -> Pair:
-        """All ``trailers`` to do with ``row``."""
+        """A pair of the backbone ``row`` with all ``trailers`` to do."""
         settings = Settings(precision="float32", random_weights=True)
         work = Work(list(trailers), self.layout)
         return Pair(ClipStrategy.parse("shot8"), row, "none", settings, work, frozenset(trailers))

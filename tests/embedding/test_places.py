@@ -1,4 +1,4 @@
-"""A network whose last bits depend on a clip's place in a batch gives the same bytes whatever else is embedded."""
+"""A network whose last bits depend on a clip's place in a batch gives the same bytes in every run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRAILERS = ("alpha", "beta", "gamma")  # of five clips each, in batches of three
 
 
 def network(step: float, passes: list[int]) -> Any:
-    """Brightness, and ``step`` more at every further place of the batch, as rounding has it a million times smaller."""
+    """The brightness, plus ``step`` for every further place of the batch; real rounding errors are far smaller."""
     import torch
 
     class Places(torch.nn.Module):
@@ -31,7 +31,7 @@ def network(step: float, passes: list[int]) -> Any:
 
 
 def embedded(pairs: list[Pair], step: float) -> tuple[dict[Path, bytes], list[int]]:
-    """The files that are made for the pairs, and how many clips each pass through a network had."""
+    """The files of the pairs, and the number of clips in each pass through a network."""
     passes: list[int] = []
     made = {pair.row.name: Embedder(pair.row, network(step, passes), precision="float32") for pair in pairs}
     embed(pairs, lambda: made, workers=1, apart=False)
@@ -51,7 +51,7 @@ def test_bytes_do_not_depend_on_what_else_is_embedded(shard: Shard, step: float)
         shard.add(trailer)
     flat, deep = rows()
     together, _ = embedded([shard.pair(flat, *TRAILERS), shard.pair(deep, *TRAILERS)], step)
-    for trailer in TRAILERS:  # as runs that are cut off after every trailer
+    for trailer in TRAILERS:  # as runs that are interrupted after every trailer
         for row in (flat, deep):
             pair = shard.pair(row, trailer)
             pair.path(trailer).unlink()
@@ -64,7 +64,7 @@ def test_only_such_a_network_gets_batches_of_one_trailer(shard: Shard) -> None:
         shard.add(trailer)
     flat, _ = rows()
     assert Embedder(flat, network(0.5, []), precision="float32").depends_on_place
-    # The first pass tries the places. Fifteen clips are five full batches, or two per trailer, one of them filled up.
+    # The first pass tests the places. Fifteen clips are five full batches, or two per trailer, one of them padded.
     assert embedded([shard.pair(flat, *TRAILERS)], 0.0)[1] == [3] + 5 * [3]
     assert embedded([shard.pair(flat, *TRAILERS)], 0.5)[1] == [3] + 6 * [3]
     vectors = read_embedding(shard.pair(flat, "beta").path("beta"))[0]

@@ -1,4 +1,4 @@
-"""A reduced precision is tried on clips of the shard too."""
+"""A reduced precision is also tested on clips of the shard."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_samples_are_the_middle_clips_of_trailers_spread_over_the_shard(shard: S
     names = [f"t{number}" for number in range(7)]
     for name in names:
         shard.add(name)
-    shard.layout.video("t0").unlink()  # as of a trailer that came to nothing
+    shard.layout.video("t0").unlink()  # as of a failed trailer
     pair = shard.pair(row_of("deep", 3, size=32, crop=16), *names)
     found = real_clips(pair)
     assert found is not None
@@ -29,7 +29,7 @@ def test_samples_are_the_middle_clips_of_trailers_spread_over_the_shard(shard: S
         np.testing.assert_array_equal(clip, wanted)
 
 
-def test_samples_do_not_depend_on_what_is_done(shard: Shard) -> None:
+def test_samples_do_not_depend_on_finished_trailers(shard: Shard) -> None:
     for name in ("t0", "t1"):
         shard.add(name)
     pair = shard.pair(row_of("deep", 3), "t0", "t1")
@@ -45,7 +45,7 @@ def test_a_damaged_video_gives_no_sample_and_no_error(shard: Shard, tmp_path: Pa
 
 
 class Sensitive(torch.nn.Module):
-    """Loses its numbers in reduced precision where a clip is all of one grey, as no made-up clip is."""
+    """Is inexact in reduced precision if a clip has only one grey level, which no generated clip has."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,6 +66,6 @@ def test_a_precision_that_is_too_coarse_only_on_real_clips_is_not_chosen(monkeyp
     monkeypatch.setattr(room, "reduced_precisions", lambda device: ("bfloat16",))
     row = row_of("sensitive", 3)
     assert Embedder(row, Sensitive()).precision == "bfloat16"
-    for frames in (24, 8):  # of the made-up clips' length, and of another
+    for frames in (24, 8):  # the length of generated clips, and another
         grey = np.full((2, frames, 16, 16, 3), 128, np.uint8)
         assert Embedder(row, Sensitive(), real_clips=grey).precision == "float32"

@@ -1,4 +1,4 @@
-"""Decoding workers that are processes: the same frames, and an end with their job."""
+"""Decoding workers that are processes give the same frames as threads, and end with their job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from trailers.embedding.pairs import Pair
 from trailers.embedding.readers import Readers, Reading, readers_for
 from trailers.errors import SystemicError
 
-# A job whose two workers have started and wait for more to do.
+# A job whose two workers have started and wait for more work.
 JOB = """
 import sys, time, multiprocessing
 from pathlib import Path
@@ -51,19 +51,19 @@ def frames_of(pairs: list[Pair], *, apart: bool) -> list[tuple[list[int], list[n
         return found
 
 
-def test_processes_give_the_frames_that_threads_give(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_give_the_same_frames_as_threads(shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
     from trailers.embedding import blocks
 
-    monkeypatch.setattr(blocks, "BLOCK_FRAMES", 6)  # so that places are used again and again
+    monkeypatch.setattr(blocks, "BLOCK_FRAMES", 6)  # so that slots are reused
     for trailer in ("alpha", "beta"):
         shard.add(trailer)
-    # Two geometries side by side, of which one needs a resize, and sparse frames beside whole clips.
+    # Two geometries, one of which needs a resize, and sparse frames as well as whole clips.
     rows = [row_of("deep", 3, size=32, crop=16), row_of("flat", 2, size=20, crop=20)]
     pairs = [shard.pair(row, "alpha", "beta") for row in rows]
     together = frames_of(pairs, apart=False)
     apart = frames_of(pairs, apart=True)
     assert [indices for indices, _ in apart] == [indices for indices, _ in together]
-    assert len(apart) == 10  # in five places
+    assert len(apart) == 10  # in five slots
     for (_, one), (_, other) in zip(apart, together, strict=True):
         assert [frames.shape for frames in one] == [frames.shape for frames in other]
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
@@ -112,7 +112,7 @@ def signal_workers(readers: Readers, number: signal.Signals) -> None:
         psutil.wait_procs(workers, timeout=20)
 
 
-def test_the_death_of_a_worker_is_one_sentence_when_frames_are_waited_for(shard: Shard) -> None:
+def test_a_dead_worker_is_reported_in_one_sentence_when_frames_are_awaited(shard: Shard) -> None:
     shard.add("alpha")
     pairs = [shard.pair(row_of("flat", 2), "alpha")]
     (block,) = blocks_of(pairs)
@@ -125,7 +125,7 @@ def test_the_death_of_a_worker_is_one_sentence_when_frames_are_waited_for(shard:
             pending.wait()
 
 
-def test_the_death_of_a_worker_is_one_sentence_when_frames_are_asked_for(shard: Shard) -> None:
+def test_a_dead_worker_is_reported_in_one_sentence_when_frames_are_requested(shard: Shard) -> None:
     shard.add("alpha")
     pairs = [shard.pair(row_of("flat", 2), "alpha")]
     (block,) = blocks_of(pairs)
@@ -133,17 +133,17 @@ def test_the_death_of_a_worker_is_one_sentence_when_frames_are_asked_for(shard: 
         readers.start(block).wait()
         signal_workers(readers, signal.SIGKILL)
         with pytest.raises(SystemicError, match=DEATH):
-            start_until_told(readers, block)
+            start_until_refused(readers, block)
 
 
-def start_until_told(readers: Readers, block: Block) -> None:
-    """Hand out tasks until the pool has noticed the death, which takes it a moment."""
+def start_until_refused(readers: Readers, block: Block) -> None:
+    """Submit tasks until the pool has noticed the dead worker, which takes a moment."""
     for _ in range(1000):
         readers.start(block).release()
         time.sleep(0.01)
 
 
-def test_decoding_in_a_process_imports_no_torch_where_nothing_is_resized(shard: Shard) -> None:
+def test_decoding_in_a_process_does_not_import_torch_if_nothing_is_resized(shard: Shard) -> None:
     shard.add("alpha")
     code = (
         "import sys; from pathlib import Path; import numpy as np\n"

@@ -1,4 +1,4 @@
-"""Vectors of results beside vectors of text: which backbone of a results folder shares its space, and its files."""
+"""Embeddings that can be compared with text: the backbone of a results folder that shares its space with text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trailers.store.layout import Layout
 if TYPE_CHECKING:
     from trailers.backbones.text import TextEncoder
 
-AGAIN = "Run the stage embed again, or name the weights folder that it used."
+RERUN = "Rerun the embed stage, or give the weights folder that it used."
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Aligned:
 
     @property
     def is_random(self) -> bool:
-        """Whether the vectors were made with drawn weights, so that comparing them with text means nothing."""
+        """Whether the vectors were made with random weights, so that a comparison with text is meaningless."""
         return self.weights_sha256 == RANDOM_WEIGHTS
 
     def text_encoder(self) -> TextEncoder:
@@ -50,7 +50,7 @@ class Aligned:
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
+        """The folder of its files."""
         return self.layout.embedding(self.strategy, self.row.name, "any").parent
 
     @property
@@ -70,7 +70,7 @@ class Aligned:
         if found != self.weights_sha256 or vectors.shape[1] != self.row.features:
             raise StoreError(
                 f"was made with weights {found[:16]}, not {self.weights_sha256[:16]} as the text tower",
-                where=path, remedy=AGAIN,
+                where=path, remedy=RERUN,
             )  # fmt: skip
         return unit(vectors), clips
 
@@ -91,26 +91,26 @@ def aligned_of(arguments: argparse.Namespace) -> Aligned:
 
 
 def find_aligned(layout: Layout, weights_dir: Path, *, clips: str | None, backbone: str | None) -> Aligned:
-    """The embeddings of ``layout`` that share their space with text, where there is one pair or it is named.
+    """The embeddings of ``layout`` that share their space with text: the only pair, or the one that is named.
 
     Raises:
-        ConfigError: there is none, or there are several; they are listed.
+        ConfigError: no pair or more than one pair qualifies; the message lists them.
         WeightsError: the backbone's weights are missing or damaged.
         StoreError: a file is damaged.
     """
     wanted = None if backbone is None else canonical_name(backbone)
-    there = embedded(layout)
-    asked = [pair for pair in there if clips in (None, pair[0]) and wanted in (None, pair[1])]
-    rows = {name: shared_row(name, weights_dir) for _, name in asked}
-    found = [(strategy, row) for strategy, name in asked if (row := rows[name]) is not None]
+    pairs = embedded(layout)
+    requested = [pair for pair in pairs if clips in (None, pair[0]) and wanted in (None, pair[1])]
+    rows = {name: shared_row(name, weights_dir) for _, name in requested}
+    found = [(strategy, row) for strategy, name in requested if (row := rows[name]) is not None]
     if len(found) != 1:
-        named = [(strategy, row.name) for strategy, row in found] or list(there)
+        named = [(strategy, row.name) for strategy, row in found] or list(pairs)
         listed = ", ".join(f"{strategy}/{name}" for strategy, name in named) or "no embedding"
         what = "more than one backbone shares" if found else "no requested backbone shares"
         remedy = "Name one with --clips and --backbone." if found else f"Embed with one. {REMEDY}"
-        raise ConfigError(f"{what} its space with text; there is {listed}", where=layout.root, remedy=remedy)
+        raise ConfigError(f"{what} its space with text; the folder has {listed}", where=layout.root, remedy=remedy)
     strategy, row = found[0]
-    is_random = there[strategy, row.name].get("weights_sha256") == RANDOM_WEIGHTS
+    is_random = pairs[strategy, row.name].get("weights_sha256") == RANDOM_WEIGHTS
     return Aligned(
         layout, strategy, row, RANDOM_WEIGHTS if is_random else weights_sha256(row, weights_dir), weights_dir
     )
@@ -125,11 +125,11 @@ def embedded(layout: Layout) -> dict[tuple[str, str], Mapping[str, Any]]:
 
 
 def shared_row(name: str, weights_dir: Path) -> Row | None:
-    """The backbone of this name if it shares its space with text. A file of somebody's own is not run for it.
+    """The backbone of this name if it shares its space with text, otherwise None. A user's own file is not run.
 
     Raises:
         ConfigError: the model does not exist, or its library is not installed.
-        WeightsError: its repository is not there.
+        WeightsError: its repository has not been fetched.
     """
     parsed = None if name in ROWS or not is_of_library(name) else parse(name)
     row = find_row(name, weights_dir) if parsed is not None and parsed.library in MODULES else None

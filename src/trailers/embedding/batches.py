@@ -1,4 +1,4 @@
-"""Clips on their way through a network, and vectors on their way to disk."""
+"""Batches of clips for the networks. The vectors of a trailer are written when all of them are computed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Batches:
-    """Clips of one backbone and one length on their way through the network."""
+    """The current batch and the batches in the network, of one backbone and one clip length."""
 
     def __init__(self, embedder: Embedder, frames: int) -> None:
         self.embedder = embedder
         self.frames = frames
-        self.buffer: Buffer | None = None  # of the batch that is being put together
+        self.buffer: Buffer | None = None  # of the batch that is being filled
         self.owners: list[tuple[Job, int]] = []
-        self.flying: deque[tuple[list[tuple[Job, int]], Callable[[], np.ndarray]]] = deque()
+        self.pending: deque[tuple[list[tuple[Job, int]], Callable[[], np.ndarray]]] = deque()
 
     def place(self) -> np.ndarray:
         """Where the frames of the next clip go: uint8 (frames, height, width, 3)."""
@@ -38,25 +38,25 @@ class Batches:
         return place
 
     def add(self, job: Job, number: int) -> None:
-        """Take the clip that lies in ``place()``."""
+        """Add the clip that the caller has written to ``place()``; start the batch if it is full."""
         self.owners.append((job, number))
         if len(self.owners) >= self.embedder.batch_clips:
             self.start()
-            self.land(leaving=self.embedder.batches_in_flight)
+            self.deliver(leaving=self.embedder.batches_in_flight)
 
     def start(self) -> None:
         if self.buffer is not None and self.owners:
-            self.flying.append((self.owners, self.embedder.start(self.buffer, len(self.owners))))
+            self.pending.append((self.owners, self.embedder.start(self.buffer, len(self.owners))))
             self.buffer, self.owners = None, []
 
     def flush(self) -> None:
         self.start()
-        self.land(leaving=0)
+        self.deliver(leaving=0)
 
-    def land(self, *, leaving: int) -> None:
-        """Give vectors to their jobs, and write the jobs that have all."""
-        while len(self.flying) > leaving:
-            owners, wait = self.flying.popleft()
+    def deliver(self, *, leaving: int) -> None:
+        """Wait for all started batches except the last ``leaving``, and write the jobs that now have all vectors."""
+        while len(self.pending) > leaving:
+            owners, wait = self.pending.popleft()
             alive()
             for (job, number), vector in zip(owners, wait(), strict=True):
                 job.vectors[number] = vector
@@ -67,14 +67,15 @@ class Batches:
 
 
 class TrailerBatches(Batches):
-    """The same of one trailer alone, in the order of its clips, for a network that ``depends_on_place``.
+    """Batches of one trailer alone, in the order of its clips, for a network that ``depends_on_place``.
 
-    So its bytes do not depend on the other trailers of the shard, on other backbones beside, or on where a run resumed.
+    Its vectors therefore do not depend on the other trailers of the shard, on other backbones of the job, or on the
+    point at which a run was resumed.
     """
 
     def __init__(self, embedder: Embedder, frames: int) -> None:
         super().__init__(embedder, frames)
-        # Not the embedder's buffers: many of these may be begun at a time.
+        # Not the embedder's buffers, because many of these batches may be open at a time.
         self.pixels = np.empty((embedder.batch_clips, frames, *embedder.row.transform.crop, 3), np.uint8)
         self.added = 0
 
@@ -91,12 +92,12 @@ class TrailerBatches(Batches):
     def start(self) -> None:
         if self.owners:
             vectors = self.embedder(self.pixels[: len(self.owners)])
-            self.flying.append((self.owners, lambda: vectors))
+            self.pending.append((self.owners, lambda: vectors))
             self.owners = []
 
 
 class BatchTable:
-    """The batches under way: of each backbone and length the same for all trailers, or one trailer's alone."""
+    """The batches of every backbone and clip length: shared by all trailers, or separate for each trailer."""
 
     def __init__(self, embedders: Mapping[str, Embedder]) -> None:
         self.embedders = embedders
@@ -104,7 +105,7 @@ class BatchTable:
         self.alone: dict[Job, TrailerBatches] = {}
 
     def of(self, job: Job) -> Batches:
-        """Where the next clips of ``job`` go."""
+        """The batches to which the clips of ``job`` are added."""
         name, frames = job.pair.row.name, job.sources.shape[1]
         embedder = self.embedders[name]
         if not embedder.depends_on_place:
@@ -145,13 +146,13 @@ def write(job: Job, embedder: Embedder) -> None:
         "frames_a_clip": job.sources.shape[1],
         "fps": pair.strategy.fps,
         "source_sha256": source_sha256(pair.work.layout, job.trailer),
-        "fingerprint": job.mark,
+        "fingerprint": job.fingerprint,
     }
     write_embedding(pair.path(job.trailer), job.vectors, job.clips, attributes)
-    pair.work.record(pair.ledger_row(job.trailer, job.mark, job.vectors.shape, precision))
+    pair.work.record(pair.ledger_row(job.trailer, job.fingerprint, job.vectors.shape, precision))
 
 
 def source_sha256(layout: Layout, trailer: str) -> str:
-    """Of the video as published; empty where its receipt is gone, as for videos brought at 24 fps."""
+    """sha256 of the source video; empty if it has no receipt, as for videos that were supplied at 24 fps."""
     path = layout.receipt(trailer)
     return read_receipt(path).sha256 if path.exists() else ""

@@ -1,4 +1,4 @@
-"""Which frames of a trailer are decoded together, and who wants them."""
+"""Which frames of a trailer are decoded together, and which networks want them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from trailers.backbones.row import Geometry, Transform
 from trailers.embedding.pairs import Job, Pair
 
-BLOCK_FRAMES = 96  # decoded at once, at most; starts at a multiple of it, which is a key frame at most settings
+BLOCK_FRAMES = 96  # maximum per block; blocks start at a multiple of it, which most settings make a key frame
 
 Wanted = Mapping[Geometry, tuple[Transform, np.ndarray]]  # which frames each geometry wants
 
@@ -30,8 +30,8 @@ class Block:
 def blocks_of(pairs: Sequence[Pair]) -> Iterator[Block]:
     """Every trailer with work, cut into blocks.
 
-    Jobs of other pairs may be at work on the same shard, each making the others' vectors besides its
-    own. So each starts at another trailer, and takes what has been made in the meantime.
+    Other processes may embed the same shard at the same time, and each makes the vectors of all pairs. So each process
+    starts at a different trailer, and skips vectors that another has made in the meantime.
     """
     trailers = list(dict.fromkeys(trailer for pair in pairs for trailer in pair.work.trailers))
     first = zlib.crc32(f"{pairs[0].strategy}/{pairs[0].row.name}".encode()) % len(trailers)
@@ -40,7 +40,7 @@ def blocks_of(pairs: Sequence[Pair]) -> Iterator[Block]:
             pair.take_made(trailer)
         if not any(trailer in pair.todo for pair in pairs):
             continue
-        for pair in pairs:  # those that have nothing to do with it, too: their own trailers are not what takes time
+        for pair in pairs:  # also those without work on it, so that none of them is timed out for the time it takes
             pair.work.starts(trailer)
         jobs = []
         for pair in pairs:
@@ -55,7 +55,7 @@ def blocks_of(pairs: Sequence[Pair]) -> Iterator[Block]:
 
 
 def cut_into_blocks(jobs: Sequence[Job], path: Path) -> Iterator[Block]:
-    """The frames that any job wants, in portions; neighbouring spans with few of them share a block."""
+    """The frames that any job wants, as blocks; neighbouring spans with few wanted frames share a block."""
     by_geometry: dict[Geometry, list[Job]] = {}
     for job in jobs:
         by_geometry.setdefault(job.geometry, []).append(job)

@@ -46,7 +46,7 @@ def decode(path: Path, indices: np.ndarray, wanted: Wanted, found: Decoded) -> D
 
 
 def room_for(wanted: Wanted) -> Decoded:
-    """Memory of this process for what ``decode`` finds."""
+    """Memory of this process for the frames of ``decode``."""
     return {geometry: np.empty((len(indices), *geometry[1], 3), np.uint8) for geometry, (_, indices) in wanted.items()}
 
 

@@ -1,4 +1,4 @@
-"""What all that embeds has in common: its settings, its weights, and what a file says of its vectors."""
+"""Settings, weights and networks of an embedding, and the attributes that record them in each file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What else computes the vectors; recorded, not digested: another version stays within the tolerance.
+# Packages that compute the vectors. Their versions are recorded, but are not part of the fingerprint: the vectors of
+# another version are within the tolerance.
 PACKAGES = ("torch", "torchvision", "timm", "pytorchvideo", "av", "numpy")
-# The same of the backbones of one library, whose package need not be installed.
+# Packages that only the backbones of one library need.
 OPTIONAL_PACKAGES = {"transformers": ("transformers",), "open_clip": ("open_clip_torch",)}
 
 
@@ -50,11 +51,11 @@ class Effort:
 
     weights_dir: str = setting("folder of the weights")
     device: str = setting("auto, cpu or cuda")
-    batch_clips: int | None = setting("clips per batch; none: the measured value of each backbone")
+    batch_clips: int | None = setting("clips per batch (by default the measured value of each backbone)")
 
 
 def weights_of(row: Row, settings: Settings, effort: Effort) -> str:
-    """sha256 of the weights; a word in its place for random ones.
+    """sha256 of the weights, or ``RANDOM_WEIGHTS`` for random ones.
 
     Raises:
         WeightsError: they are missing or damaged.
@@ -71,10 +72,10 @@ def make_embedders(
     """An embedder per row, by its name. Imports torch.
 
     Args:
-        rows: each once or more often.
+        rows: may contain the same backbone several times.
         settings: options that change the vectors.
         effort: performance options, which do not change them.
-        real_clips: gives some of the clips to come, on which a reduced precision is tried.
+        real_clips: gives a few clips of the shard, on which a reduced precision is tested.
     """
     from trailers.backbones.embedder import Embedder
     from trailers.backbones.network import make_network
@@ -101,7 +102,7 @@ def make_embedders(
 
 
 def origin(row: Row, weights_sha256: str, settings: Settings, precision: str) -> dict[str, Any]:
-    """What vectors can be traced to beside their source: attributes of a file."""
+    """The attributes of a file from which its vectors can be traced, except the source video."""
     return {
         "backbone": row.name,
         "F": row.features,

@@ -1,4 +1,4 @@
-"""Blocks are read, clips filled, batches run and vectors written, trailer after trailer."""
+"""The loop of the engine: read blocks, fill clips, run batches, write vectors, trailer after trailer."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def embed(
     apart: bool,
     running: Readers | None = None,
 ) -> None:
-    """Make all that the pairs have to do, trailer after trailer.
+    """Make all vectors in ``todo`` of the pairs, trailer after trailer.
 
     Args:
-        pairs: with ``todo``.
-        make: gives the embedders by the names of their rows; called when the workers have begun to decode.
-        workers: decoding workers; None takes what suits the device.
-        apart: whether these are processes of their own, as beside a GPU.
-        running: workers for these pairs that are there already and stay.
+        pairs: at least one.
+        make: gives the embedders by the names of their backbones; called after the workers have begun to decode.
+        workers: number of decoding workers; None chooses it for the device.
+        apart: whether the workers are separate processes, as for a GPU.
+        running: existing workers for these pairs, which keep running afterwards.
     """
     with contextlib.nullcontext(running) if running else readers_for(pairs, workers, apart=apart) as readers:
         reading = Reading(blocks_of(pairs), readers)

@@ -1,4 +1,4 @@
-"""A clip strategy seen through a backbone, and one trailer of it on its way to vectors."""
+"""A pair of clip strategy and backbone, and the job of embedding one trailer with it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCHEMA = "embed/1"
 
 
 class Work(Protocol):
-    """What the engine asks of a shard's run."""
+    """The part of a shard's run that the engine uses."""
 
     trailers: list[str]
     layout: Layout
@@ -36,7 +36,7 @@ class Work(Protocol):
 
 @dataclass(eq=False)
 class Pair:
-    """One clip strategy seen through one backbone, over the shard."""
+    """One clip strategy and one backbone, for the trailers of a shard."""
 
     strategy: ClipStrategy
     row: Row
@@ -44,7 +44,7 @@ class Pair:
     settings: Settings
     work: Work
     todo: frozenset[str] = frozenset()
-    existing: Callable[[str], LedgerRow | None] = lambda _: None  # the row of vectors that are up to date
+    existing: Callable[[str], LedgerRow | None] = lambda _: None  # the ledger row of vectors that are up to date
 
     def path(self, trailer: str) -> Path:
         return self.work.layout.embedding(str(self.strategy), self.row.name, trailer)
@@ -52,12 +52,12 @@ class Pair:
     def clips_path(self, trailer: str) -> Path:
         return self.work.layout.clips(str(self.strategy), trailer)
 
-    def mark(self, clips_fingerprint: str) -> str:
+    def fingerprint(self, clips_fingerprint: str) -> str:
         """The fingerprint of a trailer's vectors."""
         return fingerprint_of(self.strategy, self.row, self.weights_sha256, self.settings, clips_fingerprint)
 
     def take_made(self, trailer: str) -> None:
-        """Count ``trailer`` as done when another job has made its vectors since this one looked."""
+        """Count ``trailer`` as done if another job has made its vectors in the meantime."""
         if trailer not in self.todo or not self.path(trailer).exists():
             return
         try:
@@ -68,38 +68,38 @@ class Pair:
             self.todo -= {trailer}
             self.work.record(row)
 
-    def ledger_row(self, trailer: str, mark: str, shape: Sequence[int], precision: str) -> LedgerRow:
+    def ledger_row(self, trailer: str, fingerprint: str, shape: Sequence[int], precision: str) -> LedgerRow:
         facts = {"clips": shape[0], "F": shape[1], "precision": precision}
-        return LedgerRow(trailer, OK, str(self.path(trailer).relative_to(self.work.layout.root)), mark, facts)
+        return LedgerRow(trailer, OK, str(self.path(trailer).relative_to(self.work.layout.root)), fingerprint, facts)
 
 
 def fingerprint_of(
     strategy: ClipStrategy, row: Row, weights_sha256: str, settings: Settings, clips_fingerprint: str
 ) -> str:
-    """What the vectors of clips that carry ``clips_fingerprint`` must carry."""
+    """The fingerprint of vectors that are made from clips with the fingerprint ``clips_fingerprint``."""
     shape = {"clips": str(strategy), "precision": settings.precision, **row.identity()}
     return fingerprint(SCHEMA, shape, weights_sha256, clips_fingerprint)
 
 
 @dataclass(eq=False)
 class Job:
-    """One trailer of one pair: its clips on their way to vectors."""
+    """The embedding of one trailer with one pair."""
 
     pair: Pair
     trailer: str
     clips: Sequence[Clip]
-    mark: str
-    sources: np.ndarray  # int64 (clips, frames): which frame of the trailer stands where; -1 is black
+    fingerprint: str
+    sources: np.ndarray  # int64 (clips, frames): the frame of the trailer at each position; -1 is black
     vectors: np.ndarray  # float32 (clips, F)
-    missing: int  # vectors yet to come
-    open: dict[int, np.ndarray] = field(default_factory=dict)  # clips of which some frames are there
+    missing: int  # number of vectors that are not computed yet
+    open: dict[int, np.ndarray] = field(default_factory=dict)  # clips of which only some frames are decoded
     failed: bool = False
 
     @classmethod
     def start(cls, pair: Pair, trailer: str) -> Job:
         clips, header = read_spans(pair.clips_path(trailer), kind=Clip, schema=CLIPS_SCHEMA)
         if not clips:
-            raise StoreError(f"{pair.clips_path(trailer)}: there are no clips. Check the shots of this trailer.")
+            raise StoreError(f"{pair.clips_path(trailer)}: contains no clips. Check the shots of this trailer.")
         sources = np.array(
             [
                 clip_frames(pair.row, pair.strategy, start=clip.start, valid=clip.end - clip.start, frame=clip.frame)
@@ -108,19 +108,19 @@ class Job:
             dtype=np.int64,
         )
         vectors = np.empty((len(clips), pair.row.features), np.float32)
-        return cls(pair, trailer, clips, pair.mark(header["fingerprint"]), sources, vectors, len(clips))
+        return cls(pair, trailer, clips, pair.fingerprint(header["fingerprint"]), sources, vectors, len(clips))
 
     @property
     def geometry(self) -> Geometry:
         return self.pair.row.transform.geometry
 
     def fill(self, indices: np.ndarray, frames: np.ndarray, place: Callable[[], np.ndarray]) -> Iterator[int]:
-        """Put frames where clips want them; gives the number of each clip that is whole and lies in ``place()``.
+        """Copy frames into the clips that want them; yields the number of each complete clip, now in ``place()``.
 
         Args:
             indices: int64 (n,), ascending: every wanted frame of the trailer between the first and the last.
             frames: uint8 (n, height, width, 3), resized and cropped.
-            place: where the next whole clip goes, uint8 (clip frames, height, width, 3).
+            place: the memory for the next complete clip, uint8 (clip frames, height, width, 3).
         """
         if self.failed or not len(indices):
             return
@@ -130,7 +130,7 @@ class Job:
         for number in np.flatnonzero(inside.any(axis=1)).tolist():
             sources, here = self.sources[number], inside[number]
             is_whole = ends[number] <= last
-            if is_whole and np.array_equal(here, sources >= 0):  # nearly all: copied once, to where they are wanted
+            if is_whole and np.array_equal(here, sources >= 0):  # nearly all clips; they are copied only once
                 clip = place()
                 clip[sources < 0] = 0
             else:
@@ -143,7 +143,7 @@ class Job:
 
 
 def copy_frames(clip: np.ndarray, places: np.ndarray, frames: np.ndarray, rows: np.ndarray) -> None:
-    """``clip[places] = frames[rows]``, in one piece where both are runs."""
+    """``clip[places] = frames[rows]``, as one copy if both are consecutive numbers."""
     if is_run(places) and is_run(rows):
         clip[places[0] : places[0] + len(places)] = frames[rows[0] : rows[0] + len(rows)]
     else:

@@ -1,7 +1,7 @@
-"""Workers that decode: threads beside a CPU's network, processes beside a GPU's.
+"""Workers that decode: threads if the network runs on the CPU, processes if it runs on a GPU.
 
-A network on the CPU leaves no core to a process of its own; a GPU wants more frames than one
-interpreter hands over.
+A network on the CPU uses all cores, so processes would gain nothing. A GPU needs more frames than one Python
+interpreter can pass on.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ BLOCKS_AHEAD = 2  # per decoding worker
 
 @dataclass(frozen=True)
 class Pending:
-    """Frames on their way.
+    """Frames that are being decoded.
 
     Args:
-        wait: gives them, or raises what went wrong.
-        release: is called when they are not needed any more; others may then stand in their place.
+        wait: returns them, or raises the error of the decoding.
+        release: is called when they are no longer needed; their memory may then be reused.
     """
 
     wait: Callable[[], Decoded]
@@ -42,9 +42,9 @@ class Readers:
     """Workers that decode, resize and crop.
 
     Args:
-        workers: how many; 0 decodes when frames are waited for, None takes what suits the device.
-        apart: whether they are processes of their own.
-        geometries: all that blocks will want.
+        workers: their number; 0 decodes only when frames are needed, None chooses it for the device.
+        apart: whether they are separate processes.
+        geometries: every geometry that a block can want.
     """
 
     def __init__(self, workers: int | None, *, apart: bool, geometries: Sequence[Geometry] = ()) -> None:
@@ -93,15 +93,15 @@ class Readers:
 
 
 def readers_for(pairs: Sequence[Pair], workers: int | None, *, apart: bool) -> Readers:
-    """Workers for all that ``pairs`` want."""
+    """Workers for the geometries of ``pairs``."""
     geometries = dict.fromkeys(pair.row.transform.geometry for pair in pairs)
     return Readers(workers, apart=apart, geometries=list(geometries))
 
 
 class Reading:
-    """Each block with its frames, or with what went wrong. The first blocks are begun at once.
+    """An iterator over each block with its frames, or with the error. The first blocks are started at once.
 
-    Frames are to be used before the next block is asked for.
+    The frames are valid until the next block is requested.
 
     Raises:
         SystemicError: a worker died.
@@ -110,20 +110,20 @@ class Reading:
     def __init__(self, wanted: Iterable[Block], readers: Readers) -> None:
         self.blocks = iter(wanted)
         self.readers = readers
-        self.flying: deque[tuple[Block, Pending]] = deque()
+        self.pending: deque[tuple[Block, Pending]] = deque()
         self.begin()
 
     def begin(self) -> None:
-        """Keep the workers busy."""
-        while len(self.flying) <= self.readers.ahead:
+        """Start blocks until the workers have enough to do."""
+        while len(self.pending) <= self.readers.ahead:
             block = next((block for block in self.blocks if not all(job.failed for job in block.jobs)), None)
             if block is None:
                 return
-            self.flying.append((block, self.readers.start(block)))
+            self.pending.append((block, self.readers.start(block)))
 
     def __iter__(self) -> Iterator[tuple[Block, Decoded | Exception]]:
-        while self.flying:
-            block, pending = self.flying.popleft()
+        while self.pending:
+            block, pending = self.pending.popleft()
             yield block, decoded_or_problem(pending)
             pending.release()
             self.begin()

@@ -1,4 +1,4 @@
-"""Real clips of a shard, for trying a precision on them."""
+"""Real clips of a shard, on which a precision is tested."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SAMPLES = 4  # trailers, one clip of each
 
 
 def real_clips(pair: Pair) -> np.ndarray | None:
-    """uint8 (n, frames, height, width, 3): middle clips of trailers spread over the shard; None without any.
+    """uint8 (n, frames, height, width, 3): the middle clips of trailers spread over the shard; None without clips.
 
-    They depend on the shard and not on what is done of it, so that a resumed run chooses the same precision.
+    The choice depends on the shard and not on the finished part of it, so a resumed run chooses the same precision.
     """
     found = [clip for trailer in spread(pair) for clip in middle_clip(pair, trailer)]
     close_video()
@@ -34,7 +34,7 @@ def spread(pair: Pair) -> list[str]:
 
 
 def middle_clip(pair: Pair, trailer: str) -> Iterator[np.ndarray]:
-    """The clip in the middle of ``trailer``, if it can be read; why it cannot is found when its turn comes."""
+    """The clip in the middle of ``trailer`` if it can be read; the run later records the reason if it cannot."""
     try:
         job = Job.start(pair, trailer)
         sources = job.sources[len(job.sources) // 2]

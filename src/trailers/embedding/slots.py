@@ -1,7 +1,7 @@
-"""Memory in which decoding workers put frames and from which the job takes them: no frame crosses a pipe.
+"""Memory that decoding workers and the job share, so that frames are not sent through a pipe.
 
-The memory is anonymous (memfd), not a file of /dev/shm, which containers often limit to 64 MB; it
-is gone when the last of these processes is.
+The memory is anonymous (memfd), not a file in /dev/shm, which containers often limit to 64 MB. The system frees it
+when the last of these processes ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Shapes = Mapping[Geometry, int]  # how many frames of each geometry
 
 
 class Slots:
-    """``count`` places for one block's frames each. Goes to a process that is being spawned, and is the same there."""
+    """``count`` places, each for the frames of one block. A pickled copy in a spawned process is the same memory."""
 
     def __init__(self, count: int, slot_bytes: int, fd: int | None = None) -> None:
         self.slot_bytes = -(-slot_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -48,15 +48,15 @@ class Slots:
         return found
 
     def close(self) -> None:
-        """Give the descriptor back; the memory goes with the last array that shows it."""
+        """Close the descriptor; the memory is freed with the last array that uses it."""
         os.close(self.fd)
 
 
 def attach(count: int, slot_bytes: int, fd: Any) -> Slots:
-    """The slots of the process that spawned this one."""
+    """The same slots, in a process that was spawned."""
     return Slots(count, slot_bytes, fd.detach())
 
 
 def slot_bytes(geometries: Sequence[Geometry], frames: int) -> int:
-    """What a block of ``frames`` frames takes in all ``geometries``."""
+    """The bytes that a block of ``frames`` frames needs in all ``geometries``."""
     return sum(frames * height * width * 3 for _, (height, width), *_ in geometries)

@@ -1,4 +1,4 @@
-"""Decoding workers that are processes of their own."""
+"""Decoding workers that are separate processes."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from trailers.errors import SystemicError
 from trailers.machine.lifeline import end_with
 from trailers.machine.threads import keep_to_one_thread
 
-HERE: dict[str, Slots] = {}  # the slots, in a worker
+SHARED: dict[str, Slots] = {}  # in a worker: "slots", the memory that it shares with the job
 
 
 def processes(count: int, slots: Slots) -> ProcessPoolExecutor:
-    """Workers that end when this process does; each is started by a task that finds none idle."""
-    # A forked child of a process that uses CUDA cannot use it; a fresh one has nothing to inherit.
+    """Workers that end when this process does; a new one is started only when all others are busy."""
+    # A forked child of a process that uses CUDA cannot use CUDA; a spawned one can.
     return ProcessPoolExecutor(count, get_context("spawn"), initializer=begin, initargs=(os.getpid(), slots))
 
 
 def begin(parent: int, slots: Slots) -> None:
-    """What a worker does first."""
+    """Prepare a new worker."""
     end_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the terminal is for the job to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the job handles an interrupt at the terminal
     keep_to_one_thread()
-    HERE["slots"] = slots
+    SHARED["slots"] = slots
 
 
 def decode_into(slot: int, path: Path, indices: np.ndarray, wanted: Wanted) -> None:
-    """Decode into ``slot``."""
-    decode(path, indices, wanted, HERE["slots"].frames(slot, counts(wanted)))
+    """Decode the frames ``indices`` of the video at ``path`` into ``slot``; see ``decode``."""
+    decode(path, indices, wanted, SHARED["slots"].frames(slot, counts(wanted)))
 
 
 def counts(wanted: Wanted) -> dict[Geometry, int]:
@@ -49,10 +49,10 @@ def counts(wanted: Wanted) -> dict[Geometry, int]:
 
 @contextlib.contextmanager
 def dead_workers_reported() -> Iterator[None]:
-    """Inside, the death of a worker is told of in one sentence, whether a task is handed out or waited for.
+    """Inside, a worker that died is reported in one sentence, both when a task is submitted and when it is awaited.
 
     Raises:
-        SystemicError: one died.
+        SystemicError: a worker died.
     """
     try:
         yield
