@@ -17,7 +17,7 @@ FILES = ["curves.csv", "left_out.csv", "metrics.json", "predictions.csv", "weigh
 
 
 def make_trailers(count, *, genres=("action", "drama", "comedy")):
-    """Trailer i has genre i mod 3, every fourth also the next; of ten, seven train, one validates, two test."""
+    """Trailer i has genre i mod 3, every fourth also the next. Of ten, seven train, one validates, two test."""
     subsets = [0, 0, 0, 0, 0, 0, 0, 1, 2, 2]
     trailers = []
     for i in range(count):

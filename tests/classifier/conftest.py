@@ -1,4 +1,4 @@
-"""What the tests of the classifier share."""
+"""Fixtures of the tests of the classifier."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """One thread of torch for the tests of a file: small networks are fastest with one."""
+    """Torch uses one thread, with which small networks are fastest."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""The bootstrap gives, for every draw, what the metrics give of the drawn trailers."""
+"""The bootstrap gives, for every draw, the metrics of the drawn trailers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trailers.classifier.metrics import CONVENTIONS, METRICS, scores_of
 NAMES = tuple(f"t{number}" for number in range(40))
 
 
-def first_few(trailers=40, genres=3, ties=False):
+def labels_and_scores(trailers=40, genres=3, ties=False):
     random = np.random.default_rng(5)
     labels = (random.random((trailers, genres)) < 0.3).astype(float)
     labels[:, 0] = np.maximum(labels[:, 0], labels.sum(axis=1) == 0)
@@ -22,7 +22,7 @@ def first_few(trailers=40, genres=3, ties=False):
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("no_positives", ["left_out", "sklearn"])
 def test_every_draw_gives_the_metrics_of_the_drawn_trailers(ties, no_positives):
-    labels, scores = first_few(ties=ties)
+    labels, scores = labels_and_scores(ties=ties)
     labels[:, 2] = 0
     labels[3, 2] = 1  # so that some draws have no trailer of this genre
     weights = draw(NAMES, draws=25)
@@ -36,8 +36,8 @@ def test_every_draw_gives_the_metrics_of_the_drawn_trailers(ties, no_positives):
                 assert found[convention][metric][number] == pytest.approx(expected[convention][metric], abs=1e-9)
 
 
-def test_drawing_everything_once_gives_the_metrics_themselves():
-    labels, scores = first_few()
+def test_drawing_every_trailer_once_gives_the_plain_metrics():
+    labels, scores = labels_and_scores()
     found = resampled(labels, scores, np.ones((1, 40)))
     expected = scores_of(labels, scores, "abc")["metrics"]
     assert found["trapezoid"]["micro"][0] == pytest.approx(expected["trapezoid"]["micro"])

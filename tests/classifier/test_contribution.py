@@ -1,4 +1,4 @@
-"""What each clip contributes to a genre, and what is said over time."""
+"""The contribution of each clip to a genre, and the genre probabilities over time."""
 
 from __future__ import annotations
 
@@ -48,46 +48,46 @@ def sigmoid(x):
 
 def test_the_clip_without_which_the_probability_falls_contributes(network):
     clips = np.array([[0, 5], [1, 5], [0, 5], [0, 5]], np.float32)
-    said = explain(network, [clips], recipe(), CPU)
+    explanation = explain(network, [clips], recipe(), CPU)
     # The mean of the first feature is 1/4; without clip 1 it is 0, without another one 1/3.
-    assert said.probabilities == pytest.approx([sigmoid(1)])
-    assert said.contributions[:, 0] == pytest.approx(
+    assert explanation.probabilities == pytest.approx([sigmoid(1)])
+    assert explanation.contributions[:, 0] == pytest.approx(
         [sigmoid(1) - sigmoid(4 / 3), sigmoid(1) - 0.5, *[sigmoid(1) - sigmoid(4 / 3)] * 2]
     )
-    assert said.logit_contributions[:, 0] == pytest.approx([-1 / 3, 1, -1 / 3, -1 / 3])
+    assert explanation.logit_contributions[:, 0] == pytest.approx([-1 / 3, 1, -1 / 3, -1 / 3])
 
 
-def test_a_clip_of_one_snippet_of_two_counts_half_in_probability_and_whole_in_its_snippets_logit(network):
+def test_a_clip_in_one_of_two_snippets_counts_half_in_probability_and_fully_in_logit(network):
     clips = np.zeros((8, 2), np.float32)
     clips[5, 0] = 1
-    said = explain(network, [clips], recipe(), CPU)
-    assert said.probabilities == pytest.approx([(0.5 + sigmoid(1)) / 2])
-    assert said.snippets[:, 0] == pytest.approx([0.5, sigmoid(1)])
-    assert (said.starts.tolist(), said.ends.tolist()) == ([0, 4], [4, 8])
-    assert said.contributions[5, 0] == pytest.approx((sigmoid(1) - 0.5) / 2)
-    assert said.logit_contributions[5, 0] == pytest.approx(1)
-    assert said.contributions[:4, 0] == pytest.approx([0, 0, 0, 0])
+    explanation = explain(network, [clips], recipe(), CPU)
+    assert explanation.probabilities == pytest.approx([(0.5 + sigmoid(1)) / 2])
+    assert explanation.snippets[:, 0] == pytest.approx([0.5, sigmoid(1)])
+    assert (explanation.starts.tolist(), explanation.ends.tolist()) == ([0, 4], [4, 8])
+    assert explanation.contributions[5, 0] == pytest.approx((sigmoid(1) - 0.5) / 2)
+    assert explanation.logit_contributions[5, 0] == pytest.approx(1)
+    assert explanation.contributions[:4, 0] == pytest.approx([0, 0, 0, 0])
 
 
 def test_contributions_are_float32_of_each_clip_and_genre(network):
-    said = explain(network, [np.ones((7, 2), np.float32)], recipe(), CPU)
-    assert (said.contributions.shape, said.contributions.dtype) == ((7, 1), np.float32)
-    assert (said.logit_contributions.shape, said.logit_contributions.dtype) == ((7, 1), np.float32)
+    explanation = explain(network, [np.ones((7, 2), np.float32)], recipe(), CPU)
+    assert (explanation.contributions.shape, explanation.contributions.dtype) == ((7, 1), np.float32)
+    assert (explanation.logit_contributions.shape, explanation.logit_contributions.dtype) == ((7, 1), np.float32)
 
 
-def test_a_single_clip_has_nothing_to_be_compared_with(network):
-    said = explain(network, [np.ones((1, 2), np.float32)], recipe(), CPU)
-    assert said.contributions.tolist() == [[0.0]]
-    assert said.logit_contributions.tolist() == [[0.0]]
+def test_a_single_clip_contributes_0(network):
+    explanation = explain(network, [np.ones((1, 2), np.float32)], recipe(), CPU)
+    assert explanation.contributions.tolist() == [[0.0]]
+    assert explanation.logit_contributions.tolist() == [[0.0]]
 
 
 @pytest.mark.parametrize("counts", [[], [0], [3, 4]])
-def test_trailers_without_clips_or_with_other_clips_by_backbone_are_refused(network, counts):
-    with pytest.raises(ValueError, match="the same clips in each backbone, at least one"):
+def test_trailers_without_clips_or_with_different_clips_by_backbone_are_refused(network, counts):
+    with pytest.raises(ValueError, match="the same number of clips in each backbone, at least 1"):
         explain(network, [np.ones((count, 2), np.float32) for count in counts], recipe(), CPU)
 
 
-def test_small_batches_give_the_same(network, monkeypatch):
+def test_small_batches_give_the_same_contributions(network, monkeypatch):
     clips = np.random.default_rng(0).normal(size=(11, 2)).astype(np.float32)
     whole = explain(network, [clips], recipe(), CPU)
     monkeypatch.setattr(contribution, "BATCH_NUMBERS", 17)
@@ -102,7 +102,7 @@ def test_over_time_the_snippet_moves_by_a_step_and_ends_with_the_last_clip(netwo
     assert course.probabilities[:, 0] == pytest.approx([0.5, 0.5, sigmoid(1)])
 
 
-def test_over_time_a_trailer_shorter_than_a_snippet_is_one(network):
+def test_over_time_a_trailer_shorter_than_a_snippet_is_one_snippet(network):
     course = genres_over_time(network, [np.zeros((3, 2), np.float32)], recipe(), CPU, step_clips=1)
     assert (course.starts.tolist(), course.ends.tolist()) == ([0], [3])
 
@@ -110,9 +110,9 @@ def test_over_time_a_trailer_shorter_than_a_snippet_is_one(network):
 @pytest.mark.parametrize("short_snippets", ["zeros", "masked"])
 def test_steps_of_a_snippet_are_the_snippets_of_the_test(network, short_snippets):
     clips = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)
-    how = recipe(short_snippets=short_snippets)
-    course = genres_over_time(network, [clips], how, CPU, step_clips=4)
-    assert course.probabilities == pytest.approx(explain(network, [clips], how, CPU).snippets)
+    settings = recipe(short_snippets=short_snippets)
+    course = genres_over_time(network, [clips], settings, CPU, step_clips=4)
+    assert course.probabilities == pytest.approx(explain(network, [clips], settings, CPU).snippets)
 
 
 @pytest.mark.parametrize("aggregation", ["transformer", "gru", "conv", "average", "ctt"])
@@ -123,16 +123,16 @@ def test_the_probabilities_are_those_of_the_test(aggregation, short_snippets):
     random = np.random.default_rng(0)
     vectors = tuple(random.normal(size=(10, features)).astype(np.float32) for features in (3, 2))
     one = Examples(vectors, (np.array([0]),) * 2, np.array([10]), np.zeros((1, 10), np.float32))
-    how = recipe(aggregation, short_snippets)
-    expected = predict(network, one, how, CPU)[0]
-    assert explain(network, vectors, how, CPU).probabilities == pytest.approx(expected, abs=1e-6)
+    settings = recipe(aggregation, short_snippets)
+    expected = predict(network, one, settings, CPU)[0]
+    assert explain(network, vectors, settings, CPU).probabilities == pytest.approx(expected, abs=1e-6)
 
 
 CLIPS, FEATURES, GENRES = 10, 8, 2
 
 
 def planted_examples(signals, trailers, seed):
-    """Trailers with two genres or none of them, seen by as many backbones as there are signals."""
+    """Trailers with both genres or neither, with the vectors of one backbone per signal."""
     labels = np.random.default_rng(seed).random((trailers, GENRES)) < 0.4
     tables = []
     for number, signal in enumerate(signals):
@@ -150,16 +150,16 @@ def planted_examples(signals, trailers, seed):
     ],
 )  # fmt: skip
 def test_a_trained_network_names_the_clip_that_was_planted(aggregation, fusion, backbones, epochs):
-    """Learned from trailers of which one or two clips have the genre's signal; asked about one of which one has."""
+    """Trained on trailers with the signal in one or two clips, explained on one with the signal in one clip."""
     signals = [
         make_signal("clip", genres=GENRES, features=FEATURES, strength=6, share=0.15, seed=seed)
         for seed in range(backbones)
     ]
-    how = dataclasses.replace(
+    settings = dataclasses.replace(
         recipe(aggregation), fusion=fusion, epochs=epochs, batch_trailers=16, learning_rate=0.005, snippet_clips=CLIPS,
         batch_norm=True,
     )  # fmt: skip
-    training = Training(how, [FEATURES] * backbones, GENRES, CPU)
+    training = Training(settings, [FEATURES] * backbones, GENRES, CPU)
     training.network.load_state_dict(
         train(training, planted_examples(signals, 300, 1), planted_examples(signals, 60, 2)).state
     )
@@ -167,7 +167,7 @@ def test_a_trained_network_names_the_clip_that_was_planted(aggregation, fusion, 
         vectors = [np.random.default_rng(planted).normal(size=(20, FEATURES)).astype(np.float32) for _ in signals]
         for table, signal in zip(vectors, signals, strict=True):
             table[planted] += np.float32(signal.strength) * signal.directions[0, genre]
-        said = explain(training.network, vectors, how, CPU)
-        for found in (said.contributions, said.logit_contributions):
+        explanation = explain(training.network, vectors, settings, CPU)
+        for found in (explanation.contributions, explanation.logit_contributions):
             assert found[:, genre].argmax() == planted
             assert found[planted, genre] > found[planted, 1 - genre]

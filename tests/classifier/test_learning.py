@@ -1,4 +1,4 @@
-"""The networks learn what is there: signals that are known, and an oracle that says how much can be known."""
+"""The networks learn known signals; an oracle gives the best possible score."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def has_genre(trailers, seed):
 
 
 def examples(signals, trailers, seed):
-    """Trailers of ten clips with one genre or none, seen by as many backbones as there are signals."""
+    """Trailers of ten clips with one genre or none, with the vectors of one backbone per signal."""
     labels = has_genre(trailers, seed)
     firsts = np.arange(trailers) * CLIPS
     tables = []
@@ -72,7 +72,7 @@ def learned(signals, aggregation, epochs=15):
 
 @pytest.mark.parametrize(
     ("aggregation", "margin"),
-    # ReLU hides from the average whatever a genre makes smaller.
+    # The average sees less, because its ReLU removes features that a genre makes smaller.
     [("transformer", 4), ("gru", 4), ("conv", 4), ("average", 6), ("ctt", 4)],
 )
 def test_a_signal_in_single_clips_is_learned_by_every_network(aggregation, margin):
@@ -88,7 +88,7 @@ def test_the_order_of_clips_is_learned_by_networks_that_look_at_neighbours(aggre
 
 @pytest.mark.parametrize("aggregation", ["average", "transformer"])
 def test_the_order_of_clips_is_not_learned_by_networks_that_do_not_look_at_neighbours(aggregation):
-    """Without positions the transformer sees a set; so does the average. Knowing nothing gives about 40."""
+    """Without positions the transformer and the average ignore the order. A constant prediction scores about 40."""
     assert learned([signal("order")], aggregation, epochs=6) < 50
 
 
@@ -111,7 +111,7 @@ def test_late_fusion_improves_with_backbones_that_see_different_signals():
 
 @pytest.mark.parametrize("kind", SIGNALS)
 def test_the_mean_vector_reveals_only_signals_in_single_clips(kind):
-    """What the generator promises: with and without the genre, clips are moved equally far on average."""
+    """Of the other signals, clips with and without the genre have the same mean."""
     table = examples([signal(kind)], 2000, seed=5)
     along = table.vectors[0].reshape(2000, CLIPS, FEATURES).mean(axis=1) @ signal(kind).directions.sum(axis=(0, 1))
     labels = table.labels[:, 0] > 0
@@ -120,7 +120,7 @@ def test_the_mean_vector_reveals_only_signals_in_single_clips(kind):
 
 
 def test_the_oracle_is_right_about_probabilities():
-    """Of trailers to which it gives even odds, half have the genre."""
+    """Half of the trailers to which it gives even odds have the genre."""
     test = examples([signal("pairs")], 6000, seed=9)
     known = np.array([odds(c, signal("pairs"))[0] for c in test.vectors[0].reshape(6000, CLIPS, FEATURES)])
     undecided = np.abs(known + np.log(0.4 / 0.6)) < 0.5
@@ -129,7 +129,7 @@ def test_the_oracle_is_right_about_probabilities():
 
 
 def test_impossible_settings_of_a_signal_are_refused():
-    with pytest.raises(ValueError, match="a signal is one of clip, order, pairs, got 'colour'"):
+    with pytest.raises(ValueError, match="a signal must be one of clip, order, pairs, got 'colour'"):
         make_signal("colour", genres=1, features=4, strength=1, share=0.1, seed=0)
-    with pytest.raises(ValueError, match=r"at most 0\.5 for pairs, got 0\.6"):
+    with pytest.raises(ValueError, match=r"for pairs up to 0\.5, got 0\.6"):
         make_signal("pairs", genres=1, features=4, strength=1, share=0.6, seed=0)

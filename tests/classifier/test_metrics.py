@@ -1,4 +1,4 @@
-"""Areas under precision-recall curves: by hand, and against scikit-learn."""
+"""Areas under precision-recall curves, computed by hand and by scikit-learn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def area(labels, scores):
 @pytest.mark.parametrize(
     ("labels", "scores", "trapezoid", "step"),
     [
-        # All right: precision 1 all the way.
+        # A perfect ranking: precision 1 everywhere.
         ([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], 1, 1),
         # Points (recall, precision): (0, 1), (1/2, 1), (1/2, 1/2), (1, 2/3).
         ([1, 0, 1], [0.9, 0.8, 0.7], 0.5 + 0.5 * (1 / 2 + 2 / 3) / 2, 0.5 + 0.5 * 2 / 3),
@@ -31,7 +31,7 @@ def area(labels, scores):
         ([0, 0, 0, 1], [0.9, 0.8, 0.7, 0.6], 1 / 8, 1 / 4),
         # A constant prediction is one point, (1, prior): (1 + 1/4) / 2 by trapezoid, 1/4 by step.
         ([0, 1, 0, 0], [0.3, 0.3, 0.3, 0.3], 0.625, 0.25),
-        # The positive ties with one negative: whichever stands first, one point (1, 1/2).
+        # The positive ties with one negative: in either order, one point (1, 1/2).
         ([1, 0, 0], [0.5, 0.5, 0.1], 0.75, 0.5),
         ([0, 1, 0], [0.5, 0.5, 0.1], 0.75, 0.5),
         # Everything positive.
@@ -107,7 +107,7 @@ def test_weights_are_the_positives():
     assert found["metrics"]["step"]["weighted"] == pytest.approx(100 * (1 / 3 + 2) / 3)
 
 
-def test_a_genre_nobody_has_is_undefined_and_stays_out_of_the_means():
+def test_a_genre_without_trailers_is_undefined_and_left_out_of_the_means():
     found = scores_of(np.array([[1, 0], [0, 0]]), np.array([[0.9, 0.5], [0.1, 0.6]]), ("action", "drama"))
     assert found["genres"]["drama"] == {"positives": 0, "trapezoid": None, "step": None}
     assert found["metrics"]["step"]["macro"] == found["metrics"]["step"]["weighted"] == 100
@@ -129,7 +129,7 @@ def test_invalid_labels_or_scores_are_refused(labels, scores):
 
 
 def test_a_constant_predictor_scores_as_computed_from_the_real_labels(shared_data):
-    """The trap: the published numbers are by trapezoid, where knowing nothing already gives mAP 62.6."""
+    """The published numbers are by trapezoid, in which a constant prediction already scores mAP 62.6."""
     with (shared_data / "trailers12k" / "mtgc.csv").open() as file:
         rows = list(csv.DictReader(file))
     labels = np.array([[int(row[genre]) for genre in GENRES] for row in rows])
@@ -142,7 +142,7 @@ def test_a_constant_predictor_scores_as_computed_from_the_real_labels(shared_dat
 
 
 def test_the_floor_comes_from_the_training_subset():
-    # Training says drama is likelier than action; the only test trailer is action alone.
+    # In training, drama is more frequent than action; the only test trailer is action.
     found = floor(np.array([[1, 1], [0, 1]]), np.array([[1, 0]]), ("action", "drama"))
     assert found["step"]["sample"] == 50
 
@@ -160,7 +160,7 @@ def test_cross_entropy_by_hand_and_at_the_ends():
     assert cross_entropy(np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])) == 100
 
 
-def test_a_genre_without_positives_counts_as_scikit_learn_has_it():
+def test_a_genre_without_positives_counts_as_in_scikit_learn():
     from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 
     labels = np.array([[1, 0, 0], [0, 0, 1], [1, 0, 0]])

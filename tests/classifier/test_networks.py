@@ -1,4 +1,4 @@
-"""The networks: their size, and that the fast way is the plain way."""
+"""The networks: their sizes, and the equality of the fast and the plain implementation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_batch_norm_has_two_parameters_per_feature():
 
 
 class PlainTransformer(nn.Module):
-    """The description read literally: a product for each of queries, keys and values, nothing folded."""
+    """The description of the paper, step by step, with separate products for queries, keys and values."""
 
     def __init__(self, features, genres):
         super().__init__()
@@ -73,7 +73,7 @@ class PlainTransformer(nn.Module):
 
 @pytest.fixture
 def pair(monkeypatch):
-    """Ours and the plain one with the same weights, without dropout."""
+    """Our transformer and the plain one with the same weights, without dropout."""
     monkeypatch.setattr("trailers.classifier.networks.DROPOUT", 0.0)
     ours, plain = Transformer(48, 10, batch_norm=True), PlainTransformer(48, 10)
     with torch.no_grad():
@@ -83,7 +83,7 @@ def pair(monkeypatch):
     return ours, plain
 
 
-def test_the_transformer_is_the_plain_one_in_training(pair):
+def test_the_transformer_equals_the_plain_one_in_training(pair):
     ours, plain = pair
     x = 3 * torch.randn(8, 30, 48) + 2
     weights = torch.randn(8, 10)
@@ -100,7 +100,7 @@ def test_the_transformer_is_the_plain_one_in_training(pair):
     torch.testing.assert_close(ours.queries_keys_values.weight.grad, together, rtol=1e-3, atol=1e-4)
 
 
-def test_the_transformer_is_the_plain_one_when_tested(pair):
+def test_the_transformer_equals_the_plain_one_in_testing(pair):
     ours, plain = pair
     for _ in range(3):
         x = 3 * torch.randn(8, 30, 48) + 2
@@ -112,7 +112,7 @@ def test_the_transformer_is_the_plain_one_when_tested(pair):
     torch.testing.assert_close(ours(x), plain(x), rtol=1e-4, atol=1e-5)
 
 
-def test_clip_norm_is_torchs_over_all_clips_of_a_batch():
+def test_clip_norm_equals_torchs_batch_norm_over_all_clips():
     ours, theirs = ClipNorm(5), nn.BatchNorm1d(5)
     x = 4 * torch.randn(3, 7, 5) - 1
     torch.testing.assert_close(ours(x), theirs(x.reshape(21, 5)).reshape(3, 7, 5))
@@ -125,7 +125,7 @@ def test_batch_norm_works_with_a_single_clip():
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 def test_masked_padding_does_not_change_the_result(aggregation):
-    """A snippet of 4 clips filled up to 9 gives what the 4 clips alone give."""
+    """A snippet of 4 clips filled up to 9 gives the same as the 4 clips alone."""
     network = make_network([6], 10, aggregation=aggregation, fusion="late", batch_norm=True).eval()
     with torch.no_grad():
         for module in network.modules():
@@ -171,7 +171,7 @@ def test_late_fusion_is_the_mean_of_the_logits():
     torch.testing.assert_close(network(inputs), (alone[0] + alone[1] + alone[2]) / 3)
 
 
-def test_early_fusion_joins_the_vectors_and_norms_each_backbone_by_itself():
+def test_early_fusion_concatenates_the_vectors_and_normalises_each_backbone():
     network = make_network([6, 4], 10, aggregation="transformer", fusion="early", batch_norm=True)
     first, second = 5 * torch.randn(3, 5, 6) + 7, 0.1 * torch.randn(3, 5, 4)
     network([first, second])
@@ -182,8 +182,8 @@ def test_early_fusion_joins_the_vectors_and_norms_each_backbone_by_itself():
 @pytest.mark.parametrize(
     ("aggregation", "fusion", "words"),
     [
-        ("lstm", "late", "no aggregation is called 'lstm'"),
-        ("gru", "middle", "fusion is one of early, late, not 'middle'"),
+        ("lstm", "late", "aggregation 'lstm' does not exist"),
+        ("gru", "middle", "fusion must be one of early, late, got 'middle'"),
     ],
 )
 def test_an_unknown_network_is_refused(aggregation, fusion, words):

@@ -1,4 +1,4 @@
-"""A batch computed in parts gives what the whole batch gives, whatever the number of threads."""
+"""A batch computed in parts gives the same as the whole batch, with any number of threads."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def examples(count=90, seed=0, features=(5, 3)):
     return Examples(tables, (np.cumsum(lengths) - lengths,) * len(features), lengths, labels)
 
 
-def trained(how, threads, *, between=None):
-    """A training of two epochs with so many threads; with ``between``, the second epoch with so many."""
+def trained(settings, threads, *, between=None):
+    """Train two epochs with ``threads`` threads; with ``between``, the second epoch with that number."""
     torch.set_num_threads(threads)
-    training = Training(how, (5, 3), 2, CPU)
+    training = Training(settings, (5, 3), 2, CPU)
     if between is not None:
         training.run_epoch(examples(), examples(20, 1))
         state = training.state()
         torch.set_num_threads(between)
-        training = Training(how, (5, 3), 2, CPU)
+        training = Training(settings, (5, 3), 2, CPU)
         training.restore(state)
     return train(training, examples(), examples(20, 1))
 
@@ -56,10 +56,10 @@ def trained(how, threads, *, between=None):
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 @pytest.mark.parametrize(("fusion", "short_snippets"), [("late", "masked"), ("early", "zeros")])
 def test_a_training_does_not_depend_on_the_number_of_threads(aggregation, fusion, short_snippets):
-    # Batches of 40, 40 and 10: two whole parts and a short one, then a short one alone.
-    how = dataclasses.replace(RECIPE, aggregation=aggregation, fusion=fusion, short_snippets=short_snippets)
-    expected = trained(how, 1)
-    for found in (trained(how, 2), trained(how, 5), trained(how, 3, between=1)):
+    # Batches of 40, 40 and 10: two full parts and a short one, twice; then one short part.
+    settings = dataclasses.replace(RECIPE, aggregation=aggregation, fusion=fusion, short_snippets=short_snippets)
+    expected = trained(settings, 1)
+    for found in (trained(settings, 2), trained(settings, 5), trained(settings, 3, between=1)):
         assert found.curves == expected.curves
         assert all(torch.equal(found.state[key], expected.state[key]) for key in expected.state)
 
@@ -70,21 +70,21 @@ def test_a_training_does_not_depend_on_the_number_of_threads(aggregation, fusion
 def test_the_gradients_of_a_batch_are_those_of_the_whole_batch(aggregation, fusion, short_snippets, monkeypatch):
     for name in ("DROPOUT", "CTT_DROPOUT"):
         monkeypatch.setattr(f"trailers.classifier.networks.{name}", 0.0)
-    how = dataclasses.replace(RECIPE, aggregation=aggregation, fusion=fusion, short_snippets=short_snippets)
+    settings = dataclasses.replace(RECIPE, aggregation=aggregation, fusion=fusion, short_snippets=short_snippets)
     trailers = examples(40)
     snippets = training_snippets(trailers.lengths, clips=6, random=np.random.default_rng(1))
     assert len(snippets) > 2 * PART_TRAILERS
 
-    whole = Training(how, (5, 3), 2, CPU).network.train()
+    whole = Training(settings, (5, 3), 2, CPU).network.train()
     counts = torch.from_numpy(snippets.counts) if short_snippets == "masked" else None
     batch = [torch.from_numpy(table) for table in gather(trailers, snippets, clips=6)]
     wanted = torch.from_numpy(trailers.labels[snippets.trailers])
     expected = F.binary_cross_entropy_with_logits(whole(batch, counts), wanted)
     expected.backward()
 
-    training = Training(how, (5, 3), 2, CPU)
+    training = Training(settings, (5, 3), 2, CPU)
     training.optimiser.step = lambda: None
-    loss = Learner(training.network, training.optimiser, how, CPU, trailers, snippets, (0, 1)).learn()
+    loss = Learner(training.network, training.optimiser, settings, CPU, trailers, snippets, (0, 1)).learn()
     assert loss == pytest.approx(expected.item(), rel=1e-5)
     for (name, one), two in zip(whole.named_parameters(), training.network.parameters(), strict=True):
         torch.testing.assert_close(two.grad, one.grad, rtol=1e-4, atol=1e-6, msg=name)
@@ -92,7 +92,7 @@ def test_the_gradients_of_a_batch_are_those_of_the_whole_batch(aggregation, fusi
         torch.testing.assert_close(two, one, rtol=1e-5, atol=1e-6, msg=name)
 
 
-def test_after_an_epoch_the_norm_looks_at_whole_batches_again():
+def test_after_an_epoch_batch_norm_uses_whole_batches_again():
     training = Training(RECIPE, (5, 3), 2, CPU)
     training.learn(examples(), np.random.default_rng(0))
     assert [network.norm.moments for network in training.network.networks] == [None, None]
@@ -121,7 +121,7 @@ def test_dropout_zeroes_its_share_and_rescales_the_rest():
     first, second = kept((1001, 101), 0.25, random), kept((1001, 101), 0.25, random)
     assert first.unique().tolist() == pytest.approx([0, 4 / 3])
     assert (first == 0).float().mean() == pytest.approx(0.25, abs=0.005)
-    # Independent draws: a quarter of what the first took, the second takes too.
+    # Independent draws: the second also drops a quarter of the features that the first dropped.
     assert (second[first == 0] == 0).float().mean() == pytest.approx(0.25, abs=0.01)
     assert (first[:, 1:][first[:, :-1] == 0] == 0).float().mean() == pytest.approx(0.25, abs=0.01)
     assert torch.equal(kept((1001, 101), 0.25, np.random.default_rng(0)), first)

@@ -1,4 +1,4 @@
-"""Products by oneDNN, where it multiplies in float32."""
+"""Products by oneDNN if it multiplies in float32."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trailers.classifier.products import fastest_products, is_exact
 
 
 @pytest.mark.parametrize("intel", [True, False])
-def test_products_are_those_of_float32_and_the_switch_is_set_back(monkeypatch, intel):
+def test_products_are_those_of_float32_and_the_switch_is_restored(monkeypatch, intel):
     monkeypatch.setattr(products, "is_intel", lambda: intel)
     before = torch.backends.mkldnn.matmul.fp32_precision
     torch.manual_seed(0)
@@ -23,7 +23,7 @@ def test_products_are_those_of_float32_and_the_switch_is_set_back(monkeypatch, i
     assert torch.backends.mkldnn.matmul.fp32_precision == before
 
 
-def test_rounded_products_are_noticed_and_not_chosen(monkeypatch):
+def test_rounded_products_are_detected_and_not_used(monkeypatch):
     monkeypatch.setattr(products, "is_intel", lambda: False)
     assert is_exact()
     real = torch.Tensor.__matmul__
@@ -34,14 +34,14 @@ def test_rounded_products_are_noticed_and_not_chosen(monkeypatch):
         assert torch.backends.mkldnn.matmul.fp32_precision != "bf16"
 
 
-def test_the_switch_is_set_back_after_an_error():
+def test_the_switch_is_restored_after_an_error():
     before = torch.backends.mkldnn.matmul.fp32_precision
     with pytest.raises(KeyError), fastest_products():
         raise KeyError
     assert torch.backends.mkldnn.matmul.fp32_precision == before
 
 
-def test_an_intel_processor_keeps_torchs_own_library(monkeypatch):
+def test_an_intel_processor_uses_mkl(monkeypatch):
     monkeypatch.setattr(products, "is_intel", lambda: True)
     with fastest_products() as chosen:
         assert not chosen

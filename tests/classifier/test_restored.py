@@ -1,4 +1,4 @@
-"""A trained experiment is asked about trailers again."""
+"""A trained experiment predicts further trailers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ATTRIBUTES = [{"weights": "V2"}, {"weights": "V1"}]
 
 @pytest.fixture
 def weights(tmp_path):
-    """Of two backbones, as the classify stage writes it."""
+    """The weights.pt of an experiment with two backbones, as the classify stage writes it."""
     values = {
         "schema": "classify-weights/2", "fingerprint": "0123456789abcdef", "experiment": "e", "split": 0,
         "clips": "shot24", "backbones": ["resnet50", "swin3d_t"], "features": [3, 2], "packs": PACKS,
@@ -50,14 +50,14 @@ def test_restored_weights_give_the_predictions_of_the_test(weights, vectors):
     assert experiment.trained.backbones == ("resnet50", "swin3d_t")
     one = Examples(vectors, (np.array([0]),) * 2, np.array([10]), np.zeros((1, 10), np.float32))
     expected = predict(network_for(RECIPE, [3, 2], 10), one, RECIPE, torch.device("cpu"))[0]
-    said = experiment.explain(vectors)
-    assert said.probabilities == pytest.approx(expected, abs=1e-6)
-    assert said.snippets.mean(axis=0) == pytest.approx(expected, abs=1e-6)
-    assert said.contributions.shape == (10, 10)
+    explanation = experiment.explain(vectors)
+    assert explanation.probabilities == pytest.approx(expected, abs=1e-6)
+    assert explanation.snippets.mean(axis=0) == pytest.approx(expected, abs=1e-6)
+    assert explanation.contributions.shape == (10, 10)
     assert experiment.over_time(vectors).starts.tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_the_number_of_threads_changes_no_bit_and_stays_what_it_was(weights, vectors):
+def test_the_number_of_threads_changes_no_bit_and_is_restored(weights, vectors):
     experiment, before = read_experiment(weights), torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -88,6 +88,6 @@ def test_vectors_of_another_kind_are_refused(weights, shapes, attributes, words)
             read_experiment(weights).check(tables, attributes)
 
 
-def test_weights_that_are_missing_are_named(tmp_path):
+def test_missing_weights_are_named(tmp_path):
     with pytest.raises(StoreError, match=r"weights\.pt: is not a trained experiment"):
         read_experiment(tmp_path / "weights.pt")

@@ -20,7 +20,7 @@ from trailers.classifier.snippets import (
     training_snippets,
 )
 
-test_snippets.__test__ = False  # pytest takes it for a test
+test_snippets.__test__ = False  # pytest would run it as a test
 
 lengths_of_trailers = st.lists(st.integers(1, 200), min_size=1, max_size=20).map(np.array)
 
@@ -33,7 +33,7 @@ def examples(*lengths, features=(1,)):
     return Examples(tables, (firsts,) * len(features), np.array(lengths), np.zeros((len(lengths), 10), np.float32))
 
 
-def test_a_trailer_is_cut_into_consecutive_snippets_and_the_last_has_what_is_left():
+def test_a_trailer_is_cut_into_consecutive_snippets_and_the_last_has_the_remaining_clips():
     snippets = test_snippets(np.array([70, 30, 5]), clips=30)
     assert snippets.trailers.tolist() == [0, 0, 0, 1, 2]
     assert snippets.starts.tolist() == [0, 30, 60, 0, 0]
@@ -41,7 +41,7 @@ def test_a_trailer_is_cut_into_consecutive_snippets_and_the_last_has_what_is_lef
 
 
 @given(lengths_of_trailers, st.integers(1, 60))
-def test_test_snippets_hold_every_clip_once(lengths, clips):
+def test_test_snippets_contain_every_clip_once(lengths, clips):
     found = Counter()
     snippets = test_snippets(lengths, clips=clips)
     for trailer, start, count in zip(snippets.trailers, snippets.starts, snippets.counts, strict=True):
@@ -50,7 +50,7 @@ def test_test_snippets_hold_every_clip_once(lengths, clips):
 
 
 @given(lengths_of_trailers, st.integers(1, 60), st.integers(0, 5))
-def test_training_snippets_take_every_trailer_once_and_stay_inside(lengths, clips, seed):
+def test_training_snippets_use_every_trailer_once_and_stay_inside_it(lengths, clips, seed):
     snippets = training_snippets(lengths, clips=clips, random=np.random.default_rng(seed))
     assert sorted(snippets.trailers) == list(range(len(lengths)))
     assert (snippets.starts >= 0).all()
@@ -65,7 +65,7 @@ def test_every_start_from_0_to_the_last_possible_is_drawn_about_equally_often():
     assert all(900 < count < 1100 for count in starts.values())
 
 
-def test_a_trailer_as_long_as_a_snippet_or_shorter_is_taken_whole():
+def test_a_trailer_as_long_as_a_snippet_or_shorter_is_used_whole():
     snippets = training_snippets(np.array([30, 7]), clips=30, random=np.random.default_rng(0))
     assert sorted(zip(snippets.trailers.tolist(), snippets.starts.tolist(), snippets.counts.tolist(), strict=True)) == [
         (0, 0, 30),
@@ -78,7 +78,7 @@ def test_gathered_vectors_are_the_clips_and_zeros_after_a_short_snippet():
     assert [table[..., 0].tolist() for table in found] == [[[0, 1, 2], [3, 4, 0], [100, 101, 0]]]
 
 
-def test_a_reused_buffer_keeps_nothing_of_its_old_content():
+def test_a_reused_buffer_keeps_none_of_its_old_content():
     trailers = examples(5, 2)
     room = room_for(trailers, 4, clips=3)
     room[0][:] = 7
@@ -93,10 +93,10 @@ def test_the_next_bytes_are_announced_to_the_operating_system(tmp_path, monkeypa
     table = np.memmap(tmp_path / "table", np.float32, "r", offset=80, shape=(10, 5))  # rows of 20 bytes, from byte 80
     lengths = np.array([4, 6])
     trailers = Examples((table,), (np.array([0, 4]),), lengths, np.zeros((2, 1), np.float32))
-    asked = []
-    monkeypatch.setattr("os.posix_fadvise", lambda _, begin, size, advice: asked.append((begin, size, advice)))
+    requests = []
+    monkeypatch.setattr("os.posix_fadvise", lambda _, begin, size, advice: requests.append((begin, size, advice)))
     read_ahead(trailers, test_snippets(lengths, clips=4))
-    assert asked == [
+    assert requests == [
         (80, 80, os.POSIX_FADV_WILLNEED),
         (160, 80, os.POSIX_FADV_WILLNEED),
         (240, 40, os.POSIX_FADV_WILLNEED),
@@ -120,7 +120,7 @@ def test_examples_that_contradict_themselves_are_refused():
     table, labels = np.zeros((3, 2), np.float32), np.zeros((1, 10), np.float32)
     with pytest.raises(ValueError, match="at least one clip"):
         Examples((table,), (np.array([0]),), np.array([0]), labels)
-    with pytest.raises(ValueError, match="the same trailers"):
+    with pytest.raises(ValueError, match="the same number of trailers"):
         Examples((table,), (np.array([0, 1]),), np.array([3]), labels)
     with pytest.raises(ValueError, match="1 tables of vectors but 0 of firsts"):
         Examples((table,), (), np.array([3]), labels)

@@ -23,13 +23,17 @@ def real(shared_data):
 
 def test_sizes_add_up_and_follow_the_shares():
     assert sizes(12_000, (0.7, 0.1, 0.2)).tolist() == [8400, 1200, 2400]
-    assert sizes(13, (0.7, 0.1, 0.2)).tolist() == [9, 1, 3]  # 9.1, 1.3, 2.6: the last goes to the largest rest
+    assert sizes(13, (0.7, 0.1, 0.2)).tolist() == [
+        9,
+        1,
+        3,
+    ]  # 9.1, 1.3, 2.6: the remaining one goes to the largest fraction
     assert sizes(3, (0.7, 0.1, 0.2)).tolist() == [1, 1, 1]
     with pytest.raises(ValueError, match="add up to 1"):
         sizes(10, (0.7, 0.1, 0.1))
 
 
-def test_pairs_are_the_genres_and_all_two_of_them():
+def test_pairs_are_single_genres_and_combinations_of_two():
     # In the order (0,0) (0,1) (0,2) (1,1) (1,2) (2,2).
     assert pairs_of(np.array([[1, 0, 1], [0, 1, 0]])).astype(int).tolist() == [[1, 0, 1, 0, 0, 1], [0, 0, 0, 1, 0, 0]]
 
@@ -57,20 +61,20 @@ def test_a_set_that_divides_evenly_is_divided_evenly():
 
 
 def test_divergence_by_hand():
-    # Of four trailers two have the genre (odds 1); subset 0 has one of one, subset 1 one of three.
+    # Two of four trailers have the genre (odds 1): the only one of subset 0, and one of three in subset 1.
     labels, subsets = np.array([[1], [1], [0], [0]]), np.array([0, 1, 1, 1])
-    # Odds 1 / (1/2) = 2, since all have it, and 1/2: (|2 - 1| + |1/2 - 1|) / 2.
+    # Odds 1 / (1/2) = 2, because all have it, and 1/2: (|2 - 1| + |1/2 - 1|) / 2.
     assert divergence(labels, subsets, of_pairs=False) == pytest.approx(0.75)
 
 
-def test_the_same_seed_gives_the_same_split_and_another_another(real):
+def test_the_same_seed_gives_the_same_split_and_another_seed_another_split(real):
     labels, _ = real
     assert (stratify(labels[:2000], seed=3) == stratify(labels[:2000], seed=3)).all()
     assert (stratify(labels[:2000], seed=3) != stratify(labels[:2000], seed=4)).mean() > 0.3
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 17])
-def test_on_the_real_labels_ours_are_nearer_to_the_whole_than_the_published(real, seed):
+def test_on_the_real_labels_our_splits_diverge_less_than_the_published_ones(real, seed):
     labels, published = real
     ours = describe(labels, stratify(labels, seed=seed))
     assert ours["sizes"] == [8400, 1200, 2400]
@@ -80,7 +84,7 @@ def test_on_the_real_labels_ours_are_nearer_to_the_whole_than_the_published(real
         assert ours["pairs"] < theirs["pairs"] / 2
 
 
-def test_on_the_real_labels_ours_are_much_nearer_to_the_whole_than_random_splits(real):
+def test_on_the_real_labels_our_splits_diverge_much_less_than_random_ones(real):
     labels, _ = real
     ours, drawn = describe(labels, stratify(labels, seed=0)), describe(labels, random_split(len(labels), seed=0))
     assert ours["labels"] < drawn["labels"] / 10

@@ -1,4 +1,4 @@
-"""Batches, epochs, the schedule, and what a checkpoint must carry."""
+"""Batches, epochs, the schedule, and resuming from a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from trailers.classifier.training import (
 from trailers.errors import ConfigError, SystemicError
 
 CPU = torch.device("cpu")
-test_snippets.__test__ = False  # pytest takes it for a test
+test_snippets.__test__ = False  # pytest would run it as a test
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -84,7 +84,7 @@ def test_a_trailers_probability_is_the_plain_mean_over_its_snippets():
 
 def test_probabilities_do_not_depend_on_the_number_of_threads():
     random = np.random.default_rng(1)
-    lengths = np.array([400, 3, 150, 61])  # 101, 1, 38 and 16 snippets: five batches of at most 32
+    lengths = np.array([400, 3, 150, 61])  # 101, 1, 38 and 16 snippets: five batches of 32 or fewer
     table = random.normal(size=(lengths.sum(), 96)).astype(np.float32)
     firsts = np.cumsum(lengths) - lengths
     trailers = Examples((table,), (firsts,), lengths, np.zeros((4, 2), np.float32))
@@ -101,16 +101,16 @@ def test_probabilities_do_not_depend_on_the_number_of_threads():
 
 @pytest.mark.parametrize("aggregation", ["transformer", "gru", "conv", "average", "ctt"])
 @pytest.mark.parametrize("stopped", [1, 3])
-def test_a_training_goes_on_from_any_epoch_as_if_it_had_not_stopped(aggregation, stopped, tmp_path):
-    how = recipe(aggregation=aggregation, plateau_epochs=0)
-    whole = train(Training(how, (3,), 2, CPU), examples(), examples(4, 1))
-    first = Training(how, (3,), 2, CPU)
+def test_a_training_resumed_after_any_epoch_gives_the_same_result(aggregation, stopped, tmp_path):
+    settings = recipe(aggregation=aggregation, plateau_epochs=0)
+    whole = train(Training(settings, (3,), 2, CPU), examples(), examples(4, 1))
+    first = Training(settings, (3,), 2, CPU)
     for _ in range(stopped):
         first.run_epoch(examples(), examples(4, 1))
     torch.save(first.state(), tmp_path / "state.pt")
-    second = Training(how, (3,), 2, CPU)
+    second = Training(settings, (3,), 2, CPU)
     second.restore(torch.load(tmp_path / "state.pt", weights_only=True))
-    torch.rand(100)  # what others draw meanwhile changes nothing
+    torch.rand(100)  # other random numbers drawn in between change nothing
     found = train(second, examples(), examples(4, 1))
     assert found.curves == whole.curves
     assert found.best_epoch == whole.best_epoch
@@ -136,8 +136,8 @@ def test_every_epoch_draws_different_snippets():
 class Scripted(Training):
     """A training whose validation losses are given."""
 
-    def __init__(self, how, losses, monkeypatch):
-        super().__init__(how, (3,), 2, CPU)
+    def __init__(self, settings, losses, monkeypatch):
+        super().__init__(settings, (3,), 2, CPU)
         given = iter(losses)
         monkeypatch.setattr("trailers.classifier.training.validation_loss_of", lambda *_: next(given))
 
@@ -168,7 +168,7 @@ def test_with_stop_epochs_0_training_does_not_stop_early(monkeypatch):
 def test_the_learning_rate_falls_on_a_plateau(monkeypatch):
     training = Scripted(recipe(epochs=6, plateau_epochs=2), [0.5] * 6, monkeypatch)
     outcome = train(training, examples(), examples(4, 1))
-    # Epoch 1 is the best; two more are borne with, the fourth lowers what the fifth learns with.
+    # Epoch 1 is the best. After two more epochs of patience, the fourth reduces the rate of the fifth.
     assert [row.learning_rate for row in outcome.curves] == pytest.approx([0.01] * 4 + [0.001] * 2)
 
 
@@ -206,7 +206,7 @@ def test_impossible_recipes_are_refused(changes, words):
 
 
 def linear():
-    """A network that gives every snippet the mean of its clips as its one logit, and what it predicts on."""
+    """A network whose only logit is the mean of the clips of a snippet, and trailers to predict."""
     lengths = np.array([5, 2, 4])
     vectors = np.linspace(-2, 2, 11, dtype=np.float32)[:, None]
     labels = np.array([[1], [0], [1]], np.float32)
@@ -218,17 +218,15 @@ def linear():
 @pytest.mark.parametrize(
     ("validation_loss", "batch_trailers", "groups"),
     [
-        # Snippets of four clips: trailer 0 has two, the others one each. Each batch counts the same.
+        # Snippets of four clips: trailer 0 has two, the others one each. Every batch has the same weight.
         ("snippets", 2, [[0, 1, 2], [3]]),
         ("snippets", 3, [[0, 1, 2, 3]]),
         ("trailers", 2, None),
     ],
 )
-def test_the_validation_loss_looks_at_snippets_as_the_authors_do_or_at_trailers(
-    validation_loss, batch_trailers, groups
-):
+def test_the_validation_loss_uses_snippets_as_the_authors_do_or_trailers(validation_loss, batch_trailers, groups):
     network, trailers = linear()
-    # Means of the clips, the second of trailer 0 and that of trailer 1 filled with zeros.
+    # Means of the clips; the second snippet of trailer 0 and that of trailer 1 are filled with zeros.
     means = [(-2 - 1.6 - 1.2 - 0.8) / 4, -0.4 / 4, (0.0 + 0.4) / 4, (0.8 + 1.2 + 1.6 + 2.0) / 4]
     p = 1 / (1 + np.exp(-np.array(means)))
     if groups is None:
@@ -236,5 +234,5 @@ def test_the_validation_loss_looks_at_snippets_as_the_authors_do_or_at_trailers(
     else:
         losses = np.array([-np.log(p[0]), -np.log(p[1]), -np.log(1 - p[2]), -np.log(p[3])])
         expected = np.mean([losses[group].mean() for group in groups])
-    how = recipe(validation_loss=validation_loss, batch_trailers=batch_trailers, snippet_clips=4)
-    assert validation_loss_of(network, trailers, how, CPU) == pytest.approx(expected, abs=1e-7)
+    settings = recipe(validation_loss=validation_loss, batch_trailers=batch_trailers, snippet_clips=4)
+    assert validation_loss_of(network, trailers, settings, CPU) == pytest.approx(expected, abs=1e-7)

@@ -1,4 +1,4 @@
-"""Copies are found whatever was done to them; other trailers are not."""
+"""Modified copies are found; other trailers are not."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def blurred(pictures, axis):
 
 
 def small(pictures):
-    """As a frame at 48x27 shows it."""
+    """The picture at 48x27."""
     height, width = pictures.shape[1:]
     rows, columns = (np.linspace(0, size, cells + 1).astype(int)[:-1] for size, cells in ((height, 27), (width, 48)))
     sums = np.add.reduceat(np.add.reduceat(pictures.astype(float), rows, 1), columns, 2)
@@ -69,7 +69,7 @@ def test_a_copy_is_found(what):
     assert match.share > 0.9
 
 
-def test_a_copy_with_bars_is_found_by_what_lies_between_them():
+def test_a_copy_with_bars_is_found_by_the_picture_between_them():
     boxed = np.zeros((30, 144, 192), np.uint8)
     boxed[:, 18:126] = ORIGINAL
     (match,) = near_duplicates([pictures(ORIGINAL), pictures(boxed, box=(0.125, 0.875, 0, 1))], share=0.5)
@@ -95,23 +95,23 @@ def test_a_trailer_with_another_end_is_a_copy():
     assert match.share == pytest.approx(22 / 30)
 
 
-def test_trailers_of_one_film_that_share_some_scenes_elsewhere_are_no_copies():
+def test_trailers_of_one_film_that_share_some_scenes_at_other_times_are_not_copies():
     random = np.random.default_rng(3)
     other = np.concatenate([ORIGINAL[:12], scenes(18, 8)])[random.permutation(30)]
     assert near_duplicates([pictures(ORIGINAL), pictures(other)], share=0.5) == []
 
 
-def test_different_scenes_are_no_copies():
+def test_different_scenes_are_not_copies():
     assert near_duplicates([pictures(scenes(30, seed)) for seed in range(20)], share=0.3) == []
 
 
-def test_a_shared_logo_makes_no_copies():
+def test_trailers_that_share_a_logo_are_not_copies():
     logo = scenes(6, 99)
     trailers = [pictures(np.concatenate([logo, scenes(24, seed)])) for seed in range(8)]
     assert near_duplicates(trailers, share=0.5) == []
 
 
-def test_trailers_without_pictures_are_no_copies_of_anything():
+def test_trailers_without_pictures_are_not_copies():
     nothing = Pictures(np.empty(0, np.int64), np.empty((len(prints.VIEWS), 0, 16), np.uint8))
     assert near_duplicates([nothing, nothing], share=0.5) == []
     assert near_duplicates([pictures(ORIGINAL), nothing], share=0.5) == []
@@ -120,7 +120,7 @@ def test_trailers_without_pictures_are_no_copies_of_anything():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 20), st.integers(6, 10), st.integers(-500, 500))
-def test_any_part_of_a_trailer_is_found_wherever_it_lies(start, length, shift):
+def test_any_part_of_a_trailer_is_found_at_any_time(start, length, shift):
     frames = np.arange(length) * 31 + 1000 + shift
     part = pictures(ORIGINAL[start : start + length], frames=frames)
     (match,) = near_duplicates([pictures(ORIGINAL), part], share=0.5)
@@ -139,5 +139,5 @@ def test_copies_in_several_subsets_are_reported_as_leaks():
     assert leaks([1, 1, None], subsets) == ""
 
 
-def test_pictures_are_taken_from_the_starts_of_shots():
+def test_the_times_of_pictures_are_counted_from_the_starts_of_shots():
     assert prints.picture_frames([Shot(0, 5), Shot(10, 70), Shot(70, 71)]) == [2, 22, 46, 70]

@@ -1,4 +1,4 @@
-"""Bars, and what is left between them."""
+"""Bars, the picture between them, and the flags of a trailer."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_edges_count_black_rows_and_columns_from_outside():
     assert edges(barred(1, top=4, bottom=3, left=6)[..., 0], level=24).tolist() == [[4, 3, 6, 0]]
 
 
-def test_a_logo_in_a_bar_leaves_it_a_bar():
+def test_a_bar_with_a_logo_is_a_bar():
     grey = barred(1, top=4, bottom=4)[..., 0]
     grey[0, 24:26, 44:47] = 255
     assert edges(grey, level=24)[0, :2].tolist() == [4, 4]
@@ -89,7 +89,7 @@ def test_frames_chosen_for_measuring_show_only_the_bars():
     assert judging.chosen_frames(seen(frames), Bars(3, 3, 1.0, ()), None, most=3) == [120, 168, 228]
 
 
-def test_a_picture_of_bars_alone_is_refused():
+def test_a_picture_that_consists_of_bars_is_refused():
     with pytest.raises(ValueError, match="at least one pixel"):
         Picture(100, 100, 50, 0, 50, 0)
 
@@ -136,6 +136,6 @@ def test_dark_trailers_and_few_shots_are_flagged():
     assert list(judging.flags_of_whole(18.1, 10, 240, LIMITS)) == []
 
 
-def test_a_flag_that_is_not_known_is_refused():
+def test_an_unknown_flag_is_refused():
     with pytest.raises(ValueError, match="got 'ugly'"):
         Flag("ugly", "")

@@ -14,7 +14,7 @@ def levels(*values):
     return np.stack([np.full((9, 16), value, np.uint8) for value in values])
 
 
-def test_brightness_weighs_green_most():
+def test_green_has_the_largest_weight_in_brightness():
     colours = np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]]], np.uint8)
     assert luma(colours).tolist() == [[[54, 182, 18, 255]]]
 
@@ -31,7 +31,7 @@ def test_runs_are_spans_of_true():
 
 
 @given(st.lists(st.booleans(), max_size=40))
-def test_runs_cover_what_is_true_and_nothing_else(which):
+def test_runs_cover_exactly_the_true_frames(which):
     covered = [frame for start, end in runs_of(np.array(which, bool)) for frame in range(start, end)]
     assert covered == [frame for frame, value in enumerate(which) if value]
 
@@ -42,7 +42,7 @@ def test_a_bright_spot_is_not_black():
     assert black_frames(frames, level=24).tolist() == [False, True, False]
 
 
-def test_frames_that_differ_as_encoders_make_them_are_still():
+def test_frames_that_differ_only_by_encoding_are_still():
     assert still_runs(levels(100, 102, 100, 101, 180, 181)) == [(0, 4), (4, 6)]
 
 
@@ -61,7 +61,7 @@ def test_cards_are_searched_only_near_the_start_and_the_end():
     assert cards.candidates(still, 2400, shortest_s=1.5) == ([(0, 72)], [(2300, 2350)])
 
 
-def test_a_card_has_much_of_one_colour_and_a_scene_has_not():
+def test_a_card_has_much_of_one_colour_unlike_a_scene():
     card = np.full((27, 48, 3), (0, 96, 40), np.uint8)
     card[5:12] = 255
     assert cards.is_plain(card)

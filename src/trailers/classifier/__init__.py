@@ -1,1 +1,1 @@
-"""Clip vectors -> genre probabilities. Sees arrays, never paths. Import the modules, each costs only what it needs."""
+"""Clip vectors -> genre probabilities. Uses arrays, never paths. Import single modules: some need torch, others not."""

@@ -1,4 +1,4 @@
-"""How far a metric would move with other test trailers: the bootstrap.
+"""The bootstrap: how much a metric would change with other test trailers.
 
 Trailers are drawn with replacement, about as many as there are (the Poisson bootstrap). A draw is a weight per
 trailer (how often it was drawn), so every curve is sorted once and all draws are sums over the same order.
@@ -15,17 +15,17 @@ import numpy as np
 from trailers.classifier.metrics import CONVENTIONS, LEFT_OUT, METRICS, areas, filled
 from trailers.domain import SPLITS
 
-MOST_WITHOUT = 0.05  # share of draws without a value, as many as an interval leaves out
-BLOCK = 1 << 17  # weights looked at together, so few that they stay in a cache: 1 MB
+MOST_WITHOUT = 0.05  # maximum share of draws without a value; an interval also leaves out this share
+BLOCK = 1 << 17  # weights processed together: 1 MB, which stays in a cache
 
 
 @functools.lru_cache(maxsize=len(SPLITS))
 def draw(trailers: tuple[str, ...], *, draws: int) -> np.ndarray:
-    """Float64 (draws, trailers): how often each trailer was drawn, Poisson with mean 1. Not to be written to.
+    """Float64 (draws, trailers), read-only: how often each trailer was drawn, Poisson with mean 1.
 
-    A trailer's numbers come from its id alone, so in one draw it counts the same in every experiment and in every
-    test set that holds it. With draws of its own for each test set, trailers that several of them share would pass
-    for several trailers, and the interval of a mean over splits would be too narrow.
+    A trailer's numbers come from its id alone, so in one draw it counts the same in every experiment and in every test
+    set that contains it. With separate draws for each test set, a trailer that several of them share would count as
+    several trailers, and the interval of a mean over splits would be too narrow.
     """
     found = np.empty((draws, len(trailers)))
     for number, trailer in enumerate(trailers):
@@ -38,7 +38,7 @@ def draw(trailers: tuple[str, ...], *, draws: int) -> np.ndarray:
 def resampled(
     labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray, *, no_positives: str = LEFT_OUT
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Convention -> metric -> float64 (draws,), in percent: what ``scores_of`` gives of every draw.
+    """Convention -> metric -> float64 (draws,), in percent: the metrics of ``scores_of`` for every draw.
 
     Args:
         labels: (trailers, genres), 0 or 1.
@@ -66,7 +66,7 @@ def resampled(
 
 
 def mean_of_rows(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The weighted mean of each row, without its NaN; NaN where nothing has weight."""
+    """The weighted mean of each row without its NaN; NaN if all weights are 0."""
     weights = np.where(np.isnan(values), 0, weights)
     with np.errstate(invalid="ignore"):
         mean: np.ndarray = (np.nan_to_num(values) * weights).sum(axis=1) / weights.sum(axis=1)
@@ -81,7 +81,7 @@ def weighted_areas(
     Args:
         labels: (n,), 0 or 1.
         scores: (n,).
-        weights: (draws, n / repeat); ``repeat`` consecutive items are one trailer's.
+        weights: (draws, n / repeat); ``repeat`` consecutive items belong to one trailer.
     """
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)  # the last of equal scores
@@ -102,9 +102,9 @@ def weighted_areas(
 
 
 def interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float] | None:
-    """The percentile interval of ``values`` (draws,); None where more than MOST_WITHOUT of them are NaN.
+    """The percentile interval of ``values`` (draws,); None if more than MOST_WITHOUT of them are NaN.
 
-    A draw of a small test set may hold no trailer of a genre, or none at all; the others speak for it.
+    A draw of a small test set may contain no trailer of a genre, or no trailer; such draws are left out.
     """
     if not len(values) or np.isnan(values).mean() > MOST_WITHOUT:
         return None

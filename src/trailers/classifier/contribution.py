@@ -1,15 +1,15 @@
-"""What each clip of a trailer contributes to each genre, and what a network says of it over time.
+"""The contribution of each clip of a trailer to each genre, and the genre probabilities over time.
 
-Method: leave-one-clip-out. The vector of one clip is replaced by the mean of the other clips of its snippet, and
-the snippet is tested again; what a genre loses by that is the clip's contribution. The snippet keeps its length,
-and the other clips keep their places, so the method is the same for every aggregation, fusion and number of
-backbones. A clip that several others repeat contributes little, because they still say the same without it.
+Method: leave-one-clip-out. The vector of one clip is replaced by the mean of the other clips of its snippet, and the
+snippet is tested again; the decrease of a genre is the contribution of the clip. The snippet keeps its length, and the
+other clips keep their places, so the method is the same for every aggregation, fusion and number of backbones. A clip
+that resembles several others contributes little, because they support the genre without it.
 
 Contributions are given in two units:
 
 probability   of the trailer, as ``training.predict`` gives it: the mean over its snippets. The contribution of a
-              clip of one snippet of three is therefore a third of what its snippet loses.
-logit         of the clip's snippet alone. It also tells clips apart where the probability is close to 0 or 1.
+              clip in one of three snippets is therefore a third of the decrease of its snippet.
+logit         of the clip's snippet alone. It also distinguishes clips if the probability is close to 0 or 1.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from torch import nn
 
 from trailers.classifier.recipe import MASKED, Recipe
 
-BATCH_NUMBERS = 1 << 24  # float32 values that go into the network together: 64 MiB
+BATCH_NUMBERS = 1 << 24  # float32 values in one batch: 64 MiB
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a network says of one trailer. Snippet i has the clips [starts[i], ends[i])."""
+    """Probabilities and contributions of one trailer. Snippet i has the clips [starts[i], ends[i])."""
 
     probabilities: np.ndarray  # float64 (genres,): of the trailer, as in predictions.csv
     starts: np.ndarray  # int64 (snippets,)
@@ -51,7 +51,7 @@ class Course:
 def explain(network: nn.Module, vectors: Sequence[np.ndarray], recipe: Recipe, device: torch.device) -> Explanation:
     """Probabilities of one trailer and of its snippets, and the contributions of its clips.
 
-    The only clip of a snippet has nothing to be compared with; its contributions are 0.
+    The contributions of the only clip of a snippet are 0, because it cannot be compared with others.
 
     Args:
         vectors: float32 (clips, F) of each backbone.
@@ -79,7 +79,7 @@ def explain(network: nn.Module, vectors: Sequence[np.ndarray], recipe: Recipe, d
 def genres_over_time(
     network: nn.Module, vectors: Sequence[np.ndarray], recipe: Recipe, device: torch.device, *, step_clips: int
 ) -> Course:
-    """What the network says of a snippet that moves over the trailer by ``step_clips``.
+    """The genre probabilities of a snippet that moves over the trailer in steps of ``step_clips``.
 
     The last snippet ends with the last clip; a trailer shorter than a snippet is one snippet.
 
@@ -105,14 +105,14 @@ def genres_over_time(
 def count_clips(vectors: Sequence[np.ndarray]) -> int:
     counts = {len(table) for table in vectors}
     if len(counts) != 1 or 0 in counts:
-        raise ValueError(f"a trailer has the same clips in each backbone, at least one, got {sorted(counts)}")
+        raise ValueError(f"a trailer needs the same number of clips in each backbone, at least 1, got {sorted(counts)}")
     return counts.pop()
 
 
 def without_each_clip(own: Sequence[np.ndarray], first: int, last: int) -> list[np.ndarray]:
-    """Float32 (last - first, clips, F) of each backbone: of a snippet as it is, then without each clip in turn.
+    """Float32 (last - first, clips, F) of each backbone: the variants [first, last) of the snippet ``own``.
 
-    Variant 0 is the snippet ``own`` as it is, variant n is without its clip n - 1.
+    Variant 0 is the unchanged snippet; in variant n, the mean of the other clips replaces clip n - 1.
     """
     clips, numbers = len(own[0]), np.arange(first, last)
     left_out = numbers > (0 if clips > 1 else 1)

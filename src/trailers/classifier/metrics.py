@@ -1,10 +1,10 @@
-"""Areas under precision-recall curves: micro, macro, weighted, sample, and a genre's own (Sec. 6).
+"""Areas under precision-recall curves: micro, macro, weighted, sample, and of each genre (Sec. 6).
 
-Two conventions give very different numbers, so both are computed and always named:
+Two conventions give very different numbers, so both are computed and every number names its convention:
 
 trapezoid  straight lines between the points of the curve, from precision 1 at recall 0. The
            published numbers are these. A constant prediction scores (1 + prior) / 2.
-step       average precision: each gain in recall counts with the precision it was reached at. A
+step       average precision: each gain in recall is weighted by the precision at that point. A
            constant prediction scores its prior.
 """
 
@@ -18,8 +18,8 @@ import numpy as np
 CONVENTIONS = ("trapezoid", "step")
 METRICS = ("micro", "macro", "weighted", "sample")
 
-# A genre that no trailer has, or a trailer without genres: it is left out of the means; or, as scikit-learn
-# has it, recall is 1 at every threshold, so the trapezoid is one half and average precision is 0.
+# A genre without trailers, or a trailer without genres, is left out of the means. The alternative follows
+# scikit-learn: recall is 1 at every threshold, so the trapezoid is one half and average precision is 0.
 LEFT_OUT, AS_SKLEARN = NO_POSITIVES = ("left_out", "sklearn")
 WITHOUT_POSITIVES = {"trapezoid": 0.5, "step": 0.0}
 
@@ -27,7 +27,7 @@ WITHOUT_POSITIVES = {"trapezoid": 0.5, "step": 0.0}
 def areas(labels: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     """Convention -> area (rows,) under the precision-recall curve of every row, in [0, 1].
 
-    Equal scores are one point of the curve. A row without positives has no recall: its areas are NaN.
+    Equal scores are one point of the curve. The areas of a row without positives are NaN, as its recall is undefined.
 
     Args:
         labels: (rows, n), 0 or 1.
@@ -38,25 +38,25 @@ def areas(labels: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
     """
     labels, scores = np.asarray(labels, np.float64), np.asarray(scores, np.float64)
     if labels.shape != scores.shape or labels.ndim != 2:
-        raise ValueError(f"labels {labels.shape} and scores {scores.shape} must be one (rows, n) shape")
+        raise ValueError(f"labels {labels.shape} and scores {scores.shape} must have the same shape (rows, n)")
     if not np.isin(labels, (0, 1)).all() or np.isnan(scores).any():
-        raise ValueError("labels are 0 or 1 and scores are numbers")
+        raise ValueError("labels must be 0 or 1, and scores must be numbers")
     rows, n = labels.shape
     if not n:
         return {convention: np.full(rows, np.nan) for convention in CONVENTIONS}
     order = np.argsort(-scores, axis=1, kind="stable")
     ranked = np.take_along_axis(scores, order, axis=1)
     hits = np.take_along_axis(labels, order, axis=1).cumsum(axis=1)
-    # Only the last of equal scores is a point of the curve; the others repeat the point before it.
+    # Only the last of equal scores is a point of the curve; the others repeat the preceding point.
     last_of_equals = np.ones((rows, n), bool)
     last_of_equals[:, :-1] = ranked[:, :-1] != ranked[:, 1:]
     point = np.maximum.accumulate(np.where(last_of_equals, np.arange(n), -1), axis=1)
-    there, point = point >= 0, np.maximum(point, 0)
+    has_point, point = point >= 0, np.maximum(point, 0)
     found = np.take_along_axis(hits, point, axis=1)
     precision, recall = np.ones((rows, n + 1)), np.zeros((rows, n + 1))
-    precision[:, 1:] = np.where(there, found / (point + 1), 1)
+    precision[:, 1:] = np.where(has_point, found / (point + 1), 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        recall[:, 1:] = np.where(there, found, 0) / hits[:, -1:]
+        recall[:, 1:] = np.where(has_point, found, 0) / hits[:, -1:]
     gained = np.diff(recall, axis=1)
     return {
         "trapezoid": (gained * (precision[:, 1:] + precision[:, :-1]) / 2).sum(axis=1),
@@ -67,14 +67,14 @@ def areas(labels: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
 def scores_of(
     labels: np.ndarray, probabilities: np.ndarray, genres: Sequence[str], *, no_positives: str = LEFT_OUT
 ) -> dict[str, Any]:
-    """All metrics of a test set, in percent; None where there is nothing to measure.
+    """All metrics of a test set, in percent; None where a metric is undefined.
 
     ``{"metrics": {convention: {metric: value}}, "genres": {genre: {"positives": n, convention: value}}}``.
     Args:
         labels: (trailers, genres), 0 or 1.
         probabilities: (trailers, genres).
-        no_positives: ``left_out``: a genre without positives has no area, and macro is the mean of those that
-            have one; ``sklearn``: it counts with what scikit-learn gives. Likewise a trailer without genres.
+        no_positives: ``left_out`` leaves a genre without positives, and a trailer without genres, out of the means;
+            ``sklearn`` counts them with the value that scikit-learn gives.
     """
     labels = np.asarray(labels)
     of_genres = areas(labels.T, probabilities.T)
@@ -105,7 +105,7 @@ def scores_of(
 
 
 def filled(found: dict[str, np.ndarray], no_positives: str) -> dict[str, np.ndarray]:
-    """The areas (rows,) of ``areas``, with those that are undefined as ``no_positives`` says."""
+    """The areas (rows,) of ``areas``, with the undefined ones replaced if ``no_positives`` is ``sklearn``."""
     if no_positives == LEFT_OUT:
         return found
     return {name: np.where(np.isnan(rows), WITHOUT_POSITIVES[name], rows) for name, rows in found.items()}
@@ -122,7 +122,7 @@ def percent(areas: np.ndarray, weights: np.ndarray | None = None) -> float | Non
 def floor(
     train_labels: np.ndarray, labels: np.ndarray, genres: Sequence[str], *, no_positives: str = LEFT_OUT
 ) -> dict[str, Any]:
-    """What knowing nothing scores: every trailer gets the genres' shares of the training subset."""
+    """The metrics of a constant prediction: for every trailer, the genres' shares of the training subset."""
     prior = np.asarray(train_labels, np.float64).mean(axis=0)
     guess = np.broadcast_to(prior, labels.shape)
     found: dict[str, Any] = scores_of(labels, guess, genres, no_positives=no_positives)["metrics"]
@@ -130,7 +130,10 @@ def floor(
 
 
 def mean_and_deviation(values: Sequence[float | None]) -> tuple[float | None, float | None]:
-    """Mean and standard deviation (ddof = 1) over splits; None where a split has no value, or there is only one."""
+    """Mean and standard deviation (ddof = 1) over splits.
+
+    Both are None if a split has no value; the deviation is None for a single split.
+    """
     known = [value for value in values if value is not None]
     if not known or len(known) != len(values):
         return None, None
@@ -138,7 +141,7 @@ def mean_and_deviation(values: Sequence[float | None]) -> tuple[float | None, fl
 
 
 def cross_entropy(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean binary cross entropy over trailers and genres; a logarithm never falls below -100."""
+    """Mean binary cross entropy over trailers and genres; logarithms are limited to -100, as in torch."""
     with np.errstate(divide="ignore"):
         yes, no = np.maximum(np.log(probabilities), -100), np.maximum(np.log1p(-probabilities), -100)
     return float(-(labels * yes + (1 - labels) * no).mean())
@@ -153,7 +156,7 @@ Counts = Mapping[str, int]
 
 
 def positives(labels: np.ndarray, genres: Sequence[str]) -> Counts:
-    """Genre -> trailers that have it."""
+    """Genre -> number of trailers that have it."""
     return {genre: int(count) for genre, count in zip(genres, np.asarray(labels).sum(axis=0), strict=True)}
 
 

@@ -1,4 +1,4 @@
-"""Mean and variance of the vectors of a batch, put together from those of its parts."""
+"""Mean and variance of the vectors of a batch, combined from those of its parts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Moments:
-    """Of every feature over some clips; constants to autograd, since vectors are data."""
+    """Moments of every feature over some clips. Autograd treats them as constants, because vectors are data."""
 
     clips: int
     mean: Tensor  # (F,)
@@ -19,22 +19,22 @@ class Moments:
 
     @property
     def variance(self) -> Tensor:
-        """That divides by the number of clips, which batch norm normalises with."""
+        """The variance with the number of clips as divisor, with which batch norm normalises."""
         return self.squares / self.clips
 
     @property
     def unbiased(self) -> Tensor:
-        """That divides by one less, which batch norm remembers."""
+        """The variance with the number of clips minus 1 as divisor, which batch norm stores for testing."""
         return self.squares / max(self.clips - 1, 1)
 
 
 def real_clips(counts: Tensor, clips: int) -> Tensor:
-    """Bool (snippets, clips): which clips are not filling."""
+    """Bool (snippets, clips): which clips are real and not filling."""
     return torch.arange(clips, device=counts.device) < counts[:, None]
 
 
 def moments_of(x: Tensor, counts: Tensor | None = None) -> Moments:
-    """The moments of ``x`` (snippets, clips, F); with ``counts``, of the clips that are not filling."""
+    """The moments of ``x`` (snippets, clips, F); with ``counts``, of its real clips only."""
     with torch.no_grad():
         rows = x.flatten(0, 1) if counts is None else x[real_clips(counts, x.shape[1])]
         # Two passes: twenty times as fast here as var_mean along the first axis, and as accurate.
@@ -47,9 +47,9 @@ def together(parts: Sequence[Moments]) -> Moments:
     found = parts[0]
     for part in parts[1:]:
         clips = found.clips + part.clips
-        apart = part.mean - found.mean
-        squares = found.squares + part.squares + apart.square() * (found.clips * part.clips / clips)
-        found = Moments(clips, found.mean + apart * (part.clips / clips), squares)
+        difference = part.mean - found.mean
+        squares = found.squares + part.squares + difference.square() * (found.clips * part.clips / clips)
+        found = Moments(clips, found.mean + difference * (part.clips / clips), squares)
     return found
 
 

@@ -1,11 +1,11 @@
 """Networks that turn the clips of a snippet into genre logits (Sec. 5, 7.4).
 
 Every network takes a list with the vectors of each backbone, float32 (snippets, clips, F), and
-``counts``: None, or int64 (snippets,), how many clips of each snippet are real. With None the zeros
-that fill a short snippet count as clips, as in the authors' code; with counts they take no part.
+``counts``: None, or int64 (snippets,), the number of real clips of each snippet. Without counts the zeros
+that fill a short snippet count as clips, as in the authors' code; with counts they are ignored.
 
-Each begins with batch norm, unless told otherwise, and ends in one linear layer. In training on a processor, what
-dropout drops is drawn from ``random``; on a GPU, or without it, torch draws.
+Each network begins with batch norm, unless ``batch_norm`` is false, and ends with one linear layer. On a CPU, dropout
+in training uses the generator ``random``; on a GPU, or without ``random``, it uses torch's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FEED_FORWARD = 768
 DROPOUT = 0.25  # a multiple of 1/256, see dropout.kept
 GRU_UNITS = 115  # (Sec. 7.4)
 CONV_FILTERS, CONV_CLIPS = 128, 3  # (Sec. 7.4)
-CTT_FILTERS, CTT_CLIPS, CTT_DROPOUT = 256, 5, 0.5  # the baseline's own are not published for these data
+CTT_FILTERS, CTT_CLIPS, CTT_DROPOUT = 256, 5, 0.5  # ours; the values of the baseline are not published
 
 
 def mean_over_clips(x: Tensor, counts: Tensor | None) -> Tensor:
@@ -38,9 +38,9 @@ def mean_over_clips(x: Tensor, counts: Tensor | None) -> Tensor:
 
 
 class ClipNorm(nn.BatchNorm1d):
-    """Batch norm of every feature over all clips of a batch; with ``counts``, filling takes no part and stays zero."""
+    """Batch norm of every feature over all clips of a batch; with ``counts``, filling is ignored and stays zero."""
 
-    moments: Moments | None = None  # of the batch that is being learned from, where x is a part of it
+    moments: Moments | None = None  # of the whole batch, if x is only a part of it
 
     def forward(self, x: Tensor, counts: Tensor | None = None) -> Tensor:
         scale, shift = self.affine_for(x, counts)
@@ -48,9 +48,9 @@ class ClipNorm(nn.BatchNorm1d):
         return x if counts is None else x * real_clips(counts, x.shape[1])[..., None]
 
     def affine_for(self, x: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor]:
-        """``scale`` and ``shift`` (F,) such that the norm is ``x * scale + shift``; in training the batch's own.
+        """``scale`` and ``shift`` (F,) such that the norm is ``x * scale + shift``; in training, those of the batch.
 
-        The vectors are data and need no gradient, so mean and variance are constants to autograd.
+        The vectors are data and need no gradient, so autograd treats mean and variance as constants.
         """
         assert self.running_mean is not None
         assert self.running_var is not None
@@ -64,14 +64,14 @@ class ClipNorm(nn.BatchNorm1d):
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return scale, self.bias - mean * scale
 
-    def see(self, moments: Moments | None) -> None:
-        """What comes next are parts of a batch with these moments, which count once; None: whole batches."""
+    def take_moments(self, moments: Moments | None) -> None:
+        """Normalise the following parts of a batch with its ``moments``; with None, each batch with its own."""
         self.moments = moments
         if moments is not None:
             self.remember(moments)
 
     def remember(self, moments: Moments) -> None:
-        """Let the running mean and variance, which testing takes, follow a batch."""
+        """Update the running mean and variance, which testing uses, with a batch."""
         assert self.running_mean is not None
         assert self.running_var is not None
         with torch.no_grad():
@@ -103,7 +103,7 @@ class Transformer(nn.Module):
         self, vectors: Tensor, counts: Tensor | None = None, random: np.random.Generator | None = None
     ) -> Tensor:
         snippets, clips, _ = vectors.shape
-        # One row a clip: a product of three dimensions gives a view, of which ReLU in place must keep a copy.
+        # One row per clip: with three dimensions the product is a view, and ReLU in place would have to copy it.
         x = self.reduced(vectors, counts).flatten(0, 1)
         x = self.dropout(self.attention_norm(x + self.attend(x.view(snippets, clips, WIDTH), counts)), random)
         x = self.dropout(self.feed_forward_norm(x + self.narrow(F.relu_(self.widen(x)))), random)
@@ -113,10 +113,10 @@ class Transformer(nn.Module):
         return self.classify(x)  # type: ignore[no-any-return]
 
     def reduced(self, x: Tensor, counts: Tensor | None) -> Tensor:
-        """Batch norm and the reducing product in one: W (s x + t) + b = (W s) x + (W t + b).
+        """Batch norm and the reducing product in one step: W (s x + t) + b = (W s) x + (W t + b).
 
-        The weights are smaller than the batch, so scaling them instead of it saves two passes
-        over the largest tensor there is, and its gradient, which nobody needs.
+        The weights are smaller than the batch, so scaling them instead saves two passes over the largest tensor, and
+        the computation of its gradient.
         """
         if self.norm is None:
             return self.reduce(x)  # type: ignore[no-any-return]
@@ -128,7 +128,7 @@ class Transformer(nn.Module):
         """(snippets, clips, WIDTH) -> (snippets * clips, WIDTH)."""
         snippets, clips, _ = x.shape
         parts = self.queries_keys_values(x).view(snippets, clips, 3, HEADS, WIDTH // HEADS)
-        # Brought into the order of the products at once; einsum would copy each part by itself.
+        # One copy brings all three into the order of the products; einsum would copy each of them.
         queries, keys, values = parts.permute(2, 0, 3, 1, 4).reshape(3, snippets * HEADS, clips, -1).unbind()
         # Thirty clips are too few for the library's fused attention, which takes longer than these two products.
         scores = torch.bmm(queries, keys.transpose(1, 2)) * (WIDTH // HEADS) ** -0.5
@@ -174,7 +174,7 @@ class Convolution(nn.Module):
 
 
 class Average(nn.Module):
-    """The mean vector of the snippet, ReLU and one linear layer: what is there without any modelling of time.
+    """The mean vector of the snippet, ReLU and one linear layer: a baseline that does not model time.
 
     Not in the paper; the authors' code has it.
     """
@@ -196,8 +196,8 @@ class Average(nn.Module):
 class ConvolutionThroughTime(nn.Module):
     """CTT-MMC-A after Wehrmann and Barros (2017): convolution through time, global maximum over time, dropout, dense.
 
-    The authors of Trailers12k do not publish their version, and the filters' number and length are
-    ours: 256 filters over 5 clips. Batch norm is not part of the baseline, whatever the setting.
+    The authors of Trailers12k do not publish their version; the number and length of the filters are
+    ours: 256 filters over 5 clips. The baseline never uses batch norm, and ignores that setting.
     """
 
     def __init__(self, features: int, genres: int, *, batch_norm: bool) -> None:  # noqa: ARG002  one signature for all
@@ -206,7 +206,7 @@ class ConvolutionThroughTime(nn.Module):
         self.classify = nn.Linear(CTT_FILTERS, genres)
 
     def forward(self, x: Tensor, counts: Tensor | None = None, random: np.random.Generator | None = None) -> Tensor:
-        # ReLU comes first, so zeros in the place of filling never win the maximum.
+        # After ReLU no value is negative, so the zeros that replace filling do not change the maximum.
         x = F.relu(self.convolve(x.transpose(1, 2))).transpose(1, 2)
         x = x if counts is None else x * real_clips(counts, x.shape[1])[..., None]
         x = x.amax(dim=1)
@@ -227,7 +227,7 @@ AGGREGATIONS: dict[str, type[Transformer | Recurrent | Convolution | Average | C
 class EarlyFusion(nn.Module):
     """One network on the concatenated vectors of all backbones.
 
-    Batch norm looks at each feature alone, so that of the concatenation is that of each backbone.
+    Batch norm normalises each feature separately, so concatenating first or last makes no difference.
     """
 
     def __init__(self, features: Sequence[int], genres: int, *, aggregation: str, batch_norm: bool) -> None:
@@ -240,11 +240,11 @@ class EarlyFusion(nn.Module):
         x = inputs[0] if len(inputs) == 1 else torch.cat(list(inputs), dim=2)
         return self.network(x, counts, random)  # type: ignore[no-any-return]
 
-    def see(self, moments: Sequence[Moments] | None) -> None:
-        """What comes next are parts of a batch with these moments, one for each backbone; None: whole batches."""
+    def take_moments(self, moments: Sequence[Moments] | None) -> None:
+        """As ``ClipNorm.take_moments``, with the moments of each backbone."""
         norm = getattr(self.network, "norm", None)
         if norm is not None:
-            norm.see(side_by_side(moments) if moments else None)
+            norm.take_moments(side_by_side(moments) if moments else None)
 
 
 class LateFusion(nn.Module):
@@ -261,12 +261,12 @@ class LateFusion(nn.Module):
         logits = [network(x, counts, random) for network, x in zip(self.networks, inputs, strict=True)]
         return logits[0] if len(logits) == 1 else torch.stack(logits).mean(dim=0)
 
-    def see(self, moments: Sequence[Moments] | None) -> None:
-        """As ``EarlyFusion.see``."""
+    def take_moments(self, moments: Sequence[Moments] | None) -> None:
+        """As ``EarlyFusion.take_moments``."""
         for number, network in enumerate(self.networks):
             norm = getattr(network, "norm", None)
             if norm is not None:
-                norm.see(moments[number] if moments else None)
+                norm.take_moments(moments[number] if moments else None)
 
 
 FUSIONS: dict[str, type[EarlyFusion | LateFusion]] = {"early": EarlyFusion, "late": LateFusion}
@@ -276,18 +276,18 @@ def make_network(features: Sequence[int], genres: int, *, aggregation: str, fusi
     """A network for vectors of the lengths ``features``, its weights drawn from torch's generator.
 
     Raises:
-        ConfigError: no such aggregation or fusion.
+        ConfigError: the aggregation or fusion does not exist.
     """
     if aggregation not in AGGREGATIONS:
         raise ConfigError(
-            f"no aggregation is called '{aggregation}'. Choose one of {', '.join(AGGREGATIONS)} in config.yaml, "
-            "classify.aggregation or the experiment."
+            f"aggregation '{aggregation}' does not exist. Choose one of {', '.join(AGGREGATIONS)} in config.yaml, "
+            "under classify.aggregation or in the experiment."
         )
     if fusion not in FUSIONS:
-        raise ConfigError(f"fusion is one of {', '.join(FUSIONS)}, not '{fusion}'. Correct it in config.yaml.")
+        raise ConfigError(f"fusion must be one of {', '.join(FUSIONS)}, got '{fusion}'. Correct it in config.yaml.")
     return FUSIONS[fusion](features, genres, aggregation=aggregation, batch_norm=batch_norm)
 
 
 def parameters(network: nn.Module) -> int:
-    """How many numbers training adjusts."""
+    """The number of values that training adjusts."""
     return sum(parameter.numel() for parameter in network.parameters())

@@ -1,8 +1,8 @@
 """One pass over the training trailers, each batch computed in parts of a fixed size.
 
-A part is one thread's, whatever the number of threads; means and variances, losses and gradients of the parts are
-added in their order, and dropout of a part is drawn from (seed, epoch, batch, part). So the numbers do not depend on
-how many threads there are, and a processor's cores need not wait for each other within a product.
+One thread computes each part, for any number of threads. The means, variances, losses and gradients of the parts are
+added in their order, and the dropout of a part is drawn from (seed, epoch, batch, part). So the results do not depend
+on the number of threads, and the cores of a CPU need not wait for each other within a product.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from trailers.classifier.recipe import MASKED, Recipe
 from trailers.classifier.snippets import Examples, Snippets, gather, read_ahead, room_for
 from trailers.machine.threads import single_threads
 
-# Half a batch. Every part reads all weights and writes a gradient of each, so smaller ones cost more than more
-# threads give: a fourth of a batch takes a quarter longer per trailer, measured.
+# Half a batch. Every part reads all weights and writes all gradients, so smaller parts cost more than additional
+# threads gain: with a quarter of a batch, a trailer took 25 % longer (measured).
 PART_TRAILERS = 16
 
 
@@ -34,14 +34,14 @@ class Part:
     vectors: list[Tensor]  # (snippets, clips, F) of each backbone
     counts: Tensor | None
     wanted: Tensor  # (snippets, genres)
-    moments: list[Moments]  # of each backbone; empty where nothing normalises
+    moments: list[Moments]  # of each backbone; empty if the network has no batch norm
 
 
 class Learner:
     """Steps of the optimiser over the batches of one epoch.
 
     Args:
-        seed: what dropout is drawn from, beside the numbers of batch and part.
+        seed: of dropout; the numbers of batch and part are appended to it.
     """
 
     def __init__(
@@ -71,23 +71,23 @@ class Learner:
                     gathered = self.gather(pool, first + self.recipe.batch_trailers)
                     step.result()
         finally:
-            self.network.see(None)  # type: ignore[operator]
+            self.network.take_moments(None)  # type: ignore[operator]
         return float(losses) / len(self.snippets)
 
     def threads(self) -> int:
-        """As many as torch has, but no more than a batch has parts. A GPU takes batches whole."""
+        """The number of torch's threads, limited to the parts of a batch. On a GPU a batch has one part."""
         parts = len(list(self.spans(0)))
         return min(torch.get_num_threads(), parts) if self.on_processor else 1
 
     def spans(self, first: int) -> Iterator[tuple[int, int]]:
-        """Begin and end of each part of the batch that begins with snippet ``first``."""
+        """Start and end of each part of the batch that starts with snippet ``first``."""
         end = min(first + self.recipe.batch_trailers, len(self.snippets))
         size = PART_TRAILERS if self.on_processor else self.recipe.batch_trailers
         for begin in range(first, end, size):
             yield begin, min(begin + size, end)
 
     def gather(self, pool: ThreadPoolExecutor, first: int) -> list[Future[Part]]:
-        """The parts of a batch, begun; the system begins to read the batch after it from disk."""
+        """Start to gather the parts of a batch; the system starts to read the following batch from disk."""
         size = self.recipe.batch_trailers
         read_ahead(self.examples, self.snippets[first + size : first + 2 * size])
         return [pool.submit(self.part, first, begin, end) for begin, end in self.spans(first)]
@@ -103,9 +103,9 @@ class Learner:
         return Part(vectors, counts, wanted, [moments_of(x, counts) for x in vectors] if self.normalises else [])
 
     def differentiate(self, pool: ThreadPoolExecutor, number: int, parts: Sequence[Part]) -> Tensor:
-        """Set the gradients of a batch; gives the sum of its trailers' losses."""
+        """Set the gradients of a batch; returns the sum of its trailers' losses."""
         if self.normalises:
-            self.network.see([together(own) for own in zip(*(part.moments for part in parts), strict=True)])  # type: ignore[operator]
+            self.network.take_moments([together(own) for own in zip(*(part.moments for part in parts), strict=True)])  # type: ignore[operator]
         trailers = sum(len(part.wanted) for part in parts)
         found = [pool.submit(self.gradients, part, trailers, number, own) for own, part in enumerate(parts)]
         loss, total = found[0].result()
@@ -118,7 +118,7 @@ class Learner:
         return loss * trailers
 
     def gradients(self, part: Part, trailers: int, batch: int, own: int) -> tuple[Tensor, list[Tensor]]:
-        """What a part of a batch of ``trailers`` adds to the loss and to each gradient."""
+        """The share of one part in the loss and in each gradient of a batch of ``trailers`` trailers."""
         random = np.random.default_rng([*self.seed, batch, own]) if self.on_processor else None
         logits = self.network(part.vectors, part.counts, random)
         loss = F.binary_cross_entropy_with_logits(logits, part.wanted, reduction="sum")

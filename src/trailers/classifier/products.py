@@ -35,7 +35,7 @@ def fastest_products() -> Iterator[bool]:
 
 
 def is_exact() -> bool:
-    """Whether a product of the size that training has keeps what bfloat16 would lose."""
-    # 1 + 2^-12 needs 13 binary digits: float32 has 24, bfloat16 has 8. Times the identity it must come back.
+    """Whether a product of the size that occurs in training keeps digits that bfloat16 would lose."""
+    # 1 + 2^-12 needs 13 binary digits: float32 has 24, bfloat16 has 8. Times the identity it must be unchanged.
     vectors = torch.full((960, 768), 1 + 2.0**-12)
     return bool((vectors @ torch.eye(768, 128) == vectors[:, :128]).all())

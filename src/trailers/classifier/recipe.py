@@ -1,4 +1,4 @@
-"""Everything that decides what a training gives, with nothing left open."""
+"""All settings that determine the result of a training."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from trailers.errors import ConfigError
 
 ZEROS, MASKED = "zeros", "masked"
 
-OF_SNIPPETS, OF_TRAILERS = "snippets", "trailers"  # whose predictions the validation loss looks at
+OF_SNIPPETS, OF_TRAILERS = "snippets", "trailers"  # whose predictions the validation loss uses
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a training gives, with nothing left open."""
+    """All settings that determine the result of a training, together with the vectors and labels."""
 
     aggregation: str
     fusion: str
@@ -30,13 +30,13 @@ class Recipe:
     snippet_clips: int
     optimiser: str
     weight_decay: float
-    plateau_epochs: int  # without a better validation loss before the learning rate falls
-    plateau_factor: float  # that it is then multiplied with
-    stop_epochs: int  # without a better validation loss before training stops; 0 never
+    plateau_epochs: int  # epochs without a better validation loss after which the learning rate is reduced
+    plateau_factor: float  # by which it is then multiplied
+    stop_epochs: int  # epochs without a better validation loss after which training stops; 0: never
     batch_norm: bool
     short_snippets: str
-    validation_loss: str  # of every snippet's own prediction, or of a trailer's mean probabilities
-    no_positives: str  # what the metrics make of a genre without positives
+    validation_loss: str  # from the prediction of every snippet, or from the mean probabilities of a trailer
+    no_positives: str  # how the metrics treat a genre without positives
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():
@@ -57,7 +57,7 @@ LEAST = {"epochs": 1, "batch_trailers": 1, "snippet_clips": 1} | dict.fromkeys(
     ("seed", "weight_decay", "plateau_epochs", "stop_epochs"), 0
 )
 
-MOST_CLIPS = 10_000  # a snippet of so many is longer than any trailer, and memory is taken for all of them
+MOST_CLIPS = 10_000  # more than any trailer has; memory is allocated for all clips of a snippet
 
 
 def refused(name: str, wanted: str, found: object) -> ConfigError:

@@ -1,4 +1,4 @@
-"""A trained experiment, ready to be asked about trailers again."""
+"""A trained experiment, read from its weights.pt to predict further trailers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from trailers.errors import ConfigError, StoreError
 from trailers.store.experiment import TrainedExperiment, read_weights
 from trailers.store.published import PUBLISHED
 
-SAME = ("weights", "weights_sha256", "transform")  # what the experiment's vectors and a trailer's have in common
-CPU = torch.device("cpu")  # one trailer is not work for a GPU
+SAME = ("weights", "weights_sha256", "transform")  # attributes that must equal those of the training vectors
+CPU = torch.device("cpu")  # one trailer is too little work for a GPU
 
 
 @dataclass(frozen=True)
 class Restored:
-    """The network of a trained experiment, and what its weights.pt says of it.
+    """The network of a trained experiment, and the description in its weights.pt.
 
-    ``vectors`` are float32 (clips, F) of each backbone, in the order of ``trained.backbones``. The answers do not
+    ``vectors`` are float32 (clips, F) of each backbone, in the order of ``trained.backbones``. The results do not
     depend on the number of threads.
     """
 
@@ -36,7 +36,7 @@ class Restored:
     recipe: Recipe
 
     def explain(self, vectors: Sequence[np.ndarray]) -> Explanation:
-        """What it says of a trailer, and what each clip contributes; see ``contribution.explain``."""
+        """Probabilities of a trailer, and the contributions of its clips; see ``contribution.explain``."""
         with one_thread():
             return explain(self.network, vectors, self.recipe, CPU)
 
@@ -46,7 +46,7 @@ class Restored:
             return genres_over_time(self.network, vectors, self.recipe, CPU, step_clips=step_clips)
 
     def check(self, vectors: Sequence[np.ndarray], attributes: Sequence[Mapping[str, Any]]) -> None:
-        """Raises ConfigError when ``vectors``, whose files have ``attributes``, are not of the experiment's kind."""
+        """Raises ConfigError if ``vectors``, whose files have ``attributes``, do not fit the experiment."""
         kinds = zip(self.trained.backbones, self.trained.packs, vectors, attributes, strict=True)
         for backbone, pack, table, own in kinds:
             check_kind(backbone, pack, table.shape[1], own)
@@ -58,10 +58,10 @@ class Restored:
 
 
 def read_experiment(path: Path) -> Restored:
-    """The experiment whose weights.pt is ``path``; it may come from a stranger, and nothing in it is run.
+    """The experiment whose weights.pt is ``path``. An untrusted file is safe: nothing in it is executed.
 
     Raises:
-        StoreError: the file is missing or damaged, or its weights are not those of the network that it describes.
+        StoreError: the file is missing or damaged, or its weights do not fit the network that it describes.
     """
     return restore(read_weights(path), path)
 
@@ -81,28 +81,28 @@ def restore(trained: TrainedExperiment, path: Path) -> Restored:
 
 
 def check_kind(backbone: str, pack: Mapping[str, Any], features: int, attributes: Mapping[str, Any]) -> None:
-    """Raises ConfigError when a trailer's vectors of ``backbone`` are not like those of ``pack``, which trained."""
+    """Raises ConfigError if a trailer's vectors of ``backbone`` differ in kind from the training's, in ``pack``."""
     if pack.get("F") and int(pack["F"]) != features:
         raise ConfigError(
             f"{backbone}: gives vectors with {features} features, but the experiment was trained with {pack['F']}",
-            remedy="Use the backbone it was trained with, or train it again.",
+            remedy="Use the backbone with which it was trained, or train it again.",
         )
     for key in () if is_published(pack) else SAME:
         if pack.get(key) and pack[key] != str(attributes.get(key, "")):
             raise ConfigError(
                 f"{backbone}: {key} is '{attributes.get(key)}', but the experiment was trained on '{pack[key]}'. "
-                "Use the weights and settings it was trained with, or train it again."
+                "Use the weights and settings with which it was trained, or train it again."
             )
 
 
 def is_published(pack: Mapping[str, Any]) -> bool:
-    """Whether the vectors are the authors' own, whose exact weights are not known."""
+    """Whether the vectors are the published ones, whose exact weights are not known."""
     return str(pack.get("weights", "")).startswith(PUBLISHED)
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, torch computes with one thread: sums are then always made in the same order."""
+    """Inside, torch computes with one thread, so that sums are always computed in the same order."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

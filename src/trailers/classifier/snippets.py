@@ -1,7 +1,7 @@
 """Snippets: adjacent clips of a trailer (Sec. 5, step 3).
 
 trailer   |----------- 70 clips -----------|
-training           |-- 30 --|                   one, its start drawn anew every epoch
+training           |-- 30 --|                   one, with a new random start in every epoch
 test      |-- 30 --|-- 30 --|-- 10 --|xx 20 zeros   all, one after the other
 """
 
@@ -31,9 +31,9 @@ class Examples:
         if len(self.vectors) != len(self.firsts) or not self.vectors:
             raise ValueError(f"{len(self.vectors)} tables of vectors but {len(self.firsts)} of firsts")
         if any(len(first) != len(self.lengths) for first in self.firsts) or len(self.labels) != len(self.lengths):
-            raise ValueError("firsts, lengths and labels must speak of the same trailers")
+            raise ValueError("firsts, lengths and labels must have the same number of trailers")
         if len(self.lengths) and self.lengths.min() < 1:
-            raise ValueError("a trailer has at least one clip")
+            raise ValueError("every trailer must have at least one clip")
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -60,7 +60,7 @@ class Snippets:
 
 
 def training_snippets(lengths: np.ndarray, *, clips: int, random: np.random.Generator) -> Snippets:
-    """One snippet a trailer, in random order, each start in 0..T-clips equally likely; shorter trailers whole."""
+    """One snippet per trailer, in random order, each start in 0..T-clips equally likely; short trailers are whole."""
     trailers = random.permutation(len(lengths))
     drawn = lengths[trailers]
     starts = random.integers(0, np.maximum(drawn - clips, 0) + 1)
@@ -68,10 +68,10 @@ def training_snippets(lengths: np.ndarray, *, clips: int, random: np.random.Gene
 
 
 def test_snippets(lengths: np.ndarray, *, clips: int) -> Snippets:
-    """Every trailer cut into consecutive snippets; the last of each has what is left."""
+    """Every trailer cut into consecutive snippets; the last snippet has the remaining clips."""
     snippets = -(-lengths // clips)
     trailers = np.repeat(np.arange(len(lengths)), snippets)
-    # The number of a snippet within its trailer: count all, take off those before the trailer.
+    # The number of a snippet within its trailer is its overall number minus the snippets of earlier trailers.
     before = np.repeat(np.cumsum(snippets) - snippets, snippets)
     starts = (np.arange(len(trailers)) - before) * clips
     return Snippets(trailers, starts, np.minimum(lengths[trailers] - starts, clips))
@@ -82,7 +82,7 @@ def gather(
 ) -> list[np.ndarray]:
     """The vectors of ``snippets``, a float32 (snippets, clips, F) for each backbone; zeros after a short one.
 
-    ``into`` holds the tables of ``room_for`` at least so many snippets, to be written over.
+    ``into`` may give tables of ``room_for``, for at least as many snippets, which are overwritten.
     """
     into = into or room_for(examples, len(snippets), clips=clips)
     return [
@@ -96,7 +96,7 @@ def room_for(examples: Examples, snippets: int, *, clips: int) -> list[np.ndarra
 
 
 def gather_one(table: np.ndarray, rows: np.ndarray, counts: np.ndarray, batch: np.ndarray) -> np.ndarray:
-    # A snippet lies together on disk: one copy each is three times as fast as indexing row by row.
+    # The clips of a snippet are consecutive in the table: one copy is three times as fast as indexing rows.
     for target, row, count in zip(batch, rows.tolist(), counts.tolist(), strict=True):
         target[:count] = table[row : row + count]
         target[count:] = 0
@@ -104,7 +104,7 @@ def gather_one(table: np.ndarray, rows: np.ndarray, counts: np.ndarray, batch: n
 
 
 def read_ahead(examples: Examples, snippets: Snippets) -> None:
-    """Have the system begin to read ``snippets`` from disk, all at once; for tables that are mapped files."""
+    """Let the system start to read ``snippets`` from disk, if the tables are mapped files."""
     if not hasattr(os, "posix_fadvise"):
         return
     for table, first in zip(examples.vectors, examples.firsts, strict=True):

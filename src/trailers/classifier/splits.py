@@ -1,8 +1,8 @@
-"""Splits whose subsets have the genres, and the pairs of genres, of the whole set.
+"""Splits whose subsets have the genres, and the pairs of genres, in the shares of the whole set.
 
-Second-order iterative stratification (SOIS; Szymanski and Kajdanowicz 2017): whoever carries the
-rarest pair of genres still to be dealt out goes first, to the subset that lacks that pair most.
-What the last, commonest pairs then leave uneven is evened out by exchanging trailers two by two.
+Second-order iterative stratification (SOIS; Szymanski and Kajdanowicz 2017): trailers with the rarest
+remaining pair of genres are assigned first, each to the subset that lacks this pair most. Exchanges of
+two trailers then reduce the unevenness that the last, most common pairs leave.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ SHARES = (0.7, 0.1, 0.2)  # train, validation, test (Sec. 3)
 
 
 def sizes(trailers: int, shares: Sequence[float]) -> np.ndarray:
-    """Whole numbers that add up to ``trailers``, as near to the shares as can be; none is 0 unless there are too few.
+    """Sizes of subsets that add up to ``trailers`` and approximate the shares; 0 only if there are too few trailers.
 
     Raises:
         ValueError: the shares are not positive or do not add up to 1.
     """
     wanted = np.asarray(shares, np.float64) * trailers
     if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
-        raise ValueError(f"shares are positive and add up to 1, got {tuple(shares)}")
+        raise ValueError(f"shares must be positive and add up to 1, got {tuple(shares)}")
     whole: np.ndarray = np.floor(wanted).astype(np.int64)
     largest = np.argsort(-(wanted - whole), kind="stable")[: trailers - whole.sum()]
     whole[largest] += 1
@@ -35,7 +35,7 @@ def sizes(trailers: int, shares: Sequence[float]) -> np.ndarray:
 
 
 def pairs_of(labels: np.ndarray) -> np.ndarray:
-    """Bool (trailers, pairs): which pairs of genres a trailer has; a genre with itself counts as one too."""
+    """Bool (trailers, pairs): which pairs of genres a trailer has; a genre with itself is also a pair."""
     first, second = np.triu_indices(labels.shape[1])
     labels = np.asarray(labels, bool)
     both: np.ndarray = labels[:, first] & labels[:, second]
@@ -43,15 +43,15 @@ def pairs_of(labels: np.ndarray) -> np.ndarray:
 
 
 def stratify(labels: np.ndarray, *, shares: Sequence[float] = SHARES, seed: int) -> np.ndarray:
-    """The subset 0, 1, ... of every trailer, int64 (trailers,); the subsets' sizes are exactly those of ``sizes``.
+    """The subset 0, 1, ... of every trailer, int64 (trailers,); the subsets have exactly the sizes of ``sizes``.
 
     Args:
-        labels: (trailers, genres), 0 or 1. Trailers without a genre fill what is left.
+        labels: (trailers, genres), 0 or 1. Trailers without a genre fill the remaining places.
     """
     random = np.random.default_rng(seed)
     pairs = pairs_of(labels)
     room = sizes(len(pairs), shares)
-    # What every subset still lacks, of each pair.
+    # Float (subsets, pairs): how many trailers with each pair a subset still lacks.
     lacking = np.outer(shares, pairs.sum(axis=0))
     subsets = np.full(len(pairs), -1, np.int64)
     left = pairs.sum(axis=0)
@@ -69,7 +69,7 @@ def stratify(labels: np.ndarray, *, shares: Sequence[float] = SHARES, seed: int)
 
 
 def neediest(lacking: np.ndarray, room: np.ndarray, random: np.random.Generator) -> int:
-    """The subset with room that lacks most; of equals the one with most room, of those any."""
+    """The subset with free places that lacks most; among equals the one with most free places, otherwise at random."""
     open_subsets = np.flatnonzero(room > 0)
     best = open_subsets[lacking[open_subsets] == lacking[open_subsets].max()]
     best = best[room[best] == room[best].max()]
@@ -79,11 +79,11 @@ def neediest(lacking: np.ndarray, room: np.ndarray, random: np.random.Generator)
 def exchange(
     pairs: np.ndarray, subsets: np.ndarray, shares: Sequence[float], random: np.random.Generator
 ) -> np.ndarray:
-    """``subsets`` after exchanging trailers between two subsets as long as that brings the counts of pairs nearer.
+    """``subsets`` after exchanging trailers between two subsets until no exchange improves the counts of pairs.
 
-    Trailers of the same genres are alike, so the best exchange is looked for among kinds, not trailers.
+    Trailers with the same genres are interchangeable, so the search is over kinds of trailers, not single ones.
     The cost is the sum, over subsets and pairs, of the squared difference from the wanted count, each
-    divided by the subset's size; every exchange lowers it, so this ends.
+    divided by the size of the subset. Every exchange reduces it, so the loop ends.
     """
     kinds, kind_of = np.unique(pairs, axis=0, return_inverse=True)
     kinds, kind_of = kinds.astype(np.float64), kind_of.ravel()
@@ -96,7 +96,7 @@ def exchange(
         surplus = held @ kinds - np.outer(shares, held.sum(axis=0) @ kinds)
         best, move = -1e-9, None
         for one, other in itertools.combinations(range(len(shares)), 2):
-            # Kind u leaves `one` for `other`, kind v comes for it.
+            # A trailer of kind u moves from `one` to `other`, and one of kind v moves back.
             pull = 2 * kinds @ (weights[one] * surplus[one] - weights[other] * surplus[other])
             gain = pull[None, :] - pull[:, None] + (weights[one] + weights[other]) * apart
             gain[(held[one] == 0)[:, None] | (held[other] == 0)[None, :]] = np.inf
@@ -115,16 +115,16 @@ def exchange(
 
 
 def random_split(trailers: int, *, shares: Sequence[float] = SHARES, seed: int) -> np.ndarray:
-    """Subsets of the same sizes, drawn without looking at genres."""
+    """Random subsets of the same sizes, independent of genres."""
     room = sizes(trailers, shares)
     return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(room)), room))
 
 
 def divergence(labels: np.ndarray, subsets: np.ndarray, *, of_pairs: bool) -> float:
-    """How far the subsets' genres, or pairs of different genres, are from the whole set's; 0 is perfect.
+    """How much genres, or pairs of different genres, are distributed differently in the subsets; 0 is perfect.
 
-    The mean over genres (pairs), and over subsets, of the difference between the odds of a genre
-    in a subset and in the whole set: LD of Sechidis et al. (2011), and LPD, the same of pairs.
+    It is the mean over genres (pairs) and subsets of the absolute difference between the odds of a genre in a
+    subset and in the whole set: LD of Sechidis et al. (2011) and, for pairs, LPD.
     """
     labels = np.asarray(labels, bool)
     if of_pairs:
@@ -136,7 +136,7 @@ def divergence(labels: np.ndarray, subsets: np.ndarray, *, of_pairs: bool) -> fl
 
 
 def odds(labels: np.ndarray) -> np.ndarray:
-    """Trailers with a genre for each without it; a genre that all have counts as lacked by one half."""
+    """Trailers with a genre divided by trailers without it; the divisor is at least one half."""
     having = labels.sum(axis=0)
     without = np.maximum(len(labels) - having, 0.5)
     quotient: np.ndarray = having / without

@@ -1,16 +1,16 @@
 """Clip vectors with a known signal, for learning tests and benchmarks.
 
-Noise of deviation 1 in every direction, and two directions a genre, ``first`` and ``second``, along
-which clips are moved by ``strength``:
+The vectors are noise with standard deviation 1 in every direction. Each genre has two directions, ``first`` and
+``second``, along which clips are moved by ``strength``:
 
-clip   a clip of a trailer with the genre is moved along ``first`` with the probability ``share``; one
-       of another trailer is not. The mean over clips tells.
-order  clips come in twos. With the probability ``share`` a two is moved, one clip along ``first`` and
-       the other along ``second``: in this order if the trailer has the genre, else the other way
-       round. Means tell nothing; only who looks at neighbours in order can know.
+clip   a clip of a trailer with the genre is moved along ``first`` with the probability ``share``; clips
+       of other trailers are not moved. The mean over clips contains the signal.
+order  clips form consecutive twos. With the probability ``share`` one clip of a two is moved along
+       ``first`` and the other along ``second``: in this order if the trailer has the genre, otherwise in
+       reverse order. Means contain no signal; a network must compare neighbours in order.
 pairs  with the genre, a clip is moved along ``first`` or along ``second``, with the probability
-       ``share`` each; without it, along one of the two only, twice as often. The mean along both
-       together tells nothing; one has to see that both occur.
+       ``share`` each; without it, along only one of the two, twice as often. The sum of the means along both
+       contains no signal; a network must detect that both occur.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SIGNALS = ("clip", "order", "pairs")
 
 @dataclass(frozen=True)
 class Signal:
-    """What is planted; ``directions`` is float32 (2, genres, F), each of length 1."""
+    """The signal in the vectors; ``directions`` is float32 (2, genres, F), each of length 1."""
 
     kind: str
     strength: float
@@ -34,13 +34,13 @@ class Signal:
 
     def __post_init__(self) -> None:
         if self.kind not in SIGNALS:
-            raise ValueError(f"a signal is one of {', '.join(SIGNALS)}, got '{self.kind}'")
+            raise ValueError(f"a signal must be one of {', '.join(SIGNALS)}, got '{self.kind}'")
         if not 0 <= self.share <= (0.5 if self.kind == "pairs" else 1):
-            raise ValueError(f"share is a probability, and at most 0.5 for pairs, got {self.share}")
+            raise ValueError(f"share must be a probability, for pairs up to 0.5, got {self.share}")
 
 
 def make_signal(kind: str, *, genres: int, features: int, strength: float, share: float, seed: int) -> Signal:
-    """A signal whose directions are orthogonal to each other wherever F leaves room for that."""
+    """A signal whose directions are orthogonal to each other if F is large enough."""
     draw = np.random.default_rng([seed, 0x516]).normal(size=(features, 2 * genres))
     if features >= 2 * genres:
         draw = np.linalg.qr(draw)[0]
@@ -52,7 +52,7 @@ def plant(genres: np.ndarray, clips: int, signal: Signal, random: np.random.Gene
     """Float32 (clips, F): the vectors of one trailer with the bool ``genres`` (genres,)."""
     moved = MOVES[signal.kind](np.asarray(genres, bool), clips, signal.share, random)
     vectors = random.standard_normal((clips, signal.directions.shape[2]), np.float32)
-    # Few clips are moved along few directions; a matrix product would wake every core for next to nothing.
+    # Few clips are moved along few directions; a matrix product would use every core for very little work.
     for rows, directions in zip(moved, signal.directions, strict=True):
         for genre in np.flatnonzero(rows.any(axis=0)):
             vectors[rows[:, genre]] += np.float32(signal.strength) * directions[genre]
@@ -60,7 +60,10 @@ def plant(genres: np.ndarray, clips: int, signal: Signal, random: np.random.Gene
 
 
 def move_clips(genres: np.ndarray, clips: int, share: float, random: np.random.Generator) -> np.ndarray:
-    """Bool (2, clips, genres), as the other two: which clips are moved along ``first``, which along ``second``."""
+    """Bool (2, clips, genres): which clips are moved along ``first``, and which along ``second``.
+
+    ``move_in_order`` and ``move_in_pairs`` return the same.
+    """
     first = genres & (random.random((clips, len(genres))) < share)
     return np.stack([first, np.zeros_like(first)])
 
@@ -87,9 +90,9 @@ MOVES = {"clip": move_clips, "order": move_in_order, "pairs": move_in_pairs}
 
 
 def odds(vectors: np.ndarray, signal: Signal) -> np.ndarray:
-    """What an oracle knows: the log likelihood ratio (genres,) of having a genre, from one trailer's vectors.
+    """The best possible prediction: the log likelihood ratio (genres,) of having a genre, from one trailer's vectors.
 
-    It knows the signal, and nothing else can be known from the vectors where directions are orthogonal.
+    It uses the true signal; if directions are orthogonal, the vectors contain no other information.
     """
     first, second = (vectors @ directions.T for directions in signal.directions)
     moved: list[np.ndarray] = [np.exp(signal.strength * along - signal.strength**2 / 2) for along in (first, second)]

@@ -1,7 +1,7 @@
 """Training with early stopping on the validation loss, and testing on all snippets (Sec. 5, 6).
 
-Everything random in an epoch is drawn from (seed, epoch) alone. So a run that goes on from the
-end of any epoch continues as if it had never stopped.
+All random numbers of an epoch are drawn from (seed, epoch) alone. So a run that is resumed after any epoch gives the
+same result as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from trailers.machine.threads import single_threads
 
 log = logging.getLogger(__name__)
 
-TEST_BATCH = {"cpu": 32, "cuda": 1024}  # snippets: on a processor so few that they stay in its cache, measured
+TEST_BATCH = {"cpu": 32, "cuda": 1024}  # snippets; 32 stay in the cache of a CPU (measured)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The network of the best epoch and how it came about."""
+    """The weights of the best epoch, and the learning curves."""
 
     state: dict[str, Tensor]
     curves: list[Epoch]
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def network_for(recipe: Recipe, features: Sequence[int], genres: int) -> nn.Module:
-    """A network with the initial weights of ``recipe.seed``; the caller's random generator is left alone."""
+    """A network with the initial weights of ``recipe.seed``; the caller's random generator is not changed."""
     with seeded(recipe.seed, 0, torch.device("cpu")):
         return make_network(
             features, genres, aggregation=recipe.aggregation, fusion=recipe.fusion, batch_norm=recipe.batch_norm
@@ -68,9 +68,9 @@ def network_for(recipe: Recipe, features: Sequence[int], genres: int) -> nn.Modu
 
 
 def check_state(recipe: Recipe, features: Sequence[int], genres: int, state: Mapping[str, Tensor]) -> None:
-    """Raises ValueError, naming the first tensor, when ``state`` is not that of the network of ``recipe``.
+    """Raises ValueError with the name of the first tensor in which ``state`` differs from the network of ``recipe``.
 
-    Allocates nothing, whatever sizes ``features`` claims.
+    It allocates no memory for the network, so invented sizes in ``features`` do no harm.
     """
     with torch.device("meta"):
         wanted = network_for(recipe, features, genres).state_dict()
@@ -84,7 +84,7 @@ def check_state(recipe: Recipe, features: Sequence[int], genres: int, state: Map
 
 @contextlib.contextmanager
 def seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Inside, torch draws what belongs to ``epoch`` of ``seed``."""
+    """Inside, torch's random numbers are those of ``epoch`` and ``seed``."""
     (number,) = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(number))
@@ -92,7 +92,7 @@ def seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
 
 
 class Training:
-    """A training between two epochs; ``state`` and ``restore`` take it over a restart."""
+    """A training between two epochs; ``state`` and ``restore`` save it and resume it after a restart."""
 
     def __init__(self, recipe: Recipe, features: Sequence[int], genres: int, device: torch.device) -> None:
         self.recipe = recipe
@@ -125,7 +125,7 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what ``state`` gave.
+        """Resume from a value of ``state``.
 
         Raises:
             KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError: it does not fit.
@@ -138,12 +138,12 @@ class Training:
         self.best_state = {key: value.cpu() for key, value in state["best_state"].items()}
         shapes = {key: value.shape for key, value in self.network.state_dict().items()}
         if {key: value.shape for key, value in self.best_state.items()} != shapes:
-            raise ValueError("the weights of its best epoch are another network's")
+            raise ValueError("the weights of its best epoch belong to another network")
         if not 1 <= self.best_epoch <= len(self.curves):
             raise ValueError(f"its best epoch is {self.best_epoch} of {len(self.curves)}")
 
     def run_epoch(self, train: Examples, validation: Examples) -> Epoch:
-        """One pass over the training trailers, then the validation loss and what follows from it."""
+        """One pass over the training trailers, then the validation loss and the changes that depend on it."""
         number = len(self.curves) + 1
         rate = float(self.optimiser.param_groups[0]["lr"])
         with seeded(self.recipe.seed, number, self.device):
@@ -163,7 +163,7 @@ class Training:
         return row
 
     def learn(self, train: Examples, random: np.random.Generator) -> float:
-        """Mean loss of one pass over ``train``: one snippet a trailer."""
+        """Mean loss of one pass over ``train``, with one snippet per trailer."""
         snippets = training_snippets(train.lengths, clips=self.recipe.snippet_clips, random=random)
         seed = self.recipe.seed, len(self.curves) + 1
         return Learner(self.network, self.optimiser, self.recipe, self.device, train, snippets, seed).learn()
@@ -174,8 +174,8 @@ def batches(
 ) -> Iterator[tuple[int, list[Tensor], Tensor | None]]:
     """Position of the first snippet, vectors of each backbone (snippets, clips, F), counts for the networks.
 
-    All batches take turns in the same memory, so one is gone when the next is asked for. While the network
-    works on one, the system reads the next from disk; a thread that did so would take the network's cores.
+    All batches use the same memory, so a batch is valid only until the next one is requested. While the network
+    computes, the system reads the next batch from disk; a thread for that would take cores from the network.
     """
     room = room_for(examples, min(size, len(snippets)), clips=recipe.snippet_clips)
     for first in range(0, len(snippets), size):
@@ -209,7 +209,7 @@ def predict_snippets(
 ) -> tuple[np.ndarray, Snippets]:
     """Float64 (snippets, genres): the probabilities of every snippet of every trailer, and the snippets.
 
-    On a processor every batch is one thread's, so the numbers do not depend on how many threads there are.
+    On a CPU one thread computes each batch, so the results do not depend on the number of threads.
     """
     snippets = test_snippets(examples.lengths, clips=recipe.snippet_clips)
     if not len(snippets):
@@ -231,11 +231,11 @@ def predict_snippets(
 
 
 def validation_loss_of(network: nn.Module, examples: Examples, recipe: Recipe, device: torch.device) -> float:
-    """The loss that decides the best epoch, the learning rate and when training stops.
+    """The loss that determines the best epoch, the learning rate and the end of training.
 
-    ``snippets``, as the authors' code: in every batch of trailers the binary cross entropy of each snippet's
-    own prediction, averaged over the batch's snippets; then the mean over batches, each counting the same.
-    ``trailers``: the binary cross entropy of a trailer's mean probabilities, which is what is tested.
+    ``snippets``, as in the authors' code: the binary cross entropy of each snippet's prediction, averaged over the
+    snippets of a batch of trailers, then over batches with equal weights.
+    ``trailers``: the binary cross entropy of a trailer's mean probabilities, which are also what testing evaluates.
     """
     probabilities, snippets = predict_snippets(network, examples, recipe, device)
     if recipe.validation_loss == OF_TRAILERS:

@@ -1,1 +1,1 @@
-"""How good a trailer is as data: bars, black, still and dark parts, cards, copies. Arrays only."""
+"""How suitable a trailer is as data: bars, black, still and dark parts, cards, copies. Uses arrays only."""

@@ -1,4 +1,4 @@
-"""Cards: pictures that stand still on a background of one colour, at the start or the end of a trailer."""
+"""Cards: unchanging pictures on a background of one colour, at the start or the end of a trailer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from trailers.domain import FPS
 from trailers.quality.flags import Span
 
-START_S, END_S = 8.0, 12.0  # how far from the start and the end a card is looked for
-LEVELS = 8  # that each of R, G and B is told apart in for the colour of the background
-PLAIN = 0.4  # share of the pixels that have the commonest colour, on a card
+START_S, END_S = 8.0, 12.0  # the parts at the start and at the end that are searched for cards
+LEVELS = 8  # steps of each of R, G and B in which colours of the background are distinguished
+PLAIN = 0.4  # minimum share of the pixels of a card that have the most common colour
 
 
 def candidates(still: Sequence[Span], frames: int, *, shortest_s: float) -> tuple[list[Span], list[Span]]:
@@ -23,7 +23,7 @@ def candidates(still: Sequence[Span], frames: int, *, shortest_s: float) -> tupl
 
 
 def background(frame: np.ndarray) -> tuple[tuple[int, int, int], float]:
-    """The commonest colour of uint8 (height, width, 3), and the share of the pixels that have it."""
+    """The most common colour of uint8 (height, width, 3), and the share of the pixels that have it."""
     pixels = frame.reshape(-1, 3).astype(np.int64) // (256 // LEVELS)
     codes = pixels @ np.array([LEVELS * LEVELS, LEVELS, 1])
     counts = np.bincount(codes, minlength=LEVELS**3)
@@ -37,7 +37,7 @@ def is_plain(frame: np.ndarray) -> bool:
 
 
 def colour_name(colour: tuple[int, int, int]) -> str:
-    """black, white, grey, green, red, yellow or blue; what rating cards are told by."""
+    """black, white, grey, green, red, yellow or blue, which distinguish rating cards."""
     red, green, blue = colour
     if max(colour) <= 40:
         return "black"

@@ -1,10 +1,10 @@
-"""What a trailer can be flagged for, and the measures that decide it."""
+"""The flags that a trailer can get, and their limits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Flag -> what it says, for reports and --help.
+# Flag -> its meaning, for reports and --help.
 FLAGS = {
     "letterbox": "black bars above and below the picture",
     "pillarbox": "black bars beside the picture",
@@ -16,7 +16,7 @@ FLAGS = {
     "dark": "very dark as a whole",
     "few_shots": "few shots",
 }
-DUPLICATE = "duplicate"  # of another trailer; known only when all trailers are compared
+DUPLICATE = "duplicate"  # of another trailer; known only after all trailers are compared
 EXCLUDABLE = (*FLAGS, DUPLICATE)
 
 Span = tuple[int, int]  # [start, end) in frames
@@ -24,11 +24,11 @@ Span = tuple[int, int]  # [start, end) in frames
 
 @dataclass(frozen=True)
 class Limits:
-    """From where on something is flagged."""
+    """The limits at which a trailer is flagged; those in seconds are minimum durations."""
 
-    bar_share: float  # of height or width that bars take together
-    dark_level: int  # brightness up to which a spot is black
-    dark_mean: float  # mean brightness of the picture up to which a trailer is dark
+    bar_share: float  # minimum share of height or width that two bars have together
+    dark_level: int  # maximum brightness of black
+    dark_mean: float  # maximum mean brightness of a dark trailer's picture
     black_s: float
     static_s: float
     card_s: float
@@ -37,7 +37,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Flag:
-    """One thing that a trailer is flagged for; ``spans`` say where, and are empty where it is all of it."""
+    """One flag of a trailer, with its reason; ``spans`` say where it applies, and are empty for the whole trailer."""
 
     flag: str
     reason: str
@@ -45,6 +45,6 @@ class Flag:
 
     def __post_init__(self) -> None:
         if self.flag not in FLAGS:
-            raise ValueError(f"a flag is one of {', '.join(FLAGS)}, got '{self.flag}'")
+            raise ValueError(f"a flag must be one of {', '.join(FLAGS)}, got '{self.flag}'")
         if any(not 0 <= start < end for start, end in self.spans):
-            raise ValueError(f"a span is 0 <= start < end, got {self.spans}")
+            raise ValueError(f"a span needs 0 <= start < end, got {self.spans}")

@@ -1,4 +1,4 @@
-"""Which flags a trailer gets, from what was seen in it."""
+"""Which flags a trailer gets, from the measurements of its frames."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Picture:
 
     def __post_init__(self) -> None:
         if min(self.active_px) < 1 or min(self.left_px, self.top_px, self.right_px, self.bottom_px) < 0:
-            raise ValueError(f"a picture has at least one pixel between its bars, got {self}")
+            raise ValueError(f"a picture needs at least one pixel between its bars, got {self}")
 
     @property
     def active_px(self) -> tuple[int, int]:
@@ -48,7 +48,7 @@ class Picture:
 
 
 def find_bars(seen: Seen, limits: Limits) -> tuple[Bars | None, Bars | None]:
-    """Those above and below, and those beside."""
+    """The bars above and below the picture (letterbox), and those beside it (pillarbox)."""
     windows = smallest(seen.edges, seen.looked_at, black=seen.black)
     height, width = (CELL * cells for cells in seen.thumbnails.shape[1:])
     return (
@@ -58,7 +58,7 @@ def find_bars(seen: Seen, limits: Limits) -> tuple[Bars | None, Bars | None]:
 
 
 def chosen_frames(seen: Seen, letterbox: Bars | None, pillarbox: Bars | None, *, most: int) -> list[int]:
-    """Frames in which just the bars are black, spread over the trailer, whose bars show their true size."""
+    """Up to ``most`` frames, spread over the trailer, in which only the bars are black, to measure them."""
     fitting = ~seen.black[seen.looked_at]
     for side, found in ((0, letterbox), (2, pillarbox)):
         if found is not None:
@@ -98,7 +98,7 @@ def flags_of_frames(seen: Seen, limits: Limits, frame: Callable[[int], np.ndarra
 
     Args:
         seen: of ``looking.look``.
-        limits: from where on something is flagged.
+        limits: at which a trailer is flagged.
         frame: gives one frame, uint8 (height, width, 3).
     """
     dark = [(start, end) for start, end in runs_of(seen.black) if end - start >= limits.black_s * FPS]
@@ -133,12 +133,12 @@ def longest_s(runs: Sequence[Span]) -> float:
 
 
 def brightness(seen: Seen, found: Picture) -> float:
-    """The median over frames that are not black of the mean brightness of the active picture; 0 where all are."""
+    """The mean brightness of the active picture, as the median over frames that are not black; 0 if all are black."""
     top, bottom, left, right = found.box
     bright = seen.thumbnails[~seen.black]
     if not len(bright):
         return 0.0
-    # Bars are black, so the whole frame's mean is the picture's times its share of the frame.
+    # Bars are black, so the mean of the whole frame is the mean of the picture times its share of the frame.
     return float(np.median(bright.mean(axis=(1, 2))) / ((bottom - top) * (right - left)))
 
 

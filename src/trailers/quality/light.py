@@ -1,12 +1,12 @@
-"""Small grey pictures of frames, which everything in this room looks at."""
+"""Small grey pictures of frames, from which all flags are derived."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Thousandths of the weights of BT.709; integers, so that every machine gives the same bytes.
+# The weights of BT.709 in thousandths; integers, so that every machine gives the same bytes.
 WEIGHTS = np.array([213, 715, 72], np.uint32)
-CELL = 3  # pixels of a 48x27 frame that one cell of its thumbnail is wide and high
+CELL = 3  # width and height of a thumbnail's cell, in pixels of the 48x27 frame
 
 
 def luma(frames: np.ndarray) -> np.ndarray:

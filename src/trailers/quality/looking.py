@@ -1,4 +1,4 @@
-"""What is seen in a trailer's frames at 48x27, a block at a time: a long film never lies in memory as a whole."""
+"""Measurements of a trailer's frames at 48x27, block by block, so that a long film need not fit into memory."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from trailers.quality.runs import black_frames
 
 @dataclass(frozen=True)
 class Seen:
-    """All that the flags are decided by."""
+    """The measurements from which the flags are decided."""
 
     thumbnails: np.ndarray  # uint8 (frames, 9, 16)
     black: np.ndarray  # bool (frames,)
     edges: np.ndarray  # int (looked at, 4), as ``picture.edges``
-    looked_at: np.ndarray  # int (looked at,): which frames
-    print_frames: np.ndarray  # int (pictures,): the frames that fingerprints are taken of
+    looked_at: np.ndarray  # int (looked at,): the frames whose edges were measured
+    print_frames: np.ndarray  # int (pictures,): the frames of which fingerprints are computed
     prints_from: np.ndarray  # uint8 (pictures, 27, 48): their brightness
 
     def __len__(self) -> int:
@@ -28,12 +28,12 @@ class Seen:
 
 
 def look(blocks: Iterable[np.ndarray], wanted: list[int], *, dark_level: int) -> Seen:
-    """What is seen in ``blocks``, consecutive uint8 (frames, 27, 48, 3).
+    """The measurements of ``blocks``, consecutive uint8 (frames, 27, 48, 3).
 
     Args:
         blocks: the whole trailer, in order.
-        wanted: frames that fingerprints are taken of, ascending.
-        dark_level: brightness up to which a spot is black.
+        wanted: frames of which fingerprints are computed, ascending.
+        dark_level: maximum brightness of black.
     """
     small, edges, looked_at, kept = [], [], [], []
     asked = np.asarray(wanted, np.int64)
@@ -48,7 +48,7 @@ def look(blocks: Iterable[np.ndarray], wanted: list[int], *, dark_level: int) ->
         kept.append(grey[asked[(asked >= start) & (asked < end)] - start])
         start = end
     if not small:
-        raise ValueError("a trailer without frames shows nothing")
+        raise ValueError("the trailer has no frames")
     whole = np.concatenate(small)
     return Seen(
         whole, black_frames(whole, level=dark_level), np.concatenate(edges), np.concatenate(looked_at),

@@ -1,11 +1,10 @@
-"""Which trailers are copies of each other: the same pictures at the same times, however encoded, cut off or marked.
+"""Which trailers are copies of each other: the same pictures at the same times, even if encoded or cropped anew.
 
-Three steps, of which none compares every trailer with every other:
+Three steps avoid a comparison of every trailer with every other:
 
     candidates   pictures that agree in 24 chosen bits, in one of twelve choices, vote for their two trailers and for
-                 the time by which one lies after the other; pictures that many trailers have, such as the logo of a
-                 studio, vote for none
-    alignment    of two trailers with enough votes, the time between them that most votes agree on, also where one
+                 the time between them; pictures that many trailers have, such as the logo of a studio, do not vote
+    alignment    for two trailers with enough votes, the time between them on which most votes agree, also if one
                  plays at another speed
     share        at that time, the share of the shorter trailer's pictures that the other has
 """
@@ -21,12 +20,12 @@ from trailers.quality.prints import BITS, differing_bits
 
 TABLES = 12  # choices of bits
 KEY_BITS = 24
-COMMON = 40  # trailers that share a key from which on it tells nothing of which are copies
-FEWEST_VOTES = 2  # at one time, for a pair to be looked at
+COMMON = 40  # a key that more pictures share does not indicate copies
+FEWEST_VOTES = 2  # minimum for the same time, for a pair to be compared
 BIN = 8  # frames; votes whose times differ by less agree
-NEAR = 4  # frames by which pictures of two copies may differ in time
-SAME_BITS = 40  # of 128; different pictures differ in 64, and fewer than 2 in 100 of them in 40 or less
-FEWEST_PICTURES = 5  # that two copies share at least
+NEAR = 4  # maximum difference in time of the same picture in two copies, in frames
+SAME_BITS = 40  # of 128; different pictures differ in 64 on average, and fewer than 2 in 100 of them in 40 or less
+FEWEST_PICTURES = 5  # minimum number that two copies share
 SPEEDS = (1.0, 24 / 25, 25 / 24)  # film that is shown at 25 frames per second is 4 % shorter
 CHUNK = 1 << 16  # pictures whose bits are unpacked together
 
@@ -44,13 +43,13 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Match:
-    """Two trailers, by their places in what was compared, that are copies of each other."""
+    """Two trailers that are copies of each other, as positions in the compared sequence."""
 
     first: int
     second: int  # greater than first
-    share: float  # of the pictures of the one that has fewer
-    pictures: int  # that they share
-    offset: int  # frame 0 of the first is this frame of the second, if it has it
+    share: float  # of the pictures of the trailer that has fewer
+    pictures: int  # number of shared pictures
+    offset: int  # the frame of the second that corresponds to frame 0 of the first; may be outside of it
     speed: float  # frames of the second per frame of the first
 
 
@@ -59,7 +58,7 @@ def near_duplicates(trailers: Sequence[Pictures], *, share: float) -> list[Match
 
     Args:
         trailers: their fingerprints.
-        share: of the pictures of the one that has fewer, which both must have.
+        share: minimum share of the pictures of the trailer that has fewer.
     """
     found = []
     for (first, second), (ones, others) in candidates(trailers).items():
@@ -73,7 +72,7 @@ Votes = tuple[np.ndarray, np.ndarray]  # frames of the first, and of the second,
 
 
 def candidates(trailers: Sequence[Pictures]) -> dict[tuple[int, int], Votes]:
-    """The pairs that are worth looking at, with the pictures that voted for them."""
+    """The pairs with enough votes, with the pictures that voted for them."""
     owner = np.repeat(np.arange(len(trailers)), [len(each) for each in trailers])
     if not len(owner):
         return {}
@@ -101,11 +100,11 @@ def candidates(trailers: Sequence[Pictures]) -> dict[tuple[int, int], Votes]:
 
 
 def votes(views: Sequence[np.ndarray], owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of pictures of different trailers that share a key, each once, the earlier trailer's first.
+    """Pairs of pictures of different trailers that share a key; each occurs once, the earlier trailer's picture first.
 
     Args:
         views: uint8 (pictures, 16) of each view.
-        owner: int (pictures,): whose picture it is, ascending.
+        owner: int (pictures,): the trailer of each picture, ascending.
     """
     keys = [keys_of(view) for view in views]
     found = []
@@ -126,8 +125,8 @@ def pairs_of(low: np.ndarray, high: np.ndarray, order: np.ndarray, owner: np.nda
     ones = np.repeat(np.arange(len(counts)), counts)
     steps = np.arange(len(ones)) - np.repeat(np.cumsum(counts) - counts, counts)
     others = order[np.repeat(low, counts) + steps]
-    apart = owner[ones] != owner[others]
-    ones, others = ones[apart], others[apart]
+    differ = owner[ones] != owner[others]
+    ones, others = ones[differ], others[differ]
     earlier = owner[ones] < owner[others]
     codes: np.ndarray = np.where(earlier, ones, others) * len(owner) + np.where(earlier, others, ones)
     return codes
@@ -169,7 +168,7 @@ def compare(trailers: Sequence[Pictures], first: int, second: int, ones: np.ndar
 
 
 def commonest(offsets: np.ndarray) -> float:
-    """The middle of the ``BIN`` frames that hold most of ``offsets``; the earliest of equals."""
+    """The median of ``offsets`` within the ``BIN`` frames that contain most of them; among equals the earliest."""
     ordered = np.sort(offsets)
     counts = np.searchsorted(ordered, ordered + BIN, "left") - np.arange(len(ordered))
     start = int(counts.argmax())
@@ -177,7 +176,7 @@ def commonest(offsets: np.ndarray) -> float:
 
 
 def shared_pictures(one: Pictures, other: Pictures, offset: float, speed: float) -> int:
-    """How many pictures of ``one`` the other has at the time that ``offset`` and ``speed`` say; each counts once."""
+    """How many pictures of ``one`` occur in ``other`` at ``offset`` and ``speed``; each counts once."""
     times = one.frames * speed + offset
     low, high = (
         np.searchsorted(other.frames, times - NEAR, "left"),
@@ -198,7 +197,7 @@ def same_picture(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def groups(matches: Sequence[Match]) -> dict[int, int]:
-    """Place of a trailer that has a copy -> the place of the first trailer of its group; copies of copies are one."""
+    """Position of a trailer that has a copy -> position of the first in its group, which includes copies of copies."""
     first: dict[int, int] = {}
 
     def leader(place: int) -> int:
@@ -213,13 +212,13 @@ def groups(matches: Sequence[Match]) -> dict[int, int]:
 
 
 def leaks(members: Sequence[int | None], subsets: Sequence[str]) -> str:
-    """The subsets among which copies with the codes ``members`` are divided, such as train/test; empty for one."""
+    """The subsets to which copies with the codes ``members`` belong, such as train/test; empty for a single subset."""
     codes = sorted({code for code in members if code is not None})
     return "/".join(subsets[code] for code in codes) if len(codes) > 1 else ""
 
 
 def members_of(groups: Mapping[int, int]) -> Iterator[list[int]]:
-    """The places of each group, the first trailer's first."""
+    """The positions of each group; the first trailer comes first."""
     found: dict[int, list[int]] = {}
     for place, first in groups.items():
         found.setdefault(first, []).append(place)

@@ -1,4 +1,4 @@
-"""The active picture: what is left of a frame without black bars."""
+"""The active picture: the part of a frame without black bars."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from trailers.domain import FPS
 from trailers.quality.flags import Span
 
-WINDOW = 5 * FPS  # frames that are looked at together: within five seconds some frame is bright up to its edges
-EVERY = 12  # frames between those that are looked at
-FILLED = 0.92  # share of a row or column that is black in a bar: a logo in a bar leaves it one
-USUAL = 0.5  # share of the windows that show bars, for a trailer that has them
-EVEN = 2  # rows by which bars on both sides may differ
+WINDOW = 5 * FPS  # frames that are judged together: within five seconds some frame is bright up to its edges
+EVERY = 12  # one of so many frames is measured
+FILLED = 0.92  # minimum black share of a row or column of a bar; less than 1, because a bar may contain a logo
+USUAL = 0.5  # minimum share of the windows with bars, for a trailer that has bars
+EVEN = 2  # maximum difference between opposite bars, in rows or columns
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars on two opposite sides, in rows or columns of the frames that were looked at."""
+    """Bars on two opposite sides, in rows or columns of the measured frames."""
 
     first: int
     last: int
@@ -35,7 +35,7 @@ def edges(grey: np.ndarray, *, level: int) -> np.ndarray:
 
 
 def smallest(found: np.ndarray, frames: np.ndarray, *, black: np.ndarray) -> dict[int, np.ndarray]:
-    """First frame of a window -> the smallest edges (4,) in it; windows of black frames alone are left out.
+    """First frame of a window -> the smallest edges (4,) in it; windows of only black frames are left out.
 
     Args:
         found: of ``edges``, one row for each of ``frames``.
@@ -48,14 +48,14 @@ def smallest(found: np.ndarray, frames: np.ndarray, *, black: np.ndarray) -> dic
 
 
 def bars(windows: dict[int, np.ndarray], side: int, size: int, count: int, *, share: float) -> Bars | None:
-    """The bars at the edges ``side`` and ``side + 1`` that most windows show; None where few do.
+    """The bars at the edges ``side`` and ``side + 1`` that most windows show; None if fewer do.
 
     Args:
         windows: of ``smallest``.
         side: 0 for top and bottom, 2 for left and right.
         size: rows or columns of a frame.
         count: frames of the trailer.
-        share: of ``size`` that both bars take together at least.
+        share: of ``size``, the minimum of both bars together.
     """
     pairs = {start: edge[side : side + 2] for start, edge in windows.items()}
     # The last, mixed row counts as picture, so a bar may be almost a row higher on either side.
@@ -72,7 +72,7 @@ def bars(windows: dict[int, np.ndarray], side: int, size: int, count: int, *, sh
 
 
 def joined(starts: list[int], count: int) -> tuple[Span, ...]:
-    """The windows that begin at ``starts``, those that touch as one."""
+    """The windows that start at ``starts``; adjacent windows are joined."""
     found: list[Span] = []
     for start in starts:
         end = min(start + WINDOW, count)

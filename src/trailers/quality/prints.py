@@ -1,8 +1,8 @@
-"""Fingerprints of pictures: 128 bits that a copy of the picture nearly shares, however it was encoded.
+"""Fingerprints of pictures: 128 bits, most of which a copy of the picture shares, for any encoding.
 
-A grey picture is drawn at 16x16, its mean is taken off, and the signs of its lowest frequencies are kept:
-the sign of a frequency survives another size, another encoder, brightness and contrast, and a logo in a corner.
-A cut-off border changes it, so each picture also has fingerprints of views of its own with the border cut off.
+A grey picture is scaled to 16x16, its mean is subtracted, and the signs of its lowest frequencies are kept. The sign
+of a frequency seldom changes with another size, encoder, brightness or contrast, or a logo in a corner. Cropping
+changes it, so each picture also has fingerprints of cropped views.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from trailers.domain import Shot
 
 BITS = 128
-SIDE = 16  # pixels of the drawn picture
-FIRST = 12  # frames from the start of a shot to its first picture: past what a fade leaves of the shot before
+SIDE = 16  # width and height of the scaled picture, in pixels
+FIRST = 12  # frames from the start of a shot to its first picture, after a possible fade from the shot before
 EVERY = 24  # frames between the pictures of one shot
-PLAIN = 6.0  # standard deviation of brightness below which a picture shows too little to be told from others
+PLAIN = 6.0  # standard deviation of brightness below which a picture has too little detail to be distinguished
 
-# Share of width and height of the active picture that each view keeps, around its centre. A copy whose border was cut
-# off looks, as a whole, like one of these views of the original.
+# Share of width and height of the active picture that each view keeps, around its centre. A cropped copy as a whole
+# looks like one of these views of the original.
 VIEWS = {
     "whole": (1.0, 1.0),
     "cut5": (0.95, 0.95),
@@ -32,7 +32,7 @@ VIEWS = {
 
 
 def picture_frames(shots: Sequence[Shot]) -> list[int]:
-    """The frames of which fingerprints are taken, counted from the starts of shots, which copies share."""
+    """The frames of which fingerprints are computed, counted from the starts of shots, which copies share."""
     chosen = []
     for shot in shots:
         first = shot.start + min(FIRST, len(shot) // 2)
@@ -41,7 +41,7 @@ def picture_frames(shots: Sequence[Shot]) -> list[int]:
 
 
 def prints_of(grey: np.ndarray, box: tuple[float, float, float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The fingerprints of pictures, uint8 (views, pictures, 16), and which pictures show enough, bool (pictures,).
+    """Fingerprints of pictures, uint8 (views, pictures, 16), and which have enough detail, bool (pictures,).
 
     Args:
         grey: uint8 (pictures, height, width).
@@ -52,12 +52,12 @@ def prints_of(grey: np.ndarray, box: tuple[float, float, float, float]) -> tuple
 
 
 def stacked(prints: Mapping[str, np.ndarray], views: Iterable[str]) -> np.ndarray:
-    """uint8 (views, pictures, 16) of what was kept by view. Raises KeyError where one is missing."""
+    """uint8 (views, pictures, 16) from the stored fingerprints of each view. Raises KeyError if one is missing."""
     return np.stack([prints[view] for view in views])
 
 
 def zoomed(box: tuple[float, float, float, float], width: float, height: float) -> tuple[float, float, float, float]:
-    """The part of ``box`` that keeps the shares ``width`` and ``height`` of it, around its centre."""
+    """The part of ``box`` around its centre that has the shares ``width`` and ``height`` of it."""
     top, bottom, left, right = box
     middle, centre = (top + bottom) / 2, (left + right) / 2
     half, side = (bottom - top) / 2 * height, (right - left) / 2 * width
@@ -65,7 +65,7 @@ def zoomed(box: tuple[float, float, float, float], width: float, height: float) 
 
 
 def draw(grey: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """float32 (pictures, 16, 16): the part ``box`` of uint8 (pictures, height, width), every pixel a mean."""
+    """float32 (pictures, 16, 16): the part ``box`` of uint8 (pictures, height, width), scaled by averaging."""
     top, bottom, left, right = box
     rows = means(grey.shape[1], top, bottom)
     columns = means(grey.shape[2], left, right)
@@ -74,7 +74,7 @@ def draw(grey: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray
 
 
 def means(size: int, start: float, end: float) -> np.ndarray:
-    """float32 (16, size): how much of each of ``size`` pixels lies in each sixteenth of the span of shares."""
+    """float32 (16, size): the weights of ``size`` pixels in the mean of each sixteenth of the span of shares."""
     edges = np.linspace(start * size, end * size, SIDE + 1)
     pixels = np.arange(size)
     low = np.maximum(edges[:-1, None], pixels)
@@ -94,14 +94,14 @@ def signs(pictures: np.ndarray) -> np.ndarray:
 
 @cache
 def cosines() -> np.ndarray:
-    """float32 (16, 16): the waves of the discrete cosine transform, a row each."""
+    """float32 (16, 16): the waves of the discrete cosine transform, one per row."""
     places = np.arange(SIDE)
     return np.cos(np.pi * (places[None, :] + 0.5) * places[:, None] / SIDE).astype(np.float32)
 
 
 @cache
 def lowest() -> np.ndarray:
-    """The places of the 128 lowest frequencies among 16x16, without that of the mean."""
+    """The positions of the 128 lowest frequencies among 16x16, without the mean."""
     height, width = np.divmod(np.arange(SIDE * SIDE), SIDE)
     return np.lexsort((height, height + width))[1 : BITS + 1]
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from trailers.quality.flags import Span
 
-STEP = 2  # brightness that a cell of a thumbnail may differ from the frame before, as encoders leave it
-DRIFT = 8  # and from the first frame of its run: a slow fade or zoom is not a still
+STEP = 2  # maximum difference in brightness of a thumbnail's cell from the frame before, which encoders cause
+DRIFT = 8  # maximum difference from the first frame of the run, so that a slow fade or zoom is not still
 
 
 def runs_of(which: np.ndarray) -> list[Span]:
@@ -17,7 +17,7 @@ def runs_of(which: np.ndarray) -> list[Span]:
 
 
 def black_frames(thumbnails: np.ndarray, *, level: int) -> np.ndarray:
-    """bool (frames,): which of uint8 (frames, 9, 16) have no cell brighter than ``level``."""
+    """bool (frames,): whether all cells of uint8 (frames, 9, 16) have a brightness of ``level`` or less."""
     found: np.ndarray = thumbnails.reshape(len(thumbnails), -1).max(axis=1, initial=0) <= level
     return found
 
@@ -33,11 +33,11 @@ def still_runs(thumbnails: np.ndarray) -> list[Span]:
 
 
 def without_drift(cells: np.ndarray, start: int, end: int) -> list[Span]:
-    """[start, end) cut where a frame differs too much from the first of its part; parts of one frame are left out."""
+    """[start, end), cut wherever a frame differs too much from the first of its part, without parts of one frame."""
     found: list[Span] = []
     while end - start > 1:
-        apart = np.abs(cells[start:end] - cells[start]).max(axis=1) > DRIFT
-        stop = start + int(apart.argmax()) if apart.any() else end
+        drifted = np.abs(cells[start:end] - cells[start]).max(axis=1) > DRIFT
+        stop = start + int(drifted.argmax()) if drifted.any() else end
         if stop - start > 1:
             found.append((start, stop))
         start = max(stop, start + 1)
