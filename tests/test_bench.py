@@ -1,4 +1,4 @@
-"""The bench harness: turns, ratios, usage, the table and the file."""
+"""The benchmarks and their harness: turns, ratios, usage, the table and the file."""
 
 import argparse
 import functools
@@ -22,7 +22,7 @@ from trailers.store.layout import Layout
 from trailers.store.ledger import DEAD, OK, SKIPPED, LedgerRow, write_ledger
 
 
-def test_ways_take_turns_and_every_other_round_goes_backwards():
+def test_ways_run_in_turns_and_every_second_round_in_reverse_order():
     seen = []
     harness.alternate({"a": lambda: seen.append("a"), "b": lambda: seen.append("b")}, rounds=3, warm_up=False)
     assert "".join(seen) == "abbaab"
@@ -40,19 +40,19 @@ def test_results_are_kept_on_request():
     assert harness.alternate({"a": lambda: 7}, rounds=2)["a"].results == []
 
 
-def test_a_ratio_is_the_median_of_the_rounds_own_ratios():
-    # Round by round 2, 3 and 10; the ratio of the medians would be 20 / 4 = 5.
+def test_a_ratio_is_the_median_of_the_ratios_of_the_rounds():
+    # The ratios of the rounds are 2, 3 and 10; the ratio of the medians would be 20 / 4 = 5.
     assert harness.ratio([2.0, 30.0, 20.0], [1.0, 10.0, 2.0]) == 3.0
 
 
-def test_no_round_is_refused():
+def test_zero_rounds_are_refused():
     with pytest.raises(ValueError, match="at least one round"):
         harness.alternate({"a": lambda: None}, rounds=0)
 
 
-def test_process_usage_sees_time_and_memory_of_a_child():
+def test_process_usage_measures_time_and_memory_of_a_child():
     hungry = "import time; x = bytearray(200 * 1024 * 1024)\nwhile time.process_time() < 0.3: pass"
-    large = bytearray(400 * 1024 * 1024)  # what this process holds must not count
+    large = bytearray(400 * 1024 * 1024)  # memory of this process must not count
     usage = harness.process_usage([sys.executable, "-c", hungry])
     assert len(large) > 0
     assert 200 < usage.peak_mb < 300
@@ -60,12 +60,12 @@ def test_process_usage_sees_time_and_memory_of_a_child():
     assert usage.wall_s >= 0.3
 
 
-def test_process_usage_quotes_the_last_words_of_what_fails():
+def test_process_usage_quotes_the_end_of_the_error_output():
     with pytest.raises(RuntimeError, match=r"code 3: alas"):
         harness.process_usage([sys.executable, "-c", "import sys; print('alas', file=sys.stderr); sys.exit(3)"])
 
 
-def test_the_table_aligns_and_leaves_holes():
+def test_the_table_is_aligned_and_missing_figures_are_empty():
     figures = {"package": {"frames/s": 60.123, "MB": 1234.5}, "ours": {"frames/s": 170, "precision": "bfloat16"}}
     assert harness.table(figures).splitlines() == [
         "         frames/s     MB  precision",
@@ -74,7 +74,7 @@ def test_the_table_aligns_and_leaves_holes():
     ]
 
 
-def test_rows_that_share_no_figure_start_a_table_of_their_own():
+def test_a_row_without_common_figures_starts_a_new_table():
     figures = {"ours": {"frames/s": 2}, "film": {"MB": 300}, "longer film": {"MB": 310, "hours": 2}}
     assert harness.table(figures).splitlines() == [
         "      frames/s",
@@ -86,7 +86,7 @@ def test_rows_that_share_no_figure_start_a_table_of_their_own():
     ]
 
 
-def test_a_way_apart_runs_in_one_process_of_its_own():
+def test_a_way_apart_runs_in_one_separate_process():
     way = harness.Apart(functools.partial, os.getpid)
     timings = harness.alternate({"apart": way}, rounds=2, keep=True)
     assert way.process.is_alive()
@@ -104,13 +104,13 @@ def test_a_way_apart_measures_its_own_process():
     assert timing.wall_s[0] > 0.05
 
 
-def test_a_way_apart_that_fails_is_told_of():
+def test_a_way_apart_that_fails_is_reported():
     way = harness.Apart(functools.partial, int, "ten")
     with pytest.raises(RuntimeError, match="stopped with code 1"):
         way()
 
 
-def test_the_matrix_rate_is_a_rate():
+def test_the_matrix_rate_is_positive():
     assert harness.matrix_rate(seconds=0.01, sizes=(128, 256)) > 1e8
 
 
@@ -137,7 +137,7 @@ def test_multiply_adds_are_those_of_the_published_network():
     from trailers.bench.shots import multiply_adds
     from trailers.detector.network import load_weights
 
-    # Block by block, four branches a layer: (2F x 9C + F x 2F x 3) x pixels, and the linear layers.
+    # For each block, four branches per layer: (2F x 9C + F x 2F x 3) x pixels, and the linear layers.
     first = 4 * 1296 * (32 * 27 + 16 * 96 + 32 * 576 + 16 * 96)
     second = 4 * 312 * (64 * 576 + 32 * 192 + 64 * 1152 + 32 * 192)
     third = 4 * 72 * (128 * 1152 + 64 * 384 + 128 * 2304 + 64 * 384)
@@ -181,7 +181,7 @@ def status_of(link: str) -> tuple[int, bytes]:
             return problem.code, b""
 
 
-def test_the_web_site_answers_as_its_links_say():
+def test_the_web_site_answers_as_its_links_name():
     with website.serve([b"video"]) as address:
         assert [status_of(f"{address}/here/a.mp4") for _ in range(2)] == [(200, b"video")] * 2
         assert [status_of(f"{address}/dead/b.mp4")[0] for _ in range(3)] == [404, 404, 404]
@@ -207,7 +207,7 @@ def test_a_scale_too_small_for_its_links_is_refused():
 
 
 def finished_scale(folder, *, last="t1.h5"):
-    """What the scale bench finds after a run over one trailer that is there and one that is dead."""
+    """The folder after a run of the scale bench over one available and one dead trailer."""
     products = {"download": "t1.mp4", "normalise": "t1.mp4", "shots": "t1.csv", "clips": "t1.csv", "embed": last}
     for stage, name in products.items():
         lost = DEAD if stage == "download" else SKIPPED
@@ -217,7 +217,7 @@ def finished_scale(folder, *, last="t1.h5"):
         (folder / "results" / stage / products[stage].removeprefix("no-")).touch()
 
 
-def test_the_scale_bench_accepts_trailers_that_are_what_their_links_say(tmp_path):
+def test_the_scale_bench_accepts_outcomes_that_the_links_name(tmp_path):
     finished_scale(tmp_path)
     scale.check(tmp_path, {"t1": "here", "t2": "dead"})
 
@@ -231,7 +231,7 @@ def test_the_scale_bench_accepts_trailers_that_are_what_their_links_say(tmp_path
         ({"t1": "busy-2", "t2": "dead"}, "no-t1.h5", "embed: t1 is ok, but embed/no-t1.h5 does not exist"),
     ],
 )
-def test_the_scale_bench_refuses_any_other(tmp_path, fate, last, words):
+def test_the_scale_bench_refuses_any_other_outcome(tmp_path, fate, last, words):
     finished_scale(tmp_path, last=last)
     with pytest.raises(RuntimeError, match=words):
         scale.check(tmp_path, fate)
@@ -253,10 +253,10 @@ def test_the_pages_bench_needs_shots(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_scale_bench_takes_every_trailer_through_real_work():
+def test_the_scale_bench_processes_every_trailer_with_real_work():
     found = scale.run(argparse.Namespace(trailers=[12], real=12, ids=None, cores=2))
     real, standing_in = found["figures"]["12, real work"], found["figures"]["12, stand-in work"]
-    # One link is busy for both tries of the first run.
+    # One link is busy for both attempts of the first run.
     assert real["runs"] == standing_in["runs"] == 2
     assert real["mbytes"] > 1 > standing_in["mbytes"]
     assert 0 < real["work_s"] < real["run_s"]
@@ -308,7 +308,7 @@ def test_figures_are_judged_by_their_limits():
     assert figures["detector"] == {}
 
 
-def test_decoding_workers_count_while_they_live():
+def test_the_time_of_running_decoding_workers_counts():
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(1) as pool:
@@ -328,11 +328,11 @@ def test_the_bench_of_reading_vectors_compares_each_way_with_h5py(tmp_path):
     found = load.run(argparse.Namespace(folder=tmp_path, **options))
     assert sorted(found["figures"]) == ["files, 0 workers", "pack, 0 workers", "plain, 0 workers"]
     assert sorted(found["ratios"]) == ["files_to_plain_0", "pack_to_plain_0"]
-    assert all(row["clips_a_second"] > 0 for row in found["figures"].values())
+    assert all(row["clips_per_second"] > 0 for row in found["figures"].values())
 
 
 @pytest.mark.slow
-def test_the_bench_of_publish_tells_rate_and_memory(tmp_path):
+def test_the_bench_of_publish_measures_rate_and_memory(tmp_path):
     pytest.importorskip("pyarrow", reason="Parquet needs pyarrow (the extra `publish`)")
     found = publish.run(argparse.Namespace(folder=tmp_path, trailers=4, features=4, rounds=1))
     assert found["figures"]["publish, all"]["trailers"] == 4
@@ -366,7 +366,7 @@ def test_the_flags_bench_finds_the_copies_that_it_makes():
     assert list(found["ratios"]) == ["pairs_s", "synthetic_recall"]
 
 
-def test_every_fault_of_the_flags_bench_raises_flags_that_there_are():
+def test_every_fault_of_the_flags_bench_raises_existing_flags():
     from trailers.bench import flags
     from trailers.quality.flags import FLAGS
 

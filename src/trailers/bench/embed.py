@@ -1,21 +1,21 @@
-"""embed: ours end to end, the network alone, decoding alone, and a plain extractor, in clips a second.
+"""embed: the complete stage, the network alone, decoding alone, and a plain extractor, in clips per second.
 
-Videos as published are made into 24 fps video first, unmeasured, and cut into clips of equal length
-from end to end. Then, in turns:
+The source videos are first re-encoded at 24 fps, which is not measured, and cut into clips of equal length
+from start to end. Then these ways run in turns:
 
-    ours       the stage itself: decoding, transform, network, HDF5
-    network    the network on ready-made clips, at the backbone's batch size and precision
-    decoding   reading, resizing and cropping what the clips want
-    plain      what most public extractors do: decord's get_batch clip by clip, the published
+    ours       the stage: decoding, transform, network, HDF5
+    network    the network on prepared clips, with the backbone's batch size and precision
+    decoding   reading, resizing and cropping the frames of the clips
+    plain      as in most public extractors: decord's get_batch clip by clip, the published
                transform, float32, one clip at a time
     compiled   with --compile: the network after torch.compile
 
-Ratio end_to_end_to_limit: ours over the limit, which is min(network, decoding) on a GPU and
-1 / (1/network + 1/decoding) on a CPU, where both share the cores. end_to_end_to_plain: ours over
-plain. On a busy machine look at cpu_ms_a_clip: ours should be the sum of network and decoding.
+Ratio end_to_end_to_limit: ours divided by the limit, which is min(network, decoding) on a GPU and
+1 / (1/network + 1/decoding) on a CPU, where both share the cores. end_to_end_to_plain: ours divided by
+plain. On a busy machine look at cpu_ms_per_clip: ours should be the sum of network and decoding.
 main_ms_per_clip is the processor time that the job's own process takes for a clip beside a GPU, where
 other processes decode: 1000 over it is how many clips per second one job can hand to its GPU at most.
-Weights are random where the published ones are not here: speed does not depend on them.
+Weights are random if the published ones have not been fetched: speed does not depend on them.
 """
 
 from __future__ import annotations
@@ -61,21 +61,21 @@ from trailers.store.layout import Layout
 from trailers.store.spans import CLIPS_SCHEMA, read_spans, write_spans
 from trailers.video import VideoFrames
 
-PLAIN_CLIPS = 12  # a video; the plain way is slow and its rate does not depend on their number
+PLAIN_CLIPS = 12  # per video; the plain way is slow, and its rate does not depend on their number
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="videos as published")
+    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="source videos")
     parser.add_argument("--backbone", required=True, help="name of a backbone")
     parser.add_argument("--clips", type=ClipStrategy.parse, default="seq24", help="clip strategy (seq24)")
-    parser.add_argument("--max-clips", type=int, metavar="N", help="of each video only the first N clips")
-    parser.add_argument("--no-plain", action="store_true", help="leave the plain way out")
-    parser.add_argument("--rounds", type=int, default=3, help="times each way is run (3)")
-    parser.add_argument("--batch-clips", type=int, metavar="N", help="clips a batch (the backbone's own)")
+    parser.add_argument("--max-clips", type=int, metavar="N", help="use only the first N clips of each video")
+    parser.add_argument("--no-plain", action="store_true", help="omit the plain way")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each way (3)")
+    parser.add_argument("--batch-clips", type=int, metavar="N", help="clips per batch (that of the backbone)")
     parser.add_argument("--precision", default="auto", help="auto or float32 (auto)")
-    parser.add_argument("--workers", type=int, metavar="N", help="decoding workers (what suits the device)")
+    parser.add_argument("--workers", type=int, metavar="N", help="decoding workers (chosen for the device)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (auto)")
-    parser.add_argument("--compile", action="store_true", help="try the network as torch.compile makes it, too")
+    parser.add_argument("--compile", action="store_true", help="also run the network after torch.compile")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Bench:
         self.embedder = Embedder(
             row, self.plain_network, device=device, precision=arguments.precision, batch_clips=arguments.batch_clips
         )
-        # What is seen of float32: the tolerance, on the clips themselves.
+        # The reference for worst_cosine.
         self.exact = Embedder(row, self.plain_network, device=device, precision="float32", batch_clips=1)
 
     def add(self, video: Path, trailer: str, max_clips: int | None) -> None:
@@ -115,14 +115,14 @@ class Bench:
         with VideoFrames(self.layout.video(trailer)) as frames:
             clips = cut_into_clips([Shot(0, len(frames))], frames=self.strategy.frames)[:max_clips]
             header: dict[str, str | int] = {"trailer": trailer, "frames": len(frames), "fingerprint": trailer}
-        # The frame in the middle stands for the clip: as far from a key frame as any, on average.
+        # The middle frame represents the clip: on average it is as far from a key frame as any other.
         clips = [Clip(c.shot, c.start, c.end, c.padding, (c.start + c.end) // 2) for c in clips]
         path = self.layout.clips(str(self.strategy), trailer)
         write_spans(path, clips, kind=Clip, header=header, schema=CLIPS_SCHEMA)
         self.trailers.append(trailer)
 
     def add_again(self, trailer: str) -> None:
-        """The video and the clips of ``trailer`` once more, as another trailer."""
+        """Add the video and the clips of ``trailer`` again, as another trailer."""
         again = f"{trailer}-{len(self.trailers)}"
         self.layout.video(again).symlink_to(self.layout.video(trailer).name)
         strategy = str(self.strategy)
@@ -132,7 +132,7 @@ class Bench:
         self.trailers.append(again)
 
     def pair(self) -> Pair:
-        """All trailers to do: what the way before made is removed."""
+        """A pair with all trailers to do; the vectors of the preceding way are removed."""
         for trailer in self.trailers:
             self.layout.embedding(str(self.strategy), self.row.name, trailer).unlink(missing_ok=True)
         settings = Settings(precision="auto", random_weights=self.weights_dir is None)
@@ -151,7 +151,7 @@ class Bench:
 
     @functools.cached_property
     def readers(self) -> Readers:
-        """Decoding workers of all rounds: a job starts its own once for a whole shard."""
+        """Decoding workers for all rounds, because a job starts its workers once for a whole shard."""
         return self.open.enter_context(readers_for([self.pair()], self.workers, apart=self.device != "cpu"))
 
     def compiled(self) -> Embedder:
@@ -191,7 +191,7 @@ class Bench:
         jobs = self.jobs()
         count = sum(len(job.clips) for job in jobs)
         ready = np.resize(sample_clips(self.row, shown_frames=self.strategy.shown_frames), self.batch_shape(jobs[0]))
-        # Spread over the video, as all its clips are.
+        # Spread over the whole video.
         some = [
             (
                 self.layout.video(job.trailer),
@@ -220,7 +220,10 @@ class Bench:
         per_clip = {name: [wall / counts[name] for wall in timing.wall_s] for name, timing in timings.items()}
         limit = [self.limit(n, d) for n, d in zip(per_clip["network"], per_clip["decoding"], strict=True)]
         rates = {
-            name: {"clips_s": 1 / np.median(values), "cpu_ms_a_clip": timings[name].median_cpu_s / counts[name] * 1000}
+            name: {
+                "clips_s": 1 / np.median(values),
+                "cpu_ms_per_clip": timings[name].median_cpu_s / counts[name] * 1000,
+            }
             for name, values in per_clip.items()
         }
         ratios = {"end_to_end_to_limit": harness.ratio(limit, per_clip["ours"])}
@@ -235,7 +238,7 @@ class Bench:
         return (self.embedder.batch_clips, job.sources.shape[1], *self.row.transform.crop, 3)
 
     def limit(self, network_s: float, decoding_s: float) -> float:
-        """Seconds a clip at the limit."""
+        """Seconds per clip at the limit."""
         return network_s + decoding_s if self.device == "cpu" else max(network_s, decoding_s)
 
     def about(self, count: int, per_clip: dict[str, list[float]]) -> dict[str, Any]:
@@ -257,7 +260,7 @@ class Bench:
 
 
 def network_batches(clips: int, batch: int) -> int:
-    """As many full batches as the clips make, at least one."""
+    """The number of full batches that corresponds to ``clips``, at least one."""
     return max(1, round(clips / batch))
 
 

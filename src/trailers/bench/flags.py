@@ -1,15 +1,16 @@
-"""flags: how well the quality stage finds faults that were made on purpose, and copies among 12,000 trailers.
+"""flags: how well the quality stage finds faults that were added to videos, and copies among 12,000 trailers.
 
-Each video gives a trailer without faults and one per fault: the fault is cut into the video, which then goes through
-the stages normalise, shots and quality. Per flag: precision over all trailers made, recall over those with the fault.
-Flags that a video has by itself, as the trailer without faults shows, are taken as known for all that are made of it.
+Each video gives one unchanged trailer and one trailer per fault, which then go through the stages normalise, shots and
+quality. Per flag: precision over all trailers, recall over those with the fault. Flags of the unchanged trailer are
+ignored in all trailers of its video.
 
 Copies are the same videos re-encoded, scaled, cropped, trimmed, marked and with another end. Every pair of trailers of
-one video should be found, and no pair of two videos that show different scenes. ``--apart`` says that no two videos
-share scenes; without it pairs of videos whose untouched forms are found are printed to be looked at, and left aside.
+one video should be found, and no pair of two videos with different scenes. ``--apart`` declares that no two videos
+share scenes; without it, pairs of videos whose unchanged trailers are found to be copies are printed for inspection and
+not counted.
 
 Synthetic: fingerprints of many trailers, of which some are copies with 5 to 20 % of their bits changed, and one in ten
-begins with one of ten logos; how long it takes to find the copies, and how many are found.
+begins with one of ten logos. The figures are the time to find the copies and the share found.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ COPIES = {
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO", help="trailers; none: synthetic only")
+    parser.add_argument(
+        "videos", nargs="*", type=Path, metavar="VIDEO", help="trailers (none: only the synthetic part)"
+    )
     parser.add_argument("--apart", action="store_true", help="no two of the videos share scenes")
     parser.add_argument("--trailers", type=int, default=12_000, metavar="N", help="synthetic trailers (12000)")
     parser.add_argument("--copies", type=int, default=300, metavar="N", help="synthetic trailers that are copies (300)")
@@ -112,7 +115,7 @@ def changed(video: Path, fault: str, target: Path) -> Path:
 
 
 class Stages:
-    """The three stages in one results folder."""
+    """The stages normalise, shots and quality in one results folder."""
 
     def __init__(self, layout: Layout) -> None:
         def make(module: Any, kind: Any) -> Any:
@@ -139,28 +142,28 @@ class Stages:
 
 
 def judge_flags(made: Mapping[str, QualityFile], videos: int) -> dict[str, dict[str, Any]]:
-    """Flag -> precision and recall; few_shots is a plain count and has none."""
+    """Flag -> precision and recall; without few_shots, which is only a count."""
     wanted = {"".join(filter(str.isalnum, fault)): flags for fault, (flags, _) in FAULTS.items()}
     table: dict[str, dict[str, Any]] = {}
     for flag in (name for name in FLAGS if name != "few_shots"):
         right = wrong = missed = 0
         for number in range(videos):
-            own = {row.flag for row in made[f"v{number}-untouched"].flags}
+            original = {row.flag for row in made[f"v{number}-untouched"].flags}
             for name, found in made.items():
-                if flag in own or not name.startswith(f"v{number}-"):
+                if flag in original or not name.startswith(f"v{number}-"):
                     continue
-                said = flag in {row.flag for row in found.flags}
-                asked = flag in wanted.get(name.partition("-")[2], ())
-                # A picture that is cropped or padded may truly get another flag; what is asked for says which.
-                right += said and asked
-                wrong += said and not asked
-                missed += asked and not said
+                is_found = flag in {row.flag for row in found.flags}
+                # A fault may cause several flags, such as a crop inside bars; FAULTS lists all of them.
+                is_wanted = flag in wanted.get(name.partition("-")[2], ())
+                right += is_found and is_wanted
+                wrong += is_found and not is_wanted
+                missed += is_wanted and not is_found
         table[flag] = {"precision": share(right, wrong), "recall": share(right, missed), "made": right + missed}
     return table
 
 
 def judge_copies(made: Mapping[str, QualityFile], *, is_apart: bool) -> dict[str, Any]:
-    """Precision and recall over pairs of trailers of one video, faults left aside."""
+    """Precision and recall over pairs of trailers of one video, without those that have faults."""
     kinds = {"untouched", *("".join(filter(str.isalnum, kind)) for kind in COPIES)}
     names = [name for name in made if name.partition("-")[2] in kinds]
     pictures = [Pictures(made[name].picture_frames, stacked(made[name].prints, VIEWS)) for name in names]
@@ -170,7 +173,7 @@ def judge_copies(made: Mapping[str, QualityFile], *, is_apart: bool) -> dict[str
     alike = {tuple(sorted((video[m.first], video[m.second]))) for m in found if is_untouched(m, names)}
     if not is_apart:
         for one, other in sorted(pair for pair in alike if pair[0] != pair[1]):
-            print(f"the untouched videos {one} and {other} are found to be copies: look whether they are")
+            print(f"the unchanged videos {one} and {other} are found to be copies: check whether they are")
     right = sum(video[match.first] == video[match.second] for match in found)
     known = alike if not is_apart else set()
     wrong = sum(
@@ -190,7 +193,7 @@ def share(right: int, other: int) -> float:
 
 
 def synthetic(trailers: int, copies: int) -> dict[str, Any]:
-    """How long the copies among ``trailers`` take to be found, and how many are."""
+    """The time to find ``copies`` copies among ``trailers`` trailers, with precision and recall."""
     random = np.random.default_rng(0)
     logos = [make_pictures(random, 5).prints for _ in range(10)]
     made = [make_pictures(random, int(random.integers(60, 140))) for _ in range(trailers - copies)]
@@ -202,24 +205,24 @@ def synthetic(trailers: int, copies: int) -> dict[str, Any]:
     found = near_duplicates(made, share=0.5)
     seconds = time.perf_counter() - started
     wanted = {(int(place), trailers - copies + number) for number, place in enumerate(originals)}
-    said = {(match.first, match.second) for match in found}
+    pairs = {(match.first, match.second) for match in found}
     return {
-        "pictures": sum(map(len, made)), "seconds": seconds, "recall": share(len(said & wanted), len(wanted - said)),
-        "precision": share(len(said & wanted), len(said - wanted)),
+        "pictures": sum(map(len, made)), "seconds": seconds, "recall": share(len(pairs & wanted), len(wanted - pairs)),
+        "precision": share(len(pairs & wanted), len(pairs - wanted)),
     }  # fmt: skip
 
 
 def make_pictures(random: np.random.Generator, count: int) -> Pictures:
-    """Random fingerprints whose bits are as uneven as those of pictures: the lower a frequency, the more so."""
-    lean = np.random.default_rng(1).uniform(-0.25, 0.25, 128) * np.linspace(1, 0, 128)
-    bits = random.random((count, 128)) < 0.5 + lean
-    # Views of a picture differ from it in a fifth of the bits.
+    """Random fingerprints; as in real ones, bits of low frequencies are more often equal between pictures."""
+    bias = np.random.default_rng(1).uniform(-0.25, 0.25, 128) * np.linspace(1, 0, 128)
+    bits = random.random((count, 128)) < 0.5 + bias
+    # Views of a picture differ from the whole picture in a fifth of the bits.
     views = np.stack([bits, *(bits ^ (random.random(bits.shape) < 0.2) for _ in list(VIEWS)[1:])])
     return Pictures(np.cumsum(random.integers(8, 40, count)), np.packbits(views, axis=2))
 
 
 def copied(random: np.random.Generator, original: Pictures) -> Pictures:
-    """A copy that lacks up to a third, begins elsewhere, and has 5 to 20 % of its bits changed."""
+    """A copy that lacks up to the first third, is shifted in time, and has 5 to 20 % of its bits changed."""
     start = int(random.integers(0, len(original) // 3))
     noise = random.random((len(VIEWS), len(original) - start, 128)) < random.uniform(0.05, 0.2)
     return Pictures(

@@ -1,14 +1,14 @@
-"""gpu: all that the person with a GPU should send back, in one command of less than ten minutes.
+"""gpu: a complete test on a machine with a GPU, in one command of less than ten minutes.
 
     python -m trailers.bench gpu --json gpu.json
 
-First the trials of `python -m trailers doctor --gpu`: leases, flags, exactness against the processor, a full
-memory, the death of workers. Then, on a video made for it or on your own, clips a second of four backbones, from
-video to HDF5, with the share of the time in which the GPU computes, and frames a second of the detector; each beside
-the limit that it should reach on an H100 with 4 processor cores. Weights are random where the published ones are
-not here: speed does not depend on them.
+First it runs the trials of `python -m trailers doctor --gpu`: leases, flags, exactness compared with the CPU, full
+memory, workers that die. Then it measures, on a generated video or on yours, the clips per second of four backbones
+from video to HDF5, the share of the time in which the GPU computes, and the frames per second of the detector. Each
+figure is printed with the limit that it should reach on an H100 with 4 CPU cores. Weights are random if the published
+ones have not been fetched: speed does not depend on them.
 
-`--device cpu --small` runs the same code where there is no GPU, to test it; its figures mean nothing.
+`--device cpu --small` runs the same code without a GPU, as a test of the code; its figures are meaningless.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ VIDEO_S = 60
 
 @dataclass(frozen=True)
 class Limit:
-    """What a figure should reach on an H100 with 4 cores."""
+    """The value that a figure should reach on an H100 with 4 cores."""
 
     figure: str
     least: float
@@ -62,11 +62,11 @@ LIMITS = {
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO", help="in place of a video made for it")
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:1, ...; cpu tests this command itself (cuda)")
-    parser.add_argument("--backbones", nargs="+", default=BACKBONES, metavar="NAME", help="four")
+    parser.add_argument("videos", nargs="*", type=Path, metavar="VIDEO", help="source videos (a generated video)")
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:1, ...; cpu only tests this command (cuda)")
+    parser.add_argument("--backbones", nargs="+", default=BACKBONES, metavar="NAME", help="backbones (four)")
     parser.add_argument("--clips", type=int, default=1000, metavar="N", help="clips per backbone (1000)")
-    parser.add_argument("--small", action="store_true", help="a few clips and frames, whose speed means nothing")
+    parser.add_argument("--small", action="store_true", help="only a few clips and frames; the speed is meaningless")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def about(device: str) -> dict[str, Any]:
-    """What was measured: the device, its driver and what torch was built for."""
+    """The device, its driver, and the CUDA version and architectures of torch."""
     import torch
 
     found: dict[str, Any] = {
@@ -113,7 +113,7 @@ def about(device: str) -> dict[str, Any]:
 
 
 def make_video(folder: Path, seconds: int) -> Path:
-    """A moving picture of 720 lines at 24 fps."""
+    """A moving picture of 1280x720 px at 24 fps."""
     path = folder / "made.mp4"
     source = f"mandelbrot=size=1280x720:rate=24:maxiter=200,trim=duration={seconds}"
     command = [ffmpeg_path(), "-nostdin", "-v", "error", "-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p"]
@@ -122,7 +122,7 @@ def make_video(folder: Path, seconds: int) -> Path:
 
 
 def embedding(name: str, videos: Sequence[Path], device: str, clips: int, folder: Path) -> dict[str, Any]:
-    """Clips a second of a backbone from video to HDF5, and what would limit it."""
+    """Clips per second of a backbone from video to HDF5, of its network alone and of decoding alone."""
     row = find_row(name, Path(defaults("embed")["weights_dir"]))
     options = argparse.Namespace(workers=None, precision="auto", batch_clips=None)
     bench = Bench(Layout(folder / name), row, ClipStrategy.parse("seq24"), device, options)
@@ -144,7 +144,7 @@ def embedding(name: str, videos: Sequence[Path], device: str, clips: int, folder
 
 
 def detection(device: str, count: int, folder: Path) -> dict[str, Any]:
-    """Frames a second of the detector on frames in memory, with what is computed again in float32."""
+    """Frames per second of the detector on frames in memory, including windows that are recomputed in float32."""
     scenes = synthetic_frames()
     path = folder / "frames.npy"
     np.save(path, np.resize(scenes, (count, *scenes.shape[1:])))
@@ -157,7 +157,7 @@ def detection(device: str, count: int, folder: Path) -> dict[str, Any]:
 
 
 def judge(figures: dict[str, dict[str, Any]]) -> None:
-    """Write beside each figure with a limit what the limit is and whether it is reached."""
+    """Add to each figure with a limit the limit, and whether it is reached."""
     for name, limits in LIMITS.items():
         row = figures.get(name, {})
         for limit in limits:

@@ -1,8 +1,8 @@
-"""What every benchmark shares: taking turns, medians, peak memory, the machine's best rate, the table.
+"""The common parts of the benchmarks: running ways in turns, medians, peak memory, the machine's peak rate, tables.
 
-On a machine that is also doing other things only ratios mean something, and only between ways that
-took turns within the same minutes. So every round runs every way once, and a ratio is the median of
-the rounds' own ratios.
+A way is one method of doing the measured work: ours or a baseline. On a machine with other load only ratios are
+meaningful, and only between ways that ran within the same minutes. So every round runs every way once, and a ratio
+is the median of the ratios of the rounds.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from trailers.project import PROJECT
 
 @dataclass
 class Timing:
-    """What one way took, round by round."""
+    """The time of one way in each round."""
 
     wall_s: list[float] = field(default_factory=list)
-    cpu_s: list[float] = field(default_factory=list)  # of this process, all threads; children that were waited for too
-    results: list[Any] = field(default_factory=list)  # what the way gave, where it was asked to keep it
+    cpu_s: list[float] = field(default_factory=list)  # of all threads of this process, and of its children
+    results: list[Any] = field(default_factory=list)  # of the way, if they are kept
 
     @property
     def median_s(self) -> float:
@@ -43,7 +43,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a way that measures itself gives ``alternate``."""
+    """The time and result of one run; a way may return it if it measures itself."""
 
     wall_s: float
     cpu_s: float
@@ -51,10 +51,10 @@ class Measured:
 
 
 class Apart:
-    """A way in a process of its own, so that what it does to its process touches no other way.
+    """A way in a separate process, so that settings and memory of its process do not affect other ways.
 
     Args:
-        make: gives the way; it and its arguments go to the other process, so it is a function of a module.
+        make: returns the way. It and its arguments are sent to the process, so it must be a function of a module.
     """
 
     def __init__(self, make: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
@@ -65,10 +65,10 @@ class Apart:
         theirs.close()
 
     def __call__(self) -> Measured:
-        """Run the way once, there.
+        """Run the way once in its process.
 
         Raises:
-            RuntimeError: it failed; the other process has printed why.
+            RuntimeError: it failed; the process has printed the reason.
         """
         try:
             self.pipe.send(None)
@@ -84,7 +84,7 @@ class Apart:
 
 
 def serve(pipe: Any, make: Callable[..., Callable[[], Any]], arguments: Sequence[Any]) -> None:
-    """The other process of ``Apart``: runs the way whenever asked, until the pipe closes."""
+    """The process of ``Apart``: runs the way at every request, until the pipe closes."""
     way = make(*arguments)
     while True:
         try:
@@ -95,7 +95,7 @@ def serve(pipe: Any, make: Callable[..., Callable[[], Any]], arguments: Sequence
 
 
 def measure(way: Callable[[], Any]) -> Measured:
-    """Run ``way``; one that measures itself is believed."""
+    """Run ``way`` and measure it, unless it returns its own measurement."""
     wall, cpu = time.perf_counter(), cpu_seconds()
     result = way()
     if isinstance(result, Measured):
@@ -106,15 +106,15 @@ def measure(way: Callable[[], Any]) -> Measured:
 def alternate(
     ways: Mapping[str, Callable[[], Any]], *, rounds: int, warm_up: bool = True, keep: bool = False
 ) -> dict[str, Timing]:
-    """Run every way ``rounds`` times, in turns; every other round goes backwards.
+    """Run every way ``rounds`` times, in turns; every second round runs them in reverse order.
 
     Args:
-        ways: name -> what to run.
-        warm_up: run each once before, unmeasured.
-        keep: keep what the ways give, in ``Timing.results``.
+        ways: name -> the function to run.
+        warm_up: run each way once before, without measuring it.
+        keep: keep the results of the ways in ``Timing.results``.
     """
     if rounds < 1:
-        raise ValueError(f"a benchmark has at least one round, got {rounds}")
+        raise ValueError(f"a benchmark needs at least one round, got {rounds}")
     if warm_up:
         for way in ways.values():
             way()
@@ -130,7 +130,7 @@ def alternate(
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process, of the children it has waited for, and of those that are still at work."""
+    """CPU time of this process, of its finished children, and of its running children."""
     import psutil
 
     times = os.times()
@@ -142,21 +142,21 @@ def cpu_seconds() -> float:
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> float:
-    """The median of the rounds' ratios: ``ratio(package.wall_s, ours.wall_s)`` is how much faster ours is."""
+    """The median of the ratios of the rounds: ``ratio(package.wall_s, ours.wall_s)`` is how much faster ours is."""
     return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process took, with the children it waited for."""
+    """The resources that a process and its finished children used."""
 
     wall_s: float
     cpu_s: float
     peak_mb: float  # of the largest process among them, in units of 1024 * 1024 bytes
 
 
-# A child's peak memory starts from that of the process it was forked from, which here holds torch
-# and frames. So a small process starts the command and says what it took.
+# A child inherits the peak memory of the process from which it was forked, and this process contains torch and
+# frames. So a small process starts the command and prints the resources that it used.
 LAUNCHER = """
 import json, resource, subprocess, sys, time
 started = time.perf_counter()
@@ -167,10 +167,10 @@ print(json.dumps([code, wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 
 
 def process_usage(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Usage:
-    """Run ``command`` to its end, output unseen.
+    """Run ``command`` to its end, without showing its output.
 
     Raises:
-        RuntimeError: it stopped with another code than 0; its last words are quoted.
+        RuntimeError: its exit code is not 0; the end of its error output is quoted.
     """
     done = subprocess.run(
         [sys.executable, "-c", LAUNCHER, *command], capture_output=True, text=True, check=True, cwd=cwd, env=env
@@ -185,9 +185,9 @@ def process_usage(command: Sequence[str], *, cwd: Path | None = None, env: Mappi
 def matrix_rate(
     device: str = "cpu", precision: str = "float32", *, seconds: float = 1.0, sizes: Sequence[int] = (1024, 2048, 4096)
 ) -> float:
-    """The best matrix-multiply rate found here, in multiply-adds a second.
+    """The highest rate of matrix products on this machine, in multiply-adds per second.
 
-    Tries a few square ``sizes``, each for ``seconds`` after a warm-up; the fastest single product counts.
+    It multiplies square matrices of each of ``sizes`` for ``seconds`` after a warm-up; the fastest product counts.
     """
     import torch
 
@@ -206,7 +206,7 @@ def matrix_rate(
 
 
 def synchronise(device: str) -> None:
-    """Wait for the GPU, so that a clock read afterwards means something."""
+    """Wait for the GPU, so that the time read afterwards includes its work."""
     if device.startswith("cuda"):
         import torch
 
@@ -214,7 +214,7 @@ def synchronise(device: str) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The machine on which the figures were measured."""
     import torch
 
     wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
@@ -232,7 +232,7 @@ def machine() -> dict[str, Any]:
 
 
 def cpu_words() -> dict[str, str]:
-    """What Linux says of the first processor; nothing elsewhere."""
+    """The fields of the first CPU in /proc/cpuinfo; empty on systems without it."""
     path = Path("/proc/cpuinfo")
     if not path.is_file():
         return {}
@@ -242,7 +242,7 @@ def cpu_words() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The project's git commit, with -dirty when files differ from it; None without git."""
+    """The project's git commit, with -dirty if files differ from it; None without git."""
     command = ["git", "-C", str(PROJECT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -252,9 +252,9 @@ def commit() -> str | None:
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """The figures as aligned text, a row each.
+    """The figures as aligned text, one row per name.
 
-    Rows that share no figure with those above them start a table of their own.
+    A row without a figure of the rows above it starts a new table.
     """
     blocks: list[dict[str, Mapping[str, Any]]] = []
     for name, row in figures.items():
@@ -265,7 +265,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def aligned(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """One table; a figure that a row lacks stays empty."""
+    """One table; cells of missing figures are empty."""
     columns = list(dict.fromkeys(name for row in figures.values() for name in row))
     cells = [["", *columns]]
     cells += [

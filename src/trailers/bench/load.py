@@ -1,10 +1,10 @@
-"""Reading vectors for training: clips per second of our Datasets, against plain h5py, with 0, 2 and 4 workers.
+"""Reading vectors for training: clips per second of our Datasets and of plain h5py, with 0, 2 and 4 workers.
 
 files        trailers.data.Clips over one file per trailer
 pack         trailers.data.Clips over a pack
-plain        a Dataset that opens a trailer's file with h5py and takes one row, an item
+plain        a Dataset that, for each item, opens the trailer's file with h5py and reads one row
 
-All by a DataLoader that shuffles, in batches of 256. The set is made in --folder when it is not there.
+All use a DataLoader that shuffles, with batches of 256. The set is made in --folder if it does not exist.
 """
 
 from __future__ import annotations
@@ -33,12 +33,14 @@ STRATEGY, BACKBONE = "shot24", "drawn"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--folder", type=Path, default=Path("results/bench/load"), help="where the set is kept")
-    parser.add_argument("--trailers", type=int, default=400, help="of the set (400)")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("results/bench/load"), help="folder of the set, which is reused"
+    )
+    parser.add_argument("--trailers", type=int, default=400, help="trailers of the set (400)")
     parser.add_argument("--features", type=int, default=768, help="F (768)")
-    parser.add_argument("--sample", type=int, default=8192, help="clips a way reads in a round (8192)")
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2, 4], help="of the DataLoaders (0 2 4)")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sample", type=int, default=8192, help="clips to read per way and round (8192)")
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2, 4], help="workers of the DataLoaders (0 2 4)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each way (3)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -56,8 +58,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     timings = harness.alternate(ways, rounds=arguments.rounds)
     figures = {
         name: {
-            "clips_a_second": statistics.median(arguments.sample / wall for wall in timing.wall_s),
-            "cpu_us_a_clip": 1e6 * timing.median_cpu_s / arguments.sample,
+            "clips_per_second": statistics.median(arguments.sample / wall for wall in timing.wall_s),
+            "cpu_us_per_clip": 1e6 * timing.median_cpu_s / arguments.sample,
         }
         for name, timing in timings.items()
     }
@@ -72,7 +74,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 class PlainClips(Dataset[dict[str, Any]]):
-    """As one writes it down first: a file is opened for each item."""
+    """The simplest Dataset: it opens a file for each item."""
 
     def __init__(self, folder: Path) -> None:
         self.index: list[tuple[Path, int]] = []
@@ -91,7 +93,7 @@ class PlainClips(Dataset[dict[str, Any]]):
 
 
 def read(dataset: Dataset[Any], sample: int, workers: int) -> int:
-    """Read ``sample`` clips in a drawn order, and count them."""
+    """Read ``sample`` clips in a random order, and count them."""
     generator = torch.Generator().manual_seed(0)
     sampler = RandomSampler(dataset, num_samples=sample, generator=generator)  # type: ignore[arg-type]
     loader = DataLoader(dataset, batch_size=BATCH, sampler=sampler, num_workers=workers)
@@ -101,7 +103,7 @@ def read(dataset: Dataset[Any], sample: int, workers: int) -> int:
 
 
 def make_set(folder: Path, count: int, features: int) -> Path:
-    """Embeddings of 30 to 300 drawn clips each, and the pack of them all, in a folder named for their numbers."""
+    """Random embeddings of 30 to 300 clips each, and their pack, in a folder named after their number and F."""
     root = folder / f"{count}x{features}"
     pack = root / "pack.h5"
     if pack.is_file():

@@ -1,8 +1,8 @@
-"""normalise: one pass to 24 fps and 48x27, against bare decoding of the same videos.
+"""normalise: making the video at 24 fps and the frames at 48x27, compared with only decoding the same videos.
 
-Ratio cpu_to_decode: CPU seconds of the stage, all its processes, over those of ``ffmpeg -f null``.
-With --film-hours a film of that length is made of the first video, end to end, and the largest
-process of the stage is measured on it: memory must not grow with length.
+Ratio cpu_to_decode: CPU seconds of all processes of the stage, divided by those of ``ffmpeg -f null``.
+With --film-hours the first video is repeated to a film of that length, and the memory of the largest process of the
+stage is measured on it: memory must not grow with length.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from trailers.video import ffmpeg_path, probe
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="videos as published")
-    parser.add_argument("--rounds", type=int, default=3, help="times each way is run (3)")
-    parser.add_argument("--film-hours", type=float, metavar="H", help="measure memory on a film of H hours too")
+    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="source videos")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each way (3)")
+    parser.add_argument("--film-hours", type=float, metavar="H", help="also measure memory on a film of H hours")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -47,12 +47,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 figures[f"{video.name} {name}"] = {
                     "cpu_s": timing.median_cpu_s,
                     "wall_s": timing.median_s,
-                    "frames_a_cpu_second": frames / timing.median_cpu_s,
+                    "frames_per_cpu_second": frames / timing.median_cpu_s,
                 }
             figures[f"{video.name} normalise"] |= {
                 "to_decode": harness.ratio(timings["normalise"].cpu_s, timings["decode"].cpu_s),
-                "mp4_bytes_a_frame": round(layout.video(trailer).stat().st_size / frames),
-                "48x27_bytes_a_frame": round(layout.frames(trailer).stat().st_size / frames),
+                "mp4_bytes_per_frame": round(layout.video(trailer).stat().st_size / frames),
+                "48x27_bytes_per_frame": round(layout.frames(trailer).stat().st_size / frames),
             }
             decoding = [a + b for a, b in zip(decoding, timings["decode"].cpu_s, strict=True)]
             normalising = [a + b for a, b in zip(normalising, timings["normalise"].cpu_s, strict=True)]
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def take(layout: Layout, video: Path, trailer: str) -> str:
-    """Put ``video`` where download would have put it."""
+    """Link ``video`` into the results folder with a receipt, as the download stage would store it."""
     receipt = layout.receipt(trailer)
     receipt.parent.mkdir(parents=True, exist_ok=True)
     link = receipt.with_name(trailer + video.suffix.lower())
@@ -72,13 +72,13 @@ def take(layout: Layout, video: Path, trailer: str) -> str:
 
 
 def decode(video: Path) -> None:
-    """Decode all frames and throw them away."""
+    """Decode all frames and discard them."""
     words = ["-nostdin", "-v", "error", "-i", f"file:{video.resolve()}", "-map", "0:v:0", "-f", "null", "-"]
     subprocess.run([ffmpeg_path(), *words], check=True)
 
 
 def film(layout: Layout, video: Path, hours: float) -> dict[str, Any]:
-    """The stage's cost on a film of ``hours``, as a process of its own."""
+    """Time and memory of the stage on a film of ``hours``, in a separate process."""
     path = layout.root / f"film{video.suffix.lower()}"
     loops = str(int(hours * 3600 / probe(video).duration_s))
     words = ["-nostdin", "-v", "error", "-stream_loop", loops, "-i", f"file:{video.resolve()}", "-map", "0:v:0"]

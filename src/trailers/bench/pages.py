@@ -1,6 +1,6 @@
-"""pages: the page of a trailer with its pictures, against bare decoding of its 24 fps video; and the list of 12,000.
+"""pages: the page of a trailer with its pictures, compared with only decoding its video; and the list of 12,000.
 
-cpu_s_beyond_decoding: CPU seconds per trailer of the stage, without those of decoding the same video on one thread.
+cpu_s_beyond_decoding: CPU seconds per trailer of the stage, minus those of decoding the same video on one thread.
 largest_kb: of a page with its pictures and data. list_mb: of the list with its data.
 """
 
@@ -31,10 +31,12 @@ FEATURES = 1280  # of efficientnet_lite0, the default backbone
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="of a finished run")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="results of a finished run"
+    )
     parser.add_argument("--clips", nargs="+", default=["shot24"], help="strategies to show (shot24)")
-    parser.add_argument("--trailers", type=int, default=12_000, help="of the list (12000)")
-    parser.add_argument("--rounds", type=int, default=3, help="times each way is run (3)")
+    parser.add_argument("--trailers", type=int, default=12_000, help="trailers of the list (12000)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each way (3)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def of_trailer(stage: Pages, trailer: str, *, rounds: int) -> dict[str, float]:
-    """What the page of one trailer costs."""
+    """Time and size of the page of one trailer."""
     video = stage.layout.video(trailer)
     ways = {"decode": lambda: decode(video), "page": lambda: stage.make(trailer)}
     timings = harness.alternate(ways, rounds=rounds, keep=True)
@@ -73,7 +75,7 @@ def of_trailer(stage: Pages, trailer: str, *, rounds: int) -> dict[str, float]:
 
 
 def decode(video: Path) -> None:
-    """Decode all frames on one thread and throw them away."""
+    """Decode all frames on one thread and discard them."""
     import av
 
     with av.open(str(video.absolute())) as container:
@@ -84,7 +86,7 @@ def decode(video: Path) -> None:
 
 
 def of_list(count: int) -> dict[str, float]:
-    """What the list of ``count`` made-up trailers costs, and which of them are near to each other."""
+    """Time and size of the list of ``count`` invented trailers, and the time to find their neighbours."""
     names = [f"tt{number:07d}" for number in range(count)]
     trailers = [
         Trailer(name, (), f"A Title of Common Length {name}", (GENRES[n % 10], GENRES[(n + 3) % 10]), (n % 3, 0, 1))

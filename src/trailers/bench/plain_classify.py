@@ -1,4 +1,4 @@
-"""The plain ways that classify is measured against: the network as one writes it down first, and its data."""
+"""The baselines of bench.classify: the simplest implementation of the network and of its data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def recipe() -> Recipe:
 
 
 class PlainDataset(Dataset[tuple[Tensor, Tensor]]):
-    """A file an item, opened when it is asked for."""
+    """One file per item, opened whenever the item is requested."""
 
     def __init__(self, files: list[Path], labels: np.ndarray) -> None:
         self.files, self.labels = files, labels
@@ -49,7 +49,7 @@ def snippet_of(clips: np.ndarray) -> Tensor:
 
 
 class MemoryDataset(Dataset[tuple[Tensor, Tensor]]):
-    """A trailer's array an item, all of them in memory; a snippet is drawn when it is asked for."""
+    """One trailer per item, all arrays in memory; each request draws a random snippet."""
 
     def __init__(self, examples: Examples) -> None:
         (table,), (firsts,) = examples.vectors, examples.firsts
@@ -68,7 +68,7 @@ class MemoryDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 class PlainTrailers(Dataset[Tensor]):
-    """All snippets of a trailer an item, float32 (snippets, 30, F)."""
+    """One trailer per item, as all its snippets, float32 (snippets, 30, F)."""
 
     def __init__(self, files: list[Path]) -> None:
         self.files = files
@@ -84,7 +84,7 @@ class PlainTrailers(Dataset[Tensor]):
 
 
 class PlainTransformer(nn.Module):
-    """The clip aggregation transformer as one writes it down first."""
+    """The simplest implementation of the Clip Aggregation Transformer."""
 
     def __init__(self, features: int, genres: int) -> None:
         super().__init__()

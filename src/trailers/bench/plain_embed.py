@@ -1,4 +1,4 @@
-"""The plain way of embedding: what most public extractors do."""
+"""The baseline of bench.embed: embedding as in most public extractors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Wanted = Sequence[tuple[Path, list[list[int]]]]  # of each video the frames of its clips; -1 is padding
+Wanted = Sequence[tuple[Path, list[list[int]]]]  # each video with the frames of its clips; -1 is padding
 
 
 def embed_plainly(row: Row, network: nn.Module, wanted: Wanted, device: str) -> None:
@@ -32,7 +32,7 @@ def embed_plainly(row: Row, network: nn.Module, wanted: Wanted, device: str) -> 
 
 
 def prepared(row: Row, frames: np.ndarray) -> torch.Tensor:
-    """float32 (1, 3, H, W), or (1, 3, T, H, W) of a clip, of uint8 (T, height, width, 3)."""
+    """float32 (1, 3, H, W), or (1, 3, T, H, W) for a 3D backbone, from uint8 (T, height, width, 3)."""
     import torch
 
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float().div(255)

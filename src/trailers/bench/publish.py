@@ -1,10 +1,10 @@
 """Writing results as a data set: MB of vectors per second and peak memory of `trailers publish`, for two sizes.
 
-ours     `python -m trailers publish` in a process of its own
-copy     the same files copied with cp, as the disk allows
+publish  `python -m trailers publish` in a separate process
+copy     the same files copied with cp, which shows the speed of the disk
 
-Memory is to stay the same however many trailers there are: the peak is told for all of them and for a quarter. The
-set is made in --folder when it is not there.
+Memory must not grow with the number of trailers, so the peak is measured for all of them and for a quarter. The set is
+made in --folder if it does not exist.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ STRATEGY, BACKBONE, MARK = "shot24", "drawn", "0123456789abcdef"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--folder", type=Path, default=Path("results/bench/publish"), help="where the set is kept")
-    parser.add_argument("--trailers", type=int, default=400, help="of the set (400)")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("results/bench/publish"), help="folder of the set, which is reused"
+    )
+    parser.add_argument("--trailers", type=int, default=400, help="trailers of the set (400)")
     parser.add_argument("--features", type=int, default=768, help="F (768)")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each way (3)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -48,11 +50,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         figures[f"publish, {name}"] = {
             "trailers": count,
             "vectors_mb": megabytes,
-            "mb_a_second": statistics.median(megabytes / usage.wall_s for usage in ours),
+            "mb_per_second": statistics.median(megabytes / usage.wall_s for usage in ours),
             "peak_mb": statistics.median(usage.peak_mb for usage in ours),
         }
         copied = [copy(folder) for _ in range(arguments.rounds)]
-        figures[f"copy, {name}"] = {"mb_a_second": statistics.median(megabytes / usage.wall_s for usage in copied)}
+        figures[f"copy, {name}"] = {"mb_per_second": statistics.median(megabytes / usage.wall_s for usage in copied)}
     whole, quarter = figures["publish, all"], figures["publish, a quarter"]
     return {"figures": figures, "ratios": {"peak_all_to_quarter": whole["peak_mb"] / quarter["peak_mb"]}}
 
@@ -62,7 +64,7 @@ def vectors_mb(folder: Path) -> float:
 
 
 def publish(folder: Path) -> harness.Usage:
-    """One release, written and thrown away."""
+    """Write one release, measure it and delete it."""
     output = folder / "release"
     shutil.rmtree(output, ignore_errors=True)
     words = ["--output", str(output), "--results", str(folder / "results"), "--manifest", str(folder / "manifest.csv")]
@@ -80,7 +82,7 @@ def copy(folder: Path) -> harness.Usage:
 
 
 def make_set(folder: Path, count: int, features: int) -> Path:
-    """A results folder of ``count`` trailers of 30 to 300 drawn clips, with its ledgers and its manifest."""
+    """A results folder of ``count`` trailers with 30 to 300 random vectors each, with its ledgers and its manifest."""
     root = folder / f"{count}x{features}"
     manifest = root / "manifest.csv"
     if manifest.is_file():

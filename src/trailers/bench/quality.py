@@ -1,11 +1,11 @@
-"""quality: what re-encoding costs, in the vectors of a 2D and a 3D network.
+"""quality: how much re-encoding changes the vectors of a 2D and a 3D network.
 
 Every clip is embedded twice: from the 24 fps video of the normalise stage, and from the lossless
-frames of the source at its own size, on the same 24 fps. The loss is 1 - cosine of the two vectors,
-0 where nothing is lost. ``centred`` is the loss after the mean vector of all clips is taken off
-both: what all clips have in common, which in a network with random weights is nearly everything,
-hides losses. ``a_frame_later`` is the median loss of the lossless frames when they are taken one
-frame later.
+frames of the source in its original size, also at 24 fps. The loss is 1 - cosine of the two vectors,
+0 if they are equal. ``centred`` is the loss after the mean vector of all clips is subtracted from
+both, because the part that all clips share hides losses; in a network with random weights it is
+nearly the whole vector. ``a_frame_later`` is, for comparison, the median loss between lossless frames
+and the lossless frames one frame later.
 
 The 3D network has seeded random weights unless its published ones are in embed.weights_dir.
 """
@@ -35,11 +35,9 @@ CLIP = 24  # frames
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "videos", nargs="+", type=Path, metavar="VIDEO", help="videos as published, progressive and SDR"
-    )
+    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="source videos, progressive and SDR")
     parser.add_argument("--backbones", nargs="+", default=["efficientnet_lite0", "r2plus1d_18"], metavar="NAME")
-    parser.add_argument("--every", type=int, default=4, metavar="N", help="take one clip of 24 frames in N (4)")
+    parser.add_argument("--every", type=int, default=4, metavar="N", help="use one in N clips of 24 frames (4)")
     parser.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu or cuda")
     add_setting_flags(parser, Settings, "normalise")
 
@@ -60,7 +58,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             found: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in networks}
             for exact, ours in clips(video, layout.video(trailer), every=arguments.every):
                 for name, network in networks.items():
-                    # Another place in the clip every time, since key frames are better than others.
+                    # Another position in every clip, because key frames have a higher quality than others.
                     frame = 7 * len(found[name]) % CLIP
                     later = np.concatenate([exact[1:], exact[-1:]])
                     found[name].append(tuple(vector(network, frames, frame) for frames in (exact, ours, later)))
@@ -82,7 +80,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def losses(triple: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
-    """1 - cosine of (3, clips, F) vectors, lossless, ours and a frame later, as they are and less ``mean`` (F,)."""
+    """1 - cosine of (3, clips, F) vectors (lossless, ours, a frame later), as they are and minus ``mean``."""
     from trailers.backbones.precision import cosines
 
     exact, ours, later = triple
@@ -98,7 +96,7 @@ def losses(triple: np.ndarray, mean: np.ndarray) -> dict[str, Any]:
 
 
 def embedder(name: str, device: str) -> Any:
-    """The network called ``name``, float32; with random weights where its own are not there."""
+    """The network ``name`` in float32, with random weights if the published ones have not been fetched."""
     from trailers.backbones.embedder import Embedder
     from trailers.backbones.network import make_network
     from trailers.backbones.rows import find_row
@@ -113,7 +111,7 @@ def embedder(name: str, device: str) -> Any:
 
 
 def vector(network: Any, frames: np.ndarray, frame: int) -> np.ndarray:
-    """(F,) of one clip, uint8 (frames, height, width, 3); 2D networks see ``frame`` of it."""
+    """The vector (F,) of one clip, uint8 (frames, height, width, 3); 2D networks see only its ``frame``."""
     from trailers.backbones.transform import resize_and_crop
 
     row = network.row
@@ -122,7 +120,7 @@ def vector(network: Any, frames: np.ndarray, frame: int) -> np.ndarray:
 
 
 def clips(source: Path, video: Path, *, every: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """One clip in ``every``: its lossless frames, and those of ``video``."""
+    """One of ``every`` clips: its lossless frames, and those of ``video``."""
     with VideoFrames(video) as frames:
         for number, exact in enumerate(lossless_clips(source)):
             start = number * CLIP
@@ -131,7 +129,7 @@ def clips(source: Path, video: Path, *, every: int) -> Iterator[tuple[np.ndarray
 
 
 def lossless_clips(source: Path) -> Iterator[np.ndarray]:
-    """uint8 (24, height, width, 3), all whole clips of ``source`` at 24 fps, one after the other."""
+    """All complete clips of ``source`` at 24 fps in order, each uint8 (24, height, width, 3)."""
     seen = probe(source)
     words = ["-nostdin", "-v", "error", "-i", address(source), "-map", f"0:{seen.stream}"]
     words += ["-vf", f"setpts=PTS-STARTPTS,fps={FPS}", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]

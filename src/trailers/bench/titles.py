@@ -1,7 +1,7 @@
 """titles: choosing titles from tables as large as IMDb's, which are read as streams.
 
-Writes made-up tables of ``--rows`` titles in IMDb's form, packed, a seventh of them with ratings, and runs the command
-on them in a process of its own: how long it takes, and its peak memory, at most 500 MB for 11 million rows.
+It writes invented, compressed tables of ``--rows`` titles in IMDb's format, a seventh of them with ratings, and
+measures the time and peak memory of the command on them in a separate process. The limit is 500 MB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from trailers.tools.titles import BASICS, BASICS_COLUMNS, RATINGS, RATINGS_COLUM
 TYPES = ("movie", "short", "tvSeries", "tvEpisode", "video")
 SHARES = (0.06, 0.09, 0.03, 0.79, 0.03)  # of the published tables, roughly
 GENRES = ("Action", "Comedy", "Drama", "Documentary", "Horror", "Sci-Fi", "Thriller", "Crime,Drama", r"\N")
-RATED = 7  # one title in so many has ratings
+RATED = 7  # one in so many titles has ratings
 CHUNK = 50_000  # rows that are made together
 MOST_MB = 500
 
@@ -70,7 +70,7 @@ def basics(count: int) -> Iterator[str]:
 
 
 def ratings(count: int) -> Iterator[str]:
-    """One title in seven; the votes are as uneven as the published ones, where one in fourteen has a thousand."""
+    """Ratings of one in seven titles; votes are distributed as in the published table: one in fourteen has 1,000."""
     random = np.random.default_rng(1)
     for n in range(0, count, RATED):
         yield f"tt{n:08d}\t{random.uniform(1, 10):.1f}\t{int(5 + random.pareto(0.6) * 15)}\n"

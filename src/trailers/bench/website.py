@@ -1,9 +1,9 @@
-"""A web site of trailers on loopback: a few short made videos under many links, some dead, some busy at first.
+"""A web site of trailers on loopback: a few short generated videos under many links, some dead, some busy at first.
 
-A link says what becomes of it, so neither the site nor a stand-in for a download needs a list:
+A link names its outcome, so neither the site nor stand-in work needs a list:
 
     http://127.0.0.1:PORT/here/tt0133093.mp4     a video
-    http://127.0.0.1:PORT/dead/tt0133093.mp4     404, whenever it is asked for
+    http://127.0.0.1:PORT/dead/tt0133093.mp4     always 404
     http://127.0.0.1:PORT/busy-2/tt0133093.mp4   503 twice, then a video
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 from trailers.video import encode_frames
 
 HERE, DEAD = "here", "dead"
-BUSY = ("busy-2", "busy-1")  # a download that has two tries leaves the first kind to the next run
+BUSY = ("busy-2", "busy-1")  # a run with two attempts leaves the first kind to the next run
 DEAD_LINKS, BUSY_LINKS = 300, 50  # of 12,000
 
 VIDEOS, SHOTS, SHOT_FRAMES, RATE = 5, 2, 25, 25  # 2 s with a cut in the middle
@@ -33,9 +33,9 @@ HEIGHT_PX, WIDTH_PX = 120, 160
 
 
 def fates(trailers: Sequence[str]) -> dict[str, str]:
-    """Trailer -> here, dead or busy; drawn, in the same shares whatever their number, and at least one of each."""
+    """Trailer -> here, dead or busy, at random; the shares do not depend on their number, with at least one of each."""
     dead, busy = (max(1, round(len(trailers) * share / 12_000)) for share in (DEAD_LINKS, BUSY_LINKS))
-    drawn = random.Random(0).sample(trailers, dead + busy)  # noqa: S311  no secret
+    drawn = random.Random(0).sample(trailers, dead + busy)  # noqa: S311  not a secret
     found = dict.fromkeys(trailers, HERE) | dict.fromkeys(drawn[:dead], DEAD)
     return found | {trailer: BUSY[n % len(BUSY)] for n, trailer in enumerate(drawn[dead:])}
 
@@ -45,7 +45,7 @@ def fate_of(link: str) -> str:
 
 
 def make_videos() -> list[bytes]:
-    """Videos that differ in every frame: pictures of soft colours that move."""
+    """Videos in which every frame differs: pictures of large colour fields that move."""
     with tempfile.TemporaryDirectory(prefix="trailers-videos-") as name:
         videos = []
         for seed in range(VIDEOS):
@@ -57,7 +57,7 @@ def make_videos() -> list[bytes]:
 
 
 def pictures(seed: int) -> Iterator[np.ndarray]:
-    """uint8 (HEIGHT_PX, WIDTH_PX, 3), SHOT_FRAMES of each of SHOTS."""
+    """uint8 (HEIGHT_PX, WIDTH_PX, 3): SHOT_FRAMES frames for each of SHOTS shots."""
     colours = np.random.default_rng(seed)
     for _ in range(SHOTS):
         coarse = colours.integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -67,7 +67,7 @@ def pictures(seed: int) -> Iterator[np.ndarray]:
 
 @contextlib.contextmanager
 def serve(videos: Sequence[bytes]) -> Iterator[str]:
-    """The site's address, while it is up."""
+    """Run the site; yields its address."""
     with Site(videos) as site:
         thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
@@ -87,7 +87,7 @@ class Site(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
 
     def answer(self, path: str) -> tuple[int, bytes]:
-        """Status and body; busy links count how often they were asked."""
+        """Status and body; a busy link becomes available after a number of requests."""
         fate = fate_of(path)
         self.asked[path] += 1
         if fate == DEAD:
@@ -97,7 +97,7 @@ class Site(ThreadingHTTPServer):
         return 200, self.videos[zlib.crc32(path.encode()) % len(self.videos)]
 
     def handle_error(self, *connection: object) -> None:
-        """A client that looks at the first bytes only hangs up; that is not news."""
+        """Ignore broken connections: a client that needs only the first bytes closes the connection."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(*connection)  # type: ignore[arg-type]
 
@@ -115,4 +115,4 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *words: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

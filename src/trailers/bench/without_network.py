@@ -1,4 +1,4 @@
-"""What takes the place of a network where only the job around it is measured."""
+"""A replacement for a network, to measure only the other work of a job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trailers.machine.copies import Buffer
 
 
 class WithoutNetwork:
-    """Takes the place of an ``Embedder`` on a GPU: batches of its size, buffers in turn, any vectors at once."""
+    """Replaces an ``Embedder`` on a GPU: batches of its size, two buffers in turn, constant vectors without waiting."""
 
     def __init__(self, row: Row) -> None:
         self.row, self.precision = row, "float32"
