@@ -1,4 +1,4 @@
-"""config.yaml as a whole: whatever a YAML file or --config can hold is understood, or refused by its place."""
+"""config.yaml as a whole: any content of a YAML file or of --config is read, or refused with its place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def written(folder: Path, text: str | bytes) -> dict:
 @pytest.mark.parametrize(
     "text", ["", "# comments\n# only\n", "---\n", "null\n", "embed:\n", "\ufeff# a byte order mark"]
 )
-def test_a_file_that_says_nothing_changes_nothing(folder, text):
+def test_an_empty_file_changes_nothing(folder, text):
     assert written(folder, text) == OWN
 
 
@@ -55,7 +55,7 @@ def test_the_command_line_takes_precedence_over_files(folder):
     assert config["shots"] == {**OWN["shots"], "threshold": 0.3, "min_frames": 5}
 
 
-def test_files_of_the_command_line_go_in_their_order_between_the_folders_and_its_values(folder):
+def test_files_of_the_command_line_override_the_folders_and_are_overridden_by_its_values(folder):
     (folder / "config.yaml").write_text("shard_size: 7\nshots: {threshold: 0.3}\n")
     (folder / "a.yaml").write_text("shard_size: 5\nexperiments: {010: {clips: shot24, backbones: [resnet50]}}\n")
     (folder / "b.json").write_text('{\n\t"shard_size": 4,\n\t"shots": {"min_frames": 2}\n}\n')
@@ -138,8 +138,8 @@ def test_names_of_experiments_are_text_as_written(folder):
         ("a: &a [*a]", r"config.yaml: contains itself, or is nested more than 20 levels deep"),
         ("x: &x {y: {z: *x}}\nembed: *x", r"config.yaml: contains itself, or is nested more than 20 levels deep"),
         ("embed: " + "[" * 30 + "]" * 30, r"config.yaml: contains itself, or is nested more than 20 levels deep"),
-        ("- embed", "config.yaml: must hold keys and values"),
-        ("embed", "config.yaml: must hold keys and values"),
+        ("- embed", "config.yaml: must contain keys and values"),
+        ("embed", "config.yaml: must contain keys and values"),
         ("embed: 3", "config.yaml: embed: 3 is not a section of keys and values"),
         ("embed: {backbones: resnet50}", "config.yaml: embed.backbones: 'resnet50' is not a list"),
         ("embed: {backbones: [2024]}", "config.yaml: embed.backbones.0: 2024 must be text. Put it in quotes."),

@@ -67,7 +67,7 @@ def test_unsafe_ids_are_refused(name):
     [("shot24", "shot", 24, 24, 1, 24), ("seq32", "seq", 32, 24, 1, 32), ("shot24-fps8", "shot", 24, 8, 3, 8),
      ("shot24-fps4", "shot", 24, 4, 6, 4)],
 )  # fmt: skip
-def test_a_clip_strategy_says_how_trailers_become_clips(name, kind, frames, fps, step, shown):
+def test_a_clip_strategy_is_parsed(name, kind, frames, fps, step, shown):
     strategy = ClipStrategy.parse(name)
     assert (strategy.kind, strategy.frames, strategy.fps) == (kind, frames, fps)
     assert (strategy.step, strategy.shown_frames) == (step, shown)
@@ -95,7 +95,7 @@ def test_a_backbone_has_a_name_for_paths(backbone, folder):
     assert folder_name(backbone) == folder
 
 
-# Each pair has lost what tells it apart in the names of other versions' folders.
+# The two names of each pair had the same folder in earlier versions.
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -123,7 +123,7 @@ def test_two_files_never_share_a_folder(one, other):
         ("/data/nets/net.py:tiny", "data-nets-net.py-tiny"),
     ],
 )
-def test_plain_names_of_files_keep_the_folder_they_had(backbone, folder):
+def test_plain_names_of_files_keep_their_folder(backbone, folder):
     assert folder_name(backbone) == folder
 
 

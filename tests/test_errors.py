@@ -29,7 +29,7 @@ def test_the_sentence_is_where_what_remedy(error, sentence):
         DownloadError("gone", "the site says 404", dead=True),
     ],
 )
-def test_fields_survive_the_way_between_processes(error):
+def test_fields_are_kept_between_processes(error):
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is type(error)
     assert str(back) == str(error)

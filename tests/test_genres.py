@@ -1,4 +1,4 @@
-"""The list of genres: what it may hold, where it comes from, and what a data set of other genres goes through."""
+"""The list of genres: its rules, its origin, and a whole run with other genres."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def test_planning_refuses_a_bad_list(tmp_path, monkeypatch, value, words):
         plan_here()
 
 
-def test_the_default_list_changes_no_flag_and_no_fingerprint(tmp_path, monkeypatch):
-    # Of a training on no pack and no trailer, as it was before there was a list.
+def test_the_default_list_does_not_change_flags_or_fingerprints(tmp_path, monkeypatch):
+    # The fingerprint of a training without packs and trailers, from before the list existed.
     study = Study((), 0, {"train": [Trailer("a", (), genres=("drama",))]}, [])
     assert training_fingerprint(study, RECIPE) == "5432db04a4be03ee"
     assert changed_genres_flag(GENRES) == ""
@@ -104,10 +104,10 @@ def test_the_default_list_changes_no_flag_and_no_fingerprint(tmp_path, monkeypat
     assert changed_genres_flag(("documentary", "comedy")) == "--genres documentary comedy"
     assert changed_genres_flag(GENRES).startswith(
         "--genres action adventure"
-    )  # of the demo, beside a list of one's own
+    )  # of the demo, together with another list
 
 
-def test_another_list_or_order_is_another_training():
+def test_another_list_or_order_changes_the_fingerprint_of_a_training():
     trailers = {"train": [Trailer("a", (), genres=("drama",))]}
     lists = (GENRES, GENRES[::-1], ("drama", "western"), ("drama", "opera"))
     assert len({training_fingerprint(Study((), 0, trailers, [], genres), RECIPE) for genres in lists}) == 4
@@ -128,7 +128,7 @@ def test_a_manifest_of_other_genres_is_one_sentence_with_the_remedy(tmp_path):
         f"{tmp_path}/m.csv: row 2, column genres: 'comdey' is not one of documentary, film-noir, comedy. Did you mean "
         "comedy? Correct or remove it, or list it in config.yaml, genres; separate genres with ';'."
     )
-    assert read_manifest(tmp_path / "m.csv", genres=None)[0].genres == ("comdey",)  # stages that do not look at them
+    assert read_manifest(tmp_path / "m.csv", genres=None)[0].genres == ("comdey",)  # for stages that do not use genres
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_an_experiment_of_other_genres_is_one_sentence(found, words):
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """Sixty trailers of three genres, two of which the paper does not have."""
+    """Sixty trailers of three genres, two of which are not in the paper."""
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text(f"genres: [{', '.join(OWN)}]\n")
     subsets = [0, 0, 0, 0, 0, 0, 0, 1, 2, 2]
@@ -161,7 +161,7 @@ def study(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_data_set_of_other_genres_is_trained_and_tested_and_reported_and_split(study):
+def test_a_data_set_of_other_genres_is_trained_tested_reported_and_split(study):
     metrics = classify(study, epochs=30)
     assert metrics["metrics"]["step"]["micro"] > 95
     assert list(metrics["genres"]) == list(OWN)
@@ -203,7 +203,7 @@ def test_labels_of_a_dataset_are_those_of_the_list(study):
         Trailers("pack.h5", manifest="manifest.csv")
 
 
-def test_synthetic_packs_and_links_know_the_list(study):
+def test_synthetic_packs_and_links_use_the_list(study):
     words = [
         "--packs",
         "shot24/tiny:4",

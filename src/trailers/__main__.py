@@ -39,7 +39,7 @@ TOOLS = {
     "zero-shot": "score genres of trailers by prompts, without training",
     "demo": "make the videos of the demo",
     "doctor": "check that this machine has everything a run needs",
-    "lease": "run a command with a GPU of its own",
+    "lease": "run a command with one GPU reserved for it",
     "evaluate": "compare detected shots with labelled ones",
     "verify": "check every product on disk",
     "trace": "trace one vector back to its frames, source, weights and settings",
@@ -52,7 +52,7 @@ TOOLS = {
     "import": "read published embeddings for the classifier",
 }
 
-# Where the command's name cannot be a module's.
+# Commands whose name cannot be the name of a module.
 MODULES = {"import": "importing", "zero-shot": "zero_shot"}
 
 
@@ -78,7 +78,7 @@ def main(words: Sequence[str] | None = None) -> int:
     wait_without_spinning()
     parser, known = make_parser()
     if not words or words[0] not in known:
-        parser.parse_args(words)  # prints help or what is wrong, and leaves
+        parser.parse_args(words)  # prints help or an error, and exits
     module = importlib.import_module(all_commands()[words[0]][1])
     stage = argparse.ArgumentParser(
         prog=f"python -m trailers {words[0]}",
@@ -90,7 +90,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = None
     try:
         module.add_flags(stage)
-        # The words of `run` are another program's.
+        # All words after `run` are for Snakemake.
         prepared = getattr(module, "snakemake_words", list)(words[1:])
         arguments = stage.parse_args(prepared)
         status = int(module.run(arguments) or 0)
@@ -111,7 +111,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def fail(arguments: argparse.Namespace | None, sentence: str) -> int:
-    """Say why the command failed, in its log and past it at the terminal, and keep it for `status`; the exit status."""
+    """Print why the command failed, also at the terminal if stderr is a log, and keep it for `status`.
+
+    Returns the exit status.
+    """
     if arguments is not None:
         failures.record_failure(arguments, sentence)
     write_to_terminal(f"error: {sentence}")

@@ -62,7 +62,7 @@ def as_path(text: str | None) -> str | None:
 
 
 def config_files() -> Iterator[Path]:
-    """The project's own config.yaml and the working folder's, if they are two and both are there."""
+    """The config.yaml of the project, then that of the working folder if it is another file; only existing ones."""
     own, here = PROJECT / NAME, Path(NAME)
     if own.is_file():
         yield own
@@ -113,11 +113,11 @@ def check_config(config: dict[str, Any], schema: Path = SCHEMA) -> None:
 def fit(values: dict[str, Any], schema: Path, *, where: object) -> None:
     """Compare ``values`` of a YAML file with a JSON schema.
 
-    A value of another type than the schema wants is read as that in place where it can be: YAML takes 1e-3
-    for text, and what ``--config`` gives below the first level, as in 'shots={threshold: 0.9}', is text too.
+    Text is converted in place where the schema wants another type and the text can be read as one: YAML reads 1e-3 as
+    text, and values that ``--config`` gives below the first level, as in 'shots={threshold: 0.9}', are text too.
 
     Raises:
-        ConfigError: names the key, what it is and what it may be; for an unknown key the nearest known one.
+        ConfigError: names the key, its value and the allowed values; for an unknown key, the most similar known one.
     """
     import jsonschema
     import yaml
@@ -136,7 +136,7 @@ def fit(values: dict[str, Any], schema: Path, *, where: object) -> None:
 
 
 def as_wanted(value: Any, rule: Mapping[str, Any], rules: Mapping[str, Any]) -> Any:
-    """``value`` with everything in it read as the type that its ``rule`` of the schema wants, where it can be."""
+    """``value`` with every part converted to the type that its ``rule`` of the schema wants, where possible."""
     while "$ref" in rule:
         rule = rules["$defs"][rule["$ref"].rpartition("/")[2]]
     if isinstance(value, dict):
@@ -152,12 +152,12 @@ def as_wanted(value: Any, rule: Mapping[str, Any], rules: Mapping[str, Any]) -> 
 
 
 def types_of(rule: Mapping[str, Any]) -> tuple[str, ...]:
-    said = rule.get("type", ())
-    return (said,) if isinstance(said, str) else tuple(said)
+    types = rule.get("type", ())
+    return (types,) if isinstance(types, str) else tuple(types)
 
 
 def read_text_as(text: str, rule: Mapping[str, Any]) -> Any:
-    """Text as null, number or truth value where the rule allows that; else as it is."""
+    """``text`` as null, a number or a truth value where the rule allows that; otherwise unchanged."""
     kinds, values = types_of(rule), rule.get("enum", ())
     word = text.strip().lower()
     if word in NULLS and ("null" in kinds or None in values) and text not in values:
@@ -175,7 +175,7 @@ def read_text_as(text: str, rule: Mapping[str, Any]) -> Any:
 
 
 def whole(text: str) -> int:
-    """The whole number that a text with point or exponent, such as 1e3, stands for. Raises ValueError."""
+    """The whole number that is written with a point or an exponent, such as 1e3. Raises ValueError."""
     number = float(text)
     if not number.is_integer() or abs(number) >= 2**53:
         raise ValueError(f"{text} is not a whole number")
@@ -183,7 +183,7 @@ def whole(text: str) -> int:
 
 
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is neither section nor list, and the path of keys to it."""
+    """Every value that is neither a section nor a list, with the path of keys to it (first in the pair)."""
     below: Any = ()
     if isinstance(value, Mapping):
         below = value.items()
@@ -212,7 +212,7 @@ def explain(problem: Any) -> str:
 
 
 def misfit(problem: Any) -> str:
-    """What a value is and what it may be. A pattern is told by its description in the schema, with an example."""
+    """What a value is and which values are allowed; for a pattern, its description in the schema."""
     value, rule = shortened(repr(problem.instance)), problem.validator_value
     match problem.validator:
         case "type":
@@ -228,7 +228,7 @@ def misfit(problem: Any) -> str:
         case "minLength" | "minItems" | "minProperties":
             return "is empty" if not problem.instance else f"needs at least {rule} entries"
         case "maxLength":
-            return f"has {len(problem.instance):,} characters, but at most {rule:,} are allowed"
+            return f"has {len(problem.instance):,} characters, but the maximum is {rule:,}"
         case "uniqueItems":
             return f"{value} lists something twice"
         case _:

@@ -104,7 +104,7 @@ class Clips(Vectors):
         clip = index - int(self.firsts[place])
         vector = self.table.rows(int(self.numbers[place]), clip, clip + 1)[0]
         trailer = self.trailers[place]
-        # A copy: what was read belongs to nobody who may write into it.
+        # A copy, because torch wants writable memory and a pack is mapped read-only.
         return self.labelled({"vector": torch.from_numpy(vector.copy()), "trailer": trailer, "clip": clip}, trailer)
 
 
@@ -143,9 +143,9 @@ def pad(items: Sequence[Item]) -> Item:
 def labels_of(
     manifest: Path, genres: tuple[str, ...], split: int | None, subset: str | None, *, all_known: bool
 ) -> dict[str, torch.Tensor]:
-    """Trailer -> float32 (genres,), of those in the subset of the split, or of all.
+    """Trailer -> float32 (genres,), of the trailers in the subset of the split, or of all trailers.
 
-    ``all_known`` says that the manifest may name no others.
+    With ``all_known``, any other genre in the manifest is an error.
     """
     if (split is None) != (subset is None):
         raise ConfigError(
@@ -153,7 +153,8 @@ def labels_of(
         )
     if split is not None and (split not in SPLITS or subset not in SUBSETS):
         raise ConfigError(
-            f"there is no subset {subset!r} of split {split}", remedy=f"Subsets are {', '.join(SUBSETS)}."
+            f"subset {subset!r} of split {split} does not exist",
+            remedy=f"Splits are {', '.join(map(str, SPLITS))}; subsets are {', '.join(SUBSETS)}.",
         )
     found = {}
     for trailer in read_manifest(manifest, links=False, genres=genres if all_known else None):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from trailers.errors import ConfigError
 
-FPS = 24  # frames a second of every normalised trailer (Sec. 3)
+FPS = 24  # frames per second of every normalised trailer (Sec. 3)
 
 # The ten most popular IMDb genres, in the order of the published label file (Sec. 3).
 GENRES = (
@@ -29,7 +29,7 @@ SUBSETS = ("train", "validation", "test")  # a split's codes 0, 1, 2
 
 TRAILER_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", re.ASCII)
 
-# Names that one file system or another keeps for itself, whatever their suffix.
+# Names that Windows reserves, with any suffix.
 RESERVED_NAMES = frozenset({"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10))})
 
 
@@ -43,7 +43,7 @@ class Trailer:
     """One row of the manifest."""
 
     trailer: str
-    urls: tuple[str, ...]  # in the order they are tried; the first that can be had is taken
+    urls: tuple[str, ...]  # in the order in which they are tried; the first that can be downloaded is used
     title: str = ""
     genres: tuple[str, ...] = ()
     splits: tuple[int | None, int | None, int | None] = (None, None, None)
@@ -60,7 +60,7 @@ class Shot:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
-            raise ValueError(f"a shot is 0 <= start < end, got [{self.start}, {self.end})")
+            raise ValueError(f"a shot needs 0 <= start < end, got [{self.start}, {self.end})")
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -82,11 +82,11 @@ class Clip:
 
     def __post_init__(self) -> None:
         if self.shot < 0 or not 0 <= self.start < self.end or self.padding < 0:
-            raise ValueError(f"a clip is shot >= 0, 0 <= start < end, padding >= 0, got {self}")
+            raise ValueError(f"a clip needs shot >= 0, 0 <= start < end, padding >= 0, got {self}")
         if self.frame == -1:
             object.__setattr__(self, "frame", self.start)
         if not self.start <= self.frame < self.end:
-            raise ValueError(f"a clip's frame lies in [{self.start}, {self.end}), got {self.frame}")
+            raise ValueError(f"a clip's frame must be in [{self.start}, {self.end}), got {self.frame}")
 
     def __len__(self) -> int:
         return self.end - self.start + self.padding
@@ -94,10 +94,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class ClipStrategy:
-    """How a trailer becomes clips: shot24, seq32, shot24-fps8 (Tables 2 and 3).
+    """How a trailer is cut into clips: shot24, seq32, shot24-fps8 (Tables 2 and 3).
 
-    ``frames`` is the clip's length at 24 fps. Of every ``step`` frames the backbone sees the
-    first, so a shot24-fps8 clip spans 24 frames and shows 8.
+    ``frames`` is the clip's length at 24 fps. The backbone sees the first of every ``step`` frames, so a
+    shot24-fps8 clip spans 24 frames and shows 8.
     """
 
     kind: str
@@ -135,7 +135,7 @@ class ClipStrategy:
         return f"{self.kind}{self.frames}" + ("" if self.fps == FPS else f"-fps{self.fps}")
 
 
-# A file of the user's own, in folders of its own, whose name loses nothing that could tell it from another.
+# A user's own backbone in a Python file whose path keeps all its distinguishing letters when it becomes a folder name.
 PLAIN_FILE = re.compile(r"/?(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.py:[A-Za-z_]\w*", re.ASCII)
 
 
@@ -158,18 +158,18 @@ def canonical_name(backbone: str) -> str:
 def folder_name(backbone: str) -> str:
     """The name a backbone has in paths: timm:vit_base.dino?size=224 -> timm-vit_base.dino+size-224.
 
-    Names of libraries never share a folder: ``+`` stands in none of their parts and separates them, ``++`` is their
-    slash, and no choice has a ``-`` in its key. Where the path of a user's own file loses letters that could tell it
-    from another, a digest follows.
+    Two models of libraries never share a folder: ``+`` occurs in no part of a name and separates the parts, ``++``
+    replaces the slash, and the key of a choice never contains ``-``. If the path of a user's own file loses letters
+    that distinguish it from another file, a digest is appended.
 
     Raises:
-        ConfigError: it is not a name.
+        ConfigError: no letter or digit of the name remains.
     """
     match = LIBRARY_NAME.fullmatch(canonical_name(backbone))
     if match is not None:
         choices = (match["choices"] or "").replace("=", "-").replace("&", "+")
         return f"{match['library']}-{match['model'].replace('/', '++')}" + (f"+{choices}" if choices else "")
-    written = re.sub(r"^(?:\./+)+", "", backbone)  # the same file
+    written = re.sub(r"^(?:\./+)+", "", backbone)  # ./net.py and net.py are the same file
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", written).strip(".-")
     if ".py:" in written and not PLAIN_FILE.fullmatch(written):
         digest = hashlib.sha256(written.encode("utf-8", "surrogateescape")).hexdigest()[:8]

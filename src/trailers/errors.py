@@ -1,25 +1,25 @@
 """Errors for the user. Each is one sentence: what is wrong, where, and what to do.
 
-A TrailerError prints without a traceback; a programmer's mistake is a ValueError and keeps it.
+A TrailerError is printed without a traceback; a programmer's mistake is a ValueError and is printed with one.
 """
 
 import errno
 
-# OSErrors that are the machine's trouble, not a trailer's: every other trailer would fail the same way.
+# OSErrors that the machine causes, not a trailer: every other trailer would fail too.
 MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENFILE})
 
 
 class TrailerError(Exception):
-    """A problem that the user can solve; ``str()`` is "where: what. Remedy." and prints without a traceback.
+    """A problem that the user can solve. ``str()`` is "where: what. Remedy.".
 
-    If ``dead`` is set, trying again cannot help.
+    If ``dead`` is true, another attempt cannot succeed.
 
     Args:
         what: the problem, with the values that show it.
         where: the file, setting or trailer concerned.
-        remedy: what to do about it, as a sentence of its own.
+        remedy: what the user can do about it, as a separate sentence.
         reason: a few words without values, the same for every trailer with this problem; status and report count by
-            it. The default is that of the class.
+            it. The default is the reason of the class.
     """
 
     dead = False
@@ -36,7 +36,7 @@ class TrailerError(Exception):
         super().__init__(sentence)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Fields survive the way back from a worker process.
+        # Exception would pickle its arguments only; the fields must arrive too when a worker process raises it.
         return _restored, (type(self), str(self), dict(self.__dict__))
 
 
@@ -65,7 +65,7 @@ class DownloadError(TrailerError):
     Args:
         reason: one of ``web.reasons.REASONS``.
         words: what happened, for this trailer.
-        dead: whether trying again cannot help.
+        dead: true if another attempt cannot succeed.
         sentence: ``words`` without the parts that identify this trailer, so that identical answers can be counted.
     """
 
@@ -78,7 +78,7 @@ class DownloadError(TrailerError):
 
 
 class VideoError(TrailerError):
-    """A video that cannot be decoded as it should. The same bytes will fail again."""
+    """A video that cannot be decoded correctly. The same bytes will fail again."""
 
     dead = True
     reason = "video cannot be decoded"
@@ -98,12 +98,12 @@ class StoreError(TrailerError):
 
 
 class WeightsError(TrailerError):
-    """Weights that are missing, damaged, or not the ones asked for."""
+    """Weights that are missing, damaged, or not the requested ones."""
 
     reason = "weights missing or damaged"
 
 
 class SystemicError(TrailerError):
-    """So many failures at once that the cause is not the trailers; the job must fail."""
+    """A failure that the trailers did not cause, such as a full disk or many failures in a row; the job must fail."""
 
     reason = "not the trailer's fault"

@@ -31,7 +31,7 @@ def checked_genres(names: Any, where: object = WHERE) -> tuple[str, ...]:
     """The names in the form in which manifests are read: lower case, composed letters.
 
     Raises:
-        ConfigError: it is not a list of names, or a name could not stand in a manifest or a table.
+        ConfigError: it is not a list of names, or a name cannot be used in a manifest or a table.
     """
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         what = f"must be a list of names in quotes, got {str(names)[:80]}"
@@ -70,12 +70,12 @@ def check_name(name: str, where: object) -> None:
 
 
 def is_plain(letter: str) -> bool:
-    """Whether it is a letter, a mark over one, a digit, or one of the signs that separate nothing anywhere."""
+    """Whether it is a letter, a combining mark, a digit, or punctuation that no file format uses as a separator."""
     return unicodedata.category(letter)[0] in "LMN" or letter in PUNCTUATION
 
 
 def configured_genres() -> tuple[str, ...]:
-    """The list of the working folder's config.yaml, else the project's own. Raises ConfigError."""
+    """The list of the working folder's config.yaml, otherwise that of the project's. Raises ConfigError."""
     found: Any = None
     for path in config_files():
         status = path.stat()
@@ -84,17 +84,17 @@ def configured_genres() -> tuple[str, ...]:
     return GENRES if found is None else checked_genres(found)
 
 
-@functools.cache  # rules ask several times in every job, and reading the file takes longer than all else here
-def list_in(path: Path, mtime_ns: int, size: int) -> Any:  # noqa: ARG001  they tell one version of the file from another
+@functools.cache  # every job asks several times, and reading the file takes longer than the rest
+def list_in(path: Path, mtime_ns: int, size: int) -> Any:  # noqa: ARG001  a changed file is another key of the cache
     return read_yaml(path).get("genres")
 
 
 def add_genres_flag(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--genres", nargs="+", metavar="GENRE", help="of the data set (those of config.yaml)")
+    parser.add_argument("--genres", nargs="+", metavar="GENRE", help="genres of the data set (those of config.yaml)")
 
 
 def genres_of(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """What ``add_genres_flag`` was given, else the configured list. Raises ConfigError."""
+    """The genres that ``--genres`` gives, otherwise the configured ones. Raises ConfigError."""
     given: Sequence[str] | None = arguments.genres
     return configured_genres() if given is None else checked_genres(given, "--genres")
 
@@ -105,24 +105,24 @@ def genres_flag(genres: Iterable[str]) -> str:
 
 
 def changed_genres_flag(genres: Sequence[str]) -> str:
-    """As ``genres_flag``; empty where a command finds the paper's ten by itself, so that no job runs again."""
+    """As ``genres_flag``, but empty for the paper's ten: they are the default, and no finished job reruns."""
     return "" if tuple(genres) == configured_genres() == GENRES else genres_flag(genres)
 
 
 def near_genre(name: str, genres: Sequence[str]) -> str:
-    """A question for a remedy, where ``name`` is nearly one of ``genres``; else nothing."""
+    """The question "Did you mean ...?" for a remedy if ``name`` is similar to one of ``genres``, otherwise empty."""
     near = difflib.get_close_matches(name, genres, n=1)
     return f"Did you mean {near[0]}? " if near else ""
 
 
 def check_same(found: Sequence[str], wanted: Sequence[str], where: object) -> None:
-    """Raises StoreError when ``found``, the genres that an experiment was trained on, are not those of the data set."""
+    """Raises StoreError if ``found``, the genres on which an experiment was trained, are not those of the data set."""
     if tuple(found) == tuple(wanted):
         return
-    apart = [f"knows {name}" for name in found if name not in wanted]
-    apart += [f"lacks {name}" for name in wanted if name not in found]
-    more = f" and {len(apart) - 3:,} more" if len(apart) > 3 else ""
-    what = ", ".join(apart[:3]) + more if apart else "has them in another order"
+    differences = [f"knows {name}" for name in found if name not in wanted]
+    differences += [f"lacks {name}" for name in wanted if name not in found]
+    more = f" and {len(differences) - 3:,} more" if len(differences) > 3 else ""
+    what = ", ".join(differences[:3]) + more if differences else "has them in another order"
     raise StoreError(
         f"was trained on different genres than config.yaml lists: it {what}", where=where,
         remedy="Rerun snakemake to train it again, or restore the list.",

@@ -1,7 +1,7 @@
 """Where the project's own files are: Snakefile, config.yaml, rules, schemas, the paper's study.
 
-In a checkout they stand beside src/. A wheel carries copies of them in trailers/_project (setup.py),
-so an installed package works in any folder.
+In a checkout they are beside src/. A wheel contains copies of them in trailers/_project (see setup.py), so an installed
+package works in any folder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PROJECT = _COPIES if _COPIES.is_dir() else _PACKAGE.parents[1]
 
 
 def find_file(name: str, project: Path = PROJECT) -> Path | None:
-    """The file ``name`` of the working folder, or else the project's own of that name; None where neither is there."""
+    """The file ``name`` of the working folder, otherwise the project's file of that name; None if neither exists."""
     return next((path for path in (Path(name), project / name) if path.is_file()), None)
 
 

@@ -1,7 +1,7 @@
-"""One setting, three faces: a key of config.yaml, a flag of the command line, a field of a dataclass.
+"""Settings: each is a key of config.yaml, a flag of the command line, and a field of a dataclass.
 
-A stage declares its settings as frozen dataclasses without defaults: the defaults live in
-config.yaml. ``Settings`` holds the options that change the product and enter its fingerprint,
+A stage declares its settings as frozen dataclasses without defaults; the defaults are in
+config.yaml. ``Settings`` contains the options that change the product and enter its fingerprint,
 ``Effort`` those that do not (retries, devices, batch sizes).
 """
 
@@ -34,7 +34,7 @@ def flag(name: str) -> str:
 
 
 def flags(kind: type, section: Mapping[str, Any]) -> str:
-    """The fields of ``kind`` that ``section`` of config.yaml gives, quoted for a shell.
+    """The flags for the fields of ``kind``, with the values of ``section`` of config.yaml, quoted for a shell.
 
     Raises:
         ConfigError: the section lacks a field.
@@ -46,7 +46,7 @@ def flags(kind: type, section: Mapping[str, Any]) -> str:
                 f"config.yaml: the key '{field.name}' is missing. Copy it from the project's own config.yaml."
             )
         values = as_words(section[field.name])
-        # As one word, so that a value which begins with a dash is not taken for another flag.
+        # As one word, so that a value that begins with a dash is not read as another flag.
         words += [f"{flag(field.name)}={values[0]}"] if is_like_a_flag(values) else [flag(field.name), *values]
     return shlex.join(words)
 
@@ -71,7 +71,7 @@ def as_shown(value: Any) -> str:
 
 
 def add_flags(parser: argparse.ArgumentParser, kind: type, section: str) -> None:
-    """A flag for every field of ``kind``; its default is what config.yaml says in ``section``."""
+    """Add a flag for every field of ``kind``; the default is the value in ``section`` of config.yaml."""
     hints = typing.get_type_hints(kind)
     group = parser.add_argument_group(f"{section}: {(kind.__doc__ or '').splitlines()[0]}")
     values = defaults(section)
@@ -97,13 +97,15 @@ def from_flags(kind: type[T], arguments: argparse.Namespace) -> T:
         if isinstance(value, list):
             value = tuple(value)
         elif hints[field.name] is float and isinstance(value, int):
-            value = float(value)  # a default that config.yaml writes as 30; fingerprints tell it from 30.0
+            value = float(
+                value
+            )  # a default written as 30 in config.yaml, whose fingerprint would differ from that of 30.0
         values[field.name] = value
     return kind(**values)
 
 
 def from_section(kind: type[T], section: Mapping[str, Any]) -> T:
-    """The settings that ``section`` of config.yaml gives; keys of other dataclasses are left alone."""
+    """The settings in ``section`` of config.yaml; keys of other dataclasses are ignored."""
     hints = typing.get_type_hints(kind)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(typing.cast(Any, kind)):
@@ -121,7 +123,7 @@ def from_section(kind: type[T], section: Mapping[str, Any]) -> T:
 
 
 def reader(hint: Any) -> Any:
-    """The function that turns one word of the command line into ``hint``."""
+    """A function that converts one word of the command line to the type ``hint``."""
     options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
     optional = type(None) in options
     (plain,) = (option for option in options if option is not type(None))

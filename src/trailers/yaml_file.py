@@ -1,4 +1,4 @@
-"""YAML files that a person wrote: plain values, keys as written, and whatever is wrong named by its line."""
+"""YAML files that a person wrote: plain values, keys as written, and errors that name the line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEMPLATE = re.compile(rb"^__use_yte__\s*:\s*true\b", re.MULTILINE)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The sections of a YAML or JSON file; none where it holds comments only. Keys are text as written.
+    """The sections of a YAML or JSON file; empty if it contains only comments. Keys are text as written.
 
     Raises:
         ConfigError: names the file and the line.
@@ -30,24 +30,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if depth_of(found, {}) > DEEPEST:
         what = f"contains itself, or is nested more than {DEEPEST} levels deep"
-        raise ConfigError(what, where=path, remedy="Write out what an alias (*) stands for.")
+        raise ConfigError(what, where=path, remedy="Replace each alias (*) by its value.")
     if not isinstance(found, dict):
-        what = f"must hold keys and values, got {shortened(found)}"
+        what = f"must contain keys and values, got {shortened(found)}"
         raise ConfigError(what, where=path, remedy="Correct it; see the project's own config.yaml.")
     return found
 
 
 def depth_of(value: Any, known: dict[int, float]) -> float:
-    """Levels of tables and lists in ``value``; one that contains itself, as YAML's aliases allow, has no end.
+    """Levels of tables and lists in ``value``; infinite if it contains itself, as YAML's aliases allow.
 
     Args:
-        value: what YAML gave.
-        known: the same of values that were looked at before, by identity.
+        value: read from YAML.
+        known: the depths of values that were already visited, by identity.
     """
     if not isinstance(value, dict | list):
         return 0
     if id(value) not in known:
-        known[id(value)] = math.inf  # for whoever meets it further down
+        known[id(value)] = math.inf  # found again below, the value contains itself
         below = value.values() if isinstance(value, dict) else value
         known[id(value)] = 1 + max((depth_of(found, known) for found in below), default=0)
     return known[id(value)]
@@ -59,7 +59,7 @@ def is_template(path: Path) -> bool:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with its mark. Raises ConfigError."""
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark. Raises ConfigError."""
     try:
         data = path.read_bytes()
     except OSError as problem:
@@ -77,12 +77,12 @@ def read_text(path: Path) -> str:
 
 
 def line_of(path: Path, before: str) -> str:
-    """The file, and the line in it that follows ``before``."""
+    """The file, and the number of the line at the end of the text ``before``."""
     return f"{path}, line {len((before + '.').splitlines())}"
 
 
 def parse_json(path: Path, text: str) -> Any:
-    """What a text in JSON says; None where it is not JSON. YAML refuses its tabs. Raises ConfigError."""
+    """The value of a text in JSON; None if it is not JSON. YAML would refuse its tabs. Raises ConfigError."""
 
     def table(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
@@ -98,7 +98,7 @@ def parse_json(path: Path, text: str) -> Any:
 
 
 def parse_yaml(path: Path, text: str) -> Any:
-    """Raises ConfigError with the line."""
+    """The value of a text in YAML. Raises ConfigError with the line."""
     import yaml
 
     try:

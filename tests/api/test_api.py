@@ -1,4 +1,4 @@
-"""The Python API gives what the stages give, from files and from arrays, and leaves no file behind."""
+"""The Python API gives the results of the stages, from files and from arrays, and leaves no file behind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def results(finished_study, in_project):
 
 
 @pytest.mark.slow
-def test_a_video_gives_what_the_stages_gave_and_leaves_no_file(results, finished_study, tmp_path, monkeypatch):
+def test_a_video_gives_the_results_of_the_stages_and_leaves_no_file(results, finished_study, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with trailers.open_video(finished_study / "videos" / "t1.mp4") as video:
         shots = trailers.detect_shots(video)
@@ -87,7 +87,7 @@ def test_a_3d_backbone_gives_the_same_vectors_for_a_file_and_an_array(results):
     assert np.array_equal(found, trailers.embed(frames, clips, **more))
 
 
-def test_clips_are_cut_as_the_paper_says():
+def test_clips_are_cut_as_in_the_paper():
     assert trailers.cut_into_clips([(0, 30)], frames=24) == [Clip(0, 0, 24, 0), Clip(0, 24, 30, 18)]
 
 
@@ -104,7 +104,7 @@ def test_arguments_of_a_call_take_precedence_over_config_yaml(results, finished_
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "expected"),
     [
         (lambda frames: trailers.detect_shots(frames, treshold=0.3), "Did you mean threshold"),
         (lambda frames: trailers.detect_shots(frames, threshold=2), "not between 0 and 1"),
@@ -120,8 +120,8 @@ def test_arguments_of_a_call_take_precedence_over_config_yaml(results, finished_
         (lambda frames: trailers.embed(frames, [Clip(0, 0, 4, 0)], backbone="resnet5"), "no backbone is called"),
     ],
 )
-def test_inputs_that_do_not_match_are_refused_in_one_sentence(call, said, in_project):
-    with pytest.raises(ConfigError, match=said):
+def test_inputs_that_do_not_match_are_refused_in_one_sentence(call, expected, in_project):
+    with pytest.raises(ConfigError, match=expected):
         call(np.zeros((4, 27, 48, 3), np.uint8))
 
 
@@ -141,7 +141,7 @@ def test_importing_the_package_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_exists():
     for name in trailers.__all__:
         assert getattr(trailers, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -33,8 +33,8 @@ def folder(tmp_path):
         clips = [Clip(0, 24 * n, 24 * n + 24, 0) for n in range(len(vectors))]
         write_embedding(layout.embedding("shot24", "mine", name), vectors, clips, {"trailer": name})
     parts = [Part(name, len(vectors), lambda vectors=vectors: vectors) for name, vectors in VECTORS.items()]
-    said = {"backbone": "mine", "clips": "shot24", "fingerprint": "f"}
-    write_pack(tmp_path / "pack.h5", parts, features=4, attributes=said)
+    attributes = {"backbone": "mine", "clips": "shot24", "fingerprint": "f"}
+    write_pack(tmp_path / "pack.h5", parts, features=4, attributes=attributes)
     (tmp_path / "manifest.csv").write_text(MANIFEST)
     return tmp_path
 
@@ -84,7 +84,7 @@ def test_labels_and_subsets_come_from_the_manifest(folder, make):
 
 @both
 @pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_workers_read_what_this_process_reads(folder, make, start):
+def test_workers_read_the_same_as_this_process(folder, make, start):
     dataset = make(folder, trailers.data.Clips)
     assert dataset[0]["clip"] == 0  # read here before the workers start
     loader = DataLoader(dataset, batch_size=2, num_workers=2, multiprocessing_context=start)
@@ -92,7 +92,7 @@ def test_workers_read_what_this_process_reads(folder, make, start):
 
 
 @both
-def test_a_dataset_that_is_pickled_holds_no_vectors_and_no_open_file(folder, make):
+def test_a_pickled_dataset_contains_no_vectors_and_no_open_file(folder, make):
     before = len(os.listdir("/proc/self/fd"))
     dataset = make(folder, trailers.data.Clips)
     copy = pickle.loads(pickle.dumps(dataset))
@@ -127,20 +127,24 @@ def test_a_file_that_was_replaced_is_refused(folder):
 
 
 @pytest.mark.parametrize(
-    ("more", "kind", "said"),
+    ("more", "kind", "expected"),
     [
-        ({"strategy": None, "backbone": None}, ConfigError, "There are shot24/mine"),
+        ({"strategy": None, "backbone": None}, ConfigError, "The folder has shot24/mine"),
         ({"backbone": "other"}, StoreError, "contains no embedding"),
         ({"split": 0, "subset": "train"}, ConfigError, "a split is read from a manifest"),
         ({"manifest": "manifest.csv", "split": 0}, ConfigError, "split and subset must be given together"),
         ({"manifest": "manifest.csv", "split": 0, "subset": "test"}, ConfigError, "no trailer is left"),
-        ({"manifest": "manifest.csv", "split": 0, "subset": "dev"}, ConfigError, "there is no subset 'dev'"),
+        (
+            {"manifest": "manifest.csv", "split": 0, "subset": "dev"},
+            ConfigError,
+            "subset 'dev' of split 0 does not exist",
+        ),
     ],
 )
-def test_inputs_that_do_not_match_are_refused_in_one_sentence(folder, monkeypatch, more, kind, said):
+def test_inputs_that_do_not_match_are_refused_in_one_sentence(folder, monkeypatch, more, kind, expected):
     monkeypatch.chdir(folder)
     words = {"strategy": "shot24", "backbone": "mine", **more}
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=expected):
         trailers.data.Clips("results", **words)
 
 

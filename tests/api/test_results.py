@@ -18,7 +18,7 @@ CLIPS = [Clip(0, 0, 4, 0, 1), Clip(0, 4, 6, 2, 5)]
 
 @pytest.fixture
 def layout(tmp_path):
-    """Trailer a with all products, trailer b with shots alone, and files that are not products."""
+    """Trailer a with all products, trailer b with shots only, and files that are not products."""
     layout = Layout(tmp_path / "results")
     header = {"trailer": "a", "frames": 6, "fingerprint": "f"}
     for trailer in "ab":
@@ -33,7 +33,7 @@ def layout(tmp_path):
     return layout
 
 
-def test_what_is_there_is_listed(layout):
+def test_existing_products_are_listed(layout):
     results = trailers.open_results(layout.root)
     assert results.trailers == ["a", "b"]
     assert results.strategies == ["shot4"]
@@ -55,7 +55,7 @@ def test_a_clip_consists_of_its_frames_and_black_padding(layout):
     assert trailers.open_results(layout.root).frame("a", 5).shape == (32, 64, 3)
 
 
-def test_rows_can_be_made_into_a_table(layout):
+def test_rows_can_be_converted_to_a_table(layout):
     assert list(trailers.open_results(layout.root).rows())[1] == {
         "trailer": "a", "clip": 1, "shot": 0, "start": 4, "end": 6, "start_s": 4 / 24, "end_s": 0.25,
         "padding": 2, "frame": 5,
@@ -63,7 +63,7 @@ def test_rows_can_be_made_into_a_table(layout):
 
 
 @pytest.mark.parametrize(
-    ("call", "kind", "said"),
+    ("call", "kind", "expected"),
     [
         (lambda results: results.shots("../a"), ConfigError, "is not the id of a trailer"),
         (lambda results: results.clips("a", "../shot4"), ConfigError, "is not a clip strategy"),
@@ -74,12 +74,12 @@ def test_rows_can_be_made_into_a_table(layout):
         (lambda results: results.frame("a", 6), IndexError, "has frames 0 to 5"),
     ],
 )
-def test_a_missing_product_is_named(layout, call, kind, said):
-    with pytest.raises(kind, match=said):
+def test_a_missing_product_is_named(layout, call, kind, expected):
+    with pytest.raises(kind, match=expected):
         call(trailers.open_results(layout.root))
 
 
-def test_of_several_strategies_one_must_be_named(layout):
+def test_one_of_several_strategies_must_be_named(layout):
     (layout.root / "clips" / "seq8").mkdir()
     with pytest.raises(ConfigError, match=r"has clips of seq8, shot4\. Name the clip strategy"):
         trailers.open_results(layout.root).clips("a")

@@ -49,7 +49,7 @@ def chosen(video: Video, clips: Sequence[Clip], strategy: ClipStrategy) -> list[
 
 
 def strategy_of(clips: Sequence[Clip], fps: int) -> ClipStrategy:
-    """What the clips have in common.
+    """The clip strategy that fits the length of all clips.
 
     Raises:
         ConfigError: the clips differ in length, or ``fps`` does not divide it.

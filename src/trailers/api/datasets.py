@@ -40,7 +40,7 @@ class PackTable:
         self.trailers, self.offsets, self.features = self.pack.trailers, self.pack.offsets, self.pack.features
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "pack": None}  # a mapping is pickled as all that it maps
+        return {**self.__dict__, "pack": None}  # pickling a memory map would copy the whole file
 
     def rows(self, number: int, start: int, end: int) -> np.ndarray:
         if self.pack is None:
@@ -52,7 +52,7 @@ class PackTable:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the vectors of one file lie; size and time tell whether it is still the same file."""
+    """Where the vectors of one file are; size and time show whether it is still the same file."""
 
     path: Path
     offset: int | None  # bytes; None where they are not in one piece
@@ -108,7 +108,7 @@ class FilesTable:
 
 
 def place_of(path: Path) -> tuple[Place, int]:
-    """Where the vectors of the embedding at ``path`` lie, and F. Raises StoreError."""
+    """Where the vectors of the embedding at ``path`` are, and F. Raises StoreError."""
     status = path.stat() if path.exists() else None
     offset, (clips, features) = read_place(path)
     assert status is not None  # without a file, read_place has raised
@@ -122,7 +122,7 @@ def open_table(
 
     Raises:
         StoreError: a file is missing or damaged.
-        ConfigError: the pair is not named, or is named of a pack.
+        ConfigError: the pair is not named, or it is named although the source is a pack.
     """
     if not isinstance(source, Results) and Path(source).is_file():
         if strategy or backbone or trailers is not None:
@@ -135,5 +135,5 @@ def open_table(
     results = source if isinstance(source, Results) else open_results(source)
     if not strategy or not backbone:
         pairs = ", ".join("/".join(pair) for pair in results.pairs) or "none"
-        raise ConfigError("name a clip strategy and a backbone", remedy=f"There are {pairs}.")
+        raise ConfigError("name a clip strategy and a backbone", remedy=f"The folder has {pairs}.")
     return FilesTable(results, strategy, backbone, trailers)

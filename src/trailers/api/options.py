@@ -1,4 +1,4 @@
-"""Settings of a call, over those of config.yaml; and the bar that shows its progress."""
+"""Settings of a call, which override those of config.yaml, and the bar that shows its progress."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings_of(
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             first = f"Did you mean {close[0]}? " if close else ""
-            raise ConfigError(f"{section} has no setting '{name}'", remedy=f"{first}There are {listed(known)}.")
+            raise ConfigError(f"{section} has no setting '{name}'", remedy=f"{first}Known settings: {listed(known)}.")
     values = {**defaults(section), **changes}
     return from_section(kinds[0], values), from_section(kinds[1], values)
 
@@ -47,6 +47,6 @@ def bar(words: str, *, total: int, unit: str, shown: bool | None) -> Any:
 
 
 def is_notebook() -> bool:
-    """Whether this is a notebook's kernel."""
+    """Whether this process is the kernel of a notebook."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return "IPKernelApp" in getattr(shell, "config", {})

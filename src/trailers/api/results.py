@@ -16,7 +16,7 @@ from trailers.store.layout import Layout
 from trailers.store.spans import CLIPS_SCHEMA, SHOTS_SCHEMA, read_spans
 from trailers.video import VideoFrames
 
-# Where the products of a trailer lie, and their suffix: who has one of these belongs to the results.
+# Folders of the products of a trailer, and their suffixes. A trailer with one of these products is in the results.
 PRODUCTS = (("normalise", ".mp4"), ("shots", ".csv"), ("clips/*", ".csv"), ("embed/*/*", ".h5"))
 
 
@@ -89,7 +89,7 @@ class Results:
         return self.layout.video(self.checked(trailer))
 
     def frame(self, trailer: str, number: int) -> np.ndarray:
-        """uint8 (height, width, 3), RGB: a frame at 24 fps. Raises IndexError when there is no such frame."""
+        """uint8 (height, width, 3), RGB: a frame at 24 fps. Raises IndexError if the trailer has fewer frames."""
         with VideoFrames(self.video(trailer)) as frames:
             image: np.ndarray = frames.batch([number])[0]
             return image
@@ -98,7 +98,7 @@ class Results:
         """uint8 (frames, height, width, 3), RGB: clip ``number`` at 24 fps, its padding black at the end.
 
         Raises:
-            IndexError: there is no such clip.
+            IndexError: the trailer does not have a clip of this number.
         """
         clips = self.clips(trailer, strategy)
         if not 0 <= number < len(clips):
@@ -125,11 +125,11 @@ class Results:
         """``name``, checked; if it is None, the only strategy that exists. Raises ConfigError."""
         if name is not None:
             return str(ClipStrategy.parse(name))
-        there = self.strategies
-        if len(there) != 1:
-            what = f"{self.layout.root} has clips of {', '.join(there) or 'no strategy'}"
+        found = self.strategies
+        if len(found) != 1:
+            what = f"{self.layout.root} has clips of {', '.join(found) or 'no strategy'}"
             raise ConfigError(what, remedy="Name the clip strategy, such as shot24.")
-        return there[0]
+        return found[0]
 
     def checked(self, trailer: str) -> str:
         """``trailer``, after a check that it is an id, because it is used in paths; an error suggests a similar id."""

@@ -55,7 +55,7 @@ class Video(ABC):
         """A reader of frames by number; not thread-safe."""
 
     def frame(self, number: int) -> np.ndarray:
-        """uint8 (height, width, 3), RGB. Raises IndexError when there is no such frame."""
+        """uint8 (height, width, 3), RGB. Raises IndexError if the video has fewer frames."""
         if not 0 <= number < len(self):
             raise IndexError(f"the video has frames 0 to {len(self) - 1}, not {number}")
         with self.reader() as read:
@@ -73,7 +73,7 @@ class Video(ABC):
 
 
 class ArrayVideo(Video):
-    """Frames in memory; nothing is encoded, and only for detection they are scaled down."""
+    """Frames in memory. Nothing is encoded; the frames are scaled down for detection only."""
 
     def __init__(self, frames: np.ndarray) -> None:
         self.frames = np.asarray(frames)
