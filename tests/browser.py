@@ -1,4 +1,4 @@
-"""A browser for tests of pages: Debian's chromium, driven by playwright; tests skip where either is missing."""
+"""A browser for tests of pages: Debian's chromium, driven by playwright; tests are skipped if either is missing."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def browser() -> Iterator[object]:
     if importlib.util.find_spec("playwright") is None:
         pytest.skip("playwright is not installed")
     if CHROMIUM is None:
-        pytest.skip("there is no chromium on PATH")
+        pytest.skip("chromium is not on PATH")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # Without a sandbox, which a container's root may not have; it sees pages of the tests alone.
+        # Without a sandbox, which root in a container may not use; only pages of the tests are opened.
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         chromium.close()

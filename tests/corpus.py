@@ -34,7 +34,7 @@ def chart(frames: int, *, width: int = 64, height: int = 48) -> np.ndarray:
 
 
 def ffmpeg(*words: str | Path, data: bytes | None = None) -> None:
-    """Run the pinned ffmpeg; if it fails, the error has its messages."""
+    """Run the pinned ffmpeg; if it fails, the error contains its messages."""
     command = [ffmpeg_path(), "-y", "-hide_banner", "-loglevel", "error", *map(str, words)]
     done = subprocess.run(command, input=data, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 0, done.stderr.decode()
@@ -229,7 +229,7 @@ RATES = [
 
 # Not the realtime mode of libvpx, which depends on the clock and gives other bytes on a busy machine.
 CODECS = [
-    # file, options, the name it goes by
+    # file, options, name in the test
     ("h264.mp4", P420, "h264"),
     ("h264.mkv", P420, "h264"),
     ("h264.ts", P420, "h264"),
@@ -325,7 +325,7 @@ CASES = [
     # The edit list says that frames before time 0 are not shown.
     Case("starts below zero", Video("odd.mp4", f"{P420} -bf 0 -output_ts_offset -0.5 -avoid_negative_ts disabled"),
          {"frames": 36, "source_frames": 36, "frames_share": 1.0}),
-    # Matroska cannot say less than zero: those frames have no time, and follow each other.
+    # Matroska cannot store negative times: those frames have no time, and follow each other.
     Case("starts below zero, mkv", Video("odd.mkv", f"{P420} -bf 0 -output_ts_offset -0.5 -avoid_negative_ts disabled"),
          ALL_48),
     Case("edit list", then(Video("v.mp4", f"{P420} -g 48 -bf 0"), remux(before="-ss 0.5")),

@@ -21,7 +21,7 @@ from trailers.tools.titles import BASICS_COLUMNS, RATINGS_COLUMNS
 pytest.importorskip("rapidfuzz", reason="the extra search is not installed")
 
 GENRES = ("Action", "Drama", "Action,Drama", "Comedy")
-# A plugin of yt-dlp, found below XDG_CONFIG_HOME by the jobs of a run too: one more search, and its videos' pages.
+# A plugin for yt-dlp, which the jobs of a run also find below XDG_CONFIG_HOME: a search, and the pages of videos.
 PLUGIN = """
 from yt_dlp.extractor.common import InfoExtractor, SearchInfoExtractor
 
@@ -47,7 +47,7 @@ def write_imdb(folder: Path, count: int) -> None:
 
 
 def results_for(n: int) -> Page:
-    """A site's answer: a review, a short, and the trailer of movie ``n``."""
+    """The results of the site: a review, a short film, and the trailer of movie ``n``."""
     name = f"Movie {n} ({1990 + n})"
     found = [
         {"id": f"review{n}", "title": f"{name} Review", "duration": 700},
@@ -108,7 +108,7 @@ def test_from_imdbs_tables_to_a_verified_manifest(tmp_path, monkeypatch, site):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Three titles, each with three candidates of 90, 60 and 30 points; the best of the third is gone."""
+    """Three titles, each with three candidates of 90, 60 and 30 points; the best one of the third is unavailable."""
     rows = "".join(f"tt{n},Movie {n},drama;crime,https://example.com/{n}.jpg\n" for n in range(3))
     (tmp_path / "titles.csv").write_text(f"id,title,genres,poster\n{rows}")
     layout = Layout(tmp_path / "results")
@@ -147,7 +147,7 @@ def test_without_a_review_good_candidates_become_links_the_best_first(folder):
     assert manifest("--alternatives", "0", "--min-score", "80").keys() == {"tt0", "tt1"}
 
 
-def test_accepted_links_are_verified_and_what_is_rejected_or_open_is_left_out(folder):
+def test_accepted_links_are_verified_and_rejected_or_open_titles_are_left_out(folder):
     press("ann", "tt0", "accept", link(0, 1))
     press("ann", "tt1", "reject")
     found = manifest("--decisions", "decisions.csv")
@@ -171,10 +171,10 @@ def test_titles_on_which_reviewers_disagree_are_left_out_and_named(folder, caplo
     press("bob", "tt1", "accept", link(1, 1))
     press("bob", "tt9", "reject")
     assert manifest("--decisions", "decisions.csv").keys() == {"tt0"}
-    said = caplog.text
-    assert "1 accepted, 1 disagreed on, 1 not reviewed" in said
-    assert "left out, because reviewers disagree: tt1; a third review decides" in said
-    assert "contains decisions on titles that are not in titles.csv: tt9" in said
+    log = caplog.text
+    assert "1 accepted, 1 disagreed on, 1 not reviewed" in log
+    assert "left out, because reviewers disagree: tt1; a third review decides" in log
+    assert "contains decisions on titles that are not in titles.csv: tt9" in log
 
 
 def test_a_file_without_decisions_makes_no_manifest(folder, capsys):
@@ -182,7 +182,7 @@ def test_a_file_without_decisions_makes_no_manifest(folder, capsys):
     assert "decisions.csv: contains no decision" in capsys.readouterr().err
 
 
-def test_a_genre_that_a_manifest_cannot_hold_is_reported_with_its_title(folder, capsys):
+def test_a_genre_that_a_manifest_cannot_contain_is_reported_with_its_title(folder, capsys):
     Path("titles.csv").write_text("id,title,genres\ntt0,Movie,opera\n")
     assert main(["manifest", "--titles", "titles.csv"]) == 1
     assert "titles.csv: tt0: 'opera' is not one of" in capsys.readouterr().err

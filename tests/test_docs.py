@@ -1,4 +1,4 @@
-"""The documentation is true: its examples run, its links lead somewhere."""
+"""The examples of the documentation run, and the targets of its links exist."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def test_the_examples_of_the_formats_run_on_the_results_of_the_demo(finished_dem
         assert done.stdout.strip(), f"{name} prints nothing"
 
 
-# One process: torch is imported once. Each block has names of its own.
+# All blocks run in one process, so that torch is imported only once, each with separate names.
 RUN_BLOCKS = """
 import contextlib, io, json, subprocess, sys
 for language, code in json.load(sys.stdin):
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
         if language == "bash":
             subprocess.run(["bash", "-euc", code], check=True)
         else:
             exec(compile(code, code.splitlines()[0], "exec"), {"__name__": "__main__"})
-    assert language == "bash" or said.getvalue().strip(), code
+    assert language == "bash" or printed.getvalue().strip(), code
 print("all ran")
 """
 
@@ -55,7 +55,7 @@ def test_the_recipes_run_on_the_results_of_the_demo(finished_demo, tmp_path):
     page = (PROJECT / "docs" / "recipes.md").read_text()
     found = re.findall(r"^```(python|bash)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(found) == 10
-    # One thread: where the tests share a machine, many threads wait for each other.
+    # One thread, because on a shared machine many threads wait for each other.
     environment = {**lab.environment(), "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", RUN_BLOCKS], cwd=tmp_path, input=json.dumps(found), capture_output=True, text=True,
@@ -67,7 +67,7 @@ def test_the_recipes_run_on_the_results_of_the_demo(finished_demo, tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
-def test_links_between_pages_lead_somewhere(page):
+def test_the_targets_of_links_between_pages_exist(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.relative_to(PROJECT)}: {target}"

@@ -1,4 +1,4 @@
-"""The README's command on a machine with GPUs: how many jobs run at once, and which of them hold a GPU."""
+"""The README's command on a machine with GPUs: the number of jobs at a time, and the jobs that hold a GPU."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trailers.store.shards import make_shards
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A manifest is enough: nothing is run."""
+    """A folder with only a manifest, because nothing is run."""
     folder = tmp_path_factory.mktemp("planned")
     lab.write_manifest(folder, [(f"t{n}", f"t{n}.mp4") for n in range(6)])
     manifest = folder / "manifest.csv"
@@ -57,14 +57,14 @@ def test_threads_of_a_gpu_job_follow_cores_and_gpus_of_the_run(study, words, exp
     assert {rule: found[rule] for rule in ("shots", "embed", "embed_posters")} == dict.fromkeys(
         ("shots", "embed", "embed_posters"), expected
     )
-    # Three trainings: two threads each where there are cores for them.
+    # Three trainings have two threads each if there are enough cores.
     assert found["classify"] == (1 if "2" in words else 2, 0)
 
 
 @pytest.mark.parametrize(("cores", "splits", "threads"), [("2", (0,), 2), ("2", (0, 1), 1), ("4", (0, 1), 2)])
-def test_trainings_that_are_asked_for_by_name_share_the_cores_of_the_run(study, cores, splits, threads):
-    asked = [f"results/classify/default/split{split}/metrics.json" for split in splits]
-    assert jobs(study, "--cores", cores, *asked)["classify"] == (threads, 0)
+def test_trainings_requested_by_name_share_the_cores_of_the_run(study, cores, splits, threads):
+    targets = [f"results/classify/default/split{split}/metrics.json" for split in splits]
+    assert jobs(study, "--cores", cores, *targets)["classify"] == (threads, 0)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_only_jobs_that_use_a_gpu_hold_one(study, setting, holding):
     assert {rule for rule, (_, gpus) in found.items() if gpus} == holding
 
 
-# In place of `python -m trailers shots`: waits until four such jobs run at once, each on its own device.
+# Replaces `python -m trailers shots`: waits until four such jobs run at once, each on its own device.
 MEETS = """
 import os, pathlib, sys, time
 ledger = pathlib.Path(sys.argv[sys.argv.index("--ledger") + 1])
@@ -94,7 +94,7 @@ ledger.write_text("done")
 
 
 def python_that_meets(folder):
-    """A python whose shots only meet; all else is the real one's."""
+    """A `python` in which the shots stage only waits for other jobs; other commands are the real ones."""
     folder.mkdir()
     (folder / "meets.py").write_text(MEETS)
     program = folder / "python"

@@ -1,4 +1,4 @@
-"""docs/architecture.md is true: the rooms, what they may import, and what each stage consists of."""
+"""docs/architecture.md is true: the rooms, their allowed imports, and the parts of each stage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trailers.stages import registry
 PROJECT = Path(__file__).resolve().parents[1]
 SRC = PROJECT / "src" / "trailers"
 STAGES = ("search", *(entry.name for entry in registry.STAGES if entry.always), "quality", "classify")
-# Not commands: what the commands of a room share.
+# Not commands: modules that the commands of a room share.
 SHARED = {
     *("stage", "shard", "registry", "currency", "outcome", "detectors"),
     *("templates", "significance", "numbers", "local_paths", "drawing", "statistics", "inputs"),
@@ -24,7 +24,7 @@ SHARED = {
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ROOMS_OF_COMMANDS = ("stages", "reporting", "tools")
 
-# A room may import what stands left of it, and itself.
+# A room may import rooms to its left, and itself.
 ORDER = (
     {"errors", "project"},
     {"yaml_file", "domain"},
@@ -51,7 +51,7 @@ def room_of(path: Path) -> str:
 
 
 def imports_of(path: Path) -> set[str]:
-    """Every trailers.* module that a file imports, wherever in it."""
+    """Every trailers.* module that a file imports, also inside functions."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -78,7 +78,7 @@ COMMANDS = sorted(path for room in ROOMS_OF_COMMANDS for path in (SRC / room).rg
 
 
 def command_of(path: Path) -> str:
-    """The module or the package that a file of a room of commands belongs to."""
+    """The module or package to which a file in a room of commands belongs."""
     return path.relative_to(SRC).parts[1].removesuffix(".py")
 
 
@@ -94,7 +94,7 @@ def test_nothing_imports_the_benchmarks():
 
 
 @pytest.mark.parametrize("room", ["detector", "backbones", "classifier", "quality"])
-def test_model_rooms_see_arrays_never_products(room):
+def test_model_rooms_use_arrays_and_never_products(room):
     for path in (SRC / room).rglob("*.py"):
         assert not any(
             name.startswith(("trailers.store.layout", "trailers.store.ledger")) for name in imports_of(path)
@@ -125,7 +125,7 @@ def test_importing_every_command_is_cheap():
     assert done.stdout.strip() == "[]"
 
 
-def test_what_the_snakefile_imports_is_the_standard_library_where_it_can_be():
+def test_the_snakefile_imports_little_beyond_the_standard_library():
     code = (
         "import sys\nfrom trailers import domain, errors, settings\n"
         "from trailers.store import atomic, fingerprint, layout, ledger, manifest, shards, spans\n"
@@ -179,7 +179,7 @@ def test_nothing_unpickles_more_than_tensors():
         text = path.read_text()
         for call in re.findall(r"torch\.load\([^)]*\)", text):
             assert "weights_only=True" in call, f"{path.relative_to(SRC)}: {call}"
-        # What a child of our own answers comes through a pipe.
+        # The answers of our own child processes come through a pipe.
         assert not pickles.search(text) or path == SRC / "machine" / "survival.py", path
 
 
@@ -193,7 +193,7 @@ def test_the_snakefile_is_a_table_of_contents():
 
 
 def test_no_file_contains_paths_of_a_machine_or_addresses_of_a_registry():
-    # A path of one machine, or an address of a package registry, has no place in a project.
+    # Neither works on other machines.
     listed = subprocess.run(
         ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=False
     ).stdout.split()

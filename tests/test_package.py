@@ -1,4 +1,4 @@
-"""What a user installs: every import declared, the pins true, and a wheel that works in any folder."""
+"""The installed package: all imports are declared, the pins agree, and the wheel works in any folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 SRC = PROJECT / "src" / "trailers"
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 EXTRAS = PYPROJECT["optional-dependencies"]
-# Imported where they are wanted only; each import says what to install when it is absent.
+# Imported only when needed; the error of a missing one names the package to install.
 BY_EXTRA = {
     "huggingface_hub": "huggingface",
     "open_clip": "open-clip",
@@ -45,7 +45,7 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def imported_packages() -> set[str]:
-    """First part of every module that the package imports, without its own and the standard library's."""
+    """The first part of every module that the package imports, except its own and the standard library."""
     found = set()
     for path in SRC.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -74,7 +74,7 @@ def test_the_pins_satisfy_every_declared_range():
     for text in [*PYPROJECT["dependencies"], *(text for extra in EXTRAS.values() for text in extra)]:
         requirement = Requirement(text)
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), text
-        assert "==" not in text, f"{text}: ranges stand here, pins in envs/requirements.txt"
+        assert "==" not in text, f"{text}: write ranges here, pins in envs/requirements.txt"
 
 
 def test_the_citation_names_this_version_and_the_paper():
@@ -93,7 +93,7 @@ def test_the_changelog_is_dated_newest_first():
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """A folder with the installed wheel and nothing of the checkout; dependencies come from this environment."""
+    """A folder with the installed wheel and without the checkout; dependencies come from this environment."""
     folder = tmp_path_factory.mktemp("wheel")
     quiet = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
     listed = subprocess.run(
@@ -120,7 +120,7 @@ def run(installed: Path, tmp_path: Path, *words: str) -> subprocess.CompletedPro
     )
 
 
-def test_the_wheel_holds_the_package_and_the_projects_files_and_nothing_else(installed):
+def test_the_wheel_contains_the_package_and_the_projects_files_and_nothing_else(installed):
     (wheel,) = installed.parent.glob("*.whl")
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     source = installed.parent / "source"

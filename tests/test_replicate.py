@@ -58,7 +58,7 @@ def configure(folder, server, published):
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
-def test_from_published_archives_to_the_table_and_a_wrong_one_stops_with_a_sentence(tmp_path, published):
+def test_published_archives_give_the_table_and_a_wrong_archive_stops_with_a_sentence(tmp_path, published):
     wrong = {**published, "trailers_i_resnet_fpc24.zarr.tar.gz": b"not the archive"}
     with Server({f"/{name}": Page(content) for name, content in wrong.items()}) as server:
         configure(tmp_path, server, published)
@@ -72,7 +72,7 @@ def test_from_published_archives_to_the_table_and_a_wrong_one_stops_with_a_sente
     with Server({f"/{name}": Page(content) for name, content in published.items()}) as server:
         configure(tmp_path, server, published)
         lab.snakemake(tmp_path, "replicate")
-        assert not server.requests_for(f"/{kept.name}"), "what was kept is fetched again"
+        assert not server.requests_for(f"/{kept.name}"), "a kept archive is fetched again"
     found = json.loads((tmp_path / "results" / "replicate" / "tables" / "tables.json").read_text())
     rows = {row["name"]: row for table in found["tables"] if table["number"] == 6 for row in table["rows"]}
     trained = {name for name, row in rows.items() if row["splits"]}
@@ -100,5 +100,5 @@ def test_tables_of_packs_made_elsewhere_train_what_the_packs_cover(tmp_path):
 
     assert main([*words, "--shortest", "3", "--longest", "5"]) == 0
     planned = lab.planned(tmp_path, "tables", "--config", "packs=packs", "manifest=packs/manifest.csv")
-    # CTT-MMC-A and ResNet, on three splits each; 28 experiments need packs that are not there.
+    # CTT-MMC-A and ResNet, on three splits each; 28 experiments need missing packs.
     assert planned["classify"] == 6

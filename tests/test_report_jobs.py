@@ -1,4 +1,4 @@
-"""When the report is made again, and Snakemake's own report, which holds it."""
+"""When the report is made again, and Snakemake's own report, which contains it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_report_is_made_again_when_pages_and_flags_exist(finished_study, tmp
         ledger = folder / "results" / "ledger" / stage / shard.name
         ledger.parent.mkdir()
         ledger.write_bytes(shard.read_bytes())
-        os.utime(ledger, (0, 0))  # older than the report: that it exists is what counts
+        os.utime(ledger, (0, 0))  # older than the report; only its existence counts
         assert lab.planned(folder, "--config", "shard_size=3") == {"all": 1, "report": 1}
         lab.snakemake(folder, "--config", "shard_size=3")
         assert lab.planned(folder, "--config", "shard_size=3") == {}

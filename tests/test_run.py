@@ -24,7 +24,7 @@ packages = []
 
 @pytest.fixture(scope="module")
 def little(tmp_path_factory, project) -> Path:
-    """A project with an environment so small that making it takes seconds."""
+    """A project with a small environment, which is made in seconds."""
     folder = tmp_path_factory.mktemp("a folder with spaces")
     (folder / "envs").mkdir()
     shutil.copy(project / "envs" / "run", folder / "envs" / "run")
@@ -91,7 +91,7 @@ def test_the_command_keeps_its_arguments_its_folder_and_its_exit_status(little, 
 
 
 @pytest.mark.slow
-def test_a_command_that_is_not_there_is_named(little):
+def test_a_missing_command_is_named(little):
     job = start(little, "no-such-command")
     assert job.communicate(timeout=300)[1] == "envs/run: cannot run 'no-such-command': No such file or directory.\n"
     assert job.returncode == 1

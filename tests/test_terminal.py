@@ -1,4 +1,4 @@
-"""What a run shows at the terminal of failed jobs, and how many trailers its stages have."""
+"""What a run shows about failed jobs at the terminal, and the number of trailers of its stages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""All steps of docs/dataset.md on a made-up site: titles, search, quality, review by keys, manifest, report.
+"""All steps of docs/dataset.md on an invented site: titles, search, quality, review by keys, manifest, report.
 
-Everything is killed in the middle of its work once, and goes on where it stopped.
+Every step is killed once in the middle of its work, and continues where it stopped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ classify: {epochs: 2}
 metadata: titles.csv
 check_disk: false
 """
-PATIENCE_S = 300  # of a slow machine
+PATIENCE_S = 300  # on a slow machine
 SIXTH_SEARCH = f"/search/Movie_5_{title_site.year_of(5)}_trailer"
 SIXTH_VIDEO = "/wrong5.mp4"
 
@@ -50,13 +50,19 @@ class Study:
         self.env = {**without_proxy, "PATH": lab.environment()["PATH"], "XDG_CONFIG_HOME": str(folder / "config")}
         title_site.add_plugin(folder / "config", server)
 
-    def start(self, command: list[str], **how) -> subprocess.Popen:
+    def start(self, command: list[str], **options) -> subprocess.Popen:
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.env, start_new_session=True, stdin=subprocess.DEVNULL, text=True, **how
+            command,
+            cwd=self.folder,
+            env=self.env,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            **options,
         )
 
     def killed(self, *target: str, when: Callable[[], object]) -> None:
-        """Run Snakemake until ``when``, and end it and all its jobs at once."""
+        """Run Snakemake until ``when`` is true, then kill it with all its jobs."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         job = self.start(lab.command(self.folder, "--cores", "2", *target), **quiet)
         until(when, PATIENCE_S)
@@ -85,7 +91,7 @@ def study(tmp_path, monkeypatch):
 
 
 class Desk:
-    """`trailers review` in a process of its own, and a browser on its page."""
+    """`trailers review` in a separate process, and a browser that shows its page."""
 
     def __init__(self, study: Study, browser) -> None:
         words = [sys.executable, "-m", "trailers", "review", "--as", "ann", "--no-open"]
@@ -108,7 +114,7 @@ class Desk:
 
 
 def decide(desk: Desk) -> None:
-    """What a person does with the title that is shown: accepts its trailer, or rejects where the site has none."""
+    """Decide the shown title as a person does: accept its trailer, or reject it if the site has no trailer."""
     number = int(re.search(r"Movie (\d+)", desk.title())[1])
     if number == 11:
         desk.press("r")
@@ -126,7 +132,7 @@ def decide(desk: Desk) -> None:
 
 
 def review_with_a_kill(study, browser):
-    """Decide all twelve titles; the program is killed after five, and none of these is lost."""
+    """Decide all twelve titles; the program is killed after five, of which none is lost."""
     desk = Desk(study, browser)
     for _ in range(5):
         decide(desk)
@@ -143,7 +149,7 @@ def review_with_a_kill(study, browser):
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_from_titles_to_a_report_with_figure_4_and_no_kill_loses_anything(study, browser):
+def test_titles_become_a_report_with_figure_4_and_no_kill_loses_anything(study, browser):
     folder, server = study.folder, study.server
     title_site.write_imdb(folder)
     assert main(["titles", "--imdb", ".", "--min-votes", "100", "--most", "12"]) == 0

@@ -1,4 +1,4 @@
-"""A made-up data set of movies: IMDb's tables, and a video site on loopback with trailers of some of the movies.
+"""An invented data set of movies: IMDb's tables, and a video site on loopback with trailers of some of the movies.
 
 Movie ``n`` has five videos. The best score has its trailer, except for the movies in FIRST:
 

@@ -1,12 +1,12 @@
-"""Parameters and multiply-adds agree with those that timm and torchvision publish, within one percent.
+"""Parameters and multiply-adds agree with those published by timm and torchvision within one percent.
 
-Published counts are of the whole network; ours leave its last layer out, which is added here. Counted differently:
+Published counts include the last layer; ours do not, so it is added here. Other differences:
 
-* timm's multiply-adds hold two for every number that a batch normalisation writes; ours leave them out, since they can
-  be folded into the weights before.
-* timm's multiply-adds leave out the products of attention, which runs as one fused step there; ours count them. So of
-  the networks with attention only the parameters are compared.
-* torchvision's ``_ops`` of video networks are of 16 frames; ours of as many as the weights' own clips show.
+* timm counts two multiply-adds for every number that a batch normalisation writes; ours does not, because they can be
+  folded into the preceding weights.
+* timm does not count the products of attention, which is one fused step there; ours does. So only the parameters of
+  networks with attention are compared.
+* torchvision's ``_ops`` of video networks are for 16 frames; ours are for the clip length of the weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trailers.backbones.rows import find_row
 
 NOWHERE = Path("no-such-folder")
 
-# Model with a tag, its number of classes; and whether convolutions make up its multiply-adds.
+# Model with a tag, number of classes, and whether its multiply-adds are those of convolutions.
 TIMM = (
     ("resnet50.a1_in1k", 1000, True),
     ("resnet18.a1_in1k", 1000, True),
@@ -46,7 +46,7 @@ TORCHVISION = (
 
 
 def normalised_numbers(model: str, side: int) -> int:
-    """How many numbers the batch normalisations of a network of timm write for one picture."""
+    """The number of values that the batch normalisations of a network of timm write for one picture."""
     import timm
     import torch
 
@@ -72,7 +72,9 @@ def test_counts_are_those_of_timm(anchors: Path, model: str, classes: int, is_co
     assert (row.about.parameters + last + classes) / 1e6 == pytest.approx(float(line["param_count"]), rel=0.01)
     if is_convolutional:
         counted = row.about.multiply_adds + last + 2 * normalised_numbers(model, row.transform.crop[0])
-        assert counted / 1e9 == pytest.approx(float(line["infer_gmacs"]), rel=0.01, abs=0.005)  # two digits published
+        assert counted / 1e9 == pytest.approx(
+            float(line["infer_gmacs"]), rel=0.01, abs=0.005
+        )  # published with two decimals
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Frames and time stamps of a NASA video are those that torchcodec's test resources hold."""
+"""Frames and time stamps of a NASA video equal those in torchcodec's test resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trailers.video.packets import read_packets
 from trailers.video.source import probe
 
 FRAMES = (0, 1, 5, 10, 389)
-STREAM = "0:3"  # of 480x270; another stream is the default, so it is taken out alone
+STREAM = "0:3"  # 480x270; it is not the default stream, so it is extracted
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def nasa(anchors):
 
 
 def copied(source, target, *options):
-    """The video stream of ``source`` that the pictures are of, alone; its packets as they are."""
+    """Copy the video stream of the pictures from ``source``, with unchanged packets."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", source, "-map", STREAM, "-c", "copy", *options]
     subprocess.run([*command, target], check=True)
     return target
@@ -48,7 +48,7 @@ def test_all_frames_and_their_time_stamps_are_found(nasa, video):
     assert (seen.times.frames, seen.width, seen.height, len(published)) == (390, 480, 270, 390)
     with av.open(video) as container:
         _, times, _ = read_packets(container).streams[0].seconds()
-    np.testing.assert_allclose(np.sort(times), published, atol=1e-6)  # six digits are published
+    np.testing.assert_allclose(np.sort(times), published, atol=1e-6)  # published with six decimals
 
 
 def test_the_reader_of_24_fps_videos_gives_the_published_pictures(nasa, pictures, tmp_path):
@@ -64,5 +64,5 @@ def test_decord_gives_the_published_pictures_within_its_rounding(video, pictures
     import decord
 
     found = decord.VideoReader(str(video), num_threads=1).get_batch(list(FRAMES)).asnumpy()
-    # Its scaler rounds the way from YUV to RGB in another order.
+    # Its scaler rounds in another order when it converts YUV to RGB.
     assert np.abs(found.astype(int) - pictures).max() <= 3

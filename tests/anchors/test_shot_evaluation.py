@@ -1,4 +1,4 @@
-"""The evaluation of shots agrees with what others published."""
+"""The evaluation of shots agrees with published figures."""
 
 from __future__ import annotations
 

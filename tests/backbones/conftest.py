@@ -1,4 +1,4 @@
-"""What the tests of the backbones share."""
+"""Fixtures of the tests of the backbones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trailers.machine.memory import keep_freed_memory
 
 @pytest.fixture(scope="module", autouse=True)
 def memory_is_kept() -> Iterator[None]:
-    """As in a job: large networks take half as long again without."""
+    """Freed memory is kept as in a job, without which large networks take 50 % longer."""
     keep_freed_memory()
     yield
     keep_freed_memory(False)

@@ -1,4 +1,4 @@
-"""Backbones of every library meet the same contract, and random weights are reproducible."""
+"""Backbones of every library pass the same checks, and random weights are reproducible."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ net = Row(
 """
 
 
-LARGER = ("swin3d_s", "swin3d_b", "slowfast_r101")  # than one of the same family and code
+LARGER = ("swin3d_s", "swin3d_b", "slowfast_r101")  # than another backbone of the same family and code
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.sweep if name in LARGER else ()) for name in ROWS]
 )
-def test_a_built_in_backbone_keeps_the_contract(name: str) -> None:
+def test_a_built_in_backbone_passes_the_common_checks(name: str) -> None:
     check_contract(ROWS[name], make_network(ROWS[name], None))
 
 
@@ -46,15 +46,15 @@ def test_a_built_in_backbone_keeps_the_contract(name: str) -> None:
         "torchvision:shufflenet_v2_x0_5",
     ],
 )  # fmt: skip
-def test_a_model_of_timm_or_torchvision_keeps_the_contract(name: str) -> None:
+def test_a_model_of_timm_or_torchvision_passes_the_common_checks(name: str) -> None:
     row = find_row(name, NOWHERE)
-    # Of fewer pictures than two per thread, the last bits of RegNet's grouped convolutions depend on the place in the
-    # batch; a backbone's own batches are larger.
+    # In batches with fewer than two pictures per thread, the last bits of RegNet's grouped convolutions depend on the
+    # place in the batch; the default batches of a backbone are larger.
     check_contract(row, make_network(row, None), batch_clips=4)
 
 
 @pytest.mark.parametrize("name", [*RECIPES, "vjepa2?layer=1", "clip?layer=1&pool=avg"])
-def test_an_encoder_of_transformers_keeps_the_contract(name: str, tmp_path: Path) -> None:
+def test_an_encoder_of_transformers_passes_the_common_checks(name: str, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="needs the extra huggingface")
     recipe = name.partition("?")[0]
     make_repository(recipe, tmp_path / f"transformers-lab++{recipe}")
@@ -65,7 +65,7 @@ def test_an_encoder_of_transformers_keeps_the_contract(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("has_weights", [True, False])
-def test_a_tower_of_open_clip_keeps_the_contract(
+def test_a_tower_of_open_clip_passes_the_common_checks(
     has_weights: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("open_clip", reason="needs the extra open-clip")
@@ -75,7 +75,7 @@ def test_a_tower_of_open_clip_keeps_the_contract(
     check_precision(row, network)
 
 
-def test_a_network_of_the_user_keeps_the_contract(tmp_path: Path) -> None:
+def test_a_network_of_the_user_passes_the_common_checks(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(OWN)
     row = find_row(f"{tmp_path}/mine.py:net", NOWHERE)
     network = make_network(row, None)

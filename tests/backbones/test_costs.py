@@ -1,4 +1,4 @@
-"""What a backbone costs (Table 6), and the table of all backbones."""
+"""The cost of a backbone (Table 6), and the table of all backbones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/backbones.md says what the code does."""
+"""docs/backbones.md agrees with the code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_every_difference_from_a_publisher_is_in_the_table() -> None:
 
 
 def network_line(name: str) -> str:
-    """A line of the table of networks, by what the library says of ``name``."""
+    """The line of the table of networks that follows from the library's description of ``name``."""
     row = find_row(name, Path("no-such-folder"))
     frames = str(row.frames or "all")
     rate = f"{row.about.fps:g}" if row.about.fps else ""
@@ -34,7 +34,7 @@ def network_line(name: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", NETWORKS, ids=lambda line: line.split("`")[1])
-def test_the_table_of_networks_says_what_the_libraries_say(line: str) -> None:
+def test_the_table_of_networks_agrees_with_the_libraries(line: str) -> None:
     assert network_line(line.split("`")[1]) == line
 
 

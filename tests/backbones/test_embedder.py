@@ -15,7 +15,7 @@ from trailers.backbones.row import Row, Weights
 from trailers.backbones.rows import ROWS
 from trailers.errors import SystemicError
 
-# How many shown frames each row is tried with: few where the network takes any number.
+# The number of shown frames for each backbone: few if the network accepts any number.
 SHOWN = 4
 
 
@@ -25,7 +25,7 @@ def test_a_precision_that_changes_vectors_too_much_is_not_chosen(monkeypatch: py
     from trailers.backbones import embedder as room
 
     class Cancels(torch.nn.Module):
-        """A difference of nearly equal numbers: bfloat16 leaves nothing of it."""
+        """A difference of nearly equal numbers, which is lost in bfloat16."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -69,7 +69,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(caplog: pytest.LogCaptureFix
 def test_the_memory_of_a_batch_that_did_not_fit_is_released_before_the_next_try(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Or its memory could not be given back, and half the batch would not fit either."""
+    """If the memory were not released, half the batch would not fit either."""
     import torch
 
     tensors: list[weakref.ref[torch.Tensor]] = []
@@ -100,7 +100,7 @@ def test_on_a_gpu_a_clips_vector_may_depend_on_the_batch_size_but_never_on_its_p
     wanted = four(clips)
     np.testing.assert_array_equal(four(clips[::-1].copy())[::-1], wanted)
     np.testing.assert_array_equal(four(clips[2:3]), wanted[2:3])
-    assert four.computed_on["batch_clips"] == 4  # which is why the file says it
+    assert four.computed_on["batch_clips"] == 4  # recorded because vectors depend on it
     two = Embedder(row, network, device="cuda", batch_clips=2)(clips)
     assert cosines(wanted, two).min() >= 0.9995
 
@@ -120,7 +120,7 @@ def test_a_single_clip_that_does_not_fit_into_memory_is_a_problem_of_the_machine
 @pytest.mark.parametrize(
     ("name", "precision"), [("efficientnet_lite0", "auto"), ("resnet50", "auto"), ("shufflenet3d", "auto")]
 )
-def test_a_clips_vector_is_the_same_to_the_last_bit_whatever_its_neighbours(name: str, precision: str) -> None:
+def test_a_clips_vector_is_the_same_to_the_last_bit_with_any_neighbours(name: str, precision: str) -> None:
     row = ROWS[name]
     embedder = Embedder(row, make_network(row, None), precision=precision, batch_clips=4)
     clips = sample_clips(row, 4, shown_frames=SHOWN)
@@ -133,7 +133,7 @@ def test_a_clips_vector_is_the_same_to_the_last_bit_whatever_its_neighbours(name
 def test_convolutions_on_a_gpu_are_exact_and_torchs_flags_are_restored() -> None:
     import torch
 
-    def told() -> tuple[bool, ...]:
+    def flags() -> tuple[bool, ...]:
         cudnn = torch.backends.cudnn
         return cudnn.enabled, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
 
@@ -141,14 +141,14 @@ def test_convolutions_on_a_gpu_are_exact_and_torchs_flags_are_restored() -> None
 
     class Looks(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            seen.append(told())
+            seen.append(flags())
             return x.mean(dim=(2, 3))
 
-    before = told()
+    before = flags()
     row = Row("looks", "own", "looks", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
     Embedder(row, Looks(), precision="float32")(sample_clips(row, 1))
     assert seen == [(True, False, True, False)]
-    assert told() == before
+    assert flags() == before
 
 
 @pytest.mark.slow
@@ -164,14 +164,14 @@ def test_a_gpu_gives_the_same_vectors_as_a_cpu(name: str) -> None:
     np.testing.assert_array_equal(exact(clips), exact(clips))
 
     fast = Embedder(row, network, device="cuda", batch_clips=2)
-    flying = [start(fast, clips[:2]), start(fast, clips[2:])]
-    found = np.concatenate([wait() for wait in flying])
+    pending = [start(fast, clips[:2]), start(fast, clips[2:])]
+    found = np.concatenate([wait() for wait in pending])
     np.testing.assert_array_equal(found, fast(clips))
     assert cosines(wanted, found).min() >= 0.999
 
 
 def start(embedder: Embedder, clips: np.ndarray) -> Callable[[], np.ndarray]:
-    """Begin with ``clips``, at most a batch, as the stage does."""
+    """Start a batch of ``clips``, as the stage does."""
     buffer = embedder.buffer(clips.shape[1])
     buffer.array[: len(clips)] = clips
     return embedder.start(buffer, len(clips))
@@ -184,7 +184,7 @@ def test_cosine_similarity_is_computed_pair_by_pair() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         ("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED", "the GPU failed: cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
         ("GET was unable to find an engine to execute this computation", "the GPU failed: GET was unable to find"),
@@ -192,7 +192,7 @@ def test_cosine_similarity_is_computed_pair_by_pair() -> None:
     ],
 )
 def test_a_gpu_that_fails_while_a_network_is_loaded_and_tested_is_reported_in_one_sentence(
-    words: str, told: str
+    words: str, expected: str
 ) -> None:
     import torch
 
@@ -208,7 +208,7 @@ def test_a_gpu_that_fails_while_a_network_is_loaded_and_tested_is_reported_in_on
 
     row = Row("fails", "own", "fails", 2, 3, ROWS["resnet50"].transform, Weights("none", "none.pth"))
     for network in (Fails(), FailsLater()):
-        with pytest.raises(SystemicError, match=f"^fails: {told}"):
+        with pytest.raises(SystemicError, match=f"^fails: {expected}"):
             Embedder(row, network)
 
 

@@ -1,4 +1,4 @@
-"""Backbones that see trailers larger than they are kept."""
+"""Backbones that need frames larger than the kept videos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing makes the host wait for the GPU while a batch is begun, by tensors that have shapes and no numbers."""
+"""Starting a batch never makes the host wait for the GPU; tested with tensors that have shapes but no values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parents[1] / "fake_gpu.py"
 
 @pytest.fixture(scope="module")
 def waits() -> dict[str, list[str]]:
-    """What makes the host wait, by network and precision; in a process of its own, whose torch is bent."""
+    """Operations that make the host wait, by network and precision; in a separate process with a patched torch."""
     done = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
@@ -28,10 +28,10 @@ def test_an_operation_that_waits_for_the_gpu_is_detected(waits: dict[str, list[s
 
 
 @pytest.mark.parametrize("name", [f"{name} {precision}" for name in ROWS for precision in ("float32", "bfloat16")])
-def test_nothing_waits_while_a_batch_of_clips_is_begun(waits: dict[str, list[str]], name: str) -> None:
+def test_starting_a_batch_of_clips_never_waits(waits: dict[str, list[str]], name: str) -> None:
     assert waits[name] == []
 
 
 @pytest.mark.parametrize("precision", ["float16", "float32"])
-def test_nothing_waits_while_a_batch_of_windows_is_begun(waits: dict[str, list[str]], precision: str) -> None:
+def test_starting_a_batch_of_windows_never_waits(waits: dict[str, list[str]], precision: str) -> None:
     assert waits[f"detector {precision}"] == []

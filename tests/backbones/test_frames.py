@@ -1,4 +1,4 @@
-"""Which frames of a clip a backbone takes."""
+"""Which frames of a clip a backbone uses."""
 
 from __future__ import annotations
 
@@ -103,5 +103,5 @@ def test_a_lower_frame_rate_shows_the_first_frame_of_every_step() -> None:
         118,
         121,
     ]
-    # 7 valid frames hold the steps at 0, 3 and 6.
+    # 7 valid frames contain the steps at 0, 3 and 6.
     assert clip_frames(row_3d(None), strategy, start=100, valid=7, frame=103) == [100, 103, 106, -1, -1, -1, -1, -1]

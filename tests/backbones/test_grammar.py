@@ -79,7 +79,7 @@ def test_a_name_is_parsed_into_library_model_and_choices(text: str, parts: Name 
         ),
     ],
 )
-def test_what_cannot_be_a_name_is_refused_in_one_sentence(text: str, sentence: str) -> None:
+def test_an_invalid_name_is_refused_in_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_name(text)
     assert sentence in str(caught.value)
@@ -132,7 +132,7 @@ def test_two_names_never_share_a_folder(one: str, other: str) -> None:
 
 @given(NAME)
 def test_the_name_can_be_recovered_from_its_folder(name: str) -> None:
-    """So none can be lost in it: the rules of the way back are short."""
+    """So no information is lost; the reverse rules are short."""
     library, _, rest = folder_name(name).partition("-")
     rest = rest.replace("++", "/")
     model, plus, choices = rest.partition("+")

@@ -1,4 +1,4 @@
-"""How a name of config.yaml becomes a backbone."""
+"""How a name in config.yaml is resolved to a backbone."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NOWHERE = Path("no-such-folder")
         ("efficientnet-lite0", "efficientnet_lite0"),
     ],
 )
-def test_a_wrong_name_lists_the_nearest_right_ones(wrong: str, near: str) -> None:
+def test_a_wrong_name_lists_the_most_similar_valid_names(wrong: str, near: str) -> None:
     with pytest.raises(ConfigError, match=f"no backbone is called '{wrong}'. The nearest are .*{near}"):
         find_row(wrong, NOWHERE)
 
 
-def test_a_wrong_model_of_a_library_lists_the_nearest_right_ones() -> None:
+def test_a_wrong_model_of_a_library_lists_the_most_similar_valid_names() -> None:
     with pytest.raises(ConfigError, match=r"timm:vit_base_patch14_dinov2\.lvd142m"):
         find_row("timm:vit_base_patch14_dinov2.lvd142", NOWHERE)
     with pytest.raises(ConfigError, match="torchvision:convnext_tiny"):
@@ -88,7 +88,7 @@ def test_a_damaged_record_is_named(tmp_path: Path, spoilt: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet50.json", "timm-vit_tiny_patch16_224.augreg_in21k.json"])
-def test_a_folder_in_place_of_a_record_is_to_be_moved_and_not_written_again(tmp_path: Path, name: str) -> None:
+def test_a_folder_in_place_of_a_record_must_be_moved_away(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     with pytest.raises(
         WeightsError, match=r"\.json: is a directory; weights are recorded in a file there\. Move it away"
@@ -106,7 +106,7 @@ def test_a_folder_in_place_of_a_record_is_to_be_moved_and_not_written_again(tmp_
         ("timm:vit_base_patch14_dinov2", "timm:vit_base_patch14_dinov2.lvd142m, "),
     ],
 )
-def test_a_name_without_the_tag_of_its_weights_leads_to_those_with_one(name: str, nearest: str) -> None:
+def test_a_name_without_the_tag_of_its_weights_suggests_names_with_a_tag(name: str, nearest: str) -> None:
     with pytest.raises(ConfigError, match=rf"with published weights\. The nearest are {nearest}"):
         find_row(name, NOWHERE)
 

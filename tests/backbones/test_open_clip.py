@@ -1,4 +1,4 @@
-"""Image towers of OpenCLIP, on a tiny architecture with drawn weights: what they learned is not tested."""
+"""Image towers of OpenCLIP, on a tiny architecture with random weights; trained weights are not tested."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ def test_published_models_are_backbones(name: str, features: int, resize: tuple[
     assert row.weights.url == f"https://huggingface.co/{repository}/resolve/main/open_clip_model.safetensors"
 
 
-def test_weights_that_would_run_with_another_activation_are_refused_with_the_right_name() -> None:
+def test_weights_with_another_activation_are_refused_with_the_right_name() -> None:
     with pytest.raises(ConfigError, match=r"trained with QuickGELU.* Write open_clip:ViT-B-32-quickgelu/openai\."):
         find_row("open_clip:ViT-B-32/openai", NOWHERE)
 
 
-def test_a_wrong_name_lists_the_nearest_right_ones() -> None:
+def test_a_wrong_name_lists_the_most_similar_valid_names() -> None:
     with pytest.raises(ConfigError, match="open_clip:ViT-B-32/laion2b_s34b_b79k"):
         find_row("open_clip:ViT-B-32/laion2b_s34b_b79", NOWHERE)
 

@@ -1,4 +1,4 @@
-"""SlowFast: one clip becomes the two inputs that pytorchvideo's own evaluation gives it."""
+"""SlowFast: one clip becomes the same two inputs as in pytorchvideo's evaluation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_each_pathway_gets_its_frames_and_a_published_checkpoint_loads() -> None
     slow, fast = spy.seen
     assert slow[0, 0, :, 0, 0].tolist() == [0, 4, 8, 13, 17, 22, 26, 31]
     assert fast[0, 0, :, 0, 0].tolist() == list(range(32))
-    assert not two_pathways(spy, 32).state_dict()  # nothing but the network's own
+    assert not two_pathways(spy, 32).state_dict()  # only those of the network
 
 
 @pytest.mark.slow

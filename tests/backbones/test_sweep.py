@@ -1,6 +1,6 @@
-"""Every name of timm and torchvision is a row with a vector of the stated length, or is refused in one sentence.
+"""Every name of timm and torchvision gives vectors of the stated length, or is refused in one sentence.
 
-Nothing is downloaded. A fixed sample runs always; the whole takes about an hour:
+Nothing is downloaded. A fixed sample always runs; all names take about an hour:
 
     pytest -m sweep -n 2 tests/backbones/test_sweep.py
 """
@@ -21,7 +21,7 @@ from trailers.backbones.rows import find_row
 from trailers.errors import TrailerError
 
 NOWHERE = Path("no-such-folder")
-# One of a family. Those marked are refused: tokens of places and no vector, or a crop without a word here.
+# One of each family. Those marked are refused: the output is not one vector, or the crop is not supported.
 SAMPLE = {
     "timm:beit_base_patch16_224.in22k_ft_in22k": 768,
     "timm:convnext_tiny.fb_in1k": 768,
@@ -42,11 +42,11 @@ SAMPLE = {
 
 
 def features_of(name: str) -> int | str:
-    """The length of the backbone's vectors, or "refused" where one sentence says why there are none."""
+    """The length of the backbone's vectors, or "refused" if one sentence gives the reason."""
     try:
         row = find_row(name, NOWHERE)
     except TrailerError as problem:
-        return "refused" if name in str(problem) and "\n" not in str(problem) else f"told badly: {problem}"
+        return "refused" if name in str(problem) and "\n" not in str(problem) else f"bad message: {problem}"
     assert row.about.parameters > 0
     assert row.about.multiply_adds > 0
     return row.features

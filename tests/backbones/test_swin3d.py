@@ -1,4 +1,4 @@
-"""Swin3D in pieces gives what torchvision gives."""
+"""Swin3D computed in pieces gives the same as torchvision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trailers.backbones.rows import ROWS
 
 
 def pieces_by_hand(size: tuple[int, int, int], window: tuple[int, int, int], shift: tuple[int, int, int]) -> set:
-    """The sets of tokens that see each other, read off torchvision's own mask and windows."""
+    """The sets of tokens that attend to each other, from torchvision's mask and windows."""
     import torch
     from torchvision.models.video.swin_transformer import _compute_attention_mask_3d
 
@@ -72,7 +72,7 @@ def test_swin3d_in_pieces_gives_torchvisions_vectors(frames: int, clips: int) ->
     # At 84 px windows are padded in height and width too: 21, 11, 6 and 3 tokens.
     published = make_network(ROWS["swin3d_t"], None)
     for name, parameter in published.named_parameters():
-        if "bias" in name:  # zero or nearly so as initialised, which would hide their misplacement
+        if "bias" in name:  # initialised to nearly zero, which would hide wrong positions
             parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
     pixels = torch.randn(clips, 3, frames, 84, 84, generator=torch.Generator().manual_seed(frames))
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Text towers beside image towers, on tiny networks with drawn weights: what they learned is not tested."""
+"""Text towers of image backbones, on tiny networks with random weights; trained weights are not tested."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXTS = ["a car chase at night", "two people kiss"]
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """CLIP and SigLIP, each with a tokenizer, as if brought by hand."""
+    """CLIP and SigLIP, each with a tokenizer, as if a user had put them there."""
     pytest.importorskip("transformers", reason="needs the extra huggingface")
     folder = tmp_path_factory.mktemp("weights")
     for recipe in ("clip", "siglip", "dinov2"):
@@ -38,7 +38,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_open_clip(tmp_path, monkeypatch)
 
 
-# By hand, as the model cards show it; not by our tables.
+# As the model cards show it, without our tables.
 def library_vectors(recipe: str, folder: Path) -> np.ndarray:
     import torch
     import transformers
@@ -83,7 +83,7 @@ def test_log_messages_of_open_clip_are_not_shown(tiny: Path, caplog: pytest.LogC
         assert caplog.messages == ["others are heard"]
 
 
-def test_drawn_weights_of_both_towers_are_those_of_one_network(weights: Path) -> None:
+def test_random_weights_of_both_towers_are_those_of_one_network(weights: Path) -> None:
     import torch
     import transformers
 
@@ -111,7 +111,7 @@ def test_only_the_pooling_that_is_trained_with_text_shares_its_space(name: str, 
             TextEncoder(row, weights)
 
 
-def test_other_libraries_share_no_space_with_text() -> None:
+def test_other_libraries_do_not_share_their_space_with_text() -> None:
     assert not shares_space(find_row("resnet50", Path("no-such-folder")))
 
 
@@ -143,7 +143,7 @@ def test_a_tokenizer_that_changed_since_it_was_recorded_is_refused(tmp_path: Pat
         TextEncoder(row, tmp_path)
 
 
-def test_an_architecture_with_a_tokenizer_of_its_own_reads_it_from_the_weights_folder(
+def test_an_architecture_with_its_own_tokenizer_reads_it_from_the_weights_folder(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch

@@ -1,4 +1,4 @@
-"""What the choices of a timm name make of the network, and what is refused."""
+"""The effect of the choices in a timm name on the network, and invalid choices."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_choice_that_a_model_does_not_offer_is_refused(name: str, sentence: st
 
 
 def saved(name: str, folder: Path, **more: object) -> tuple[Row, torch.nn.Module]:
-    """The row of ``name``, beside weights that are made up; and timm's own network with them."""
+    """The row of ``name`` with saved random weights, and timm's network with the same weights."""
     row = find_row(name, NOWHERE)
     row = dataclasses.replace(row, weights=dataclasses.replace(row.weights, sha256="", file="w.safetensors"))
     torch.manual_seed(1)
@@ -121,16 +121,16 @@ def test_clip_of_openai_computes_as_it_was_trained_with_quickgelu(tmp_path: Path
         torch.testing.assert_close(network(picture(224)), theirs(picture(224)))
 
 
-def test_models_use_quickgelu_exactly_if_timm_says_so() -> None:
-    said = {name for name in NAMES if "QuickGELU" in str(get_pretrained_cfg(name).notes)}
+def test_models_use_quickgelu_exactly_if_timm_notes_it() -> None:
+    expected = {name for name in NAMES if "QuickGELU" in str(get_pretrained_cfg(name).notes)}
     assert {name for name in NAMES if publishers.QUICK_GELU.fullmatch(name)} == {
-        name for name in said if "quickgelu" not in name
+        name for name in expected if "quickgelu" not in name
     }
 
 
-def test_models_have_a_projection_exactly_if_their_outputs_say_so() -> None:
-    said = {name for name in NAMES if get_pretrained_cfg(name).num_classes in PROJECTIONS}
-    assert {name for name in NAMES if publishers.PROJECTING.fullmatch(name)} == said
+def test_models_have_a_projection_exactly_if_timm_lists_its_outputs() -> None:
+    expected = {name for name in NAMES if get_pretrained_cfg(name).num_classes in PROJECTIONS}
+    assert {name for name in NAMES if publishers.PROJECTING.fullmatch(name)} == expected
 
 
 def test_a_network_built_as_published_has_a_new_fingerprint() -> None:

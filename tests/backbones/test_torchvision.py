@@ -1,4 +1,4 @@
-"""Every torchvision model is a backbone, with the weights that the library's own loader loads."""
+"""Every torchvision model is a backbone, with the weights as the library's loader loads them."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ FEATURES = {
     "wide_resnet101_2": 2048, "wide_resnet50_2": 2048,
 }  # fmt: skip
 
-# One of each kind of head, input and way of building.
+# One of each kind of head, input and builder.
 SAMPLE = {
     "regnet_y_400mf", "regnet_x_1_6gf", "mnasnet0_5", "densenet121", "googlenet", "inception_v3", "maxvit_t",
     "mvit_v1_b", "s3d", "squeezenet1_0", "vgg11", "vit_h_14", "swin_v2_t", "mobilenet_v3_small",
 }  # fmt: skip
 
 
-def test_the_list_holds_every_classification_and_video_model() -> None:
+def test_the_list_contains_every_classification_and_video_model() -> None:
     assert set(FEATURES) == set(models.list_models(module=models) + models.list_models(module=models.video))
 
 
@@ -66,13 +66,13 @@ def test_the_names_of_video_models_are_known_without_the_library() -> None:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in SAMPLE else pytest.mark.sweep) for name in FEATURES]
 )
-def test_every_model_is_described_and_gives_the_vectors_that_its_row_says(name: str) -> None:
+def test_every_model_gives_vectors_as_described(name: str) -> None:
     row = torchvision.describe(name)
     assert (row.features, row.dimensions) == (FEATURES[name], 3 if name in torchvision.VIDEO else 2)
     assert row.weights.url.endswith(row.weights.file)
-    # The library names its files so; torch.hub compares the same digits.
+    # The library names its files like this; torch.hub compares the same digits.
     assert len(row.weights.sha256) in (8, 10)
-    if row.dimensions == 3:  # described with 24 frames; fewer are shown by other strategies
+    if row.dimensions == 3:  # described for 24 frames; other strategies show fewer
         shape = (1, 3, row.wanted_frames(4), *row.transform.crop)
         with torch.inference_mode():
             assert network_on_meta(row).eval()(torch.empty(shape, device="meta")).shape == (1, FEATURES[name])
@@ -112,7 +112,7 @@ def test_other_tags_are_refused(name: str, sentence: str) -> None:
         find_row(name, NOWHERE)
 
 
-def test_several_weights_of_one_model_stand_side_by_side(tmp_path: Path) -> None:
+def test_several_weights_of_one_model_can_be_used_together(tmp_path: Path) -> None:
     """Their folders, records, fingerprints and attributes differ; the same published file is fetched once."""
     rows = [
         find_row(name, NOWHERE) for name in ("torchvision:resnet50", "torchvision:resnet50.IMAGENET1K_V1", "resnet50")
@@ -125,8 +125,8 @@ def test_several_weights_of_one_model_stand_side_by_side(tmp_path: Path) -> None
     ]  # fmt: skip
     settings, shot24 = Settings("auto", random_weights=False), ClipStrategy.parse("shot24")
     assert len({fingerprint_of(shot24, row, "0" * 64, settings, "clips") for row in rows}) == 3
-    told = [origin(row, "0" * 64, settings, "float32") for row in rows]
-    assert [(each["backbone"], each["weights"]) for each in told] == [
+    origins = [origin(row, "0" * 64, settings, "float32") for row in rows]
+    assert [(each["backbone"], each["weights"]) for each in origins] == [
         ("torchvision:resnet50", "IMAGENET1K_V2"), ("torchvision:resnet50.IMAGENET1K_V1", "IMAGENET1K_V1"),
         ("resnet50", "IMAGENET1K_V1"),
     ]  # fmt: skip
@@ -141,13 +141,13 @@ def test_several_weights_of_one_model_stand_side_by_side(tmp_path: Path) -> None
 
 
 def any_bytes(name: str) -> Row:
-    """The row of that name, without the published digits: checkpoints for tests are made up."""
+    """The row of that name without the published digest, for the invented checkpoints of tests."""
     row = find_row(f"torchvision:{name}", NOWHERE)
     return dataclasses.replace(row, weights=dataclasses.replace(row.weights, sha256=""))
 
 
 def other_numbers(name: str) -> OrderedDict[str, torch.Tensor]:
-    """A checkpoint as this version of the library would save it, with other numbers than are drawn."""
+    """A checkpoint as this version of the library would save it, with different values from the random weights."""
     state = models.get_model(name, weights=None).state_dict()
     generator = torch.Generator().manual_seed(3)
     for key, value in state.items():
@@ -161,7 +161,7 @@ def as_is(state: OrderedDict[str, torch.Tensor]) -> OrderedDict[str, torch.Tenso
 
 
 def densenet_keys(state: OrderedDict[str, torch.Tensor]) -> OrderedDict[str, torch.Tensor]:
-    """As published in 2017: denselayer1.norm.1.weight in place of denselayer1.norm1.weight, batches not counted."""
+    """As published in 2017: denselayer1.norm.1.weight instead of denselayer1.norm1.weight, without batch counts."""
     renamed = {}
     for key, value in state.items():
         if key.endswith("num_batches_tracked"):
@@ -197,7 +197,7 @@ def data_parallel(state: OrderedDict[str, torch.Tensor]) -> OrderedDict[str, tor
         ("shufflenet_v2_x0_5", as_is),
     ],
 )
-def test_weights_load_as_the_librarys_own_loader_loads_them(tmp_path: Path, name: str, published: Any) -> None:
+def test_weights_load_as_with_the_librarys_loader(tmp_path: Path, name: str, published: Any) -> None:
     row, state = any_bytes(name), other_numbers(name)
     torch.save(published(state), tmp_path / row.weights.file)
     loaded = make_network(row, tmp_path).state_dict()
@@ -207,7 +207,7 @@ def test_weights_load_as_the_librarys_own_loader_loads_them(tmp_path: Path, name
 
 
 def test_weights_of_a_tag_load_into_the_network_of_that_tag(tmp_path: Path) -> None:
-    """SWAG's are for larger pictures, so other places have positions."""
+    """SWAG's weights are for larger pictures, so they have more positions."""
     row = any_bytes("vit_b_16.IMAGENET1K_SWAG_E2E_V1")
     torch.save(models.vit_b_16(image_size=384).state_dict(), tmp_path / row.weights.file)
     loaded = make_network(row, tmp_path).state_dict()
@@ -221,11 +221,11 @@ def test_weights_that_lack_a_layer_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"densenet121-a639ec97\.pth: does not fit torchvision:densenet121"):
         make_network(row, tmp_path)
     weights = models.get_model_weights("densenet121").DEFAULT
-    assert "get_state_dict" not in vars(weights)  # the library is left as it was
+    assert "get_state_dict" not in vars(weights)  # the library is not modified
 
 
-def test_a_file_without_digits_in_its_name_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is compared with nothing when it is fetched, and with the recorded sha256 from then on."""
+def test_a_file_without_digits_in_its_name_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be checked when it is fetched; afterwards it is checked with the recorded sha256."""
     monkeypatch.setattr(
         type(models.get_model_weights("mnasnet0_5").DEFAULT), "url", "https://example.org/mnasnet_top1_67.pth"
     )

@@ -1,4 +1,4 @@
-"""Encoders of transformers, on tiny repositories with drawn weights made here: what they learned is not tested."""
+"""Encoders of transformers, on tiny generated repositories with random weights; trained weights are not tested."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHOWN = ClipStrategy.parse("shot24")
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of weights with every tiny repository in it, as if brought by hand."""
+    """A folder of weights with every tiny repository, as if a user had put them there."""
     folder = tmp_path_factory.mktemp("weights")
     for recipe in RECIPES:
         make_repository(recipe, folder / f"transformers-lab++{recipe}")
@@ -45,13 +45,13 @@ def shown_clip() -> np.ndarray:
 
 
 def our_vector(row: Row, weights: Path) -> np.ndarray:
-    """As the pipeline does: choose frames, resize, crop, embed."""
+    """The vector of the pipeline: choose frames, resize, crop, embed."""
     chosen = clip_frames(row, SHOWN, start=0, valid=24, frame=11)
     clip = resize_and_crop(shown_clip()[chosen], row.transform)
     return Embedder(row, make_network(row, weights), precision="float32", batch_clips=1)(clip[None])
 
 
-# The library's own way, as its model cards show it: processor, then model; by hand, not by our tables.
+# As the model cards of the library show it: processor, then model; without our tables.
 def library_vector(recipe: str, folder: Path, frames: list[int], pool: str) -> np.ndarray:
     import torch
     import transformers
@@ -145,7 +145,7 @@ def clip_vision(folder: Path) -> Any:
     return config.vision_config
 
 
-# What another size means to the library's processors: the crop is the same share of the picture, 63 x 32 / 36 = 56.
+# For another size, the processors of the library keep the share of the crop: 63 x 32 / 36 = 56.
 SIZES = {
     "dinov2?layer=1&size=56": {"size": {"shortest_edge": 63}, "crop_size": {"height": 56, "width": 56}},
     "dinov2?size=56": {"size": {"shortest_edge": 63}, "crop_size": {"height": 56, "width": 56}},
@@ -155,7 +155,7 @@ SIZES = {
     "clip?size=48": {"size": {"shortest_edge": 48}, "crop_size": {"height": 48, "width": 48}},
 }
 
-# What the documentation states: frames spread evenly from the first shown to the last.
+# As documented: frames spread evenly from the first shown to the last.
 FRAMES = {6: [0, 4, 9, 13, 18, 23], 4: [0, 7, 15, 23], 1: [11]}
 
 
@@ -169,14 +169,14 @@ def test_vectors_are_those_of_the_librarys_processor_and_model_on_the_same_frame
     found = our_vector(row, weights)
     assert found.shape == wanted.shape == (1, row.features)
     assert float(cosines(found, wanted)[0]) > 0.9999
-    # The test could fail: half a pixel's or half a clip's difference shows.
+    # The test can fail: a difference of half a pixel or half a clip is detected.
     others = library_vector(
         recipe, weights / row.weights.file, [frame // 2 for frame in frames], choice and f"?{choice}"
     )
     assert float(cosines(found, others)[0]) < 0.9999
 
 
-def test_a_crop_begins_at_the_pixel_that_the_library_rounds_down_to() -> None:
+def test_a_crop_starts_at_the_pixel_to_which_the_library_rounds_down() -> None:
     transform = Transform((36,), (32, 32), (0.0,) * 3, (1.0,) * 3, crop_rounding="down")
     frames = np.arange(67, dtype=np.uint8)[None, None, :, None].repeat(36, axis=1).repeat(3, axis=3)
     assert resize_and_crop(frames, transform)[0, 0, [0, -1], 0].tolist() == [17, 48]
@@ -228,7 +228,7 @@ def test_a_choice_of_a_value_that_the_network_cannot_take_is_refused(name: str, 
         find_row(f"transformers:lab/{name}", weights)
 
 
-def test_what_cannot_be_a_backbone_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_an_impossible_backbone_is_refused_in_one_sentence(tmp_path: Path) -> None:
     folder = make_repository("vit", tmp_path / "transformers-lab++vit")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
@@ -245,7 +245,7 @@ def test_what_cannot_be_a_backbone_is_refused_in_one_sentence(tmp_path: Path) ->
 def test_layers_after_the_chosen_one_are_not_computed(weights: Path) -> None:
     row, whole = (find_row(f"transformers:lab/siglip{choice}", weights) for choice in ("?layer=1", ""))
     assert (row.about.pooling, row.about.head) == ("avg, after layer 1", "left out")
-    # Half of the two layers, and no pooling by attention.
+    # One of the two layers, without pooling by attention.
     assert row.about.multiply_adds < 0.6 * whole.about.multiply_adds
     assert not shares_space(find_row("transformers:lab/clip?layer=1", weights))
 
@@ -284,7 +284,7 @@ def test_a_configuration_that_asks_for_code_from_elsewhere_is_refused(tmp_path: 
     path = folder / "config.json"
     plain = json.loads(path.read_text())
     path.write_text(json.dumps(plain | entry))
-    # Also where a record describes the network, so that nothing but the library would read the file.
+    # Also if a record describes the network, so that only the library would read the file.
     for ask in (lambda: find_row("transformers:lab/vit", tmp_path), lambda: make_network(row, tmp_path)):
         with pytest.raises(ConfigError, match="runs code that is not part of transformers") as problem:
             ask()

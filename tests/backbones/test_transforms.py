@@ -18,7 +18,7 @@ def natural_frames(height: int, width: int, count: int = 2) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["resnet50", "shufflenet_v2_x1_0", "r2plus1d_18", "swin3d_t", "s3d", "mvit_v2_s"])
-def test_transforms_are_torchvisions_own(name: str) -> None:
+def test_transforms_are_those_of_torchvision(name: str) -> None:
     import torch
     from torchvision.models import get_weight
 
@@ -36,7 +36,7 @@ def test_transforms_are_torchvisions_own(name: str) -> None:
     assert levels.max() <= 1.01
 
 
-def test_the_transform_of_a_timm_row_is_timms_own() -> None:
+def test_the_transform_of_a_timm_row_is_that_of_timm() -> None:
     import timm
     from PIL import Image
 
@@ -57,7 +57,7 @@ def published_timm(model: str) -> dict:
 
 
 def normalised(pixels: np.ndarray, transform: Transform) -> np.ndarray:
-    """float (n, 3, height, width), worked out the plain way."""
+    """float (n, 3, height, width), computed with plain numpy."""
     scaled = (pixels / 255 - np.array(transform.mean)) / np.array(transform.std)
     return scaled.transpose(0, 3, 1, 2)
 

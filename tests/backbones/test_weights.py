@@ -1,4 +1,4 @@
-"""Weights on disk: missing, damaged, of another network, and those that load."""
+"""Weights on disk: missing, damaged, of another network, and valid ones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_file_that_is_not_weights_is_named(tmp_path: Path, content: bytes, wor
         weights_sha256(ROWS["resnet50"], tmp_path)
 
 
-def hand_brought(name: str = "shufflenet3d") -> Row:
+def put_there_by_the_user(name: str = "shufflenet3d") -> Row:
     return ROWS[name]
 
 
@@ -113,13 +113,13 @@ def sample_state() -> object:
 
 
 def any_bytes(name: str) -> Row:
-    """The row of that name, without the published digits: checkpoints for tests are made up."""
+    """The row of that name without the published digest, for the invented checkpoints of tests."""
     row = find_row(name, NOWHERE)
     return dataclasses.replace(row, weights=dataclasses.replace(row.weights, sha256=""))
 
 
 def whole_state(name: str) -> dict:
-    """A checkpoint with the classifying layer, as each library publishes it, with other numbers than are drawn."""
+    """A checkpoint with the classifying layer, as each library publishes it, with values unlike the random weights."""
     import timm
     import torch
     from pytorchvideo.models import hub
@@ -147,7 +147,7 @@ def write_checkpoint(state: dict, path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["shufflenet_v2_x1_0", "timm:resnet18.a1_in1k", "x3d_m"])
-def test_published_checkpoints_of_every_library_load_whole_and_lose_their_head(tmp_path: Path, name: str) -> None:
+def test_published_checkpoints_of_every_library_load_completely_without_their_head(tmp_path: Path, name: str) -> None:
     import torch
 
     row, state = any_bytes(name), whole_state(name)
@@ -179,7 +179,7 @@ def test_weights_never_run_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not (tmp_path / "spied").exists()
 
 
-def test_weights_damaged_after_the_download_are_noticed(tmp_path: Path) -> None:
+def test_weights_damaged_after_the_download_are_detected(tmp_path: Path) -> None:
     row = ROWS["shufflenet3d"]
     path = save(published_state(400), tmp_path / row.weights.file)
     found = weights_sha256(row, tmp_path)
