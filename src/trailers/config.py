@@ -63,11 +63,11 @@ def as_path(text: str | None) -> str | None:
 
 def config_files() -> Iterator[Path]:
     """The config.yaml of the project, then that of the working folder if it is another file; only existing ones."""
-    own, here = PROJECT / NAME, Path(NAME)
-    if own.is_file():
-        yield own
-    if here.is_file() and not (own.is_file() and own.samefile(here)):
-        yield here
+    of_project, of_folder = PROJECT / NAME, Path(NAME)
+    if of_project.is_file():
+        yield of_project
+    if of_folder.is_file() and not (of_project.is_file() and of_project.samefile(of_folder)):
+        yield of_folder
 
 
 def defaults(section: str) -> Mapping[str, Any]:

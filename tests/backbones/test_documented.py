@@ -17,7 +17,7 @@ NETWORKS = [line for line in LINES if re.match(r"\| `[^`]+` \| [\d,]+ \|", line)
 
 def test_every_difference_from_a_publisher_is_in_the_table() -> None:
     for each in DIFFERENCES:
-        assert f"| {each.family} | {each.library} | {each.publisher} | {each.here} | {each.source} |" in LINES
+        assert f"| {each.family} | {each.library} | {each.publisher} | {each.project} | {each.source} |" in LINES
 
 
 def network_line(name: str) -> str:

@@ -79,14 +79,14 @@ def pixels_of(video: Video, read: Read, sources: np.ndarray, transform: Transfor
     """uint8 (clips, frames, height, width, 3), resized and cropped; black where ``sources`` is -1."""
     from trailers.backbones.transform import resize_and_crop
 
-    here = sources >= 0
-    numbers, places = np.unique(sources[here], return_inverse=True)
+    is_frame = sources >= 0
+    numbers, places = np.unique(sources[is_frame], return_inverse=True)
     small = np.empty((len(numbers), *transform.crop, 3), np.uint8)
     step = max(1, DECODED_BYTES // (video.height_px * video.width_px * 3))
     for start in range(0, len(numbers), step):
         small[start : start + step] = resize_and_crop(read(numbers[start : start + step]), transform)
     pixels = np.zeros((*sources.shape, *small.shape[1:]), np.uint8)
-    pixels[here] = small[places]
+    pixels[is_frame] = small[places]
     return pixels
 
 

@@ -18,7 +18,7 @@ class Difference:
     models: re.Pattern[str]  # of timm
     library: str  # what timm does
     publisher: str  # what the publisher does
-    here: str  # which of both, and what to write for the other
+    project: str  # which of the two the project uses, and how to choose the other
     source: str  # where the publisher states it; Markdown
     built: tuple[tuple[str, str], ...] = ()
     framing: tuple[tuple[str, str | float], ...] = ()  # timm's words for how a picture is resized and cropped

@@ -76,17 +76,17 @@ def shapes_of(folder: Path) -> dict[str, str]:
 
 def check_complete(names: Iterable[str], where: object, *, index: Mapping[str, object] | None = None) -> None:
     """Raises WeightsError if a network cannot be made from files of these names; states what is missing."""
-    there = set(names)
+    files = set(names)
     remedy = "Choose another repository, or a converted copy of this one."
-    if CONFIG not in there:
+    if CONFIG not in files:
         raise WeightsError("has no config.json, so it is not a network of transformers", where=where, remedy=remedy)
-    if not there & set(PROCESSORS):
+    if not files & set(PROCESSORS):
         what = "has no preprocessor_config.json, which states how frames are prepared"
         raise WeightsError(what, where=where, remedy=remedy)
-    if not any(WEIGHTS.fullmatch(name) for name in there):
+    if not any(WEIGHTS.fullmatch(name) for name in files):
         what = "has no weights in the safetensors format, the only format that is read"
         raise WeightsError(what, where=where, remedy=remedy)
-    missing = sorted(shards_of(index or {}) - there)
+    missing = sorted(shards_of(index or {}) - files)
     if missing:
         raise WeightsError(f"lacks {', '.join(missing[:3])}", where=where, remedy="Rerun `snakemake weights`.")
 

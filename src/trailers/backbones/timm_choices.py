@@ -114,8 +114,8 @@ def measure(name: Name, size: tuple[int, int]) -> tuple[int, About]:
 
 def difference_text(difference: publishers.Difference) -> str:
     """One difference between timm and the publisher, in a line."""
-    here = difference.here.replace("`", "")
-    return f"{difference.family}: {difference.library} in timm, {difference.publisher} by its publisher, here {here}"
+    choice = difference.project.replace("`", "")
+    return f"{difference.family}: {difference.library} in timm, {difference.publisher} by its publisher, here {choice}"
 
 
 def refused(name: Name, size: tuple[int, int]) -> ConfigError:

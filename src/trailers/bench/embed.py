@@ -42,7 +42,7 @@ from trailers.backbones.rows import find_row
 from trailers.backbones.weights import weights_sha256
 from trailers.bench import harness
 from trailers.bench.normalise import take
-from trailers.bench.plain_embed import embed_plainly
+from trailers.bench.plain_embed import embed_one_by_one
 from trailers.bench.without_network import WithoutNetwork
 from trailers.config import defaults
 from trailers.domain import Clip, ClipStrategy, Shot
@@ -204,7 +204,7 @@ class Bench:
             "ours": self.ours,
             "network": lambda: self.network(self.embedder, ready),
             "decoding": self.decoding,
-            "plain": lambda: embed_plainly(self.row, self.plain_network.to(self.device), some, self.device),
+            "plain": lambda: embed_one_by_one(self.row, self.plain_network.to(self.device), some, self.device),
         }
         if not plain:
             del ways["plain"]

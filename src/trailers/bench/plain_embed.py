@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Wanted = Sequence[tuple[Path, list[list[int]]]]  # each video with the frames of its clips; -1 is padding
 
 
-def embed_plainly(row: Row, network: nn.Module, wanted: Wanted, device: str) -> None:
+def embed_one_by_one(row: Row, network: nn.Module, wanted: Wanted, device: str) -> None:
     """Embed clip by clip in float32: decord's get_batch, the published transform, one clip at a time."""
     keep_freed_memory(False)
     import decord

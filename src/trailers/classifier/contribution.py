@@ -119,8 +119,8 @@ def without_each_clip(own: Sequence[np.ndarray], first: int, last: int) -> list[
     variants = []
     for table in own:
         batch = np.repeat(np.asarray(table, np.float32)[None], last - first, axis=0)
-        gone = numbers[left_out] - 1
-        batch[left_out, gone] = (table.sum(axis=0, dtype=np.float64) - table[gone]) / max(clips - 1, 1)
+        replaced = numbers[left_out] - 1
+        batch[left_out, replaced] = (table.sum(axis=0, dtype=np.float64) - table[replaced]) / max(clips - 1, 1)
         variants.append(batch)
     return variants
 

@@ -128,14 +128,14 @@ class Job:
         ends = self.sources.max(axis=1)
         inside = (self.sources >= first) & (self.sources <= last)
         for number in np.flatnonzero(inside.any(axis=1)).tolist():
-            sources, here = self.sources[number], inside[number]
+            sources, selected = self.sources[number], inside[number]
             is_whole = ends[number] <= last
-            if is_whole and np.array_equal(here, sources >= 0):  # nearly all clips; they are copied only once
+            if is_whole and np.array_equal(selected, sources >= 0):  # nearly all clips; they are copied only once
                 clip = place()
                 clip[sources < 0] = 0
             else:
                 clip = self.open.setdefault(number, np.zeros((len(sources), *frames.shape[1:]), np.uint8))
-            copy_frames(clip, np.flatnonzero(here), frames, np.searchsorted(indices, sources[here]))
+            copy_frames(clip, np.flatnonzero(selected), frames, np.searchsorted(indices, sources[selected]))
             if is_whole:
                 if number in self.open:
                     place()[...] = self.open.pop(number)

@@ -38,8 +38,8 @@ def middle_clip(pair: Pair, trailer: str) -> Iterator[np.ndarray]:
     try:
         job = Job.start(pair, trailer)
         sources = job.sources[len(job.sources) // 2]
-        here = np.flatnonzero(sources >= 0)
-        indices, rows = np.unique(sources[here], return_inverse=True)
+        shown = np.flatnonzero(sources >= 0)
+        indices, rows = np.unique(sources[shown], return_inverse=True)
         transform = pair.row.transform
         frames = np.empty((len(indices), *transform.crop, 3), np.uint8)
         geometry = transform.geometry
@@ -48,5 +48,5 @@ def middle_clip(pair: Pair, trailer: str) -> Iterator[np.ndarray]:
         log.info("embed: %s: cannot be used as a sample: %s", trailer, problem)
         return
     clip = np.zeros((len(sources), *frames.shape[1:]), np.uint8)
-    copy_frames(clip, here, frames, rows)
+    copy_frames(clip, shown, frames, rows)
     yield clip

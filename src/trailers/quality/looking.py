@@ -36,7 +36,7 @@ def look(blocks: Iterable[np.ndarray], wanted: list[int], *, dark_level: int) ->
         dark_level: maximum brightness of black.
     """
     small, edges, looked_at, kept = [], [], [], []
-    asked = np.asarray(wanted, np.int64)
+    numbers = np.asarray(wanted, np.int64)
     start = 0
     for block in blocks:
         grey = luma(block)
@@ -45,12 +45,12 @@ def look(blocks: Iterable[np.ndarray], wanted: list[int], *, dark_level: int) ->
         chosen = np.arange(-(-start // picture.EVERY) * picture.EVERY, end, picture.EVERY)
         edges.append(picture.edges(grey[chosen - start], level=dark_level))
         looked_at.append(chosen)
-        kept.append(grey[asked[(asked >= start) & (asked < end)] - start])
+        kept.append(grey[numbers[(numbers >= start) & (numbers < end)] - start])
         start = end
     if not small:
         raise ValueError("the trailer has no frames")
     whole = np.concatenate(small)
     return Seen(
         whole, black_frames(whole, level=dark_level), np.concatenate(edges), np.concatenate(looked_at),
-        asked[asked < start], np.concatenate(kept),
+        numbers[numbers < start], np.concatenate(kept),
     )  # fmt: skip

@@ -168,13 +168,13 @@ def chosen(source: Source, manifest: Path | None) -> list[str]:
     """
     if manifest is None:
         return list(source.parts)
-    asked = [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None)]
-    taken = [trailer for trailer in asked if trailer in source.parts]
+    wanted = [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None)]
+    taken = [trailer for trailer in wanted if trailer in source.parts]
     if not taken:
-        what = f"contains none of the {len(asked):,} trailers of {manifest}"
+        what = f"contains none of the {len(wanted):,} trailers of {manifest}"
         raise StoreError(what, where=source.where, remedy="Choose another --manifest, or give --all.")
-    if len(taken) < len(asked):
-        log.warning("export: %d of %d trailers of %s have vectors", len(taken), len(asked), manifest)
+    if len(taken) < len(wanted):
+        log.warning("export: %d of %d trailers of %s have vectors", len(taken), len(wanted), manifest)
     left = len(source.parts) - len(taken)
     if left:
         log.warning(

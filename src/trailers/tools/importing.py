@@ -123,11 +123,11 @@ def chosen(published: Published, manifest: Path | None, *, partial: bool) -> lis
             len(published.trailers),
         )
         return published.trailers
-    asked = [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None)]
+    wanted = [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None)]
     held = set(published.trailers)
-    missing = [trailer for trailer in asked if trailer not in held]
-    found = len(asked) - len(missing)
-    what = f"holds {found:,} of the {len(asked):,} trailers of {manifest}"
+    missing = [trailer for trailer in wanted if trailer not in held]
+    found = len(wanted) - len(missing)
+    what = f"holds {found:,} of the {len(wanted):,} trailers of {manifest}"
     if not found:
         raise StoreError(what, where=published.path, remedy="Compare the ids of both.")
     if missing:
@@ -136,4 +136,4 @@ def chosen(published: Published, manifest: Path | None, *, partial: bool) -> lis
             remedy = "Fetch the store again, or give --partial to continue without them."
             raise StoreError(what, where=published.path, remedy=remedy)
     log.log(logging.WARNING if missing else logging.INFO, "import: %s: %s", published.path, what)
-    return [trailer for trailer in asked if trailer in held]
+    return [trailer for trailer in wanted if trailer in held]

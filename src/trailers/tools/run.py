@@ -36,11 +36,11 @@ def run(arguments: argparse.Namespace) -> None:
     if importlib.util.find_spec("snakemake") is None:
         remedy = "Install it: pip install 'trailers[workflow]'."
         raise ConfigError("the pipeline needs the package snakemake, which is not installed", remedy=remedy)
-    asked = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
-    for path in config_files(asked):
+    words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+    for path in config_files(words):
         if not (path.is_file() and is_template(path)):
             read_yaml(path)
-    words = ["-m", "snakemake", "--snakefile", str(project_file("Snakefile")), *asked]
+    words = ["-m", "snakemake", "--snakefile", str(project_file("Snakefile")), *words]
     os.execv(sys.executable, [sys.executable, *words])
 
 

@@ -144,13 +144,13 @@ def wanted(
     arguments: argparse.Namespace,
 ) -> Iterator[Title]:  # fmt: skip
     """The titles of ``rows`` that the flags ask for."""
-    asked = set(map(normal_genre, genres))
+    chosen = set(map(normal_genre, genres))
     first, last = arguments.from_year or 0, arguments.to_year or 9999
     for row in rows:
         if row["tconst"] not in rated or row["titleType"] not in arguments.types:
             continue
         year = row["startYear"]
-        own = [genre for genre in row["genres"].lower().split(",") if genre in asked]
+        own = [genre for genre in row["genres"].lower().split(",") if genre in chosen]
         if not own or not year.isdigit() or not first <= int(year) <= last:
             continue
         runtime = row["runtimeMinutes"]

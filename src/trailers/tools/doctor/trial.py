@@ -93,15 +93,15 @@ def memory(device: str) -> Outcome:
     from trailers.backbones.precision import cosines, sample_clips
 
     row, embedder = (limited_network if device == "cpu" else resnet_in_batches)(device)
-    asked = embedder.batch_clips
-    clips = np.resize(sample_clips(row, 4), (asked, 1, *row.transform.crop, 3))
+    requested = embedder.batch_clips
+    clips = np.resize(sample_clips(row, 4), (requested, 1, *row.transform.crop, 3))
     wanted = embedder(clips)
     with half_the_memory(embedder, clips):
         found = embedder(clips)
     worst = float(cosines(wanted, found).min())
-    words = f"{asked} clips were halved to {embedder.batch_clips}; lowest cosine {worst:.6f}"
-    figures = {"asked": asked, "got": embedder.batch_clips, "worst_cosine": worst}
-    return Outcome(embedder.batch_clips < asked and worst >= 0.9999, words, figures)
+    words = f"{requested} clips were halved to {embedder.batch_clips}; lowest cosine {worst:.6f}"
+    figures = {"requested": requested, "got": embedder.batch_clips, "worst_cosine": worst}
+    return Outcome(embedder.batch_clips < requested and worst >= 0.9999, words, figures)
 
 
 def resnet_in_batches(device: str) -> tuple[Row, Embedder]:

@@ -55,10 +55,10 @@ def log_known(existing: Trailer, trailer: Trailer, links: Sequence[str]) -> None
 
 
 def log_counts(old: Sequence[Trailer], seen: set[str], new: Sequence[Trailer]) -> None:
-    gone = [trailer.trailer for trailer in old if trailer.trailer not in seen]
+    removed = [trailer.trailer for trailer in old if trailer.trailer not in seen]
     log.info("%s trailers are unchanged, %s are added", f"{len(old):,}", f"{len(new):,}")
-    if gone:
-        log.info("%s of the unchanged ones are not in the source: %s", f"{len(gone):,}", first_few(gone))
+    if removed:
+        log.info("%s of the unchanged ones are not in the source: %s", f"{len(removed):,}", first_few(removed))
 
 
 def losses(path: Path, new: Sequence[Trailer]) -> list[str]:
@@ -71,9 +71,9 @@ def losses(path: Path, new: Sequence[Trailer]) -> list[str]:
 
 
 def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> Iterator[str]:
-    gone = [trailer.trailer for trailer in old if trailer.trailer not in new]
-    if gone:
-        yield f"{len(gone):,} trailers: {first_few(gone)}"
+    removed = [trailer.trailer for trailer in old if trailer.trailer not in new]
+    if removed:
+        yield f"{len(removed):,} trailers: {first_few(removed)}"
     both = [(trailer, new[trailer.trailer]) for trailer in old if trailer.trailer in new]
     moved = [
         before.trailer

@@ -40,10 +40,10 @@ from trailers.tools.status.text import table, time_left
 
 def keys(layout: Layout, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
     """Stages and variants that config.yaml requests, and all others that have ledgers."""
-    asked = list(registry.keys_for([(clips, folder_name(backbone)) for clips, backbone in pairs]))
+    configured = list(registry.keys_for([(clips, folder_name(backbone)) for clips, backbone in pairs]))
     folder = layout.root / "ledger"
     existing = [path.parent.relative_to(folder).parts for path in folder.rglob("*.tsv")]
-    known = [key for key in dict.fromkeys([*asked, *sorted(existing)]) if registry.find(key)]
+    known = [key for key in dict.fromkeys([*configured, *sorted(existing)]) if registry.find(key)]
     return sorted(known, key=lambda key: registry.order(key)[0])
 
 
@@ -194,12 +194,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.csv and not arguments.list:
         raise ConfigError("needs --list and a status", where="--csv", remedy="For example --list dead --csv.")
     plan = plan_here()
-    asked = plan.users
-    manifest = arguments.manifest or asked.manifest
+    planned = plan.users
+    manifest = arguments.manifest or planned.manifest
     while True:
         trailers, posters = known_trailers(layout, manifest), known_posters(manifest)
         titles = [title.id for title in plan.titles.titles] if plan.titles.path.exists() else []
-        seen = look(layout, trailers, asked.pairs, time.time(), posters, titles)
+        seen = look(layout, trailers, planned.pairs, time.time(), posters, titles)
         if arguments.list:
             rows = listed(seen.rows, seen.counted, arguments.list)
             text = as_csv(rows) if arguments.csv else as_text(rows)
