@@ -90,7 +90,6 @@ def test_files_of_the_command_line_override_the_folders_and_are_overridden_by_it
         ("packs: my packs; touch X", "packs", "my packs; touch X"),
         ('packs: "it\'s $(x) `y` {z} \\" é"', "packs", "it's $(x) `y` {z} \" é"),
         ("trailer_timeout_s: 1_000", "trailer_timeout_s", 1000),
-        ("trailer_timeout_s: .inf", "trailer_timeout_s", float("inf")),
     ],
 )
 def test_a_value_is_read_as_the_type_of_its_key(folder, text, place, value):
@@ -148,6 +147,9 @@ def test_names_of_experiments_are_text_as_written(folder):
         ('packs: "a\\nb"', r"config.yaml: packs: 'a\\nb' holds a control character"),
         ('manifest: "a\\0b"', "config.yaml: manifest: 'a.x00b' holds a control character"),
         ("shots: {threshold: .nan}", "config.yaml: shots.threshold: is not a number"),
+        ("classify: {learning_rate: 1e400}", "config.yaml: classify.learning_rate: is infinite. Give a number"),
+        ("normalise: {stall_s: .inf}", "config.yaml: normalise.stall_s: is infinite. Give a number"),
+        ("trailer_timeout_s: .inf", "config.yaml: trailer_timeout_s: is infinite. Give a number; where you"),
         ("shard_size: 0", "config.yaml: shard_size: 0 is less than the minimum of 1"),
         ("shard_size: 20000", "config.yaml: shard_size: 20000 is greater than the maximum of 1000"),
         ("embed: {device: gpu}", "config.yaml: embed.device: 'gpu' is not a device, which is auto, cpu, cuda or the "

@@ -133,6 +133,9 @@ def fit(values: dict[str, Any], schema: Path, *, where: object) -> None:
     for place, value in leaves(values):
         if isinstance(value, float) and math.isnan(value):
             raise ConfigError("is not a number", where=f"{where}: {place}", remedy="Give a number.")
+        if isinstance(value, float) and math.isinf(value):
+            remedy = "Give a number; where you want no limit, a very large one."
+            raise ConfigError("is infinite", where=f"{where}: {place}", remedy=remedy)
 
 
 def as_wanted(value: Any, rule: Mapping[str, Any], rules: Mapping[str, Any]) -> Any:

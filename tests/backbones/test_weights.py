@@ -12,7 +12,7 @@ from trailers.backbones import shufflenet3d
 from trailers.backbones.network import make_network
 from trailers.backbones.row import Row
 from trailers.backbones.rows import ROWS, find_row
-from trailers.backbones.weights import load_state, weights_path, weights_sha256
+from trailers.backbones.weights import known_weights, load_state, weights_path, weights_sha256
 from trailers.errors import WeightsError
 from trailers.tools import weights as weights_stage
 
@@ -190,3 +190,9 @@ def test_weights_damaged_after_the_download_are_detected(tmp_path: Path) -> None
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="is not the file that was fetched"):
         weights_sha256(row, tmp_path)
+
+
+def test_a_file_in_place_of_the_folder_of_weights_is_named(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_text("")
+    with pytest.raises(WeightsError, match=r"weights: is not a directory, .*config\.yaml, embed\.weights_dir"):
+        known_weights(tmp_path / "weights", "resnet50")

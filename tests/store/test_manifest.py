@@ -241,8 +241,13 @@ def test_a_line_break_in_a_title_becomes_a_blank(tmp_path):
     assert read(tmp_path, 'trailer,url,title\na,x.mp4,"The\r\nMatrix"\n')[0].title == "The Matrix"
 
 
+def test_genres_may_stand_on_lines_of_their_own_in_a_cell(tmp_path):
+    for between in ("\n", "\r\n", ";\n"):
+        assert read(tmp_path, f'trailer,url,genres\na,x.mp4,"Drama{between}comedy"\n')[0].genres == ("comedy", "drama")
+
+
 def test_science_fiction_has_several_spellings(tmp_path):
-    for spelling in ("Sci-Fi", "science fiction", "SciFi", "sci fi"):
+    for spelling in ("Sci-Fi", "science fiction", "Science-Fiction", "SciFi", "sci fi"):
         assert read(tmp_path, f"trailer,url,genres\na,x.mp4,{spelling}\n")[0].genres == ("sci-fi",)
 
 

@@ -46,7 +46,9 @@ def test_existing_splits_are_compared_with_the_new_ones(tmp_path, capsys):
 def test_a_manifest_without_genres_is_refused(tmp_path, capsys):
     write_manifest(tmp_path / "m.csv", [Trailer("bare", ("y.mp4",))])
     assert main(["splits", "--manifest", str(tmp_path / "m.csv"), "--output", str(tmp_path / "n.csv")]) == 1
-    assert "0 trailers have genres, but three subsets need three or more. Fill in genres." in capsys.readouterr().err
+    assert (
+        "0 of 1 trailers have genres, but three subsets need three or more. Fill in genres." in capsys.readouterr().err
+    )
 
 
 def test_trailers_of_one_video_share_their_subsets(tmp_path, capsys):

@@ -218,6 +218,13 @@ def test_a_template_that_cannot_be_filled_in_is_refused(template):
         query_of(template, Title("a", "Alien"))
 
 
+def test_an_unknown_field_of_a_template_is_named_in_words():
+    with pytest.raises(
+        ConfigError, match=r"'\{title\} \{country\}' cannot be filled in: a title has no field 'country'"
+    ):
+        query_of("{title} {country}", Title("a", "Alien"))
+
+
 def renderer(video: str, title: str, length: str, views: str, **more: object) -> dict:
     """One result, in the form of YouTube's answers."""
     owner = {"runs": [{"text": "Rotten Tomatoes Classic Trailers"}]}

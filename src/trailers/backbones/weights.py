@@ -187,6 +187,9 @@ def read_lock_file(path: Path) -> dict[str, Any] | None:
     Raises:
         WeightsError: it is damaged; names the file.
     """
+    if path.parent.exists() and not path.parent.is_dir():
+        remedy = "Name a folder in config.yaml, embed.weights_dir."
+        raise WeightsError("is not a directory, so it contains no weights", where=path.parent, remedy=remedy)
     if path.is_dir():
         raise WeightsError("is a directory; weights are recorded in a file there", where=path, remedy="Move it away.")
     try:

@@ -46,7 +46,8 @@ def make_splits(
     labelled = [trailer for trailer in trailers if trailer.genres and first[trailer.trailer] == trailer.trailer]
     if len(labelled) < len(SUBSETS):
         raise ManifestError(
-            f"{len(labelled)} trailers have genres, but three subsets need three or more", remedy="Fill in genres."
+            f"{len(labelled)} of {len(trailers)} trailers have genres, but three subsets need three or more",
+            remedy="Fill in genres.",
         )
     labels = np.array([[genre in trailer.genres for genre in genres] for trailer in labelled])
     ours = [splits.stratify(labels, seed=seed + n) for n in SPLITS]

@@ -34,8 +34,8 @@ AT_ENDS = " \t\u00a0\u200b\u200e\u200f\u2060\ufeff"  # invisible characters that
 ROUNDED = re.compile(r"\d+(?:[.,]\d+)?[eE]\+\d+", re.ASCII)
 AS_TEXT = re.compile(r'="(.*)"')  # keeps a spreadsheet from changing a cell into a number
 
-GENRE_BETWEEN = re.compile(r"[;,|/]")
-OTHER_NAMES = {"science fiction": "sci-fi", "sci fi": "sci-fi", "scifi": "sci-fi"}
+GENRE_BETWEEN = re.compile(r"[;,|/\r\n]")
+OTHER_NAMES = dict.fromkeys(("science fiction", "science-fiction", "sci fi", "scifi"), "sci-fi")
 MARKED, UNMARKED = ("yes", "true", "1", "1.0"), ("", "no", "false", "0", "0.0")
 SPLIT_WORDS = {
     **{f"{code}{rest}": code for code in (0, 1, 2) for rest in ("", ".0", ",0")},
@@ -171,7 +171,7 @@ def parse_genres(cell: str, genres: tuple[str, ...] | None = GENRES) -> tuple[st
     """The genres of a cell, in the order of ``genres``; if that is None, in their own order.
 
     Args:
-        cell: names joined by ``;``, ``,``, ``|`` or ``/``; also a list as Python prints it.
+        cell: names joined by ``;``, ``,``, ``|``, ``/`` or a line break; also a list as Python prints it.
         genres: the allowed names; None allows any.
     """
     bare = cell.strip().strip("[]")

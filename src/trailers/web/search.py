@@ -40,8 +40,9 @@ def query_of(template: str, title: Title) -> str:
     try:
         text = template.format(**values)
     except (KeyError, IndexError, ValueError, AttributeError) as problem:
+        why = f"a title has no field '{problem.args[0]}'" if isinstance(problem, KeyError) else str(problem)
         raise ConfigError(
-            f"'{template}' cannot be filled in: {problem!r}", where="config.yaml, search.template",
+            f"'{template}' cannot be filled in: {why}", where="config.yaml, search.template",
             remedy=f"Known fields: {', '.join(f'{{{name}}}' for name in FIELDS)}.",
         ) from None  # fmt: skip
     return " ".join(text.split())[:LONGEST_QUERY]
