@@ -95,9 +95,9 @@ def read(browser: sync_api.Browser) -> Iterator[object]:
 
 
 def violations(reader: Reader) -> list[str]:
-    """The problems that axe-core calls serious or critical."""
+    """The problems that axe-core rates as serious or critical."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    # Without "preload" it would ask for the style sheet once more, which the page's policy refuses.
+    # Without "preload" it would request the style sheet again, which the page's policy refuses.
     options = {"resultTypes": ["violations"], "preload": False}
     found = axe.Axe().run(reader.page, options=options).response["violations"]
     return [
@@ -180,7 +180,7 @@ def test_without_the_video_the_nearest_picture_is_shown(pages, tmp_path, browser
     reader.press("ArrowRight")
     assert "shot 2" in reader.text("#time")
     shown = np.asarray(Image.open(io.BytesIO(reader.page.locator("#still").screenshot())).convert("RGB"))
-    assert shown.std() > 10  # a canvas to which nothing was drawn is black
+    assert shown.std() > 10  # an empty canvas is black
     reader.context.close()  # the browser rightly reports the missing video
 
 

@@ -28,7 +28,7 @@ class Desk:
         self.served = served
         width, height = size
         self.page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.wrong: list[str] = []
         self.page.route("**/*", self.answer)
         self.page.on("pageerror", lambda problem: self.wrong.append(str(problem)))
@@ -45,7 +45,7 @@ class Desk:
         if route.request.url.startswith(self.served.page):
             route.continue_()
         else:
-            self.asked.append(route.request.url)
+            self.requests.append(route.request.url)
             route.abort()
 
     def title(self) -> str:
@@ -57,7 +57,7 @@ class Desk:
             self.wait("!state.busy")
 
     def wait(self, condition: str) -> None:
-        """Waits until ``condition`` holds in the page; playwright's own waiting needs eval, which the page forbids."""
+        """Waits until ``condition`` is true in the page; playwright's waiting needs eval, which the page forbids."""
         until(lambda: self.page.evaluate(condition))
 
     def decided(self):
@@ -110,7 +110,7 @@ def test_undo_returns_to_the_title_and_shows_it_as_undecided(open_desk):
     assert "nothing to undo" in desk.page.inner_text("#status")
 
 
-def test_flags_and_notes_are_recorded_at_once_and_shown_when_the_title_comes_back(open_desk):
+def test_flags_and_notes_are_recorded_at_once_and_shown_when_the_title_returns(open_desk):
     desk = open_desk()
     desk.press("2", "3", "2", "m")
     desk.page.fill("#note", "a <i>note</i>, with a comma")
@@ -150,7 +150,7 @@ def test_html_in_titles_is_shown_as_text_and_the_page_loads_only_pictures_and_pl
     desk.press(" ")
     assert desk.page.get_attribute("iframe", "src").startswith("https://www.youtube-nocookie.com/embed/t03-0xxxxxx?")
     desk.page.wait_for_timeout(100)
-    hosts = {address.split("/")[2] for address in desk.asked}
+    hosts = {address.split("/")[2] for address in desk.requests}
     assert hosts <= {"i.ytimg.com", "www.youtube-nocookie.com"}
 
 
@@ -171,7 +171,7 @@ def test_a_downloaded_video_plays_in_place_of_the_sites_player(open_desk, tmp_pa
 
 
 def with_quality(session) -> None:
-    """The second candidate of t03 is downloaded and measured: black from 1 s to 1.5 s, and dark as a whole."""
+    """The second candidate of t03 is downloaded and measured: black from 1 s to 1.5 s, and dark."""
     folder = session.layout.download_folder()
     folder.mkdir(parents=True)
     make_video(folder / "t03.webm", more=("-c:v", "libvpx", "-deadline", "realtime"))
@@ -198,7 +198,7 @@ def test_flags_are_shown_beside_the_downloaded_candidate_and_their_times_can_be_
     assert desk.decided() == {"t03": ("accept", link("t03", 1))}
 
 
-def test_what_was_measured_of_an_earlier_download_is_not_shown(open_desk, tmp_path):
+def test_measurements_of_an_earlier_download_are_not_shown(open_desk, tmp_path):
     session = make_session(tmp_path)
     with_quality(session)
     os.utime(session.layout.quality("t03"), (1, 1))
@@ -208,7 +208,7 @@ def test_what_was_measured_of_an_earlier_download_is_not_shown(open_desk, tmp_pa
     assert desk.page.locator("#measured li").count() == 0
 
 
-def test_a_video_that_the_browser_cannot_play_gives_way_to_the_sites_player(open_desk, tmp_path):
+def test_a_video_that_the_browser_cannot_play_is_replaced_by_the_sites_player(open_desk, tmp_path):
     session = make_session(tmp_path)
     folder = session.layout.download_folder()
     folder.mkdir(parents=True)

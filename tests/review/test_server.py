@@ -53,7 +53,7 @@ def decide(served, **body):
     return ask(served, f"/{TOKEN}/api/decide", body)
 
 
-def test_a_decision_is_in_the_file_when_its_answer_comes_and_the_next_title_is_shown(served):
+def test_a_decision_is_in_the_file_before_its_answer_and_the_next_title_is_shown(served):
     first = show(served)["title"]["id"]
     status, _, _ = decide(served, trailer=first, action="accept", url=link(first, 1))
     assert status == 200
@@ -64,7 +64,7 @@ def test_a_decision_is_in_the_file_when_its_answer_comes_and_the_next_title_is_s
     assert (found["progress"]["closed"], found["progress"]["total"], found["progress"]["mine"]) == (1, 4, 1)
 
 
-def test_no_title_follows_the_last_one_and_undo_brings_it_back(served):
+def test_the_last_title_has_no_next_one_and_undo_returns_to_it(served):
     for _ in range(4):
         decide(served, trailer=show(served)["title"]["id"], action="reject")
     assert show(served)["title"] is None
@@ -82,7 +82,7 @@ def test_a_title_decided_by_one_reviewer_is_not_shown_to_the_other(tmp_path):
     assert ann.show()["progress"]["closed"] == 1
 
 
-def test_a_file_of_decisions_that_was_replaced_while_the_page_is_open_counts_from_then_on(tmp_path):
+def test_a_file_of_decisions_that_is_replaced_while_the_page_is_open_is_read_again(tmp_path):
     session = make_session(tmp_path)
     for title in ("t00", "t01"):
         session.decide({"trailer": title, "action": "reject"})
@@ -93,7 +93,7 @@ def test_a_file_of_decisions_that_was_replaced_while_the_page_is_open_counts_fro
     assert session.show()["progress"]["closed"] == 1
 
 
-def test_the_second_pass_does_not_show_what_was_decided_before(tmp_path):
+def test_the_second_review_does_not_show_earlier_decisions(tmp_path):
     ann = make_session(tmp_path)
     title = ann.show()["title"]["id"]
     ann.decide({"trailer": title, "action": "accept", "url": link(title, 0)})
@@ -103,7 +103,7 @@ def test_the_second_pass_does_not_show_what_was_decided_before(tmp_path):
     assert again.show()["progress"]["closed"] == 0
 
 
-def test_disagreements_are_shown_with_who_said_what_until_a_third_has_decided(tmp_path):
+def test_disagreements_are_shown_with_all_decisions_until_a_third_reviewer_has_decided(tmp_path):
     ann, bob, cleo = (make_session(tmp_path, who=who) for who in ("ann", "bob", "cleo"))
     ann.decide({"trailer": "t01", "action": "reject"})
     bob.decide({"trailer": "t01", "action": "accept", "url": link("t01", 0)})
@@ -168,7 +168,7 @@ def test_a_disk_that_refuses_a_decision_is_reported_and_only_complete_rows_remai
     write = os.pwrite
 
     def part_of(handle, data, place):
-        """The first 9 bytes, as on a disk that is nearly full; then what it says of the others."""
+        """Write the first 9 bytes, as on a nearly full disk, then fail."""
         if place == len(before):
             return write(handle, data[:9], place)
         raise OSError(number, os.strerror(number))
@@ -243,7 +243,7 @@ def test_only_the_assets_of_the_page_are_served(served):
         assert ask(served, f"/{TOKEN}/assets/{name}")[0] == 404
 
 
-def test_a_downloaded_video_plays_from_this_machine_and_any_part_of_it_can_be_asked(served):
+def test_a_downloaded_video_plays_from_this_machine_and_any_part_can_be_requested(served):
     folder = served.session.layout.download_folder()
     folder.mkdir(parents=True)
     (folder / "t01.mp4").write_bytes(bytes(range(100)))
@@ -257,7 +257,7 @@ def test_a_downloaded_video_plays_from_this_machine_and_any_part_of_it_can_be_as
     assert ask(served, f"/{TOKEN}/media/..%2f..%2fetc/video")[0] == 404
 
 
-def test_a_receipt_of_a_dead_link_or_a_file_that_is_gone_gives_no_video(served):
+def test_a_dead_link_or_a_missing_file_gives_no_video(served):
     folder = served.session.layout.download_folder()
     folder.mkdir(parents=True)
     write_receipt(folder / "t00.json", Receipt("t00", DEAD, error="removed"))

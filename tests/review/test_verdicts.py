@@ -1,4 +1,4 @@
-"""What follows from decisions: verdicts, majorities, disagreements and Cohen's kappa."""
+"""Results of decisions: verdicts, majorities, disagreements and Cohen's kappa."""
 
 from __future__ import annotations
 
