@@ -98,7 +98,7 @@ class Clips(Vectors):
 
     def __getitem__(self, index: int) -> Item:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"there are {len(self)} clips, not {index}")
+            raise IndexError(f"index {index} is outside of {len(self)} clips")
         index %= len(self)
         place = int(np.searchsorted(self.firsts, index, side="right")) - 1
         clip = index - int(self.firsts[place])
@@ -116,7 +116,7 @@ class Trailers(Vectors):
 
     def __getitem__(self, index: int) -> Item:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"there are {len(self)} trailers, not {index}")
+            raise IndexError(f"index {index} is outside of {len(self)} trailers")
         index %= len(self)
         vectors = self.table.rows(int(self.numbers[index]), 0, int(self.lengths[index]))
         trailer = self.trailers[index]

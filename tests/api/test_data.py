@@ -56,7 +56,7 @@ def test_an_item_is_a_clip(folder, make):
     assert [item["vector"].tolist() for item in (dataset[n] for n in range(len(dataset)))] == VECTOR_OF_CLIP
     assert (dataset[3]["trailer"], dataset[5]["trailer"], dataset[5]["clip"]) == ("b", "c", 1)
     assert dataset[-1]["vector"].tolist() == VECTOR_OF_CLIP[5]
-    with pytest.raises(IndexError, match="there are 6 clips, not 6"):
+    with pytest.raises(IndexError, match="index 6 is outside of 6 clips"):
         dataset[6]
 
 
