@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -185,6 +186,20 @@ def test_a_video_of_another_manifests_link_is_not_published(results, capsys):
     said = capsys.readouterr().err
     assert "download/b.json: is from https://site/b, which is not a link of b in the manifest" in said
     assert said.rstrip().endswith("Rerun snakemake with this manifest.")
+
+
+@pytest.mark.parametrize(("stated", "told"), [("CC0", "licence: CC0"), ("", "licence: not stated")])
+def test_a_python_file_that_results_name_as_a_backbone_is_not_run_for_its_licence(results, monkeypatch, stated, told):
+    monkeypatch.chdir(results)
+    layout, name = Layout(results / "results"), "net.py:net"
+    (results / "net.py").write_text("import pathlib; pathlib.Path('spied').touch()")
+    shutil.copytree(results / "results/ledger/embed/shot24/mine", layout.ledger("embed", "x", "shot24", name).parent)
+    for trailer in "ab":
+        attributes = {"trailer": trailer, "fingerprint": "f", "F": 4, "backbone": name, "licence": stated}
+        write_embedding(layout.embedding("shot24", name, trailer), vectors_of(trailer), CLIPS, attributes)
+    assert publish(results, "--pairs", f"shot24/{name}") == 0
+    assert not (results / "spied").exists()
+    assert told in (results / "out" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("versions", ["[}", "5", 5, "[1]"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trailers import __version__
-from trailers.backbones.rows import find_row
+from trailers.backbones.rows import find_row, is_of_library
 from trailers.domain import FPS
 from trailers.errors import TrailerError
 from trailers.reporting.publish.release import Pair, Release
@@ -59,7 +59,7 @@ def described_pair(release: Release, pair: Pair) -> dict[str, Any]:
         "features": release.features[pair],
         "weights": attributes.get("weights", ""),
         "weights_sha256": attributes.get("weights_sha256", ""),
-        "licence": weights_licence(pair[1]),
+        "licence": weights_licence(pair[1], attributes),
         "transform": attributes.get("transform", ""),
         "precision": attributes.get("precision", ""),
         "versions": versions_of(attributes),
@@ -75,11 +75,15 @@ def versions_of(attributes: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(version) for name, version in found.items()} if isinstance(found, dict) else {}
 
 
-def weights_licence(backbone: str) -> str:
+def weights_licence(backbone: str, attributes: Mapping[str, Any]) -> str:
+    """The licence that the embeddings state, else that of the library's network; no file of somebody's own is run."""
+    stated = str(attributes.get("licence", ""))
+    if stated or not is_of_library(backbone):
+        return stated or "not stated"
     try:
         return find_row(backbone, Path("weights")).weights.licence
     except TrailerError:
-        return "not stated"  # a backbone in a file of the user's own that does not exist here
+        return "not stated"  # the library is not installed, or its repository is not here
 
 
 def write_croissant(release: Release, output: Path, arguments: argparse.Namespace) -> None:
