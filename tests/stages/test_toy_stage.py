@@ -168,7 +168,7 @@ def test_status_counts_it(layout):
 def test_retry_tries_it_again(layout, capsys):
     (layout.root / "subtitles" / "one.txt").write_text("")
     run(layout)
-    assert retry.request_rerun(layout, dead=False) == {"failed in letters": 1}
+    assert retry.request_attempts(layout, dead=False) == {"failed in letters": 1}
 
 
 def test_the_report_shows_it(layout, tmp_path):
