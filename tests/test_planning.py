@@ -318,6 +318,6 @@ def test_every_path_and_name_in_a_shell_command_is_quoted():
     ]
     fields = {field for command in commands for field in re.findall(r"(?<!\{)\{([a-z][\w.\[\]]*)\}(?!\})", command)}
     quoted_by_python = {"flags", "ledgers", "more", "backbones", "links_of", "packs", "archives", "metadata", "shown"}
-    plain = {"resources.effort", "resources.gpu", "params.prefix", "threads"}
+    plain = {"resources.how", "resources.gpu", "params.prefix", "threads"}
     assert len(commands) > 15
     assert fields <= plain | {f"params.{name}" for name in quoted_by_python}

@@ -43,7 +43,7 @@ rule classify:
     threads: training_threads
     resources:
         gpu=gpus(config, "classify"),
-        effort=training_effort,
+        how=training_effort,
         mem_mb=doubled_per_retry(4000),
         runtime=doubled_per_retry(240),
     params:
@@ -58,4 +58,4 @@ rule classify:
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers classify --manifest {params.manifest:q} --packs {input.packs:q}"
         " --experiment {wildcards.experiment:q} --split {wildcards.split:q} --output {params.folder:q}"
-        " --threads {threads} {params.flags} {resources.effort} >{log:q} 2>&1"
+        " --threads {threads} {params.flags} {resources.how} >{log:q} 2>&1"

@@ -15,7 +15,7 @@ rule clips:
     conda:
         "../../envs/media.yaml"
     resources:
-        effort=effort("clips"),
+        how=effort("clips"),
         mem_mb=doubled_per_retry(1000),
         runtime=doubled_per_retry(60),
     params:
@@ -23,7 +23,7 @@ rule clips:
         attempts=attempts("clips", "clips"),
     shell:
         "python -m trailers clips --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " --clips {wildcards.clips:q} {params.flags} {resources.effort} >{log:q} 2>&1"
+        " --clips {wildcards.clips:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule clips_one:
@@ -37,8 +37,8 @@ rule clips_one:
     conda:
         "../../envs/media.yaml"
     resources:
-        effort=effort("clips"),
+        how=effort("clips"),
     params:
         flags=shaping_flags(config, "clips"),
     shell:
-        "python -m trailers clips --trailer {wildcards.trailer:q} --clips {wildcards.clips:q} {params.flags} {resources.effort} >{log:q} 2>&1"
+        "python -m trailers clips --trailer {wildcards.trailer:q} --clips {wildcards.clips:q} {params.flags} {resources.how} >{log:q} 2>&1"

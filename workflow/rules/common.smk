@@ -211,6 +211,7 @@ def doubled_per_retry(amount):
 
 
 def effort(stage):
+    """Flags that do not change products. They are a resource, not a parameter: a change of them redoes nothing."""
     return effort_flags(config, stage)
 
 

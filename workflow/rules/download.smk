@@ -17,7 +17,7 @@ rule download:
         "../../envs/media.yaml"
     resources:
         network=1,
-        effort=effort("download"),
+        how=effort("download"),
         mem_mb=doubled_per_retry(1000),
         runtime=doubled_per_retry(720),
     params:
@@ -27,7 +27,7 @@ rule download:
         attempts=attempts("download"),
     shell:
         "python -m trailers download --shard {input.shard:q} --ledger {output:q} {params.links_of}"
-        " {params.flags} {resources.effort} >{log:q} 2>&1"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule download_one:
@@ -39,11 +39,11 @@ rule download_one:
         "../../envs/media.yaml"
     resources:
         network=1,
-        effort=effort("download"),
+        how=effort("download"),
     params:
         flags=shaping_flags(config, "download"),
         links_of=links_with_trailer,
         links=for_trailer(reruns.links_of_one),
     shell:
         "python -m trailers download --trailer {wildcards.trailer:q} {params.links_of}"
-        " {params.flags} {resources.effort} >{log:q} 2>&1"
+        " {params.flags} {resources.how} >{log:q} 2>&1"

@@ -20,7 +20,7 @@ rule embed:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "embed"),
-        effort=lambda wildcards: f"--extra-pairs {extra_pairs(wildcards)} {effort('embed')}",
+        how=lambda wildcards: f"--extra-pairs {extra_pairs(wildcards)} {effort('embed')}",
         mem_mb=doubled_per_retry(8000),
         runtime=doubled_per_retry(480),
     params:
@@ -30,7 +30,7 @@ rule embed:
         weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --shard {input.shard:q} --ledger {output:q}"
-        " --clips {wildcards.clips:q} --backbones {params.backbone:q} {params.flags} {resources.effort} >{log:q} 2>&1"
+        " --clips {wildcards.clips:q} --backbones {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule embed_one:
@@ -46,14 +46,14 @@ rule embed_one:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "embed"),
-        effort=effort("embed"),
+        how=effort("embed"),
     params:
         flags=shaping_flags(config, "embed"),
         backbone=full_name,
         weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers embed --trailer {wildcards.trailer:q} --clips {wildcards.clips:q}"
-        " --backbones {params.backbone:q} {params.flags} {resources.effort} >{log:q} 2>&1"
+        " --backbones {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 # Download all weights that the configuration needs. Run it where there is network access; compute nodes need none then.

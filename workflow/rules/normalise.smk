@@ -16,7 +16,7 @@ rule normalise:
         "../../envs/media.yaml"
     threads: shard_threads
     resources:
-        effort=effort("normalise"),
+        how=effort("normalise"),
         # Enough for two threads; on one machine a job may have more threads.
         mem_mb=lambda wildcards, attempt, threads: 1000
         * max(2, threads)
@@ -27,7 +27,7 @@ rule normalise:
         attempts=attempts("normalise"),
     shell:
         "python -m trailers normalise --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " {params.flags} {resources.effort} >{log:q} 2>&1"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule normalise_one:
@@ -42,8 +42,8 @@ rule normalise_one:
         "../../envs/media.yaml"
     threads: 2
     resources:
-        effort=effort("normalise"),
+        how=effort("normalise"),
     params:
         flags=shaping_flags(config, "normalise"),
     shell:
-        "python -m trailers normalise --trailer {wildcards.trailer:q} {params.flags} {resources.effort} >{log:q} 2>&1"
+        "python -m trailers normalise --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"

@@ -19,7 +19,7 @@ rule make_pages:
     conda:
         "../../envs/media.yaml"
     resources:
-        effort=effort("pages"),
+        how=effort("pages"),
         mem_mb=doubled_per_retry(1500),
         runtime=doubled_per_retry(120),
     params:
@@ -28,7 +28,7 @@ rule make_pages:
         attempts=attempts("pages"),
     shell:
         "python -m trailers pages --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " {params.shown} {params.flags} {resources.effort} >{log:q} 2>&1"
+        " {params.shown} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule make_pages_one:
@@ -50,14 +50,14 @@ rule make_pages_one:
     conda:
         "../../envs/media.yaml"
     resources:
-        effort=effort("pages"),
+        how=effort("pages"),
     params:
         flags=shaping_flags(config, "pages"),
         shown=lambda wildcards: page_flags(
             config, without_traceback(PLAN.with_trailer)(wildcards.trailer)
         ),
     shell:
-        "python -m trailers pages --trailer {wildcards.trailer:q} {params.shown} {params.flags} {resources.effort} >{log:q} 2>&1"
+        "python -m trailers pages --trailer {wildcards.trailer:q} {params.shown} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule browse:

@@ -17,7 +17,7 @@ rule download_posters:
         "../../envs/media.yaml"
     resources:
         network=1,
-        effort=effort("download"),
+        how=effort("download"),
         mem_mb=doubled_per_retry(1000),
         runtime=doubled_per_retry(240),
     params:
@@ -26,7 +26,7 @@ rule download_posters:
         attempts=attempts("posters"),
     shell:
         "python -m trailers download --posters --shard {input.shard:q} --ledger {output:q} {params.links_of}"
-        " {resources.effort} >{log:q} 2>&1"
+        " {resources.how} >{log:q} 2>&1"
 
 
 rule download_posters_one:
@@ -38,13 +38,13 @@ rule download_posters_one:
         "../../envs/media.yaml"
     resources:
         network=1,
-        effort=effort("download"),
+        how=effort("download"),
     params:
         links_of=links_with_trailer,
         links=for_trailer(reruns.poster_links_of_one),
     shell:
         "python -m trailers download --posters --trailer {wildcards.trailer:q} {params.links_of}"
-        " {resources.effort} >{log:q} 2>&1"
+        " {resources.how} >{log:q} 2>&1"
 
 
 rule embed_posters:
@@ -60,7 +60,7 @@ rule embed_posters:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "embed"),
-        effort=effort("posters"),
+        how=effort("posters"),
         mem_mb=doubled_per_retry(4000),
         runtime=doubled_per_retry(60),
     params:
@@ -70,7 +70,7 @@ rule embed_posters:
         weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --shard {input.shard:q} --upstream {input.upstream:q}"
-        " --ledger {output:q} --backbone {params.backbone:q} {params.flags} {resources.effort} >{log:q} 2>&1"
+        " --ledger {output:q} --backbone {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule embed_posters_one:
@@ -85,14 +85,14 @@ rule embed_posters_one:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "embed"),
-        effort=effort("posters"),
+        how=effort("posters"),
     params:
         flags=shaping_flags(config, "posters"),
         backbone=full_name,
         weights=for_backbone(reruns.weights),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers posters --trailer {wildcards.trailer:q}"
-        " --backbone {params.backbone:q} {params.flags} {resources.effort} >{log:q} 2>&1"
+        " --backbone {params.backbone:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule posters:

@@ -19,7 +19,7 @@ rule quality_of_shard:
     conda:
         "../../envs/media.yaml"
     resources:
-        effort=effort("quality"),
+        how=effort("quality"),
         mem_mb=doubled_per_retry(2000),
         runtime=doubled_per_retry(120),
     params:
@@ -27,7 +27,7 @@ rule quality_of_shard:
         attempts=attempts("quality"),
     shell:
         "python -m trailers quality --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " {params.flags} {resources.effort} >{log:q} 2>&1"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule quality_one:
@@ -42,11 +42,11 @@ rule quality_one:
     conda:
         "../../envs/media.yaml"
     resources:
-        effort=effort("quality"),
+        how=effort("quality"),
     params:
         flags=shaping_flags(config, "quality"),
     shell:
-        "python -m trailers quality --trailer {wildcards.trailer:q} {params.flags} {resources.effort} >{log:q} 2>&1"
+        "python -m trailers quality --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule duplicates_of_study:

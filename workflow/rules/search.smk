@@ -16,7 +16,7 @@ rule search_shard:
         "../../envs/media.yaml"
     resources:
         network=1,
-        effort=effort("download"),
+        how=effort("download"),
         mem_mb=doubled_per_retry(1000),
         runtime=doubled_per_retry(720),
     params:
@@ -27,7 +27,7 @@ rule search_shard:
         attempts=attempts("search"),
     shell:
         "python -m trailers search --shard {input.shard:q} --ledger {output:q} --titles {params.titles:q}"
-        " {params.flags} {resources.effort} >{log:q} 2>&1"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule search_one:
@@ -39,13 +39,13 @@ rule search_one:
         "../../envs/media.yaml"
     resources:
         network=1,
-        effort=effort("download"),
+        how=effort("download"),
     params:
         flags=lambda wildcards: shaping_flags(config, "search"),
         titles=config["search"]["titles"],
     shell:
         "python -m trailers search --trailer {wildcards.trailer:q} --titles {params.titles:q}"
-        " {params.flags} {resources.effort} >{log:q} 2>&1"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule search_table:

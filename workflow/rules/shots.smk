@@ -17,7 +17,7 @@ rule shots:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "shots"),
-        effort=effort("shots"),
+        how=effort("shots"),
         mem_mb=doubled_per_retry(4000),
         runtime=doubled_per_retry(240),
     params:
@@ -26,7 +26,7 @@ rule shots:
         attempts=attempts("shots"),
     shell:
         "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --shard {input.shard:q} --upstream {input.upstream:q} --ledger {output:q}"
-        " {params.flags} {resources.effort} >{log:q} 2>&1"
+        " {params.flags} {resources.how} >{log:q} 2>&1"
 
 
 rule shots_one:
@@ -42,9 +42,9 @@ rule shots_one:
     threads: gpu_threads
     resources:
         gpu=gpus(config, "shots"),
-        effort=effort("shots"),
+        how=effort("shots"),
     params:
         flags=shaping_flags(config, "shots"),
         detector=when_needed(reruns.detector, PLAN),  # an edit of the user's function makes the shots again
     shell:
-        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer:q} {params.flags} {resources.effort} >{log:q} 2>&1"
+        "python -m trailers lease --gpus {resources.gpu} -- python -m trailers shots --trailer {wildcards.trailer:q} {params.flags} {resources.how} >{log:q} 2>&1"
