@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from pathlib import Path
 
@@ -245,3 +246,37 @@ def test_another_threshold_redoes_shots_without_inference(study):
     words = ("--config", SHARD_SIZE, "shots={threshold: 0.9}")
     lab.snakemake(study, *words, "--until", "shots")
     assert {path: lab.times(study)[path] for path in scores} == scores
+
+
+def mark_incomplete(folder: Path, output: str) -> None:
+    """What a run leaves that was killed while it wrote ``output``."""
+    marks = folder / ".snakemake" / "incomplete"
+    marks.mkdir(parents=True, exist_ok=True)
+    (marks / base64.b64encode(output.encode()).decode()).touch()
+
+
+ALL_JOBS = {"download": 2, "normalise": 2, "shots": 2, "clips": 2, "embed": 2, "pack": 1, "classify": 1, "report": 1}
+
+
+def test_a_kill_while_a_shard_list_is_written_hides_no_later_job(study):
+    for path in (study / "results").iterdir():
+        if path.name != "shards":
+            shutil.rmtree(path)
+    shard_list = sorted((study / "results" / "shards").glob("*.txt"))[0]
+    mark_incomplete(study, f"results/shards/{shard_list.name}")
+    assert jobs_after(study) == {"shard_list": 1, **ALL_JOBS}
+
+
+def test_a_kill_while_the_demos_videos_are_written_hides_no_later_job(tmp_path):
+    everything = lab.planned(tmp_path, "demo")
+    (tmp_path / "results" / "demo").mkdir(parents=True)
+    (tmp_path / "results" / "demo" / "cuts.csv").write_text("trailer,kind,frame,frames,fps\n")
+    mark_incomplete(tmp_path, "results/demo/cuts.csv")
+    assert lab.planned(tmp_path, "demo") == everything
+    assert everything["report_demo"] == 1
+
+
+def test_no_input_is_marked_ancient():
+    """Where a job must run whose output exists, Snakemake 9.27 forgets everything behind an ancient input of it."""
+    marked = [path.name for path in lab.PROJECT.glob("workflow/rules/*.smk") if "ancient(" in path.read_text()]
+    assert marked == []

@@ -15,6 +15,7 @@ import pytest
 import workflow_lab as lab
 
 DIGESTS = {
+    "shard_list": "6ddc940d",
     "download": "81b7c698",
     "download_posters": "f4e5bc4d",
     "normalise": "e48ca34e",

@@ -7,7 +7,7 @@
 rule clips:
     input:
         upstream=LAYOUT.ledger("shots", "{shard}"),
-        shard=ancient(LAYOUT.shard("{shard}")),
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("clips", "{shard}", "{clips}"),
     log:

@@ -6,8 +6,8 @@
 
 rule download:
     input:
-        ancient(lambda wildcards: PLAN.of_shard(wildcards.shard).prerequisites),
-        shard=ancient(LAYOUT.shard("{shard}")),
+        lambda wildcards: PLAN.of_shard(wildcards.shard).prerequisites,
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("download", "{shard}"),
     log:

@@ -10,7 +10,7 @@
 rule embed:
     input:
         upstream=LAYOUT.ledger("clips", "{shard}", "{clips}"),
-        shard=ancient(LAYOUT.shard("{shard}")),
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("embed", "{shard}", "{clips}", "{backbone}"),
     log:

@@ -7,7 +7,7 @@
 rule normalise:
     input:
         upstream=LAYOUT.ledger("download", "{shard}"),
-        shard=ancient(LAYOUT.shard("{shard}")),
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("normalise", "{shard}"),
     log:

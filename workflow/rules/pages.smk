@@ -11,7 +11,7 @@ rule make_pages:
     input:
         upstream=LAYOUT.ledger("shots", "{shard}"),
         clips=for_shard(page_clips),
-        shard=ancient(LAYOUT.shard("{shard}")),
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("pages", "{shard}"),
     log:

@@ -7,7 +7,7 @@
 
 rule download_posters:
     input:
-        shard=ancient(LAYOUT.shard("{shard}")),
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("posters", "{shard}"),
     log:
@@ -50,7 +50,7 @@ rule download_posters_one:
 rule embed_posters:
     input:
         upstream=LAYOUT.ledger("posters", "{shard}"),
-        shard=ancient(LAYOUT.shard("{shard}")),
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("posters", "{shard}", "{backbone}"),
     log:

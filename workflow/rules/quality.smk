@@ -11,7 +11,7 @@ from trailers.stages import duplicates
 rule quality_of_shard:
     input:
         upstream=LAYOUT.ledger("shots", "{shard}"),
-        shard=ancient(LAYOUT.shard("{shard}")),
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("quality", "{shard}"),
     log:

@@ -6,7 +6,7 @@
 
 rule search_shard:
     input:
-        shard=ancient(LAYOUT.shard("{shard}")),
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("search", "{shard}"),
     log:

@@ -7,7 +7,7 @@
 rule shots:
     input:
         upstream=LAYOUT.ledger("normalise", "{shard}"),
-        shard=ancient(LAYOUT.shard("{shard}")),
+        shard=LAYOUT.shard("{shard}"),
     output:
         LAYOUT.ledger("shots", "{shard}"),
     log:
