@@ -103,6 +103,10 @@ class WeightsError(TrailerError):
     reason = "weights missing or damaged"
 
 
+class MissingWeightsError(WeightsError):
+    """Weights that are not on disk."""
+
+
 class SystemicError(TrailerError):
     """A failure that the trailers did not cause, such as a full disk or many failures in a row; the job must fail."""
 

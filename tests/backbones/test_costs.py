@@ -79,3 +79,14 @@ def test_the_table_lists_every_backbone_and_whether_its_weights_are_present(caps
     assert "here: ImageNet-1K, sha256 57934424, Apache-2.0" in lite
     (resnet,) = (line for line in lines if line.startswith("resnet50"))
     assert resnet.endswith("missing: IMAGENET1K_V1")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"version https://git-lfs.github.com/spec/v1\n", b"\0" * 100])
+def test_weights_that_are_something_else_are_listed_as_damaged(tmp_path: Path, content: bytes) -> None:
+    from trailers.backbones.weights import weights_path
+    from trailers.tools.backbones import state_of_weights
+
+    row = ROWS["resnet50"]
+    assert state_of_weights(row, tmp_path) == "missing: IMAGENET1K_V1"
+    weights_path(row, tmp_path).write_bytes(content)
+    assert state_of_weights(row, tmp_path) == "damaged: IMAGENET1K_V1"

@@ -293,6 +293,25 @@ def test_a_configuration_that_asks_for_code_from_elsewhere_is_refused(tmp_path: 
     make_network(find_row("transformers:lab/vit", tmp_path), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"num_hidden_layers": 10_000_000}, "asks for 'num_hidden_layers': 10000000, more than 1000"),
+        ({"vision_config": {"num_hidden_layers": 1001}}, "asks for 'num_hidden_layers': 1001, more than 1000"),
+        ({"depths": [3, 3, 2_000, 3]}, "asks for 'depths': 2000, more than 1000"),
+    ],
+)
+def test_a_configuration_of_more_layers_than_any_network_has_is_refused(
+    tmp_path: Path, entry: dict, words: str
+) -> None:
+    folder = make_repository("vit", tmp_path / "transformers-lab++vit")
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entry))
+    with pytest.raises(ConfigError) as problem:
+        find_row("transformers:lab/vit", tmp_path)
+    assert words in str(problem.value)
+
+
 def test_weights_that_lack_a_layer_are_refused_although_the_library_would_initialise_it_randomly(
     tmp_path: Path,
 ) -> None:

@@ -20,6 +20,7 @@ from trailers.backbones.row import About, Row, Weights
 from trailers.backbones.transformers_choices import (
     check_asks_no_code,
     check_layer,
+    check_layers_are_few,
     check_pool,
     chosen_frames,
     frames_of,
@@ -57,6 +58,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise WeightsError("does not exist", where=folder / CONFIG, remedy="Run `snakemake weights`.") from None
     check_asks_no_code(values, folder / CONFIG)
+    check_layers_are_few(values, folder / CONFIG)
     return {key: value for key, value in values.items() if key not in NAMES_OF_CLASSES}
 
 

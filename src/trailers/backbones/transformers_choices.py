@@ -20,6 +20,7 @@ from trailers.backbones.row import Row, Transform
 from trailers.errors import ConfigError
 
 CONVNEXT_STRIDE = 32  # px of a picture per position of the last layer
+MOST_LAYERS = 1000  # of a configuration; the library would build millions one by one, for hours
 IMPLEMENTATIONS = (None, "eager", "sdpa")  # the library's own; for other names it may fetch code from a repository
 
 
@@ -122,11 +123,24 @@ def entries(value: Any) -> Iterator[tuple[str, Any]]:
             yield from entries(inner)
 
 
+def check_layers_are_few(config: Mapping[str, Any], where: object) -> None:
+    """Raises ConfigError if a configuration asks for more layers than any network has."""
+    for key, value in entries(config):
+        if not key.endswith(("layers", "depth", "depths")):
+            continue
+        numbers = value if isinstance(value, list) else [value]
+        most = max((number for number in numbers if isinstance(number, int | float)), default=0)
+        if most > MOST_LAYERS:
+            what = f"asks for '{key}': {most}, more than {MOST_LAYERS}"
+            raise ConfigError(what, where=where, remedy="Choose another repository.")
+
+
 def made_config(config: Mapping[str, Any]) -> Any:
     """The library's configuration object for these values, with its defaults. Raises ConfigError."""
     import transformers
 
     check_asks_no_code(config, CONFIG)
+    check_layers_are_few(config, CONFIG)
     values = {key: value for key, value in config.items() if key not in ("model_type", "auto_map", "architectures")}
     try:
         return transformers.AutoConfig.for_model(config["model_type"], **values)

@@ -16,7 +16,7 @@ from typing import Any
 from trailers.backbones.repository import LockedFile, check_folder, digest_of, shapes_of, wanted
 from trailers.backbones.row import Row
 from trailers.domain import folder_name
-from trailers.errors import WeightsError
+from trailers.errors import MissingWeightsError, WeightsError
 from trailers.store.fingerprint import sha256_of
 from trailers.store.json_file import read_json
 
@@ -116,7 +116,7 @@ def check_there(row: Row, path: Path) -> None:
             if row.weights.url
             else f"{row.weights.note or 'Put it there by hand.'}"
         )
-        raise WeightsError(f"{path}: the weights of {row.name} are missing. {remedy}")
+        raise MissingWeightsError(f"{path}: the weights of {row.name} are missing. {remedy}")
     kind = posing_as(path)
     if kind:
         raise WeightsError(f"{path}: is {kind}, not the weights of {row.name}. {FETCH_REMEDY} to fetch it again.")

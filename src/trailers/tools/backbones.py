@@ -19,7 +19,7 @@ from trailers.backbones.rows import ROWS, find_row
 from trailers.backbones.weights import weights_sha256
 from trailers.config import defaults
 from trailers.domain import ClipStrategy
-from trailers.errors import WeightsError
+from trailers.errors import MissingWeightsError, WeightsError
 
 COLUMNS = ("name", "library", "paper", "F", "frames", "input", "M params", "+ classifier", "G madds", "x 30", "weights")
 
@@ -85,6 +85,7 @@ def state_of_weights(row: Row, weights_dir: Path) -> str:
     """Whether the weights are present, missing or damaged, for the last column."""
     try:
         return f"here: {row.weights.name}, sha256 {weights_sha256(row, weights_dir)[:8]}, {row.weights.licence}"
-    except WeightsError as problem:
-        damaged = not str(problem).partition(": ")[2].startswith("the weights of")
-        return f"{'damaged' if damaged else 'missing'}: {row.weights.name}"
+    except MissingWeightsError:
+        return f"missing: {row.weights.name}"
+    except WeightsError:
+        return f"damaged: {row.weights.name}"
