@@ -3,7 +3,7 @@
     dataset = trailers.data.Clips("results", "shot24", "resnet50", manifest="manifest.csv", split=0, subset="train")
     loader = torch.utils.data.DataLoader(dataset, batch_size=256, shuffle=True, num_workers=2)
 
-    dataset = trailers.data.Trailers("results/pack/trailers/shot24/resnet50.h5")
+    dataset = trailers.data.Trailers("results/pack/study/shot24/resnet50.h5")
     loader = torch.utils.data.DataLoader(dataset, batch_size=32, collate_fn=trailers.data.pad)
 
 A pack is mapped into memory; from files of trailers only the requested bytes are read. Nothing is open when workers

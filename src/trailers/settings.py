@@ -83,7 +83,7 @@ def add_flags(parser: argparse.ArgumentParser, kind: type, section: str) -> None
             type=reader(typing.get_args(hint)[0] if many else hint),
             nargs="*" if many else None,
             default=values.get(field.name),
-            metavar="true|false" if hint is bool else field.name.rsplit("_", 1)[-1].upper(),
+            metavar="true|false" if bool in (hint, *typing.get_args(hint)) else field.name.rsplit("_", 1)[-1].upper(),
             help=f"{field.metadata.get('help', '')} (default: {as_shown(values.get(field.name))})".replace("%", "%%"),
         )
 
@@ -97,9 +97,7 @@ def from_flags(kind: type[T], arguments: argparse.Namespace) -> T:
         if isinstance(value, list):
             value = tuple(value)
         elif hints[field.name] is float and isinstance(value, int):
-            value = float(
-                value
-            )  # a default written as 30 in config.yaml, whose fingerprint would differ from that of 30.0
+            value = float(value)  # config.yaml may say 30, which would give another fingerprint than 30.0
         values[field.name] = value
     return kind(**values)
 

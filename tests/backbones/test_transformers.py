@@ -289,7 +289,11 @@ def test_a_configuration_that_asks_for_code_from_elsewhere_is_refused(tmp_path: 
         with pytest.raises(ConfigError, match="runs code that is not part of transformers") as problem:
             ask()
         assert words in str(problem.value)
-    path.write_text(json.dumps(plain | {"attn_implementation": "eager", "quantization_config": None}))
+    path.write_text(
+        json.dumps(
+            plain | {"attn_implementation": "eager", "_attn_implementation_autoset": True, "quantization_config": None}
+        )
+    )
     make_network(find_row("transformers:lab/vit", tmp_path), tmp_path)
 
 

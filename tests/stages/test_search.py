@@ -57,7 +57,10 @@ def test_a_changed_year_repeats_the_search_of_its_shard_and_a_changed_plot_does_
     ("setting", "words"),
     [
         ({"template": "{title} {country}"}, "Known fields: {title}"),
-        ({"shortest_s": 300}, "shortest_s of 300 and longest_s of 210 are not a range of durations"),
+        (
+            {"shortest_s": 300},
+            "shortest_s is 300, longest_s 210. shortest_s must be at least 0 and no more than longest_s.",
+        ),
     ],
 )
 def test_settings_that_make_no_sense_are_reported_before_the_first_search(folder, setting, words):

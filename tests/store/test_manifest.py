@@ -99,7 +99,7 @@ REFUSED = [
     ("trailer,url\na,x.mp4\nb,y.mp4\na,z.mp4\n", "row 4, column trailer: 'a' is already in row 2 "),
     (
         "trailer,url\nab,x.mp4\nAB,y.mp4\n",
-        "row 3, column trailer: 'AB' is already in row 2 (on some systems upper and lower case",
+        "row 3, column trailer: 'AB' is already in row 2 (ids must differ in more than upper and lower case)",
     ),
     ("trailer,url\na,\n", "row 2, column url: is empty. Give a link, a YouTube id or the path"),
     ("trailer,url\na, | \n", "row 2, column url: is empty."),
@@ -269,7 +269,7 @@ def test_a_title_may_begin_with_a_number_sign(tmp_path):
         (b"trailer,title,url\na,\xc3\xa9 \xe9,x.mp4\n", "row 2, column title: byte 23 is not UTF-8."),
         (b"\xff\xfet\x00r\x00a", "byte 6 is not UTF-16-LE. Save the file as UTF-8"),
         (b"PK\x03\x04\x14\x00", "is a spreadsheet or another zip archive, not a text file. Save the file as UTF-8"),
-        (b"\xd0\xcf\x11\xe0\xa1", "is a spreadsheet of an old Excel, not a text file."),
+        (b"\xd0\xcf\x11\xe0\xa1", "is a spreadsheet of an old version of Excel, not a text file."),
         (b"\x1f\x8b\x08", "is compressed by gzip, not a text file."),
     ],
 )

@@ -159,7 +159,8 @@ def test_rows_of_zeros_that_a_wrong_shape_adds_are_reported(
     with caplog.at_level("WARNING"):
         assert run_import(store, tmp_path / "p.h5") == 0
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        f"import: {store}: 1 trailers have clips whose vectors contain only zeros, which a network does not give: tt1"
+        f"import: {store}: 1 trailers have clips whose vectors contain only zeros. No network produces these, so they "
+        "are probably missing or damaged: tt1"
     ]
 
 

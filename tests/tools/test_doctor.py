@@ -303,7 +303,9 @@ def test_without_a_driver_the_required_one_is_reported(place, tmp_path, monkeypa
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (found,) = doctor.check_gpus(place)
     assert found.level == WARN
-    assert found.words.startswith("no GPU and no driver: shots and embed use the CPU, which is slower. torch ")
+    assert found.words.startswith(
+        "no GPU and no driver: shots and embed use the CPU, which is slower. For a GPU: torch "
+    )
 
 
 @pytest.mark.parametrize(

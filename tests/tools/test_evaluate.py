@@ -104,6 +104,6 @@ def test_videos_that_one_side_lacks_are_an_error_unless_allowed(tmp_path, capsys
             (tmp_path / side / f"{video}.txt").write_text("0 9\n10 19\n")
     words = ["evaluate", "shots", "--truth", str(tmp_path / "truth"), "--predicted", str(tmp_path / "found")]
     assert main(words) == 1
-    assert "found: lacks 'a' and 1 more differ" in capsys.readouterr().err
+    assert "found: lacks 'a'; 1 more in only one of the two" in capsys.readouterr().err
     assert main([*words, "--common"]) == 0
     assert "1 videos are in both; 2 are in only one and left out: a, c" in capsys.readouterr().out

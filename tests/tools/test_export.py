@@ -112,6 +112,22 @@ def test_vectors_of_another_manifests_link_are_not_exported(
     assert export(results, tmp_path / "all.zarr", "--all") == 0
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("aaaaaaaaaaa", "https://youtu.be/aaaaaaaaaaa?t=3"),
+        ("https://www.youtube.com/shorts/aaaaaaaaaaa", "aaaaaaaaaaa"),
+        ("www.site.org/one.mp4", "https://www.site.org/one.mp4"),
+    ],
+)
+def test_another_form_of_the_same_link_is_no_other_link(results: Path, tmp_path: Path, before: str, now: str) -> None:
+    facts = {"url": before}
+    write_receipt(Layout(results).receipt("tt0133093"), Receipt("tt0133093", OK, "tt0133093.mp4", "0" * 64, "f", facts))
+    manifest = tmp_path / "links.csv"
+    manifest.write_text(f"trailer,url,genres\ntt0133093,{now},\n")
+    assert export(results, tmp_path / "one.zarr", "--manifest", str(manifest)) == 0
+
+
 def test_vectors_that_no_ledger_lists_are_reported(
     results: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

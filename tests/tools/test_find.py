@@ -199,7 +199,7 @@ def test_without_a_backbone_that_shares_its_space_with_text_the_message_names_so
     write(tmp_path, "one", np.eye(2, 32), weights, name="resnet50")
     assert find(weights, "--text", CHASE) == 1
     output = capsys.readouterr().err
-    assert "no requested backbone shares its space with text; there is shot24/resnet50" in output
+    assert "no requested backbone shares its space with text; the folder has shot24/resnet50" in output
     assert "Choose open_clip:ARCHITECTURE/TAG, or CLIP or SigLIP as transformers:ORG/REPOSITORY." in output
 
 

@@ -103,7 +103,7 @@ def test_a_slurm_job_keeps_the_device_that_slurm_gave_it(tmp_path, smi):
     environment = {"CUDA_VISIBLE_DEVICES": "2", "SLURM_JOB_ID": "7"}
     output, words = finish(start(tmp_path / "locks", SAYS, smi=smi, **environment))
     assert output == f"2 {C}\n"
-    assert "all GPUs of SLURM job 7" in words
+    assert "all that SLURM gave job 7" in words
     assert not (tmp_path / "locks").exists()
     two = {**environment, "CUDA_VISIBLE_DEVICES": "2,3"}
     assert finish(start(tmp_path, SAYS, "--gpus", "2", smi=smi, **two))[0] == f"2,3 {C},{D}\n"

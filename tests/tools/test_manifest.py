@@ -101,7 +101,7 @@ def test_force_reports_ids_that_get_another_video(tmp_path, caplog):
     make_manifest(tmp_path, "--folder", tmp_path / "videos")
     write(tmp_path / "videos" / "a" / "x.mp4", "")
     make_manifest(tmp_path, "--folder", tmp_path / "videos", "--force")
-    assert "lost: the meaning of 2 ids, which get other videos: x, x-2" in caplog.text
+    assert "lost: the videos of 2 ids, which get other ones: x, x-2" in caplog.text
 
 
 def test_update_and_force_exclude_each_other(tmp_path, capsys):

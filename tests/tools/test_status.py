@@ -336,7 +336,7 @@ def test_products_without_a_ledger_are_said_to_be_made_and_not_yet_listed(layout
         for path in (layout.video(trailer), layout.frames(trailer)):
             path.write_bytes(b"x")
             os.utime(path, (NOW, NOW))
-    assert text.time_left([line_of(layout, "normalise")]).startswith("everything is made, but not yet in the ledgers")
+    assert text.time_left([line_of(layout, "normalise")]).startswith("all products exist, but some ledgers do not")
 
 
 def test_without_a_manifest_only_the_search_and_the_next_command_are_shown(tmp_path):

@@ -118,7 +118,7 @@ def test_a_range_that_was_not_requested_is_a_temporary_failure(work, video, firs
     with Server({"/cat.mp4": Page(video, sent=(first, len(video) - 1))}) as server:
         row = work.one(server.link("/cat.mp4"), retries="0")
         assert row.status == "failed"
-        assert row.error.endswith("/cat.mp4: returns another range of bytes than requested")
+        assert row.error.endswith("/cat.mp4: the server sent another part of the file than requested")
         server.pages["/cat.mp4"] = [Page(video)]
         assert work.one(server.link("/cat.mp4")).status == "ok"
 
@@ -256,7 +256,7 @@ def test_a_refused_connection_is_a_temporary_failure(work):
 def test_an_endless_body_is_cut_off(work, video):
     with Server({"/cat.mp4": Page(video + bytes(2_000_000))}) as server:
         row = work.one(server.link("/cat.mp4"), max_size_mb="1")
-    assert row.error == "download: too long: larger than download.max_size_mb of 1 MB"
+    assert row.error == "download: too long: the file is larger than download.max_size_mb (1 MB)"
 
 
 def test_a_wait_beyond_the_deadline_is_not_started(work):

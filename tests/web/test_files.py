@@ -80,7 +80,8 @@ def test_a_path_that_can_lead_to_no_file_is_dead_until_one_is_there(work, video,
     (tmp_path / "loop.mp4").symlink_to("loop.mp4")
     row = work.one(f"./{name}")
     assert (row.status, row.reason) == ("dead", "not found")
-    assert "cannot exist: " in row.error
+    assert "cannot be opened: " in row.error
+    assert work.one(f"./{name}") == row
     if name == "loop.mp4":
         (tmp_path / "loop.mp4").unlink()
         (tmp_path / "loop.mp4").write_bytes(video)
@@ -162,7 +163,7 @@ def test_copies_and_references_replace_each_other(work, video, tmp_path):
 
 
 def test_an_unknown_value_of_local_files_is_refused(work):
-    with pytest.raises(ConfigError, match=r"download\.local_files: is 'link', which is neither copy nor reference"):
+    with pytest.raises(ConfigError, match=r"download\.local_files: is 'link'\. Write copy or reference"):
         work.one("cat.mp4", local_files="link")
 
 

@@ -31,7 +31,7 @@ NO_USABLE_FORMAT = {
     "DRM": (formats(*formats_of(480), has_drm=True), "This video is DRM protected"),
     "hidden formats": (
         formats(*formats_of(480), preference=-2000),
-        "the site marks all of its formats as not to be used",
+        "yt-dlp advises against every format that the site offers",
     ),
     "an unknown protocol": (
         formats(*formats_of(480), protocol="sabr"),
@@ -199,7 +199,7 @@ def test_a_key_of_another_length_is_reported_in_one_sentence(work, key):
     pages = {"/cat.m3u8": playlist("0.ts", head='#EXT-X-KEY:METHOD=AES-128,URI="key"\n'), "/0.ts": Page(bytes(160))}
     with Server({**pages, "/key": Page(key)}) as server:
         row = work.one(server.link("/cat.m3u8"))
-        words = f"returns {len(key)} bytes as a key, but an AES-128 key has 16"
+        words = f"the server sent {len(key)} bytes as the key, but an AES-128 key has 16"
     assert (row.status, row.error) == ("failed", f"download: part refused: {server.link('/key')}: {words}")
 
 

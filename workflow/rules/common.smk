@@ -68,6 +68,10 @@ if workflow.resource_settings.cores is workflow.resource_settings.nodes is None:
     workflow.resource_settings.cores = available_cpu_count()
     workflow.register_resource("_cores", workflow.resource_settings.cores)
 
+# Without --resources network=N two downloads run at once, because sites block clients that ask for many videos.
+if "network" not in workflow.resource_settings.resources:
+    workflow.register_resource("network", 2)
+
 # Snakemake makes its folder .snakemake after it has read this file; if it cannot, it ends with a traceback.
 if workflow.is_main_process:
     without_traceback(check_working_folder)()

@@ -59,7 +59,7 @@ def find(name: str) -> Row:
         raise ConfigError(
             f"contains no Row with a make called '{source.attribute}'{', but ' + ', '.join(rows) if rows else ''}",
             where=source.path,
-            remedy="See trailers.backbones.own for the form.",
+            remedy="docs/backbones.md, 'A network of your own', shows the form.",
         )
     return dataclasses.replace(row, name=name, library="own", model=source.attribute, code_sha256=source.digest)
 

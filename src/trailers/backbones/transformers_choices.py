@@ -102,7 +102,9 @@ def frames_of(config: Mapping[str, Any], processor: Any) -> int:
 def check_asks_no_code(config: Mapping[str, Any], where: object) -> None:
     """Raises ConfigError if a configuration makes the library run code other than its own for this network."""
     for key, value in entries(config):
-        if key == "quantization_config" or ("_implementation" in key and value not in IMPLEMENTATIONS):
+        if key == "quantization_config" or (
+            "_implementation" in key and not isinstance(value, bool) and value not in IMPLEMENTATIONS
+        ):
             what = f"asks for '{key}': {json.dumps(value)[:80]}, which runs code that is not part of transformers"
             raise ConfigError(what, where=where, remedy="Choose another repository, or remove this entry.")
 

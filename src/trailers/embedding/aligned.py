@@ -77,8 +77,10 @@ class Aligned:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags that ``aligned_of`` reads."""
-    parser.add_argument("--clips", type=ClipStrategy.parse, help="clip strategy (the only one)")
-    parser.add_argument("--backbone", help="name of the backbone (the only one that shares its space with text)")
+    parser.add_argument("--clips", type=ClipStrategy.parse, help="clip strategy (default: the only one in the results)")
+    parser.add_argument(
+        "--backbone", help="name of the backbone (default: the only one whose vectors can be compared with text)"
+    )
     parser.add_argument("--results", type=Path, default=Path("results"), help="results folder (results)")
     folder = defaults("embed").get("weights_dir", "weights")
     parser.add_argument("--weights-dir", type=Path, default=Path(folder), help=f"folder of the weights ({folder})")

@@ -18,7 +18,8 @@ from trailers.store.json_file import read_small_file
 
 HERE = Path(__file__).parent
 PARTS = ("base", "pictures", "words", "strip", "tracks", "playback", "experiments", "start")  # as in trailer.js
-ASSETS = ("pages.css", "theme.js", "trailer.js", "index.js", *(f"trailer_{part}.js" for part in PARTS))
+# The parts come before the script that loads them, so that a kill in between leaves the pages as they were.
+ASSETS = ("pages.css", "theme.js", "index.js", *(f"trailer_{part}.js" for part in PARTS), "trailer.js")
 DATA = re.compile(r'<script type="application/json" id="page">(.*?)</script>', re.DOTALL)
 END = "<!-- sha256 {digest} -->\n"
 REMEDY = "Remove it and rerun the pages stage."

@@ -162,7 +162,7 @@ def check_backbone(name: str, plan: Plan) -> None:
         file = sketch(name).weights_file
         if not plan.has_random_weights and not (folder / file).is_file():
             raise WeightsError(
-                f"the weights of '{name}' are missing", where=folder / file, remedy="Put the file there."
+                f"the weights of '{name}' are missing", where=folder / file, remedy="Copy the file to this path."
             )
         return
     if plan.has_random_weights:
@@ -171,7 +171,9 @@ def check_backbone(name: str, plan: Plan) -> None:
     is_unknown = name not in ROWS and recorded(name, folder) is None
     if is_unknown and (has_repositories(library) or importlib.util.find_spec(library) is None):
         # With conda environments, the library is not installed beside Snakemake; it would describe the network.
-        raise WeightsError(f"the weights of '{name}' are not recorded", where=folder, remedy=f"{FETCH_REMEDY}.")
+        raise WeightsError(
+            f"the weights of '{name}' have not been fetched and checked yet", where=folder, remedy=f"{FETCH_REMEDY}."
+        )
     row = find_row(name, folder)
     if not row.weights.package or importlib.util.find_spec(row.weights.package) is not None:
         check_there(row, weights_path(row, folder))

@@ -19,7 +19,11 @@ def add_study_flags(parser: argparse.ArgumentParser, *, output: str) -> None:
         metavar="LEDGER",
         help="ledgers of all stages: files, or their folders",
     )
-    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of the folders to read, such as s100")
+    parser.add_argument(
+        "--shards",
+        metavar="LETTER+SIZE",
+        help="which ledgers of a folder: the study's letter and the shard size, such as s100",
+    )
     parser.add_argument(
         "--metrics", type=Path, nargs="*", default=[], metavar="JSON", help="metrics.json of all experiments and splits"
     )

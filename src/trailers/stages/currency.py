@@ -12,13 +12,14 @@ product, and Snakemake would find nothing to do. Therefore:
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trailers.domain import Trailer
-from trailers.errors import StoreError, TrailerError
+from trailers.errors import ManifestError, StoreError, TrailerError
 from trailers.stages import registry
 from trailers.stages.stage import Stage
 from trailers.store.atomic import TEMPORARY, remove, write_text
@@ -26,7 +27,7 @@ from trailers.store.layout import Layout
 from trailers.store.ledger import OK, LedgerRow, check_fingerprint, read_ledger
 from trailers.store.receipt import read_receipt
 from trailers.store.text import first_few
-from trailers.web.links import completed
+from trailers.web.links import web_link
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,8 @@ def refuse_replaced(stage: Stage, ledgers: Mapping[Path, Mapping[str, LedgerRow]
         source = Source(stage, path, rows)
         found = next((problem for trailer in rows if (problem := source.difference(trailer))), None)
         if found is not None:
-            request_rerun(path, stage.layout)
+            with contextlib.suppress(OSError):  # a reader without write permission gets the error below all the same
+                request_rerun(path, stage.layout)
         first = first or found
     if first is not None:
         raise first
@@ -137,6 +139,14 @@ def check_listed(stage: Stage, trailers: Iterable[str], command: str) -> None:
         )  # fmt: skip
 
 
+def requested(text: str) -> str:
+    """The link that the download stage requests for ``text``, or ``text`` if it is a file or no longer allowed."""
+    try:
+        return web_link(text) or text
+    except ManifestError:
+        return text
+
+
 def check_links(layout: Layout, trailers: Iterable[Trailer]) -> None:
     """Raise StoreError if a trailer's video is from a link that its row in the manifest does not have."""
     for trailer in trailers:
@@ -144,7 +154,7 @@ def check_links(layout: Layout, trailers: Iterable[Trailer]) -> None:
         if not trailer.urls or not path.exists():
             continue
         url = str(read_receipt(path).facts.get("url", ""))
-        if url and completed(url) not in map(completed, trailer.urls):
+        if url and requested(url) not in map(requested, trailer.urls):
             raise StoreError(
                 f"is from {url}, which is not a link of {trailer.trailer} in the manifest: a run with another manifest "
                 "downloaded it", where=path, remedy="Rerun snakemake with this manifest.",

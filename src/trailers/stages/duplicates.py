@@ -47,7 +47,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ledgers", type=Path, nargs="+", required=True, metavar="LEDGER", help="quality ledgers, or their folder"
     )
-    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
+    parser.add_argument(
+        "--shards",
+        metavar="LETTER+SIZE",
+        help="which ledgers of a folder: the study's letter and the shard size, such as s100",
+    )
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the trailers and their splits")
     parser.add_argument("--output", type=Path, required=True, metavar="CSV", help="table of copies to write")
     parser.add_argument(

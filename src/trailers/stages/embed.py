@@ -52,7 +52,7 @@ Run = tuple["Embed", Pair, shard.ShardRun]
 class Effort(embedders.Effort):
     """performance options (do not change the vectors)"""
 
-    workers: int | None = setting("number of decoding workers; 0: decode between batches; none: chosen for the device")
+    workers: int | None = setting("number of decoding workers; 0: decode between batches; null: chosen for the device")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -45,7 +45,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="embed ledgers in the order of the study, or their folder",
     )  # fmt: skip
     parser.add_argument("--manifest", type=Path, metavar="CSV", help="the study's trailers, for a folder")
-    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
+    parser.add_argument(
+        "--shards",
+        metavar="LETTER+SIZE",
+        help="which ledgers of a folder: the study's letter and the shard size, such as s100",
+    )
     parser.add_argument("--output", type=Path, required=True, help="the pack to write")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of all products"

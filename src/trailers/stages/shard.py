@@ -50,7 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.5,
         metavar="SHARE",
-        help="fail the job if more than this share of its trailers fail temporarily",
+        help="fail the job if at least two trailers and more than this share of them fail temporarily; 0: if any fails",
     )
     group.add_argument(
         "--trailer-timeout-s",
@@ -208,7 +208,7 @@ class ShardRun:
         if self.ledger is None:
             raise problem
         if not isinstance(problem, TrailerError):
-            log.error("%s: %s: unexpected", self.stage, trailer, exc_info=problem)
+            log.error("%s: %s: unexpected error", self.stage, trailer, exc_info=problem)
         status = DEAD if isinstance(problem, TrailerError) and problem.dead else FAILED
         words = str(problem) if isinstance(problem, TrailerError) else f"unexpected {type(problem).__name__}: {problem}"
         # For an unexpected error only its class, because its message contains paths and numbers.
@@ -243,8 +243,8 @@ class ShardRun:
         if len(failed) > allowed:
             raise SystemicError(
                 f"{self.stage}: {len(failed)} of {tried} trailers failed, more than max_failed_fraction "
-                f"{self.max_failed_fraction:g} allows. The first: {failed[0].error} Fix the cause "
-                "and rerun; finished products are kept."
+                f"{self.max_failed_fraction:g} allows. The first: {failed[0].error.rstrip('.')}. Fix the "
+                "cause and rerun; finished products are kept."
             )
         if failed:
             self.count_attempt()

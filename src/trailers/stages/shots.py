@@ -75,7 +75,7 @@ class Effort:
 
     precision: str = setting("auto: reduced precision where the shots stay the same; float32: always float32")
     device: str = setting("auto, cpu or cuda")
-    batch_windows: int | None = setting("windows of 100 frames per batch; none: the fastest measured value")
+    batch_windows: int | None = setting("windows of 100 frames per batch; null: the fastest measured value")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

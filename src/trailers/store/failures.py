@@ -25,7 +25,7 @@ def record_failure(arguments: argparse.Namespace, sentence: str) -> None:
 
 
 def clear_failure(arguments: argparse.Namespace) -> None:
-    """Remove what ``note`` recorded, because the command with ``arguments`` has succeeded."""
+    """Remove what ``record_failure`` recorded, because the command with ``arguments`` has succeeded."""
     for path in failure_files(arguments):
         with contextlib.suppress(NotADirectoryError, IsADirectoryError):  # the note of another command
             path.unlink(missing_ok=True)

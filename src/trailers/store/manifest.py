@@ -87,7 +87,8 @@ def read_manifest(path: Path, *, links: bool = True, genres: tuple[str, ...] | N
 
 def check_header(path: Path, header: Header, *, links: bool) -> None:
     missing = [name for name in REQUIRED if name not in header.columns and (links or name != "url")]
-    known = f"Known columns are {', '.join(COLUMNS)}; {' and '.join(REQUIRED)} are required."
+    required = " and ".join(REQUIRED) + " are required" if links else "trailer is required"
+    known = f"Known columns are {', '.join(COLUMNS)}; {required}."
     if missing:
         found = shorten(", ".join(header.written))
         raise ManifestError(
@@ -151,7 +152,7 @@ def check_ids(table: Table, trailers: Sequence[Trailer]) -> None:
         if key in seen:
             raise ManifestError(
                 f"'{trailer.trailer}' is already in row {seen[key]} "
-                "(on some systems upper and lower case name the same file)",
+                "(ids must differ in more than upper and lower case)",
                 where=table.where(number, "trailer"),
                 remedy="Give it another id or remove one of the rows.",
             )

@@ -21,7 +21,7 @@ BYTE_ORDER_MARKS = (
 )
 BINARY_FORMATS = (
     (b"PK\x03\x04", "a spreadsheet or another zip archive"),
-    (b"\xd0\xcf\x11\xe0", "a spreadsheet of an old Excel"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet of an old version of Excel"),
     (b"\x1f\x8b", "compressed by gzip"),
     (b"%PDF", "a PDF"),
 )

@@ -1,6 +1,6 @@
 """List the backbones: what they are, what they cost, and whether their weights are present.
 
-in   the rows, the weights folder
+in   the built-in backbones, or those that you name; the weights folder
 out  a table: name, library, F, frames, input size, parameters, multiply-adds per clip and for 30 clips, weights
 
 If names are given, the other known facts of each backbone follow: pooling, head, frame rate of the training.
@@ -25,7 +25,9 @@ COLUMNS = ("name", "library", "paper", "F", "frames", "input", "M params", "+ cl
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", help="which, such as timm:vit_base_patch14_dinov2.lvd142m (all rows)")
+    parser.add_argument(
+        "names", nargs="*", help="names, such as timm:vit_base_patch14_dinov2.lvd142m (default: all built-in ones)"
+    )
     parser.add_argument("--clips", type=ClipStrategy.parse, default="shot24", help="clip strategy (shot24)")
     parser.add_argument("--plain", action="store_true", help="do not count parameters and multiply-adds (faster)")
     default = defaults("embed").get("weights_dir", "weights")

@@ -73,7 +73,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="evaluate only videos that are in both; without it, a difference is an error",
     )
-    parser.add_argument("--fps", type=float, default=FPS, help="frame rate, to give times of mistakes (default: 24)")
+    parser.add_argument(
+        "--fps", type=float, default=FPS, help="frame rate, for the times of mistakes in seconds (default: 24)"
+    )
     parser.add_argument("--mistakes", type=Path, metavar="FILE.csv", help="write every miss and false alarm here")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
 
@@ -112,7 +114,7 @@ def common_videos(arguments: argparse.Namespace, truth: ShotLabels, predicted: S
     if only and not arguments.common:
         side = arguments.predicted if only[0] in truth.edges else arguments.truth
         raise ConfigError(
-            f"lacks '{only[0]}'" + (f" and {len(only) - 1} more differ" if only[1:] else ""),
+            f"lacks '{only[0]}'" + (f"; {len(only) - 1} more in only one of the two" if only[1:] else ""),
             where=side,
             remedy="Add them, or give --common to evaluate only the videos that both have.",
         )

@@ -29,7 +29,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="LEDGER",
         help="ledgers of the quality stage, or their folder",
     )
-    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
+    parser.add_argument(
+        "--shards",
+        metavar="LETTER+SIZE",
+        help="which ledgers of a folder: the study's letter and the shard size, such as s100",
+    )
     parser.add_argument("--manifest", type=Path, required=True, metavar="CSV", help="the trailers, for a folder")
     parser.add_argument(
         "--duplicates",

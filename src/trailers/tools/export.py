@@ -1,7 +1,7 @@
 """Write the embeddings of one clip strategy and one backbone for other programs.
 
-in   results/embed/{clips}/{backbone}/*.h5            those of the manifest, in its order; without embeddings
-     results/pack/study/{clips}/{backbone}.h5         an imported pack; or the pack that --pack names
+in   results/embed/{clips}/{backbone}/*.h5            those of the manifest's trailers, in its order
+     results/pack/study/{clips}/{backbone}.h5         if there are none: an imported pack; with --pack: that pack
 out  OUTPUT.zarr    the layout of the published Trailers12k embeddings: z[trailer] (clips, F), z.attrs["num_features"]
      OUTPUT.h5      one packed file, as the pack stage writes it for training
 """
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         vectors = {trailer: source.parts[trailer].read for trailer in trailers}
         write_published(output, vectors, attributes=source.attributes, dtype="<f2" if arguments.half else "<f4")
-    log.info("export: %s: %d trailers, F = %d", output, len(trailers), features)
+    log.info("export: %s: %d trailers, vectors of %d values", output, len(trailers), features)
 
 
 def check_current(arguments: argparse.Namespace, trailers: Sequence[str], manifest: Path | None) -> None:
@@ -94,8 +94,9 @@ def check_current(arguments: argparse.Namespace, trailers: Sequence[str], manife
     layout = Layout(arguments.results)
     check_listed(embeddings_of(layout, str(arguments.clips), arguments.backbone), trailers, "export")
     if manifest is not None:
+        wanted = set(trailers)
         rows = read_manifest(manifest, links=False, genres=None)
-        check_links(layout, [row for row in rows if row.trailer in set(trailers)])
+        check_links(layout, [row for row in rows if row.trailer in wanted])
 
 
 def find_source(arguments: argparse.Namespace) -> Source:

@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError("already exists", where=output, remedy="Give --force to replace it, or another --output.")
     if arguments.store.is_file():
         output.parent.mkdir(parents=True, exist_ok=True)
-        log.info("import: %s: unpacking beside %s", arguments.store, output)
+        log.info("import: %s: unpacking into a temporary folder beside %s", arguments.store, output)
         with unpacked(arguments.store, into=output.parent) as store:
             import_store(store, output, clips, backbone, arguments)
     else:
@@ -102,11 +102,12 @@ def import_store(store: Path, output: Path, clips: str, backbone: str, arguments
     )  # fmt: skip
     if published.with_zeros:
         log.warning(
-            "import: %s: %d trailers have clips whose vectors contain only zeros, which a network does not give: %s",
+            "import: %s: %d trailers have clips whose vectors contain only zeros. No network produces these, so they "
+            "are probably missing or damaged: %s",
             store, len(published.with_zeros), first_few(sorted(published.with_zeros)),
         )  # fmt: skip
     log.info(
-        "import: %s: %d of the store's %d trailers, F = %d", output, len(parts), len(published.trailers),
+        "import: %s: %d of the store's %d trailers, vectors of %d values", output, len(parts), len(published.trailers),
         published.features,
     )  # fmt: skip
 

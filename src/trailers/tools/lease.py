@@ -1,7 +1,7 @@
 """Run a command on a GPU that no other job uses: python -m trailers lease -- COMMAND ...
 
 Snakemake's `--resources gpu=4` counts GPUs but does not say which, so every job would use the first one
-(snakemake#281). A lease is a lock file per device in a folder that all users of this host share. The
+(issue 281 of Snakemake). A lease is a lock file per device in a folder that all users of this host share. The
 command replaces this process and inherits the lock, which therefore lasts exactly as long as the command, even
 after `kill -9`. Devices on which another process computes are skipped, and so are, for some minutes, devices that
 failed.
@@ -62,7 +62,7 @@ def take(count: int) -> None:
         log.info("lease: this machine has no GPU; running on the CPU")
         return
     if job is not None and len(names) <= count:
-        log.info("lease: GPU %s, all GPUs of SLURM job %s", ", ".join(names), job)
+        log.info("lease: using GPU %s, all that SLURM gave job %s", ", ".join(names), job)
     else:
         got = lease(names, count)
         for handle in got.values():

@@ -49,7 +49,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help="a file, a link or a YouTube id")
     parser.add_argument(
         "--experiment", metavar="NAME",
-        help="a trained experiment, such as default or default/split1, or its folder (default, or the only one)",
+        help="a trained experiment, such as NAME or NAME/split1, or its folder (default: default, or the only one)",
     )  # fmt: skip
     parser.add_argument(
         "--own-backbones", nargs="+", default=[], metavar="FILE.py:ROW",
@@ -58,7 +58,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=3, help="number of clips to show per genre (default 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything to this file")
     parser.add_argument(
-        "--results", type=Path, default=Path("results/predict"), metavar="FOLDER", help="folder of all products"
+        "--results",
+        type=Path,
+        default=Path("results/predict"),
+        metavar="FOLDER",
+        help="folder of the intermediate products (results/predict)",
     )
 
 
@@ -109,7 +113,11 @@ def find_experiment(name: str | None) -> Path:
         chosen = [folder for folder in (Path(name), EXPERIMENTS / name) if (folder / WEIGHTS).is_file()]
         chosen = chosen or [folder for folder in trained if folder.parent.name == name]
     if not chosen:
-        what = f"--experiment {name}: is not a trained experiment" if name else "no experiment is chosen"
+        what = (
+            f"--experiment {name}: is not a trained experiment"
+            if name
+            else "several experiments are trained, and none is called default"
+        )
         remedy = f"Choose one with --experiment: {', '.join(names)}."
         remedy = remedy if names else f"{EXPERIMENTS} contains no trained experiment: run snakemake first."
         raise ConfigError(what, remedy=remedy)
@@ -128,7 +136,7 @@ def check_backbones(trained: TrainedExperiment, path: Path, own_names: Sequence[
     for name in unknown:
         if name not in configured:
             raise StoreError(
-                f"names the backbone {name!r}, which is a file and is not run unless you name it too", where=path,
+                f"names the backbone {name!r}, which is a Python file and runs only if you name it too", where=path,
                 remedy="If it is your own file, add it to embed.backbones in config.yaml or give --own-backbones.",
             )  # fmt: skip
 

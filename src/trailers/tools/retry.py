@@ -1,11 +1,10 @@
-"""Mark trailers that failed for another attempt by the next `snakemake` run.
+"""Let the next `snakemake` run try failed trailers again; with --dead, dead ones too.
 
 in   the ledgers of all stages
 out  results/attempts/...: the number of attempts, increased for each shard that contains such trailers
      with --dead: receipts of dead trailers are removed, so that their links are tried again
 
-The next run tries failed trailers again anyway. Use this command for dead trailers, or to repeat failures although
-nothing has changed.
+Every run tries failed trailers again anyway; this command is needed for dead trailers.
 """
 
 from __future__ import annotations

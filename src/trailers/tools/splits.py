@@ -35,7 +35,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, required=True, metavar="CSV", help="the manifest to write; may be the same"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the first split; the others take the next two (default 0)"
+        "--seed",
+        type=int,
+        default=0,
+        help="random seed of the first split; the others take the next two numbers (default 0)",
     )
     parser.add_argument(
         "--group-duplicates", type=Path, metavar="CSV",
@@ -94,7 +97,7 @@ def as_text(report: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             name = f"{kind} {number}" if kind != "random" else "random, mean"
             sizes = "".join(f"{size:>8}" for size in row["sizes"])
             lines.append(f"{name:<14}{sizes}{row['labels']:>12.6f}{row['pairs']:>12.6f}")
-    return "\n".join([*lines, "genres, pairs: divergence from the whole set (LD, LPD); 0 is perfect"])
+    return "\n".join([*lines, "genres, pairs: how far the subsets differ from the whole set (LD, LPD); 0: not at all"])
 
 
 def mean_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     whose.add_argument("--manifest", type=Path, metavar="CSV", help="take trailers, genres and splits from this file")
     whose.add_argument("--trailers", type=int, default=300, help="number of trailers to generate (default 300)")
     add_genres_flag(parser)
-    parser.add_argument("--signal", choices=SIGNALS, default="clip", help="what indicates a genre (default clip)")
+    parser.add_argument("--signal", choices=SIGNALS, default="clip", help="what shows a genre (default clip)")
     parser.add_argument(
         "--strength", type=float, default=3.0, help="strength of the signal, in standard deviations of the noise (3)"
     )

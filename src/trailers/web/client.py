@@ -256,7 +256,7 @@ class Client:
         alive()
         known = max(progress.get("downloaded_bytes") or 0, progress.get("total_bytes") or 0)
         if known > self.effort.max_size_mb * 1_000_000:
-            raise LinkError("too long", f"larger than download.max_size_mb of {self.effort.max_size_mb} MB")
+            raise LinkError("too long", f"the file is larger than download.max_size_mb ({self.effort.max_size_mb} MB)")
 
 
 def first_entry(info: Any, link: str) -> dict[str, Any]:

@@ -98,8 +98,8 @@ class Collection:
             else:
                 again = not self.is_current(receipt)
             return None if again else self.row(receipt)
-        except (KeyError, TypeError, ValueError) as problem:
-            raise StoreError(f"{path}: its facts are damaged: {problem!r}. Rerun the stage.") from None
+        except (KeyError, TypeError, ValueError):
+            raise StoreError(f"{path}: its field `facts` is damaged. Rerun the stage.") from None
 
     def make(self, trailer: str) -> LedgerRow:
         folder = self.downloads.partial_folder(trailer)
@@ -159,6 +159,7 @@ class Collection:
 
     def receipt(self, trailer: str, url: str, got: Obtained, facts: Mapping[str, Any]) -> Receipt:
         fingerprint = self.kind.fingerprint(self.urls(trailer))
+        facts = {**facts, "url": url}  # a video that is kept may have been downloaded by another form of the link
         if got.is_local:
             check_unchanged(self.base, facts)
         if got.is_local and self.is_by_reference:
@@ -254,7 +255,7 @@ class Collection:
     def any_appeared(self, receipt: Receipt) -> bool:
         """Whether a local file that was missing exists now."""
         missing = [item["url"] for item in receipt.facts.get("refused", ()) if item["reason"] == "not found"]
-        return any(not known_link(url) and (self.base / url).is_file() for url in missing)
+        return any(not known_link(url) and version_of(self.base, url) is not None for url in missing)
 
     def row(self, receipt: Receipt) -> LedgerRow:
         folder = str(self.kind.folder.relative_to(self.root))

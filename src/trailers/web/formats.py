@@ -81,7 +81,7 @@ def why_no_format(formats: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     if all(offer.get("has_drm") for offer in pictures):
         return "no format", "the site offers only formats that are protected by DRM"
     if all(preference(offer, "preference") <= HIDDEN for offer in pictures):
-        return "no format", "the site marks all of its formats as not to be used"
+        return "no format", "yt-dlp advises against every format that the site offers"
     protocols = sorted({str(offer.get("protocol")) for offer in pictures})
     return "no format", f"the site offers no format over http or https, only {', '.join(protocols)}"
 

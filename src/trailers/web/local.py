@@ -28,7 +28,7 @@ def find_local(base: Path, url: str) -> tuple[Path, dict[str, Any]]:
         raise LinkError("not found", f"{source} does not exist", sentence="does not exist") from None
     except OSError as problem:
         if problem.errno in IMPOSSIBLE:
-            sentence = f"cannot exist: {problem.strerror}"
+            sentence = f"cannot be opened: {problem.strerror}"
             raise LinkError("not found", f"{source} {sentence}", sentence=sentence) from None
         raise LinkError("other", f"{source}: {problem.strerror}", sentence=str(problem.strerror)) from None
     if not stat.S_ISREG(found.st_mode):

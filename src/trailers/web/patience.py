@@ -35,9 +35,9 @@ class Effort:
     def __post_init__(self) -> None:
         if self.local_files not in (COPY, REFERENCE):
             raise ConfigError(
-                f"is '{self.local_files}', which is neither {COPY} nor {REFERENCE}",
+                f"is '{self.local_files}'",
                 where="config.yaml, download.local_files",
-                remedy="Correct it.",
+                remedy=f"Write {COPY} or {REFERENCE}.",
             )
 
 

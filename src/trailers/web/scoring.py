@@ -82,8 +82,8 @@ class Preferences:
     def __post_init__(self) -> None:
         if not 0 <= self.shortest_s <= self.longest_s:
             raise ConfigError(
-                f"shortest_s of {self.shortest_s:g} and longest_s of {self.longest_s:g} are not a range of durations",
-                where="config.yaml, search", remedy="Correct them.",
+                f"shortest_s is {self.shortest_s:g}, longest_s {self.longest_s:g}",
+                where="config.yaml, search", remedy="shortest_s must be at least 0 and no more than longest_s.",
             )  # fmt: skip
 
 

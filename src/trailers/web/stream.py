@@ -43,7 +43,7 @@ class Stream:
             try:
                 put_on_one_clock(path)
             except (DifferentPartsError, ValueError, KeyError, struct.error) as problem:
-                log.info("download: %s: its parts could not be put on one clock: %r", path, problem)
+                log.info("download: %s: the time stamps of its parts could not be made continuous: %r", path, problem)
                 facts["parts_differ"] = True
         return facts
 
@@ -120,7 +120,9 @@ def check_downloader(info: Mapping[str, Any], params: Mapping[str, Any]) -> None
 
     chosen = get_suitable_downloader(dict(info), params)
     if chosen not in (HttpFD, HlsFD, DashSegmentsFD):
-        raise LinkError("no format", f"yt-dlp would leave the download to {getattr(chosen, '__name__', chosen)}")
+        raise LinkError(
+            "no format", f"yt-dlp needs another program for this format: {getattr(chosen, '__name__', chosen)}"
+        )
 
 
 def digest(thing: Any) -> str:

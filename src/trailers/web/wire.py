@@ -57,7 +57,9 @@ class Wire:
             answer.close()
             if resumed:
                 return self.from_the_start(send, request)
-            raise LinkError("network", f"{shorten(request.url)}: returns another range of bytes than requested")
+            raise LinkError(
+                "network", f"{shorten(request.url)}: the server sent another part of the file than requested"
+            )
         if self.partial is None:
             self.promised |= {answer.url: Version.of(answer.headers).length}
             return answer
@@ -93,7 +95,7 @@ class Wire:
         head = read_head(answer, COMPARED_BYTES)
         is_key = request.url in self.keys
         if is_key and len(head) != KEY_BYTES:
-            words = f"returns {len(head):,} bytes as a key, but an AES-128 key has {KEY_BYTES}"
+            words = f"the server sent {len(head):,} bytes as the key, but an AES-128 key has {KEY_BYTES}"
             raise LinkError("part refused", f"{shorten(request.url)}: {words}")
         # A key may look like text, and yt-dlp may request it under another address than the playlist's.
         is_key |= bool(self.keys) and len(head) == KEY_BYTES
@@ -119,7 +121,9 @@ class Wire:
             whole.headers.pop(name, None)
         answer = send(whole)
         if not is_from(0, answer):
-            raise LinkError("network", f"{shorten(request.url)}: returns another range of bytes than requested")
+            raise LinkError(
+                "network", f"{shorten(request.url)}: the server sent another part of the file than requested"
+            )
         self.remember(request.url, Version.of(answer.headers))
         return answer if self.address else self.look_at_part(whole, answer)
 

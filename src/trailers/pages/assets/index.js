@@ -42,7 +42,7 @@
     fill("genre", "all", counted(list.genres, (i) => bits(list.genres, columns.genres[i])));
     fill("flag", "all", counted(list.flags, (i) => bits(list.flags, columns.flags[i])));
     const subsets = [0, 1, 2].flatMap((split) => list.subsets.map((subset, code) => ({ split, code, subset })));
-    fill("split", "all", subsets.filter(({ split, code }) => columns.splits.first_few((text) => text[split] === String(code)))
+    fill("split", "all", subsets.filter(({ split, code }) => columns.splits.some((text) => text[split] === String(code)))
       .map(({ split, code, subset }) => [`${split}${code}`, `split ${split}: ${subset}`]));
     fill("experiment", null, list.experiments.map((found, i) => [String(i), found.name]));
     fill("sort", null, [["", "manifest"], ["title", "title"], ...(list.experiments.length ? [["wrong", "most wrong first"]] : []),
@@ -140,7 +140,7 @@
     const kept = text && !text.includes("=") ? new URLSearchParams([["q", text]]) : new URLSearchParams(location.hash.slice(1));
     for (const id of FILTERS) {
       const value = kept.get(id) || "";
-      const isKnown = id === "q" || [...$(id).options].first_few((option) => option.value === value);
+      const isKnown = id === "q" || [...$(id).options].some((option) => option.value === value);
       $(id).value = isKnown ? value : $(id).options[0]?.value || "";
     }
     state.page = Number(kept.get("page")) || 0;

@@ -14,8 +14,6 @@ const curves = { single: bytes(page.single.values), many: bytes(page.many.values
 const barcode = { frames: page.colours.frames, values: bytes(page.colours.values) };
 const state = { frame: 0, scale: 1, shot: -1, experiment: 0, genre: 0, contributing: -1, hasVideo: true, drawn: null };
 
-
-
 function element(kind, properties = {}, ...children) {
   const { dataset, ...plain } = properties;
   const made = Object.assign(document.createElement(kind), plain);

@@ -55,7 +55,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--ledgers", type=Path, nargs="*", default=[], metavar="LEDGER",
         help="ledgers of the shots stage, for Fig. 4d, 8 and 9; files, or their folder",
     )  # fmt: skip
-    parser.add_argument("--shards", metavar="LETTER+SIZE", help="which ledgers of a folder, such as s100")
+    parser.add_argument(
+        "--shards",
+        metavar="LETTER+SIZE",
+        help="which ledgers of a folder: the study's letter and the shard size, such as s100",
+    )
     parser.add_argument("--trailer", metavar="ID", help="the trailer of Fig. 9 (default: a suitable one)")
     parser.add_argument("--tables", type=Path, metavar="JSON", help="tables.json, for Fig. 10")
     add_genres_flag(parser)

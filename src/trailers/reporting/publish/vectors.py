@@ -1,6 +1,6 @@
 """The vectors of one clip strategy and backbone as Parquet: one row per clip.
 
-ParquetFiles contain up to FILE_BYTES of vectors, row groups GROUP_BYTES: small enough to stream, large enough to
+Files contain up to FILE_BYTES of vectors, row groups GROUP_BYTES: small enough to stream, large enough to
 read fast. One trailer and one row group are in memory at a time.
 """
 
@@ -39,7 +39,8 @@ def write_vectors(release: Release, pair: Pair, output: Path) -> None:
     """Writes the files of ``pair``, and records their clips, features and shared attributes in ``release``.
 
     Raises:
-        StoreError: an embedding is damaged, does not match its ledger, or has vectors of another length than the first.
+        StoreError: an embedding is damaged, does not match its ledger, belongs to another trailer, or has other
+            weights, another transform or another length than the first.
     """
     import pyarrow as pa
 

@@ -63,7 +63,7 @@ def check_results(place: Place) -> Iterator[Finding]:
             path = Path(scratch) / "x.h5"
             path.with_name("x").write_bytes(b"x")
             path.with_name("x").replace(path)
-            yield Finding(OK, "results", f"{folder} is writable; files are renamed in place")
+            yield Finding(OK, "results", f"{folder} is writable, and files can be renamed there")
             yield check_hdf5(path)
     except OSError as problem:
         yield Finding(BAD, "results", f"{folder}: {problem.strerror}. Choose a writable folder with --results.")

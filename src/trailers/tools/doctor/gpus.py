@@ -23,7 +23,9 @@ def check_gpus(_: Place) -> Iterator[Finding]:
         return
     if gpus is None and not torch.cuda.is_available():
         yield Finding(
-            WARN, "GPU", f"no GPU and no driver: shots and embed use the CPU, which is slower. {wheel_needs()}"
+            WARN,
+            "GPU",
+            f"no GPU and no driver: shots and embed use the CPU, which is slower. For a GPU: {wheel_needs()}",
         )
         return
     yield check_driver()

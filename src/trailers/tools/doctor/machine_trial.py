@@ -131,7 +131,9 @@ def flags(device: str) -> Outcome:
             False, f"a process with {', '.join(ROUNDING_FLAGS)} failed: {done.stderr.strip().splitlines()[-1]}"
         )
     exact = done.stdout.strip() == "True"
-    return Outcome(exact, f"float32 is {'exact' if exact else 'rounded'} with {', '.join(ROUNDING_FLAGS)} set")
+    return Outcome(
+        exact, f"float32 is {'exact although' if exact else 'rounded if'} {', '.join(ROUNDING_FLAGS)} are set"
+    )
 
 
 def workers(_: str) -> Outcome:

@@ -75,8 +75,8 @@ def check_downloader(_: Place) -> Iterator[Finding]:
         yield Finding(
             WARN,
             "yt-dlp",
-            f"{number} is {age} days old, and sites change: downloads may be refused. Update its pin in "
-            "envs/requirements.txt.",
+            f"{number} is {age} days old, and sites change: downloads may be refused. Update it: "
+            "in a checkout its pin in envs/requirements.txt, otherwise with pip install -U yt-dlp.",
         )
     else:
         yield Finding(
@@ -87,7 +87,7 @@ def check_downloader(_: Place) -> Iterator[Finding]:
     found = [name for name, program in RUNTIMES.items() if shutil.which(program)]
     scripts = importlib.util.find_spec("yt_dlp_ejs") is not None
     if found and scripts:
-        yield Finding(OK, "JavaScript", f"{', '.join(found)}: YouTube's formats can be unlocked")
+        yield Finding(OK, "JavaScript", f"{', '.join(found)}: can run the scripts that YouTube requires")
     elif found:
         yield Finding(
             WARN,

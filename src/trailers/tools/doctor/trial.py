@@ -40,7 +40,8 @@ def detector(device: str) -> Outcome:
     same = find_shots(found.single, threshold=0.5, head="single", min_frames=1) == find_shots(
         wanted.single, threshold=0.5, head="single", min_frames=1
     )
-    words = f"float32 differs by at most {error:.1e}; {'the same' if same else 'different'} shots in {fast.precision}"
+    shots = "the same shots" if same else "different shots"
+    words = f"float32 differs from the CPU's by at most {error:.1e}; {fast.precision} gives {shots}"
     figures = {"float32_error": error, "same_shots": same, "precision": fast.precision}
     return Outcome(error <= PROBABILITY_ERROR and same, words, figures)
 
@@ -81,11 +82,11 @@ def backbone(name: str, device: str) -> Outcome:
         "bytes_of_any_place": bool((fast(clips[::-1].copy())[::-1] == fast_found).all()),
         "bytes_of_any_batch": bool((Embedder(row, network, device=device, batch_clips=2)(clips) == fast_found).all()),
     }
-    words = f"float32 differs by {error:.1e} of the largest value; {fast.precision}: lowest cosine {worst:.5f}"
+    words = f"float32 differs from the CPU's by {error:.1e} of the largest value; {fast.precision}: cosine {worst:.5f}"
     passed = error <= VECTOR_ERROR and worst >= TOLERANCE - VECTOR_ERROR
     passed = passed and bool(figures["bytes_of_any_run"] and figures["bytes_of_any_place"])
-    unequal = [name for name, same in figures.items() if same is False]
-    return Outcome(passed, words + (f"; not the same: {', '.join(unequal)}" if unequal else ""), figures)
+    unequal = [name.removeprefix("bytes_of_any_") for name, same in figures.items() if same is False]
+    return Outcome(passed, words + (f"; bytes depend on: {', '.join(unequal)}" if unequal else ""), figures)
 
 
 def memory(device: str) -> Outcome:
@@ -99,7 +100,7 @@ def memory(device: str) -> Outcome:
     with half_the_memory(embedder, clips):
         found = embedder(clips)
     worst = float(cosines(wanted, found).min())
-    words = f"{requested} clips were halved to {embedder.batch_clips}; lowest cosine {worst:.6f}"
+    words = f"a batch of {requested} clips did not fit and became {embedder.batch_clips}; lowest cosine {worst:.6f}"
     figures = {"requested": requested, "got": embedder.batch_clips, "worst_cosine": worst}
     return Outcome(embedder.batch_clips < requested and worst >= 0.9999, words, figures)
 

@@ -81,7 +81,7 @@ def differences(old: Sequence[Trailer], new: dict[str, Trailer], base: Path) -> 
         if not {video_key(url, base) for url in before.urls} & {video_key(url, base) for url in after.urls}
     ]
     if moved:
-        yield f"the meaning of {len(moved):,} ids, which get other videos: {first_few(moved)}"
+        yield f"the videos of {len(moved):,} ids, which get other ones: {first_few(moved)}"
     for field, words in KEPT:
         empty = getattr(Trailer("a", ()), field)
         lost = [

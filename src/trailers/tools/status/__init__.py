@@ -4,9 +4,9 @@ in   the manifest, the ledgers, names, sizes and times of the products; only led
 out  a table on the screen; jobs may be running. Exit status 1 if a stage is finished without a single ok trailer
 
     ok       in a ledger, with its product           waiting     not in a ledger yet
-    dead     permanent: removed, private, no video   made        of the waiting: product exists, shard not finished
+    dead     permanent: removed, private, no video   made        waiting, but the product exists already
     failed   temporary: the next run tries again     per minute  products, over the last ten minutes
-    skipped  the stage before was not ok             left        time for those waiting and not made, at this rate
+    skipped  the stage before was not ok             left        time for products still to be made, at this rate
 
 Below the table: time left of the whole run, disk, failed jobs with their errors, problems shared by many trailers,
 and every reason with its count. `--list dead --csv` names the trailers.

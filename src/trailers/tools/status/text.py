@@ -29,7 +29,7 @@ def time_left(lines: Sequence[Line]) -> str:
     """The remaining time of the whole run. Stages run in parallel, so the slowest one determines it."""
     moving = [line for line in lines if line.waiting > line.made]
     if not moving and any(line.waiting for line in lines):
-        return "everything is made, but not yet in the ledgers: snakemake writes them"
+        return "all products exist, but some ledgers do not: snakemake writes them"
     if not moving:
         return "nothing is waiting"
     known = [line.left_s for line in moving if line.left_s is not None]
@@ -37,5 +37,5 @@ def time_left(lines: Sequence[Line]) -> str:
     if not known:
         return f"unknown: in the last ten minutes nothing was finished by {', '.join(still)}"
     if still:
-        return f"at least {duration(max(known))}, plus the time for {', '.join(still)}, which has finished nothing yet"
+        return f"at least {duration(max(known))}, plus the time for {', '.join(still)}, whose rate is unknown"
     return f"about {duration(max(known))}"

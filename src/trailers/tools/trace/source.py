@@ -41,7 +41,7 @@ def source_words(facts: Mapping[str, Any], start: int, end: int) -> str:
     """
     fps, first_s = float(facts.get("source_fps") or 0), float(facts.get("first_s") or 0)
     if not fps:
-        return f"{first_s + start / FPS:.3f} s to {first_s + end / FPS:.3f} s; its rate is not known"
+        return f"{first_s + start / FPS:.3f} s to {first_s + end / FPS:.3f} s; the published frame rate is not known"
     rate = rate_of(fps)
     last = max(0, int(facts.get("source_frames") or 0) - 1)
     first_frame, last_frame = (min(last, source_frame(number, rate)) for number in (start, end - 1))

@@ -94,8 +94,11 @@ def conclude(found: Sequence[Found], layout: Layout, claims: Claims, *, is_repai
     removed, refused = repair(found, layout, claims)
     for problem in refused:
         print(f"not removed: {problem}")
-    files = "1 file is" if len(removed) == 1 else f"{len(removed):,} files are"
-    print(f"{problems}; {files} removed. Rerun snakemake to make them again.")
+    if removed:
+        files = "1 file is" if len(removed) == 1 else f"{len(removed):,} files are"
+        print(f"{problems}; {files} removed. Rerun snakemake to make them again.")
+    else:
+        print(f"{problems}; no file had to be removed. Rerun snakemake.")
     return 1 if refused else 0
 
 

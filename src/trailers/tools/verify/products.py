@@ -24,7 +24,7 @@ def look(stage: Stage, key: Key, claims: Claims, deep: bool, trailer: str) -> li
     try:
         found = list(stage.problems(trailer, deep=deep))
     except Exception as problem:
-        log.error("verify: %s: %s: unexpected", stage.name, trailer, exc_info=problem)
+        log.error("verify: %s: %s: unexpected error", stage.name, trailer, exc_info=problem)
         words = f"cannot be checked: unexpected {type(problem).__name__}: {problem}"
         return [Problem(stage.products(trailer)[-1], words)]
     claimed = claims.ok(key, trailer)
