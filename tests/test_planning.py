@@ -321,3 +321,13 @@ def test_every_path_and_name_in_a_shell_command_is_quoted():
     plain = {"resources.how", "resources.gpu", "params.prefix", "threads"}
     assert len(commands) > 15
     assert fields <= plain | {f"params.{name}" for name in quoted_by_python}
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"), [((), 2), (("--resources", "gpu=4"), 2), (("--resources", "network=5"), 5)]
+)
+def test_two_downloads_run_at_once_unless_the_run_says_otherwise(folder, words, limit):
+    done = lab.snakemake(folder, "--until", "shard_list", *words)
+    assert re.findall(r"""Provided resources: .*Resource\("network", (\d+)\)""", done.stdout + done.stderr) == [
+        str(limit)
+    ]
