@@ -154,7 +154,7 @@ def test_the_best_is_first_and_equal_scores_keep_the_order_of_the_site():
 
 
 def test_a_shortest_duration_above_the_longest_is_refused():
-    with pytest.raises(ConfigError, match="shortest_s is 60, longest_s 30\. shortest_s must be at least 0"):
+    with pytest.raises(ConfigError, match=r"shortest_s is 60, longest_s 30\. shortest_s must be at least 0"):
         Preferences(60, 30, ())
 
 
