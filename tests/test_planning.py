@@ -311,11 +311,7 @@ def test_every_printed_command_of_the_project_is_valid(line):
 
 def test_every_path_and_name_in_a_shell_command_is_quoted():
     """The other fields are numbers, and flags that ``shlex`` has quoted."""
-    commands = [
-        command
-        for path in lab.PROJECT.glob("workflow/rules/*.smk")
-        for command in re.findall(r"shell:\n((?:        .*\n)+)", path.read_text())
-    ]
+    commands = list(lab.rule_commands().values())
     fields = {field for command in commands for field in re.findall(r"(?<!\{)\{([a-z][\w.\[\]]*)\}(?!\})", command)}
     quoted_by_python = {"flags", "ledgers", "more", "backbones", "links_of", "packs", "archives", "metadata", "shown"}
     plain = {"resources.how", "resources.gpu", "params.prefix", "threads"}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import workflow_lab as lab
+from trailers.bench.scale import BACKBONE
 
 pytestmark = pytest.mark.slow
 
@@ -155,26 +156,11 @@ def test_a_removed_backbone_redoes_only_the_report(study):
     assert jobs_after(study) == {"report": 1}
 
 
-OWN_BACKBONE = """
-from trailers.backbones.row import Row, Transform, Weights
-
-def build():
-    import torch
-    return torch.nn.Sequential(torch.nn.AvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(48, 48, bias=False))
-
-tiny = Row(
-    name="", library="own", model="tiny", dimensions=2, features=48,
-    transform=Transform((32,), (32, 32), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    weights=Weights("none", "tiny.pt"), make=build,
-)
-"""
-
-
 def own_backbone(study: Path) -> str:
     """A backbone in a file of the user, small enough for a test."""
     import torch
 
-    (study / "mine.py").write_text(OWN_BACKBONE)
+    (study / "mine.py").write_text(BACKBONE)
     (study / "weights").mkdir()
     torch.save({"2.weight": torch.eye(48)}, study / "weights" / "tiny.pt")
     return "mine.py:tiny"
@@ -200,7 +186,7 @@ def test_an_added_backbone_changes_only_its_own_files(study):
     assert lab.planned(study, *words) == again
     (study / "weights" / "tiny.pt").write_bytes(saved)
     assert lab.planned(study, *words) == {}
-    (study / "mine.py").write_text(f"import helper\n{OWN_BACKBONE}")
+    (study / "mine.py").write_text(f"import helper\n{BACKBONE}")
     (study / "helper.py").write_text("")
     assert lab.planned(study, *words) == again
     lab.snakemake(study, *words, "--until", "embed")

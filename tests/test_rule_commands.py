@@ -8,7 +8,6 @@ classifiers are trained anew). If a change is worth that, write the new digest h
 from __future__ import annotations
 
 import hashlib
-import re
 
 import pytest
 
@@ -31,18 +30,7 @@ DIGESTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def commands() -> dict[str, str]:
-    """Rule -> its command, without the indentation."""
-    found = {}
-    for path in lab.PROJECT.glob("workflow/rules/*.smk"):
-        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(), re.MULTILINE | re.DOTALL):
-            shell = re.search(r"shell:\n((?:        .*\n)+)", body)
-            if shell:
-                found[name] = "".join(line.strip() for line in shell[1].splitlines())
-    return found
-
-
 @pytest.mark.parametrize("rule", DIGESTS)
-def test_a_commands_text_stays_so_that_an_update_runs_nothing_again(commands, rule):
+def test_a_commands_text_stays_so_that_an_update_runs_nothing_again(rule):
+    commands = lab.rule_commands()
     assert hashlib.sha256(commands[rule].encode()).hexdigest()[:8] == DIGESTS[rule], commands[rule]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,3 +135,14 @@ def times(folder: Path) -> dict[str, int]:
     """Path below results -> time of its last change, in ns."""
     root = folder / "results"
     return {str(path.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+
+
+def rule_commands() -> dict[str, str]:
+    """Rule -> its command, without the indentation."""
+    found = {}
+    for path in PROJECT.glob("workflow/rules/*.smk"):
+        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(), re.MULTILINE | re.DOTALL):
+            shell = re.search(r"shell:\n((?:        .*\n)+)", body)
+            if shell:
+                found[name] = "".join(line.strip() for line in shell[1].splitlines())
+    return found

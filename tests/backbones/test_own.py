@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from trailers.backbones.own_source import read_source
 from trailers.backbones.precision import sample_clips
 from trailers.backbones.rows import Sketch, find_row, sketch
 from trailers.errors import ConfigError, WeightsError
+from trailers.project import PROJECT
 
 NOWHERE = Path("no-such-folder")
 
@@ -47,6 +49,15 @@ def test_a_python_file_of_the_user_gives_a_backbone(own: Path) -> None:
     assert row.code_sha256 == hashlib.sha256(OWN.encode()).hexdigest()
     vectors = Embedder(row, make_network(row, None), precision="float32")(sample_clips(row))
     assert vectors.shape == (4, 6)
+
+
+def test_the_example_of_the_docs_is_a_backbone(tmp_path: Path) -> None:
+    text = (PROJECT / "docs" / "backbones.md").read_text().partition("## A network of your own")[2]
+    (example,) = re.findall(r"```python\n(.*?)```", text.partition("\n## ")[0], re.DOTALL)
+    (tmp_path / "my_backbones.py").write_text(example)
+    row = find_row(f"{tmp_path}/my_backbones.py:robust_resnet", NOWHERE)
+    vectors = Embedder(row, make_network(row, None), precision="float32")(sample_clips(row))
+    assert vectors.shape == (4, 2048)
 
 
 def test_a_backbone_with_a_wrong_number_of_features_is_refused(own: Path) -> None:

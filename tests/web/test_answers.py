@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from hashlib import sha256
+from urllib.parse import quote
 
 import pytest
 
@@ -49,6 +50,17 @@ def test_a_redirect_is_followed_and_the_final_link_recorded(work, video):
         row = work.one(server.link("/old"))
         assert work.receipt().facts["final_url"] == server.link("/new.mp4")
     assert row.status == "ok"
+
+
+def test_another_form_of_a_link_downloads_nothing_again_and_is_named_in_the_receipt(work, video):
+    with Server({"/cat.mp4": Page(video)}) as server:
+        link = server.link("/cat.mp4")
+        wrapped = f"https://l.facebook.com/l.php?u={quote(link, safe='')}"
+        assert work.one(link).status == "ok"
+        count = len(server.requests)
+        assert work.one(wrapped).status == "ok"
+        assert len(server.requests) == count
+    assert work.receipt().facts["url"] == wrapped
 
 
 @pytest.mark.parametrize(

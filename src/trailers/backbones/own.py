@@ -1,26 +1,13 @@
 """A network of the user, described in a file of their own: ``my_backbones.py:robust_resnet``.
 
-The file holds a ``Row`` by that name, whose ``make`` builds the network without weights:
+The file contains a ``Row`` by that name, whose ``make`` builds the network without weights.
+docs/backbones.md, "A network of your own", shows an example.
 
-    from trailers.backbones.row import Row, Transform, Weights
-
-    def build():
-        import torch, torchvision
-        network = torchvision.models.resnet50()
-        network.fc = torch.nn.Identity()
-        return network
-
-    robust_resnet = Row(
-        name="", library="own", model="robust_resnet", dimensions=2, features=2048,
-        transform=Transform((256,), (224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        weights=Weights("linf 4/255", "robust_resnet50.pth"), make=build,
-    )
-
-Import torch inside ``build``, because the file is read before it is known whether there is work.
+Torch should be imported inside that function, because the file is read before it is known whether there is work.
 Modules beside the file, and in the working folder, can be imported; an edit of any of them makes the
 vectors anew (``own_source``). So does an edit of the data that the code reads, where the file that
 reads it lists it, with names relative to its own folder: ``files = ["table.npz"]`` (``own_files``).
-Weights of a layer that the network replaced by one without weights, such as ``fc`` here, are left out.
+Weights of a layer that the network replaced by one without weights are left out.
 """
 
 from __future__ import annotations

@@ -18,10 +18,9 @@ from trailers.backbones.names import Name, parse
 from trailers.backbones.repository import CONFIG
 from trailers.backbones.row import About, Row, Weights
 from trailers.backbones.transformers_choices import (
-    check_asks_no_code,
     check_layer,
-    check_layers_are_few,
     check_pool,
+    check_untrusted,
     chosen_frames,
     frames_of,
     made_config,
@@ -57,8 +56,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         values = read_json(folder / CONFIG, remedy="Rerun `snakemake weights`.", error=WeightsError)
     except FileNotFoundError:
         raise WeightsError("does not exist", where=folder / CONFIG, remedy="Run `snakemake weights`.") from None
-    check_asks_no_code(values, folder / CONFIG)
-    check_layers_are_few(values, folder / CONFIG)
+    check_untrusted(values, folder / CONFIG)
     return {key: value for key, value in values.items() if key not in NAMES_OF_CLASSES}
 
 

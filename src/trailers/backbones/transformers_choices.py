@@ -99,6 +99,12 @@ def frames_of(config: Mapping[str, Any], processor: Any) -> int:
     return int(published)
 
 
+def check_untrusted(config: Mapping[str, Any], where: object) -> None:
+    """Raises ConfigError if a configuration from somebody else asks for code, or for more layers than can be built."""
+    check_asks_no_code(config, where)
+    check_layers_are_few(config, where)
+
+
 def check_asks_no_code(config: Mapping[str, Any], where: object) -> None:
     """Raises ConfigError if a configuration makes the library run code other than its own for this network."""
     for key, value in entries(config):
@@ -141,8 +147,7 @@ def made_config(config: Mapping[str, Any]) -> Any:
     """The library's configuration object for these values, with its defaults. Raises ConfigError."""
     import transformers
 
-    check_asks_no_code(config, CONFIG)
-    check_layers_are_few(config, CONFIG)
+    check_untrusted(config, CONFIG)
     values = {key: value for key, value in config.items() if key not in ("model_type", "auto_map", "architectures")}
     try:
         return transformers.AutoConfig.for_model(config["model_type"], **values)

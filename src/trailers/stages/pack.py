@@ -18,7 +18,7 @@ from trailers.domain import ClipStrategy
 from trailers.errors import StoreError
 from trailers.stages.currency import embeddings_of, refuse_replaced
 from trailers.stages.stage import Problem, own_files
-from trailers.store.embeddings import read_embedding, read_embedding_shape
+from trailers.store.embeddings import difference, plain, read_embedding, read_embedding_shape
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
 from trailers.store.ledger import OK, read_ledger
@@ -100,20 +100,12 @@ def survey(paths: dict[str, Path]) -> tuple[list[Part], dict[str, Any]]:
         found = {key: plain(value) for key, value in attributes.items()} | {"F": features}
         if not parts:
             shared = {key: value for key, value in found.items() if key not in OWN}
-        for key in SHARED:
-            if found.get(key) != shared.get(key):
-                raise StoreError(
-                    f"{path}: {key} is {found.get(key)!r}, but it is {shared.get(key)!r} in {first}. Remove the wrong "
-                    "file and rerun the embed stage."
-                )
+        words = difference(found, shared, SHARED)
+        if words:
+            raise StoreError(f"{path}: {words} in {first}. Remove the wrong file and rerun the embed stage.")
         shared = {key: value for key, value in shared.items() if found.get(key) == value}
         parts.append(Part(trailer, clips, reader(path)))
     return parts, shared
-
-
-def plain(value: Any) -> Any:
-    """An attribute in a form in which == gives a single truth value."""
-    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def reader(path: Path) -> Callable[[], np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +149,16 @@ def read_embedding_shape(path: Path) -> tuple[int, int, dict[str, Any]]:
 
 def open_embedding(path: Path) -> contextlib.AbstractContextManager[Hdf5]:
     return open_hdf5(path, schema=READ, stage="embed")
+
+
+def difference(found: Mapping[str, Any], first: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """The first of ``keys`` in which the attributes of two embeddings differ, in words; empty if they agree."""
+    for key in keys:
+        if plain(found.get(key)) != plain(first.get(key)):
+            return f"{key} is {found.get(key)!r}, but it is {first.get(key)!r}"
+    return ""
+
+
+def plain(value: Any) -> Any:
+    """An attribute in a form in which == gives a single truth value."""
+    return value.tolist() if isinstance(value, np.ndarray) else value

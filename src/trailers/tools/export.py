@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from trailers.domain import ClipStrategy
+from trailers.domain import ClipStrategy, Trailer
 from trailers.errors import ConfigError, StoreError
 from trailers.plan.studies import plan_here
 from trailers.stages.currency import check_links, check_listed, embeddings_of
-from trailers.store.embeddings import read_embedding, read_embedding_shape
+from trailers.store.embeddings import difference, read_embedding, read_embedding_shape
 from trailers.store.fingerprint import fingerprint
 from trailers.store.layout import Layout
 from trailers.store.manifest import read_manifest
@@ -76,9 +76,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError("it is not clear what to export", remedy="Give --clips and --backbone, or --pack.")
     source = find_source(arguments)
     manifest = None if arguments.all else find_manifest(arguments.manifest)
-    trailers = chosen(source, manifest)
+    rows = [] if manifest is None else read_manifest(manifest, links=False, genres=None)
+    trailers = list(source.parts) if manifest is None else chosen(source, manifest, rows)
     if source.where.is_dir():
-        check_current(arguments, trailers, manifest)
+        check_current(arguments, trailers, rows)
     features = int(source.attributes["F"])
     if output.suffix == ".h5":
         attributes = of_pack(source, trailers)
@@ -89,14 +90,12 @@ def run(arguments: argparse.Namespace) -> None:
     log.info("export: %s: %d trailers, vectors of %d values", output, len(trailers), features)
 
 
-def check_current(arguments: argparse.Namespace, trailers: Sequence[str], manifest: Path | None) -> None:
+def check_current(arguments: argparse.Namespace, trailers: Sequence[str], rows: Sequence[Trailer]) -> None:
     """Raise StoreError if the embeddings of ``trailers`` are not those of their ledgers, or of another link."""
     layout = Layout(arguments.results)
     check_listed(embeddings_of(layout, str(arguments.clips), arguments.backbone), trailers, "export")
-    if manifest is not None:
-        wanted = set(trailers)
-        rows = read_manifest(manifest, links=False, genres=None)
-        check_links(layout, [row for row in rows if row.trailer in wanted])
+    wanted = set(trailers)
+    check_links(layout, [row for row in rows if row.trailer in wanted])
 
 
 def find_source(arguments: argparse.Namespace) -> Source:
@@ -125,12 +124,10 @@ def from_embeddings(folder: Path, paths: Sequence[Path]) -> Source:
     for path in paths:
         clips, features, found = read_embedding_shape(path)
         first = first or found | {"F": features}
-        for key in SHARED:
-            if (found | {"F": features}).get(key) != first.get(key):
-                raise StoreError(
-                    f"{key} is {found.get(key)!r}, but it is {first.get(key)!r} in {paths[0]}", where=path,
-                    remedy="Remove the file that is wrong and rerun the embed stage.",
-                )  # fmt: skip
+        words = difference(found | {"F": features}, first, SHARED)
+        if words:
+            remedy = "Remove the file that is wrong and rerun the embed stage."
+            raise StoreError(f"{words} in {paths[0]}", where=path, remedy=remedy)
         if found.get("trailer", path.stem) != path.stem:
             what = f"holds the vectors of {found['trailer']}"
             raise StoreError(what, where=path, remedy="Remove it and rerun the embed stage.")
@@ -161,15 +158,13 @@ def find_manifest(named: Path | None) -> Path | None:
     return configured if configured.is_file() else None
 
 
-def chosen(source: Source, manifest: Path | None) -> list[str]:
-    """The trailers to export; logs how many trailers of the manifest and how many vectors are left out.
+def chosen(source: Source, manifest: Path, rows: Sequence[Trailer]) -> list[str]:
+    """The trailers of ``rows`` to export; logs how many of them and how many vectors are left out.
 
     Raises:
         StoreError: no trailer of the manifest has vectors.
     """
-    if manifest is None:
-        return list(source.parts)
-    wanted = [trailer.trailer for trailer in read_manifest(manifest, links=False, genres=None)]
+    wanted = [row.trailer for row in rows]
     taken = [trailer for trailer in wanted if trailer in source.parts]
     if not taken:
         what = f"contains none of the {len(wanted):,} trailers of {manifest}"

@@ -26,7 +26,7 @@ PICTURE_PX = 160  # width of a picture, which is printed half an inch wide
 
 
 def find_excerpt(trailers: Iterable[str], layout: Layout, *, trailer: str | None) -> tuple[str, Excerpt] | None:
-    """The trailer and stretch that show the difference best; None if there is no video.
+    """The trailer and stretch that show the difference best, or None if no trailer has a video.
 
     Args:
         trailers: trailers with shots.

@@ -19,7 +19,7 @@ from trailers.reporting.publish.release import Pair, Release
 from trailers.reporting.publish.tables import subsets
 from trailers.stages.pack import SHARED
 from trailers.stages.stage import check_owner
-from trailers.store.embeddings import read_embedding
+from trailers.store.embeddings import difference, read_embedding
 from trailers.store.ledger import LedgerRow, check_fingerprint
 from trailers.store.spans import CLIPS_SCHEMA, read_spans
 
@@ -65,12 +65,10 @@ def check_like_first(release: Release, pair: Pair, trailer: str, features: int, 
     path, first = release.layout.embedding(*pair, trailer), release.attributes[pair]
     check_owner(trailer, attributes, path)
     found, expected = {**attributes, "F": features}, {**first, "F": release.features[pair]}
-    for key in SHARED:
-        if str(found.get(key)) != str(expected.get(key)):
-            what = (
-                f"{key} is {found.get(key)!r}, but it is {expected.get(key)!r} in the embedding of {first['trailer']}"
-            )
-            raise StoreError(what, where=path, remedy="Rerun snakemake, so that all are made with the same weights.")
+    words = difference(found, expected, SHARED)
+    if words:
+        what = f"{words} in the embedding of {first['trailer']}"
+        raise StoreError(what, where=path, remedy="Rerun snakemake, so that all are made with the same weights.")
 
 
 def read_current(release: Release, pair: Pair, row: LedgerRow) -> tuple[np.ndarray, list[Clip], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Entries of a list, and the trailers that they describe: one per id, or one per video if there is no id."""
+"""Entries of a list, and the trailers that they describe: one per id, or per video without an id."""
 
 from __future__ import annotations
 

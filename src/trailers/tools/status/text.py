@@ -28,9 +28,9 @@ def table(lines: Sequence[Line]) -> Iterator[str]:
 def time_left(lines: Sequence[Line]) -> str:
     """The remaining time of the whole run. Stages run in parallel, so the slowest one determines it."""
     moving = [line for line in lines if line.waiting > line.made]
-    if not moving and any(line.waiting for line in lines):
-        return "all products exist, but some ledgers do not: snakemake writes them"
     if not moving:
+        if any(line.waiting for line in lines):
+            return "all products exist, but some ledgers do not: snakemake writes them"
         return "nothing is waiting"
     known = [line.left_s for line in moving if line.left_s is not None]
     still = [" ".join(line.key) for line in moving if line.left_s is None]
