@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+import trailers
+
+PACKAGE = Path(trailers.__file__).parent  # a checkout may be in a folder called trailers too
 GARBAGE = 0x5A  # the content of memory that nothing has been written to
 aten = torch.ops.aten
 
@@ -118,7 +122,7 @@ class Waits(TorchDispatchMode):
         return func(*args, **kwargs)
 
     def note(self) -> None:
-        frames = [f for f in traceback.extract_stack() if "/trailers/" in f.filename]
+        frames = [f for f in traceback.extract_stack() if Path(f.filename).is_relative_to(PACKAGE)]
         self.blocking.append(f"{frames[-1].filename.rpartition('/')[2]}: {frames[-1].line}" if frames else "a test")
 
     def is_pinned(self, tensor: torch.Tensor) -> bool:
